@@ -1,0 +1,26 @@
+"""Packs a `Problem` into the records of the compiled extension."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from ..problem import Problem
+
+
+def setting(problem: Problem) -> _core.Setting:
+    """Return the compiled extension's copy of everything in `problem` but its slot."""
+    users, tasks = range(len(problem.users.power_min)), range(len(problem.tasks.names))
+    grids = [[problem.grid_levels(n, t) for t in tasks] for n in users]
+    return _core.Setting(
+        system=np.array([[getattr(problem.system, name) for name in _core.SYSTEM_FIELDS]]),
+        users=np.stack([getattr(problem.users, name) for name in _core.USER_FIELDS], axis=1),
+        tasks=np.stack([getattr(problem.tasks, name) for name in _core.TASK_FIELDS], axis=1),
+        tables=[
+            (table.extraction, table.snr_db, table.table.ravel(), table.raw)
+            for table in problem.tasks.accuracy
+        ],
+        power=[grid[0][0] for grid in grids],
+        frequency=[grid[0][1] for grid in grids],
+        extraction=[[grid[t][2] for t in tasks] for grid in grids],
+    )

@@ -1,0 +1,203 @@
+"""The model of a decision slot in readable NumPy: the reference that every fast path is tested against.
+
+Equation numbers are those of Chen et al., "Online Multi-Task Offloading for Semantic-Aware Edge
+Computing Systems". `csrc/model.h` is the fast twin: same names, same order. All units are SI.
+
+Glossary (the paper's letters, each used once here; the paper uses at least ten of them twice)
+--------
+N, K -> users, channels             g_{k,n} -> gain[n, k], linear power gain
+B, sigma_z^2 -> bandwidth, noise    rho_n, x_{k,n} -> channel[n]: -1 local, else the sub-channel
+p_n, f_n, mu_n -> power, frequency, extraction          s_n -> bits
+exponent p in (3) -> compress_exponent                  exponent k in (4) -> extract_exponent
+l^U, l^SE, l^S -> local_flop, extract_flop, server_flop
+o_n, o_s -> flop_per_cycle          kappa (alpha in Table II) -> energy_coefficient
+lambda, beta, eta in (11) -> slope_latency, slope_energy, slope_accuracy
+epsilon -> accuracy                 m -> offloaders, the number of users that offload
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .problem import AccuracyTable, Floats, Integers, Problem, System
+
+LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits of `Outcome.violations`: limits (12i), (12j), (12k)
+LIMITS = {LATENCY: "latency", ENERGY: "energy", ACCURACY: "accuracy"}
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Joint actions, one user in each last-axis entry.
+
+    Attributes
+    ----------
+    channel : (..., N) int64, sub-channel of an offloader, -1 for local
+    power : (..., N) float64, W, ignored where local
+    frequency : (..., N) float64, Hz, ignored where raw
+    extraction : (..., N) float64, 1 is raw mode, ignored where local
+    """
+
+    channel: Integers
+    power: Floats
+    frequency: Floats
+    extraction: Floats
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What joint actions give: each array is shaped like the actions."""
+
+    latency: Floats  # s
+    energy: Floats  # J
+    accuracy: Floats
+    qoe: Floats
+    violations: NDArray[np.uint8]  # sum of LATENCY, ENERGY, ACCURACY
+
+
+def sigmoid(x: Floats) -> Floats:
+    """S(x) = 1 / (1 + e^-x)."""
+    return 1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0)))
+
+
+def snr(gain: Floats, power: Floats, noise: float) -> Floats:
+    """Signal-to-noise ratio of a sub-channel (2), linear; reading `gain_is_power`."""
+    return gain * power / noise
+
+
+def decibel(ratio: Floats) -> Floats:
+    """Convert a linear power ratio to dB."""
+    return 10.0 * np.log10(ratio)
+
+
+def rate(bandwidth: float, snr: Floats) -> Floats:
+    """Bits a second of a sub-channel (2); log1p keeps weak signals exact."""
+    return bandwidth * (np.log1p(snr) / np.log(2.0))
+
+
+def sent_bits(bits: Floats, extraction: Floats, compress_exponent: float) -> Floats:
+    """Bits left after semantic compression (3)."""
+    return bits * extraction**compress_exponent
+
+
+def transmission_time(sent_bits: Floats, rate: Floats) -> Floats:
+    """Seconds on the air (3)."""
+    return sent_bits / rate
+
+
+def extraction_flop(extract_flop: Floats, extraction: Floats, extract_exponent: float) -> Floats:
+    """FLOP of semantic extraction (4): stronger compression costs more."""
+    return extract_flop / extraction**extract_exponent
+
+
+def execution_time(flop: Floats, flop_per_cycle: Floats, frequency: Floats) -> Floats:
+    """Seconds of computing on the user's own GPU (4)."""
+    return flop / (flop_per_cycle * frequency)
+
+
+def server_time(server_flop: Floats, offloaders: Floats, system: System) -> Floats:
+    """Seconds on the edge server, shared equally (5); reading `server_share`."""
+    return server_flop * offloaders / (system.server_flop_per_cycle * system.server_frequency)
+
+
+def execution_energy(energy_coefficient: Floats, time: Floats, frequency: Floats) -> Floats:
+    """Joules of computing on the user's own GPU (7)."""
+    return energy_coefficient * time * frequency**3
+
+
+def transmission_energy(power: Floats, time: Floats) -> Floats:
+    """Joules on the air (8)."""
+    return power * time
+
+
+def server_energy(time: Floats, offloaders: Floats, system: System) -> Floats:
+    """Joules on the edge server, charged to the offloader (9)."""
+    share = system.server_frequency / offloaders
+    return system.server_energy_coefficient * time * share**3
+
+
+def accuracy(table: AccuracyTable, extraction: Floats, snr_db: Floats) -> Floats:
+    """Accuracy of an offloaded task (10): bilinear in (extraction, SNR in dB), clamped outside."""
+    x = np.clip(extraction, table.extraction[0], table.extraction[-1])
+    y = np.clip(snr_db, table.snr_db[0], table.snr_db[-1])
+    i = np.clip(np.searchsorted(table.extraction, x, "right") - 1, 0, len(table.extraction) - 2)
+    j = np.clip(np.searchsorted(table.snr_db, y, "right") - 1, 0, len(table.snr_db) - 2)
+    u = (x - table.extraction[i]) / (table.extraction[i + 1] - table.extraction[i])
+    v = (y - table.snr_db[j]) / (table.snr_db[j + 1] - table.snr_db[j])
+    a = table.table
+    semantic = (1 - u) * ((1 - v) * a[i, j] + v * a[i, j + 1]) + u * (
+        (1 - v) * a[i + 1, j] + v * a[i + 1, j + 1]
+    )
+    raw = (1 - v) * table.raw[j] + v * table.raw[j + 1]
+    return np.where(extraction == 1.0, raw, semantic)
+
+
+def evaluate(
+    problem: Problem, actions: Actions, gain: Floats | None = None, task: Integers | None = None
+) -> Outcome:
+    """Score joint actions by equations (2)-(11).
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is used unless `gain` and `task` are given
+    actions : B joint actions, arrays (..., N)
+    gain : (..., N, K) float64, one slot a joint action
+    task : (..., N) int64
+
+    Returns
+    -------
+    Outcome with arrays (..., N). Infeasible tasks keep their QoE; `violations` marks them.
+    """
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    gain = problem.gain if gain is None else gain
+    task = problem.task if task is None else task
+    shape = np.broadcast_shapes(actions.channel.shape, task.shape)
+    offload = np.broadcast_to(actions.channel >= 0, shape)
+    semantic = offload & (actions.extraction < 1.0)
+    task = np.broadcast_to(task, shape)
+    channels = np.broadcast_to(gain, (*shape, gain.shape[-1]))
+    chosen = np.where(offload, actions.channel, 0)
+    gain = np.take_along_axis(channels, chosen[..., None], axis=-1)[..., 0]
+
+    # Stand-ins keep every formula defined where a task is local; their results are not used there.
+    m = np.maximum(offload.sum(axis=-1, keepdims=True), 1).astype(float)
+    power = np.where(offload, actions.power, users.power_max)
+    extraction = np.where(offload, actions.extraction, 1.0)
+    frequency = np.where(offload & ~semantic, users.frequency_min, actions.frequency)
+
+    link = snr(gain, power, system.noise)
+    full_bits = np.where(semantic, tasks.semantic_bits[task], tasks.bits[task])
+    bits = sent_bits(full_bits, extraction, system.compress_exponent)
+    t_tx = transmission_time(bits, rate(system.bandwidth, link))
+    extract = extraction_flop(tasks.extract_flop[task], extraction, system.extract_exponent)
+    own_flop = np.where(semantic, extract, np.where(offload, 0.0, tasks.local_flop[task]))
+    t_own = execution_time(own_flop, users.flop_per_cycle, frequency)
+    server_flop = np.where(semantic, tasks.server_flop[task], tasks.server_raw_flop[task])
+    t_es = server_time(server_flop, m, system)
+
+    latency = t_own + np.where(offload, t_tx + t_es, 0.0)  # (6)
+    energy = execution_energy(users.energy_coefficient, t_own, frequency) + np.where(
+        offload, transmission_energy(power, t_tx) + server_energy(t_es, m, system), 0.0
+    )
+    reached = tasks.local_accuracy[task].copy()
+    snr_db = decibel(link)
+    for kind, table in enumerate(tasks.accuracy):
+        rows = offload & (task == kind)
+        reached[rows] = accuracy(table, extraction[rows], snr_db[rows])
+
+    t0 = execution_time(tasks.local_flop[task], users.flop_per_cycle, users.reference_frequency)
+    e0 = execution_energy(users.energy_coefficient, t0, users.reference_frequency)
+    qoe = (
+        users.weight_latency * sigmoid(system.slope_latency * (t0 - latency))
+        + users.weight_energy * sigmoid(system.slope_energy * (e0 - energy))
+        + users.weight_accuracy
+        * sigmoid(system.slope_accuracy * (reached - tasks.local_accuracy[task]))
+    )  # (11)
+    violations = (
+        LATENCY * (latency > system.latency_max)
+        + ENERGY * (energy > users.energy_max)
+        + ACCURACY * (reached < tasks.accuracy_min[task])
+    ).astype(np.uint8)
+    return Outcome(latency, energy, reached, qoe, violations)

@@ -1,0 +1,133 @@
+"""What a solver answers, and how the answer proves itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf, isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from .model import LIMITS, Actions, Outcome, evaluate
+from .problem import Problem
+
+TOLERANCE = 1e-9  # relative, by which a checker may find a limit exceeded
+
+
+class Status(Enum):
+    """How a solve ended."""
+
+    OPTIMAL = "optimal", "the decision is a proven optimum of the method's own problem"
+    FEASIBLE = "feasible", "the decision meets every limit; nothing is proven about its value"
+    INFEASIBLE = "infeasible", "no decision of the method's own problem meets every limit"
+    BOUND_ONLY = "bound_only", "an upper bound without a decision"
+    LIMIT_REACHED = "limit_reached", "stopped early: best known decision and a valid bound"
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word, self.sentence = word, sentence
+
+
+@dataclass(frozen=True)
+class Infeasibility:
+    """Why no joint action is feasible.
+
+    Either `users` names each user whose own actions all fail, with the limits that they break, or
+    `joint` is the smallest set of users found that cannot be served together.
+    """
+
+    users: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    joint: tuple[int, ...] = ()
+
+    def to_json(self) -> list[dict[str, Any]] | dict[str, list[int]]:
+        """Return the `infeasible` entry of a result file."""
+        if self.users:
+            return [{"user": n, "limits": list(limits)} for n, limits in self.users.items()]
+        return {"joint": list(self.joint)}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A method's answer to one problem.
+
+    Attributes
+    ----------
+    problem : the problem that was answered
+    method, backend : what answered it
+    status : how it ended
+    actions : the decision, arrays (N,); None where there is none
+    objective : sum (or minimum) of QoE as the method computed it; NaN where there is no decision
+    upper_bound : proven bound on the method's own problem; inf where none is known
+    continuous_bound : proven bound on the problem with continuous variables; inf where none is known
+    seconds : wall time of the solve
+    infeasibility : the reason where the status is infeasible
+    details : further figures of the method, JSON values only
+    """
+
+    problem: Problem
+    method: str
+    backend: str
+    status: Status
+    actions: Actions | None = None
+    objective: float = nan
+    upper_bound: float = inf
+    continuous_bound: float = inf
+    seconds: float = nan
+    infeasibility: Infeasibility | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def outcome(self) -> Outcome:
+        """Evaluate the decision with the reference model: arrays (N,)."""
+        if self.actions is None:
+            raise ValueError(f"a result with status {self.status.word} holds no decision")
+        return evaluate(self.problem, self.actions)
+
+    def recompute(self) -> float:
+        """Return the objective of the decision, computed by the reference model; NaN without one."""
+        if self.actions is None:
+            return nan
+        qoe = self.outcome().qoe
+        return float(qoe.min() if self.problem.objective == "min" else qoe.sum())
+
+    def bound(self) -> float:
+        """Return the proven upper bound on the method's own problem; inf where none is known."""
+        return self.upper_bound
+
+    def gap(self) -> float:
+        """Return bound - value, from the recomputed value; inf where either is unknown."""
+        value = self.recompute()
+        return self.upper_bound - value if isfinite(value) else inf
+
+    def violations(self) -> list[str]:
+        """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
+        if self.actions is None:
+            return []
+        problem, action, outcome = self.problem, self.actions, self.outcome()
+        users, tasks = problem.users, problem.tasks
+        offload = action.channel >= 0
+        semantic = offload & (action.extraction < 1.0)
+        top = tasks.extraction_max[problem.task]
+        slack = 1.0 + TOLERANCE
+
+        def outside(value: Any, low: Any, high: Any) -> Any:
+            return (value < low / slack) | (value > high * slack)
+
+        broken = {
+            "latency limit": outcome.latency > problem.system.latency_max * slack,
+            "energy limit": outcome.energy > users.energy_max * slack,
+            "accuracy limit": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
+            "power range": offload & outside(action.power, users.power_min, users.power_max),
+            "frequency range": (semantic | ~offload)
+            & outside(action.frequency, users.frequency_min, users.frequency_max),
+            "extraction range": semantic & outside(action.extraction, users.extraction_min, top),
+            "sub-channels": action.channel >= problem.gain.shape[1],
+        }
+        found = [
+            f"user {n} breaks its {name}" for name, where in broken.items() for n in np.flatnonzero(where)
+        ]
+        used, times = np.unique(action.channel[offload], return_counts=True)
+        found += [f"sub-channel {k} is used by {t} users" for k, t in zip(used, times, strict=True) if t > 1]
+        return found
+
+
+__all__ = ["LIMITS", "Infeasibility", "Result", "Status"]
