@@ -84,6 +84,23 @@ auto* buffer(Array& array, const char* argument, std::vector<py::ssize_t> shape)
     return array.mutable_data();
 }
 
+struct Action {
+    double power, frequency, extraction;
+};
+
+// A grid action in SI units, as results report it: power 0 and extraction 1 where local, the lower
+// end of the frequency range where raw.
+Action decode(const semopt::Setting& setting, py::ssize_t user, long long task, long long channel,
+              const semopt::Choice& choice) {
+    const semopt::Levels& levels = setting.levels[user];
+    if (channel < 0) return {0, levels.frequency[choice.frequency], 1};
+    if (choice.value == -semopt::kInfinity) return {0, 0, 0};
+    if (choice.extraction == 0)
+        return {levels.power[choice.power], setting.users[user].frequency_min, 1};
+    return {levels.power[choice.power], levels.frequency[choice.frequency],
+            setting.extraction[user][task][choice.extraction - 1]};
+}
+
 // Warm exact solvers, one a thread, over the slots of a batch.
 class ExactBatch {
   public:
@@ -123,17 +140,13 @@ class ExactBatch {
                 to_value[s] = decision.value;
                 if (decision.value == -semopt::kInfinity) continue;
                 for (py::ssize_t n = 0; n < users; ++n) {
-                    const semopt::Choice& choice = decision.choice[n];
-                    const semopt::Levels& levels = setting_.levels[n];
-                    const bool local = decision.channel[n] < 0;
-                    const bool semantic = choice.extraction > 0;
                     const py::ssize_t i = s * users + n;
+                    const Action action = decode(setting_, n, slot.task[n], decision.channel[n],
+                                                 decision.choice[n]);
                     to_channel[i] = decision.channel[n];
-                    to_power[i] = local ? 0 : levels.power[choice.power];
-                    to_frequency[i] = local || semantic ? levels.frequency[choice.frequency]
-                                                        : setting_.users[n].frequency_min;
-                    to_extraction[i] =
-                        semantic ? setting_.extraction[n][slot.task[n]][choice.extraction - 1] : 1;
+                    to_power[i] = action.power;
+                    to_frequency[i] = action.frequency;
+                    to_extraction[i] = action.extraction;
                 }
             }
         };
@@ -155,23 +168,34 @@ class ExactBatch {
     std::vector<std::unique_ptr<semopt::Exact>> solvers_;
 };
 
-// Values (N, K) of the cells beside `offloaders` in all, -inf where infeasible.
-void cell_values(const semopt::Setting& setting, const Doubles& gain, const Integers& task,
-                 int offloaders, Doubles value, Doubles local) {
+// The best action of every cell beside `offloaders` in all, over the modes allowed (1 raw,
+// 2 semantic, 3 both): value, power, frequency, extraction (N, K); value -inf where infeasible.
+void best_cells(const semopt::Setting& setting, const Doubles& gain, const Integers& task,
+                int offloaders, int modes, Doubles value, Doubles power, Doubles frequency,
+                Doubles extraction) {
     const py::ssize_t users = setting.users.size();
-    require(gain.ndim() == 2 && gain.shape(0) == users, "gain", "shape (users, channels) is expected");
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
     require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
     const py::ssize_t channels = gain.shape(1);
     double* const to_value = buffer(value, "value", {users, channels});
-    double* const to_local = buffer(local, "local", {users});
+    double* const to_power = buffer(power, "power", {users, channels});
+    double* const to_frequency = buffer(frequency, "frequency", {users, channels});
+    double* const to_extraction = buffer(extraction, "extraction", {users, channels});
     semopt::Cells cells(setting);
     cells.load({gain.data(), task.data(), int(channels)});
     py::gil_scoped_release release;
-    for (py::ssize_t n = 0; n < users; ++n) {
-        to_local[n] = cells.local(n).value;
-        for (py::ssize_t k = 0; k < channels; ++k)
-            to_value[n * channels + k] = cells.offload(n, k, offloaders).value;
-    }
+    for (py::ssize_t n = 0; n < users; ++n)
+        for (py::ssize_t k = 0; k < channels; ++k) {
+            const py::ssize_t i = n * channels + k;
+            const semopt::Choice choice = cells.offload(n, k, offloaders, semopt::Modes(modes));
+            const Action action = decode(setting, n, task.data()[n], k, choice);
+            to_value[i] = choice.value;
+            to_power[i] = action.power;
+            to_frequency[i] = action.frequency;
+            to_extraction[i] = action.extraction;
+        }
 }
 
 // The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
@@ -200,7 +224,9 @@ PYBIND11_MODULE(_core, m) {
              py::arg("channel").noconvert(), py::arg("power").noconvert(),
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
              py::arg("value").noconvert());
-    m.def("cell_values", &cell_values, py::arg("setting"), py::arg("gain"), py::arg("task"),
-          py::arg("offloaders"), py::arg("value").noconvert(), py::arg("local").noconvert());
+    m.def("best_cells", &best_cells, py::arg("setting"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
+          py::arg("power").noconvert(), py::arg("frequency").noconvert(),
+          py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
 }

@@ -81,7 +81,7 @@ void Cells::make_link(Link& link, int n, int channel) const {
 
 Choice Cells::local(int user) const { return frame(user).local; }
 
-Choice Cells::offload(int n, int channel, int offloaders) {
+Choice Cells::offload(int n, int channel, int offloaders, Modes modes) {
     ++evaluated_;
     Link& link = links_[size_t(n) * slot_.channels + channel];
     if (!link.ready) make_link(link, n, channel);
@@ -98,7 +98,8 @@ Choice Cells::offload(int n, int channel, int offloaders) {
     };
     bounds_.resize(powers);
     Choice best;
-    for (int e = 0; e < int(own.bits.size()); ++e) {
+    const int first = modes & kRaw ? 0 : 1, last = modes & kSemantic ? int(own.bits.size()) : 1;
+    for (int e = first; e < last; ++e) {
         const double server = server_time(e ? task.server_flop : task.server_raw_flop,
                                           double(offloaders), system);
         const double server_joule = server_energy(server, double(offloaders), system);

@@ -21,6 +21,8 @@ struct Choice {
     int power = -1, frequency = -1, extraction = -1;
 };
 
+enum Modes : int { kRaw = 1, kSemantic = 2, kAnyMode = 3 };
+
 class Cells {
   public:
     explicit Cells(const Setting& setting);
@@ -28,7 +30,7 @@ class Cells {
     void load(const Slot& slot);
     Choice local(int user) const;
     // Best action of `user` on `channel` with `offloaders` in all; -inf when none meets its limits.
-    Choice offload(int user, int channel, int offloaders);
+    Choice offload(int user, int channel, int offloaders, Modes modes = kAnyMode);
     int channels() const { return slot_.channels; }
     double gain(int user, int channel) const {
         return slot_.gain[size_t(user) * slot_.channels + channel];

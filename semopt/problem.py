@@ -1,17 +1,18 @@
 """One decision slot as arrays in SI units: what every kernel and solver reads.
 
-A `Problem` is validated where its numbers enter (`Scenario`, `Problem.from_arrays`); past that point
-arrays are trusted. Lengths: N users, K sub-channels, T kinds of task, I x J points of an accuracy table.
+A `Problem` is validated where its numbers enter (`Scenario`, `Problem.from_arrays`); past that
+point arrays are trusted. Lengths: N users, K sub-channels, T kinds of task, I x J points of an
+accuracy table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from math import comb, inf, perm
+from math import inf, perm
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -95,7 +96,7 @@ class Readings:
     """How equations that cannot be coded as printed are read; echoed in every result."""
 
     gain_is_power: str = "(2): g is the linear power gain itself"
-    server_share: str = "(5): the server's speed is shared equally, t_es = server_flop m / (o_s f_s)"
+    server_share: str = "(5): equal shares, t_es = server_flop m / (o_s f_s)"
     normalised_penalty: str = "(13): violated margins are divided by their own limits"
     preference_assignment: str = "channels go to the highest remaining preference score"
     path_loss: str = "|g|^2 = |h|^2 d^-alpha, exponent negative"
@@ -130,7 +131,7 @@ class Problem:
     gain : (N, K) float64, linear power gain of each user on each sub-channel
     task : (N,) int64, index into `tasks` of the task at the head of each user's queue
     objective : "sum" or "min" of the users' QoE
-    origin : the scenario and slot it was made from, in the words and units of the file; echoed in results
+    origin : the scenario it was made from, in the words and units of the file; echoed in results
     """
 
     system: System
@@ -147,15 +148,26 @@ class Problem:
         """Return the same scenario in another slot."""
         return replace(self, gain=gain, task=task)
 
+    def only(self, user: int) -> Problem:
+        """Return the problem of one user alone (N = 1)."""
+        own = {f.name: getattr(self.users, f.name)[user : user + 1] for f in fields(self.users)}
+        rows = slice(user, user + 1)
+        return replace(self, users=Users(**own), gain=self.gain[rows], task=self.task[rows])
+
+    def without_channels(self) -> Problem:
+        """Return the same problem with no sub-channel, where every task is local."""
+        return replace(self, gain=np.empty((len(self.task), 0)))
+
     def without_semantic(self) -> Problem:
-        """Return the same problem with every offloaded task sent raw (the semantic-unaware variant)."""
+        """Return the semantic-unaware variant: every offloaded task is sent raw."""
         ones = np.ones_like(self.users.extraction_min)
         return replace(self, users=replace(self.users, extraction_min=ones))
 
     def grid_levels(self, user: int, task: int | None = None) -> tuple[Floats, Floats, Floats]:
         """Return the grid of one user: powers (W), frequencies (Hz), extractions of semantic mode.
 
-        `task` is the user's own in this slot unless given. Extraction 1 is raw mode and not among them.
+        `task` is the user's own in this slot unless given. Extraction 1 is raw mode and not among
+        them.
         """
         users, kind = self.users, int(self.task[user]) if task is None else task
         extraction = levels(users.extraction_min[user], 1.0, self.grid.extraction)

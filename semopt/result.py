@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .model import LIMITS, Actions, Outcome, evaluate
-from .problem import Problem
+from .model import Actions, Outcome, evaluate
+from .problem import Floats, Problem
 
 TOLERANCE = 1e-9  # relative, by which a checker may find a limit exceeded
 
@@ -32,18 +32,27 @@ class Status(Enum):
 class Infeasibility:
     """Why no joint action is feasible.
 
-    Either `users` names each user whose own actions all fail, with the limits that they break, or
-    `joint` is the smallest set of users found that cannot be served together.
+    Attributes
+    ----------
+    users : each user whose own actions all fail, with the limits that they break, by mode
+    joint : where `users` is empty, the smallest set of users found that cannot be served together
     """
 
-    users: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    users: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     joint: tuple[int, ...] = ()
 
     def to_json(self) -> list[dict[str, Any]] | dict[str, list[int]]:
         """Return the `infeasible` entry of a result file."""
-        if self.users:
-            return [{"user": n, "limits": list(limits)} for n, limits in self.users.items()]
-        return {"joint": list(self.joint)}
+        if not self.users:
+            return {"joint": list(self.joint)}
+        return [
+            {
+                "user": n,
+                "limits": sorted({x for names in modes.values() for x in names}),
+                "modes": modes,
+            }
+            for n, modes in self.users.items()
+        ]
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,8 @@ class Result:
         value = self.recompute()
         return self.upper_bound - value if isfinite(value) else inf
 
-    def violations(self) -> list[str]:
-        """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
+    def broken(self) -> list[tuple[int, str]]:
+        """Return (user, limit or range) for each that the decision breaks (1e-9 relative)."""
         if self.actions is None:
             return []
         problem, action, outcome = self.problem, self.actions, self.outcome()
@@ -109,25 +118,21 @@ class Result:
         top = tasks.extraction_max[problem.task]
         slack = 1.0 + TOLERANCE
 
-        def outside(value: Any, low: Any, high: Any) -> Any:
+        def outside(value: Floats, low: Floats, high: Floats) -> Any:
             return (value < low / slack) | (value > high * slack)
 
         broken = {
-            "latency limit": outcome.latency > problem.system.latency_max * slack,
-            "energy limit": outcome.energy > users.energy_max * slack,
-            "accuracy limit": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
-            "power range": offload & outside(action.power, users.power_min, users.power_max),
-            "frequency range": (semantic | ~offload)
+            "latency": outcome.latency > problem.system.latency_max * slack,
+            "energy": outcome.energy > users.energy_max * slack,
+            "accuracy": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
+            "power": offload & outside(action.power, users.power_min, users.power_max),
+            "frequency": (semantic | ~offload)
             & outside(action.frequency, users.frequency_min, users.frequency_max),
-            "extraction range": semantic & outside(action.extraction, users.extraction_min, top),
-            "sub-channels": action.channel >= problem.gain.shape[1],
+            "extraction": semantic & outside(action.extraction, users.extraction_min, top),
+            "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
-        found = [
-            f"user {n} breaks its {name}" for name, where in broken.items() for n in np.flatnonzero(where)
-        ]
-        used, times = np.unique(action.channel[offload], return_counts=True)
-        found += [f"sub-channel {k} is used by {t} users" for k, t in zip(used, times, strict=True) if t > 1]
-        return found
+        return [(int(n), name) for name, where in broken.items() for n in np.flatnonzero(where)]
 
-
-__all__ = ["LIMITS", "Infeasibility", "Result", "Status"]
+    def violations(self) -> list[str]:
+        """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
+        return [f"user {user} breaks its {name} limit" for user, name in self.broken()]
