@@ -68,7 +68,7 @@ class Outcome:
 
 def sigmoid(x: Floats) -> Floats:
     """S(x) = 1 / (1 + e^-x)."""
-    return 1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0))))
 
 
 def snr(gain: Floats, power: Floats, noise: float) -> Floats:

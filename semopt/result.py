@@ -45,14 +45,11 @@ class Infeasibility:
         """Return the `infeasible` entry of a result file."""
         if not self.users:
             return {"joint": list(self.joint)}
-        return [
-            {
-                "user": n,
-                "limits": sorted({x for names in modes.values() for x in names}),
-                "modes": modes,
-            }
-            for n, modes in self.users.items()
-        ]
+        entries = []
+        for user, modes in self.users.items():
+            limits = sorted({limit for broken in modes.values() for limit in broken})
+            entries.append({"user": user, "limits": limits, "modes": modes})
+        return entries
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,9 @@ class Result:
     method, backend : what answered it
     status : how it ended
     actions : the decision, arrays (N,); None where there is none
-    objective : sum (or minimum) of QoE as the method computed it; NaN where there is no decision
+    objective : sum (or minimum) of QoE as the method computed it; NaN without a decision
     upper_bound : proven bound on the method's own problem; inf where none is known
-    continuous_bound : proven bound on the problem with continuous variables; inf where none is known
+    continuous_bound : proven bound with continuous variables; inf where none is known
     seconds : wall time of the solve
     infeasibility : the reason where the status is infeasible
     details : further figures of the method, JSON values only
@@ -92,7 +89,7 @@ class Result:
         return evaluate(self.problem, self.actions)
 
     def recompute(self) -> float:
-        """Return the objective of the decision, computed by the reference model; NaN without one."""
+        """Return the decision's objective by the reference model; NaN without a decision."""
         if self.actions is None:
             return nan
         qoe = self.outcome().qoe

@@ -1,4 +1,4 @@
-"""The methods of `solve`, each a function `solve(problem, ...) -> Result` in a module of its own."""
+"""The methods of `solve`: functions from a problem and their own options to a `Result`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
         raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     module, name = METHODS[method].split(":")
     function = getattr(import_module(f".{module}", __package__), name)
-    known = [
-        p.name for p in signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY
-    ]
+    parameters = signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "no options"
