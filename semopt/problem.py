@@ -198,3 +198,8 @@ class Problem:
             ]
         channels = self.gain.shape[1]
         return sum(count * perm(channels, m) for m, count in enumerate(by_offloaders))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scenario and the slot in the words and units of a scenario file."""
+        tasks = [self.tasks.names[kind] for kind in self.task]
+        return self.origin | {"slot": {"tasks": tasks, "gain": self.gain.tolist()}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from math import inf, isfinite, nan
 from typing import Any
@@ -133,3 +133,59 @@ class Result:
     def violations(self) -> list[str]:
         """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
         return [f"user {user} breaks its {name} limit" for user, name in self.broken()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result in the words and units of its file format (schema 1)."""
+        problem = self.problem
+        document = {
+            "schema": 1,
+            "method": self.method,
+            "backend": self.backend,
+            "status": self.status.word,
+            "objective": number(self.objective),
+            "upper_bound": number(self.upper_bound),
+            "gap": number(self.gap()),
+            "seconds": self.seconds,
+            "joint_actions": exact_integer(problem.joint_actions()),
+            "readings": asdict(problem.readings),
+            "problem": problem.to_json(),
+            "users": self.users_json(),
+        }
+        if isfinite(self.continuous_bound):
+            document["continuous_bound"] = self.continuous_bound
+        if self.infeasibility:
+            document["infeasible"] = self.infeasibility.to_json()
+        return document | self.details
+
+    def users_json(self) -> list[dict[str, Any]]:
+        """Return one entry a user: its decision and what it gives; empty without a decision."""
+        if self.actions is None:
+            return []
+        action, outcome, names = self.actions, self.outcome(), self.problem.tasks.names
+        broken = {user for user, _ in self.broken()}
+        return [
+            {
+                "task": names[self.problem.task[n]],
+                "offload": bool(action.channel[n] >= 0),
+                "channel": int(action.channel[n]) if action.channel[n] >= 0 else None,
+                "power_mw": float(action.power[n]) * 1e3,
+                "frequency_ghz": float(action.frequency[n]) * 1e-9,
+                "extraction": float(action.extraction[n]),
+                "latency_ms": float(outcome.latency[n]) * 1e3,
+                "energy_mj": float(outcome.energy[n]) * 1e3,
+                "accuracy": float(outcome.accuracy[n]),
+                "qoe": float(outcome.qoe[n]),
+                "feasible": n not in broken,
+            }
+            for n in range(len(action.channel))
+        ]
+
+
+def number(value: float) -> float | None:
+    """Return a number for JSON, which has neither infinities nor NaN."""
+    return float(value) if isfinite(value) else None
+
+
+def exact_integer(value: int) -> int | str:
+    """Return an integer for JSON: a string where a double could not hold it."""
+    return value if value <= 2**53 else str(value)

@@ -11,6 +11,9 @@ from ..problem import Problem
 from ..result import Infeasibility, Result, Status
 from . import matching
 
+# Methods that are the exact optimum of a restricted problem.
+RESTRICTIONS = {"local": Problem.without_channels, "semantic-unaware": Problem.without_semantic}
+
 
 def reference(problem: Problem) -> Result:
     """Run every task locally at its user's reference frequency: a QoE of 0.5 each (Table III)."""
@@ -23,18 +26,22 @@ def reference(problem: Problem) -> Result:
     for user, limit in result.broken():
         broken.setdefault(user, {"local": ()})["local"] += (limit,)
     if broken:
-        return replace(
-            result, status=Status.INFEASIBLE, actions=None, infeasibility=Infeasibility(broken)
-        )
+        reason = Infeasibility(users=broken)
+        return replace(result, status=Status.INFEASIBLE, actions=None, infeasibility=reason)
     return replace(result, objective=result.recompute())
 
 
 def local(problem: Problem) -> Result:
     """Return the best all-local decision on the grid: the exact optimum without sub-channels."""
-    return replace(matching.solve(problem.without_channels()), problem=problem, method="local")
+    return restricted(problem, "local")
 
 
 def semantic_unaware(problem: Problem) -> Result:
     """Return the exact optimum over the grid with every offloaded task sent raw."""
-    result = matching.solve(problem.without_semantic())
-    return replace(result, problem=problem, method="semantic-unaware")
+    return restricted(problem, "semantic-unaware")
+
+
+def restricted(problem: Problem, method: str) -> Result:
+    """Solve the restriction of a problem exactly, and report it as an answer to the whole."""
+    result = matching.solve(RESTRICTIONS[method](problem))
+    return replace(result, problem=problem, method=method)
