@@ -1,6 +1,7 @@
 """semopt: exact, certified and learned task offloading for semantic-aware edge computing."""
 
 from importlib import import_module
+from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .result import Result, Status
     from .solvers import solve
+
+# In a checkout this folder is the source alone: the compiled extension is in the installed copy.
+__path__ = extend_path(__path__, __name__)
 
 # Names are resolved on first use, so that importing semopt costs nothing that is not needed.
 _HOMES = {

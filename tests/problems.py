@@ -71,5 +71,5 @@ def random_problem(rng, users=2, channels=2, kinds=3, own_figures=False, **chang
     )
     grid = Grid(*(int(n) for n in rng.integers(1, 5, 3)))
     gain = np.exp(rng.uniform(np.log(0.02), np.log(3), (users, channels)))
-    drawn = dict(system=system, users=people, tasks=tasks, grid=grid, gain=gain)
+    drawn = {"system": system, "users": people, "tasks": tasks, "grid": grid, "gain": gain}
     return Problem(**(drawn | {"task": rng.integers(0, kinds, users)} | changes))
