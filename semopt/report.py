@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -23,15 +24,14 @@ def print_result(result: Result, name: str) -> None:
         return
     console, problem, action = Console(), result.problem, result.actions
     assert action is not None
-    outcome = result.outcome()
+    outcome, users = result.outcome(), problem.users
     local = solve(problem, "local")
     at_home = local.outcome().qoe if local.actions is not None else None
-    table = Table(title=f"{name}: {result.method}", title_justify="left", title_style="bold")
+    table = slim_table(f"{name}: {result.method}")
     for heading in ("user", "task", "mode"):
         table.add_column(heading)
-    for heading in ("sub-channel", "power\nmW", "frequency\nGHz", "extraction", "latency\nms"):
-        table.add_column(heading, justify="right")
-    for heading in ("limit\nms", "energy\nmJ", "limit\nmJ", "accuracy", "QoE", "over\nlocal"):
+    units = ("sub-\nchan.", "power\nmW", "GPU\nGHz", "extr.", "latency\nms", "energy\nmJ")
+    for heading in (*units, "accu-\nracy", "QoE", "over\nlocal"):
         table.add_column(heading, justify="right")
     for n in range(len(action.channel)):
         mode = mode_of(action, n)
@@ -41,24 +41,19 @@ def print_result(result: Result, name: str) -> None:
             mode,
             str(action.channel[n]) if mode != "local" else "",
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
-            f"{action.frequency[n] * 1e-9:.4g}" if mode != "raw" else "",
-            f"{action.extraction[n]:.4g}" if mode == "semantic" else "",
-            f"{outcome.latency[n] * 1e3:.3f}",
-            f"{problem.system.latency_max * 1e3:g}",
-            f"{outcome.energy[n] * 1e3:.3f}",
-            f"{problem.users.energy_max[n] * 1e3:g}"
-            if isfinite(problem.users.energy_max[n])
-            else "",
-            f"{outcome.accuracy[n]:.4f}",
+            f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
+            f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
+            against(outcome.latency[n], problem.system.latency_max),
+            against(outcome.energy[n], users.energy_max[n]),
+            f"{outcome.accuracy[n]:.3f}",
             f"{outcome.qoe[n]:.4f}",
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
         )
     console.print(table)
-    users = len(action.channel)
     word = "smallest" if problem.objective == "min" else "total"
     line = f"{word.capitalize()} QoE {result.objective:.6f}"
     if problem.objective == "sum":
-        line += f", {result.objective / users:.4f} a task"
+        line += f", {result.objective / len(action.channel):.4f} a task"
     if at_home is None:
         line += "; all-local breaks limits"
     else:
@@ -71,6 +66,16 @@ def print_result(result: Result, name: str) -> None:
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         highlight=False,
     )
+
+
+def slim_table(title: str) -> Table:
+    """Return an empty table that fits twelve columns into eighty characters."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def against(value: float, limit: float) -> str:
+    """Return milliseconds or millijoules, beside their limit where there is one."""
+    return f"{value * 1e3:.2f}" + (f"/{limit * 1e3:.3g}" if isfinite(limit) else "")
 
 
 def print_infeasible(result: Result) -> None:
@@ -92,10 +97,10 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
     """Print, for each user, the other modes and what the slot would lose by them."""
     assert result.actions is not None
     own = result.outcome().qoe
-    table = Table(title="Alternatives, all users optimised anew", title_justify="left")
-    for heading in ("user", "optimum", "instead"):
+    table = slim_table("If one user took another mode, the others optimised anew")
+    for heading in ("user", "now", "instead"):
         table.add_column(heading)
-    for heading in ("offloaders", "own QoE", "own change", "total QoE", "the slot loses"):
+    for heading in ("off-\nloaders", "own\nQoE", "own\nchange", "total\nQoE", "the slot\nloses"):
         table.add_column(heading, justify="right")
     for options in alternatives:
         for place, option in enumerate(options):
@@ -134,7 +139,7 @@ def describe(option: Alternative) -> str:
 def print_batch(batch: Batch, name: str, seed: int) -> None:
     """Print the means of a method over many slots."""
     slots, mean = len(batch.objective), batch.mean()
-    table = Table(title=f"{name}: {batch.method}, {slots} slots, seed {seed}", title_justify="left")
+    table = slim_table(f"{name}: {batch.method}, {slots} slots, seed {seed}")
     table.add_column("mean a task, over feasible slots")
     table.add_column(justify="right")
     units = {
