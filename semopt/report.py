@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,23 +29,27 @@ def print_result(result: Result, name: str) -> None:
     local = solve(problem, "local")
     at_home = local.outcome().qoe if local.actions is not None else None
     table = slim_table(f"{name}: {result.method}")
-    for heading in ("user", "task", "mode"):
-        table.add_column(heading)
-    units = ("sub-\nchan.", "power\nmW", "GPU\nGHz", "extr.", "latency\nms", "energy\nmJ")
-    for heading in (*units, "accu-\nracy", "QoE", "over\nlocal"):
-        table.add_column(heading, justify="right")
+    shared = np.ptp(users.energy_max) == 0 if isfinite(users.energy_max[0]) else False
+    latency = f"latency\n≤{problem.system.latency_max * 1e3:.3g} ms"
+    energy = f"energy\n≤{users.energy_max[0] * 1e3:.3g} mJ" if shared else "energy\nmJ"
+    for heading in ("user", "task", "mode,\nchannel"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("power\nmW", "GPU\nGHz", "extr.", latency, energy, "accu-\nracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("QoE", justify="right", no_wrap=True)
+    table.add_column("over\nlocal", justify="right", no_wrap=True)
     for n in range(len(action.channel)):
         mode = mode_of(action, n)
+        limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
         table.add_row(
             str(n),
             problem.tasks.names[problem.task[n]],
-            mode,
-            str(action.channel[n]) if mode != "local" else "",
+            mode + (f" {action.channel[n]}" if mode != "local" else ""),
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
             f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
             f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
-            against(outcome.latency[n], problem.system.latency_max),
-            against(outcome.energy[n], users.energy_max[n]),
+            f"{outcome.latency[n] * 1e3:.3f}",
+            f"{outcome.energy[n] * 1e3:.2f}{limit}",
             f"{outcome.accuracy[n]:.3f}",
             f"{outcome.qoe[n]:.4f}",
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
@@ -69,13 +74,8 @@ def print_result(result: Result, name: str) -> None:
 
 
 def slim_table(title: str) -> Table:
-    """Return an empty table that fits twelve columns into eighty characters."""
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-
-
-def against(value: float, limit: float) -> str:
-    """Return milliseconds or millijoules, beside their limit where there is one."""
-    return f"{value * 1e3:.2f}" + (f"/{limit * 1e3:.3g}" if isfinite(limit) else "")
+    """Return an empty table without vertical rules: eleven columns fit eighty characters."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
 
 
 def print_infeasible(result: Result) -> None:
@@ -128,11 +128,12 @@ def describe(option: Alternative) -> str:
     assert action is not None
     parts = [option.mode]
     if option.mode != "local":
-        parts.append(f"on {int(action.channel)} at {float(action.power) * 1e3:.4g} mW")
+        parts[0] += f" {int(action.channel)}"
+        parts.append(f"{float(action.power) * 1e3:.4g} mW")
     if option.mode != "raw":
         parts.append(f"{float(action.frequency) * 1e-9:.4g} GHz")
     if option.mode == "semantic":
-        parts.append(f"extraction {float(action.extraction):.3g}")
+        parts.append(f"{float(action.extraction):.3g}")
     return ", ".join(parts)
 
 
