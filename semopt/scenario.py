@@ -18,7 +18,7 @@ from pydantic import PrivateAttr
 from . import toml
 from .faults import WEIGHTS, ScenarioError, find, nearest
 from .problem import AccuracyTable, Floats, Grid, Integers, Problem
-from .sections import Document, Override, Task, keys_of, section_at
+from .sections import Document, Task, keys_of, section_at
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -247,9 +247,12 @@ class Scenario(Document):
         return Channel(**given, **law)
 
     def _users_in_si(self) -> dict[str, Any]:
-        shared = {**self.user.model_dump(), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
-        overrides = self.overrides or [Override()] * self.users
-        users = [{**shared, **own.model_dump(exclude_none=True)} for own in overrides]
+        shared = {**dict(self.user), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
+        own = [
+            {key: value for key, value in override if value is not None}
+            for override in self.overrides or []
+        ]
+        users = [{**shared, **override} for override in own or [{}] * self.users]
 
         def each(key: str, scale: float = 1.0) -> Floats:
             return np.array([user[key] for user in users]) * scale

@@ -85,7 +85,7 @@ class Section(BaseModel):
     """A table of the file: unknown keys, coercion, NaN and infinities are refused."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, populate_by_name=True
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
     )
 
 
