@@ -3,10 +3,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
+#include <thread>
 
 #include "check.h"
+#include "exact.h"
 #include "setting.h"
 
 namespace py = pybind11;
@@ -73,6 +76,138 @@ std::unique_ptr<semopt::Setting> make_setting(
     return setting;
 }
 
+template <class Array>
+auto* buffer(Array& array, const char* argument, std::vector<py::ssize_t> shape) {
+    require(array.ndim() == py::ssize_t(shape.size()) &&
+                std::equal(shape.begin(), shape.end(), array.shape()),
+            argument, "another shape is expected");
+    return array.mutable_data();
+}
+
+struct Action {
+    double power, frequency, extraction;
+};
+
+// A grid action in SI units, as results report it: power 0 and extraction 1 where local, the lower
+// end of the frequency range where raw.
+Action decode(const semopt::Setting& setting, py::ssize_t user, long long task, long long channel,
+              const semopt::Choice& choice) {
+    const semopt::Levels& levels = setting.levels[user];
+    if (channel < 0) return {0, levels.frequency[choice.frequency], 1};
+    if (choice.value == -semopt::kInfinity) return {0, 0, 0};
+    if (choice.extraction == 0)
+        return {levels.power[choice.power], setting.users[user].frequency_min, 1};
+    return {levels.power[choice.power], levels.frequency[choice.frequency],
+            setting.extraction[user][task][choice.extraction - 1]};
+}
+
+// Warm exact solvers, one a thread, over the slots of a batch.
+class ExactBatch {
+  public:
+    ExactBatch(const semopt::Setting& setting, bool fairest, int threads) : setting_(setting) {
+        require(threads >= 1, "threads", "at least 1 is expected");
+        for (int i = 0; i < threads; ++i)
+            solvers_.push_back(std::make_unique<semopt::Exact>(setting, fairest));
+    }
+
+    // Decisions of slots gain (S, N, K), task (S, N) into channel, power, frequency, extraction
+    // (S, N) and value (S); an infeasible slot has value -inf. Returns the effort of the last slot
+    // of each solver, summed.
+    py::dict solve(const Doubles& gain, const Integers& task, Integers channel, Doubles power,
+                   Doubles frequency, Doubles extraction, Doubles value) {
+        const py::ssize_t users = setting_.users.size();
+        require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
+                "a C-ordered float64 array of shape (slots, users, channels) is expected");
+        const py::ssize_t slots = gain.shape(0), channels = gain.shape(2);
+        require(task.ndim() == 2 && task.shape(0) == slots && task.shape(1) == users, "task",
+                "a C-ordered int64 array of shape (slots, users) is expected");
+        for (py::ssize_t i = 0; i < slots * users; ++i)
+            require(task.data()[i] >= 0 && task.data()[i] < py::ssize_t(setting_.tasks.size()),
+                    "task", "an index below the number of tasks is expected");
+        long long* const to_channel = buffer(channel, "channel", {slots, users});
+        double* const to_power = buffer(power, "power", {slots, users});
+        double* const to_frequency = buffer(frequency, "frequency", {slots, users});
+        double* const to_extraction = buffer(extraction, "extraction", {slots, users});
+        double* const to_value = buffer(value, "value", {slots});
+        const double* const gains = gain.data();
+        const long long* const tasks = task.data();
+        std::atomic<py::ssize_t> next{0};
+        const auto work = [&](semopt::Exact& solver) {
+            for (py::ssize_t s; (s = next++) < slots;) {
+                const semopt::Slot slot{gains + s * users * channels, tasks + s * users,
+                                        int(channels)};
+                const semopt::Decision& decision = solver.solve(slot);
+                to_value[s] = decision.value;
+                if (decision.value == -semopt::kInfinity) continue;
+                for (py::ssize_t n = 0; n < users; ++n) {
+                    const py::ssize_t i = s * users + n;
+                    const Action action = decode(setting_, n, slot.task[n], decision.channel[n],
+                                                 decision.choice[n]);
+                    to_channel[i] = decision.channel[n];
+                    to_power[i] = action.power;
+                    to_frequency[i] = action.frequency;
+                    to_extraction[i] = action.extraction;
+                }
+            }
+        };
+        {
+            py::gil_scoped_release release;
+            std::vector<std::thread> threads;
+            const size_t count = std::min<size_t>(solvers_.size(), slots);
+            for (size_t i = 1; i < count; ++i) threads.emplace_back(work, std::ref(*solvers_[i]));
+            work(*solvers_[0]);
+            for (std::thread& thread : threads) thread.join();
+        }
+        const semopt::Effort& effort = solvers_[0]->effort();
+        return py::dict(py::arg("cells") = effort.cells, py::arg("sizes") = effort.sizes,
+                        py::arg("assignments") = effort.assignments);
+    }
+
+  private:
+    const semopt::Setting& setting_;
+    std::vector<std::unique_ptr<semopt::Exact>> solvers_;
+};
+
+// The best action of every cell beside `offloaders` in all, over the modes allowed (1 raw,
+// 2 semantic, 3 both): value, power, frequency, extraction (N, K); value -inf where infeasible.
+void best_cells(const semopt::Setting& setting, const Doubles& gain, const Integers& task,
+                int offloaders, int modes, Doubles value, Doubles power, Doubles frequency,
+                Doubles extraction) {
+    const py::ssize_t users = setting.users.size();
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
+    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    const py::ssize_t channels = gain.shape(1);
+    double* const to_value = buffer(value, "value", {users, channels});
+    double* const to_power = buffer(power, "power", {users, channels});
+    double* const to_frequency = buffer(frequency, "frequency", {users, channels});
+    double* const to_extraction = buffer(extraction, "extraction", {users, channels});
+    semopt::Cells cells(setting);
+    cells.load({gain.data(), task.data(), int(channels)});
+    py::gil_scoped_release release;
+    for (py::ssize_t n = 0; n < users; ++n)
+        for (py::ssize_t k = 0; k < channels; ++k) {
+            const py::ssize_t i = n * channels + k;
+            const semopt::Choice choice = cells.offload(n, k, offloaders, semopt::Modes(modes));
+            const Action action = decode(setting, n, task.data()[n], k, choice);
+            to_value[i] = choice.value;
+            to_power[i] = action.power;
+            to_frequency[i] = action.frequency;
+            to_extraction[i] = action.extraction;
+        }
+}
+
+// The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
+py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
+    require(weight.ndim() == 2, "weight", "shape (users, channels) is expected");
+    require(local.ndim() == 1 && local.shape(0) == weight.shape(0), "local",
+            "shape (users,) is expected");
+    semopt::Matching matching;
+    matching.solve(weight.data(), local.data(), weight.shape(0), weight.shape(1), offloaders);
+    return py::make_tuple(matching.value(), matching.channel());
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
@@ -82,4 +217,16 @@ PYBIND11_MODULE(_core, m) {
     py::class_<semopt::Setting>(m, "Setting")
         .def(py::init(&make_setting), py::arg("system"), py::arg("users"), py::arg("tasks"),
              py::arg("tables"), py::arg("power"), py::arg("frequency"), py::arg("extraction"));
+    py::class_<ExactBatch>(m, "ExactBatch")
+        .def(py::init<const semopt::Setting&, bool, int>(), py::arg("setting"), py::arg("fairest"),
+             py::arg("threads"), py::keep_alive<1, 2>())
+        .def("solve", &ExactBatch::solve, py::arg("gain"), py::arg("task"),
+             py::arg("channel").noconvert(), py::arg("power").noconvert(),
+             py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
+             py::arg("value").noconvert());
+    m.def("best_cells", &best_cells, py::arg("setting"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
+          py::arg("power").noconvert(), py::arg("frequency").noconvert(),
+          py::arg("extraction").noconvert());
+    m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
 }

@@ -142,14 +142,31 @@ SEMOPT_HD Reference<R> reference(const User<R>& user, const Task<R>& task) {
             task.local_accuracy};
 }
 
+// The three terms of the QoE (11).
+template <class R>
+SEMOPT_HD R latency_term(const System<R>& system, const User<R>& user,
+                         const Reference<R>& reference, R latency) {
+    return user.weight_latency * sigmoid(system.slope_latency * (reference.latency - latency));
+}
+
+template <class R>
+SEMOPT_HD R energy_term(const System<R>& system, const User<R>& user, const Reference<R>& reference,
+                        R energy) {
+    return user.weight_energy * sigmoid(system.slope_energy * (reference.energy - energy));
+}
+
+template <class R>
+SEMOPT_HD R accuracy_term(const System<R>& system, const User<R>& user,
+                          const Reference<R>& reference, R accuracy) {
+    return user.weight_accuracy * sigmoid(system.slope_accuracy * (accuracy - reference.accuracy));
+}
+
 template <class R>
 SEMOPT_HD R qoe(const System<R>& system, const User<R>& user, const Reference<R>& reference,
-                R latency, R energy, R accuracy) {  // (11)
-    return user.weight_latency *
-               sigmoid(system.slope_latency * (reference.latency - latency)) +
-           user.weight_energy * sigmoid(system.slope_energy * (reference.energy - energy)) +
-           user.weight_accuracy *
-               sigmoid(system.slope_accuracy * (accuracy - reference.accuracy));
+                R latency, R energy, R accuracy) {
+    return latency_term(system, user, reference, latency) +
+           energy_term(system, user, reference, energy) +
+           accuracy_term(system, user, reference, accuracy);
 }
 
 template <class R>

@@ -1,0 +1,33 @@
+"""semopt: exact, certified and learned task offloading for semantic-aware edge computing."""
+
+from importlib import import_module
+from pkgutil import extend_path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import Actions, Outcome, evaluate
+    from .problem import Problem
+    from .result import Result, Status
+    from .solvers import solve
+
+# In a checkout this folder is the source alone: the compiled extension is in the installed copy.
+__path__ = extend_path(__path__, __name__)
+
+# Names are resolved on first use, so that importing semopt costs nothing that is not needed.
+_HOMES = {
+    "Actions": "model",
+    "Outcome": "model",
+    "Problem": "problem",
+    "Result": "result",
+    "Status": "result",
+    "evaluate": "model",
+    "solve": "solvers",
+}
+__all__ = ["Actions", "Outcome", "Problem", "Result", "Status", "evaluate", "solve"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'semopt' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

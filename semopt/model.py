@@ -1,4 +1,4 @@
-"""The model of a decision slot in readable NumPy: the reference that every fast path is tested against.
+"""The model of a decision slot in readable NumPy: the reference of every fast path.
 
 Equation numbers are those of Chen et al., "Online Multi-Task Offloading for Semantic-Aware Edge
 Computing Systems". `csrc/model.h` is the fast twin: same names, same order. All units are SI.
@@ -17,7 +17,8 @@ epsilon -> accuracy                 m -> offloaders, the number of users that of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Actions:
     frequency: Floats
     extraction: Floats
 
+    def take(self, index: Any) -> Actions:
+        """Index every array alike."""
+        return Actions(*(getattr(self, f.name)[index] for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -56,10 +61,14 @@ class Outcome:
     qoe: Floats
     violations: NDArray[np.uint8]  # sum of LATENCY, ENERGY, ACCURACY
 
+    def take(self, index: Any) -> Outcome:
+        """Index every array alike."""
+        return Outcome(*(getattr(self, f.name)[index] for f in fields(self)))
+
 
 def sigmoid(x: Floats) -> Floats:
     """S(x) = 1 / (1 + e^-x)."""
-    return 1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0))))
 
 
 def snr(gain: Floats, power: Floats, noise: float) -> Floats:
@@ -69,12 +78,12 @@ def snr(gain: Floats, power: Floats, noise: float) -> Floats:
 
 def decibel(ratio: Floats) -> Floats:
     """Convert a linear power ratio to dB."""
-    return 10.0 * np.log10(ratio)
+    return np.asarray(10.0 * np.log10(ratio))
 
 
 def rate(bandwidth: float, snr: Floats) -> Floats:
     """Bits a second of a sub-channel (2); log1p keeps weak signals exact."""
-    return bandwidth * (np.log1p(snr) / np.log(2.0))
+    return np.asarray(bandwidth * (np.log1p(snr) / np.log(2.0)))
 
 
 def sent_bits(bits: Floats, extraction: Floats, compress_exponent: float) -> Floats:
@@ -135,7 +144,11 @@ def accuracy(table: AccuracyTable, extraction: Floats, snr_db: Floats) -> Floats
 
 
 def evaluate(
-    problem: Problem, actions: Actions, gain: Floats | None = None, task: Integers | None = None
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    offloaders: Integers | int | None = None,
 ) -> Outcome:
     """Score joint actions by equations (2)-(11).
 
@@ -145,6 +158,7 @@ def evaluate(
     actions : B joint actions, arrays (..., N)
     gain : (..., N, K) float64, one slot a joint action
     task : (..., N) int64
+    offloaders : (..., 1) int64, number of offloaders; counted from the actions unless given
 
     Returns
     -------
@@ -157,12 +171,13 @@ def evaluate(
     offload = np.broadcast_to(actions.channel >= 0, shape)
     semantic = offload & (actions.extraction < 1.0)
     task = np.broadcast_to(task, shape)
-    channels = np.broadcast_to(gain, (*shape, gain.shape[-1]))
-    chosen = np.where(offload, actions.channel, 0)
-    gain = np.take_along_axis(channels, chosen[..., None], axis=-1)[..., 0]
 
     # Stand-ins keep every formula defined where a task is local; their results are not used there.
-    m = np.maximum(offload.sum(axis=-1, keepdims=True), 1).astype(float)
+    counted = offload.sum(axis=-1, keepdims=True) if offloaders is None else offloaders
+    m = np.maximum(counted, 1).astype(float)
+    stand_in = np.ones((*shape, 1))
+    channels = np.concatenate([stand_in, np.broadcast_to(gain, (*shape, gain.shape[-1]))], axis=-1)
+    gain = np.take_along_axis(channels, actions.channel[..., None] + 1, axis=-1)[..., 0]
     power = np.where(offload, actions.power, users.power_max)
     extraction = np.where(offload, actions.extraction, 1.0)
     frequency = np.where(offload & ~semantic, users.frequency_min, actions.frequency)

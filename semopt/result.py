@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 
-from .model import LIMITS, Actions, Outcome, evaluate
-from .problem import Problem
+from .model import Actions, Outcome, evaluate
+from .problem import Floats, Problem
 
 TOLERANCE = 1e-9  # relative, by which a checker may find a limit exceeded
 
@@ -32,18 +32,24 @@ class Status(Enum):
 class Infeasibility:
     """Why no joint action is feasible.
 
-    Either `users` names each user whose own actions all fail, with the limits that they break, or
-    `joint` is the smallest set of users found that cannot be served together.
+    Attributes
+    ----------
+    users : each user whose own actions all fail, with the limits that they break, by mode
+    joint : where `users` is empty, the smallest set of users found that cannot be served together
     """
 
-    users: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    users: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     joint: tuple[int, ...] = ()
 
     def to_json(self) -> list[dict[str, Any]] | dict[str, list[int]]:
         """Return the `infeasible` entry of a result file."""
-        if self.users:
-            return [{"user": n, "limits": list(limits)} for n, limits in self.users.items()]
-        return {"joint": list(self.joint)}
+        if not self.users:
+            return {"joint": list(self.joint)}
+        entries = []
+        for user, modes in self.users.items():
+            limits = sorted({limit for broken in modes.values() for limit in broken})
+            entries.append({"user": user, "limits": limits, "modes": modes})
+        return entries
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,9 @@ class Result:
     method, backend : what answered it
     status : how it ended
     actions : the decision, arrays (N,); None where there is none
-    objective : sum (or minimum) of QoE as the method computed it; NaN where there is no decision
+    objective : sum (or minimum) of QoE as the method computed it; NaN without a decision
     upper_bound : proven bound on the method's own problem; inf where none is known
-    continuous_bound : proven bound on the problem with continuous variables; inf where none is known
+    continuous_bound : proven bound with continuous variables; inf where none is known
     seconds : wall time of the solve
     infeasibility : the reason where the status is infeasible
     details : further figures of the method, JSON values only
@@ -83,7 +89,7 @@ class Result:
         return evaluate(self.problem, self.actions)
 
     def recompute(self) -> float:
-        """Return the objective of the decision, computed by the reference model; NaN without one."""
+        """Return the decision's objective by the reference model; NaN without a decision."""
         if self.actions is None:
             return nan
         qoe = self.outcome().qoe
@@ -98,8 +104,8 @@ class Result:
         value = self.recompute()
         return self.upper_bound - value if isfinite(value) else inf
 
-    def violations(self) -> list[str]:
-        """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
+    def broken(self) -> list[tuple[int, str]]:
+        """Return (user, limit or range) for each that the decision breaks (1e-9 relative)."""
         if self.actions is None:
             return []
         problem, action, outcome = self.problem, self.actions, self.outcome()
@@ -109,25 +115,77 @@ class Result:
         top = tasks.extraction_max[problem.task]
         slack = 1.0 + TOLERANCE
 
-        def outside(value: Any, low: Any, high: Any) -> Any:
+        def outside(value: Floats, low: Floats, high: Floats) -> Any:
             return (value < low / slack) | (value > high * slack)
 
         broken = {
-            "latency limit": outcome.latency > problem.system.latency_max * slack,
-            "energy limit": outcome.energy > users.energy_max * slack,
-            "accuracy limit": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
-            "power range": offload & outside(action.power, users.power_min, users.power_max),
-            "frequency range": (semantic | ~offload)
+            "latency": outcome.latency > problem.system.latency_max * slack,
+            "energy": outcome.energy > users.energy_max * slack,
+            "accuracy": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
+            "power": offload & outside(action.power, users.power_min, users.power_max),
+            "frequency": (semantic | ~offload)
             & outside(action.frequency, users.frequency_min, users.frequency_max),
-            "extraction range": semantic & outside(action.extraction, users.extraction_min, top),
-            "sub-channels": action.channel >= problem.gain.shape[1],
+            "extraction": semantic & outside(action.extraction, users.extraction_min, top),
+            "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
-        found = [
-            f"user {n} breaks its {name}" for name, where in broken.items() for n in np.flatnonzero(where)
+        return [(int(n), name) for name, where in broken.items() for n in np.flatnonzero(where)]
+
+    def violations(self) -> list[str]:
+        """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
+        return [f"user {user} breaks its {name} limit" for user, name in self.broken()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result in the words and units of its file format (schema 1)."""
+        problem = self.problem
+        document = {
+            "schema": 1,
+            "method": self.method,
+            "backend": self.backend,
+            "status": self.status.word,
+            "objective": number(self.objective),
+            "upper_bound": number(self.upper_bound),
+            "gap": number(self.gap()),
+            "seconds": self.seconds,
+            "joint_actions": exact_integer(problem.joint_actions()),
+            "readings": asdict(problem.readings),
+            "problem": problem.to_json(),
+            "users": self.users_json(),
+        }
+        if isfinite(self.continuous_bound):
+            document["continuous_bound"] = self.continuous_bound
+        if self.infeasibility:
+            document["infeasible"] = self.infeasibility.to_json()
+        return document | self.details
+
+    def users_json(self) -> list[dict[str, Any]]:
+        """Return one entry a user: its decision and what it gives; empty without a decision."""
+        if self.actions is None:
+            return []
+        action, outcome, names = self.actions, self.outcome(), self.problem.tasks.names
+        broken = {user for user, _ in self.broken()}
+        return [
+            {
+                "task": names[self.problem.task[n]],
+                "offload": bool(action.channel[n] >= 0),
+                "channel": int(action.channel[n]) if action.channel[n] >= 0 else None,
+                "power_mw": float(action.power[n]) * 1e3,
+                "frequency_ghz": float(action.frequency[n]) * 1e-9,
+                "extraction": float(action.extraction[n]),
+                "latency_ms": float(outcome.latency[n]) * 1e3,
+                "energy_mj": float(outcome.energy[n]) * 1e3,
+                "accuracy": float(outcome.accuracy[n]),
+                "qoe": float(outcome.qoe[n]),
+                "feasible": n not in broken,
+            }
+            for n in range(len(action.channel))
         ]
-        used, times = np.unique(action.channel[offload], return_counts=True)
-        found += [f"sub-channel {k} is used by {t} users" for k, t in zip(used, times, strict=True) if t > 1]
-        return found
 
 
-__all__ = ["LIMITS", "Infeasibility", "Result", "Status"]
+def number(value: float) -> float | None:
+    """Return a number for JSON, which has neither infinities nor NaN."""
+    return float(value) if isfinite(value) else None
+
+
+def exact_integer(value: int) -> int | str:
+    """Return an integer for JSON: a string where a double could not hold it."""
+    return value if value <= 2**53 else str(value)

@@ -1,0 +1,50 @@
+"""The methods of `solve`: functions from a problem and their own options to a `Result`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import Parameter, signature
+from time import perf_counter
+from typing import Any
+
+from ..problem import Problem
+from ..result import Result
+
+# Modules are imported when asked for: some need packages that take long to load.
+METHODS = {
+    "reference": "baselines:reference",
+    "local": "baselines:local",
+    "semantic-unaware": "baselines:semantic_unaware",
+    "exhaustive": "exhaustive:solve",
+    "exact": "matching:solve",
+}
+
+
+def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
+    """Solve one decision slot.
+
+    Parameters
+    ----------
+    problem : the slot
+    method : a name of `METHODS`
+    options : the method's own options, such as `backend`, `gap` (QoE) or `time_limit` (s)
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, an option that the method does not have, or an option's bad value.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+    module, name = METHODS[method].split(":")
+    function = getattr(import_module(f".{module}", __package__), name)
+    parameters = signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            takes = ", ".join(known) or "no options"
+            raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
+    start = perf_counter()
+    result: Result = function(problem, **options)
+    object.__setattr__(result, "seconds", perf_counter() - start)
+    return result

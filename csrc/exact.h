@@ -1,0 +1,64 @@
+// The exact grid optimum of a slot in polynomial time.
+//
+// Once the number m of offloaders is fixed, every term of the QoE belongs to one user and its
+// sub-channel, so the best joint action is an assignment with exactly m offloaders (matching.h) of
+// the cells' best actions (cells.h). Three facts spare most of the work:
+// - A cell's best value does not fall when the gain grows (time and energy fall, accuracy does not),
+//   so a cell is bounded by any stronger channel of the same user: cells are scored only where an
+//   optimal assignment of the bounds uses them.
+// - For the same reason each user's strongest channel bounds the whole of m: sizes are tried by
+//   falling bound, and the first bound below the best value ends the search.
+// - An assignment of bounds that does not beat the best value rules its m out.
+#pragma once
+
+#include <vector>
+
+#include "cells.h"
+#include "matching.h"
+
+namespace semopt {
+
+struct Decision {
+    double value = -kInfinity;  // sum or minimum over users; -inf: infeasible
+    std::vector<int> channel;   // (users), -1 local
+    std::vector<Choice> choice;
+};
+
+// What a solve cost.
+struct Effort {
+    long long cells = 0;  // cells scored
+    int sizes = 0;        // numbers of offloaders not ruled out by their first bound
+    int assignments = 0;  // assignment problems solved
+};
+
+class Exact {
+  public:
+    // `fairest`: maximise the smallest QoE (bottleneck assignment), ties by the sum.
+    Exact(const Setting& setting, bool fairest) : cells_(setting), fairest_(fairest) {}
+
+    const Decision& solve(const Slot& slot);
+    const Effort& effort() const { return effort_; }
+
+  private:
+    double bound(int offloaders);
+    void solve_sum(int offloaders);
+    void solve_min(int offloaders);
+    double score(int user, int rank, int offloaders);
+    bool assign(int offloaders);
+    void keep(double value);
+
+    Cells cells_;
+    bool fairest_;
+    Matching matching_;
+    Decision best_;
+    Effort effort_;
+    int users_ = 0, channels_ = 0;
+    std::vector<double> local_;
+    std::vector<double> upper_;   // (users, channels): bounds on cells of the current size
+    std::vector<Choice> choice_;  // (users, channels): the best action where `scored_`
+    std::vector<char> scored_;
+    std::vector<int> by_gain_;    // (users, channels): channels by falling gain
+    std::vector<double> gains_over_local_, filtered_, thresholds_, obliging_;
+};
+
+}  // namespace semopt

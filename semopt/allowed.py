@@ -1,0 +1,128 @@
+"""Which values are allowed: written once for both doors, scenario files and `Problem.from_arrays`.
+
+The wide ends (1e-40, 1e40) keep every formula of the model finite; scenario files stop ten decades
+earlier, so that no conversion of units can leave the range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHT_TOLERANCE = 1e-3  # by which weights or shares may miss a sum of 1 before they are normalised
+MAX_LEVELS = 4096
+SHOWN = 5  # cells of one table that a message lists before it counts the rest
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval of allowed numbers and the words for it."""
+
+    low: float
+    high: float
+    sentence: str
+
+    def refuses(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return where values lie outside; NaN does."""
+        return ~((values >= self.low) & (values <= self.high))
+
+
+POSITIVE = Interval(1e-40, 1e40, "a number above 0 (1e-40 to 1e40)")
+NON_NEGATIVE = Interval(0.0, 1e40, "a number of at least 0 (up to 1e40)")
+FILE_POSITIVE = Interval(1e-30, 1e30, "a number above 0 (1e-30 to 1e30)")
+FILE_NON_NEGATIVE = Interval(0.0, 1e30, "a number of at least 0 (up to 1e30)")
+LIMIT = Interval(1e-40, inf, "a number above 0 (from 1e-40), or inf for no limit")
+FRACTION = Interval(0.0, 1.0, "a number from 0 to 1")
+EXTRACTION = Interval(1e-6, 1.0, "a number above 0 (from 1e-6) up to 1")
+EXPONENT = Interval(0.0, 20.0, "a number from 0 to 20")
+DECIBEL = Interval(-1000.0, 1000.0, "a number of dB from -1000 to 1000")
+LEVELS = Interval(1, MAX_LEVELS, f"a whole number from 1 to {MAX_LEVELS}")
+
+Fault = tuple[str, str]  # the key's path or the argument's name, and what is wrong with it
+
+
+def sums_to_one(total: float) -> bool:
+    """Tell whether a sum of probabilities or weights is 1 within the tolerance."""
+    return abs(total - 1.0) <= WEIGHT_TOLERANCE
+
+
+def reversed_range(low: float, high: float) -> str | None:
+    """Return what is wrong with a range whose ends are in the wrong order."""
+    return (
+        f"must be [low, high] with low <= high, found [{low!r}, {high!r}]" if low > high else None
+    )
+
+
+def table_faults(
+    path: str,
+    extraction: Sequence[float] | None,
+    snr_db: Sequence[float] | None,
+    table: Sequence[Sequence[float]] | None,
+    raw: Sequence[float] | None,
+) -> Iterator[Fault]:
+    """Yield what is wrong between the parts of an accuracy table; parts that are None are skipped.
+
+    Axes must increase strictly, shapes must agree, and accuracy may not fall along either axis:
+    the bounds of the solvers rely on it.
+    """
+    yield from _axis_faults(f"{path}.extraction", extraction)
+    yield from _axis_faults(f"{path}.snr_db", snr_db)
+    if table is not None:
+        if extraction is not None and len(table) != len(extraction):
+            yield (
+                f"{path}.table",
+                f"has {len(table)} rows: must have {len(extraction)}, one for each extraction",
+            )
+        if snr_db is not None:
+            for i, row in enumerate(table):
+                yield from _row_faults(f"{path}.table[{i}]", row, snr_db)
+        yield from _capped(f"{path}.table", list(_falling_cells(f"{path}.table", table)))
+    if raw is not None:
+        if snr_db is not None:
+            yield from _row_faults(f"{path}.raw", raw, snr_db)
+        yield from _capped(f"{path}.raw", list(_falling_row(f"{path}.raw", "raw", raw)))
+
+
+def _axis_faults(path: str, axis: Sequence[float] | None) -> Iterator[Fault]:
+    for i, (before, here) in enumerate(pairwise(axis or [])):
+        if here <= before:
+            yield f"{path}[{i + 1}]", f"= {here!r}: must be above the value before it, {before!r}"
+
+
+def _row_faults(path: str, row: Sequence[float], snr_db: Sequence[float]) -> Iterator[Fault]:
+    if len(row) != len(snr_db):
+        yield path, f"has {len(row)} values: must have {len(snr_db)}, one for each value of snr_db"
+
+
+def _falling_row(path: str, name: str, row: Sequence[float]) -> Iterator[Fault]:
+    for j, (before, here) in enumerate(pairwise(row)):
+        if here < before:
+            yield (
+                f"{path}[{j + 1}]",
+                f"= {here!r}: must be at least {name}[{j}] = {before!r}, "
+                "accuracy may not fall as SNR rises",
+            )
+
+
+def _falling_cells(path: str, table: Sequence[Sequence[float]]) -> Iterator[Fault]:
+    for i, row in enumerate(table):
+        yield from _falling_row(f"{path}[{i}]", f"table[{i}]", row)
+    for i, (above, row) in enumerate(pairwise(table)):
+        for j, (before, here) in enumerate(zip(above, row, strict=False)):
+            if here < before:
+                yield (
+                    f"{path}[{i + 1}][{j}]",
+                    f"= {here!r}: must be at least table[{i}][{j}] = {before!r}, "
+                    "accuracy may not fall as extraction rises",
+                )
+
+
+def _capped(path: str, faults: list[Fault]) -> Iterator[Fault]:
+    yield from faults[:SHOWN]
+    if len(faults) > SHOWN:
+        yield path, f"falls at {len(faults) - SHOWN} more places"

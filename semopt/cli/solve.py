@@ -1,0 +1,127 @@
+"""`semopt solve` and `semopt explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..result import Result
+    from ..scenario import Scenario
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
+]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="Draw the slot from [channel] with this seed.")
+]
+
+
+def solve(
+    scenario: ScenarioArgument = "paper",
+    method: Annotated[
+        str,
+        typer.Option(help="reference, local, semantic-unaware, exhaustive or exact."),
+    ] = "exact",
+    slots: Annotated[
+        int, typer.Option(min=1, help="How many slots to draw from [channel], when above 1.")
+    ] = 1,
+    seed: SeedOption = None,
+    backend: Annotated[
+        str | None, typer.Option(help="auto, numpy, cpu, cuda or cupy: what scores the actions.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds after which the best so far is given.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
+    ] = False,
+) -> None:
+    """Solve a decision slot, or many: who offloads, on which sub-channel, and how.
+
+    Without --slots and --seed the slot that the scenario pins is solved.
+    """
+    from ..scenario import Scenario
+    from ..solvers import solve as solve_problem
+
+    loaded = Scenario.load(scenario)
+    given = {"backend": backend, "time_limit": time_limit}
+    options = {name: value for name, value in given.items() if value is not None}
+    if slots > 1:
+        if explain:
+            raise ValueError("--explain: one slot is explained at a time, --slots is above 1")
+        return solve_many(loaded, method, slots, seed or 0, json, options)
+    result = solve_problem(one_slot(loaded, seed), method, **options)
+    if json:
+        from ..files import write_json
+
+        write_json(json, result.to_json())
+    if json != "-":
+        from ..report import print_result
+
+        print_result(result, loaded.name)
+        if explain and result.actions is not None:
+            print_alternatives(result, range(len(result.actions.channel)))
+
+
+def explain(
+    scenario: ScenarioArgument = "paper",
+    user: Annotated[
+        int | None, typer.Option(min=0, help="The user, counted from 0; all unless given.")
+    ] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Say what each user's best alternative to the optimum was, and what it would cost.
+
+    The alternative is another mode (local, raw, semantic) for that user, with the decisions of all
+    users optimised anew.
+    """
+    from ..report import print_infeasible
+    from ..scenario import Scenario
+    from ..solvers import solve as solve_problem
+
+    result = solve_problem(one_slot(Scenario.load(scenario), seed), "exact")
+    if result.actions is None:
+        print_infeasible(result)
+    else:
+        print_alternatives(result, range(len(result.actions.channel)) if user is None else [user])
+
+
+def one_slot(scenario: Scenario, seed: int | None) -> Any:
+    """Return the pinned slot, or the first drawn with `seed`."""
+    if seed is None and scenario.slot is not None:
+        return scenario.problem()
+    gain, task = scenario.draw(1, seed or 0)
+    return scenario.template().with_slot(gain[0], task[0])
+
+
+def solve_many(
+    scenario: Scenario, method: str, slots: int, seed: int, json: str | None, options: Any
+) -> None:
+    """Draw slots, solve them, and report their means."""
+    from ..solvers.batch import solve_batch
+    from .progress import progress
+
+    gain, task = scenario.draw(slots, seed)
+    with progress(f"{method}: {slots} slots", slots) as show:
+        batch = solve_batch(scenario, gain, task, method, progress=show, **options)
+    if json:
+        from ..files import write_json
+
+        write_json(json, batch.to_json(seed))
+    if json != "-":
+        from ..report import print_batch
+
+        print_batch(batch, scenario.name, seed)
+
+
+def print_alternatives(result: Result, users: Any) -> None:
+    """Print the table of alternatives of these users."""
+    from ..report import print_explanation
+    from ..solvers.explanation import alternatives
+
+    print_explanation(result, [alternatives(result, user) for user in users])

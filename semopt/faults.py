@@ -1,0 +1,531 @@
+"""Finds every fault of a scenario file in one go and words it for the person who wrote the file.
+
+Three passes add to one list: accuracy tables are read in from their own files, each key is checked
+by the models of `sections.py`, and keys are checked against each other where they are sound alone,
+so that no fault hides another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from . import allowed, toml
+from .allowed import Fault
+from .sections import LAWS, PATH_LOSS, Accuracy, Document, keys_of, section_at
+
+KeyPath = tuple[str | int, ...]
+WEIGHTS = ("weight_latency", "weight_energy", "weight_accuracy")
+OWN_SEMANTIC = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
+SHOWN_VALUE = 60  # characters of a value that a message quotes
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used, with every fault found.
+
+    Attributes
+    ----------
+    source : the file or preset
+    faults : (path of the key, what is wrong with it), in the order of the sections
+    """
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        super().__init__(source, faults)
+        self.source, self.faults = source, tuple(faults)
+
+    def __str__(self) -> str:
+        """Return a line for each fault."""
+        lines = [" ".join(part for part in fault if part) for fault in self.faults]
+        if len(lines) == 1:
+            return f"{self.source}: {lines[0]}"
+        return "\n  ".join([f"{self.source}: {len(lines)} faults", *lines])
+
+
+def spelled(path: KeyPath) -> str:
+    """Return a path as messages show it: tasks.text.accuracy.table[0][1]."""
+    words = (f"[{part}]" if isinstance(part, int) else f".{toml.key(part)}" for part in path)
+    return "".join(words).removeprefix(".")
+
+
+def nearest(word: str, words: Sequence[str] | Mapping[str, Any], cutoff: float = 0.6) -> str | None:
+    """Return the known word that is most like a given one."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(words), 1, cutoff)), None)
+
+
+def find(data: dict[str, Any], folder: Path, validate: Any) -> tuple[Any, list[Fault]]:
+    """Return the validated document, or None, and every fault.
+
+    `validate` turns a plain document into a model or raises pydantic's `ValidationError`.
+    """
+    data, files, faults = _with_tables(data, folder)
+    unsound = {path for path, _ in faults}
+    model = None
+    try:
+        model = validate(data)
+    except ValidationError as error:
+        found = [f for f in _key_faults(error, data) if not _covered(f[0], unsound)]
+        unsound |= {path for path, _ in found}
+        faults += found
+    listed = [(spelled(path), words) for path, words in faults]
+    listed += _cross_faults(Sound(data, unsound), folder)
+    listed = [_with_file(fault, files) for fault in listed]
+    order = [field.alias or name for name, field in Document.model_fields.items()]
+    listed.sort(
+        key=lambda f: order.index(s) if (s := f[0].split(".")[0].split("[")[0]) in order else 99
+    )
+    return model, listed
+
+
+# --------------------------------------------------------------------- accuracy tables in CSV files
+
+
+def _with_tables(
+    data: dict[str, Any], folder: Path
+) -> tuple[dict[str, Any], dict[str, str], list[tuple[KeyPath, str]]]:
+    """Put the tables of `accuracy = {file = ...}` into the document.
+
+    Returns the new document, the files by the path they filled, and faults.
+    """
+    files: dict[str, str] = {}
+    faults: list[tuple[KeyPath, str]] = []
+    tasks = data.get("tasks")
+    if not isinstance(tasks, dict):
+        return data, files, faults
+    filled = dict(tasks)
+    for name, task in tasks.items():
+        accuracy = task.get("accuracy") if isinstance(task, dict) else None
+        if not isinstance(accuracy, dict) or "file" not in accuracy:
+            continue
+        path: KeyPath = ("tasks", name, "accuracy")
+        file = accuracy["file"]
+        if not isinstance(file, str):
+            faults.append(((*path, "file"), f"= {_quoted(file)}: must be the name of a CSV file"))
+            filled[name] = {**task, "accuracy": None}
+            continue
+        if others := [key for key in accuracy if key != "file"]:
+            faults += [
+                ((*path, key), f"must not stand beside file = {toml.text(file)}") for key in others
+            ]
+        try:
+            table = read_table(folder / file)
+        except (OSError, ValueError) as error:
+            faults.append(((*path, "file"), f"= {toml.text(file)}: {_reason(error)}"))
+            filled[name] = {**task, "accuracy": None}
+            continue
+        filled[name] = {**task, "accuracy": table}
+        files[spelled(path)] = file
+    return {**data, "tasks": filled}, files, faults
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """Return an accuracy table from CSV as the keys of [tasks.NAME.accuracy].
+
+    The first row is `extraction` and then the SNRs in dB, each further row an extraction factor and
+    then the accuracies; a row that begins with `raw` holds the accuracies of raw mode. Empty lines
+    and lines that begin with # are skipped. Cells that are no numbers are left for the checks.
+
+    Raises
+    ------
+    OSError, ValueError : the file cannot be read, or has no such first row
+    """
+    import csv
+
+    with file.open(newline="", encoding="utf-8") as lines:
+        kept = (line for line in lines if line.strip() and not line.startswith("#"))
+        rows = [[cell.strip() for cell in row] for row in csv.reader(kept)]
+    if not rows or rows[0][0] != "extraction":
+        raise ValueError('the first row must be "extraction" and then the SNRs in dB')
+    table: dict[str, Any] = {
+        "extraction": [],
+        "snr_db": [_number(c) for c in rows[0][1:]],
+        "table": [],
+    }
+    for head, *cells in rows[1:]:
+        values = [_number(cell) for cell in cells]
+        if head == "raw":
+            table["raw"] = values
+        else:
+            table["extraction"].append(_number(head))
+            table["table"].append(values)
+    return table
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _with_file(fault: Fault, files: dict[str, str]) -> Fault:
+    for path, file in files.items():
+        if fault[0].startswith(path):
+            return fault[0], f"{fault[1]} (in {file})"
+    return fault
+
+
+# ------------------------------------------------------------------------------- each key by itself
+
+_EXPECTED = {
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "list_type": "must be an array",
+    "string_type": "must be a text in quotes",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+}
+
+
+def _key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
+    """Word pydantic's errors; an unknown key that looks like a missing one answers for both."""
+    errors = [(*_locate(e["loc"], data), e) for e in error.errors(include_url=False)]
+    missing = {path for path, _, e in errors if e["type"] == "missing"}
+    faults: list[tuple[KeyPath, str]] = []
+    for path, _, e in errors:
+        if e["type"] == "extra_forbidden":
+            words, meant = _unknown(path, data, missing)
+            missing.discard(meant)
+            faults.append((path, words))
+    for path, value, e in errors:
+        context = e.get("ctx", {})
+        match e["type"]:
+            case "extra_forbidden":
+                continue
+            case "missing":
+                if path in missing:
+                    faults.append((path, _missing(path)))
+                continue
+            case "allowed":
+                words = f"must be {e['msg']}"
+            case "too_short":
+                words = f"must have at least {context['min_length']} entries"
+            case "literal_error":
+                words = f"must be {context['expected']}"
+                if isinstance(value, str) and (
+                    near := nearest(value, context["expected"].split("'"))
+                ):
+                    words += f"; did you mean '{near}'?"
+            case kind:
+                words = _EXPECTED.get(kind, e["msg"])
+        faults.append((path, f"= {_quoted(value)}: {words}"))
+    return faults
+
+
+def _locate(loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, Any]:
+    """Return the part of pydantic's location that is a path of the file, and what stands there."""
+    value = data
+    for depth, part in enumerate(loc):
+        inside = isinstance(value, dict) or (isinstance(value, list) and isinstance(part, int))
+        if not inside:
+            return loc[:depth], value
+        if isinstance(value, dict) and part not in value:
+            return loc[: depth + 1], None
+        value = value[part]
+    return loc, value
+
+
+def _missing(path: KeyPath) -> str:
+    section = section_at(path[:-1])
+    sentence = keys_of(section).get(str(path[-1]), "") if section else ""
+    what = "table is missing" if section_at(path) or path == ("tasks",) else "is missing"
+    return f"{what} ({sentence})" if sentence else what
+
+
+def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tuple[str, KeyPath]:
+    """Return the words about an unknown key, and the path of the key that was probably meant."""
+    *table, name = path
+    section = section_at(tuple(table))
+    known = keys_of(section) if section else {}
+    if section is Accuracy:
+        known = {**known, "file": ""}
+    absent = [key for key in known if (*table, key) in missing]
+    meant = nearest(str(name), absent) or nearest(str(name), known)
+    if meant:
+        return f"is an unknown key: did you mean {meant}?", (*table, meant)
+    for other in ("system", "qoe", "user", "grid", "slot", "channel"):
+        if name in keys_of(section_at((other,)) or Document):
+            return f"is an unknown key here: it belongs in [{other}]", ()
+    return f"is an unknown key: allowed here are {', '.join(known)}", ()
+
+
+def _quoted(value: Any) -> str:
+    words = toml.inline(value)
+    return words if len(words) <= SHOWN_VALUE else f"{words[:SHOWN_VALUE]}..."
+
+
+def _covered(path: KeyPath, unsound: set[KeyPath]) -> bool:
+    """Tell whether a fault that is already known concerns this path or the table around it."""
+    return any(path == other[: len(path)] or other == path[: len(other)] for other in unsound)
+
+
+# -------------------------------------------------------------------------- keys against each other
+
+
+class Sound:
+    """A document seen through its faults: what is missing or faulty reads as None."""
+
+    def __init__(self, data: dict[str, Any], unsound: set[KeyPath]) -> None:
+        self.data, self.unsound = data, unsound
+
+    def get(self, *path: str | int) -> Any:
+        """Return the value at a path, if it and everything in it is there and sound."""
+        if _covered(path, self.unsound):
+            return None
+        return self.raw(*path)
+
+    def raw(self, *path: str | int) -> Any:
+        """Return the value at a path, sound or not."""
+        value: Any = self.data
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def names(self, *path: str | int) -> list[Any]:
+        """Return the keys of a table, or the indices of an array, whose entries may hold faults."""
+        value = self.raw(*path)
+        if isinstance(value, dict):
+            return list(value)
+        return list(range(len(value))) if isinstance(value, list) else []
+
+
+def _cross_faults(see: Sound, folder: Path) -> Iterator[Fault]:
+    yield from _sizes(see)
+    yield from _weights(see)
+    for name in see.names("tasks"):
+        yield from _task(see, name)
+    yield from _shares(see)
+    yield from _slot(see)
+    yield from _channel(see, folder)
+    yield from _assumed(see)
+
+
+def _counts(see: Sound) -> tuple[int | None, int | None]:
+    """Return the numbers of users and of sub-channels, as far as the file says them."""
+    tasks, gain = see.raw("slot", "tasks"), see.raw("slot", "gain")
+    users = see.get("system", "users")
+    if users is None and isinstance(tasks, list):
+        users = len(tasks)
+    channels = see.get("system", "channels")
+    if channels is None and isinstance(gain, list) and gain and isinstance(gain[0], list):
+        channels = len(gain[0])
+    return users, channels
+
+
+def _sizes(see: Sound) -> Iterator[Fault]:
+    if "slot" not in see.data and "channel" not in see.data:
+        yield (
+            "slot",
+            "table is missing: give a [slot] of pinned gains, a [channel] that draws them, or both",
+        )
+    if "slot" not in see.data and "channel" in see.data and isinstance(see.raw("system"), dict):
+        for key in ("users", "channels"):
+            if see.raw("system", key) is None:
+                yield f"system.{key}", "is missing: without a [slot] nothing else says it"
+    users, _ = _counts(see)
+    overrides = see.raw("users")
+    if isinstance(overrides, list) and users is not None and len(overrides) != users:
+        yield "users", f"has {len(overrides)} entries: must have one for each of the {users} users"
+
+
+def _weights(see: Sound) -> Iterator[Fault]:
+    shared = [see.get("qoe", key) for key in WEIGHTS]
+    if None not in shared and not allowed.sums_to_one(sum(shared)):
+        yield _sum_fault("qoe", shared)
+        shared = [None] * len(WEIGHTS)
+    for n in see.names("users"):
+        own = [see.get("users", n, key) for key in WEIGHTS]
+        faulty = any(
+            v is None and see.raw("users", n, k) is not None
+            for k, v in zip(WEIGHTS, own, strict=True)
+        )
+        both = [b if a is None else a for a, b in zip(own, shared, strict=True)]
+        if (
+            own != [None] * len(WEIGHTS)
+            and not faulty
+            and None not in both
+            and not allowed.sums_to_one(sum(both))
+        ):
+            yield _sum_fault(f"users[{n}]", both)
+
+
+def _sum_fault(path: str, weights: list[float]) -> Fault:
+    total = " + ".join(f"{w:g}" for w in weights)
+    return (
+        f"{path}.weight_latency + weight_energy + weight_accuracy",
+        f"= {total} = {sum(weights):g}: must be 1 (within {allowed.WEIGHT_TOLERANCE:g})",
+    )
+
+
+def _task(see: Sound, name: str) -> Iterator[Fault]:
+    path = ("tasks", name)
+    parts = [see.get(*path, "accuracy", key) for key in ("extraction", "snr_db", "table", "raw")]
+    yield from allowed.table_faults(spelled((*path, "accuracy")), *parts)
+    own = [".".join(keys) for keys in OWN_SEMANTIC if see.raw(*path, *keys) is not None]
+    top = see.raw(*path, "extraction_max")
+    if own and top is None:
+        yield (
+            spelled((*path, "extraction_max")),
+            f"is missing: must be below 1 beside {', '.join(own)}",
+        )
+    elif own and see.get(*path, "extraction_max") == 1.0:
+        yield (
+            spelled((*path, "extraction_max")),
+            f"= {top}: must be below 1 beside {', '.join(own)}",
+        )
+
+
+def _shares(see: Sound) -> Iterator[Fault]:
+    names = see.names("tasks")
+    given = [name for name in names if see.raw("tasks", name, "share") is not None]
+    if not given:
+        return
+    for name in names:
+        if name not in given and isinstance(see.raw("tasks", name), dict):
+            yield spelled(("tasks", name, "share")), "is missing: give every task a share, or none"
+    shares = [see.get("tasks", name, "share") for name in names]
+    if None not in shares and not allowed.sums_to_one(sum(shares)):
+        total = " + ".join(f"{share:g}" for share in shares)
+        yield (
+            "tasks.*.share",
+            f"= {total} = {sum(shares):g}: must be 1 (within {allowed.WEIGHT_TOLERANCE:g})",
+        )
+
+
+def _slot(see: Sound) -> Iterator[Fault]:
+    tasks, gain, known = see.get("slot", "tasks"), see.raw("slot", "gain"), see.names("tasks")
+    for n, name in enumerate(tasks or []):
+        if known and name not in known:
+            near = nearest(name, known)
+            hint = f": did you mean {near}?" if near else ""
+            yield (
+                f"slot.tasks[{n}]",
+                f"= {_quoted(name)}: must be a task of this file, {', '.join(known)}{hint}",
+            )
+    users, channels = _counts(see)
+    for key, size in (("tasks", tasks), ("gain", gain)):
+        if isinstance(size, list) and size and users is not None and len(size) != users:
+            yield (
+                f"slot.{key}",
+                f"has {len(size)} entries: must have one for each of the {users} users",
+            )
+    if not isinstance(gain, list):
+        return
+    lengths = [len(row) if isinstance(row, list) else None for row in gain]
+    known_lengths = [length for length in lengths if length]
+    if see.get("system", "channels") is None and known_lengths:
+        channels = Counter(known_lengths).most_common(1)[0][0]
+    for n, length in enumerate(lengths):
+        if length == 0 or (length is not None and channels is not None and length != channels):
+            wanted = (
+                f"{channels}, one for each sub-channel" if channels else "one for each sub-channel"
+            )
+            yield f"slot.gain[{n}]", f"= {_quoted(gain[n])} has {length} gains: must have {wanted}"
+
+
+def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
+    model = see.get("channel", "model")
+    if model is None:
+        return
+    law = LAWS[model]
+    given = {
+        key for key in see.names("channel") if key in keys_of(section_at(("channel",)) or Document)
+    }
+    needs = set(law.needs)
+    if law.mean:
+        means = given & {"mean_gain", *PATH_LOSS}
+        if "mean_gain" in means and len(means) > 1:
+            others = " and ".join(key for key in PATH_LOSS if key in means)
+            yield (
+                "channel.mean_gain",
+                f"must not stand beside {others}: one of the two says the mean",
+            )
+        elif not means:
+            yield (
+                "channel.mean_gain",
+                f"is missing: {model} needs it, or distance_m and path_loss_exponent",
+            )
+        needs |= means - {"mean_gain"} and set(PATH_LOSS)
+    may = needs | set(law.may) | {"model"} | ({"mean_gain", *PATH_LOSS} if law.mean else set())
+    for key in sorted(needs - given):
+        yield (
+            f"channel.{key}",
+            f"is missing: {model} needs it ({keys_of(section_at(('channel',)) or Document)[key]})",
+        )
+    for key in sorted(given - may):
+        if key == "gain_range" and law.correlated:
+            why = "a range cannot be imposed on gains that are correlated over time or measured"
+            yield (
+                "channel.gain_range",
+                f"= {_quoted(see.raw('channel', key))}: must be left out, {why}",
+            )
+        else:
+            uses = ", ".join(sorted(may - {"model"}))
+            yield f"channel.{key}", f"is not used by {model}, which has {uses}"
+    yield from _channel_values(see, folder, model, given & may)
+
+
+def _channel_values(see: Sound, folder: Path, model: str, given: set[str]) -> Iterator[Fault]:
+    users, _ = _counts(see)
+    for key in ("mean_gain", "distance_m", "speed_mps"):
+        values = see.get("channel", key) if key in given else None
+        if values is None:
+            continue
+        listed = values if isinstance(values, list) else [values]
+        found = f"= {_quoted(values)}"
+        if key != "speed_mps" and min(listed, default=0) <= 0:
+            yield f"channel.{key}", f"{found}: must be above 0"
+        if model == "mobility":
+            if not 1 <= len(listed) <= 2 or sorted(listed) != listed:
+                yield (
+                    f"channel.{key}",
+                    f"{found}: must be one number or [low, high] with low <= high",
+                )
+        elif isinstance(values, list) and users is not None and len(values) != users:
+            yield (
+                f"channel.{key}",
+                f"{found}: must be one number, or one for each of the {users} users",
+            )
+    file = see.get("channel", "file") if "file" in given else None
+    if file is not None and not (folder / file).is_file():
+        yield "channel.file", f"= {_quoted(file)}: there is no such file beside the scenario"
+
+
+def _assumed(see: Sound) -> Iterator[Fault]:
+    paths = {spelled(path) for path in _paths(see.data)}
+    for name in see.names("assumed"):
+        if name not in paths:
+            near = nearest(name, sorted(paths))
+            yield (
+                f"assumed.{toml.key(name)}",
+                "names no key of this file" + (f": did you mean {near}?" if near else ""),
+            )
+
+
+def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the path of every key, table and entry of an array of tables."""
+    for key in value:
+        if path or key != "assumed":
+            yield (*path, key)
+        below = value[key]
+        if isinstance(below, dict):
+            yield from _paths(below, (*path, key))
+        elif isinstance(below, list) and below and all(isinstance(item, dict) for item in below):
+            for n, item in enumerate(below):
+                yield (*path, key, n)
+                yield from _paths(item, (*path, key, n))

@@ -1,0 +1,157 @@
+"""Results as a person reads them: tables on standard output."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from .result import Result, Status
+from .solvers import solve
+from .solvers.explanation import Alternative, mode_of
+
+if TYPE_CHECKING:
+    from .solvers.batch import Batch
+
+
+def print_result(result: Result, name: str) -> None:
+    """Print one slot's decision, user by user, and what it is worth."""
+    if result.status is Status.INFEASIBLE:
+        print_infeasible(result)
+        return
+    console, problem, action = Console(), result.problem, result.actions
+    assert action is not None
+    outcome = result.outcome()
+    local = solve(problem, "local")
+    at_home = local.outcome().qoe if local.actions is not None else None
+    table = Table(title=f"{name}: {result.method}", title_justify="left", title_style="bold")
+    for heading in ("user", "task", "mode"):
+        table.add_column(heading)
+    for heading in ("sub-channel", "power\nmW", "frequency\nGHz", "extraction", "latency\nms"):
+        table.add_column(heading, justify="right")
+    for heading in ("limit\nms", "energy\nmJ", "limit\nmJ", "accuracy", "QoE", "over\nlocal"):
+        table.add_column(heading, justify="right")
+    for n in range(len(action.channel)):
+        mode = mode_of(action, n)
+        table.add_row(
+            str(n),
+            problem.tasks.names[problem.task[n]],
+            mode,
+            str(action.channel[n]) if mode != "local" else "",
+            f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
+            f"{action.frequency[n] * 1e-9:.4g}" if mode != "raw" else "",
+            f"{action.extraction[n]:.4g}" if mode == "semantic" else "",
+            f"{outcome.latency[n] * 1e3:.3f}",
+            f"{problem.system.latency_max * 1e3:g}",
+            f"{outcome.energy[n] * 1e3:.3f}",
+            f"{problem.users.energy_max[n] * 1e3:g}"
+            if isfinite(problem.users.energy_max[n])
+            else "",
+            f"{outcome.accuracy[n]:.4f}",
+            f"{outcome.qoe[n]:.4f}",
+            f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
+        )
+    console.print(table)
+    users = len(action.channel)
+    word = "smallest" if problem.objective == "min" else "total"
+    line = f"{word.capitalize()} QoE {result.objective:.6f}"
+    if problem.objective == "sum":
+        line += f", {result.objective / users:.4f} a task"
+    if at_home is None:
+        line += "; all-local breaks limits"
+    else:
+        line += (
+            f"; all-local reaches {local.objective:.6f} ({result.objective - local.objective:+.6f})"
+        )
+    console.print(line + ".", highlight=False)
+    console.print(
+        f"{result.status.word}: {result.status.sentence}. {problem.joint_actions():,} joint "
+        f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
+        highlight=False,
+    )
+
+
+def print_infeasible(result: Result) -> None:
+    """Print why no decision of the method's problem meets every limit."""
+    console, reason, names = Console(), result.infeasibility, result.problem.tasks.names
+    console.print(f"infeasible: {result.status.sentence}.", highlight=False)
+    assert reason is not None
+    for user, modes in reason.users.items():
+        ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
+        console.print(
+            f"  user {user} ({names[result.problem.task[user]]}): {ways}", highlight=False
+        )
+    if reason.joint:
+        users = ", ".join(map(str, reason.joint))
+        console.print(f"  users {users} cannot be served together", highlight=False)
+
+
+def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
+    """Print, for each user, the other modes and what the slot would lose by them."""
+    assert result.actions is not None
+    own = result.outcome().qoe
+    table = Table(title="Alternatives, all users optimised anew", title_justify="left")
+    for heading in ("user", "optimum", "instead"):
+        table.add_column(heading)
+    for heading in ("offloaders", "own QoE", "own change", "total QoE", "the slot loses"):
+        table.add_column(heading, justify="right")
+    for options in alternatives:
+        for place, option in enumerate(options):
+            user = option.user
+            head = (str(user), mode_of(result.actions, user)) if place == 0 else ("", "")
+            if option.own_action is None:
+                table.add_row(*head, option.mode, "", "", "", "infeasible", "")
+                continue
+            table.add_row(
+                *head,
+                describe(option),
+                str(option.offloaders),
+                f"{option.own_qoe:.4f}",
+                f"{option.own_qoe - own[user]:+.4f}",
+                f"{option.objective:.6f}",
+                f"{option.loss:.6f}",
+            )
+        table.add_section()
+    Console().print(table)
+
+
+def describe(option: Alternative) -> str:
+    """Return an alternative action in words."""
+    action = option.own_action
+    assert action is not None
+    parts = [option.mode]
+    if option.mode != "local":
+        parts.append(f"on {int(action.channel)} at {float(action.power) * 1e3:.4g} mW")
+    if option.mode != "raw":
+        parts.append(f"{float(action.frequency) * 1e-9:.4g} GHz")
+    if option.mode == "semantic":
+        parts.append(f"extraction {float(action.extraction):.3g}")
+    return ", ".join(parts)
+
+
+def print_batch(batch: Batch, name: str, seed: int) -> None:
+    """Print the means of a method over many slots."""
+    slots, mean = len(batch.objective), batch.mean()
+    table = Table(title=f"{name}: {batch.method}, {slots} slots, seed {seed}", title_justify="left")
+    table.add_column("mean a task, over feasible slots")
+    table.add_column(justify="right")
+    units = {
+        "qoe": ("QoE", "{:.5f}"),
+        "latency_ms": ("latency, ms", "{:.4f}"),
+        "energy_mj": ("energy, mJ", "{:.4f}"),
+        "accuracy": ("accuracy", "{:.4f}"),
+        "offload_share": ("share offloaded", "{:.4f}"),
+        "infeasible_share": ("share of slots infeasible", "{:.4f}"),
+    }
+    for key, (label, form) in units.items():
+        value = mean[key]
+        table.add_row(label, "" if value is None else form.format(value))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{batch.seconds:.2f} s, {batch.seconds / slots * 1e6:.0f} us a slot on backend "
+        f"{batch.backend}.",
+        highlight=False,
+    )

@@ -1,0 +1,321 @@
+"""Scenario files: TOML in the words and units of people, validated, then arrays in SI units.
+
+`sections.py` lists the keys, `faults.py` says what can be wrong with them; past this module there
+are no units but SI.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import PrivateAttr
+
+from . import toml
+from .faults import WEIGHTS, ScenarioError, find, nearest
+from .problem import AccuracyTable, Floats, Grid, Problem
+from .sections import Document, Override, Task, keys_of, section_at
+
+__all__ = ["Scenario", "ScenarioError", "presets"]
+
+PRESETS = Path(__file__).with_name("scenarios")
+KILO, MEGA, GIGA = 1e3, 1e6, 1e9  # divide by KILO for milli: it rounds once, a factor of 1e-3 twice
+
+
+class Scenario(Document):
+    """A validated scenario. The keys of the file are its attributes, in the units of the file.
+
+    `[[users]]` is the attribute `overrides`; `users` and `channels` are numbers.
+
+    Examples
+    --------
+    >>> scenario = Scenario.load("tiny")
+    >>> scenario.users, scenario.channels
+    (2, 2)
+    >>> scenario.problem().joint_actions()
+    46
+    """
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """Return the scenario of a preset's name or a file's path; the preset wins over a file.
+
+        Raises
+        ------
+        ScenarioError : every fault of the file, or that there is no such file or preset
+        """
+        name = str(source)
+        path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            raise ScenarioError(name, [("", f"line {line}: is not UTF-8 text")]) from None
+        except FileNotFoundError:
+            raise ScenarioError(name, [("", _no_such_file(path))]) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ScenarioError(name, [("", f"cannot be read: {reason}")]) from None
+        return cls.parse(text, path.parent, name)
+
+    @classmethod
+    def parse(cls, text: str, folder: str | Path = ".", source: str = "scenario") -> Self:
+        """Return the scenario of a TOML text; files that it names are looked for in `folder`.
+
+        Raises
+        ------
+        ScenarioError : the line that is not TOML, or every fault of the scenario
+        """
+        try:
+            data = tomllib.loads(text)
+        except RecursionError:
+            raise ScenarioError(source, [("", "is nested too deeply to be a scenario")]) from None
+        except ValueError as error:
+            raise ScenarioError(source, [("", _not_toml(text, error))]) from None
+        return cls.from_dict(data, folder, source)
+
+    @classmethod
+    def from_dict(
+        cls, data: dict[str, Any], folder: str | Path = ".", source: str = "scenario"
+    ) -> Self:
+        """Return the scenario of a document such as `to_dict` gives.
+
+        Raises
+        ------
+        ScenarioError : every fault of the scenario
+        """
+        data = dict(data)
+        if isinstance(data.get("assumed"), dict):
+            data["assumed"] = _flattened(data["assumed"])
+        data.setdefault("name", Path(source).stem)
+        scenario, faults = find(data, Path(folder), cls.model_validate)
+        if scenario is None or faults:
+            raise ScenarioError(source, faults)
+        scenario._folder = Path(folder)
+        return scenario  # type: ignore[no-any-return]
+
+    @property
+    def users(self) -> int:
+        """Number of users, N."""
+        return len(self.slot.tasks) if self.slot else int(self.system.users or 0)
+
+    @property
+    def channels(self) -> int:
+        """Number of sub-channels, K."""
+        return len(self.slot.gain[0]) if self.slot else int(self.system.channels or 0)
+
+    @property
+    def folder(self) -> Path:
+        """Folder that file names in the scenario are relative to."""
+        return self._folder
+
+    def shares(self) -> Floats:
+        """Return the probability of each kind of task at the head of a queue: (T,) float64."""
+        given = [task.share for task in self.tasks.values()]
+        shares: Floats = np.array([1.0 if share is None else share for share in given])
+        return shares / float(shares.sum())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario in the words and units of the file; `from_dict` reads it back.
+
+        Accuracy tables that came from CSV files stand in it as tables.
+        """
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def to_toml(self, head: str = "") -> str:
+        """Return the scenario as a file, each key with its sentence; `parse` reads it back.
+
+        `head` is what a comment at the top says.
+        """
+        document = self.to_dict()
+        return toml.dumps(document, {"": head, **_sentences(document)})
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of scenario files, for editors."""
+        schema = cls.model_json_schema(by_alias=True)
+        schema["title"] = "semopt scenario"
+        table = schema["$defs"]["Task"]["properties"]["accuracy"]
+        file = {
+            "type": "object",
+            "properties": {"file": {"type": "string", "description": "CSV file with the table"}},
+            "required": ["file"],
+            "additionalProperties": False,
+        }
+        schema["$defs"]["Task"]["properties"]["accuracy"] = {"anyOf": [table, file]}
+        return schema
+
+    def problem(
+        self, gain: ArrayLike | None = None, tasks: Sequence[str] | ArrayLike | None = None
+    ) -> Problem:
+        """Return one slot as arrays in SI units.
+
+        Parameters
+        ----------
+        gain : (N, K), linear power gain; that of [slot] unless given
+        tasks : (N,) names or indices of the tasks at the heads of the queues; likewise
+
+        Raises
+        ------
+        ValueError : a shape, gain or task that is not allowed, or no [slot] to take them from
+        """
+        if self.slot is None and (gain is None or tasks is None):
+            raise ValueError(
+                f"scenario {self.name} pins no [slot]: gain and tasks must both be given"
+            )
+        slot_gain = self.slot.gain if gain is None and self.slot else gain
+        slot_tasks = self.slot.tasks if tasks is None and self.slot else tasks
+        shape = (self.users, self.channels)
+        problem_gain = np.asarray(slot_gain)
+        if problem_gain.shape != shape:
+            raise ValueError(f"gain has shape {problem_gain.shape}: must be {shape}")
+        system, qoe = self.system, self.qoe
+        origin = self.to_dict()
+        origin.pop("slot", None)
+        return Problem.from_arrays(
+            gain=problem_gain,
+            task=slot_tasks,  # type: ignore[arg-type]
+            bandwidth=system.bandwidth_mhz * MEGA,
+            noise=system.noise_mw / KILO,
+            server_frequency=system.server_frequency_ghz * GIGA,
+            server_flop_per_cycle=system.server_flop_per_cycle,
+            server_energy_coefficient=system.server_energy_coefficient,
+            server_energy_max=_limit(system.server_energy_max_mj),
+            compress_exponent=system.compress_exponent,
+            extract_exponent=system.extract_exponent,
+            latency_max=system.latency_max_ms / KILO,
+            slope_latency=qoe.slope_latency_per_ms * KILO,
+            slope_energy=qoe.slope_energy_per_mj * KILO,
+            slope_accuracy=qoe.slope_accuracy,
+            objective=qoe.objective,
+            grid=Grid(self.grid.power, self.grid.frequency, self.grid.extraction),
+            origin=origin,
+            **self._users_in_si(),
+            **_tasks_in_si(self.tasks),
+        )
+
+    def _users_in_si(self) -> dict[str, Any]:
+        shared = {**self.user.model_dump(), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
+        overrides = self.overrides or [Override()] * self.users
+        users = [{**shared, **own.model_dump(exclude_none=True)} for own in overrides]
+
+        def each(key: str, scale: float = 1.0) -> Floats:
+            return np.array([user[key] for user in users]) * scale
+
+        frequency, power = (
+            each("frequency_ghz", GIGA),
+            np.array([u["power_mw"] for u in users]) / KILO,
+        )
+        return {
+            "flop_per_cycle": each("flop_per_cycle"),
+            "energy_coefficient": each("energy_coefficient"),
+            "frequency_min": frequency[:, 0],
+            "frequency_max": frequency[:, 1],
+            "reference_frequency": each("reference_frequency_ghz", GIGA),
+            "power_min": power[:, 0],
+            "power_max": power[:, 1],
+            "extraction_min": each("extraction")[:, 0],
+            "energy_max": np.array([_limit(user["energy_max_mj"]) for user in users]),
+            **{key: each(key) for key in WEIGHTS},
+        }
+
+
+def _tasks_in_si(tasks: dict[str, Task]) -> dict[str, Any]:
+    kinds = list(tasks.values())
+
+    def each(key: str, instead: str | float, scale: float = 1.0) -> Floats:
+        """Return a figure of every task, or what stands in where the file leaves it out."""
+        return np.array([_first(task, key, instead) for task in kinds], dtype=float) * scale
+
+    tables = [task.accuracy for task in kinds]
+    return {
+        "names": list(tasks),
+        "bits": each("data_kbit", 0.0, KILO),
+        "semantic_bits": each("semantic_kbit", "data_kbit", KILO),
+        "local_flop": each("local_mflop", 0.0, MEGA),
+        "extract_flop": each("extract_mflop", 0.0, MEGA),
+        "server_flop": each("server_mflop", 0.0, MEGA),
+        "server_raw_flop": each("server_raw_mflop", "server_mflop", MEGA),
+        "local_accuracy": each("local_accuracy", 0.0),
+        "accuracy_min": each("accuracy_min", 0.0),
+        "extraction_max": each("extraction_max", 1.0),
+        "accuracy": [
+            AccuracyTable.from_arrays(t.extraction, t.snr_db, t.table, t.raw) for t in tables
+        ],
+    }
+
+
+def _first(task: Task, key: str, instead: str | float) -> Any:
+    value = getattr(task, key)
+    if value is not None:
+        return value
+    return getattr(task, instead) if isinstance(instead, str) else instead
+
+
+def _limit(millijoule: float | None) -> float:
+    return np.inf if millijoule is None else millijoule / KILO
+
+
+def preset_names() -> list[str]:
+    """Return the names of the shipped scenarios."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def presets() -> dict[str, str]:
+    """Return the shipped scenarios: name to one-line description."""
+    files = {name: PRESETS / f"{name}.toml" for name in preset_names()}
+    return {
+        name: tomllib.loads(file.read_text(encoding="utf-8")).get("description", "")
+        for name, file in files.items()
+    }
+
+
+def _sentences(document: dict[str, Any]) -> dict[str, str]:
+    """Return the sentence about each table and key of a document, once for tables of one kind."""
+    words = {
+        key: text for key, text in keys_of(Document).items() if key not in ("name", "description")
+    }
+    first = next(iter(document["tasks"]))
+    tables: dict[str, tuple[str | int, ...]] = {
+        **{name: (name,) for name in ("system", "qoe", "user", "grid", "slot", "channel")},
+        f"tasks.{first}": ("tasks", first),
+        f"tasks.{first}.accuracy": ("tasks", first, "accuracy"),
+    }
+    for table, path in tables.items():
+        section = section_at(path)
+        known = keys_of(section) if section else {}
+        words.update({f"{table}.{key}": sentence for key, sentence in known.items()})
+    return words
+
+
+def _no_such_file(path: Path) -> str:
+    names = preset_names()
+    near = nearest(path.stem, names)
+    hint = f"; did you mean {near}?" if near else ""
+    return f"there is no such file, and no such preset{hint} (presets: {', '.join(names)})"
+
+
+def _not_toml(text: str, error: ValueError) -> str:
+    """Return what is wrong with a text that is not TOML, with the line."""
+    import re
+
+    found = re.search(r"line (\d+), column (\d+)", str(error))
+    lines = text.splitlines() or [""]
+    number = min(int(found[1]), len(lines)) if found else len(lines)
+    reason = str(error).split(" (at ")[0]
+    return f"is not TOML: line {number}: {reason}: {lines[number - 1].strip()[:60]!r}"
+
+
+def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Let `[assumed]` be written with quoted paths or as nested tables alike."""
+    flat: dict[str, Any] = {}
+    for key, value in reasons.items():
+        where = f"{path}.{toml.key(key)}" if path else key
+        flat.update(_flattened(value, where) if isinstance(value, dict) else {where: value})
+    return flat

@@ -1,0 +1,244 @@
+"""Many slots of one scenario: in a batch, or one after another by a warm solver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from math import inf, nan
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..model import Actions, Outcome, evaluate
+from ..problem import Floats, Integers, Problem
+from ..result import Result, Status
+from . import METHODS, solve
+from .baselines import RESTRICTIONS
+from .matching import ExactBatch
+
+CHUNK = 256  # slots between two reports of progress
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A method's decisions in S slots.
+
+    Attributes
+    ----------
+    problem : the scenario; its own slot has no meaning here
+    gain, task : (S, N, K) float64 and (S, N) int64, the slots
+    actions : arrays (S, N); every user local and all else NaN where a slot is infeasible
+    objective : (S,) float64, NaN where a slot is infeasible
+    upper_bound : (S,) float64, inf where none is known
+    seconds : wall time of all slots
+    """
+
+    problem: Problem
+    method: str
+    backend: str
+    gain: Floats
+    task: Integers
+    actions: Actions
+    objective: Floats
+    upper_bound: Floats
+    seconds: float
+
+    def outcome(self) -> Outcome:
+        """Evaluate the decisions with the reference model: arrays (S, N)."""
+        return evaluate(self.problem, self.actions, self.gain, self.task)
+
+    def results(self) -> Iterator[Result]:
+        """Yield each slot's own `Result`, with the reason where it is infeasible."""
+        for s, value in enumerate(self.objective):
+            slot = self.problem.with_slot(self.gain[s], self.task[s])
+            if np.isnan(value):
+                yield solve(slot, self.method)
+            else:
+                proven = self.upper_bound[s] <= value
+                status = Status.OPTIMAL if proven else Status.FEASIBLE
+                bound, actions = float(self.upper_bound[s]), self.actions.take(s)
+                yield Result(slot, self.method, self.backend, status, actions, float(value), bound)
+
+    def mean(self) -> dict[str, float | None]:
+        """Return means over users and feasible slots, and the share of infeasible slots."""
+        feasible = ~np.isnan(self.objective)
+        outcome = self.outcome().take(feasible)
+        means: dict[str, float | None] = dict.fromkeys(
+            ("qoe", "latency_ms", "energy_mj", "accuracy", "offload_share")
+        )
+        if feasible.any():
+            means = {
+                "qoe": float(outcome.qoe.mean()),
+                "latency_ms": float(outcome.latency.mean()) * 1e3,
+                "energy_mj": float(outcome.energy.mean()) * 1e3,
+                "accuracy": float(outcome.accuracy.mean()),
+                "offload_share": float((self.actions.channel[feasible] >= 0).mean()),
+            }
+        return means | {"infeasible_share": float(1.0 - feasible.mean())}
+
+    def to_json(self, seed: int) -> dict[str, Any]:
+        """Return the means and one entry a slot, in the words and units of a result file."""
+        kept = ("status", "objective", "upper_bound", "gap", "joint_actions", "users", "infeasible")
+        slots = []
+        for result in self.results():
+            entry = result.to_json()
+            slot = entry["problem"]["slot"]
+            slots.append({key: entry[key] for key in kept if key in entry} | {"slot": slot})
+        return {
+            "schema": 1,
+            "method": self.method,
+            "backend": self.backend,
+            "seconds": self.seconds,
+            "seed": seed,
+            "readings": asdict(self.problem.readings),
+            "problem": self.problem.origin,
+            "mean": self.mean(),
+            "slots": slots,
+        }
+
+
+def solve_batch(
+    scenario: Any,
+    gain: ArrayLike,
+    tasks: ArrayLike,
+    method: str = "exact",
+    threads: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+    **options: Any,
+) -> Batch:
+    """Solve many slots of one scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario or Problem
+    gain : (S, N, K), linear power gains
+    tasks : (S, N), index of each user's task among the scenario's
+    method : a name of `METHODS`; exact, local and semantic-unaware run on `threads` threads
+    threads : default: one a processor; no result depends on it
+    progress : called with the number of slots done so far
+    options : the method's own
+
+    Raises
+    ------
+    ValueError
+        For a bad method, option or array, naming it.
+    """
+    problem = as_problem(scenario)
+    gain, tasks = check_slots(problem, gain, tasks)
+    start = perf_counter()
+    slots, users = tasks.shape
+    value, bound = np.full(slots, nan), np.full(slots, inf)
+    actions = Actions(
+        np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
+    )
+    backend = "cpu"
+
+    def keep(rows: Any, decided: Actions, feasible: Any = True) -> None:
+        for name in ("channel", "power", "frequency", "extraction"):
+            kept, new = getattr(actions, name)[rows], getattr(decided, name)
+            np.copyto(kept, new, where=np.asarray(feasible)[..., None])
+
+    if method in ("exact", *RESTRICTIONS) and not options:
+        restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
+        solver = ExactBatch(restricted, threads or os.cpu_count() or 1)
+        channels = restricted.gain.shape[1] if method == "local" else gain.shape[2]
+        for first in range(0, slots, CHUNK):
+            rows = slice(first, min(first + CHUNK, slots))
+            part = np.ascontiguousarray(gain[rows, :, :channels])
+            decided, optimum, _ = solver.solve(part, tasks[rows])
+            feasible = optimum > -inf
+            keep(rows, decided, feasible)
+            value[rows] = np.where(feasible, optimum, nan)
+            bound[rows] = np.where(feasible, optimum, inf)
+            progress(rows.stop)
+    else:
+        for s in range(slots):
+            result = solve(problem.with_slot(gain[s], tasks[s]), method, **options)
+            backend = result.backend
+            bound[s] = result.upper_bound
+            if result.actions is not None:
+                value[s] = result.objective
+                keep(s, result.actions)
+            progress(s + 1)
+    seconds = perf_counter() - start
+    return Batch(problem, method, backend, gain, tasks, actions, value, bound, seconds)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A slot's decision.
+
+    Attributes
+    ----------
+    objective : float, -inf where the slot is infeasible
+    actions : arrays (N,), views that the next decision overwrites
+    """
+
+    objective: float
+    actions: Actions
+
+
+class Solver:
+    """A warm exact solver for a decision in every slot of a scenario.
+
+    Tables that do not depend on the slot are built once; a decision allocates next to nothing.
+
+    Examples
+    --------
+    >>> from semopt import Scenario, Solver
+    >>> solver = Solver(Scenario.load("paper"))
+    >>> decision = solver.decide([[0.5, 0.3], [0.9, 0.2]], [0, 2])
+    >>> decision.actions.channel.shape
+    (2,)
+    """
+
+    def __init__(self, scenario: Any) -> None:
+        self.problem = as_problem(scenario)
+        self._batch = ExactBatch(self.problem)
+        self._times: list[float] = []
+
+    def decide(self, gain: ArrayLike, tasks: ArrayLike) -> Decision:
+        """Return the optimal decision for gains (N, K) and task indices (N,)."""
+        start = perf_counter()
+        gains = np.ascontiguousarray(gain, dtype=float)
+        kinds = np.ascontiguousarray(tasks, dtype=np.int64)
+        actions, value, _ = self._batch.solve(gains[None], kinds[None])
+        decision = Decision(float(value[0]), actions.take(0))
+        self._times.append(perf_counter() - start)
+        return decision
+
+    def decision_times(self) -> dict[str, float]:
+        """Return how many decisions were made, and the median and 99th percentile of their time."""
+        if not self._times:
+            return {"decisions": 0, "p50_us": nan, "p99_us": nan}
+        p50, p99 = np.percentile(self._times, [50, 99]) * 1e6
+        return {"decisions": len(self._times), "p50_us": float(p50), "p99_us": float(p99)}
+
+
+def as_problem(scenario: Any) -> Problem:
+    """Return a scenario's arrays; a `Problem` is its own."""
+    return scenario if isinstance(scenario, Problem) else scenario.template()
+
+
+def check_slots(problem: Problem, gain: ArrayLike, tasks: ArrayLike) -> tuple[Floats, Integers]:
+    """Return slots as arrays (S, N, K) and (S, N), or raise ValueError naming the argument."""
+    users, kinds = len(problem.users.power_min), len(problem.tasks.names)
+    gains, indices = np.asarray(gain, dtype=float), np.asarray(tasks)
+    if gains.ndim != 3 or gains.shape[1] != users:
+        raise ValueError(f"gain: shape (slots, {users}, channels) is expected, not {gains.shape}")
+    if not (np.isfinite(gains) & (gains > 0)).all():
+        raise ValueError("gain: finite values above 0 are expected")
+    if indices.shape != gains.shape[:2] or not np.issubdtype(indices.dtype, np.integer):
+        raise ValueError(
+            f"tasks: integers of shape {gains.shape[:2]} are expected, not {indices.dtype} of "
+            f"{indices.shape}"
+        )
+    if ((indices < 0) | (indices >= kinds)).any():
+        raise ValueError(f"tasks: indices from 0 to {kinds - 1} are expected")
+    return gains, indices.astype(np.int64)
+
+
+__all__ = ["METHODS", "Batch", "Decision", "Solver", "solve_batch"]

@@ -1,0 +1,128 @@
+"""The exact grid optimum in polynomial time: one assignment problem for each number of offloaders.
+
+Fix the number m of offloaders. Then every term of the QoE belongs to one user and its sub-channel:
+
+    value of m  =  max  sum_n w[n, channel_n]   over assignments with exactly m offloaders,
+    w[n, k]     =  best QoE of user n over the grid on sub-channel k beside m - 1 others,
+    w[n, local] =  best QoE of user n alone,
+
+and the optimum is the best over m. `cpu` scores cells lazily and prunes m (csrc/exact.h); `numpy`
+is the plain version that it is tested against and measured by: dense tables and SciPy's assignment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, isfinite
+
+import numpy as np
+
+from .. import _core
+from ..backends.core import setting
+from ..model import Actions
+from ..problem import Floats, Integers, Problem
+from ..result import Result, Status
+from .cells import best
+from .feasibility import explain
+
+
+def solve(problem: Problem, *, backend: str = "auto") -> Result:
+    """Return the optimum over the grid, or the reason why there is none.
+
+    Parameters
+    ----------
+    problem : objective "sum" (maximum-weight assignment) or "min" (bottleneck assignment)
+    backend : "cpu" (auto) or "numpy"
+    """
+    if isfinite(problem.system.server_energy_max):
+        raise ValueError(
+            "system.server_energy_max_mj couples the users, which an assignment cannot express: "
+            "use method 'exhaustive'"
+        )
+    if backend not in ("auto", "cpu", "numpy"):
+        raise ValueError(f"backend: method 'exact' runs on cpu or numpy, not {backend!r}")
+    backend = "numpy" if backend == "numpy" else "cpu"
+    actions, value, effort = (dense if backend == "numpy" else lazy)(problem)
+    result = Result(problem, "exact", backend, Status.INFEASIBLE, details=effort)
+    if actions is None:
+        return replace(result, infeasibility=explain(problem))
+    return replace(
+        result, status=Status.OPTIMAL, actions=actions, objective=value, upper_bound=value
+    )
+
+
+class ExactBatch:
+    """Warm exact solvers for slots of one scenario; buffers are kept between calls.
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is not used
+    threads : how many slots are solved at a time
+    """
+
+    def __init__(self, problem: Problem, threads: int = 1) -> None:
+        self._core = _core.ExactBatch(setting(problem), problem.objective == "min", threads)
+        self._users = len(problem.users.power_min)
+        self._resize(1)
+
+    def _resize(self, slots: int) -> None:
+        shape = slots, self._users
+        self._value = np.empty(slots)
+        self._actions = Actions(np.empty(shape, np.int64), *(np.empty(shape) for _ in range(3)))
+
+    def solve(self, gain: Floats, task: Integers) -> tuple[Actions, Floats, dict[str, int]]:
+        """Solve slots gain (S, N, K), task (S, N).
+
+        Returns
+        -------
+        actions : arrays (S, N), undefined where a slot is infeasible; overwritten by the next call
+        value : (S,) float64, the optimum, -inf where a slot is infeasible; overwritten likewise
+        effort : how many cells, sizes and assignments the last slot took
+        """
+        if len(gain) != len(self._value):
+            self._resize(len(gain))
+        a = self._actions
+        effort = self._core.solve(
+            gain, task, a.channel, a.power, a.frequency, a.extraction, self._value
+        )
+        return a, self._value, effort
+
+
+def lazy(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
+    """Solve by the compiled lazy method: decision (None where infeasible), value, effort."""
+    gain = np.ascontiguousarray(problem.gain, dtype=float)[None]
+    actions, value, effort = ExactBatch(problem).solve(gain, problem.task[None])
+    return (actions.take(0) if value[0] > -inf else None), float(value[0]), effort
+
+
+def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
+    """Solve by dense tables and one SciPy assignment for each number of offloaders."""
+    if problem.objective != "sum":
+        raise ValueError("backend: numpy solves the objective 'sum' only; use cpu for 'min'")
+    from scipy.optimize import linear_sum_assignment
+
+    users, channels = problem.gain.shape
+    local = [best(problem, n, -1, 0) for n in range(users)]
+    decision, optimum = None, -inf
+    for m in range(min(users, channels) + 1):
+        cells = [[best(problem, n, k, m) for k in range(channels)] for n in range(users)]
+        # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
+        # sub-channels left over.
+        weight = np.zeros((users + channels - m, channels + users - m))
+        weight[users:, channels:] = -inf
+        for n in range(users):
+            weight[n, :channels] = [value for value, _ in cells[n]]
+            weight[n, channels:] = local[n][0]
+        # QoE lies within (0, 1): one forbidden pair costs more than all others can bring.
+        finite = np.where(weight > -inf, weight, -2.0 * users)
+        rows, columns = linear_sum_assignment(finite, maximize=True)
+        value = float(weight[rows, columns].sum())
+        if value > optimum:
+            optimum = value
+            chosen = [
+                (cells[n][k] if k < channels else local[n])[1]
+                for n, k in enumerate(columns[:users])
+            ]
+            names = ("channel", "power", "frequency", "extraction")
+            decision = Actions(*(np.array([getattr(a, f) for a in chosen]) for f in names))
+    return decision, optimum, {}

@@ -1,0 +1,106 @@
+"""Writes TOML: the standard library only reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\b": "\\b",
+    "\f": "\\f",
+}
+WIDTH = 100  # arrays of arrays that are longer take a line a row
+
+
+def text(value: str) -> str:
+    """Return a basic string, quoted."""
+    escaped = "".join(ESCAPES.get(c, c) for c in value)
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda c: f"\\u{ord(c[0]):04x}", escaped) + '"'
+
+
+def key(name: str) -> str:
+    """Return a key, quoted where it needs to be."""
+    return name if BARE.fullmatch(name) else text(name)
+
+
+def inline(value: Any) -> str:
+    """Return a value on one line, as TOML writes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return text(value)
+        case list() | tuple():
+            return "[" + ", ".join(inline(item) for item in value) + "]"
+        case Mapping():
+            return "{" + ", ".join(f"{key(k)} = {inline(v)}" for k, v in value.items()) + "}"
+        case _:
+            return str(value)
+
+
+def dumps(document: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
+    """Return a document as TOML.
+
+    Parameters
+    ----------
+    document : nested tables of TOML values
+    comments : dotted path of a key or table to what stands in a comment behind or above it; the
+        path "" is the head of the file
+    """
+    lines = [*_comment((comments or {}).get("", "")), *_table(document, "", comments or {})]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(table: Mapping[str, Any], path: str, comments: Mapping[str, str]) -> Iterator[str]:
+    below = {name: value for name, value in table.items() if _is_table(value)}
+    for name, value in table.items():
+        if name not in below:
+            yield from _commented(
+                f"{key(name)} = {_wrapped(value)}", comments.get(join(path, name), "")
+            )
+    for name, value in below.items():
+        where = join(path, name)
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(value, list) or not all(map(_is_table, value.values())):
+                yield ""
+                yield from _comment(comments.get(where, ""))
+                yield f"[[{where}]]" if isinstance(value, list) else f"[{where}]"
+            yield from _table(entry, where, comments)
+
+
+def join(path: str, name: str) -> str:
+    """Return the dotted path of a key in the table at `path`."""
+    return f"{path}.{key(name)}" if path else key(name)
+
+
+def _commented(line: str, words: str) -> Iterator[str]:
+    """Put a comment behind a line, or above it where that would be too long."""
+    if words and ("\n" in line or len(line) + len(words) + 4 > WIDTH):
+        yield from _comment(words)
+        yield line
+    else:
+        yield f"{line}  # {words}" if words else line
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value)
+    )
+
+
+def _comment(words: str) -> list[str]:
+    return [f"# {line}".rstrip() for line in words.splitlines()]
+
+
+def _wrapped(value: Any) -> str:
+    line = inline(value)
+    if len(line) <= WIDTH or not isinstance(value, list) or not isinstance(value[0], list):
+        return line
+    return "[\n" + "".join(f"    {inline(row)},\n" for row in value) + "]"

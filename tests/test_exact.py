@@ -1,0 +1,132 @@
+"""The exact optimum against plain enumeration, its plain twin and theorems."""
+
+from dataclasses import replace
+from itertools import product
+from math import inf, isclose
+
+import numpy as np
+import pytest
+
+from problems import random_problem
+from semopt import Actions, Status, evaluate, solve
+from semopt.problem import Grid
+from semopt.solvers.cells import local_actions, offload_actions
+from tolerances import OBJECTIVE
+
+
+def enumerate_best(problem):
+    """Score every canonical joint action with the reference model: (best objective, how many)."""
+    users, channels = problem.gain.shape
+    reduce = np.min if problem.objective == "min" else np.sum
+    best, count = -inf, 0
+    for pattern in product(range(-1, channels), repeat=users):
+        used = [k for k in pattern if k >= 0]
+        if len(used) != len(set(used)):
+            continue
+        own = [
+            local_actions(problem, n) if k < 0 else offload_actions(problem, n, k)
+            for n, k in enumerate(pattern)
+        ]
+        index = np.indices([len(a.channel) for a in own]).reshape(users, -1)
+        columns = [
+            np.stack([getattr(a, name)[i] for a, i in zip(own, index, strict=True)], axis=-1)
+            for name in ("channel", "power", "frequency", "extraction")
+        ]
+        outcome = evaluate(problem, Actions(*columns))
+        feasible = (outcome.violations == 0).all(axis=-1)
+        count += len(feasible)
+        if feasible.any():
+            best = max(best, float(reduce(outcome.qoe[feasible], axis=-1).max()))
+    return best, count
+
+
+@pytest.mark.parametrize("objective", ["sum", "min"])
+@pytest.mark.parametrize(("users", "channels"), [(1, 1), (2, 2), (3, 2), (2, 3), (3, 3)])
+def test_optimum_is_that_of_enumeration(users, channels, objective):
+    rng = np.random.default_rng(100 * users + channels)
+    seen = set()
+    for trial in range(12):
+        small = Grid(*(int(n) for n in rng.integers(1, 4 if users < 3 else 3, 3)))
+        problem = random_problem(
+            rng, users, channels, own_figures=trial % 3 == 0, grid=small, objective=objective
+        )
+        want, count = enumerate_best(problem)
+        assert problem.joint_actions() == count
+        result = solve(problem)
+        seen.add(result.status)
+        if want == -inf:
+            assert result.status is Status.INFEASIBLE
+            assert result.infeasibility.users or result.infeasibility.joint
+        else:
+            assert result.status is Status.OPTIMAL
+            assert isclose(result.objective, want, rel_tol=OBJECTIVE)
+            assert isclose(result.recompute(), want, rel_tol=OBJECTIVE)
+            assert result.bound() == result.objective
+            assert not result.violations()
+    assert Status.OPTIMAL in seen
+
+
+@pytest.mark.parametrize("users", [4, 9, 17])
+def test_lazy_search_agrees_with_its_plain_twin(users):
+    rng = np.random.default_rng(users)
+    for channels in (users - 2, users, users + 3):
+        problem = random_problem(rng, users, channels)
+        fast, plain = solve(problem), solve(problem, backend="numpy")
+        assert fast.status is plain.status
+        if fast.status is Status.OPTIMAL:
+            assert isclose(fast.objective, plain.objective, rel_tol=OBJECTIVE)
+
+
+def test_methods_are_ordered():
+    rng = np.random.default_rng(3)
+    compared = 0
+    for _ in range(40):
+        problem = random_problem(rng, 4, 3)
+        values = [
+            -inf if (r := solve(problem, method)).actions is None else r.objective
+            for method in ("local", "semantic-unaware", "exact")
+        ]
+        assert values[0] <= values[1] <= values[2]
+        compared += values[0] < values[1] < values[2]
+    assert compared > 3
+
+
+def test_relabelling_users_and_channels_changes_nothing():
+    rng = np.random.default_rng(11)
+    problem = random_problem(rng, 6, 5)
+    users, channels = rng.permutation(6), rng.permutation(5)
+    people = replace(problem.users, **{f: v[users] for f, v in vars(problem.users).items()})
+    moved = replace(
+        problem,
+        users=people,
+        gain=np.ascontiguousarray(problem.gain[users][:, channels]),
+        task=problem.task[users],
+    )
+    assert isclose(solve(moved).objective, solve(problem).objective, rel_tol=OBJECTIVE)
+
+
+def test_a_stronger_channel_never_hurts():
+    rng = np.random.default_rng(12)
+    for _ in range(20):
+        problem = random_problem(rng, 3, 3)
+        weak = solve(problem)
+        strong = solve(problem.with_slot(problem.gain * rng.uniform(1, 3, (3, 3)), problem.task))
+        if weak.actions is not None:
+            assert strong.objective >= weak.objective * (1 - OBJECTIVE)
+
+
+def test_server_energy_limit_is_refused_by_name():
+    problem = random_problem(np.random.default_rng(0))
+    limited = replace(problem, system=replace(problem.system, server_energy_max=0.1))
+    with pytest.raises(ValueError, match="server_energy_max_mj"):
+        solve(limited)
+
+
+def test_unknown_method_and_option_are_named():
+    problem = random_problem(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"'best' is not one of .*exact"):
+        solve(problem, "best")
+    with pytest.raises(ValueError, match=r"speed: method 'exact' does not take it"):
+        solve(problem, speed=3)
+    with pytest.raises(ValueError, match="backend"):
+        solve(problem, backend="cuda")

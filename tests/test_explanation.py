@@ -1,0 +1,69 @@
+"""Explanations against exact solves of problems in which the other mode is the only one."""
+
+from dataclasses import replace
+from math import inf, isclose
+
+import numpy as np
+import pytest
+
+from problems import random_problem
+from semopt import solve
+from semopt.problem import Grid
+from semopt.solvers.explanation import alternatives, mode_of
+from test_exact import enumerate_best
+from tolerances import OBJECTIVE
+
+
+def without_other_modes(problem, user, mode):
+    """Return the problem in which `user`'s other modes break a limit, others unchanged."""
+    # Of its own kind of task, so that task parameters are its own.
+    kinds = len(problem.tasks.names)
+    tasks = problem.tasks
+    grown = {
+        name: np.append(getattr(tasks, name), getattr(tasks, name)[problem.task[user]])
+        for name in vars(tasks)
+        if name not in ("names", "accuracy")
+    }
+    if mode != "raw":
+        grown["server_raw_flop"][kinds] = 1e12
+    if mode != "semantic":
+        grown["server_flop"][kinds] = 1e12
+    if mode != "local":
+        grown["accuracy_min"][kinds] = max(grown["accuracy_min"][kinds], 1e-300)
+    names = (*tasks.names, "own")
+    tables = (*tasks.accuracy, tasks.accuracy[problem.task[user]])
+    task = problem.task.copy()
+    task[user] = kinds
+    return replace(problem, tasks=replace(tasks, names=names, accuracy=tables, **grown), task=task)
+
+
+def test_loss_is_that_of_the_problem_without_the_other_modes():
+    rng = np.random.default_rng(8)
+    checked = 0
+    for _ in range(30):
+        problem = random_problem(rng, 3, 2, grid=Grid(2, 2, 3))
+        result = solve(problem)
+        if result.actions is None:
+            continue
+        for user in range(3):
+            for option in alternatives(result, user):
+                assert option.mode != mode_of(result.actions, user)
+                assert option.loss >= -OBJECTIVE
+                if option.mode == "local":
+                    continue
+                narrowed = without_other_modes(problem, user, option.mode)
+                want = enumerate_best(narrowed)[0]
+                if want == -inf:
+                    assert option.objective == -inf
+                elif mode_of(solve(narrowed).actions, user) == option.mode:
+                    assert isclose(option.objective, want, rel_tol=OBJECTIVE)
+                    checked += 1
+    assert checked > 5
+
+
+def test_faults_are_named():
+    problem = random_problem(np.random.default_rng(2))
+    with pytest.raises(ValueError, match="user: 0 to 1"):
+        alternatives(solve(problem), 7)
+    with pytest.raises(ValueError, match=r"qoe\.objective"):
+        alternatives(solve(replace(problem, objective="min")), 0)

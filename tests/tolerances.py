@@ -1,0 +1,8 @@
+"""Every tolerance of the tests, each with its reason."""
+
+# Two evaluations of the same formulas that differ in rounding only.
+ROUNDING = 1e-12
+# Objectives of two exact methods on the same grid (relative).
+OBJECTIVE = 1e-12
+# What the acceptance cases were written with.
+CASES = 1e-9
