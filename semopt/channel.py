@@ -6,8 +6,7 @@ A gain is the product of a local mean and of small-scale fading,
 
 with reading `path_loss` for the distance d in metres. By model:
 
-rayleigh : h ~ CN(0, 1), so that the power is exponential; `gain_range` conditions it entry by
-    entry, by the inverse of the conditioned distribution function
+rayleigh : h ~ CN(0, 1), so that the power is exponential
 uniform : uniform in `gain_range`, whatever the distance
 rician : a line of sight of `rician_k` times the power of the scattered part, CN (Rice, 1948)
 shadowed : Rayleigh with L log-normal of `shadowing_db` dB about a median of 1, one a user and slot,
@@ -16,10 +15,12 @@ jakes : Rayleigh in time, E[h(t) h*(t + tau)] = J0(2 pi doppler_hz tau) (Clarke,
     waves, angles of arrival drawn one in each sector of the circle and phases uniform, which makes
     that autocorrelation exact over realisations (in the manner of Zheng and Xiao, 2003); its power
     has variance 1 - 1/32 in place of 1
-mobility : jakes for users on random-waypoint walks (walks.py) in a disc of radius `distance` about
-    the access point; path loss of the distance, no nearer than 1 m; Doppler shift `doppler_hz`, or
-    that of the speed at the carrier
+mobility : users on random-waypoint walks (walks.py) in a disc of radius `distance` about the access
+    point: path loss of the distance, and the waves of jakes over the way that they have gone
 trace : rows of a file, in its order and again from its start after its end
+
+`gain_range` conditions rayleigh, rician and shadowed to a range entry by entry, by the inverse of
+the conditioned distribution function (shadowed: of the fading, given the shadow).
 
 All draws come from counter-based streams (streams.py): a gain depends on the seed, the lane (one
 realisation of the channel; 0 unless an environment runs many), the slot, the user and the
@@ -29,9 +30,10 @@ sub-channel, never on batch size, split or thread count.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log, sqrt
+from functools import cached_property
+from math import inf, log, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import fading, streams
-from .fading import SINUSOIDS, Law, Rows, lognormal, rayleigh, rician, uniform
+from .fading import SINUSOIDS, Law, Rows, lognormal, rayleigh, rayleigh_within, rician, uniform
 from .problem import Floats, Integers
 from .streams import (
     FADING,
@@ -60,26 +62,28 @@ LIGHT_SPEED = 299_792_458.0  # m/s
 CARRIER = 3.5e9  # Hz, the middle of the 5G band n78
 NEAREST = 1.0  # m; the law d^-alpha ends there
 COMPILE_ABOVE = 1 << 22  # entries from which loading the compiled loops pays
+RICIAN_POINTS = 1 << 14  # of a conditioned distribution function: its error is below 1e-6
 
-_COMMON = {"mean_gain", "path_loss_exponent", "distance", "slot"}
-USES = {  # what each model reads; anything else that is set is refused
-    "rayleigh": _COMMON | {"gain_range"},
+_MEAN = {"mean_gain", "path_loss_exponent", "distance", "slot"}
+TAKES = {  # the fields of each model besides `model`; others are refused
+    "rayleigh": _MEAN | {"gain_range"},
     "uniform": {"gain_range", "slot"},
-    "rician": _COMMON | {"rician_k"},
-    "shadowed": _COMMON | {"shadowing_db"},
-    "jakes": _COMMON | {"doppler_hz"},
-    "mobility": _COMMON | {"doppler_hz", "speed", "carrier"},
+    "rician": _MEAN | {"gain_range", "rician_k"},
+    "shadowed": _MEAN | {"gain_range", "shadowing_db"},
+    "jakes": _MEAN | {"doppler_hz"},
+    "mobility": _MEAN | {"speed", "carrier"},
     "trace": {"file", "slot"},
 }
 NEEDS = {
-    "rayleigh": set[str](),
-    "uniform": {"gain_range"},
-    "rician": {"rician_k"},
-    "shadowed": {"shadowing_db"},
-    "jakes": {"doppler_hz", "slot"},
-    "mobility": {"speed", "distance", "slot"},
-    "trace": {"file"},
+    "rayleigh": (),
+    "uniform": ("gain_range",),
+    "rician": ("rician_k",),
+    "shadowed": ("shadowing_db",),
+    "jakes": ("doppler_hz", "slot"),
+    "mobility": ("distance", "slot", "speed"),
+    "trace": ("file",),
 }
+CORRELATED = ("jakes", "mobility", "trace")
 
 
 @dataclass(frozen=True)
@@ -89,16 +93,18 @@ class Channel:
     Attributes
     ----------
     model : one of rayleigh, uniform, rician, shadowed, jakes, mobility, trace
-    mean_gain : linear mean power gain at a distance of 1 m (median where shadowed), default 1
-    gain_range : (low, high) linear, for rayleigh and uniform
+    mean_gain : linear mean power gain at 1 m (its median where shadowed), of all users or one a
+        user; default 1
+    gain_range : (low, high) linear; high may be inf but for uniform
     rician_k : linear power of the line of sight over that of the scattered part
     shadowing_db : standard deviation, dB
-    doppler_hz : maximum Doppler shift, Hz
-    slot : s between slots
+    doppler_hz : largest Doppler shift, Hz
+    slot : s from slot to slot
     path_loss_exponent : alpha, default 0
-    distance : m, of all users or one a user; for mobility the radius of the disc; default 1
-    speed : m/s
-    carrier : Hz, turns speed into Doppler; default 3.5 GHz
+    distance : m, of all users or one a user, default 1; mobility: radius of the disc, or
+        (nearest, radius): the path loss is that of `nearest` (default 1 m) where users come closer
+    speed : m/s, or (slowest, fastest)
+    carrier : Hz, says how many wave lengths a walk has; default 3.5 GHz
     file : trace: NPY of shape (S, N, K), or CSV or Parquet with columns slot, user, channel, gain
 
     Raises
@@ -108,59 +114,58 @@ class Channel:
     """
 
     model: str = "rayleigh"
-    mean_gain: float | None = None
+    mean_gain: float | Sequence[float] | None = None
     gain_range: tuple[float, float] | None = None
     rician_k: float | None = None
     shadowing_db: float | None = None
     doppler_hz: float | None = None
     slot: float | None = None
     path_loss_exponent: float | None = None
-    distance: float | tuple[float, ...] | None = None
-    speed: float | None = None
+    distance: float | Sequence[float] | None = None
+    speed: float | tuple[float, float] | None = None
     carrier: float | None = None
     file: Path | None = None
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError("; ".join(f"channel.{fault}" for fault in faults))
 
     def _faults(self) -> Iterator[str]:
-        if self.model not in USES:
-            yield f"channel.model = {self.model!r}: one of {', '.join(USES)} is expected"
+        if self.model not in TAKES:
+            yield f"model = {self.model!r}: one of {', '.join(TAKES)} is expected"
             return
-        given = {name for name, value in vars(self).items() if value is not None} - {"model"}
-        for name in sorted(given - USES[self.model]):
-            why = (
-                "a range would break its law in time"
-                if name == "gain_range" and self.model in ("jakes", "mobility", "trace")
-                else "it does not use it"
-            )
-            yield f"channel.{name} = {getattr(self, name)}: not for model {self.model}, {why}"
-        for name in sorted(NEEDS[self.model] - given):
-            yield f"channel.{name}: model {self.model} needs it"
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name in sorted(given.keys() - TAKES[self.model] - {"model"}):
+            why = "it has no such parameter"
+            if name == "gain_range" and self.model in CORRELATED:
+                why = "a range would break its correlation in time"
+            yield f"{name} = {given[name]}: not for model {self.model}, {why}"
+        for name in NEEDS[self.model]:
+            if name not in given:
+                yield f"{name}: missing, model {self.model} needs it"
+        above = ("mean_gain", "distance", "slot", "carrier")
+        from_zero = ("rician_k", "shadowing_db", "doppler_hz", "path_loss_exponent", "speed")
+        for name in (*above, *from_zero):
+            values = np.atleast_1d(np.asarray(given.get(name, 1.0), dtype=float))
+            sound = np.isfinite(values) & (values > 0 if name in above else values >= 0)
+            if not sound.all() or values.ndim > 1 or len(values) == 0:
+                kind = "above 0" if name in above else "of at least 0"
+                yield f"{name} = {given[name]}: finite numbers {kind} are expected"
         if self.gain_range is not None:
             low, high = self.gain_range
-            ordered = 0 < low < high if self.model == "uniform" else 0 <= low < high
-            if not (ordered and (isfinite(high) or self.model == "rayleigh")):
-                yield f"channel.gain_range = {self.gain_range}: 0 < low < high is expected"
-        distances = np.atleast_1d(np.asarray(self.distance if self.distance is not None else 1.0))
-        positive = {
-            "mean_gain": self.mean_gain,
-            "slot": self.slot,
-            "carrier": self.carrier,
-            "distance": None if self.distance is None else float(np.min(distances, initial=inf)),
-        }
-        zero = {
-            name: getattr(self, name)
-            for name in ("rician_k", "shadowing_db", "doppler_hz", "path_loss_exponent", "speed")
-        }
-        for name, value in positive.items():
-            if value is not None and not (isfinite(value) and value > 0):
-                yield f"channel.{name} = {value}: a number above 0 is expected"
-        for name, value in zero.items():
-            if value is not None and not (isfinite(value) and value >= 0):
-                yield f"channel.{name} = {value}: a number of at least 0 is expected"
+            sound = 0.0 <= low <= high and high > 0.0 and low < inf
+            if not sound or (high == inf and self.model == "uniform"):
+                yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
+        pairs = {"speed": self.speed}
+        if self.model == "mobility":
+            pairs["distance"] = self.distance  # type: ignore[assignment]
+        for name, pair in pairs.items():
+            if pair is not None and not isinstance(pair, (int, float)):
+                if len(pair) != 2 or not pair[0] <= pair[1]:
+                    yield f"{name} = {pair}: one number or (low, high) is expected"
+                elif name == "speed" and pair[0] == 0 < pair[1]:
+                    yield f"{name} = {pair}: speeds down to 0 leave walks no stationary law"
 
 
 class Gains:
@@ -180,18 +185,9 @@ class Gains:
 
     def __init__(self, channel: Channel, seed: int, users: int, channels: int) -> None:
         self.channel, self.shape = channel, (users, channels)
-        self._keys = {purpose: stream_key(seed, purpose) for purpose in range(PURPOSES)}
-        distance = np.asarray(channel.distance or 1.0, dtype=float)
-        if distance.shape not in ((), (users,)):
-            raise ValueError(
-                f"channel.distance: one number or one for each of {users} users is expected, "
-                f"got {distance.size}"
-            )
-        self._distance = np.broadcast_to(distance, (1, users))
+        self._keys = [stream_key(seed, purpose) for purpose in range(PURPOSES)]
         self._alpha = channel.path_loss_exponent or 0.0
-        self._mean = (1.0 if channel.mean_gain is None else channel.mean_gain) * np.ones((1, users))
-        if channel.model != "mobility":
-            self._mean = self._mean * self._distance**-self._alpha
+        self._mean = self._each("mean_gain")
         self._walks: Walks | None = None
         if channel.model == "trace":
             self._trace = load_trace(Path(channel.file or ""))
@@ -200,6 +196,19 @@ class Gains:
                     f"channel.file = {channel.file}: gains of {users} users on {channels} channels "
                     f"are expected, got {self._trace.shape[1]} and {self._trace.shape[2]}"
                 )
+        elif channel.model != "mobility":
+            self._mean = self._mean * self._each("distance") ** -self._alpha
+
+    def _each(self, name: str) -> Floats:
+        """Return a field of the channel for each user, 1 where not given: (1, N)."""
+        value = getattr(self.channel, name)
+        values = np.asarray(1.0 if value is None else value, dtype=float)
+        if values.shape not in ((), (self.shape[0],)):
+            raise ValueError(
+                f"channel.{name} = {value}: one number, or one for each of {self.shape[0]} users, "
+                "is expected"
+            )
+        return np.array(np.broadcast_to(values, (1, self.shape[0])))
 
     def slots(self, out: Floats, first: int, lane: int = 0) -> None:
         """Write the gains of slots first, first + 1, ... of one lane into out (slots, N, K)."""
@@ -219,34 +228,57 @@ class Gains:
         if out.size == 0:
             return
         channel, users = self.channel, self.shape[0]
-        none, one = np.zeros(users), np.ones(users)
+        low, high = (np.full(users, end) for end in channel.gain_range or (0.0, inf))
+        fade = rayleigh_within if channel.gain_range else rayleigh
         match channel.model:
             case "rayleigh":
-                low, high = channel.gain_range or (0.0, inf)
-                span = -np.expm1((low - high) / self._mean[0])
-                self._fill(rayleigh, out, FADING, rows, self._mean, low * one, span)
+                self._fill(fade, out, FADING, rows, self._mean, low, high)
             case "uniform":
-                low, high = channel.gain_range or (0.0, 1.0)
-                self._fill(uniform, out, FADING, rows, self._mean, low * one, (high - low) * one)
+                self._fill(uniform, out, FADING, rows, self._mean, low, high)
+            case "rician" if channel.gain_range:
+                self._fill(uniform, out, FADING, rows, self._mean, 0.0 * low, 0.0 * low + 1.0)
+                for n, (power, below) in enumerate(self._rician_within):
+                    out[:, n] = np.interp(out[:, n], below, power)
             case "rician":
                 k = channel.rician_k or 0.0
                 sight, scatter = sqrt(k / (k + 1.0)), sqrt(0.5 / (k + 1.0))
-                self._fill(rician, out, FADING, rows, self._mean, sight * one, scatter * one)
+                parts = np.full(users, sight), np.full(users, scatter)
+                self._fill(rician, out, FADING, rows, self._mean, *parts)
             case "shadowed":
-                level = np.empty((len(out), users, 1))
-                nepers = (channel.shadowing_db or 0.0) * log(10.0) / 10.0
-                self._fill(lognormal, level, SHADOWING, rows, self._mean, nepers * one, none)
-                self._fill(rayleigh, out, FADING, rows, level.reshape(-1, users), none, one)
+                shadow = np.empty((len(out), users, 1))
+                nepers = np.full(users, (channel.shadowing_db or 0.0) * log(10.0) / 10.0)
+                self._fill(lognormal, shadow, SHADOWING, rows, self._mean, nepers, nepers)
+                self._fill(fade, out, FADING, rows, shadow.reshape(-1, users), low, high)
             case "jakes":
-                self._fill_waves(out, rows, self._mean, channel.doppler_hz or 0.0)
+                slot, *_ = fading.counters((len(out), 1, 1), rows)
+                turns = (channel.doppler_hz or 0.0) * (channel.slot or 0.0) * slot[..., 0]
+                self._fill_waves(out, rows, self._mean, np.broadcast_to(turns, out.shape[:2]))
             case "mobility":
-                wave_length = LIGHT_SPEED / (channel.carrier or CARRIER)
-                doppler = channel.doppler_hz
-                if doppler is None:
-                    doppler = (channel.speed or 0.0) / wave_length
-                self._fill_waves(out, rows, self._walked_mean(len(out), rows), doppler)
+                self._fill_waves(out, rows, *self._walk(len(out), rows))
             case "trace":
                 self._copy_trace(out, rows)
+
+    @cached_property
+    def _rician_within(self) -> list[tuple[Floats, Floats]]:
+        """Return powers and their conditioned distribution function, for each user."""
+        from scipy.special import chndtr
+
+        channel, k = self.channel, self.channel.rician_k or 0.0
+        low, high = channel.gain_range or (0.0, inf)
+        unlikely = sqrt(k / (k + 1.0)) + 9.0 * sqrt(0.5 / (k + 1.0))  # amplitude, 1e-17 lie above
+        tables = []
+        for mean in self._mean[0]:
+            ends = np.sqrt(low / mean), min(sqrt(high / mean), max(unlikely, sqrt(low / mean)))
+            power = np.linspace(*ends, RICIAN_POINTS) ** 2
+            below = chndtr(2.0 * (1.0 + k) * power, 2.0, 2.0 * k)
+            share = below[-1] - below[0]
+            if not share > 1e-9:
+                raise ValueError(
+                    f"channel.gain_range = {channel.gain_range}: has a probability of {share:.1g} "
+                    f"for rician gains of mean {mean:g}, at least 1e-9 is expected"
+                )
+            tables.append((power * mean, (below - below[0]) / share))
+        return tables
 
     def _fill(self, law: Law, out: Floats, purpose: int, *arguments: Any) -> None:
         key = self._keys[purpose]
@@ -257,23 +289,32 @@ class Gains:
         else:
             fading.fill(law, out, key, *arguments)
 
-    def _fill_waves(self, out: Floats, rows: Rows, mean: Floats, doppler: float) -> None:
-        turns = doppler * (self.channel.slot or 0.0)
+    def _fill_waves(self, out: Floats, rows: Rows, mean: Floats, travel: Floats) -> None:
         if worth_compiling(out.size * SINUSOIDS):
             from . import compiled
 
-            compiled.fill_waves(out, self._keys[PATHS], rows, mean, turns)
+            compiled.fill_waves(
+                out, self._keys[PATHS], rows, mean, np.require(travel, requirements=["C", "W"])
+            )
         else:
-            fading.fill_waves(out, self._keys[PATHS], rows, mean, turns)
+            fading.fill_waves(out, self._keys[PATHS], rows, mean, travel)
 
-    def _walked_mean(self, count: int, rows: Rows) -> Floats:
-        """Return the local mean of users on their walks: (rows, N)."""
-        slot, lane, *_ = (c[..., 0] for c in fading.counters((count, *self.shape), rows))
+    def _walk(self, count: int, rows: Rows) -> tuple[Floats, Floats]:
+        """Return local means and ways in wave lengths of walking users: (rows, N)."""
+        channel = self.channel
+        *near, radius = np.atleast_1d(np.asarray(channel.distance, dtype=float)).tolist()
+        nearest = near[0] if near else min(NEAREST, radius)
+        slot, lane, *_ = (c[..., 0] for c in fading.counters((count, 1, 1), rows))
         if self._walks is None or not np.array_equal(self._walks.lane, lane):
-            stride = (self.channel.speed or 0.0) * (self.channel.slot or 0.0) / self._distance[0]
-            self._walks = Walks(self._keys[WAYPOINTS], lane, stride)
-        away = np.maximum(self._walks.radii(slot) * self._distance, NEAREST)
-        return np.asarray(self._mean * streams.exp(-self._alpha * streams.log(away)))
+            speeds = np.atleast_1d(np.asarray(channel.speed, dtype=float)) * (channel.slot or 0.0)
+            slowest, fastest = speeds[0] / radius, speeds[-1] / radius
+            key = self._keys[WAYPOINTS]
+            self._walks = Walks(key, lane, self.shape[0], slowest, fastest)
+        distance, way = self._walks.at(slot)
+        away = np.maximum(distance * radius, nearest)
+        wave_length = LIGHT_SPEED / (channel.carrier or CARRIER)
+        mean = self._mean * streams.exp(-self._alpha * streams.log(away))
+        return mean, way * (radius / wave_length)
 
     def _copy_trace(self, out: Floats, rows: Rows) -> None:
         """Copy rows of the file: lane 0 from its start, other lanes from a row drawn for each."""

@@ -28,14 +28,20 @@ class Rows(NamedTuple):
     lane_step: int
 
 
-def rayleigh(u: Array, v: Array, mean: Array, low: Array, span: Array) -> Array:
-    """Power |h|^2, exponential of that mean, given low < power and P(power < high | ..) = span."""
+def rayleigh(u: Array, v: Array, mean: Array, a: Array, b: Array) -> Array:
+    """Power |h|^2 of a mean: exponential."""
+    return -mean * log(1.0 - u)
+
+
+def rayleigh_within(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:
+    """Exponential power conditioned to [low, high]: the inverse of that distribution function."""
+    span = 1.0 - exp(np.maximum((low - high) / mean, -700.0))
     return low - mean * log(1.0 - u * span)
 
 
-def uniform(u: Array, v: Array, mean: Array, low: Array, span: Array) -> Array:
-    """Power between low and low + span."""
-    return low + u * span
+def uniform(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:
+    """Power anywhere in [low, high]."""
+    return low + u * (high - low)
 
 
 def rician(u: Array, v: Array, mean: Array, sight: Array, scatter: Array) -> Array:
@@ -45,7 +51,7 @@ def rician(u: Array, v: Array, mean: Array, sight: Array, scatter: Array) -> Arr
     return mean * (real * real + imaginary * imaginary)
 
 
-def lognormal(u: Array, v: Array, median: Array, nepers: Array, unused: Array) -> Array:
+def lognormal(u: Array, v: Array, median: Array, nepers: Array, b: Array) -> Array:
     """Local mean about its median, normal in nepers of power."""
     return median * exp(nepers * normals(u, v)[0])
 
@@ -90,14 +96,14 @@ def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b
         out[part] = law(u, v, level[:, :, None], a[:, None], b[:, None])
 
 
-def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, doppler: float) -> None:
-    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS; `doppler` in turns a slot."""
+def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:
+    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS for `travel[i, n]` wave lengths of way."""
     for part, counted in blocks(out, rows):
-        slot, lane, user, entry = counters(out[part].shape, counted)
+        _, lane, user, entry = counters(out[part].shape, counted)
         real, imaginary = np.zeros_like(out[part]), np.zeros_like(out[part])
         for index in range(SINUSOIDS):
             cosine, phase = wave(key, U64(index), lane, user, entry)
-            x, y = circle(doppler * cosine * slot + phase)
+            x, y = circle(cosine * travel[part, :, None] + phase)
             real += x
             imaginary += y
         level = mean[part] if len(mean) > 1 else mean
