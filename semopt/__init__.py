@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from .model import Actions, Outcome, evaluate
     from .problem import Problem
     from .result import Result, Status
+    from .scenario import Scenario, ScenarioError
     from .solvers import solve
+    from .solvers.batch import Solver, solve_batch
 
 # In a checkout this folder is the source alone: the compiled extension is in the installed copy.
 __path__ = extend_path(__path__, __name__)
@@ -19,11 +21,27 @@ _HOMES = {
     "Outcome": "model",
     "Problem": "problem",
     "Result": "result",
+    "Scenario": "scenario",
+    "ScenarioError": "scenario",
+    "Solver": "solvers.batch",
     "Status": "result",
     "evaluate": "model",
     "solve": "solvers",
+    "solve_batch": "solvers.batch",
 }
-__all__ = ["Actions", "Outcome", "Problem", "Result", "Status", "evaluate", "solve"]
+__all__ = [
+    "Actions",
+    "Outcome",
+    "Problem",
+    "Result",
+    "Scenario",
+    "ScenarioError",
+    "Solver",
+    "Status",
+    "evaluate",
+    "solve",
+    "solve_batch",
+]
 __version__ = "0.1.0"
 
 

@@ -12,7 +12,7 @@ from math import inf, perm
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import allowed
 

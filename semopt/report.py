@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 from typing import TYPE_CHECKING
 
+import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -23,42 +25,40 @@ def print_result(result: Result, name: str) -> None:
         return
     console, problem, action = Console(), result.problem, result.actions
     assert action is not None
-    outcome = result.outcome()
+    outcome, users = result.outcome(), problem.users
     local = solve(problem, "local")
     at_home = local.outcome().qoe if local.actions is not None else None
-    table = Table(title=f"{name}: {result.method}", title_justify="left", title_style="bold")
-    for heading in ("user", "task", "mode"):
-        table.add_column(heading)
-    for heading in ("sub-channel", "power\nmW", "frequency\nGHz", "extraction", "latency\nms"):
-        table.add_column(heading, justify="right")
-    for heading in ("limit\nms", "energy\nmJ", "limit\nmJ", "accuracy", "QoE", "over\nlocal"):
-        table.add_column(heading, justify="right")
+    table = slim_table(f"{name}: {result.method}")
+    shared = np.ptp(users.energy_max) == 0 if isfinite(users.energy_max[0]) else False
+    latency = f"latency\n≤{problem.system.latency_max * 1e3:.3g} ms"
+    energy = f"energy\n≤{users.energy_max[0] * 1e3:.3g} mJ" if shared else "energy\nmJ"
+    for heading in ("user", "task", "mode,\nchannel"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("power\nmW", "GPU\nGHz", "extr.", latency, energy, "accu-\nracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("QoE", justify="right", no_wrap=True)
+    table.add_column("over\nlocal", justify="right", no_wrap=True)
     for n in range(len(action.channel)):
         mode = mode_of(action, n)
+        limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
         table.add_row(
             str(n),
             problem.tasks.names[problem.task[n]],
-            mode,
-            str(action.channel[n]) if mode != "local" else "",
+            mode + (f" {action.channel[n]}" if mode != "local" else ""),
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
-            f"{action.frequency[n] * 1e-9:.4g}" if mode != "raw" else "",
-            f"{action.extraction[n]:.4g}" if mode == "semantic" else "",
+            f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
+            f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
             f"{outcome.latency[n] * 1e3:.3f}",
-            f"{problem.system.latency_max * 1e3:g}",
-            f"{outcome.energy[n] * 1e3:.3f}",
-            f"{problem.users.energy_max[n] * 1e3:g}"
-            if isfinite(problem.users.energy_max[n])
-            else "",
-            f"{outcome.accuracy[n]:.4f}",
+            f"{outcome.energy[n] * 1e3:.2f}{limit}",
+            f"{outcome.accuracy[n]:.3f}",
             f"{outcome.qoe[n]:.4f}",
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
         )
     console.print(table)
-    users = len(action.channel)
     word = "smallest" if problem.objective == "min" else "total"
     line = f"{word.capitalize()} QoE {result.objective:.6f}"
     if problem.objective == "sum":
-        line += f", {result.objective / users:.4f} a task"
+        line += f", {result.objective / len(action.channel):.4f} a task"
     if at_home is None:
         line += "; all-local breaks limits"
     else:
@@ -71,6 +71,11 @@ def print_result(result: Result, name: str) -> None:
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         highlight=False,
     )
+
+
+def slim_table(title: str) -> Table:
+    """Return an empty table without vertical rules: eleven columns fit eighty characters."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
 
 
 def print_infeasible(result: Result) -> None:
@@ -92,10 +97,10 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
     """Print, for each user, the other modes and what the slot would lose by them."""
     assert result.actions is not None
     own = result.outcome().qoe
-    table = Table(title="Alternatives, all users optimised anew", title_justify="left")
-    for heading in ("user", "optimum", "instead"):
+    table = slim_table("If one user took another mode, the others optimised anew")
+    for heading in ("user", "now", "instead"):
         table.add_column(heading)
-    for heading in ("offloaders", "own QoE", "own change", "total QoE", "the slot loses"):
+    for heading in ("off-\nloaders", "own\nQoE", "own\nchange", "total\nQoE", "the slot\nloses"):
         table.add_column(heading, justify="right")
     for options in alternatives:
         for place, option in enumerate(options):
@@ -123,18 +128,19 @@ def describe(option: Alternative) -> str:
     assert action is not None
     parts = [option.mode]
     if option.mode != "local":
-        parts.append(f"on {int(action.channel)} at {float(action.power) * 1e3:.4g} mW")
+        parts[0] += f" {int(action.channel)}"
+        parts.append(f"{float(action.power) * 1e3:.4g} mW")
     if option.mode != "raw":
         parts.append(f"{float(action.frequency) * 1e-9:.4g} GHz")
     if option.mode == "semantic":
-        parts.append(f"extraction {float(action.extraction):.3g}")
+        parts.append(f"{float(action.extraction):.3g}")
     return ", ".join(parts)
 
 
 def print_batch(batch: Batch, name: str, seed: int) -> None:
     """Print the means of a method over many slots."""
     slots, mean = len(batch.objective), batch.mean()
-    table = Table(title=f"{name}: {batch.method}, {slots} slots, seed {seed}", title_justify="left")
+    table = slim_table(f"{name}: {batch.method}, {slots} slots, seed {seed}")
     table.add_column("mean a task, over feasible slots")
     table.add_column(justify="right")
     units = {

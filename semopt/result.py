@@ -155,7 +155,9 @@ class Result:
             document["continuous_bound"] = self.continuous_bound
         if self.infeasibility:
             document["infeasible"] = self.infeasibility.to_json()
-        return document | self.details
+        if self.details:
+            document["details"] = self.details
+        return document
 
     def users_json(self) -> list[dict[str, Any]]:
         """Return one entry a user: its decision and what it gives; empty without a decision."""

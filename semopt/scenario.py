@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +17,11 @@ from pydantic import PrivateAttr
 
 from . import toml
 from .faults import WEIGHTS, ScenarioError, find, nearest
-from .problem import AccuracyTable, Floats, Grid, Problem
+from .problem import AccuracyTable, Floats, Grid, Integers, Problem
 from .sections import Document, Override, Task, keys_of, section_at
+
+if TYPE_CHECKING:
+    from .channel import Channel
 
 __all__ = ["Scenario", "ScenarioError", "presets"]
 
@@ -199,6 +202,49 @@ class Scenario(Document):
             **self._users_in_si(),
             **_tasks_in_si(self.tasks),
         )
+
+    def template(self) -> Problem:
+        """Return the arrays of the scenario with a slot of no meaning, for slots to be put in."""
+        shape = (self.users, self.channels)
+        return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
+
+    def draw(self, slots: int, seed: int, first: int = 0) -> tuple[Floats, Integers]:
+        """Draw slots from [channel] and the shares of the tasks.
+
+        Slot s depends on the seed and s alone: a longer draw begins with a shorter one.
+
+        Returns
+        -------
+        gain : (S, N, K) float64, linear power gain
+        task : (S, N) int64, index into the tasks
+
+        Raises
+        ------
+        ValueError : the scenario has no [channel]
+        """
+        from .channel import draw_gains, draw_tasks
+
+        law = self.channel_law()
+        gain = draw_gains(law, seed, first, slots, self.users, self.channels)
+        return gain, draw_tasks(self.shares(), seed, first, slots, self.users)
+
+    def channel_law(self) -> Channel:
+        """Return [channel] in SI units."""
+        from .channel import Channel
+
+        if self.channel is None:
+            raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
+        given = self.channel.model_dump(exclude_none=True)
+        si = {
+            "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
+            "slot": ("slot_ms", lambda ms: ms / KILO),
+            "distance": ("distance_m", lambda m: tuple(m) if isinstance(m, list) else m),
+            "speed": ("speed_mps", float),
+            "file": ("file", lambda name: self.folder / name),
+            "gain_range": ("gain_range", tuple),
+        }
+        law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
+        return Channel(**given, **law)
 
     def _users_in_si(self) -> dict[str, Any]:
         shared = {**self.user.model_dump(), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
