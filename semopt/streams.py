@@ -1,10 +1,10 @@
 """Random streams that are functions: a value depends on its key and its counter, on nothing else.
 
-Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns (key,
-counter) into random bits, so that draws do not depend on how work is split over batches or threads.
-Every function here is plain arithmetic that reads the same for NumPy arrays and for Numba scalars: the
-elementary functions are spelled out too, because libm, NumPy and Numba differ in the last bit. Small
-draws run in NumPy without importing Numba; large ones run compiled; both give the same bits.
+Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns key and
+counter into random bits, so that draws do not depend on how work is split over batches or threads.
+Every function here is plain arithmetic that reads the same for NumPy arrays and for Numba scalars.
+The elementary functions are spelled out too, because libm, NumPy and Numba differ in the last bit.
+Small draws run in NumPy without importing Numba, large ones run compiled; both give the same bits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 # What a stream is for: one child of the seed's `SeedSequence` each, so that purposes share no draw.
-FADING, SHADOWING, TASKS, PATHS, WAYPOINTS, OFFSETS = range(6)
+PURPOSES = 6
+FADING, SHADOWING, TASKS, PATHS, WAYPOINTS, OFFSETS = range(PURPOSES)
 
 U64 = np.uint64
 LOW32, SHIFT32 = U64(0xFFFFFFFF), U64(32)
@@ -31,19 +32,21 @@ ROUND = 1.5 * 2.0**52  # adding it leaves the nearest integer in the low bits
 TURN = 2.0 * np.pi
 
 Array = Any  # float64 or uint64: arrays in NumPy, scalars when compiled
+Key = tuple[np.uint64, np.uint64]  # two 32-bit words
 
 
-def stream_key(seed: int, purpose: int) -> tuple[np.uint64, np.uint64]:
-    """Return the Philox key of one purpose of a seed: two 32-bit words."""
+def stream_key(seed: int, purpose: int) -> Key:
+    """Return the Philox key of one purpose of a seed."""
     child = np.random.SeedSequence(seed, spawn_key=(purpose,))
     low, high = child.generate_state(2, np.uint32)
     return U64(low), U64(high)
 
 
 def philox(
-    k0: Array, k1: Array, c0: Array, c1: Array, c2: Array, c3: Array
+    key: Key, c0: Array, c1: Array, c2: Array, c3: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """Encrypt a counter of four 32-bit words (uint64 each) with a key of two: ten rounds."""
+    """Encrypt a counter of four 32-bit words (uint64 each): ten rounds."""
+    k0, k1 = key
     for _ in range(10):
         a, b = MULTIPLIERS[0] * c0, MULTIPLIERS[1] * c2
         c0, c1, c2, c3 = (b >> SHIFT32) ^ c1 ^ k0, b & LOW32, (a >> SHIFT32) ^ c3 ^ k1, a & LOW32
@@ -56,11 +59,9 @@ def unit(high: Array, low: Array) -> Array:
     return ((((high << SHIFT32) | low) >> U64(12)) + 0.5) * 2.0**-52
 
 
-def uniforms(
-    k0: Array, k1: Array, slot: Array, lane: Array, user: Array, entry: Array
-) -> tuple[Array, Array]:
+def uniforms(key: Key, slot: Array, lane: Array, user: Array, entry: Array) -> tuple[Array, Array]:
     """Return the two independent uniforms of (0, 1) that belong to a place of a stream."""
-    a, b, c, d = philox(k0, k1, slot, lane, user, entry)
+    a, b, c, d = philox(key, slot, lane, user, entry)
     return unit(a, b), unit(c, d)
 
 
@@ -127,6 +128,3 @@ def normals(u: Array, v: Array) -> tuple[Array, Array]:
     radius = np.sqrt(-2.0 * log(u))
     cosine, sine = circle(v)
     return radius * cosine, radius * sine
-
-
-SHARED = (philox, unit, uniforms, to_bits, from_bits, log, exp, circle, normals)

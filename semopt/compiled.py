@@ -1,0 +1,106 @@
+"""The loops of fading.py compiled by Numba: threads over blocks of rows, SIMD over the rows of one.
+
+The laws and streams are inlined before LLVM sees them (calls would keep it from using SIMD). No
+fast-math: the bits are those of NumPy. Compiled code is cached on disk where Numba can write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+
+from . import fading, streams
+from .fading import SINUSOIDS, Law, wave
+from .streams import U64, circle, uniforms
+
+for function in (
+    streams.philox,
+    streams.unit,
+    streams.uniforms,
+    streams.to_bits,
+    streams.from_bits,
+    streams.log,
+    streams.exp,
+    streams.circle,
+    streams.normals,
+    fading.wave,
+    fading.rayleigh,
+    fading.rayleigh_within,
+    fading.uniform,
+    fading.rician,
+    fading.lognormal,
+):
+    register_jitable(inline="always")(function)
+
+parallel = numba.njit(parallel=True, cache=True, error_model="numpy")
+ROWS = 64  # a block: long enough for SIMD, short enough to share out
+
+
+@cache
+def filler(law: Law) -> Callable[..., None]:
+    """Return fading.fill compiled for one law."""
+
+    def fill(out, key, rows, mean, a, b):  # type: ignore[no-untyped-def]
+        each = 1 if len(mean) > 1 else 0
+        for block in numba.prange((len(out) + ROWS - 1) // ROWS):
+            start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
+            for n in range(out.shape[1]):
+                for k in range(out.shape[2]):
+                    for i in range(start, stop):
+                        slot = U64(rows.slot + rows.slot_step * i)
+                        lane = U64(rows.lane + rows.lane_step * i)
+                        u, v = uniforms(key, slot, lane, U64(n), U64(k))
+                        out[i, n, k] = law(u, v, mean[each * i, n], a[n], b[n])
+
+    return parallel(fill)  # type: ignore[no-any-return]
+
+
+def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
+    each = 1 if len(mean) > 1 else 0
+    for block in numba.prange((len(out) + ROWS - 1) // ROWS):
+        start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
+        real, imaginary = np.empty(ROWS), np.empty(ROWS)
+        for n in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                real[:] = 0.0
+                imaginary[:] = 0.0
+                for index in range(SINUSOIDS):
+                    if rows.lane_step == 0:  # one lane: its waves are drawn once a block
+                        cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
+                        for i in range(start, stop):
+                            x, y = circle(cosine * travel[i, n] + phase)
+                            real[i - start] += x
+                            imaginary[i - start] += y
+                    else:
+                        for i in range(start, stop):
+                            lane = U64(rows.lane + rows.lane_step * i)
+                            cosine, phase = wave(key, U64(index), lane, U64(n), U64(k))
+                            x, y = circle(cosine * travel[i, n] + phase)
+                            real[i - start] += x
+                            imaginary[i - start] += y
+                for i in range(start, stop):
+                    power = real[i - start] * real[i - start]
+                    power += imaginary[i - start] * imaginary[i - start]
+                    out[i, n, k] = mean[each * i, n] * (power * (1.0 / SINUSOIDS))
+
+
+fill_waves = parallel(_fill_waves)
+
+
+def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
+    for i in numba.prange(len(out)):
+        slot = U64(rows.slot + rows.slot_step * i)
+        lane = U64(rows.lane + rows.lane_step * i)
+        for n in range(out.shape[1]):
+            u, _ = uniforms(key, slot, lane, U64(n), U64(0))
+            kind = 0
+            for t in range(len(cumulative) - 1):
+                kind += u >= cumulative[t]
+            out[i, n] = kind
+
+
+fill_tasks = parallel(_fill_tasks)

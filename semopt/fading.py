@@ -1,0 +1,110 @@
+"""Laws of one gain, and the NumPy loops that apply them to arrays; compiled.py has the fast twins.
+
+A law turns the two uniforms of an entry into its value. The same function serves NumPy arrays here
+and scalars in the compiled loops, so that both give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .problem import Floats
+from .streams import U64, Array, Key, circle, exp, log, normals, uniforms
+
+SINUSOIDS = 32
+
+Law = Callable[[Array, Array, Array, Array, Array], Array]
+
+
+class Rows(NamedTuple):
+    """Which counters the rows of an array hold: slot + i slot_step in lane + i lane_step."""
+
+    slot: int
+    lane: int
+    slot_step: int
+    lane_step: int
+
+
+def rayleigh(u: Array, v: Array, mean: Array, a: Array, b: Array) -> Array:
+    """Power |h|^2 of a mean: exponential."""
+    return -mean * log(1.0 - u)
+
+
+def rayleigh_within(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:
+    """Exponential power conditioned to [low, high]: the inverse of that distribution function."""
+    span = 1.0 - exp(np.maximum((low - high) / mean, -700.0))
+    return low - mean * log(1.0 - u * span)
+
+
+def uniform(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:
+    """Power anywhere in [low, high]."""
+    return low + u * (high - low)
+
+
+def rician(u: Array, v: Array, mean: Array, sight: Array, scatter: Array) -> Array:
+    """Power of a line of sight of amplitude `sight` plus scatter (x + j y), x and y normal."""
+    x, y = normals(u, v)
+    real, imaginary = sight + scatter * x, scatter * y
+    return mean * (real * real + imaginary * imaginary)
+
+
+def lognormal(u: Array, v: Array, median: Array, nepers: Array, b: Array) -> Array:
+    """Local mean about its median, normal in nepers of power."""
+    return median * exp(nepers * normals(u, v)[0])
+
+
+def wave(key: Key, index: Array, lane: Array, user: Array, entry: Array) -> tuple[Array, Array]:
+    """One wave of a sum: cosine of its angle of arrival, in sector `index`, and phase in turns."""
+    u, v = uniforms(key, index, lane, user, entry)
+    return circle((index * 1.0 + u) * (1.0 / SINUSOIDS))[0], v
+
+
+BLOCK = 1 << 14  # entries whose temporaries stay in the cache
+
+
+def counters(shape: tuple[int, ...], rows: Rows) -> tuple[Array, Array, Array, Array]:
+    """Return slot, lane, user and entry of an array (rows, N, K), uint64 that broadcast to it."""
+    row = np.arange(shape[0])
+    slot, lane = (
+        np.atleast_1d(np.asarray(first + row * step if step else first, dtype=np.uint64))
+        for first, step in ((rows.slot, rows.slot_step), (rows.lane, rows.lane_step))
+    )
+    user, entry = (np.arange(n, dtype=np.uint64) for n in shape[1:])
+    return slot[:, None, None], lane[:, None, None], user[None, :, None], entry[None, None, :]
+
+
+def blocks(out: Floats, rows: Rows) -> list[tuple[slice, Rows]]:
+    """Split the rows of an array into parts of about BLOCK entries."""
+    size = max(1, BLOCK // max(1, out[0].size))
+    return [
+        (
+            slice(i, i + size),
+            rows._replace(slot=rows.slot + i * rows.slot_step, lane=rows.lane + i * rows.lane_step),
+        )
+        for i in range(0, len(out), size)
+    ]
+
+
+def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b: Floats) -> None:
+    """Write law(u, v, mean[i, n], a[n], b[n]) into out[i, n, k]; `mean` has one row or all."""
+    for part, counted in blocks(out, rows):
+        u, v = uniforms(key, *counters(out[part].shape, counted))
+        level = mean[part] if len(mean) > 1 else mean
+        out[part] = law(u, v, level[:, :, None], a[:, None], b[:, None])
+
+
+def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:
+    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS for `travel[i, n]` wave lengths of way."""
+    for part, counted in blocks(out, rows):
+        _, lane, user, entry = counters(out[part].shape, counted)
+        real, imaginary = np.zeros_like(out[part]), np.zeros_like(out[part])
+        for index in range(SINUSOIDS):
+            cosine, phase = wave(key, U64(index), lane, user, entry)
+            x, y = circle(cosine * travel[part, :, None] + phase)
+            real += x
+            imaginary += y
+        level = mean[part] if len(mean) > 1 else mean
+        out[part] = level[:, :, None] * ((real * real + imaginary * imaginary) * (1.0 / SINUSOIDS))
