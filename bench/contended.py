@@ -4,9 +4,10 @@ python bench/contended.py [--users 2] [--draws 200] [--seed 0]     tries random 
     the figures of those that meet every demand, the hardest first
 python bench/contended.py --report NAME                            measures a shipped preset
 
-A scenario is contended where the best fixed action for each task type closes at most 80% of the gain
-over 0.5, all three modes occur, the best number of offloaders varies from slot to slot, and power is
-often inside its range. Parameters are drawn at the scale of Table II with gains from 0.02 to 3.
+A scenario is contended where the best fixed action for each task type closes at most 80% of the
+gain over 0.5, all three modes occur, the best number of offloaders varies from slot to slot, and
+power is often inside its range. Parameters are drawn at the scale of Table II, gains mostly from
+0.02 to 3.
 """
 
 from __future__ import annotations

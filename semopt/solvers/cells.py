@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from ..model import Actions, Outcome, evaluate
-from ..problem import Problem
+from ..problem import Floats, Problem
 
 
 def local_actions(problem: Problem, user: int) -> Actions:
@@ -39,12 +39,25 @@ def score(problem: Problem, user: int, actions: Actions, offloaders: int) -> Out
     return alone.take(np.s_[:, 0])
 
 
-def best(problem: Problem, user: int, channel: int, offloaders: int) -> tuple[float, Actions]:
-    """Return the best action of a cell (channel -1: local), scalars; value -inf where none is."""
-    actions = (
-        local_actions(problem, user) if channel < 0 else offload_actions(problem, user, channel)
-    )
-    outcome = score(problem, user, actions, offloaders)
-    value = np.where(outcome.violations == 0, outcome.qoe, -inf)
+def best_local(problem: Problem, user: int) -> tuple[float, Actions]:
+    """Return a user's best local action, scalars; the value is -inf where none is feasible."""
+    actions = local_actions(problem, user)
+    value = feasible_qoe(score(problem, user, actions, 0))
     index = int(value.argmax())
     return float(value[index]), actions.take(index)
+
+
+def best_offloads(problem: Problem, user: int, offloaders: int) -> tuple[Floats, Actions]:
+    """Return a user's best action on every sub-channel, arrays (K,); value -inf where none is."""
+    channels = problem.gain.shape[1]
+    each = [offload_actions(problem, user, k) for k in range(channels)]
+    names = ("channel", "power", "frequency", "extraction")
+    actions = Actions(*(np.concatenate([getattr(a, f) for a in each]) for f in names))
+    value = feasible_qoe(score(problem, user, actions, offloaders)).reshape(channels, -1)
+    index = value.argmax(axis=1) + np.arange(channels) * value.shape[1]
+    return value.max(axis=1), actions.take(index)
+
+
+def feasible_qoe(outcome: Outcome) -> Floats:
+    """Return the QoE, -inf where a limit is broken."""
+    return np.where(outcome.violations == 0, outcome.qoe, -inf)
