@@ -227,7 +227,7 @@ def tiny() -> dict[str, Any]:
 # The draws of contended.py that were kept: users and number. `large` is not held to the share of
 # the fixed actions, but to sizes: 0.3 to 0.7 of the users offload, and every number of offloaders
 # has feasible cells.
-DRAWS = {"contended": (2, 27), "contended-4": (4, 99), "contended-8": (8, 0), "large": (64, 41)}
+DRAWS = {"contended": (2, 27), "contended-4": (4, 99), "contended-8": (8, 75), "large": (64, 41)}
 WORDS = {
     "contended": "2 users whose best decisions vary: fixed actions close at most 80% of the gain",
     "contended-4": "as contended, 4 users",
