@@ -273,12 +273,14 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     if section is Accuracy:
         known = {**known, "file": ""}
     absent = [key for key in known if (*table, key) in missing]
-    meant = nearest(str(name), absent) or nearest(str(name), known)
+    meant = nearest(str(name), absent)
+    if not meant:
+        for other in ("system", "qoe", "user", "grid", "slot", "channel"):
+            if name in keys_of(section_at((other,)) or Document):
+                return f"is an unknown key here: it belongs in [{other}]", ()
+        meant = nearest(str(name), known)
     if meant:
         return f"is an unknown key: did you mean {meant}?", (*table, meant)
-    for other in ("system", "qoe", "user", "grid", "slot", "channel"):
-        if name in keys_of(section_at((other,)) or Document):
-            return f"is an unknown key here: it belongs in [{other}]", ()
     return f"is an unknown key: allowed here are {', '.join(known)}", ()
 
 
@@ -464,13 +466,29 @@ def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
             yield "channel.gain_range", f"= {_quoted(see.raw('channel', key))}: {why}"
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
-    distances, (users, _) = see.get("channel", "distance_m"), _counts(see)
-    if isinstance(distances, list) and users is not None and len(distances) != users:
-        words = f"must be one number, or one for each of the {users} users"
-        yield "channel.distance_m", f"= {_quoted(distances)}: {words}"
+    yield from _channel_lists(see, model, may)
     file = see.get("channel", "file")
     if file is not None and "file" in may and not (folder / file).is_file():
         yield "channel.file", f"= {_quoted(file)}: there is no such file beside the scenario"
+
+
+def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:
+    """Yield faults of the keys that take one number or several."""
+    users, _ = _counts(see)
+    for key in ("mean_gain", "distance_m", "speed_mps"):
+        values = see.get("channel", key)
+        if key not in may or not isinstance(values, list):
+            continue
+        words = None
+        if key == "speed_mps" or (key == "distance_m" and model == "mobility"):
+            if len(values) != 2 or values[0] > values[1]:
+                words = "must be one number, or [low, high] with low <= high"
+            elif key == "speed_mps" and values[0] == 0 < values[1]:
+                words = "must start above 0: users that stop for good have no law that lasts"
+        elif users is not None and len(values) != users:
+            words = f"must be one number, or one for each of the {users} users"
+        if words:
+            yield f"channel.{key}", f"= {_quoted(values)}: {words}"
 
 
 def _assumed(see: Sound) -> Iterator[Fault]:

@@ -242,14 +242,17 @@ class Scenario(Document):
 
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
-        given = self.channel.model_dump(exclude_none=True)
+        given = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in self.channel.model_dump(exclude_none=True).items()
+        }
         si = {
             "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
             "slot": ("slot_ms", lambda ms: ms / KILO),
-            "distance": ("distance_m", lambda m: tuple(m) if isinstance(m, list) else m),
-            "speed": ("speed_mps", float),
+            "distance": ("distance_m", lambda m: m),
+            "speed": ("speed_mps", lambda mps: mps),
+            "carrier": ("carrier_ghz", lambda ghz: ghz * GIGA),
             "file": ("file", lambda name: self.folder / name),
-            "gain_range": ("gain_range", tuple),
         }
         law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
         return Channel(**given, **law)
