@@ -88,7 +88,7 @@ def test_slopes_loads_and_limits_change_units():
 
 
 def test_tiny_is_what_pencil_and_paper_give():
-    # Text raw on sub-channel 1: SNR 1, 1 Mbit/s, 2 ms; server 4 MFLOP at 4 GFLOP/s (two share), 1 ms
+    # Text raw on sub-channel 1: SNR 1, 1 Mbit/s, 2 ms; server 4 MFLOP at 4 GFLOP/s (shared), 1 ms
     # at 1 W; image at mu = 0.5 on sub-channel 0: SNR 7, 3 Mbit/s, 6 kbit in 2 ms; 2 MFLOP at
     # 2 GFLOP/s and 10 W, 1 ms; server 2 ms at 1 W. Sending costs 10 mW.
     problem = Scenario.load("tiny").problem()
@@ -637,7 +637,7 @@ def test_files_and_channels_know_the_same_keys():
         assert set(channel.NEEDS[model]) <= keys
 
 
-# ------------------------------------------------------------------------------- Problem.from_arrays
+# ------------------------------------------------------------------------------ Problem.from_arrays
 
 TABLE = AccuracyTable.from_arrays([0.5, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]])
 ARRAYS = {
@@ -736,7 +736,7 @@ def test_fault_of_a_table_is_named(arguments, message):
         AccuracyTable.from_arrays(*arguments)
 
 
-# ----------------------------------------------------------------------------------- any file at all
+# ---------------------------------------------------------------------------------- any file at all
 
 VALUES = st.one_of(
     st.none().map(lambda _: ABSENT),
