@@ -66,7 +66,6 @@ void evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
     require(gain.ndim() == 2 || slot_per_row, "gain",
             "shape (users, channels) or (rows, users, channels) is expected");
     const py::ssize_t channels = gain.shape(gain.ndim() - 1);
-    require(channels >= 1, "gain", "at least one channel is expected");
     const Shape slot = slot_per_row ? shape : Shape{users};
     Shape gains = slot;
     gains.push_back(channels);
@@ -106,8 +105,7 @@ class Scoring {
     void tabulate(const py::array& gain, const py::array& task, const std::vector<py::array>& value,
                   const std::vector<py::array>& server_energy, int threads) const {
         const py::ssize_t users = scenes_.setting.users.size();
-        require(gain.ndim() == 2 && gain.shape(1) >= 1, "gain",
-                "shape (users, channels) is expected");
+        require(gain.ndim() == 2, "gain", "shape (users, channels) is expected");
         const py::ssize_t channels = gain.shape(1);
         const Slot slot = {input<double>(gain, "gain", {users, channels}),
                            input<long long>(task, "task", {users}), int(channels)};

@@ -102,8 +102,9 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
                     int count = 0;
                     for (int b = 0; b < rows; ++b) {
                         const long long e = (tile + b) * users + n;
-                        const bool local = batch.channel[e] < 0, raw = batch.extraction[e] == R(1);
-                        const Mode own = local ? kLocally : raw ? kRaw : kSemantic;
+                        const bool local = batch.channel[e] < 0;
+                        const bool semantic = batch.extraction[e] < R(1);
+                        const Mode own = local ? kLocally : semantic ? kSemantic : kRaw;
                         group.row[count] = b;
                         count += kind[b] == t && own == mode;
                     }
@@ -112,8 +113,8 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
                         const int b = group.row[i];
                         const long long e = (tile + b) * users + n;
                         const long long slot = batch.slot_per_row ? e : n;
-                        const long long k = mode == kLocally ? 0 : batch.channel[e];
-                        group.gain[i] = batch.gain[slot * channels + k];
+                        if (mode != kLocally)
+                            group.gain[i] = batch.gain[slot * channels + batch.channel[e]];
                         group.offloaders[i] = offloaders[b];
                         group.power[i] = batch.power[e];
                         group.frequency[i] = mode == kRaw ? batch.scene.users[n].frequency_min
@@ -414,21 +415,32 @@ void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, 
                 row[i] = scan.energy_row[i] <= search.server_energy_max ? row[i] : -kInfinite;
         if (purposes & kKeep) {
             const long long index = pattern.start + head * pattern.tail_size + at;
-            for (int i = 0; i < count; ++i)
-                if (row[i] > -kInfinite && row[i] >= worst_kept(search, scan))
-                    keep(search, scan, {row[i], index + i});
+            double top = -kInfinite;
+#pragma omp simd reduction(max : top)
+            for (int i = 0; i < count; ++i) top = math::max(top, row[i]);
+            if (top > -kInfinite && top >= worst_kept(search, scan))
+                for (int i = 0; i < count; ++i)
+                    if (row[i] > -kInfinite && row[i] >= worst_kept(search, scan))
+                        keep(search, scan, {row[i], index + i});
         }
         if (purposes & kCountAbove) {
             int above = 0;
             for (int i = 0; i < count; ++i) above += row[i] > search.above;
             scan.above += above;
         }
-        if (purposes & kHistogram)
+        if (purposes & kHistogram) {
+            int bin[kTile];
             for (int i = 0; i < count; ++i) {
-                const double bin = (row[i] - search.low) * search.per_unit;
-                if (bin >= 0 && bin <= search.bins)  // the last bin holds its upper end
-                    ++scan.histogram[math::min(int(bin), search.bins - 1)];
+                const double exact = (row[i] - search.low) * search.per_unit;
+                const bool inside = exact >= 0 && exact <= search.bins;
+                // The last bin holds its upper end; one more takes what lies outside.
+                const int within = math::min(int(inside ? exact : 0), search.bins - 1);
+                bin[i] = inside ? within : search.bins;
             }
+            // Neighbours often share a bin: four histograms, so that no count waits for another.
+            const int stride = search.bins + 1;
+            for (int i = 0; i < count; ++i) ++scan.histogram[(i & 3) * stride + bin[i]];
+        }
     }
 }
 

@@ -66,7 +66,7 @@ struct Scan {
     Scored* best;           // (keep), heap with the worst on top
     int kept;
     long long above;
-    long long* histogram;   // (bins)
+    long long* histogram;   // (4, bins + 1), to be summed; the last of each is not a bin
     int *channel, *digit;           // (N)
     const double **value, **energy; // (N) lists of the current pattern
     long long* size;                // (N)

@@ -156,7 +156,7 @@ SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offl
     : local_(std::move(local)), offload_(std::move(offload)), channels_(channels) {
     const int users = int(local_.size());
     require(users >= 1 && offload_.size() == local_.size(), "offload", "one count a user is expected");
-    require(channels >= 1, "channels", "at least 1 is expected");
+    require(channels >= 0, "channels", "at least 0 is expected");
     for (int n = 0; n < users; ++n)
         require(local_[n] >= 1 && offload_[n] >= 1, "local, offload", "counts of at least 1 are expected");
     rest_.assign(size_t(users + 1) * (channels + 1), 1);
@@ -178,7 +178,7 @@ namespace {
 // The memory of one thread's scan.
 struct ScanOwner {
     ScanOwner(const Search& search, long long tail)
-        : best(search.keep), histogram(search.bins), channel(search.space.users),
+        : best(search.keep), histogram(4 * (search.bins + 1)), channel(search.space.users),
           digit(search.space.users), value(search.space.users), energy(search.space.users),
           size(search.space.users), prefix(search.space.users + 1),
           energy_prefix(search.space.users + 1), merged(tail),
@@ -224,7 +224,9 @@ Answer search(const Search& search, long long first, long long last, int threads
         const Scan& scan = owner->scan;
         answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
         answer.above += scan.above;
-        for (int i = 0; i < search.bins; ++i) answer.histogram[i] += scan.histogram[i];
+        for (int part = 0; part < 4; ++part)
+            for (int i = 0; i < search.bins; ++i)
+                answer.histogram[i] += scan.histogram[part * (search.bins + 1) + i];
     }
     std::sort(answer.best.begin(), answer.best.end(), better);
     if (answer.best.size() > size_t(search.keep)) answer.best.resize(search.keep);

@@ -9,28 +9,9 @@ from math import inf
 
 import numpy as np
 
+from ..backends.space import local_actions, offload_actions
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Problem
-
-
-def local_actions(problem: Problem, user: int) -> Actions:
-    """Return a user's local grid actions, arrays (A,): frequency ascending."""
-    frequency = problem.grid_levels(user)[1]
-    zero = np.zeros(len(frequency))
-    return Actions(np.full(len(frequency), -1), zero, frequency, zero + 1.0)
-
-
-def offload_actions(problem: Problem, user: int, channel: int) -> Actions:
-    """Return a user's grid actions on one sub-channel, arrays (A,).
-
-    First raw by power, then semantic by (power, frequency, extraction), the last fastest.
-    """
-    power, frequency, extraction = problem.grid_levels(user)
-    lowest = problem.users.frequency_min[user]
-    raw = np.stack([power, np.full(len(power), lowest), np.ones(len(power))])
-    grid = np.meshgrid(power, frequency, extraction, indexing="ij")
-    rows = np.concatenate([raw, np.reshape(grid, (3, -1))], axis=1)
-    return Actions(np.full(rows.shape[1], channel), *rows)
 
 
 def score(problem: Problem, user: int, actions: Actions, offloaders: int) -> Outcome:
