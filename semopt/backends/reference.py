@@ -1,4 +1,4 @@
-"""Backend `numpy`: both operations in readable NumPy, the twin that the others are tested against."""
+"""Backend `numpy`: both operations in readable NumPy, which tests hold the others against."""
 
 from __future__ import annotations
 
