@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
 app.command("backends")(backends.backends)
+app.command("backends")(backends.backends)
 app.add_typer(scenario.app, name="scenario")
 
 
