@@ -38,6 +38,7 @@ class Walks:
         self._slowest, self._fastest = max(slowest, STANDSTILL), max(fastest, STANDSTILL)
         self._user = np.arange(users, dtype=np.uint64)
         self._lanes, self._users = np.indices((len(lane), users))
+        self._next: Array = U64(0)  # index of the corner after the current leg
         self._begin()
 
     def at(self, slot: Array) -> tuple[Floats, Floats]:

@@ -6,3 +6,7 @@ ROUNDING = 1e-12
 OBJECTIVE = 1e-12
 # What the acceptance cases were written with.
 CASES = 1e-9
+# Elementary functions against extended precision, in units of the last place.
+ULPS = 2.5
+# Below this p-value a sample is said not to follow its law; seeds are fixed.
+SIGNIFICANCE = 1e-2
