@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import contended
 from semopt.scenario import PRESETS, Scenario
 
 HEAD = "Written by bench/presets.py, which holds the reasons: change it there."
@@ -217,14 +220,37 @@ def tiny() -> dict[str, Any]:
         "grid": {"power": 1, "frequency": 2, "extraction": 2},
         "slot": {"tasks": ["text", "image"], "gain": [[0.3, 0.1], [0.7, 0.1]]},
         "channel": {"model": "uniform", "gain_range": [0.1, 0.7]},
-        "assumed": {name: "round numbers" for name in ("system", "qoe", "user", "tasks", "slot")},
+        "assumed": dict.fromkeys(("system", "qoe", "user", "tasks", "slot"), "round numbers"),
     }
+
+
+# The draws of contended.py that were kept: users and number. `large` is not held to the share of
+# the fixed actions, but to sizes: 0.3 to 0.7 of the users offload, and every number of offloaders
+# has feasible cells.
+DRAWS = {"contended": (2, 27), "contended-4": (4, 99), "contended-8": (8, 75), "large": (64, 41)}
+WORDS = {
+    "contended": "2 users whose best decisions vary: fixed actions close at most 80% of the gain",
+    "contended-4": "as contended, 4 users",
+    "contended-8": "as contended, 8 users",
+    "large": "64 users and sub-channels, of whom about half offload",
+}
+
+
+def drawn(name: str) -> dict[str, Any]:
+    """Return a random scenario that was kept."""
+    users, number = DRAWS[name]
+    document = contended.draw(np.random.default_rng([0, users, number]), users)
+    reason = f"drawn at the scale of Table II: draw {number} of bench/contended.py --users {users}"
+    parts = ("system", "qoe", "user", "tasks", "channel")
+    assumed = dict.fromkeys(parts, reason)
+    return {"name": name, "description": WORDS[name], **document, "assumed": assumed}
 
 
 DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "paper": paper,
     "tiny": tiny,
     **{name: partial(one_modality, name) for name in MODALITIES},
+    **{name: partial(drawn, name) for name in DRAWS},
 }
 
 

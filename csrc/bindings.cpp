@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "bindings_kernels.h"
 #include "check.h"
 #include "exact.h"
 #include "setting.h"
@@ -229,4 +230,5 @@ PYBIND11_MODULE(_core, m) {
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
+    semopt::bind_kernels(m);
 }

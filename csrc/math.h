@@ -1,32 +1,37 @@
-// Elementary functions for host and device.
+// exp, log, log10, log1p and pow for host and device, within 2 ulp of correctly rounded.
+//
+// Branch-free, so that a loop over lanes vectorises, and the same source everywhere, so that a table
+// entry does not depend on a library. Each function is a reduction to a small interval, a polynomial
+// (Chebyshev interpolation of the function there), and a reconstruction with the exponent's bits.
+// Logarithms come as an unevaluated sum high + low, good to about 2^-63 (2^-36 in single precision):
+// `pow` multiplies them by up to 745 and has still more than a double's digits left.
+// Products are split exactly by a fused multiply-add where the instruction set has one, else by
+// Dekker's splitting: the last bit may differ between instruction sets, never the bound.
 #pragma once
 
-#include <cmath>
-
-#ifdef __CUDACC__
-#define SEMOPT_HD __host__ __device__ inline
+#ifdef __CUDACC_RTC__
+typedef unsigned long long uint64_t;
+typedef unsigned int uint32_t;
 #else
-#define SEMOPT_HD inline
+#include <cmath>
+#include <cstdint>
+#endif
+
+// Internal linkage: objects compiled for different instruction sets must not share a function.
+#ifdef __CUDACC__
+#define SEMOPT_HD __host__ __device__ static inline
+#else
+#define SEMOPT_HD static inline
+#endif
+
+#if defined(__FMA__) || defined(__aarch64__) || defined(__CUDACC__)
+#define SEMOPT_FMA 1
+#else
+#define SEMOPT_FMA 0
 #endif
 
 namespace semopt::math {
 
-template <class R>
-SEMOPT_HD R exp(R x) {
-    return std::exp(x);
-}
-template <class R>
-SEMOPT_HD R log10(R x) {
-    return std::log10(x);
-}
-template <class R>
-SEMOPT_HD R log1p(R x) {
-    return std::log1p(x);
-}
-template <class R>
-SEMOPT_HD R pow(R x, R y) {
-    return std::pow(x, y);
-}
 template <class R>
 SEMOPT_HD R min(R a, R b) {
     return b < a ? b : a;
@@ -34,6 +39,207 @@ SEMOPT_HD R min(R a, R b) {
 template <class R>
 SEMOPT_HD R max(R a, R b) {
     return a < b ? b : a;
+}
+
+// What differs between the precisions. `round` added and taken away again rounds to an integer;
+// `ln2_high` has trailing zeros, so that its product with any exponent is exact.
+template <class R>
+struct Real;
+
+template <>
+struct Real<double> {
+    using Bits = uint64_t;
+    static constexpr int mantissa = 52, bias = 1023, subnormal_shift = 54;
+    static constexpr Bits one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd,
+                          infinity = 0x7ff0000000000000;
+    static constexpr double round = 0x1.8p52, splitter = 0x1p27 + 1, smallest_normal = 0x1p-1022,
+                            subnormal_scale = 0x1p54, exp_low = -746, exp_high = 710,
+                            log2_e = 1.4426950408889634, ln2_high = 0.6931471805601177,
+                            ln2_low = -1.7239444525614835e-13, log10_e = 0.4342944819032518,
+                            log10_e_low = 1.098319650216765e-17,
+                            two_thirds = 0.6666666666666666,
+                            two_thirds_low = 3.700743415417188e-17;
+};
+
+template <>
+struct Real<float> {
+    using Bits = uint32_t;
+    static constexpr int mantissa = 23, bias = 127, subnormal_shift = 25;
+    static constexpr Bits one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
+    static constexpr float round = 0x1.8p23f, splitter = 0x1p12f + 1, smallest_normal = 0x1p-126f,
+                           subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
+                           log2_e = 1.4426950216293335f, ln2_high = 0.693145751953125f,
+                           ln2_low = 1.428606765330187e-06f, log10_e = 0.4342944920063019f,
+                           log10_e_low = -1.0103049952192578e-08f,
+                           two_thirds = 0.6666666865348816f,
+                           two_thirds_low = -1.9868215517249155e-08f;
+};
+
+template <class To, class From>
+SEMOPT_HD To bit_cast(From from) {
+    static_assert(sizeof(To) == sizeof(From), "bit_cast keeps the size");
+    return __builtin_bit_cast(To, from);
+}
+
+// a b + c; fused where that is one instruction.
+template <class R>
+SEMOPT_HD R multiply_add(R a, R b, R c) {
+#if SEMOPT_FMA && defined(__CUDA_ARCH__)
+    return ::fma(a, b, c);
+#elif SEMOPT_FMA
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+// a b - product, exactly, where product is a b rounded.
+template <class R>
+SEMOPT_HD R product_error(R a, R b, R product) {
+#if SEMOPT_FMA
+    return multiply_add(a, b, -product);
+#else
+    const R ta = Real<R>::splitter * a, tb = Real<R>::splitter * b;
+    const R ah = ta - (ta - a), bh = tb - (tb - b), al = a - ah, bl = b - bh;
+    return ((ah * bh - product) + ah * bl + al * bh) + al * bl;
+#endif
+}
+
+// c0 + x (c1 + x (c2 + ...)).
+template <class R>
+SEMOPT_HD R polynomial(R, R c) {
+    return c;
+}
+template <class R, class... C>
+SEMOPT_HD R polynomial(R x, R c, C... rest) {
+    return multiply_add(x, polynomial(x, rest...), c);
+}
+
+// (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2.
+SEMOPT_HD double exp_polynomial(double r) {
+    return polynomial(r, 0.5000000000000001, 0.16666666666666669, 0.04166666666662413,
+                      0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618,
+                      2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07,
+                      2.510038549551032e-08);
+}
+SEMOPT_HD float exp_polynomial(float r) {
+    return polynomial(r, 0.5f, 0.16666576f, 0.041666556f, 0.008363179f, 0.0013926184f);
+}
+
+// ((2 artanh(s) / s - 2) / z - 2/3) / z with z = s^2, on sqrt(1/2) <= (1 + s) / (1 - s) <= sqrt(2).
+SEMOPT_HD double log_polynomial(double z) {
+    return polynomial(z, 0.4, 0.28571428571429364, 0.22222222221655885, 0.18181818335392802,
+                      0.1538459496251843, 0.1333480469384731, 0.11706236339491206,
+                      0.11723178623876518);
+}
+SEMOPT_HD float log_polynomial(float z) {
+    return polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
+}
+
+// e^(x + low), for |low| far below |x| or both small.
+template <class R>
+SEMOPT_HD R exp_sum(R x, R low) {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    const bool inside = x > T::exp_low && x < T::exp_high;
+    x = x < T::exp_low ? T::exp_low : x;
+    x = x > T::exp_high ? T::exp_high : x;
+    const R shifted = multiply_add(x, T::log2_e, T::round);
+    const R n = shifted - T::round;
+    const R r = (x - n * T::ln2_high) + ((inside ? low : R(0)) - n * T::ln2_low);
+    const R value = R(1) + (r + r * r * exp_polynomial(r));
+    // 2^n in two factors, so that results beyond the normal range come out right, rounded once.
+    const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(2 * T::bias);
+    const Bits half = whole >> 1;
+    return value * bit_cast<R>(half << T::mantissa) * bit_cast<R>((whole - half) << T::mantissa);
+}
+
+template <class R>
+struct Sum {
+    R high, low;
+};
+
+// ln(x + low) for normal x > 0 and |low| <= ulp(x) / 2; `shift` is taken from the binary exponent.
+template <class R>
+SEMOPT_HD Sum<R> log_sum(R x, R low, R shift) {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    // x = 2^k m with m in [sqrt(1/2), sqrt(2)); the exponent becomes a number by way of its bits.
+    const Bits raised = bit_cast<Bits>(x) + (T::one - T::root_half);
+    const Bits exponent = raised >> T::mantissa;
+    const R two_to_mantissa = bit_cast<R>(Bits(T::bias + T::mantissa) << T::mantissa);
+    const R k = bit_cast<R>(exponent | bit_cast<Bits>(two_to_mantissa)) -
+                (two_to_mantissa + R(T::bias)) - shift;
+    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Bits(T::bias)) << T::mantissa));
+    const R f = m - R(1);
+    const R f_low = R(0.5) * low * bit_cast<R>((Bits(2 * T::bias + 1) - exponent) << T::mantissa);
+    // s = f / (2 + f) as high + low; ln m = 2 artanh s.
+    const R d = R(2) + f, d_low = (f - (d - R(2))) + f_low, inverse = R(1) / d;
+    const R s = f * inverse, sd = s * d;
+    const R s_low = (((f - sd) - product_error(s, d, sd)) + (f_low - s * d_low)) * inverse;
+    const R z = s * s, z_low = product_error(s, s, z) + R(2) * s * s_low;
+    // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
+    const R q = z * log_polynomial(z);
+    const R w = T::two_thirds + q, w_low = ((T::two_thirds - w) + q) + T::two_thirds_low;
+    const R g = z * w, g_low = product_error(z, w, g) + (z * w_low + z_low * w);
+    const R b = s * g, b_low = product_error(s, g, b) + (s * g_low + s_low * g);
+    const R a = R(2) * s, high = a + b, rest = ((a - high) + b) + (R(2) * s_low + b_low);
+    const R whole = k * T::ln2_high, sum = whole + high;
+    return {sum, ((whole - sum) + high) + (rest + k * T::ln2_low)};
+}
+
+// The logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
+template <class R>
+SEMOPT_HD R log_limits(R x, R zero, R value) {
+    const R infinity = bit_cast<R>(Real<R>::infinity);
+    value = x == infinity ? infinity : value;
+    value = x == zero ? -infinity : value;
+    return x >= zero ? value : infinity - infinity;
+}
+
+template <class R>
+SEMOPT_HD Sum<R> log_sum(R x) {
+    using T = Real<R>;
+    const bool subnormal = x < T::smallest_normal;
+    return log_sum(subnormal ? x * T::subnormal_scale : x, R(0),
+                   subnormal ? R(T::subnormal_shift) : R(0));
+}
+
+template <class R>
+SEMOPT_HD R exp(R x) {
+    return exp_sum(x, R(0));
+}
+
+template <class R>
+SEMOPT_HD R log(R x) {
+    const Sum<R> sum = log_sum(x);
+    return log_limits(x, R(0), sum.high + sum.low);
+}
+
+template <class R>
+SEMOPT_HD R log10(R x) {
+    using T = Real<R>;
+    const Sum<R> sum = log_sum(x);
+    const R product = sum.high * T::log10_e;
+    const R rest = product_error(sum.high, T::log10_e, product) +
+                   (sum.high * T::log10_e_low + sum.low * T::log10_e);
+    return log_limits(x, R(0), product + rest);
+}
+
+template <class R>
+SEMOPT_HD R log1p(R x) {
+    const R u = R(1) + x, v = u - x;
+    const R low = (R(1) - v) + (x - (u - v));
+    const Sum<R> sum = log_sum(u, low, R(0));
+    return log_limits(x, R(-1), sum.high + sum.low);
+}
+
+// x^y for finite x > 0 and finite y.
+template <class R>
+SEMOPT_HD R pow(R x, R y) {
+    const Sum<R> sum = log_sum(x);
+    const R product = y * sum.high;
+    return exp_sum(product, product_error(y, sum.high, product) + y * sum.low);
 }
 
 }  // namespace semopt::math

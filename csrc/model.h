@@ -118,15 +118,27 @@ SEMOPT_HD R axis_share(const R* axis, int cell, R x) {
 }
 
 template <class R>
-SEMOPT_HD R accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
+SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
     const int j = axis_cell(table.snr_db, table.columns, snr_db);
     const R v = axis_share(table.snr_db, j, snr_db);
-    if (extraction == R(1)) return (R(1) - v) * table.raw[j] + v * table.raw[j + 1];
+    return (R(1) - v) * table.raw[j] + v * table.raw[j + 1];
+}
+
+template <class R>
+SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
+    const int j = axis_cell(table.snr_db, table.columns, snr_db);
+    const R v = axis_share(table.snr_db, j, snr_db);
     const int i = axis_cell(table.extraction, table.rows, extraction);
     const R u = axis_share(table.extraction, i, extraction);
     const R *low = table.table + i * table.columns + j, *high = low + table.columns;
     return (R(1) - u) * ((R(1) - v) * low[0] + v * low[1]) +
            u * ((R(1) - v) * high[0] + v * high[1]);
+}
+
+template <class R>
+SEMOPT_HD R accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {
+    return extraction == R(1) ? raw_accuracy(table, snr_db)
+                              : semantic_accuracy(table, extraction, snr_db);
 }
 
 // The offset of the QoE: the task run locally at the user's reference frequency.
@@ -178,27 +190,39 @@ SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& use
             qoe(system, user, reference(user, task), latency, energy, task.local_accuracy)};
 }
 
-template <class R>
-SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const Task<R>& task,
-                             const AccuracyTable<R>& table, R gain, R offloaders, R power,
-                             R frequency, R extraction) {
-    const bool raw = extraction == R(1);
+// An offloaded task in one of its two modes, raw or semantic; the mode is known where loops over
+// lanes call this.
+template <bool kRaw, class R>
+SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& user,
+                                     const Task<R>& task, const AccuracyTable<R>& table, R gain,
+                                     R offloaders, R power, R frequency, R extraction) {
     const R link = snr(gain, power, system.noise);
-    const R bits = raw ? task.bits
-                       : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
+    const R bits = kRaw ? task.bits
+                        : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
     const R t_tx = transmission_time(bits, rate(system.bandwidth, link));
     const R flop =
-        raw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
+        kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
     const R t_ex = execution_time(flop, user.flop_per_cycle, frequency);
     const R t_es =
-        server_time(raw ? task.server_raw_flop : task.server_flop, offloaders, system);
+        server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
     const R latency = t_ex + (t_tx + t_es);  // (6)
     const R energy =
         execution_energy(user.energy_coefficient, t_ex, frequency) +
         (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system));
-    const R reached = accuracy(table, extraction, decibel(link));
+    const R reached = kRaw ? raw_accuracy(table, decibel(link))
+                           : semantic_accuracy(table, extraction, decibel(link));
     return {latency, energy, reached,
             qoe(system, user, reference(user, task), latency, energy, reached)};
+}
+
+template <class R>
+SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const Task<R>& task,
+                             const AccuracyTable<R>& table, R gain, R offloaders, R power,
+                             R frequency, R extraction) {
+    return extraction == R(1) ? offload_in_mode<true>(system, user, task, table, gain, offloaders,
+                                                      power, frequency, extraction)
+                              : offload_in_mode<false>(system, user, task, table, gain, offloaders,
+                                                       power, frequency, extraction);
 }
 
 template <class R>

@@ -1,5 +1,8 @@
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .problem import Floats, Integers
 
 SYSTEM_FIELDS: list[str]
@@ -43,3 +46,57 @@ def best_cells(
     extraction: Floats,
 ) -> None: ...
 def assign(weight: Floats, local: Floats, offloaders: int) -> tuple[float, list[int]]: ...
+def instruction_sets() -> list[str]: ...
+def instruction_set() -> str: ...
+def use_instruction_set(name: str) -> None: ...
+def threads_available() -> int: ...
+def elementary(name: str, x: Floats, y: Floats, out: Floats) -> None: ...
+
+class Scoring:
+    def __init__(self, setting: Setting) -> None: ...
+    def evaluate(
+        self,
+        channel: Integers,
+        power: Floats,
+        frequency: Floats,
+        extraction: Floats,
+        gain: Floats,
+        task: Integers,
+        latency: Floats,
+        energy: Floats,
+        accuracy: Floats,
+        qoe: Floats,
+        violations: NDArray[np.uint8],
+        threads: int = 0,
+    ) -> None: ...
+    def tabulate(
+        self,
+        gain: Floats,
+        task: Integers,
+        value: Sequence[Floats],
+        server_energy: Sequence[Floats],
+        threads: int = 0,
+    ) -> None: ...
+
+class Space:
+    def __init__(self, local: Sequence[int], offload: Sequence[int], channels: int) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def pattern_at(self, index: int) -> tuple[list[int], int]: ...
+    def search(
+        self,
+        value: Sequence[Floats],
+        server_energy: Sequence[Floats],
+        server_energy_max: float,
+        fairest: bool,
+        start: int,
+        stop: int,
+        keep: int,
+        above: float | None,
+        bins: int,
+        low: float,
+        high: float,
+        slack: float,
+        energy_slack: float,
+        threads: int = 0,
+    ) -> tuple[Floats, Integers, int, Integers]: ...

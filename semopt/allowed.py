@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 WEIGHT_TOLERANCE = 1e-3  # by which weights or shares may miss a sum of 1 before they are normalised
 MAX_LEVELS = 4096
-SHOWN = 5  # cells of one table that a message lists before it counts the rest
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,6 @@ def sums_to_one(total: float) -> bool:
     return abs(total - 1.0) <= WEIGHT_TOLERANCE
 
 
-def reversed_range(low: float, high: float) -> str | None:
-    """Return what is wrong with a range whose ends are in the wrong order."""
-    return (
-        f"must be [low, high] with low <= high, found [{low!r}, {high!r}]" if low > high else None
-    )
-
-
 def table_faults(
     path: str,
     extraction: Sequence[float] | None,
@@ -81,11 +73,11 @@ def table_faults(
         if snr_db is not None:
             for i, row in enumerate(table):
                 yield from _row_faults(f"{path}.table[{i}]", row, snr_db)
-        yield from _capped(f"{path}.table", list(_falling_cells(f"{path}.table", table)))
+        yield from _falling_cells(f"{path}.table", table)
     if raw is not None:
         if snr_db is not None:
             yield from _row_faults(f"{path}.raw", raw, snr_db)
-        yield from _capped(f"{path}.raw", list(_falling_row(f"{path}.raw", "raw", raw)))
+        yield from _falling_row(f"{path}.raw", "raw", raw)
 
 
 def _axis_faults(path: str, axis: Sequence[float] | None) -> Iterator[Fault]:
@@ -120,9 +112,3 @@ def _falling_cells(path: str, table: Sequence[Sequence[float]]) -> Iterator[Faul
                     f"= {here!r}: must be at least table[{i}][{j}] = {before!r}, "
                     "accuracy may not fall as extraction rises",
                 )
-
-
-def _capped(path: str, faults: list[Fault]) -> Iterator[Fault]:
-    yield from faults[:SHOWN]
-    if len(faults) > SHOWN:
-        yield path, f"falls at {len(faults) - SHOWN} more places"

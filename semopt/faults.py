@@ -7,6 +7,7 @@ so that no fault hides another.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,12 @@ from pydantic import ValidationError
 
 from . import allowed, toml
 from .allowed import Fault
-from .sections import LAWS, PATH_LOSS, Accuracy, Document, keys_of, section_at
+from .sections import LAWS, PATH_LOSS, Accuracy, Channel, Document, keys_of, section_at
 
 KeyPath = tuple[str | int, ...]
 WEIGHTS = ("weight_latency", "weight_energy", "weight_accuracy")
 OWN_SEMANTIC = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
+SHOWN_OF_ARRAY = 8  # faults of one array that are listed before the rest is counted
 SHOWN_VALUE = 60  # characters of a value that a message quotes
 
 
@@ -74,12 +76,28 @@ def find(data: dict[str, Any], folder: Path, validate: Any) -> tuple[Any, list[F
         faults += found
     listed = [(spelled(path), words) for path, words in faults]
     listed += _cross_faults(Sound(data, unsound), folder)
-    listed = [_with_file(fault, files) for fault in listed]
     order = [field.alias or name for name, field in Document.model_fields.items()]
-    listed.sort(
-        key=lambda f: order.index(s) if (s := f[0].split(".")[0].split("[")[0]) in order else 99
-    )
-    return model, listed
+    listed.sort(key=lambda fault: _rank(fault[0], order))
+    return model, list(_shortened([_with_file(fault, files) for fault in listed]))
+
+
+def _rank(path: str, order: list[str]) -> int:
+    """Return the place of a path's section among the sections."""
+    section = re.split(r"[.\[]", path, maxsplit=1)[0]
+    return order.index(section) if section in order else len(order)
+
+
+def _shortened(faults: list[Fault]) -> Iterator[Fault]:
+    """Count the faults of one array beyond the first few."""
+    seen: Counter[str] = Counter()
+    for path, words in faults:
+        array = re.sub(r"(\[\d+\])+$", "", path)
+        seen[array] += 1
+        if seen[array] <= SHOWN_OF_ARRAY:
+            yield path, words
+    for array, times in seen.items():
+        if times > SHOWN_OF_ARRAY:
+            yield array, f"has {times - SHOWN_OF_ARRAY} more faults like these"
 
 
 # --------------------------------------------------------------------- accuracy tables in CSV files
@@ -132,7 +150,8 @@ def read_table(file: Path) -> dict[str, Any]:
 
     Raises
     ------
-    OSError, ValueError : the file cannot be read, or has no such first row
+    OSError, ValueError
+        The file cannot be read, or has no such first row
     """
     import csv
 
@@ -218,6 +237,8 @@ def _key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyP
                     near := nearest(value, context["expected"].split("'"))
                 ):
                     words += f"; did you mean '{near}'?"
+            case "list_type" if isinstance(value, dict):
+                words = f"must be an array of tables, [[{spelled(path)}]]"
             case kind:
                 words = _EXPECTED.get(kind, e["msg"])
         faults.append((path, f"= {_quoted(value)}: {words}"))
@@ -349,19 +370,13 @@ def _weights(see: Sound) -> Iterator[Fault]:
         yield _sum_fault("qoe", shared)
         shared = [None] * len(WEIGHTS)
     for n in see.names("users"):
-        own = [see.get("users", n, key) for key in WEIGHTS]
-        faulty = any(
-            v is None and see.raw("users", n, k) is not None
-            for k, v in zip(WEIGHTS, own, strict=True)
-        )
-        both = [b if a is None else a for a, b in zip(own, shared, strict=True)]
-        if (
-            own != [None] * len(WEIGHTS)
-            and not faulty
-            and None not in both
-            and not allowed.sums_to_one(sum(both))
-        ):
-            yield _sum_fault(f"users[{n}]", both)
+        given = [key for key in WEIGHTS if see.raw("users", n, key) is not None]
+        weights = [
+            see.get("users", n, key) if key in given else value
+            for key, value in zip(WEIGHTS, shared, strict=True)
+        ]
+        if given and None not in weights and not allowed.sums_to_one(sum(weights)):
+            yield _sum_fault(f"users[{n}]", weights)
 
 
 def _sum_fault(path: str, weights: list[float]) -> Fault:
@@ -377,17 +392,11 @@ def _task(see: Sound, name: str) -> Iterator[Fault]:
     parts = [see.get(*path, "accuracy", key) for key in ("extraction", "snr_db", "table", "raw")]
     yield from allowed.table_faults(spelled((*path, "accuracy")), *parts)
     own = [".".join(keys) for keys in OWN_SEMANTIC if see.raw(*path, *keys) is not None]
-    top = see.raw(*path, "extraction_max")
-    if own and top is None:
-        yield (
-            spelled((*path, "extraction_max")),
-            f"is missing: must be below 1 beside {', '.join(own)}",
-        )
+    if own and see.raw(*path, "extraction_max") is None:
+        words = f"is missing: must be given and below 1 beside {', '.join(own)}"
+        yield spelled((*path, "extraction_max")), words
     elif own and see.get(*path, "extraction_max") == 1.0:
-        yield (
-            spelled((*path, "extraction_max")),
-            f"= {top}: must be below 1 beside {', '.join(own)}",
-        )
+        yield spelled((*path, "extraction_max")), f"= 1.0: must be below 1 beside {', '.join(own)}"
 
 
 def _shares(see: Sound) -> Iterator[Fault]:
@@ -408,33 +417,28 @@ def _shares(see: Sound) -> Iterator[Fault]:
 
 
 def _slot(see: Sound) -> Iterator[Fault]:
-    tasks, gain, known = see.get("slot", "tasks"), see.raw("slot", "gain"), see.names("tasks")
+    tasks, known = see.get("slot", "tasks"), see.names("tasks")
+    gain = see.raw("slot", "gain") if isinstance(see.raw("slot", "gain"), list) else []
     for n, name in enumerate(tasks or []):
         if known and name not in known:
             near = nearest(name, known)
-            hint = f": did you mean {near}?" if near else ""
+            hint = f"; did you mean {near}?" if near else ""
             yield (
                 f"slot.tasks[{n}]",
-                f"= {_quoted(name)}: must be a task of this file, {', '.join(known)}{hint}",
+                f"= {_quoted(name)}: must be one of the tasks {', '.join(known)}{hint}",
             )
     users, channels = _counts(see)
-    for key, size in (("tasks", tasks), ("gain", gain)):
-        if isinstance(size, list) and size and users is not None and len(size) != users:
-            yield (
-                f"slot.{key}",
-                f"has {len(size)} entries: must have one for each of the {users} users",
-            )
-    if not isinstance(gain, list):
-        return
+    for key, entries in (("tasks", tasks), ("gain", gain)):
+        if entries and users is not None and len(entries) != users:
+            words = f"has {len(entries)} entries: must have one for each of the {users} users"
+            yield f"slot.{key}", words
     lengths = [len(row) if isinstance(row, list) else None for row in gain]
-    known_lengths = [length for length in lengths if length]
-    if see.get("system", "channels") is None and known_lengths:
-        channels = Counter(known_lengths).most_common(1)[0][0]
+    times = Counter(length for length in lengths if length is not None)
+    if see.get("system", "channels") is None and times:
+        channels = max(times, key=lambda length: (times[length], length))
     for n, length in enumerate(lengths):
         if length == 0 or (length is not None and channels is not None and length != channels):
-            wanted = (
-                f"{channels}, one for each sub-channel" if channels else "one for each sub-channel"
-            )
+            wanted = f"{channels or 'at least one'}, one for each sub-channel"
             yield f"slot.gain[{n}]", f"= {_quoted(gain[n])} has {length} gains: must have {wanted}"
 
 
@@ -442,67 +446,30 @@ def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
     model = see.get("channel", "model")
     if model is None:
         return
-    law = LAWS[model]
-    given = {
-        key for key in see.names("channel") if key in keys_of(section_at(("channel",)) or Document)
-    }
-    needs = set(law.needs)
+    law, sentences = LAWS[model], keys_of(Channel)
+    given = {key for key in see.names("channel") if key in sentences} - {"model"}
+    needs, may = set(law.needs), set(law.needs + law.may)
     if law.mean:
-        means = given & {"mean_gain", *PATH_LOSS}
-        if "mean_gain" in means and len(means) > 1:
-            others = " and ".join(key for key in PATH_LOSS if key in means)
-            yield (
-                "channel.mean_gain",
-                f"must not stand beside {others}: one of the two says the mean",
-            )
-        elif not means:
-            yield (
-                "channel.mean_gain",
-                f"is missing: {model} needs it, or distance_m and path_loss_exponent",
-            )
-        needs |= means - {"mean_gain"} and set(PATH_LOSS)
-    may = needs | set(law.may) | {"model"} | ({"mean_gain", *PATH_LOSS} if law.mean else set())
+        may |= {"mean_gain", *PATH_LOSS}
+        if not given & may & {"mean_gain", *PATH_LOSS}:
+            words = f"is missing: {model} needs it, or {' and '.join(PATH_LOSS)}"
+            yield "channel.mean_gain", words
+        if given & set(PATH_LOSS):
+            needs |= set(PATH_LOSS)
     for key in sorted(needs - given):
-        yield (
-            f"channel.{key}",
-            f"is missing: {model} needs it ({keys_of(section_at(('channel',)) or Document)[key]})",
-        )
+        yield f"channel.{key}", f"is missing: {model} needs it ({sentences[key]})"
     for key in sorted(given - may):
-        if key == "gain_range" and law.correlated:
-            why = "a range cannot be imposed on gains that are correlated over time or measured"
-            yield (
-                "channel.gain_range",
-                f"= {_quoted(see.raw('channel', key))}: must be left out, {why}",
-            )
+        if key == "gain_range" and law.bound_in_time:
+            why = f"must be left out: a range would break the law of {model} in time"
+            yield "channel.gain_range", f"= {_quoted(see.raw('channel', key))}: {why}"
         else:
-            uses = ", ".join(sorted(may - {"model"}))
-            yield f"channel.{key}", f"is not used by {model}, which has {uses}"
-    yield from _channel_values(see, folder, model, given & may)
-
-
-def _channel_values(see: Sound, folder: Path, model: str, given: set[str]) -> Iterator[Fault]:
-    users, _ = _counts(see)
-    for key in ("mean_gain", "distance_m", "speed_mps"):
-        values = see.get("channel", key) if key in given else None
-        if values is None:
-            continue
-        listed = values if isinstance(values, list) else [values]
-        found = f"= {_quoted(values)}"
-        if key != "speed_mps" and min(listed, default=0) <= 0:
-            yield f"channel.{key}", f"{found}: must be above 0"
-        if model == "mobility":
-            if not 1 <= len(listed) <= 2 or sorted(listed) != listed:
-                yield (
-                    f"channel.{key}",
-                    f"{found}: must be one number or [low, high] with low <= high",
-                )
-        elif isinstance(values, list) and users is not None and len(values) != users:
-            yield (
-                f"channel.{key}",
-                f"{found}: must be one number, or one for each of the {users} users",
-            )
-    file = see.get("channel", "file") if "file" in given else None
-    if file is not None and not (folder / file).is_file():
+            yield f"channel.{key}", f"is not used by {model}, which has {law}"
+    distances, (users, _) = see.get("channel", "distance_m"), _counts(see)
+    if isinstance(distances, list) and users is not None and len(distances) != users:
+        words = f"must be one number, or one for each of the {users} users"
+        yield "channel.distance_m", f"= {_quoted(distances)}: {words}"
+    file = see.get("channel", "file")
+    if file is not None and "file" in may and not (folder / file).is_file():
         yield "channel.file", f"= {_quoted(file)}: there is no such file beside the scenario"
 
 

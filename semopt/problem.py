@@ -90,7 +90,8 @@ class AccuracyTable:
 
         Raises
         ------
-        ValueError : naming the argument, for axes that do not increase, shapes that disagree and
+        ValueError
+            Naming the argument, for axes that do not increase, shapes that disagree and
             accuracies outside [0, 1] or falling along an axis
         """
         x = _array("accuracy.extraction", extraction, allowed.FRACTION, 1)
@@ -251,7 +252,8 @@ class Problem:
 
         Raises
         ------
-        ValueError : naming the argument, the value found and what is allowed
+        ValueError
+            Naming the argument, the value found and what is allowed
 
         Examples
         --------

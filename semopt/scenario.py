@@ -18,7 +18,7 @@ from pydantic import PrivateAttr
 from . import toml
 from .faults import WEIGHTS, ScenarioError, find, nearest
 from .problem import AccuracyTable, Floats, Grid, Integers, Problem
-from .sections import Document, Override, Task, keys_of, section_at
+from .sections import LAWS, Document, Task, keys_of, section_at
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -51,12 +51,13 @@ class Scenario(Document):
 
         Raises
         ------
-        ScenarioError : every fault of the file, or that there is no such file or preset
+        ScenarioError
+            Every fault of the file, or that there is no such file or preset
         """
         name = str(source)
         path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             line = path.read_bytes()[: error.start].count(b"\n") + 1
             raise ScenarioError(name, [("", f"line {line}: is not UTF-8 text")]) from None
@@ -73,7 +74,8 @@ class Scenario(Document):
 
         Raises
         ------
-        ScenarioError : the line that is not TOML, or every fault of the scenario
+        ScenarioError
+            The line that is not TOML, or every fault of the scenario
         """
         try:
             data = tomllib.loads(text)
@@ -91,7 +93,8 @@ class Scenario(Document):
 
         Raises
         ------
-        ScenarioError : every fault of the scenario
+        ScenarioError
+            Every fault of the scenario
         """
         data = dict(data)
         if isinstance(data.get("assumed"), dict):
@@ -131,13 +134,16 @@ class Scenario(Document):
         """
         return self.model_dump(by_alias=True, exclude_none=True)
 
-    def to_toml(self, head: str = "") -> str:
+    def to_toml(self, head: str = "", optional: bool = False) -> str:
         """Return the scenario as a file, each key with its sentence; `parse` reads it back.
 
-        `head` is what a comment at the top says.
+        Parameters
+        ----------
+        head : what a comment at the top says
+        optional : whether comments also name the keys that are left out
         """
         document = self.to_dict()
-        return toml.dumps(document, {"": head, **_sentences(document)})
+        return toml.dumps(document, {"": head, **_sentences(document, optional)})
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -166,7 +172,8 @@ class Scenario(Document):
 
         Raises
         ------
-        ValueError : a shape, gain or task that is not allowed, or no [slot] to take them from
+        ValueError
+            A shape, gain or task that is not allowed, or no [slot] to take them from
         """
         if self.slot is None and (gain is None or tasks is None):
             raise ValueError(
@@ -220,7 +227,8 @@ class Scenario(Document):
 
         Raises
         ------
-        ValueError : the scenario has no [channel]
+        ValueError
+            The scenario has no [channel]
         """
         from .channel import draw_gains, draw_tasks
 
@@ -252,9 +260,12 @@ class Scenario(Document):
         return Channel(**given, **law)
 
     def _users_in_si(self) -> dict[str, Any]:
-        shared = {**self.user.model_dump(), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
-        overrides = self.overrides or [Override()] * self.users
-        users = [{**shared, **own.model_dump(exclude_none=True)} for own in overrides]
+        shared = {**dict(self.user), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
+        own = [
+            {key: value for key, value in override if value is not None}
+            for override in self.overrides or []
+        ]
+        users = [{**shared, **override} for override in own or [{}] * self.users]
 
         def each(key: str, scale: float = 1.0) -> Floats:
             return np.array([user[key] for user in users]) * scale
@@ -327,21 +338,25 @@ def presets() -> dict[str, str]:
     }
 
 
-def _sentences(document: dict[str, Any]) -> dict[str, str]:
+def _sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
     """Return the sentence about each table and key of a document, once for tables of one kind."""
-    words = {
-        key: text for key, text in keys_of(Document).items() if key not in ("name", "description")
-    }
+    words = keys_of(Document)
+    del words["name"], words["description"]
     first = next(iter(document["tasks"]))
-    tables: dict[str, tuple[str | int, ...]] = {
-        **{name: (name,) for name in ("system", "qoe", "user", "grid", "slot", "channel")},
-        f"tasks.{first}": ("tasks", first),
-        f"tasks.{first}.accuracy": ("tasks", first, "accuracy"),
-    }
-    for table, path in tables.items():
+    paths: list[tuple[str, ...]] = [(name,) for name in document if section_at((name,))]
+    words[toml.join("tasks", first)] = words["tasks"]
+    for path in [*paths, ("tasks", first), ("tasks", first, "accuracy")]:
         section = section_at(path)
         known = keys_of(section) if section else {}
-        words.update({f"{table}.{key}": sentence for key, sentence in known.items()})
+        table, header = document, ""
+        for part in path:
+            table, header = table[part], toml.join(header, part)
+        words |= {toml.join(header, key): sentence for key, sentence in known.items()}
+        absent = [f"may also hold {key}: {known[key]}" for key in known if key not in table]
+        if path == ("channel",):
+            absent = [f"model {name} uses {law}" for name, law in LAWS.items()]
+        if optional:
+            words[header] = "\n".join([words[header], *absent])
     return words
 
 
@@ -356,10 +371,12 @@ def _not_toml(text: str, error: ValueError) -> str:
     """Return what is wrong with a text that is not TOML, with the line."""
     import re
 
-    found = re.search(r"line (\d+), column (\d+)", str(error))
+    reason, _, place = str(error).partition(" (at ")
+    if not place:
+        return f"is not TOML: {reason}"
+    found = re.match(r"line (\d+)", place)
     lines = text.splitlines() or [""]
     number = min(int(found[1]), len(lines)) if found else len(lines)
-    reason = str(error).split(" (at ")[0]
     return f"is not TOML: line {number}: {reason}: {lines[number - 1].strip()[:60]!r}"
 
 

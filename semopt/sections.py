@@ -48,6 +48,12 @@ def _ordered(ends: list[float]) -> list[float]:
     return ends
 
 
+def _rising(ends: list[float]) -> list[float]:
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        raise PydanticCustomError("allowed", "[low, high] with low < high")
+    return ends
+
+
 def _up_to_one(ends: list[float]) -> list[float]:
     if len(ends) != 2 or ends[1] != 1.0:
         raise PydanticCustomError("allowed", "[low, 1.0]: the upper end is always 1 (raw mode)")
@@ -73,7 +79,7 @@ Decibel = Annotated[float, _within(allowed.DECIBEL), _worded(allowed.DECIBEL)]
 Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
 Range = Annotated[list[Positive], AfterValidator(_ordered)]
 PerUser = Annotated[
-    list[NonNegative],
+    list[Positive],
     BeforeValidator(_listed),
     PlainSerializer(_unlisted),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}),
@@ -85,7 +91,7 @@ class Section(BaseModel):
     """A table of the file: unknown keys, coercion, NaN and infinities are refused."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, populate_by_name=True
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
     )
 
 
@@ -125,7 +131,7 @@ class Qoe(Section):
     slope_energy_per_mj: NonNegative = Field(description="slope of the energy score, 1/mJ")
     slope_accuracy: NonNegative = Field(description="slope of the accuracy score")
     objective: Literal["sum", "min"] = Field(
-        "sum", description='"sum" of the users\' QoE, or the "min"imum over users'
+        "sum", description='"sum" of the users\' QoE, or the "min" of them'
     )
 
 
@@ -230,46 +236,57 @@ class Channel(Section):
     model: Literal["rayleigh", "uniform", "rician", "shadowed", "jakes", "mobility", "trace"] = (
         Field(description="the channel model")
     )
-    mean_gain: PerUser | None = Field(None, description="mean power gain, of all users or of each")
-    gain_range: Range | None = Field(
-        None, description="[low, high]: gains are conditioned to this range, entry by entry"
+    mean_gain: Positive | None = Field(
+        None, description="mean power gain; at a distance of 1 m where there is path loss"
     )
-    rician_k_db: Decibel | None = Field(None, description="line-of-sight over scattered power, dB")
+    gain_range: Annotated[list[Positive], AfterValidator(_rising)] | None = Field(
+        None, description="[low, high], to which every gain is conditioned"
+    )
+    rician_k_db: Decibel | None = Field(None, description="line of sight over scattered power, dB")
     shadowing_db: NonNegative | None = Field(
         None, description="standard deviation of log-normal shadowing, dB"
     )
     doppler_hz: NonNegative | None = Field(None, description="largest Doppler shift, Hz")
     slot_ms: Positive | None = Field(None, description="time from slot to slot, ms")
     path_loss_exponent: Exponent | None = Field(
-        None, description="mean gain = distance_m^-path_loss_exponent"
+        None, description="the mean gain falls as distance_m^-path_loss_exponent"
     )
     distance_m: PerUser | None = Field(
-        None,
-        description="distance of all users or of each, m; with mobility the [nearest, farthest]",
+        None, description="distance, m, of all users or of each; with mobility the disc's radius"
     )
-    speed_mps: PerUser | None = Field(None, description="speed or [slowest, fastest], m/s")
+    speed_mps: NonNegative | None = Field(None, description="speed of the users, m/s")
     file: str | None = Field(None, description="measured gains, relative to this file")
 
 
 @dataclass(frozen=True)
 class Law:
-    """The keys of [channel] that a model uses besides `model`."""
+    """The keys of [channel] that a model uses besides `model`; `channel.py` gives them meaning."""
 
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
-    mean: bool = False  # needs `mean_gain`, or `distance_m` with `path_loss_exponent`
-    correlated: bool = False  # over time, so that gains cannot be conditioned to a range
+    mean: bool = False  # needs `mean_gain`, or `distance_m` and `path_loss_exponent`, or all three
+    bound_in_time: bool = False  # imposing a range would break its law
+
+    def __str__(self) -> str:
+        """Say which keys the model uses."""
+        mean = (f"a mean (mean_gain, or {' and '.join(PATH_LOSS)}, or all three)",)
+        optional = tuple(f"optionally {key}" for key in self.may)
+        return ", ".join(self.needs + mean * self.mean + optional)
 
 
 PATH_LOSS = ("distance_m", "path_loss_exponent")
 LAWS = {
     "rayleigh": Law(may=("gain_range",), mean=True),
     "uniform": Law(needs=("gain_range",)),
-    "rician": Law(needs=("rician_k_db",), may=("gain_range",), mean=True),
-    "shadowed": Law(needs=("shadowing_db",), may=("gain_range",), mean=True),
-    "jakes": Law(needs=("doppler_hz", "slot_ms"), mean=True, correlated=True),
-    "mobility": Law(needs=(*PATH_LOSS, "speed_mps", "slot_ms"), correlated=True),
-    "trace": Law(needs=("file",), correlated=True),
+    "rician": Law(needs=("rician_k_db",), mean=True),
+    "shadowed": Law(needs=("shadowing_db",), mean=True),
+    "jakes": Law(needs=("doppler_hz", "slot_ms"), mean=True, bound_in_time=True),
+    "mobility": Law(
+        needs=("distance_m", "path_loss_exponent", "slot_ms", "speed_mps"),
+        may=("mean_gain", "doppler_hz"),
+        bound_in_time=True,
+    ),
+    "trace": Law(needs=("file",), bound_in_time=True),
 }
 
 

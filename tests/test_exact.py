@@ -66,7 +66,7 @@ def test_optimum_is_that_of_enumeration(users, channels, objective):
     assert Status.OPTIMAL in seen
 
 
-@pytest.mark.parametrize("users", [4, 9, 17])
+@pytest.mark.parametrize("users", [4, 9])
 def test_lazy_search_agrees_with_its_plain_twin(users):
     rng = np.random.default_rng(users)
     for channels in (users - 2, users, users + 3):

@@ -1,1 +1,170 @@
-"""Where the arithmetic runs: NumPy, compiled C++, CUDA."""
+"""Where the arithmetic runs: a table of functions for each of NumPy, compiled C++, CUDA and CuPy.
+
+Two operations (`evaluate` a batch of joint actions, `search` a range of them by flat index) and the
+tables that `search` reads. All backends answer alike: `search` exactly, `evaluate` up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from .space import Space, decode, encode
+from .tables import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables, nothing
+
+__all__ = [
+    "NAMES",
+    "Backend",
+    "Found",
+    "Query",
+    "Space",
+    "Tables",
+    "available",
+    "decode",
+    "describe",
+    "encode",
+    "evaluate",
+    "get",
+    "nothing",
+    "search",
+    "tabulate",
+    "why_not",
+]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The functions of one backend; see the functions of this module for their arguments."""
+
+    name: str
+    evaluate: Callable[..., Outcome]
+    tabulate: Callable[..., Tables]
+    search: Callable[..., Found]
+
+
+# The module of each backend, imported when asked for; from the plainest to the fastest.
+_MODULES = {"numpy": "reference", "cpu": "cpu", "cupy": "cupy", "cuda": "cuda"}
+NAMES = ("auto", *_MODULES)
+
+
+def why_not(name: str) -> str | None:
+    """Return the sentence that says why a backend cannot be used here; None if it can."""
+    if name not in _MODULES:
+        return f"it is not one of {', '.join(_MODULES)}"
+    if name in ("numpy", "cpu"):
+        return None
+    reason: str | None = import_module(f".{_MODULES[name]}", __name__).why_not()
+    return reason
+
+
+def available() -> list[str]:
+    """Return the names of the backends that can be used here, from the plainest to the fastest."""
+    return [name for name in _MODULES if why_not(name) is None]
+
+
+def describe(name: str) -> str:
+    """Return what a backend that can be used here runs on."""
+    about: str = import_module(f".{_MODULES[name]}", __name__).describe()
+    return about
+
+
+def get(name: str = "auto") -> Backend:
+    """Return a backend by name; `auto` is the fastest there is.
+
+    Raises
+    ------
+    ValueError
+        If the backend cannot be used here, saying why.
+    """
+    if name == "auto":
+        name = available()[-1]
+    reason = why_not(name)
+    if reason is not None:
+        raise ValueError(f"backend {name!r} cannot be used: {reason}")
+    module = import_module(f".{_MODULES[name]}", __name__)
+    return Backend(name, module.evaluate, module.tabulate, module.search)
+
+
+def evaluate(
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    *,
+    out: Outcome | None = None,
+    backend: str = "auto",
+    threads: int = 0,
+) -> Outcome:
+    """Score joint actions by equations (2)-(11).
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is used unless `gain` and `task` are given
+    actions : B joint actions, arrays (..., N): channel int64, the others float64 or all float32
+    gain : (..., N, K), linear power gain in the actions' precision, one slot a joint action; or (N, K)
+    task : (..., N) int64; or (N,)
+    out : where to write, arrays (..., N) in the actions' precision and uint8; allocated unless given
+    backend : a name of `NAMES`
+    threads : how many to use; 0 for every core; results do not depend on it
+
+    Raises
+    ------
+    ValueError
+        Naming an argument of another type, shape or order than expected; nothing is converted.
+    """
+    return get(backend).evaluate(problem, actions, gain, task, out, threads)
+
+
+def tabulate(problem: Problem, *, backend: str = "auto", threads: int = 0) -> Tables:
+    """Score every action of every user, for `search`; -inf where a user's own limits fail.
+
+    Raises
+    ------
+    ValueError
+        If the tables would take more than 1 GiB.
+    """
+    space = Space.of(problem)
+    entries = sum(space.list_total(n) for n in range(len(problem.task)))
+    if entries > MAX_ENTRIES:
+        raise ValueError(
+            f"grid: {entries} scores of single users would have to be tabulated, at most "
+            f"{MAX_ENTRIES} can be: use fewer levels, or method 'exact'"
+        )
+    return get(backend).tabulate(problem, threads)
+
+
+def search(
+    problem: Problem | Tables,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    query: Query | None = None,
+    backend: str = "auto",
+    threads: int = 0,
+) -> Found:
+    """Score joint actions start..stop-1 (to the last unless given), ordered as in `Space`.
+
+    Parameters
+    ----------
+    problem : the slot, or tables of it made once for many ranges
+    query : what to look for besides the best joint action
+    backend : a name of `NAMES`
+    threads : how many to use; 0 for every core; results do not depend on it
+
+    Raises
+    ------
+    ValueError
+        For a range outside the space, or a space of 2^63 joint actions or more.
+    """
+    chosen = get(backend)
+    tables = tabulate(problem, backend=chosen.name) if isinstance(problem, Problem) else problem
+    size = tables.space.size
+    if size > MAX_SIZE:
+        raise ValueError(f"{size} joint actions: at most {MAX_SIZE} can be indexed")
+    stop = size if stop is None else stop
+    if not 0 <= start <= stop <= size:
+        raise ValueError(f"start, stop = {start}, {stop}: must be ordered and within 0 to {size}")
+    return chosen.search(tables, start, stop, query or Query(), threads)

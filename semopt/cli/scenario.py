@@ -1,8 +1,28 @@
-"""`semopt scenario`."""
+"""`semopt scenario`: show, check and make scenario files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Show, check and make scenarios.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..scenario import Scenario
+
+app = typer.Typer(help="Show, check and make scenario files.", no_args_is_help=True)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
+]
+HEAD = """\
+A scenario of semopt. `semopt scenario check FILE` says what is wrong with it;
+`semopt scenario schema` prints the JSON schema that editors complete from.
+[[users]], one entry a user, overrides keys of [user] and the weights of [qoe].
+accuracy = {file = "surface.csv"} reads the table of a task from a file beside this one."""
 
 
 @app.command("list")
@@ -10,5 +30,207 @@ def list_presets() -> None:
     """List the presets."""
     from ..scenario import presets
 
-    for name, text in presets().items():
-        typer.echo(f"{name}: {text}")
+    known = presets()
+    width = max(map(len, known), default=0)
+    for name, description in known.items():
+        typer.echo(f"{name:{width}}  {description}")
+
+
+@app.command("check")
+def check(
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="TOML files or names of presets.")
+    ],
+) -> None:
+    """Say what is wrong with scenarios: every fault at once, exit code 2 if there is any."""
+    from ..scenario import Scenario, ScenarioError
+
+    failed = False
+    for source in scenarios:
+        try:
+            typer.echo(f"ok: {_summary(Scenario.load(source))}")
+        except ScenarioError as error:
+            failed = True
+            typer.echo(f"error: {error}", err=True)
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command("new")
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The TOML file to write.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="SCENARIO", help="The scenario to start from.")
+    ] = "paper",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+) -> None:
+    """Write a commented scenario file to start from."""
+    from ..files import write_atomically
+    from ..scenario import Scenario
+
+    if file.exists() and not force:
+        raise ValueError(f"{file} exists: choose another name, or overwrite it with --force")
+    document = Scenario.load(source).to_dict() | {"name": file.stem}
+    scenario = Scenario.from_dict(document, file.parent, str(file))
+    write_atomically(file, scenario.to_toml(HEAD, optional=True))
+    typer.echo(f"wrote {file}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of scenario files."""
+    import json
+
+    from ..scenario import Scenario
+
+    typer.echo(json.dumps(Scenario.json_schema(), indent=2))
+
+
+@app.command("show")
+def show(
+    scenario: ScenarioArgument = "paper",
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="Print it as a commented file.")] = False,
+) -> None:
+    """Show a scenario with its units; values that no source gives carry a mark and their reason."""
+    from ..scenario import Scenario
+
+    loaded = Scenario.load(scenario)
+    if json and toml:
+        raise ValueError("--json and --toml: one of the two is expected")
+    if json:
+        import json as encoder
+
+        typer.echo(encoder.dumps(loaded.to_dict(), indent=2))
+    elif toml:
+        typer.echo(loaded.to_toml(), nl=False)
+    else:
+        _print(loaded)
+
+
+def _summary(scenario: Scenario) -> str:
+    """Return a scenario in a line."""
+    grid = scenario.grid
+    parts = [
+        f"{scenario.users} users",
+        f"{scenario.channels} sub-channels",
+        f"tasks {', '.join(scenario.tasks)}",
+        f"grid {grid.power} x {grid.frequency} x {grid.extraction}",
+    ]
+    if scenario.slot:
+        parts.append(f"a slot of {scenario.problem().joint_actions()} joint actions")
+    if scenario.channel:
+        parts.append(f"channel {scenario.channel.model}")
+    return f"{scenario.name}: {', '.join(parts)}"
+
+
+def _print(scenario: Scenario) -> None:
+    from rich.console import Console
+
+    console, document, marks = Console(), scenario.to_dict(), _marks(scenario)
+    console.print(f"{scenario.name}: {scenario.description}", style="bold", markup=False)
+    tables = [_section(name, document[name], marks) for name in _SECTIONS if name in document]
+    tables.insert(3, _tasks(document["tasks"], marks))
+    if users := document.get("users"):
+        tables.insert(
+            3, _columns("users", {f"user {n}": own for n, own in enumerate(users)}, marks)
+        )
+    for table in tables:
+        console.print()
+        console.print(table)
+    if marks:
+        console.print()
+    for reason, (mark, paths) in _notes(marks, scenario.assumed).items():
+        text = f"{mark} assumed: {', '.join(paths)}: {reason}"
+        console.print(text, markup=False, highlight=False)
+
+
+SHOWN = 12  # entries of an array that are shown before the rest is counted
+_SECTIONS = ("system", "qoe", "user", "grid", "slot", "channel")
+
+
+def _marks(scenario: Scenario) -> dict[str, str]:
+    """Return the mark of each assumed path: paths with one reason share a number."""
+    numbers = {
+        reason: f"*{i + 1}" for i, reason in enumerate(dict.fromkeys(scenario.assumed.values()))
+    }
+    return {path: numbers[reason] for path, reason in scenario.assumed.items()}
+
+
+def _notes(marks: dict[str, str], assumed: dict[str, str]) -> dict[str, tuple[str, list[str]]]:
+    """Return each reason with its mark and the paths that share it."""
+    notes: dict[str, tuple[str, list[str]]] = {}
+    for path, reason in assumed.items():
+        notes.setdefault(reason, (marks[path], []))[1].append(path)
+    return notes
+
+
+def _mark(path: str, marks: dict[str, str]) -> str:
+    """Return the mark of a key: its own, or that of a table around it."""
+    while path not in marks and "." in path:
+        path = path.rpartition(".")[0]
+    return marks.get(path, "")
+
+
+def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Table:
+    from ..sections import keys_of, section_at
+
+    model = section_at((name,))
+    sentences = keys_of(model) if model else {}
+    rows = [
+        (key, _text(value), _mark(f"{name}.{key}", marks), sentences.get(key, ""))
+        for key, value in section.items()
+    ]
+    return _table([f"[{name}]", "", "", ""], rows)
+
+
+def _tasks(tasks: dict[str, Any], marks: dict[str, str]) -> Table:
+    shown = {
+        name: {k: v for k, v in task.items() if k != "accuracy"} | _surface(task["accuracy"])
+        for name, task in tasks.items()
+    }
+    return _columns("tasks", shown, marks)
+
+
+def _surface(accuracy: dict[str, Any]) -> dict[str, str]:
+    """Return the rows that sum an accuracy table up."""
+    mu, snr, table = accuracy["extraction"], accuracy["snr_db"], accuracy["table"]
+    rows = {
+        "accuracy": f"{table[0][0]:g} to {table[-1][-1]:g}",
+        "  extraction": f"{mu[0]:g} to {mu[-1]:g} in {len(mu)}",
+        "  snr_db": f"{snr[0]:g} to {snr[-1]:g} in {len(snr)}",
+    }
+    if raw := accuracy.get("raw"):
+        rows["  raw"] = f"{raw[0]:g} to {raw[-1]:g}"
+    return rows
+
+
+def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str]) -> Table:
+    """Return a table with a column for each entry and a row for each key that any of them has."""
+    rows = []
+    for key in dict.fromkeys(key for entry in entries.values() for key in entry):
+        values = [_text(entry[key]) if key in entry else "-" for entry in entries.values()]
+        found = dict.fromkeys(_mark(f"{name}.{entry}.{key}", marks) for entry in entries)
+        rows.append((key, *values, " ".join(mark for mark in found if mark)))
+    return _table([f"[{name}]", *entries, ""], rows)
+
+
+def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column, head in enumerate(heads):
+        table.add_column(Text(head), no_wrap=column == 0)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _text(value: Any) -> str:
+    """Return a value in few characters; rows of an array each take a line."""
+    if isinstance(value, list):
+        between = "\n" if value and isinstance(value[0], list) else " "
+        rest = [f"... ({len(value)} in all)"] if len(value) > SHOWN else []
+        return between.join([_text(item) for item in value[:SHOWN]] + rest)
+    return f"{value:g}" if isinstance(value, float) else str(value)

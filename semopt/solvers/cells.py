@@ -9,28 +9,9 @@ from math import inf
 
 import numpy as np
 
+from ..backends.space import local_actions, offload_actions
 from ..model import Actions, Outcome, evaluate
-from ..problem import Problem
-
-
-def local_actions(problem: Problem, user: int) -> Actions:
-    """Return a user's local grid actions, arrays (A,): frequency ascending."""
-    frequency = problem.grid_levels(user)[1]
-    zero = np.zeros(len(frequency))
-    return Actions(np.full(len(frequency), -1), zero, frequency, zero + 1.0)
-
-
-def offload_actions(problem: Problem, user: int, channel: int) -> Actions:
-    """Return a user's grid actions on one sub-channel, arrays (A,).
-
-    First raw by power, then semantic by (power, frequency, extraction), the last fastest.
-    """
-    power, frequency, extraction = problem.grid_levels(user)
-    lowest = problem.users.frequency_min[user]
-    raw = np.stack([power, np.full(len(power), lowest), np.ones(len(power))])
-    grid = np.meshgrid(power, frequency, extraction, indexing="ij")
-    rows = np.concatenate([raw, np.reshape(grid, (3, -1))], axis=1)
-    return Actions(np.full(rows.shape[1], channel), *rows)
+from ..problem import Floats, Problem
 
 
 def score(problem: Problem, user: int, actions: Actions, offloaders: int) -> Outcome:
@@ -39,12 +20,25 @@ def score(problem: Problem, user: int, actions: Actions, offloaders: int) -> Out
     return alone.take(np.s_[:, 0])
 
 
-def best(problem: Problem, user: int, channel: int, offloaders: int) -> tuple[float, Actions]:
-    """Return the best action of a cell (channel -1: local), scalars; value -inf where none is."""
-    actions = (
-        local_actions(problem, user) if channel < 0 else offload_actions(problem, user, channel)
-    )
-    outcome = score(problem, user, actions, offloaders)
-    value = np.where(outcome.violations == 0, outcome.qoe, -inf)
+def best_local(problem: Problem, user: int) -> tuple[float, Actions]:
+    """Return a user's best local action, scalars; the value is -inf where none is feasible."""
+    actions = local_actions(problem, user)
+    value = feasible_qoe(score(problem, user, actions, 0))
     index = int(value.argmax())
     return float(value[index]), actions.take(index)
+
+
+def best_offloads(problem: Problem, user: int, offloaders: int) -> tuple[Floats, Actions]:
+    """Return a user's best action on every sub-channel, arrays (K,); value -inf where none is."""
+    channels = problem.gain.shape[1]
+    each = [offload_actions(problem, user, k) for k in range(channels)]
+    names = ("channel", "power", "frequency", "extraction")
+    actions = Actions(*(np.concatenate([getattr(a, f) for a in each]) for f in names))
+    value = feasible_qoe(score(problem, user, actions, offloaders)).reshape(channels, -1)
+    index = value.argmax(axis=1) + np.arange(channels) * value.shape[1]
+    return value.max(axis=1), actions.take(index)
+
+
+def feasible_qoe(outcome: Outcome) -> Floats:
+    """Return the QoE, -inf where a limit is broken."""
+    return np.where(outcome.violations == 0, outcome.qoe, -inf)

@@ -12,7 +12,7 @@ from ..backends.core import setting
 from ..model import Actions
 from ..problem import Problem
 from ..result import Result
-from .cells import best
+from .cells import best_local
 
 MODES = ("local", "raw", "semantic")
 
@@ -72,7 +72,7 @@ def forced(problem: Problem, user: int, mode: str, optimum: float) -> Alternativ
     users = len(problem.task)
     gain = np.ascontiguousarray(problem.gain)
     core = setting(problem)
-    local = np.array([best(problem, n, -1, 0)[0] for n in range(users)])
+    local = np.array([best_local(problem, n)[0] for n in range(users)])
     own_local, local[user] = local[user], (local[user] if mode == "local" else -inf)
     answer = Alternative(user, mode, -inf, inf)
     for m in range(min(gain.shape) + 1):
@@ -89,7 +89,7 @@ def forced(problem: Problem, user: int, mode: str, optimum: float) -> Alternativ
             continue
         k = channels[user]
         if k < 0:
-            qoe, action = own_local, best(problem, user, -1, 0)[1]
+            qoe, action = own_local, best_local(problem, user)[1]
         else:
             qoe = table[0][user, k]
             action = Actions(np.array(k), *(np.array(part[user, k]) for part in table[1:]))

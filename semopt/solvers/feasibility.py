@@ -12,7 +12,7 @@ from ..backends.core import setting
 from ..model import LIMITS
 from ..problem import Floats, Problem
 from ..result import Infeasibility
-from .cells import best, local_actions, offload_actions, score
+from .cells import best_local, local_actions, offload_actions, score
 
 Flags = NDArray[np.bool_]
 
@@ -27,7 +27,7 @@ def explain(problem: Problem) -> Infeasibility:
     if broken:
         return Infeasibility(users=broken)
     feasible = feasible_cells(problem)
-    local = np.array([best(problem, n, -1, 0)[0] > -inf for n in users])
+    local = np.array([best_local(problem, n)[0] > -inf for n in users])
     joint = list(users)
     for user in users:
         others = [n for n in joint if n != user]

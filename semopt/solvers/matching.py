@@ -22,7 +22,7 @@ from ..backends.core import setting
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
-from .cells import best
+from .cells import best_local, best_offloads
 from .feasibility import explain
 
 
@@ -102,16 +102,16 @@ def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
     from scipy.optimize import linear_sum_assignment
 
     users, channels = problem.gain.shape
-    local = [best(problem, n, -1, 0) for n in range(users)]
+    local = [best_local(problem, n) for n in range(users)]
     decision, optimum = None, -inf
     for m in range(min(users, channels) + 1):
-        cells = [[best(problem, n, k, m) for k in range(channels)] for n in range(users)]
+        cells = [best_offloads(problem, n, m) for n in range(users)] if m else []
         # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
         # sub-channels left over.
-        weight = np.zeros((users + channels - m, channels + users - m))
-        weight[users:, channels:] = -inf
+        weight = np.full((users + channels - m, channels + users - m), -inf)
+        weight[users:, :channels] = 0.0
         for n in range(users):
-            weight[n, :channels] = [value for value, _ in cells[n]]
+            weight[n, :channels] = cells[n][0] if m else -inf
             weight[n, channels:] = local[n][0]
         # QoE lies within (0, 1): one forbidden pair costs more than all others can bring.
         finite = np.where(weight > -inf, weight, -2.0 * users)
@@ -120,7 +120,7 @@ def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
         if value > optimum:
             optimum = value
             chosen = [
-                (cells[n][k] if k < channels else local[n])[1]
+                cells[n][1].take(k) if k < channels else local[n][1]
                 for n, k in enumerate(columns[:users])
             ]
             names = ("channel", "power", "frequency", "extraction")

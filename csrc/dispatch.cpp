@@ -1,0 +1,236 @@
+#include "dispatch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+#include "check.h"
+#include "pool.h"
+
+namespace semopt {
+
+extern const Kernels kernels_portable;
+#ifdef SEMOPT_X86_64
+extern const Kernels kernels_v2, kernels_v3, kernels_v4;
+#endif
+
+namespace {
+
+std::vector<const Kernels*> runnable() {
+    std::vector<const Kernels*> found = {&kernels_portable};
+#ifdef SEMOPT_X86_64
+    const auto has = [](bool all, const Kernels& next, std::vector<const Kernels*>& list) {
+        if (all) list.push_back(&next);
+        return all;
+    };
+    __builtin_cpu_init();
+    has(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
+            __builtin_cpu_supports("popcnt"),
+        kernels_v2, found) &&
+        has(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __builtin_cpu_supports("bmi2"),
+            kernels_v3, found) &&
+        has(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("avx512vl"),
+            kernels_v4, found);
+#endif
+    return found;
+}
+
+const Kernels* named(const std::string& name) {
+    std::string known;
+    for (const Kernels* kernels : runnable()) {
+        if (name == kernels->name) return kernels;
+        known += std::string(known.empty() ? "" : ", ") + kernels->name;
+    }
+    throw ArgumentError("SEMOPT_ISA", "\"" + name + "\" does not run here; one of " + known +
+                                          " is expected");
+}
+
+std::atomic<const Kernels*> chosen{nullptr};
+
+}  // namespace
+
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> names;
+    for (const Kernels* kernels : runnable()) names.push_back(kernels->name);
+    return names;
+}
+
+const Kernels& kernels() {
+    if (!chosen) {
+        const char* const name = std::getenv("SEMOPT_ISA");
+        chosen = name && *name ? named(name) : runnable().back();
+    }
+    return *chosen;
+}
+
+void use_instruction_set(const std::string& name) { chosen = named(name); }
+
+// ---- scenes ----
+
+template <class R>
+SceneOwner<R>::SceneOwner(const Setting& setting) {
+    // All fields of a record are of one type (model.h): a record is a row of numbers.
+    const auto copy = [](const auto& from, auto& to) {
+        const double* const source = reinterpret_cast<const double*>(&from);
+        R* const target = reinterpret_cast<R*>(&to);
+        static_assert(sizeof from / sizeof(double) == sizeof to / sizeof(R), "the same fields");
+        for (size_t i = 0; i < sizeof from / sizeof(double); ++i) target[i] = R(source[i]);
+    };
+    copy(setting.system, system_);
+    users_.resize(setting.users.size());
+    tasks_.resize(setting.tasks.size());
+    for (size_t n = 0; n < users_.size(); ++n) copy(setting.users[n], users_[n]);
+    for (size_t t = 0; t < tasks_.size(); ++t) copy(setting.tasks[t], tasks_[t]);
+    for (const AccuracyTable<double>& table : setting.tables) {
+        const bool pad = table.rows <= kAxis && table.columns <= kAxis;
+        const int rows = pad ? kAxis : table.rows, columns = pad ? kAxis : table.columns;
+        const R beyond = std::numeric_limits<R>::infinity();
+        std::vector<R> flat;
+        for (int i = 0; i < rows; ++i) flat.push_back(i < table.rows ? R(table.extraction[i]) : beyond);
+        for (int j = 0; j < columns; ++j) flat.push_back(j < table.columns ? R(table.snr_db[j]) : beyond);
+        for (int i = 0; i < rows; ++i)
+            for (int j = 0; j < columns; ++j)
+                flat.push_back(R(table.table[std::min(i, table.rows - 1) * table.columns +
+                                             std::min(j, table.columns - 1)]));
+        for (int j = 0; j < columns; ++j) flat.push_back(R(table.raw[std::min(j, table.columns - 1)]));
+        storage_.push_back(std::move(flat));
+        const R* const start = storage_.back().data();
+        const R* const values = start + rows + columns;
+        tables_.push_back({start, start + rows, values, values + rows * columns, rows, columns});
+    }
+}
+
+template class SceneOwner<double>;
+template class SceneOwner<float>;
+
+// ---- evaluate ----
+
+namespace {
+
+template <class R>
+void evaluate_rows(const Batch<R>& batch, long long rows, int threads,
+                   void (*rows_of)(const Batch<R>&, long long, long long)) {
+    constexpr long long kAtOnce = 512;  // below this a thread costs more than it saves
+    const int lanes = threads > 0 ? threads : lanes_available();
+    const long long share = (rows / (4LL * lanes) + kAtOnce) / kAtOnce * kAtOnce;
+    parallel((rows + share - 1) / share, lanes, [&](long long task, int) {
+        rows_of(batch, task * share, std::min(rows, (task + 1) * share));
+    });
+}
+
+}  // namespace
+
+void evaluate(const Batch<double>& batch, long long rows, int threads) {
+    evaluate_rows(batch, rows, threads, kernels().evaluate);
+}
+void evaluate(const Batch<float>& batch, long long rows, int threads) {
+    evaluate_rows(batch, rows, threads, kernels().evaluate_single);
+}
+
+void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>& value,
+              const std::vector<double*>& server_energy, int threads) {
+    const Setting& setting = scenes.setting;
+    const int users = int(setting.users.size());
+    const int most = std::min(users, slot.channels), lists = 1 + most * slot.channels;
+    parallel((long long)users * lists, threads, [&](long long task, int) {
+        const int n = int(task / lists);
+        const Levels& levels = setting.levels[n];
+        const std::vector<double>& extraction = setting.extraction[n][slot.task[n]];
+        const Grid grid = {scenes.full.scene(), n, int(slot.task[n]), slot.channels, most,
+                           levels.power.data(), levels.frequency.data(), extraction.data(),
+                           int(levels.power.size()), int(levels.frequency.size()),
+                           int(extraction.size()), slot.gain + (long long)n * slot.channels,
+                           value[n], server_energy.empty() ? nullptr : server_energy[n]};
+        kernels().tabulate(grid, task % lists);
+    });
+}
+
+// ---- search ----
+
+SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels)
+    : local_(std::move(local)), offload_(std::move(offload)), channels_(channels) {
+    const int users = int(local_.size());
+    require(users >= 1 && offload_.size() == local_.size(), "offload", "one count a user is expected");
+    require(channels >= 0, "channels", "at least 0 is expected");
+    for (int n = 0; n < users; ++n)
+        require(local_[n] >= 1 && offload_[n] >= 1, "local, offload", "counts of at least 1 are expected");
+    rest_.assign(size_t(users + 1) * (channels + 1), 1);
+    for (int n = users; n-- > 0;)
+        for (int free = 0; free <= channels; ++free) {
+            const long long* const next = &rest_[size_t(n + 1) * (channels + 1)];
+            long long stay = 0, go = 0, total = 0;
+            const bool fits = !__builtin_mul_overflow(local_[n], next[free], &stay) &&
+                              (free == 0 || (!__builtin_mul_overflow(offload_[n], next[free - 1], &go) &&
+                                             !__builtin_mul_overflow(go, (long long)free, &go))) &&
+                              !__builtin_add_overflow(stay, go, &total);
+            require(fits, "joint actions", "fewer than 2^63 are expected");
+            rest_[size_t(n) * (channels + 1) + free] = total;
+        }
+}
+
+namespace {
+
+// The memory of one thread's scan.
+struct ScanOwner {
+    ScanOwner(const Search& search, long long tail)
+        : best(search.keep), histogram(4 * (search.bins + 1)), channel(search.space.users),
+          digit(search.space.users), value(search.space.users), energy(search.space.users),
+          size(search.space.users), prefix(search.space.users + 1),
+          energy_prefix(search.space.users + 1), merged(tail),
+          energy_merged(search.server_energy ? tail : 0), row(kTile), energy_row(kTile),
+          scan{best.data(), 0, 0, histogram.data(), channel.data(), digit.data(), value.data(),
+               energy.data(), size.data(), prefix.data(), energy_prefix.data(), merged.data(),
+               search.server_energy ? energy_merged.data() : merged.data(), row.data(),
+               energy_row.data()} {}
+    ScanOwner(const ScanOwner&) = delete;
+
+    std::vector<Scored> best;
+    std::vector<long long> histogram;
+    std::vector<int> channel, digit;
+    std::vector<const double*> value, energy;
+    std::vector<long long> size;
+    std::vector<double> prefix, energy_prefix;
+    std::vector<float> merged, energy_merged;
+    std::vector<double> row, energy_row;
+    Scan scan;
+};
+
+}  // namespace
+
+Answer search(const Search& search, long long first, long long last, int threads) {
+    const Space& space = search.space;
+    long long tail = kMerged;
+    for (int n = 0; n < space.users; ++n)
+        tail = std::max({tail, space.local[n], space.offload[n]});
+    const int lanes = threads > 0 ? threads : lanes_available();
+    const long long share =
+        std::clamp<long long>((last - first) / (16LL * lanes), 1 << 16, 1 << 28);
+    const long long tasks = (last - first) / share + ((last - first) % share != 0);
+    std::vector<std::unique_ptr<ScanOwner>> owners(std::min<long long>(lanes, std::max(tasks, 1LL)));
+    for (auto& owner : owners) owner = std::make_unique<ScanOwner>(search, tail);
+    parallel(tasks, int(owners.size()), [&](long long task, int lane) {
+        const long long from = first + task * share;
+        kernels().search(search, from, last - from < share ? last : from + share,
+                         owners[lane]->scan);
+    });
+    Answer answer;
+    answer.histogram.resize(search.bins);
+    for (const auto& owner : owners) {
+        const Scan& scan = owner->scan;
+        answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
+        answer.above += scan.above;
+        for (int part = 0; part < 4; ++part)
+            for (int i = 0; i < search.bins; ++i)
+                answer.histogram[i] += scan.histogram[part * (search.bins + 1) + i];
+    }
+    std::sort(answer.best.begin(), answer.best.end(), better);
+    if (answer.best.size() > size_t(search.keep)) answer.best.resize(search.keep);
+    return answer;
+}
+
+}  // namespace semopt

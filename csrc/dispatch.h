@@ -1,0 +1,73 @@
+// The CPU backend's two operations: picks the instruction set, splits the work over threads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cpu.h"
+#include "setting.h"
+
+namespace semopt {
+
+// Names of the instruction sets that this machine runs, from plain to wide.
+std::vector<std::string> instruction_sets();
+
+// The kernels in use: the widest, or what the environment's SEMOPT_ISA or `use` names.
+const Kernels& kernels();
+void use_instruction_set(const std::string& name);
+
+// A setting as the kernels read it, in one precision: owned records, padded tables.
+template <class R>
+class SceneOwner {
+  public:
+    explicit SceneOwner(const Setting& setting);
+    SceneOwner(const SceneOwner&) = delete;
+    Scene<R> scene() const {
+        return {&system_, users_.data(), tasks_.data(), tables_.data(), int(users_.size()),
+                int(tasks_.size())};
+    }
+
+  private:
+    System<R> system_;
+    std::vector<User<R>> users_;
+    std::vector<Task<R>> tasks_;
+    std::vector<std::vector<R>> storage_;
+    std::vector<AccuracyTable<R>> tables_;
+};
+
+struct Scenes {
+    const Setting& setting;
+    SceneOwner<double> full{setting};
+    SceneOwner<float> single{setting};
+};
+
+void evaluate(const Batch<double>& batch, long long rows, int threads);
+void evaluate(const Batch<float>& batch, long long rows, int threads);
+
+// Scores of every action of every user, as space.h lists them: value[n], server_energy[n] (or null).
+void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>& value,
+              const std::vector<double*>& server_energy, int threads);
+
+// Counts of a space, and the memory behind its view.
+class SpaceOwner {
+  public:
+    SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels);
+    Space space() const {
+        return {int(local_.size()), channels_, local_.data(), offload_.data(), rest_.data()};
+    }
+    long long size() const { return rest_[channels_]; }
+
+  private:
+    std::vector<long long> local_, offload_, rest_;
+    int channels_;
+};
+
+struct Answer {
+    std::vector<Scored> best;  // from best to worst
+    long long above = 0;
+    std::vector<long long> histogram;
+};
+
+Answer search(const Search& search, long long first, long long last, int threads);
+
+}  // namespace semopt

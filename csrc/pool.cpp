@@ -1,0 +1,114 @@
+#include "pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace semopt {
+namespace {
+
+struct Job {
+    void (*work)(void*, long long, int);
+    void* context;
+    long long tasks;
+    std::atomic<long long> next{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr fault{};
+
+    void run(int lane) {
+        for (long long task; !failed && (task = next++) < tasks;) {
+            try {
+                work(context, task, lane);
+            } catch (...) {
+                if (!failed.exchange(true)) fault = std::current_exception();
+            }
+        }
+    }
+};
+
+// Workers are detached and the pool is never destroyed: nothing to join at exit, and a forked child
+// (which inherits no thread and perhaps a held lock) starts a pool of its own.
+class Pool {
+  public:
+    bool run(Job& job, int helpers) {
+        const std::unique_lock<std::mutex> one_at_a_time(callers_, std::try_to_lock);
+        if (!one_at_a_time) return false;
+        {
+            const std::lock_guard<std::mutex> lock(state_);
+            try {
+                for (; workers_ < helpers; ++workers_)
+                    std::thread(&Pool::serve, this, workers_).detach();
+            } catch (const std::system_error&) {
+                helpers = workers_;  // the system grants no more threads: work with those there are
+            }
+            job_ = &job;
+            wanted_ = running_ = helpers;
+            ++round_;
+        }
+        wake_.notify_all();
+        job.run(0);
+        std::unique_lock<std::mutex> lock(state_);
+        done_.wait(lock, [&] { return running_ == 0; });
+        return true;
+    }
+
+  private:
+    void serve(int worker) {
+        std::unique_lock<std::mutex> lock(state_);
+        for (unsigned long long seen = round_ - 1;;) {  // born in the round that wants it
+            wake_.wait(lock, [&] { return round_ != seen; });
+            seen = round_;
+            if (worker >= wanted_) continue;
+            Job& job = *job_;
+            lock.unlock();
+            job.run(worker + 1);
+            lock.lock();
+            if (--running_ == 0) done_.notify_one();
+        }
+    }
+
+    std::mutex callers_, state_;
+    std::condition_variable wake_, done_;
+    Job* job_ = nullptr;
+    int workers_ = 0, wanted_ = 0, running_ = 0;
+    unsigned long long round_ = 0;
+};
+
+std::atomic<Pool*> current{nullptr};
+
+Pool& pool() {
+    static const int once = pthread_atfork(nullptr, nullptr, [] { current = nullptr; });
+    (void)once;
+    Pool* found = current;
+    if (!found) {
+        Pool* const fresh = new Pool;
+        if (current.compare_exchange_strong(found, fresh)) return *fresh;
+        delete fresh;
+    }
+    return *found;
+}
+
+}  // namespace
+
+int lanes_available() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    const int cores = int(std::thread::hardware_concurrency());
+    return cores > 0 ? cores : 1;
+}
+
+void parallel(long long tasks, int lanes, void (*work)(void*, long long, int), void* context) {
+    if (lanes <= 0) lanes = lanes_available();
+    if (lanes > tasks) lanes = int(tasks);
+    Job job{work, context, tasks};
+    if (lanes <= 1 || !pool().run(job, lanes - 1)) job.run(0);
+    if (job.fault) std::rethrow_exception(job.fault);
+}
+
+}  // namespace semopt

@@ -1,0 +1,117 @@
+"""Backend `cpu`: compiled kernels, one build for each instruction set, on a pool of threads."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from .core import setting
+from .space import Space
+from .tables import MAX_SIZE, Found, Query, Tables
+
+_WARM = 16  # scenarios whose packed form is kept
+_scorings: OrderedDict[tuple[int, ...], tuple[Any, _core.Scoring]] = OrderedDict()
+
+
+def describe() -> str:
+    """Return what this backend runs on."""
+    others = ", ".join(name for name in _core.instruction_sets())
+    chosen, threads = _core.instruction_set(), _core.threads_available()
+    return f"instruction set {chosen} (of {others}; SEMOPT_ISA chooses), {threads} threads"
+
+
+def scoring(problem: Problem) -> _core.Scoring:
+    """Return the packed scenario of a problem; slots of one scenario share it."""
+    parts = (problem.system, problem.users, problem.tasks, problem.grid)
+    key = tuple(id(part) for part in parts)  # valid as long as the entry holds the parts
+    if key not in _scorings:
+        _scorings[key] = parts, _core.Scoring(setting(problem))
+        if len(_scorings) > _WARM:
+            _scorings.popitem(last=False)
+    return _scorings[key][1]
+
+
+def empty_outcome(shape: tuple[int, ...], dtype: Any) -> Outcome:
+    """Return an outcome to be written into."""
+    latency, energy, accuracy, qoe = (np.empty(shape, dtype) for _ in range(4))
+    return Outcome(latency, energy, accuracy, qoe, np.empty(shape, np.uint8))
+
+
+def evaluate(
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    out: Outcome | None = None,
+    threads: int = 0,
+) -> Outcome:
+    """Score joint actions in the precision of `actions.power`, float64 or float32."""
+    shape, dtype = actions.channel.shape, actions.power.dtype
+    rows = (-1, shape[-1])
+    if gain is None:
+        gain = np.ascontiguousarray(problem.gain, dtype)
+    task = problem.task if task is None else task
+    one_slot = gain.ndim == 2
+    out = empty_outcome(shape, dtype) if out is None else out
+    scoring(problem).evaluate(
+        _rows(actions.channel, rows),
+        _rows(actions.power, rows),
+        _rows(actions.frequency, rows),
+        _rows(actions.extraction, rows),
+        gain if one_slot else _rows(gain, (*rows, gain.shape[-1])),
+        task if one_slot else _rows(task, rows),
+        _rows(out.latency, rows),
+        _rows(out.energy, rows),
+        _rows(out.accuracy, rows),
+        _rows(out.qoe, rows),
+        _rows(out.violations, rows),
+        threads,
+    )
+    return out
+
+
+def _rows(array: Any, shape: tuple[int, ...]) -> Any:
+    """Return the same memory as rows; an array that is not C-ordered is left to be refused."""
+    return array.reshape(shape) if array.flags.c_contiguous else array
+
+
+def tabulate(problem: Problem, threads: int = 0) -> Tables:
+    """Score every action of every user, on every sub-channel, beside every number of others."""
+    space = Space.of(problem)
+    limited = np.isfinite(problem.system.server_energy_max)
+    totals = [space.list_total(n) for n in range(len(problem.task))]
+    value = tuple(np.empty(total) for total in totals)
+    energy = tuple(np.empty(total) for total in totals) if limited else ()
+    gain = np.ascontiguousarray(problem.gain)
+    scoring(problem).tabulate(gain, problem.task, value, energy, threads)
+    limit = problem.system.server_energy_max
+    return Tables(space, value, energy, limit, problem.objective == "min")
+
+
+def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
+    """Scan joint actions start..stop-1 in single precision, and settle in double what it leaves."""
+    space = tables.space
+    if space.size > MAX_SIZE:
+        raise ValueError(f"{space.size} joint actions: at most {MAX_SIZE} can be indexed")
+    counts = _core.Space(space.local, space.offload, space.channels)
+    value, index, above, histogram = counts.search(
+        tables.value,
+        tables.server_energy,
+        tables.server_energy_max,
+        tables.fairest,
+        start,
+        stop,
+        query.keep,
+        query.above,
+        query.bins,
+        query.low,
+        query.high,
+        *tables.slack,
+        threads,
+    )
+    return Found(value, index, above, histogram, stop - start)

@@ -1,0 +1,31 @@
+"""`semopt backends`: which backends there are, and why the others are not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def backends(
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the list as JSON; - prints it.")
+    ] = None,
+) -> None:
+    """Say which backends can be used here, and why the others cannot."""
+    from ..backends import available, describe, why_not
+    from ..backends import NAMES
+
+    found = {name: why_not(name) for name in NAMES if name != "auto"}
+    if json:
+        from ..files import write_json
+
+        rows = [
+            {"name": name, "available": reason is None, "about": reason or describe(name)}
+            for name, reason in found.items()
+        ]
+        write_json(json, {"schema": 1, "auto": available()[-1], "backends": rows})
+    if json != "-":
+        for name, reason in found.items():
+            print(f"{name:6} {'no,' if reason else 'yes,'} {reason or describe(name)}")
+        print(f"auto   {available()[-1]}")

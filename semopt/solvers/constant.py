@@ -1,0 +1,108 @@
+"""The best fixed action for each kind of task: what any policy that looks at the slot must beat.
+
+Every user with the same task does the same thing, whatever the gains: local, raw or semantic at one
+grid level of power, frequency and extraction. Offloaders take the strongest sub-channels greedily.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from ..model import Actions, evaluate
+from ..problem import Floats, Integers, Problem
+from .preference import assign_by_preference
+
+LOCAL, RAW, SEMANTIC = range(3)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A fixed action for each kind of task.
+
+    Attributes
+    ----------
+    mode : (T,) int64, LOCAL, RAW or SEMANTIC
+    power, frequency, extraction : (T,) float64, place in the user's own range, 0 to 1
+    """
+
+    mode: Integers
+    power: Floats
+    frequency: Floats
+    extraction: Floats
+
+    def decide(self, problem: Problem, gain: Floats, task: Integers) -> Actions:
+        """Return the decisions (S, N) for slots gain (S, N, K), task (S, N)."""
+        users = problem.users
+        mode = self.mode[task]
+        channel = assign_by_preference(gain, mode != LOCAL)
+        offload = channel >= 0
+        semantic = offload & (mode == SEMANTIC)
+        frequency = mix(users.frequency_min, users.frequency_max, self.frequency[task])
+        # The upper end of the extraction range is raw mode: semantic mode stays below it.
+        top = np.minimum(problem.tasks.extraction_max[task], np.nextafter(1.0, 0.0))
+        extraction = np.minimum(mix(users.extraction_min, 1.0, self.extraction[task]), top)
+        return Actions(
+            channel,
+            np.where(offload, mix(users.power_min, users.power_max, self.power[task]), 0.0),
+            np.where(offload & ~semantic, users.frequency_min, frequency),
+            np.where(semantic, extraction, 1.0),
+        )
+
+
+def mix(low: Floats, high: Floats | float, share: Floats) -> Floats:
+    """Return the value at a share of a range."""
+    return low + (high - low) * share
+
+
+def mean_qoe(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
+    """Return the mean QoE a task; a task that breaks a limit scores 0."""
+    outcome = evaluate(problem, actions, gain, task)
+    return float(np.where(outcome.violations == 0, outcome.qoe, 0.0).mean())
+
+
+def fit(problem: Problem, gain: Floats, task: Integers) -> Constant:
+    """Return the best fixed actions on slots gain (S, N, K), task (S, N).
+
+    Coordinate ascent over one kind of task at a time, from each pattern of modes.
+    """
+    kinds = len(problem.tasks.names)
+    best, best_value = None, -np.inf
+    for modes in product((LOCAL, RAW, SEMANTIC), repeat=kinds):
+        policy = Constant(np.array(modes), *(np.full(kinds, share) for share in (1.0, 1.0, 0.5)))
+        policy, value = ascend(problem, policy, gain, task)
+        if value > best_value:
+            best, best_value = policy, value
+    assert best is not None
+    return best
+
+
+def ascend(
+    problem: Problem, policy: Constant, gain: Floats, task: Integers
+) -> tuple[Constant, float]:
+    """Improve one variable of one kind of task at a time until nothing improves."""
+    grid = problem.grid
+    levels = {"power": grid.power, "frequency": grid.frequency, "extraction": grid.extraction}
+    value = mean_qoe(problem, policy.decide(problem, gain, task), gain, task)
+    improved = True
+    while improved:
+        improved = False
+        for kind in range(len(policy.mode)):
+            for name in VARIABLES[policy.mode[kind]]:
+                for share in np.linspace(0.0, 1.0, levels[name]) if levels[name] > 1 else [1.0]:
+                    shares = getattr(policy, name).copy()
+                    shares[kind] = share
+                    trial = Constant(**{**vars(policy), name: shares})
+                    reached = mean_qoe(problem, trial.decide(problem, gain, task), gain, task)
+                    if reached > value + 1e-12:
+                        policy, value, improved = trial, reached, True
+    return policy, value
+
+
+VARIABLES = {
+    LOCAL: ("frequency",),
+    RAW: ("power",),
+    SEMANTIC: ("power", "frequency", "extraction"),
+}

@@ -1,0 +1,245 @@
+"""Every joint action of the grid scored: ground truth that assumes nothing about structure.
+
+The joint actions are numbered (`backends.space`) and searched range by range, so that memory is
+flat in the size of the space, progress is known, and a stopped search can be taken up again:
+
+    best = max over index of  sum_n value_n[action of user n beside m offloaders on its channel]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from hashlib import sha256
+from math import inf
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .. import backends
+from ..backends import Backend, Found, Query, Space, Tables
+from ..backends.tables import MAX_SIZE
+from ..files import write_atomically
+from ..problem import Problem
+from ..result import Result, Status
+from .feasibility import explain
+
+REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit
+_STEP = 0.2  # s, of one range: how long Ctrl-C and the progress bar wait at most
+_SAMPLE = Space((64, 64), (4096, 4096), 2)  # what the machine's speed is estimated on
+_TABULATED = 2e6  # scores a second that any backend tabulates at least
+
+
+def solve(
+    problem: Problem,
+    *,
+    backend: str = "auto",
+    time_limit: float | None = None,
+    progress: Callable[[float], None] | None = None,
+    checkpoint: str | Path | None = None,
+    query: Query | None = None,
+    threads: int = 0,
+) -> Result:
+    """Score every canonical joint action and return the best.
+
+    Parameters
+    ----------
+    problem : any objective; the limit on the server's energy is honoured
+    backend : a name of `backends.NAMES`
+    time_limit : s, after which the best so far is returned; allows spaces of any duration
+    progress : called with the share of joint actions examined so far, 0 to 1
+    checkpoint : file that a stopped search leaves, and from which it is taken up again
+    query : what to report besides the best: the k best, how many score above a value, a histogram
+    threads : how many to use; 0 for every core
+
+    Raises
+    ------
+    ValueError
+        For a space that would take over 60 s and has no time limit, one of 2^63 joint actions or
+        more, or a checkpoint of another problem.
+    """
+    begun = perf_counter()
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit = {time_limit}: must be above 0 s")
+    size = problem.joint_actions()
+    chosen = backends.get(backend)
+    if time_limit is None or size > MAX_SIZE:
+        refuse_if_long(problem, chosen, size, threads)
+    query = query or Query()
+    tables = backends.tabulate(problem, backend=chosen.name, threads=threads)
+    file = Path(checkpoint) if checkpoint is not None else None
+    name = fingerprint(problem, query) if file else ""
+    state = State(0, backends.nothing(query.bins))
+    if file and file.exists():
+        state = load(file, name, query)
+    deadline = inf if time_limit is None else begun + time_limit
+    state = run(tables, chosen, query, state, deadline, progress, threads)
+    complete = state.next == size
+    if file:
+        file.unlink(missing_ok=True) if complete else save(file, name, state)
+    return answer(problem, tables, chosen.name, query, state, complete)
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a search has come: what was found below joint action `next`."""
+
+    next: int
+    found: Found
+
+
+def run(
+    tables: Tables,
+    backend: Backend,
+    query: Query,
+    state: State,
+    deadline: float,
+    progress: Callable[[float], None] | None,
+    threads: int,
+) -> State:
+    """Search ranges of about `_STEP` until the end, the deadline or Ctrl-C."""
+    size, step = tables.space.size, 1 << 20
+    try:
+        while state.next < size and (now := perf_counter()) < deadline:
+            stop = min(state.next + step, size)
+            # One assignment takes the range in: Ctrl-C falls before it or after it.
+            state = State(
+                stop,
+                state.found.merged(
+                    backend.search(tables, state.next, stop, query, threads), query.keep
+                ),
+            )
+            if progress:
+                progress(state.next / size)
+            took = perf_counter() - now
+            step = max(1, int(step * min(8.0, _STEP / max(took, 1e-6))))
+    except KeyboardInterrupt:
+        pass
+    return state
+
+
+def answer(
+    problem: Problem, tables: Tables, backend: str, query: Query, state: State, complete: bool
+) -> Result:
+    """Return what a search, complete or not, proves."""
+    found = state.found
+    details: dict[str, Any] = {"examined": state.next}
+    if query.keep > 1:
+        best = zip(found.value.tolist(), found.index.tolist(), strict=True)
+        details["best"] = [{"objective": value, "index": index} for value, index in best]
+    if query.above is not None:
+        details["above"] = found.above
+    if query.bins:
+        details["histogram"] = {
+            "low": query.low,
+            "high": query.high,
+            "counts": found.histogram.tolist(),
+        }
+    result = Result(problem, "exhaustive", backend, Status.LIMIT_REACHED, details=details)
+    if len(found.value):
+        objective = float(found.value[0])
+        decision = backends.decode(problem, int(found.index[0]))
+        result = replace(result, actions=decision, objective=objective)
+    if not complete:
+        return replace(result, upper_bound=tables.bound())
+    if result.actions is None:
+        return replace(result, status=Status.INFEASIBLE, infeasibility=explain(problem))
+    return replace(result, status=Status.OPTIMAL, upper_bound=result.objective)
+
+
+def refuse_if_long(problem: Problem, backend: Backend, size: int, threads: int) -> None:
+    """Raise an error that says the size, the time and the way out, for a space that takes long."""
+    space = Space.of(problem)
+    entries = sum(space.list_total(n) for n in range(len(problem.task)))
+    if size <= MAX_SIZE and max(size / _SAMPLE.size, entries / _TABULATED) < 1:
+        return
+    seconds = size / speed(backend, threads) + entries / _TABULATED
+    if size > MAX_SIZE:
+        raise ValueError(
+            f"exhaustive: {size} joint actions, at most 2^63 - 1 can be numbered (they would take "
+            f"about {duration(seconds)}): use method 'exact'"
+        )
+    if seconds > REFUSED:
+        raise ValueError(
+            f"exhaustive: {size} joint actions would take about {duration(seconds)} on backend "
+            f"{backend.name!r}, above {REFUSED:.0f} s: use method 'exact', which finds the same "
+            "optimum, or set a time limit"
+        )
+
+
+def speed(backend: Backend, threads: int) -> float:
+    """Return how many joint actions a second a backend scores here, measured on a small space."""
+    rng = np.random.default_rng(0)
+    totals = [_SAMPLE.list_total(n) for n in range(len(_SAMPLE.local))]
+    tables = Tables(_SAMPLE, tuple(rng.random(total) for total in totals))
+    count = 1 << (20 if backend.name == "numpy" else 24)
+    backend.search(tables, 0, 1 << 16, Query(), threads)  # threads and tables warm
+    start = perf_counter()
+    backend.search(tables, 0, count, Query(), threads)
+    return count / (perf_counter() - start)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    for unit, length in (("years", 365.25 * 86400), ("days", 86400), ("hours", 3600)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def fingerprint(problem: Problem, query: Query) -> str:
+    """Return a digest of everything that a search depends on."""
+    digest = sha256()
+
+    def take(value: Any) -> None:
+        if is_dataclass(value):
+            for field in fields(value):
+                if field.compare:
+                    take(getattr(value, field.name))
+        elif isinstance(value, tuple):
+            for part in value:
+                take(part)
+        else:
+            data = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+            digest.update(len(data).to_bytes(8, "little") + data)
+
+    take(problem)
+    take(query)
+    return digest.hexdigest()
+
+
+def save(file: Path, name: str, state: State) -> None:
+    """Write a checkpoint."""
+    found = state.found
+    content = {
+        "schema": 1,
+        "problem": name,
+        "next": state.next,
+        "best": [
+            [v.hex(), i] for v, i in zip(found.value.tolist(), found.index.tolist(), strict=True)
+        ],
+        "above": found.above,
+        "histogram": found.histogram.tolist(),
+    }
+    write_atomically(file, json.dumps(content))
+
+
+def load(file: Path, name: str, query: Query) -> State:
+    """Read a checkpoint of the same problem and query."""
+    try:
+        content = json.loads(file.read_text())
+        if content["problem"] != name:
+            raise ValueError("it is of another problem or query")
+        found = Found(
+            np.array([float.fromhex(v) for v, _ in content["best"]], dtype=np.float64),
+            np.array([i for _, i in content["best"]], dtype=np.int64),
+            int(content["above"]),
+            np.array(content["histogram"], dtype=np.int64),
+            int(content["next"]),
+        )
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ValueError(f"checkpoint {file}: cannot be taken up: {fault}") from fault
+    return State(int(content["next"]), found)

@@ -1,0 +1,112 @@
+"""The command line as its users meet it: run in a process of its own where that matters."""
+
+import json
+import subprocess
+import sys
+from math import isclose
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from semopt.cli import app
+from tolerances import CASES
+
+HEAVY = {"torch", "scipy", "numba", "cvxpy", "matplotlib", "transformers", "pandas", "cupy"}
+
+
+def run(*arguments):
+    """Run the command line in this process, faults included."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+def semopt(*arguments):
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "semopt", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_solve_loads_no_heavy_package():
+    code = "import sys; from semopt.cli import app; app(['solve'], standalone_mode=False); "
+    code += f"print('loaded:', sorted({HEAVY!r} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_json_on_standard_output_is_one_document_of_the_contract():
+    out = semopt("solve", "tiny", "--json", "-")
+    assert out.returncode == 0
+    document = json.loads(out.stdout)
+    keys = {"schema", "method", "backend", "status", "objective", "upper_bound", "gap", "seconds"}
+    assert keys | {"joint_actions", "readings", "problem", "users"} <= document.keys()
+    assert document["schema"] == 1
+    assert document["status"] == "optimal"
+    assert isclose(sum(u["qoe"] for u in document["users"]), document["objective"], rel_tol=CASES)
+    assert document["problem"]["slot"]["tasks"] == [u["task"] for u in document["users"]]
+
+
+def test_table_names_every_user_and_the_gain_over_local():
+    out = run("solve", "paper")
+    assert out.exit_code == 0
+    for word in ("image", "vqa", "semantic 1", "raw 0", "optimal", "all-local reaches"):
+        assert word in out.output
+    assert max(len(line) for line in out.output.splitlines()) <= 80
+
+
+def test_many_slots_report_their_means(tmp_path):
+    file = tmp_path / "means.json"
+    out = run("solve", "--slots", "40", "--seed", "3", "--json", str(file))
+    assert out.exit_code == 0
+    assert "QoE" in out.output
+    document = json.loads(file.read_text())
+    assert len(document["slots"]) == 40
+    objectives = [slot["objective"] for slot in document["slots"]]
+    assert isclose(document["mean"]["qoe"], sum(objectives) / 80, rel_tol=CASES)
+    again = run("solve", "--slots", "40", "--seed", "3", "--json", "-")
+    assert json.loads(again.output)["slots"] == document["slots"]
+
+
+def test_a_seed_draws_the_first_slot():
+    one = json.loads(run("solve", "--seed", "3", "--json", "-").output)
+    many = json.loads(run("solve", "--slots", "2", "--seed", "3", "--json", "-").output)
+    assert one["objective"] == many["slots"][0]["objective"]
+
+
+def test_explain_says_what_alternatives_cost():
+    out = run("explain", "paper", "--user", "1")
+    assert out.exit_code == 0
+    assert "local" in out.output
+    assert "loses" in out.output
+    assert "0.1034" in out.output  # raw to local: the own change and the loss of the slot agree
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["solve", "papr"], ["paper"]),
+        (["solve", "--method", "best"], ["best", "exact"]),
+        (["solve", "--backend", "tpu"], ["backend", "tpu"]),
+        (["solve", "--slots", "0"], ["slots"]),
+        (["solve", "--slots", "3", "--explain"], ["--explain"]),
+        (["solve", "--method", "local", "--time-limit", "3"], ["time_limit", "local"]),
+        (["explain", "--user", "9"], ["user", "9"]),
+        (["solve", "--json", "/nowhere/x.json"], ["/nowhere/x.json"]),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_2(arguments, words):
+    out = semopt(*arguments)
+    assert out.returncode == 2
+    assert out.stdout == ""
+    assert "Traceback" not in out.stderr
+    for word in words:
+        assert word in out.stderr
+
+
+def test_no_partial_file_is_left(tmp_path):
+    target = tmp_path / "folder"
+    target.mkdir()
+    out = semopt("solve", "--json", str(target))
+    assert out.returncode == 2
+    assert list(tmp_path.iterdir()) == [target]
+    assert list(target.iterdir()) == []
+    assert list(Path(tmp_path).glob(".*")) == []
