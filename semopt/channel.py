@@ -35,7 +35,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf, log, sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -188,16 +187,30 @@ class Gains:
         self._keys = [stream_key(seed, purpose) for purpose in range(PURPOSES)]
         self._alpha = channel.path_loss_exponent or 0.0
         self._mean = self._each("mean_gain")
-        self._walks: Walks | None = None
-        if channel.model == "trace":
-            self._trace = load_trace(Path(channel.file or ""))
-            if self._trace.shape[1:] != self.shape:
-                raise ValueError(
-                    f"channel.file = {channel.file}: gains of {users} users on {channels} channels "
-                    f"are expected, got {self._trace.shape[1]} and {self._trace.shape[2]}"
-                )
-        elif channel.model != "mobility":
+        if channel.model != "mobility":
             self._mean = self._mean * self._each("distance") ** -self._alpha
+        self._walks: Walks | None = None
+        self._scratch = np.empty((0, users))
+        low, high = channel.gain_range or (0.0, inf)
+        law, a, b = (rayleigh_within if channel.gain_range else rayleigh), low, high
+        match channel.model:
+            case "uniform":
+                law = uniform
+            case "rician" if channel.gain_range:
+                law, a, b = uniform, 0.0, 1.0  # of which _rician_within makes gains
+            case "rician":
+                k = channel.rician_k or 0.0
+                law, a, b = rician, sqrt(k / (k + 1.0)), sqrt(0.5 / (k + 1.0))
+            case "trace":
+                self._trace = load_trace(Path(channel.file or ""))
+                if self._trace.shape[1:] != self.shape:
+                    raise ValueError(
+                        f"channel.file = {channel.file}: gains of {users} users on {channels} "
+                        f"channels are expected, got {self._trace.shape[1]} and "
+                        f"{self._trace.shape[2]}"
+                    )
+        self._law: tuple[Law, Floats, Floats] = law, np.full(users, a), np.full(users, b)
+        self._nepers = np.full(users, (channel.shadowing_db or 0.0) * log(10.0) / 10.0)
 
     def _each(self, name: str) -> Floats:
         """Return a field of the channel for each user, 1 where not given: (1, N)."""
@@ -227,36 +240,39 @@ class Gains:
             )
         if out.size == 0:
             return
-        channel, users = self.channel, self.shape[0]
-        low, high = (np.full(users, end) for end in channel.gain_range or (0.0, inf))
-        fade = rayleigh_within if channel.gain_range else rayleigh
-        match channel.model:
-            case "rayleigh":
-                self._fill(fade, out, FADING, rows, self._mean, low, high)
-            case "uniform":
-                self._fill(uniform, out, FADING, rows, self._mean, low, high)
-            case "rician" if channel.gain_range:
-                self._fill(uniform, out, FADING, rows, self._mean, 0.0 * low, 0.0 * low + 1.0)
-                for n, (power, below) in enumerate(self._rician_within):
-                    out[:, n] = np.interp(out[:, n], below, power)
-            case "rician":
-                k = channel.rician_k or 0.0
-                sight, scatter = sqrt(k / (k + 1.0)), sqrt(0.5 / (k + 1.0))
-                parts = np.full(users, sight), np.full(users, scatter)
-                self._fill(rician, out, FADING, rows, self._mean, *parts)
-            case "shadowed":
-                shadow = np.empty((len(out), users, 1))
-                nepers = np.full(users, (channel.shadowing_db or 0.0) * log(10.0) / 10.0)
-                self._fill(lognormal, shadow, SHADOWING, rows, self._mean, nepers, nepers)
-                self._fill(fade, out, FADING, rows, shadow.reshape(-1, users), low, high)
-            case "jakes":
-                slot, *_ = fading.counters((len(out), 1, 1), rows)
-                turns = (channel.doppler_hz or 0.0) * (channel.slot or 0.0) * slot[..., 0]
-                self._fill_waves(out, rows, self._mean, np.broadcast_to(turns, out.shape[:2]))
-            case "mobility":
-                self._fill_waves(out, rows, *self._walk(len(out), rows))
+        match self.channel.model:
             case "trace":
                 self._copy_trace(out, rows)
+            case "jakes":
+                self._fill_waves(out, rows, self._mean, self._turns(len(out), rows))
+            case "mobility":
+                self._fill_waves(out, rows, *self._walk(len(out), rows))
+            case "shadowed":
+                self._fill(self._law, out, FADING, rows, self._shadowed_mean(len(out), rows))
+            case _:
+                self._fill(self._law, out, FADING, rows, self._mean)
+        if self.channel.model == "rician" and self.channel.gain_range:
+            for n, (power, below) in enumerate(self._rician_within):
+                out[:, n] = np.interp(out[:, n], below, power)
+
+    def _room(self, count: int) -> Floats:
+        """Return memory for a value of each row and user, the same while the rows are as many."""
+        if len(self._scratch) != count:
+            self._scratch = np.empty((count, self.shape[0]))
+        return self._scratch
+
+    def _shadowed_mean(self, count: int, rows: Rows) -> Floats:
+        mean = self._room(count)
+        law = lognormal, self._nepers, self._nepers
+        self._fill(law, mean[:, :, None], SHADOWING, rows, self._mean)
+        return mean
+
+    def _turns(self, count: int, rows: Rows) -> Floats:
+        """Return the way of jakes in wave lengths, Doppler shift x time: (rows, N)."""
+        turns = self._room(count)
+        turns[:] = fading.counters((count, 1, 1), rows)[0][..., 0]
+        turns *= (self.channel.doppler_hz or 0.0) * (self.channel.slot or 0.0)
+        return turns
 
     @cached_property
     def _rician_within(self) -> list[tuple[Floats, Floats]]:
@@ -280,22 +296,23 @@ class Gains:
             tables.append((power * mean, (below - below[0]) / share))
         return tables
 
-    def _fill(self, law: Law, out: Floats, purpose: int, *arguments: Any) -> None:
+    def _fill(
+        self, law: tuple[Law, Floats, Floats], out: Floats, purpose: int, rows: Rows, mean: Floats
+    ) -> None:
+        function, a, b = law
         key = self._keys[purpose]
         if worth_compiling(out.size):
             from . import compiled
 
-            compiled.filler(law)(out, key, *arguments)
+            compiled.filler(function)(out, key, rows, mean, a, b)
         else:
-            fading.fill(law, out, key, *arguments)
+            fading.fill(function, out, key, rows, mean, a, b)
 
     def _fill_waves(self, out: Floats, rows: Rows, mean: Floats, travel: Floats) -> None:
         if worth_compiling(out.size * SINUSOIDS):
             from . import compiled
 
-            compiled.fill_waves(
-                out, self._keys[PATHS], rows, mean, np.require(travel, requirements=["C", "W"])
-            )
+            compiled.fill_waves(out, self._keys[PATHS], rows, mean, travel)
         else:
             fading.fill_waves(out, self._keys[PATHS], rows, mean, travel)
 
