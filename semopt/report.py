@@ -67,7 +67,7 @@ def print_result(result: Result, name: str) -> None:
         )
     console.print(line + ".", highlight=False)
     console.print(
-        f"{result.status.word}: {result.status.sentence}. {problem.joint_actions():,} joint "
+        f"{result.status.word}: {result.status.sentence}. {count(problem.joint_actions())} joint "
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         highlight=False,
     )
@@ -76,6 +76,14 @@ def print_result(result: Result, name: str) -> None:
 def slim_table(title: str) -> Table:
     """Return an empty table without vertical rules: eleven columns fit eighty characters."""
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+
+
+def count(number: int) -> str:
+    """Return a count that may have hundreds of digits."""
+    if number < 10**15:
+        return f"{number:,}"
+    digits = str(number)
+    return f"about {digits[0]}.{digits[1:3]}e{len(digits) - 1}"
 
 
 def print_infeasible(result: Result) -> None:

@@ -7,7 +7,7 @@ are no units but SI.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -243,16 +243,11 @@ class Scenario(Document):
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
         given = self.channel.model_dump(exclude_none=True)
-
-        def several(value: float | list[float]) -> float | tuple[float, ...]:
-            return tuple(value) if isinstance(value, list) else value
-
-        si: dict[str, tuple[str, Callable[..., Any]]] = {
+        si = {
             "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
             "slot": ("slot_ms", lambda ms: ms / KILO),
-            "mean_gain": ("mean_gain", several),
-            "distance": ("distance_m", several),
-            "speed": ("speed_mps", several),
+            "distance": ("distance_m", lambda m: tuple(m) if isinstance(m, list) else m),
+            "speed": ("speed_mps", float),
             "file": ("file", lambda name: self.folder / name),
             "gain_range": ("gain_range", tuple),
         }

@@ -9,8 +9,8 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, Status, evaluate, solve
+from semopt.backends.space import local_actions, offload_actions
 from semopt.problem import Grid
-from semopt.solvers.cells import local_actions, offload_actions
 from tolerances import OBJECTIVE
 
 

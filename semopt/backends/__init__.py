@@ -24,7 +24,6 @@ __all__ = [
     "Tables",
     "available",
     "decode",
-    "describe",
     "encode",
     "evaluate",
     "get",
@@ -63,12 +62,6 @@ def why_not(name: str) -> str | None:
 def available() -> list[str]:
     """Return the names of the backends that can be used here, from the plainest to the fastest."""
     return [name for name in _MODULES if why_not(name) is None]
-
-
-def describe(name: str) -> str:
-    """Return what a backend that can be used here runs on."""
-    about: str = import_module(f".{_MODULES[name]}", __name__).describe()
-    return about
 
 
 def get(name: str = "auto") -> Backend:

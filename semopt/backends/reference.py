@@ -15,11 +15,6 @@ from .tables import Found, Query, Tables, nothing
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
 
 
-def describe() -> str:
-    """Return what this backend runs on."""
-    return f"NumPy {np.__version__}, one thread"
-
-
 def evaluate(
     problem: Problem,
     actions: Actions,

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..backends.core import setting
+from ..backends.space import local_actions, offload_actions
 from ..model import LIMITS
 from ..problem import Floats, Problem
 from ..result import Infeasibility
-from .cells import best_local, local_actions, offload_actions, score
+from .cells import best_local, score
 
 Flags = NDArray[np.bool_]
 
