@@ -1,13 +1,15 @@
 """The loops of fading.py compiled by Numba: threads over blocks of rows, SIMD over the rows of one.
 
 The laws and streams are inlined before LLVM sees them (calls would keep it from using SIMD). No
-fast-math: the bits are those of NumPy. Compiled code is cached on disk where Numba can write it.
+fast-math: the bits are those of NumPy. Compiled code is kept on disk where Numba can write.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -36,8 +38,20 @@ for function in (
 ):
     register_jitable(inline="always")(function)
 
-parallel = numba.njit(parallel=True, cache=True, error_model="numpy")
 ROWS = 64  # a block: long enough for SIMD, short enough to share out
+
+
+def parallel(function: Callable[..., None], name: str) -> Callable[..., None]:
+    """Compile a loop.
+
+    Its name on disk tells versions of the inlined modules apart: Numba looks at this file alone.
+    """
+    sources = b"".join(Path(str(m.__file__)).read_bytes() for m in (streams, fading))
+    function.__qualname__ = f"{name}_{sha256(sources).hexdigest()[:16]}"
+    compiled: Callable[..., None] = numba.njit(parallel=True, cache=True, error_model="numpy")(
+        function
+    )
+    return compiled
 
 
 @cache
@@ -56,10 +70,10 @@ def filler(law: Law) -> Callable[..., None]:
                         u, v = uniforms(key, slot, lane, U64(n), U64(k))
                         out[i, n, k] = law(u, v, mean[each * i, n], a[n], b[n])
 
-    return parallel(fill)  # type: ignore[no-any-return]
+    return parallel(fill, f"fill_{law.__name__}")
 
 
-def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
+def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     for block in numba.prange((len(out) + ROWS - 1) // ROWS):
         start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
@@ -72,14 +86,16 @@ def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
                     if rows.lane_step == 0:  # one lane: its waves are drawn once a block
                         cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
                         for i in range(start, stop):
-                            x, y = circle(cosine * travel[i, n] + phase)
+                            slot = U64(rows.slot + rows.slot_step * i)
+                            x, y = circle(doppler * cosine * slot + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                     else:
                         for i in range(start, stop):
                             lane = U64(rows.lane + rows.lane_step * i)
                             cosine, phase = wave(key, U64(index), lane, U64(n), U64(k))
-                            x, y = circle(cosine * travel[i, n] + phase)
+                            slot = U64(rows.slot + rows.slot_step * i)
+                            x, y = circle(doppler * cosine * slot + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                 for i in range(start, stop):
@@ -88,7 +104,7 @@ def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
                     out[i, n, k] = mean[each * i, n] * (power * (1.0 / SINUSOIDS))
 
 
-fill_waves = parallel(_fill_waves)
+fill_waves = parallel(_fill_waves, "fill_waves")
 
 
 def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
@@ -103,4 +119,4 @@ def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
             out[i, n] = kind
 
 
-fill_tasks = parallel(_fill_tasks)
+fill_tasks = parallel(_fill_tasks, "fill_tasks")

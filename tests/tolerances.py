@@ -12,3 +12,7 @@ ELEMENTARY = 2.0
 # or less, and sums of terms of one sign keep their relative error (double, single precision).
 TWINS = 1e-13
 TWINS_SINGLE = 1e-5
+# Elementary functions against extended precision, in units of the last place.
+ULPS = 2.5
+# Below this p-value a sample is said not to follow its law; seeds are fixed.
+SIGNIFICANCE = 1e-2

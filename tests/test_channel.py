@@ -1,0 +1,536 @@
+"""Channels against the laws that they are named after; seeds are fixed, so nothing can flake."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from semopt import channel as channel_module
+from semopt import compiled, fading, streams
+from semopt.channel import Channel, Gains, Heads, draw_gains, draw_tasks
+from semopt.scenario import Scenario
+from semopt.walks import Walks
+from tolerances import SIGNIFICANCE, ULPS
+
+PAPER = Channel("rayleigh", mean_gain=0.5, gain_range=(0.1, 1.0))
+JAKES = Channel("jakes", doppler_hz=20.0, slot=5e-4)
+WALK = Channel("mobility", speed=2.0, slot=0.1, distance=80.0, path_loss_exponent=3.0)
+MODELS = {
+    "rayleigh": Channel("rayleigh", path_loss_exponent=2.0, distance=(1.0, 2.0, 4.0)),
+    "conditioned": PAPER,
+    "uniform": Channel("uniform", gain_range=(0.2, 0.7)),
+    "rician": Channel("rician", rician_k=4.0, mean_gain=2.0),
+    "rician within": Channel("rician", rician_k=4.0, gain_range=(0.5, 2.0)),
+    "shadowed": Channel("shadowed", shadowing_db=6.0),
+    "shadowed within": Channel("shadowed", shadowing_db=6.0, gain_range=(0.1, inf)),
+    "jakes": JAKES,
+    "mobility": WALK,
+}
+
+
+def lanes(channel, seed, slot, count, users, channels, first=0):
+    out = np.empty((count, users, channels))
+    Gains(channel, seed, users, channels).lanes(out, slot, first)
+    return out
+
+
+# ---------------------------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize(
+    ("key", "counter", "words"),
+    [  # known answers that its authors publish with Philox4x32-10
+        ("00000000 00000000", "00000000 " * 4, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ("ffffffff ffffffff", "ffffffff " * 4, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            "a4093822 299f31d0",
+            "243f6a88 85a308d3 13198a2e 03707344",
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ],
+)
+def test_philox_gives_the_known_answers(key, counter, words):
+    def parse(text):
+        return [np.uint64(int(word, 16)) for word in text.split()]
+
+    assert list(streams.philox(tuple(parse(key)), *parse(counter))) == parse(words)
+
+
+def test_uniforms_lie_in_the_open_interval():
+    ends = np.array([0, 0xFFFFFFFF], dtype=np.uint64)
+    low, high = streams.unit(ends, ends)
+    assert low == 2.0**-53
+    assert high == 1.0 - 2.0**-53
+
+
+def test_elementary_functions_agree_with_extended_precision():
+    rng = np.random.default_rng(1)
+    spread = np.exp(rng.uniform(-600, 600, 100_000))
+    near_one = 1 + rng.uniform(-1e-3, 1e-3, 100_000)
+    for x in (spread, near_one, rng.random(100_000)):
+        exact = np.log(x.astype(np.longdouble))
+        assert (
+            np.max(np.abs(streams.log(x) - exact) / np.spacing(np.abs(exact.astype(float)))) < ULPS
+        )
+    x = rng.uniform(-690, 690, 100_000)
+    exact = np.exp(x.astype(np.longdouble))
+    assert np.max(np.abs(streams.exp(x) / exact - 1)) < ULPS * 2.0**-52
+    turns = rng.uniform(-1000, 1000, 100_000)
+    angle = 2 * np.arccos(np.longdouble(-1)) * (turns - np.round(turns)).astype(np.longdouble)
+    cosine, sine = streams.circle(turns)
+    assert np.max(np.abs(cosine - np.cos(angle))) < ULPS * 2.0**-53
+    assert np.max(np.abs(sine - np.sin(angle))) < ULPS * 2.0**-53
+
+
+# ----------------------------------------------------------------------------- laws of one slot
+
+
+def truncated(law, low, high):
+    below, above = law.cdf(low), law.cdf(high)
+    return lambda x: (law.cdf(x) - below) / (above - below)
+
+
+def suzuki(x, low=0.0, high=inf):
+    """P(gain < x) for a log-normal local mean of 6 dB: Gauss-Hermite over the shadow."""
+    shadow, weight = np.polynomial.hermite_e.hermegauss(150)
+    mean = 10 ** (0.6 * shadow)
+    part = np.expm1(-(x[:, None] - low) / mean) / np.expm1(-(high - low) / mean)
+    return part @ weight / np.sqrt(2 * np.pi)
+
+
+LAWS = {
+    "conditioned": truncated(stats.expon(scale=0.5), 0.1, 1.0),
+    "uniform": stats.uniform(0.2, 0.5).cdf,
+    "rician": stats.ncx2(2, 2 * 4.0, scale=2.0 / (2 * 5.0)).cdf,
+    "rician within": truncated(stats.ncx2(2, 2 * 4.0, scale=1.0 / (2 * 5.0)), 0.5, 2.0),
+    "shadowed": suzuki,
+    "shadowed within": lambda x: suzuki(x, 0.1, inf),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_gains_follow_their_law(name):
+    gain = draw_gains(MODELS[name], 7, 0, 20_000, 1, 1).ravel()
+    assert stats.kstest(gain, LAWS[name]).pvalue > SIGNIFICANCE
+
+
+def test_rayleigh_mean_falls_with_distance_and_exponent():
+    gain = draw_gains(MODELS["rayleigh"], 3, 0, 20_000, 3, 2)
+    for n, mean in enumerate([1.0, 1 / 4, 1 / 16]):
+        law = stats.expon(scale=mean).cdf
+        assert stats.kstest(gain[:, n].ravel(), law).pvalue > SIGNIFICANCE
+
+
+def test_conditioned_gains_stay_in_their_range_whatever_the_mean():
+    for mean in (1e-9, 1e-3, 0.5, 1e6):
+        gain = draw_gains(Channel(mean_gain=mean, gain_range=(0.1, 1.0)), 0, 0, 5000, 2, 2)
+        assert gain.min() >= 0.1
+        assert gain.max() <= 1.0
+    assert (draw_gains(Channel(gain_range=(0.3, 0.3)), 0, 0, 5, 1, 1) == 0.3).all()
+
+
+def test_a_shadow_covers_all_channels_of_a_user():
+    gain = 10 * np.log10(draw_gains(MODELS["shadowed"], 1, 0, 20_000, 2, 2))
+    fading_db = 10 / np.log(10) * np.pi / np.sqrt(6)  # standard deviation of exponential power
+    expected = 36 / (36 + fading_db**2)
+    across = np.corrcoef(gain[:, 0, 0], gain[:, 0, 1])[0, 1]
+    between = np.corrcoef(gain[:, 0, 0], gain[:, 1, 0])[0, 1]
+    assert across == pytest.approx(expected, abs=0.02)
+    assert between == pytest.approx(0.0, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["rayleigh", "uniform", "rician", "jakes"])
+def test_users_channels_slots_and_seeds_are_independent(name):
+    channel = MODELS[name]
+    gain = lanes(channel, 11, 5, 20_000, 3, 2)
+    other = lanes(channel, 12, 5, 20_000, 3, 2)
+    columns = np.concatenate([gain.reshape(-1, 6), other.reshape(-1, 6)], axis=1)
+    # Ranks: uniform margins, so that a correlation has standard deviation 1/sqrt(rows).
+    ranks = stats.rankdata(columns, axis=0)
+    matrix = np.corrcoef(ranks, rowvar=False)
+    off = matrix[~np.eye(12, dtype=bool)]
+    assert np.abs(off).max() < 4.5 / np.sqrt(20_000)
+    lagged = np.corrcoef(ranks[:-1, 0], ranks[1:, 0])[0, 1]
+    assert abs(lagged) < 4.5 / np.sqrt(20_000)
+
+
+# ------------------------------------------------------------------------------ laws in time
+
+
+def field(seed, users, channels, slots, doppler):
+    """The complex field whose power jakes reports, from the waves themselves: (slots, N, K)."""
+    key = streams.stream_key(seed, streams.PATHS)
+    user = np.arange(users, dtype=np.uint64)[None, :, None]
+    entry = np.arange(channels, dtype=np.uint64)[None, None, :]
+    total = np.zeros((slots, users, channels), dtype=complex)
+    for index in range(fading.SINUSOIDS):
+        cosine, phase = fading.wave(key, np.uint64(index), np.uint64(0), user, entry)
+        way = doppler * np.arange(slots)[:, None, None]
+        total += np.exp(2j * np.pi * (cosine * way + phase))
+    return total / np.sqrt(fading.SINUSOIDS)
+
+
+def test_jakes_autocorrelation_is_the_bessel_function():
+    doppler, slots = JAKES.doppler_hz * JAKES.slot, 200
+    h = field(5, 100, 40, slots, doppler)
+    gain = draw_gains(JAKES, 5, 0, slots, 100, 40)
+    np.testing.assert_allclose(gain, np.abs(h) ** 2, rtol=1e-9, atol=1e-12)
+    correlation = (h * h[0].conj()).mean(axis=(1, 2))
+    expected = special.j0(2 * np.pi * doppler * np.arange(slots))
+    assert np.abs(correlation - expected).max() < 4.5 / np.sqrt(4000)
+    # The power's covariance is J0^2 but for what 32 waves in place of infinitely many take away.
+    covariance = (gain * gain[0]).mean(axis=(1, 2)) - 1.0
+    assert np.abs(covariance - expected**2).max() < 1 / fading.SINUSOIDS + 0.1
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_jakes_crosses_levels_at_the_rate_of_rice(level):
+    slots = 4000
+    amplitude = np.sqrt(draw_gains(JAKES, 9, 0, slots, 20, 10))
+    up = (amplitude[:-1] < level) & (amplitude[1:] >= level)
+    rate = up.sum() / (200 * (slots - 1) * JAKES.slot)
+    expected = np.sqrt(2 * np.pi) * JAKES.doppler_hz * level * np.exp(-(level**2))
+    assert rate == pytest.approx(expected, rel=0.06)
+
+
+def test_jakes_power_is_exponential_but_for_its_finite_number_of_waves():
+    gain = lanes(JAKES, 2, 1000, 20_000, 1, 1).ravel()
+    # The next term of the central limit theorem moves the law by x (2 - x) e^-x / (4 M).
+    assert stats.kstest(gain, "expon").statistic < 0.46 / 128 + 1.63 / np.sqrt(20_000)
+    assert gain.var() == pytest.approx(1 - 1 / fading.SINUSOIDS, abs=0.05)
+
+
+def walks(seed, count, stride):
+    key = streams.stream_key(seed, streams.WAYPOINTS)
+    return Walks(key, np.arange(count, dtype=np.uint64)[:, None], np.array([stride]))
+
+
+def at(slot):
+    return np.array([[slot]], dtype=np.uint64)
+
+
+@pytest.mark.parametrize("slot", [0, 300])
+def test_walkers_keep_the_stationary_law_of_random_waypoints(slot):
+    def cdf(r):  # Bettstetter, Resta and Santi (2003), within 0.1% of the exact law
+        return 12 / 73 * (13.5 * r**2 - 8.75 * r**4 + 4 / 3 * r**6)
+
+    assert stats.kstest(walks(4, 20_000, 0.02).radii(at(slot)).ravel(), cdf).pvalue > SIGNIFICANCE
+
+
+def test_walkers_go_their_stride_a_slot():
+    many, stride = walks(5, 1, 0.02), 0.02
+    radii = many.radii(np.arange(400, dtype=np.uint64)[:, None]).ravel()
+    steps = np.abs(np.diff(radii))
+    # Nobody comes closer by more than a stride, and whoever walks radially comes exactly so close.
+    assert steps.max() <= stride * (1 + 1e-9)
+    assert steps.max() > 0.99 * stride
+    standing = walks(5, 1, 0.0).radii(np.arange(3, dtype=np.uint64)[:, None])
+    np.testing.assert_array_equal(standing, np.full((3, 1), radii[0]))
+
+
+def test_mobility_has_the_mean_of_its_distance():
+    channel = Channel(
+        "mobility", speed=0.0, slot=0.1, distance=80.0, path_loss_exponent=2.5, mean_gain=5.0
+    )
+    gain = lanes(channel, 6, 12, 200, 1, 500)
+    away = 80.0 * walks(6, 200, 0.0).radii(at(12))
+    expected = 5.0 * np.maximum(away, 1.0) ** -2.5
+    np.testing.assert_allclose(gain.mean(axis=2), expected, rtol=0.25)
+    nearby = lanes(replace(channel, distance=0.5), 6, 12, 50, 1, 500)
+    np.testing.assert_allclose(nearby.mean(axis=2), 5.0, rtol=0.25)
+
+
+def test_mobility_fades_at_the_doppler_shift_of_its_speed():
+    fields = {"slot": 0.01, "distance": 9.0}
+    shift = 3.0 * channel_module.CARRIER / channel_module.LIGHT_SPEED
+    walk = draw_gains(Channel("mobility", speed=3.0, **fields), 1, 0, 20, 2, 2)
+    given = draw_gains(Channel("mobility", speed=3.0, doppler_hz=shift, **fields), 1, 0, 20, 2, 2)
+    jakes = draw_gains(Channel("jakes", doppler_hz=shift, slot=0.01), 1, 0, 20, 2, 2)
+    np.testing.assert_array_equal(walk, given)
+    np.testing.assert_allclose(walk, jakes, rtol=1e-12)  # no path loss: exponent 0
+
+
+# ------------------------------------------------------------- draws do not depend on the splitting
+
+
+@pytest.fixture(params=["numpy", "compiled"])
+def loops(request, monkeypatch):
+    monkeypatch.setattr(channel_module, "worth_compiling", lambda _: request.param == "compiled")
+    return request.param
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_split_gives_the_same_gains(name, loops):
+    whole = draw_gains(MODELS[name], 3, 0, 300, 3, 2)
+    gains = Gains(MODELS[name], 3, 3, 2)
+    for first, count in ((7, 90), (0, 1), (299, 1), (97, 203)):  # and in any order
+        part = np.empty((count, 3, 2))
+        gains.slots(part, first)
+        np.testing.assert_array_equal(part, whole[first : first + count])
+    for slot in (0, 9, 150, 40):
+        many = np.empty((70, 3, 2))
+        gains.lanes(many, slot)
+        np.testing.assert_array_equal(many[0], whole[slot])
+        np.testing.assert_array_equal(many[65:], lanes(MODELS[name], 3, slot, 5, 3, 2, first=65))
+        own = np.empty((200, 3, 2))
+        gains.slots(own, 0, lane=69)
+        np.testing.assert_array_equal(own[slot], many[69])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_loops_give_the_bits_of_numpy(name, threads, monkeypatch):
+    def both(draw):
+        monkeypatch.setattr(channel_module, "worth_compiling", lambda _: False)
+        plain = draw()
+        monkeypatch.setattr(channel_module, "worth_compiling", lambda _: True)
+        return plain, draw()
+
+    before = compiled.numba.get_num_threads()
+    compiled.numba.set_num_threads(min(threads, before))
+    try:
+        np.testing.assert_array_equal(*both(lambda: draw_gains(MODELS[name], 8, 50, 1000, 3, 2)))
+        np.testing.assert_array_equal(*both(lambda: lanes(MODELS[name], 8, 50, 1000, 3, 2)))
+        np.testing.assert_array_equal(*both(lambda: draw_tasks([1, 2, 3], 8, 50, 1000, 3)))
+    finally:
+        compiled.numba.set_num_threads(before)
+
+
+def test_more_users_or_channels_leave_the_others_as_they_are():
+    small, large = draw_gains(PAPER, 1, 0, 20, 2, 2), draw_gains(PAPER, 1, 0, 20, 5, 7)
+    np.testing.assert_array_equal(small, large[:, :2, :2])
+
+
+def test_small_draws_load_no_compiler():
+    code = (
+        "import sys; from semopt.channel import *; draw_gains(Channel(), 0, 0, 10, 2, 2);"
+        "draw_tasks([1, 1], 0, 0, 10, 2);"
+        "sys.exit('numba' in sys.modules or 'scipy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
+
+
+def test_large_draws_are_compiled():
+    assert channel_module.COMPILE_ABOVE > 10**6
+    whole = draw_gains(PAPER, 0, 0, channel_module.COMPILE_ABOVE // 4 + 1, 2, 2)
+    np.testing.assert_array_equal(whole[-10:], draw_gains(PAPER, 0, len(whole) - 10, 10, 2, 2))
+
+
+# ------------------------------------------------------------------------------------- tasks
+
+
+def test_tasks_have_their_shares():
+    task = draw_tasks([0.5, 0.0, 0.2, 0.3], 4, 0, 20_000, 2)
+    count = np.bincount(task.ravel(), minlength=4)
+    assert count[1] == 0
+    expected = 40_000 * np.array([0.5, 0.2, 0.3])
+    assert stats.chisquare(count[[0, 2, 3]], expected).pvalue > SIGNIFICANCE
+
+
+def test_tasks_do_not_depend_on_the_split():
+    whole = draw_tasks([1, 1, 1], 4, 0, 50, 3)
+    np.testing.assert_array_equal(draw_tasks([1, 1, 1], 4, 20, 30, 3), whole[20:])
+    out = np.empty((4, 3), dtype=np.int64)
+    Heads([1, 1, 1], 4).lanes(out, 7)
+    np.testing.assert_array_equal(out[0], whole[7])
+
+
+@pytest.mark.parametrize("share", [[], [-1.0, 2.0], [0.0, 0.0], [float("nan")], [[1.0]]])
+def test_bad_shares_are_refused(share):
+    with pytest.raises(ValueError, match="share"):
+        draw_tasks(share, 0, 0, 1, 1)
+
+
+# ------------------------------------------------------------------------------------ traces
+
+
+@pytest.fixture
+def measured():
+    return np.random.default_rng(0).uniform(0.1, 1.0, (4, 2, 3))
+
+
+def write_csv(file, gain, order=("gain", "slot", "user", "channel")):
+    rows = [
+        {"slot": s, "user": n, "channel": k, "gain": gain[s, n, k].item()}
+        for s, n, k in np.ndindex(gain.shape)
+    ]
+    np.random.default_rng(0).shuffle(rows)
+    lines = [",".join(repr(row[name]) for name in order) for row in rows]
+    file.write_text("\n".join([",".join(order), *lines]), encoding="utf-8")
+
+
+def write_parquet(file, gain):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    index = np.indices(gain.shape).reshape(3, -1)
+    columns = dict(zip(("slot", "user", "channel"), index, strict=True))
+    parquet.write_table(pyarrow.table({**columns, "gain": gain.ravel()}), file)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("g.npy", np.save), ("g.csv", write_csv), ("g.parquet", write_parquet)]
+)
+def test_a_trace_is_replayed_in_its_order_and_again(tmp_path, measured, name, write):
+    file = tmp_path / name
+    write(file, measured)
+    channel = Channel("trace", file=file)
+    np.testing.assert_array_equal(draw_gains(channel, 1, 2, 5, 2, 3), measured[[2, 3, 0, 1, 2]])
+    starts = lanes(channel, 1, 0, 200, 2, 3)
+    following = lanes(channel, 1, 1, 200, 2, 3)
+    rows = [int(np.flatnonzero((measured == start).all(axis=(1, 2)))[0]) for start in starts]
+    assert set(rows) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(following, measured[(np.array(rows) + 1) % 4])
+
+
+def test_a_trace_that_changed_is_read_again(tmp_path, measured):
+    file = tmp_path / "g.npy"
+    np.save(file, measured)
+    draw_gains(Channel("trace", file=file), 0, 0, 1, 2, 3)
+    np.save(file, np.concatenate([measured + 1, measured]))
+    gain = draw_gains(Channel("trace", file=file), 0, 0, 1, 2, 3)
+    np.testing.assert_array_equal(gain[0], measured[0] + 1)
+
+
+def csv(text):
+    return lambda file: file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        ("none.npy", lambda file: None, "No such file"),
+        ("g.txt", csv("1"), ".npy, .csv, .parquet"),
+        ("g.npy", csv("not an array"), "g.npy"),
+        ("g.npy", lambda file: np.save(file, np.ones((2, 2), dtype=int)), "floating-point"),
+        ("g.npy", lambda file: np.save(file, np.ones((2, 2))), "shape (slots, users, channels)"),
+        ("g.npy", lambda file: np.save(file, np.zeros((1, 2, 3))), "slot 0, user 0, channel 0"),
+        ("g.npy", lambda file: np.save(file, np.ones((1, 3, 2))), "2 users on 3 channels"),
+        ("g.npy", lambda file: np.save(file, np.array([{}]), allow_pickle=True), "allow_pickle"),
+        ("g.csv", csv("slot,user,gain\n0,0,1"), "missing: channel"),
+        ("g.csv", csv("slot,user,channel,gain\n"), "at least one row"),
+        ("g.csv", csv("slot,user,channel,gain\n0,0,x,1"), "g.csv"),
+        ("g.csv", csv("slot,user,channel,gain\n0,0,0,1\n0,1,1,1"), "one row for each of 1 slots"),
+        ("g.csv", csv("slot,user,channel,gain\n0,0,0,1\n0,0,0,1"), "one row for each"),
+        ("g.csv", csv("slot,user,channel,gain\n0,-1,0,1"), "count from 0"),
+        ("g.csv", csv("slot,user,channel,gain\n0,0.5,0,1"), "whole numbers"),
+        ("g.csv", csv("slot,user,channel,gain\n0,0,0,nan"), "finite gains above 0"),
+        ("g.parquet", csv("not parquet"), "g.parquet"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:loadtxt")
+def test_faults_of_a_trace_are_named(tmp_path, name, write, words):
+    file = tmp_path / name
+    write(file)
+    with pytest.raises(ValueError, match=r"channel\.file") as error:
+        draw_gains(Channel("trace", file=file), 0, 0, 1, 2, 3)
+    assert words in str(error.value)
+    assert name in str(error.value)
+
+
+# -------------------------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model": "raleigh"}, "'raleigh': one of rayleigh, uniform"),
+        ({"mean_gain": 0.0}, "channel.mean_gain = 0.0"),
+        ({"mean_gain": float("nan")}, "channel.mean_gain = nan"),
+        ({"mean_gain": (1.0, 2.0)}, "channel.mean_gain = (1.0, 2.0)"),
+        ({"distance": (1.0, -2.0)}, "channel.distance = (1.0, -2.0)"),
+        ({"gain_range": (1.0, 0.1)}, "channel.gain_range = (1.0, 0.1): 0 <= low <= high"),
+        ({"gain_range": (-1.0, 0.1)}, "channel.gain_range"),
+        ({"path_loss_exponent": -2.0}, "channel.path_loss_exponent = -2.0"),
+        ({"doppler_hz": 1.0}, "channel.doppler_hz = 1.0: not for model rayleigh"),
+        ({"model": "uniform"}, "channel.gain_range: missing"),
+        ({"model": "uniform", "gain_range": (0.0, inf)}, "channel.gain_range"),
+        ({"model": "rician", "rician_k": -1.0}, "channel.rician_k = -1.0"),
+        ({"model": "rician"}, "channel.rician_k: missing"),
+        ({"model": "shadowed", "shadowing_db": inf}, "channel.shadowing_db = inf"),
+        ({"model": "jakes", "doppler_hz": 1.0}, "channel.slot: missing"),
+        ({"model": "trace"}, "channel.file: missing"),
+        ({"model": "mobility", "slot": 1.0, "distance": 1.0}, "channel.speed: missing"),
+    ],
+)
+def test_bad_parameters_are_named(fields, words):
+    with pytest.raises(ValueError, match="channel") as error:
+        Channel(**fields)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "jakes", "doppler_hz": 1.0, "slot": 1.0},
+        {"model": "mobility", "speed": 1.0, "distance": 1.0, "slot": 1.0},
+        {"model": "trace", "file": "g.npy"},
+    ],
+)
+def test_a_range_is_refused_where_it_would_break_the_correlation(fields):
+    Channel(**fields)
+    with pytest.raises(ValueError, match=r"channel.gain_range = .* correlation"):
+        Channel(**fields, gain_range=(0.1, 1.0))
+
+
+def test_all_faults_come_together():
+    with pytest.raises(ValueError, match=r"speed.*mean_gain.*gain_range"):
+        Channel(mean_gain=-1.0, gain_range=(2.0, 1.0), speed=3.0)
+
+
+def test_shapes_that_disagree_are_named():
+    with pytest.raises(ValueError, match=r"channel.distance = \(1.0, 2.0\): .* each of 3 users"):
+        Gains(Channel(distance=(1.0, 2.0), path_loss_exponent=1.0), 0, 3, 2)
+    gains = Gains(PAPER, 0, 3, 2)
+    for out in (np.empty((5, 2, 3)), np.empty((5, 3, 2), dtype=np.float32)):
+        with pytest.raises(ValueError, match="out: a contiguous float64 array"):
+            gains.slots(out, 0)
+    for slot, lane in ((-1, 0), (0, -1), (2**32, 0), (2**32 - 1, 0)):
+        with pytest.raises(ValueError, match="slots and lanes from 0"):
+            gains.slots(np.empty((2, 3, 2)), slot, lane)
+
+
+def test_a_range_that_rician_gains_cannot_reach_is_refused():
+    channel = Channel("rician", rician_k=100.0, gain_range=(50.0, 60.0))
+    with pytest.raises(ValueError, match=r"channel\.gain_range = .* probability"):
+        draw_gains(channel, 0, 0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "law"),
+    [
+        (
+            {"model": "rician", "mean_gain": 2.0, "rician_k_db": 10.0},
+            Channel("rician", mean_gain=2.0, rician_k=10.0),
+        ),
+        (
+            {"model": "jakes", "mean_gain": 3.0, "doppler_hz": 5.0, "slot_ms": 2.0},
+            Channel("jakes", mean_gain=3.0, doppler_hz=5.0, slot=2e-3),
+        ),
+        (
+            {
+                "model": "mobility",
+                "speed_mps": 2.0,
+                "distance_m": 90.0,
+                "path_loss_exponent": 3.0,
+                "slot_ms": 10.0,
+            },
+            Channel(
+                "mobility",
+                speed=2.0,
+                distance=90.0,
+                path_loss_exponent=3.0,
+                slot=0.01,
+            ),
+        ),
+    ],
+)
+def test_scenarios_give_the_law_in_si_units(keys, law):
+    document = Scenario.load("tiny").to_dict() | {"channel": keys, "assumed": {}}
+    scenario = Scenario.from_dict(document)
+    assert scenario.channel_law() == law
+    assert scenario.draw(3, 1)[0].shape == (3, 2, 2)
