@@ -230,7 +230,7 @@ def _key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyP
             case "allowed":
                 words = f"must be {e['msg']}"
             case "too_short":
-                words = f"must have at least {context['min_length']} entries"
+                words = f"must have a length of at least {context['min_length']}"
             case "literal_error":
                 words = f"must be {context['expected']}"
                 if isinstance(value, str) and (
@@ -319,12 +319,15 @@ class Sound:
                 return None
         return value
 
-    def names(self, *path: str | int) -> list[Any]:
-        """Return the keys of a table, or the indices of an array, whose entries may hold faults."""
+    def names(self, *path: str | int) -> list[str]:
+        """Return the keys of a table, whose values may hold faults."""
         value = self.raw(*path)
-        if isinstance(value, dict):
-            return list(value)
-        return list(range(len(value))) if isinstance(value, list) else []
+        return list(value) if isinstance(value, dict) else []
+
+    def entries(self, *path: str | int) -> list[Any]:
+        """Return the entries of an array, which may hold faults."""
+        value = self.raw(*path)
+        return value if isinstance(value, list) else []
 
 
 def _cross_faults(see: Sound, folder: Path) -> Iterator[Fault]:
@@ -340,13 +343,12 @@ def _cross_faults(see: Sound, folder: Path) -> Iterator[Fault]:
 
 def _counts(see: Sound) -> tuple[int | None, int | None]:
     """Return the numbers of users and of sub-channels, as far as the file says them."""
-    tasks, gain = see.raw("slot", "tasks"), see.raw("slot", "gain")
-    users = see.get("system", "users")
-    if users is None and isinstance(tasks, list):
-        users = len(tasks)
-    channels = see.get("system", "channels")
-    if channels is None and isinstance(gain, list) and gain and isinstance(gain[0], list):
-        channels = len(gain[0])
+    users, channels = see.get("system", "users"), see.get("system", "channels")
+    lengths = Counter(len(row) for row in see.entries("slot", "gain") if isinstance(row, list))
+    if users is None:
+        users = len(see.entries("slot", "tasks")) or None
+    if channels is None and lengths:
+        channels = max(lengths, key=lambda length: (lengths[length], length))
     return users, channels
 
 
@@ -363,7 +365,7 @@ def _sizes(see: Sound) -> Iterator[Fault]:
     users, _ = _counts(see)
     overrides = see.raw("users")
     if isinstance(overrides, list) and users is not None and len(overrides) != users:
-        yield "users", f"has {len(overrides)} entries: must have one for each of the {users} users"
+        yield "users", f"has length {len(overrides)}: must have {users}, an entry for each user"
 
 
 def _weights(see: Sound) -> Iterator[Fault]:
@@ -371,7 +373,7 @@ def _weights(see: Sound) -> Iterator[Fault]:
     if None not in shared and not allowed.sums_to_one(sum(shared)):
         yield _sum_fault("qoe", shared)
         shared = [None] * len(WEIGHTS)
-    for n in see.names("users"):
+    for n, _ in enumerate(see.entries("users")):
         given = [key for key in WEIGHTS if see.raw("users", n, key) is not None]
         weights = [
             see.get("users", n, key) if key in given else value
@@ -420,7 +422,7 @@ def _shares(see: Sound) -> Iterator[Fault]:
 
 def _slot(see: Sound) -> Iterator[Fault]:
     tasks, known = see.get("slot", "tasks"), see.names("tasks")
-    gain = see.raw("slot", "gain") if isinstance(see.raw("slot", "gain"), list) else []
+    gain = see.entries("slot", "gain")
     for n, name in enumerate(tasks or []):
         if known and name not in known:
             near = nearest(name, known)
@@ -432,16 +434,12 @@ def _slot(see: Sound) -> Iterator[Fault]:
     users, channels = _counts(see)
     for key, entries in (("tasks", tasks), ("gain", gain)):
         if entries and users is not None and len(entries) != users:
-            words = f"has {len(entries)} entries: must have one for each of the {users} users"
+            words = f"has length {len(entries)}: must have {users}, an entry for each user"
             yield f"slot.{key}", words
-    lengths = [len(row) if isinstance(row, list) else None for row in gain]
-    times = Counter(length for length in lengths if length is not None)
-    if see.get("system", "channels") is None and times:
-        channels = max(times, key=lambda length: (times[length], length))
-    for n, length in enumerate(lengths):
-        if length == 0 or (length is not None and channels is not None and length != channels):
-            wanted = f"{channels or 'at least one'}, one for each sub-channel"
-            yield f"slot.gain[{n}]", f"= {_quoted(gain[n])} has {length} gains: must have {wanted}"
+    for n, row in enumerate(gain):
+        if isinstance(row, list) and (not row or len(row) != channels):
+            words = f"must have {channels or 'at least 1'}, a gain for each sub-channel"
+            yield f"slot.gain[{n}]", f"= {_quoted(row)} has length {len(row)}: {words}"
 
 
 def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
