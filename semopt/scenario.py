@@ -7,7 +7,7 @@ are no units but SI.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -246,7 +246,7 @@ class Scenario(Document):
             key: tuple(value) if isinstance(value, list) else value
             for key, value in self.channel.model_dump(exclude_none=True).items()
         }
-        si = {
+        si: dict[str, tuple[str, Callable[[Any], Any]]] = {
             "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
             "slot": ("slot_ms", lambda ms: ms / KILO),
             "distance": ("distance_m", lambda m: m),
