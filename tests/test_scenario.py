@@ -580,6 +580,7 @@ def test_accuracy_from_csv(tmp_path):
         (CSV.replace("0.8", "0.5"), "table[1][0]", "must be at least table[0][0] = 0.6"),
         (None, "file", '= "s.csv": No such file or directory'),
         (b"extraction,\xff", "file", "is not UTF-8 text"),
+        ("extraction," + "1" * 200_000, "file", "field larger than field limit"),
     ],
 )
 def test_faulty_csv(tmp_path, content, path, words):
