@@ -51,5 +51,8 @@ def test_large_against_dense_tables(benchmark, plain):
     benchmark.pedantic(lazy, (problem,), rounds=ROUNDS, warmup_rounds=1)
     ratio = seconds / benchmark.stats.stats.median
     benchmark.extra_info |= {"reference": "dense NumPy tables + SciPy", "ratio": ratio, **effort}
-    print(f"\nlarge: plain {seconds:.1f} s, semopt {benchmark.stats.stats.median * 1e3:.1f} ms, ", end="")
+    print(
+        f"\nlarge: plain {seconds:.1f} s, semopt {benchmark.stats.stats.median * 1e3:.1f} ms, ",
+        end="",
+    )
     print(f"{ratio:.0f} times; {effort}")
