@@ -1,20 +1,15 @@
-"""Suite `exact`: the polynomial solver against its plain version, its growth, and its decision times.
+"""Suite `exact`: the polynomial solver against its plain version, and its growth.
 
 python -m pytest bench/test_exact.py --benchmark-only
 """
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 from math import isclose
 
-import numpy as np
 import pytest
 
-import contended
-from semopt import Scenario, Solver, solve
+from semopt import Scenario
 from semopt.solvers.matching import dense, lazy
 
 ROUNDS = 5

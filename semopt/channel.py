@@ -92,7 +92,8 @@ class Channel:
     Attributes
     ----------
     model : one of rayleigh, uniform, rician, shadowed, jakes, mobility, trace
-    mean_gain : linear mean power gain at 1 m (its median where shadowed), default 1
+    mean_gain : linear mean power gain at 1 m (its median where shadowed), of all users or one a
+        user, default 1
     gain_range : (low, high) linear; high may be inf but for uniform
     rician_k : linear power of the line of sight over that of the scattered part
     shadowing_db : standard deviation, dB
@@ -110,7 +111,7 @@ class Channel:
     """
 
     model: str = "rayleigh"
-    mean_gain: float | None = None
+    mean_gain: float | Sequence[float] | None = None
     gain_range: tuple[float, float] | None = None
     rician_k: float | None = None
     shadowing_db: float | None = None
@@ -144,7 +145,7 @@ class Channel:
         for name in (*above, *from_zero):
             values = np.atleast_1d(np.asarray(given.get(name, 1.0), dtype=float))
             sound = np.isfinite(values) & (values > 0 if name in above else values >= 0)
-            wide = values.ndim > 1 or (len(values) != 1 and name != "distance")
+            wide = values.ndim > 1 or (len(values) != 1 and name not in ("distance", "mean_gain"))
             if not sound.all() or wide or len(values) == 0:
                 kind = "above 0" if name in above else "of at least 0"
                 yield f"{name} = {given[name]}: finite numbers {kind} are expected"
@@ -153,6 +154,16 @@ class Channel:
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
             if not sound or (high == inf and self.model == "uniform"):
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
+
+
+def _each(name: str, value: float | Sequence[float] | None, users: int) -> Floats:
+    """Return one number or one a user as (1, N); 1 where none is given."""
+    given = np.asarray(1.0 if value is None else value, dtype=float)
+    if given.shape not in ((), (users,)):
+        raise ValueError(
+            f"channel.{name} = {value}: one number, or one for each of {users} users, is expected"
+        )
+    return np.array(np.broadcast_to(given, (1, users)))
 
 
 class Gains:
@@ -174,14 +185,8 @@ class Gains:
         self.channel, self.shape = channel, (users, channels)
         self._keys = [stream_key(seed, purpose) for purpose in range(PURPOSES)]
         self._alpha = channel.path_loss_exponent or 0.0
-        distance = np.asarray(channel.distance or 1.0, dtype=float)
-        if distance.shape not in ((), (users,)):
-            raise ValueError(
-                f"channel.distance = {channel.distance}: one number, or one for each of {users} "
-                "users, is expected"
-            )
-        self._distance = np.array(np.broadcast_to(distance, (1, users)))
-        self._mean = np.full((1, users), 1.0 if channel.mean_gain is None else channel.mean_gain)
+        self._distance = _each("distance", channel.distance, users)
+        self._mean = _each("mean_gain", channel.mean_gain, users)
         if channel.model != "mobility":
             self._mean *= self._distance**-self._alpha
         self._walks: Walks | None = None
