@@ -518,6 +518,13 @@ def test_text_that_is_no_scenario(text, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("depth", range(100, 1000, 100))
+def test_nesting_of_any_depth_is_named(depth):
+    for text in ("[" * depth + "]" * depth, "{a=" * depth + "1" + "}" * depth):
+        with pytest.raises(ScenarioError, match=r"nested too deeply|name = "):
+            Scenario.parse(f"name = {text}")
+
+
 def test_source_that_cannot_be_read(tmp_path):
     (tmp_path / "latin.toml").write_bytes(b"name = 'x'\nnote = '\xe9'\n")
     with pytest.raises(ScenarioError, match="line 2: is not UTF-8 text"):
