@@ -164,7 +164,7 @@ __device__ void scan(const SearchJob& job) {
     unsigned long long above = 0;
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
-        __syncthreads();
+        // The barrier after `part` was written keeps these writes behind the last unit's reads.
         for (int h = threadIdx.x; h < kUnitHeads; h += kThreads) {
             const bool there = first + h < job.heads;
             head[h] = there ? job.head[first + h] : least;

@@ -1,8 +1,8 @@
 """What both GPU backends share: packing jobs, choosing what to scan, settling what the scan leaves.
 
-A `Runtime` is a handful of functions (memory, copies, launch by name); `cuda` has it from the wheel,
-`cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs are records of 8-byte fields
-that are packed here.
+A `Runtime` is a handful of functions (memory, copies, launch by name); `cuda` has it from the
+wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs are records of
+8-byte fields that are packed here.
 """
 
 from __future__ import annotations
