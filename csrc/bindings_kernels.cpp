@@ -48,16 +48,17 @@ void require_within(const long long* values, long long count, long long low, lon
                     const char* argument) {
     bool inside = true;
     for (long long i = 0; i < count; ++i) inside &= values[i] >= low && values[i] < end;
-    require(inside, argument,
-            "indices from " + std::to_string(low) + " to " + std::to_string(end - 1) + " are expected");
+    require(
+        inside, argument,
+        "indices from " + std::to_string(low) + " to " + std::to_string(end - 1) + " are expected");
 }
 
 template <class R>
 void evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::array& power,
-                     const py::array& frequency, const py::array& extraction,
-                     const py::array& gain, const py::array& task, const py::array& latency,
-                     const py::array& energy, const py::array& accuracy, const py::array& qoe,
-                     const py::array& violations, int threads) {
+                     const py::array& frequency, const py::array& extraction, const py::array& gain,
+                     const py::array& task, const py::array& latency, const py::array& energy,
+                     const py::array& accuracy, const py::array& qoe, const py::array& violations,
+                     int threads) {
     const py::ssize_t users = scene.user_count;
     require(channel.ndim() == 2, "channel", "shape (rows, users) is expected");
     const py::ssize_t rows = channel.shape(0);
@@ -145,8 +146,8 @@ std::vector<const double*> lists(const std::vector<py::array>& arrays, const Spa
 py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& value,
                        const std::vector<py::array>& server_energy, double server_energy_max,
                        bool fairest, long long start, long long stop, int keep,
-                       std::optional<double> above, int bins, double low, double high,
-                       double slack, double energy_slack, int threads) {
+                       std::optional<double> above, int bins, double low, double high, double slack,
+                       double energy_slack, int threads) {
     const Space space = owner.space();
     require(0 <= start && start <= stop && stop <= owner.size(), "start, stop",
             "0 <= start <= stop <= " + std::to_string(owner.size()) + " is expected");
@@ -156,9 +157,18 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
     const auto values = lists(value, space, "value");
     const auto energies = server_energy.empty() ? std::vector<const double*>{}
                                                 : lists(server_energy, space, "server_energy");
-    const Search search = {space, values.data(), energies.empty() ? nullptr : energies.data(),
-                           server_energy_max, fairest, keep, above.has_value(),
-                           above.value_or(0), bins, low, bins / (high - low), slack,
+    const Search search = {space,
+                           values.data(),
+                           energies.empty() ? nullptr : energies.data(),
+                           server_energy_max,
+                           fairest,
+                           keep,
+                           above.has_value(),
+                           above.value_or(0),
+                           bins,
+                           low,
+                           bins / (high - low),
+                           slack,
                            energy_slack};
     Answer answer;
     {
@@ -207,15 +217,16 @@ void bind_kernels(py::module_& m) {
     using A = const py::array&;
     py::class_<Scoring>(m, "Scoring")
         .def(py::init<const Setting&>(), py::arg("setting"), py::keep_alive<1, 2>())
-        .def("evaluate",
-             [](const Scoring& self, A channel, A power, A frequency, A extraction, A gain, A task,
-                A latency, A energy, A accuracy, A qoe, A violations, int threads) {
-                 self.evaluate(channel, power, frequency, extraction, gain, task, latency, energy,
-                               accuracy, qoe, violations, threads);
-             },
-             py::arg("channel"), py::arg("power"), py::arg("frequency"), py::arg("extraction"),
-             py::arg("gain"), py::arg("task"), py::arg("latency"), py::arg("energy"),
-             py::arg("accuracy"), py::arg("qoe"), py::arg("violations"), py::arg("threads") = 0)
+        .def(
+            "evaluate",
+            [](const Scoring& self, A channel, A power, A frequency, A extraction, A gain, A task,
+               A latency, A energy, A accuracy, A qoe, A violations, int threads) {
+                self.evaluate(channel, power, frequency, extraction, gain, task, latency, energy,
+                              accuracy, qoe, violations, threads);
+            },
+            py::arg("channel"), py::arg("power"), py::arg("frequency"), py::arg("extraction"),
+            py::arg("gain"), py::arg("task"), py::arg("latency"), py::arg("energy"),
+            py::arg("accuracy"), py::arg("qoe"), py::arg("violations"), py::arg("threads") = 0)
         .def("tabulate", &Scoring::tabulate, py::arg("gain"), py::arg("task"), py::arg("value"),
              py::arg("server_energy"), py::arg("threads") = 0);
 
@@ -223,15 +234,16 @@ void bind_kernels(py::module_& m) {
         .def(py::init<std::vector<long long>, std::vector<long long>, int>(), py::arg("local"),
              py::arg("offload"), py::arg("channels"))
         .def_property_readonly("size", &SpaceOwner::size)
-        .def("pattern_at",
-             [](const SpaceOwner& self, long long index) {
-                 require(0 <= index && index < self.size(), "index",
-                         "0 to " + std::to_string(self.size() - 1) + " is expected");
-                 std::vector<int> channel(self.space().users);
-                 const long long start = pattern_at(self.space(), index, channel.data());
-                 return py::make_tuple(channel, start);
-             },
-             py::arg("index"))
+        .def(
+            "pattern_at",
+            [](const SpaceOwner& self, long long index) {
+                require(0 <= index && index < self.size(), "index",
+                        "0 to " + std::to_string(self.size() - 1) + " is expected");
+                std::vector<int> channel(self.space().users);
+                const long long start = pattern_at(self.space(), index, channel.data());
+                return py::make_tuple(channel, start);
+            },
+            py::arg("index"))
         .def("search", &search_lists, py::arg("value"), py::arg("server_energy"),
              py::arg("server_energy_max"), py::arg("fairest"), py::arg("start"), py::arg("stop"),
              py::arg("keep"), py::arg("above"), py::arg("bins"), py::arg("low"), py::arg("high"),

@@ -3,15 +3,16 @@
 // `evaluate` sorts a tile of tasks into groups with the same user, task and mode. Within a group
 // everything but five numbers is constant and no lane takes a branch, so the plain formulas of
 // model.h vectorise. `search` reads scores from lists (space.h): the last users' lists are merged
-// into a tail, and each score of the tail meets four heads (sums over the other users) for each time
-// it is loaded.
+// into a tail, and each score of the tail meets four heads (sums over the other users) for each
+// time it is loaded.
 //
 // The scan runs in single precision and is a filter only. With u = 2^-24, rounding the head h and
-// the tail t and adding them errs by at most 2 u (|h| + |t|) (1 + u), which `slack` bounds: a stretch
-// whose largest scanned score plus slack is below the worst kept score holds nothing to be kept, and
-// a stretch in which as many scanned scores exceed above + slack as above - slack is counted exactly.
-// Every other stretch is scored again in double precision, in the order of the definition: users
-// from first to last. So the answer is the exact double-precision one, on any number of threads.
+// the tail t and adding them errs by at most 2 u (|h| + |t|) (1 + u), which `slack` bounds: a
+// stretch whose largest scanned score plus slack is below the worst kept score holds nothing to be
+// kept, and a stretch in which as many scanned scores exceed above + slack as above - slack is
+// counted exactly. Every other stretch is scored again in double precision, in the order of the
+// definition: users from first to last. So the answer is the exact double-precision one, on any
+// number of threads.
 #include "cpu.h"
 
 #include <float.h>
@@ -53,11 +54,10 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
     if (kPadded) table.rows = table.columns = kAxis;
     for (int i = 0; i < count; ++i) {
         const Outcome<R> outcome =
-            kMode == kLocally
-                ? execute_locally(system, user, task, group.frequency[i])
-                : offload_in_mode<kMode == kRaw>(system, user, task, table, group.gain[i],
-                                                 group.offloaders[i], group.power[i],
-                                                 group.frequency[i], group.extraction[i]);
+            kMode == kLocally ? execute_locally(system, user, task, group.frequency[i])
+                              : offload_in_mode<kMode == kRaw>(
+                                    system, user, task, table, group.gain[i], group.offloaders[i],
+                                    group.power[i], group.frequency[i], group.extraction[i]);
         group.latency[i] = outcome.latency;
         group.energy[i] = outcome.energy;
         group.accuracy[i] = outcome.accuracy;
@@ -117,8 +117,8 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
                             group.gain[i] = batch.gain[slot * channels + batch.channel[e]];
                         group.offloaders[i] = offloaders[b];
                         group.power[i] = batch.power[e];
-                        group.frequency[i] = mode == kRaw ? batch.scene.users[n].frequency_min
-                                                          : batch.frequency[e];
+                        group.frequency[i] =
+                            mode == kRaw ? batch.scene.users[n].frequency_min : batch.frequency[e];
                         group.extraction[i] = batch.extraction[e];
                     }
                     score(batch.scene, n, t, mode, group, count);
@@ -151,7 +151,8 @@ void tabulate(const Grid& grid, long long list) {
         score(grid.scene, grid.user, grid.task, mode, group, count);
         const double flop = mode == kRaw ? task.server_raw_flop : task.server_flop;
         const double energy =
-            local ? 0 : server_energy(server_time(flop, m, *grid.scene.system), m, *grid.scene.system);
+            local ? 0
+                  : server_energy(server_time(flop, m, *grid.scene.system), m, *grid.scene.system);
         for (int i = 0; i < count; ++i)
             grid.value[start + to + i] = group.violations[i] ? -kInfinite : group.qoe[i];
         if (grid.server_energy)
@@ -329,7 +330,8 @@ class Pattern {
             score_run(split, nothing, 0, at, count);
             for (int i = 0; i < count; ++i) scan_.tail[at + i] = float(scan_.row[i]);
             if (search_.server_energy)
-                for (int i = 0; i < count; ++i) scan_.energy_tail[at + i] = float(scan_.energy_row[i]);
+                for (int i = 0; i < count; ++i)
+                    scan_.energy_tail[at + i] = float(scan_.energy_row[i]);
         }
     }
 
@@ -447,7 +449,8 @@ void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, 
 constexpr int kHeads = 64;  // that pass over a tile of the tail while it is in the L1 cache
 
 // Scans whole heads first..last-1 of a pattern.
-void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long first, long long last) {
+void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
+                long long last) {
     const GlanceFunction look = glance_for(search);
     const Limits limits = {rounded_down(search.above - search.slack),
                            rounded_up(search.above + search.slack),
@@ -485,8 +488,8 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             for (int h = 0; h < heads; ++h) {
                 const Glance& four = seen[h / 4];
                 const double upper = four.best[h % 4] + search.slack;
-                const bool open = upper > -kInfinite && upper >= floor &&
-                                  upper >= worst_kept(search, scan);
+                const bool open =
+                    upper > -kInfinite && upper >= floor && upper >= worst_kept(search, scan);
                 const bool doubt = search.count && four.surely[h % 4] != four.perhaps[h % 4];
                 if (search.count && !doubt) scan.above += four.surely[h % 4];
                 if (open || doubt)
@@ -557,7 +560,7 @@ void elementary(int function, const R* x, const R* y, R* out, long long count) {
 
 extern const Kernels SEMOPT_TABLE(SEMOPT_ISA);
 const Kernels SEMOPT_TABLE(SEMOPT_ISA) = {
-    SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>,   evaluate<float>,  tabulate,
-    search_range,              elementary<double>, elementary<float>};
+    SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>, evaluate<float>, tabulate, search_range,
+    elementary<double>,        elementary<float>};
 
 }  // namespace semopt

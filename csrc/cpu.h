@@ -11,9 +11,9 @@ namespace semopt {
 template <class R>
 struct Scene {
     const System<R>* system;
-    const User<R>* users;           // (N)
-    const Task<R>* tasks;           // (T)
-    const AccuracyTable<R>* tables; // (T); axes padded to kAxis points where they are shorter
+    const User<R>* users;            // (N)
+    const Task<R>* tasks;            // (T)
+    const AccuracyTable<R>* tables;  // (T); axes padded to kAxis points where they are shorter
     int user_count, task_count;
 };
 
@@ -41,7 +41,7 @@ struct Grid {
     int user, task, channels, most_offloaders;
     const double *power, *frequency, *extraction;  // ascending; extraction below 1
     int powers, frequencies, extractions;
-    const double* gain;     // (K) of this user
+    const double* gain;  // (K) of this user
     double* value;
     double* server_energy;  // J, beside each score; null where nothing limits it
 };
@@ -52,31 +52,31 @@ struct Search {
     const double* const* value;          // (N) scores of each user
     const double* const* server_energy;  // (N), or null without a limit
     double server_energy_max;
-    bool fairest;           // the smallest of the users' scores, not their sum
-    int keep;               // how many of the best to keep, at least 1
-    bool count;             // count those strictly above `above`
+    bool fairest;  // the smallest of the users' scores, not their sum
+    int keep;      // how many of the best to keep, at least 1
+    bool count;    // count those strictly above `above`
     double above;
-    int bins;               // of a histogram over [low, low + bins / per_unit); 0: none
+    int bins;  // of a histogram over [low, low + bins / per_unit); 0: none
     double low, per_unit;
     double slack, energy_slack;  // largest error of the single-precision scan
 };
 
 // What a scan found, and its scratch memory: one a thread.
 struct Scan {
-    Scored* best;           // (keep), heap with the worst on top
+    Scored* best;  // (keep), heap with the worst on top
     int kept;
     long long above;
-    long long* histogram;   // (4, bins + 1), to be summed; the last of each is not a bin
-    int *channel, *digit;           // (N)
-    const double **value, **energy; // (N) lists of the current pattern
-    long long* size;                // (N)
-    double *prefix, *energy_prefix; // (N + 1)
-    float *tail, *energy_tail;      // (tail_limit)
-    double *row, *energy_row;       // (kTile)
+    long long* histogram;            // (4, bins + 1), to be summed; the last of each is not a bin
+    int *channel, *digit;            // (N)
+    const double **value, **energy;  // (N) lists of the current pattern
+    long long* size;                 // (N)
+    double *prefix, *energy_prefix;  // (N + 1)
+    float *tail, *energy_tail;       // (tail_limit)
+    double *row, *energy_row;        // (kTile)
 };
 
-constexpr int kTile = 4096;         // scores a pass over the heads reads: L1 cache
-constexpr int kMerged = 1 << 15;    // largest list merged from several users'
+constexpr int kTile = 4096;       // scores a pass over the heads reads: L1 cache
+constexpr int kMerged = 1 << 15;  // largest list merged from several users'
 
 struct Kernels {
     const char* name;
@@ -84,7 +84,8 @@ struct Kernels {
     void (*evaluate_single)(const Batch<float>&, long long first, long long last);
     void (*tabulate)(const Grid&, long long list);  // 0 local, then as in list_start
     void (*search)(const Search&, long long first, long long last, Scan&);
-    void (*elementary)(int function, const double* x, const double* y, double* out, long long count);
+    void (*elementary)(int function, const double* x, const double* y, double* out,
+                       long long count);
     void (*elementary_single)(int function, const float* x, const float* y, float* out,
                               long long count);
 };

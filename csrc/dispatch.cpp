@@ -46,8 +46,8 @@ const Kernels* named(const std::string& name) {
         if (name == kernels->name) return kernels;
         known += std::string(known.empty() ? "" : ", ") + kernels->name;
     }
-    throw ArgumentError("SEMOPT_ISA", "\"" + name + "\" does not run here; one of " + known +
-                                          " is expected");
+    throw ArgumentError("SEMOPT_ISA",
+                        "\"" + name + "\" does not run here; one of " + known + " is expected");
 }
 
 std::atomic<const Kernels*> chosen{nullptr};
@@ -91,13 +91,16 @@ SceneOwner<R>::SceneOwner(const Setting& setting) {
         const int rows = pad ? kAxis : table.rows, columns = pad ? kAxis : table.columns;
         const R beyond = std::numeric_limits<R>::infinity();
         std::vector<R> flat;
-        for (int i = 0; i < rows; ++i) flat.push_back(i < table.rows ? R(table.extraction[i]) : beyond);
-        for (int j = 0; j < columns; ++j) flat.push_back(j < table.columns ? R(table.snr_db[j]) : beyond);
+        for (int i = 0; i < rows; ++i)
+            flat.push_back(i < table.rows ? R(table.extraction[i]) : beyond);
+        for (int j = 0; j < columns; ++j)
+            flat.push_back(j < table.columns ? R(table.snr_db[j]) : beyond);
         for (int i = 0; i < rows; ++i)
             for (int j = 0; j < columns; ++j)
                 flat.push_back(R(table.table[std::min(i, table.rows - 1) * table.columns +
                                              std::min(j, table.columns - 1)]));
-        for (int j = 0; j < columns; ++j) flat.push_back(R(table.raw[std::min(j, table.columns - 1)]));
+        for (int j = 0; j < columns; ++j)
+            flat.push_back(R(table.raw[std::min(j, table.columns - 1)]));
         storage_.push_back(std::move(flat));
         const R* const start = storage_.back().data();
         const R* const values = start + rows + columns;
@@ -141,11 +144,20 @@ void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>
         const int n = int(task / lists);
         const Levels& levels = setting.levels[n];
         const std::vector<double>& extraction = setting.extraction[n][slot.task[n]];
-        const Grid grid = {scenes.full.scene(), n, int(slot.task[n]), slot.channels, most,
-                           levels.power.data(), levels.frequency.data(), extraction.data(),
-                           int(levels.power.size()), int(levels.frequency.size()),
-                           int(extraction.size()), slot.gain + (long long)n * slot.channels,
-                           value[n], server_energy.empty() ? nullptr : server_energy[n]};
+        const Grid grid = {scenes.full.scene(),
+                           n,
+                           int(slot.task[n]),
+                           slot.channels,
+                           most,
+                           levels.power.data(),
+                           levels.frequency.data(),
+                           extraction.data(),
+                           int(levels.power.size()),
+                           int(levels.frequency.size()),
+                           int(extraction.size()),
+                           slot.gain + (long long)n * slot.channels,
+                           value[n],
+                           server_energy.empty() ? nullptr : server_energy[n]};
         kernels().tabulate(grid, task % lists);
     });
 }
@@ -155,19 +167,22 @@ void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>
 SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels)
     : local_(std::move(local)), offload_(std::move(offload)), channels_(channels) {
     const int users = int(local_.size());
-    require(users >= 1 && offload_.size() == local_.size(), "offload", "one count a user is expected");
+    require(users >= 1 && offload_.size() == local_.size(), "offload",
+            "one count a user is expected");
     require(channels >= 0, "channels", "at least 0 is expected");
     for (int n = 0; n < users; ++n)
-        require(local_[n] >= 1 && offload_[n] >= 1, "local, offload", "counts of at least 1 are expected");
+        require(local_[n] >= 1 && offload_[n] >= 1, "local, offload",
+                "counts of at least 1 are expected");
     rest_.assign(size_t(users + 1) * (channels + 1), 1);
     for (int n = users; n-- > 0;)
         for (int free = 0; free <= channels; ++free) {
             const long long* const next = &rest_[size_t(n + 1) * (channels + 1)];
             long long stay = 0, go = 0, total = 0;
-            const bool fits = !__builtin_mul_overflow(local_[n], next[free], &stay) &&
-                              (free == 0 || (!__builtin_mul_overflow(offload_[n], next[free - 1], &go) &&
-                                             !__builtin_mul_overflow(go, (long long)free, &go))) &&
-                              !__builtin_add_overflow(stay, go, &total);
+            const bool fits =
+                !__builtin_mul_overflow(local_[n], next[free], &stay) &&
+                (free == 0 || (!__builtin_mul_overflow(offload_[n], next[free - 1], &go) &&
+                               !__builtin_mul_overflow(go, (long long)free, &go))) &&
+                !__builtin_add_overflow(stay, go, &total);
             require(fits, "joint actions", "fewer than 2^63 are expected");
             rest_[size_t(n) * (channels + 1) + free] = total;
         }
@@ -178,14 +193,33 @@ namespace {
 // The memory of one thread's scan.
 struct ScanOwner {
     ScanOwner(const Search& search, long long tail)
-        : best(search.keep), histogram(4 * (search.bins + 1)), channel(search.space.users),
-          digit(search.space.users), value(search.space.users), energy(search.space.users),
-          size(search.space.users), prefix(search.space.users + 1),
-          energy_prefix(search.space.users + 1), merged(tail),
-          energy_merged(search.server_energy ? tail : 0), row(kTile), energy_row(kTile),
-          scan{best.data(), 0, 0, histogram.data(), channel.data(), digit.data(), value.data(),
-               energy.data(), size.data(), prefix.data(), energy_prefix.data(), merged.data(),
-               search.server_energy ? energy_merged.data() : merged.data(), row.data(),
+        : best(search.keep),
+          histogram(4 * (search.bins + 1)),
+          channel(search.space.users),
+          digit(search.space.users),
+          value(search.space.users),
+          energy(search.space.users),
+          size(search.space.users),
+          prefix(search.space.users + 1),
+          energy_prefix(search.space.users + 1),
+          merged(tail),
+          energy_merged(search.server_energy ? tail : 0),
+          row(kTile),
+          energy_row(kTile),
+          scan{best.data(),
+               0,
+               0,
+               histogram.data(),
+               channel.data(),
+               digit.data(),
+               value.data(),
+               energy.data(),
+               size.data(),
+               prefix.data(),
+               energy_prefix.data(),
+               merged.data(),
+               search.server_energy ? energy_merged.data() : merged.data(),
+               row.data(),
                energy_row.data()} {}
     ScanOwner(const ScanOwner&) = delete;
 
@@ -205,13 +239,13 @@ struct ScanOwner {
 Answer search(const Search& search, long long first, long long last, int threads) {
     const Space& space = search.space;
     long long tail = kMerged;
-    for (int n = 0; n < space.users; ++n)
-        tail = std::max({tail, space.local[n], space.offload[n]});
+    for (int n = 0; n < space.users; ++n) tail = std::max({tail, space.local[n], space.offload[n]});
     const int lanes = threads > 0 ? threads : lanes_available();
     const long long share =
         std::clamp<long long>((last - first) / (16LL * lanes), 1 << 16, 1 << 28);
     const long long tasks = (last - first) / share + ((last - first) % share != 0);
-    std::vector<std::unique_ptr<ScanOwner>> owners(std::min<long long>(lanes, std::max(tasks, 1LL)));
+    std::vector<std::unique_ptr<ScanOwner>> owners(
+        std::min<long long>(lanes, std::max(tasks, 1LL)));
     for (auto& owner : owners) owner = std::make_unique<ScanOwner>(search, tail);
     parallel(tasks, int(owners.size()), [&](long long task, int lane) {
         const long long from = first + task * share;

@@ -23,8 +23,8 @@ class SceneOwner {
     explicit SceneOwner(const Setting& setting);
     SceneOwner(const SceneOwner&) = delete;
     Scene<R> scene() const {
-        return {&system_, users_.data(), tasks_.data(), tables_.data(), int(users_.size()),
-                int(tasks_.size())};
+        return {&system_,       users_.data(),      tasks_.data(),
+                tables_.data(), int(users_.size()), int(tasks_.size())};
     }
 
   private:
@@ -44,7 +44,8 @@ struct Scenes {
 void evaluate(const Batch<double>& batch, long long rows, int threads);
 void evaluate(const Batch<float>& batch, long long rows, int threads);
 
-// Scores of every action of every user, as space.h lists them: value[n], server_energy[n] (or null).
+// Scores of every action of every user, as space.h lists them: value[n], server_energy[n] (or
+// null).
 void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>& value,
               const std::vector<double*>& server_energy, int threads);
 

@@ -1,12 +1,12 @@
 // exp, log, log10, log1p and pow for host and device, within 2 ulp of correctly rounded.
 //
-// Branch-free, so that a loop over lanes vectorises, and the same source everywhere, so that a table
-// entry does not depend on a library. Each function is a reduction to a small interval, a polynomial
-// (Chebyshev interpolation of the function there), and a reconstruction with the exponent's bits.
-// Logarithms come as an unevaluated sum high + low, good to about 2^-63 (2^-36 in single precision):
-// `pow` multiplies them by up to 745 and has still more than a double's digits left.
-// Products are split exactly by a fused multiply-add where the instruction set has one, else by
-// Dekker's splitting: the last bit may differ between instruction sets, never the bound.
+// Branch-free, so that a loop over lanes vectorises, and the same source everywhere, so that a
+// table entry does not depend on a library. Each function is a reduction to a small interval, a
+// polynomial (Chebyshev interpolation of the function there), and a reconstruction with the
+// exponent's bits. Logarithms come as an unevaluated sum high + low, good to about 2^-63 (2^-36 in
+// single precision): `pow` multiplies them by up to 745 and has still more than a double's digits
+// left. Products are split exactly by a fused multiply-add where the instruction set has one, else
+// by Dekker's splitting: the last bit may differ between instruction sets, never the bound.
 #pragma once
 
 #ifdef __CUDACC_RTC__
@@ -56,8 +56,7 @@ struct Real<double> {
                             subnormal_scale = 0x1p54, exp_low = -746, exp_high = 710,
                             log2_e = 1.4426950408889634, ln2_high = 0.6931471805601177,
                             ln2_low = -1.7239444525614835e-13, log10_e = 0.4342944819032518,
-                            log10_e_low = 1.098319650216765e-17,
-                            two_thirds = 0.6666666666666666,
+                            log10_e_low = 1.098319650216765e-17, two_thirds = 0.6666666666666666,
                             two_thirds_low = 3.700743415417188e-17;
 };
 
@@ -70,8 +69,7 @@ struct Real<float> {
                            subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
                            log2_e = 1.4426950216293335f, ln2_high = 0.693145751953125f,
                            ln2_low = 1.428606765330187e-06f, log10_e = 0.4342944920063019f,
-                           log10_e_low = -1.0103049952192578e-08f,
-                           two_thirds = 0.6666666865348816f,
+                           log10_e_low = -1.0103049952192578e-08f, two_thirds = 0.6666666865348816f,
                            two_thirds_low = -1.9868215517249155e-08f;
 };
 

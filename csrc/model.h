@@ -6,8 +6,8 @@
 
 namespace semopt {
 
-// Fields in the order in which Python packs them (bindings.cpp names them); all of one type, so that
-// a row of numbers is a record.
+// Fields in the order in which Python packs them (bindings.cpp names them); all of one type, so
+// that a row of numbers is a record.
 template <class R>
 struct System {
     R bandwidth, noise, server_frequency, server_flop_per_cycle, server_energy_coefficient,
@@ -197,18 +197,16 @@ SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& use
                                      const Task<R>& task, const AccuracyTable<R>& table, R gain,
                                      R offloaders, R power, R frequency, R extraction) {
     const R link = snr(gain, power, system.noise);
-    const R bits = kRaw ? task.bits
-                        : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
+    const R bits =
+        kRaw ? task.bits : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
     const R t_tx = transmission_time(bits, rate(system.bandwidth, link));
     const R flop =
         kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
     const R t_ex = execution_time(flop, user.flop_per_cycle, frequency);
-    const R t_es =
-        server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
+    const R t_es = server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
     const R latency = t_ex + (t_tx + t_es);  // (6)
-    const R energy =
-        execution_energy(user.energy_coefficient, t_ex, frequency) +
-        (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system));
+    const R energy = execution_energy(user.energy_coefficient, t_ex, frequency) +
+                     (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system));
     const R reached = kRaw ? raw_accuracy(table, decibel(link))
                            : semantic_accuracy(table, extraction, decibel(link));
     return {latency, energy, reached,

@@ -21,12 +21,10 @@ struct Space {
     int users, channels;
     const long long* local;    // (N), local actions
     const long long* offload;  // (N), actions on each sub-channel
-    const long long* rest;     // (N + 1, K + 1), joint actions of users n.. with j free sub-channels
+    const long long* rest;  // (N + 1, K + 1), joint actions of users n.. with j free sub-channels
 };
 
-SEMOPT_HD int most_offloaders(const Space& space) {
-    return math::min(space.users, space.channels);
-}
+SEMOPT_HD int most_offloaders(const Space& space) { return math::min(space.users, space.channels); }
 
 SEMOPT_HD long long actions(const Space& space, int user, int channel) {
     return channel == kLocal ? space.local[user] : space.offload[user];

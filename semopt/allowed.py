@@ -68,7 +68,7 @@ def table_faults(
         if extraction is not None and len(table) != len(extraction):
             yield (
                 f"{path}.table",
-                f"has {len(table)} rows: must have {len(extraction)}, one for each extraction",
+                f"has length {len(table)}: must have {len(extraction)}, a row for each extraction",
             )
         if snr_db is not None:
             for i, row in enumerate(table):
@@ -88,7 +88,7 @@ def _axis_faults(path: str, axis: Sequence[float] | None) -> Iterator[Fault]:
 
 def _row_faults(path: str, row: Sequence[float], snr_db: Sequence[float]) -> Iterator[Fault]:
     if len(row) != len(snr_db):
-        yield path, f"has {len(row)} values: must have {len(snr_db)}, one for each value of snr_db"
+        yield path, f"has length {len(row)}: must have {len(snr_db)}, a value for each snr_db"
 
 
 def _falling_row(path: str, name: str, row: Sequence[float]) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite, isinf
+from math import inf, isfinite, isinf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +65,8 @@ def print_result(result: Result, name: str) -> None:
         line += (
             f"; all-local reaches {local.objective:.6f} ({result.objective - local.objective:+.6f})"
         )
+    if result.objective < result.upper_bound < inf:
+        line += f"; proven upper bound {result.upper_bound:.6f}"
     console.print(line + ".", highlight=False)
     console.print(
         f"{result.status.word}: {result.status.sentence}. {count(problem.joint_actions())} joint "

@@ -1,24 +1,27 @@
 """Scenario files: TOML in the words and units of people, validated, then arrays in SI units.
 
-`sections.py` lists the keys, `faults.py` says what can be wrong with them; past this module there
-are no units but SI.
+A file is read in three passes whose faults are reported together: accuracy tables come in from
+files of their own (`surface.py`), each key is checked alone (`sections.py`), then keys are checked
+against each other (`consistency.py`). Past this module there are no units but SI.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, ValidationError
 
 from . import toml
-from .faults import WEIGHTS, ScenarioError, find, nearest
+from .consistency import WEIGHTS, Sound, cross_faults
+from .faults import ScenarioError, arranged, covered, key_faults, nearest, spelled
 from .problem import AccuracyTable, Floats, Grid, Integers, Problem
 from .sections import LAWS, Document, Task, keys_of, section_at
+from .surface import with_file, with_tables
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -100,11 +103,19 @@ class Scenario(Document):
         if isinstance(data.get("assumed"), dict):
             data["assumed"] = _flattened(data["assumed"])
         data.setdefault("name", Path(source).stem)
-        scenario, faults = find(data, Path(folder), cls.model_validate)
-        if scenario is None or faults:
-            raise ScenarioError(source, faults)
+        data, tables, faults = with_tables(data, Path(folder))
+        unsound, scenario = {path for path, _ in faults}, None
+        try:
+            scenario = cls.model_validate(data)
+        except ValidationError as error:
+            faults += [f for f in key_faults(error, data) if not covered(f[0], unsound)]
+        unsound |= {path for path, _ in faults}
+        found = [(spelled(path), words) for path, words in faults]
+        found += cross_faults(Sound(data, unsound), Path(folder))
+        if scenario is None or found:
+            raise ScenarioError(source, [with_file(fault, tables) for fault in arranged(found)])
         scenario._folder = Path(folder)
-        return scenario  # type: ignore[no-any-return]
+        return scenario
 
     @property
     def users(self) -> int:
@@ -242,14 +253,17 @@ class Scenario(Document):
 
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
-        given = self.channel.model_dump(exclude_none=True)
-        si = {
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in self.channel.model_dump(exclude_none=True).items()
+        }
+        si: dict[str, tuple[str, Callable[[Any], Any]]] = {
             "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
             "slot": ("slot_ms", lambda ms: ms / KILO),
-            "distance": ("distance_m", lambda m: tuple(m) if isinstance(m, list) else m),
-            "speed": ("speed_mps", float),
+            "distance": ("distance_m", lambda m: m),
+            "speed": ("speed_mps", lambda mps: mps),
+            "carrier": ("carrier_ghz", lambda ghz: ghz * GIGA),
             "file": ("file", lambda name: self.folder / name),
-            "gain_range": ("gain_range", tuple),
         }
         law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
         return Channel(**given, **law)

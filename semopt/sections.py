@@ -48,12 +48,6 @@ def _ordered(ends: list[float]) -> list[float]:
     return ends
 
 
-def _rising(ends: list[float]) -> list[float]:
-    if len(ends) != 2 or ends[0] >= ends[1]:
-        raise PydanticCustomError("allowed", "[low, high] with low < high")
-    return ends
-
-
 def _up_to_one(ends: list[float]) -> list[float]:
     if len(ends) != 2 or ends[1] != 1.0:
         raise PydanticCustomError("allowed", "[low, 1.0]: the upper end is always 1 (raw mode)")
@@ -78,11 +72,14 @@ Extraction = Annotated[float, _within(allowed.EXTRACTION), _worded(allowed.EXTRA
 Decibel = Annotated[float, _within(allowed.DECIBEL), _worded(allowed.DECIBEL)]
 Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
 Range = Annotated[list[Positive], AfterValidator(_ordered)]
-PerUser = Annotated[
-    list[Positive],
-    BeforeValidator(_listed),
-    PlainSerializer(_unlisted),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}),
+_OneOrMany = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
+)
+Positives = Annotated[
+    list[Positive], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
+]
+NonNegatives = Annotated[
+    list[NonNegative], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
 ]
 Axis = Annotated[list[Fraction], Field(min_length=2)]
 
@@ -236,10 +233,10 @@ class Channel(Section):
     model: Literal["rayleigh", "uniform", "rician", "shadowed", "jakes", "mobility", "trace"] = (
         Field(description="the channel model")
     )
-    mean_gain: Positive | None = Field(
-        None, description="mean power gain; at a distance of 1 m where there is path loss"
+    mean_gain: Positives | None = Field(
+        None, description="mean power gain of all users or of each, at 1 m where there is path loss"
     )
-    gain_range: Annotated[list[Positive], AfterValidator(_rising)] | None = Field(
+    gain_range: Range | None = Field(
         None, description="[low, high], to which every gain is conditioned"
     )
     rician_k_db: Decibel | None = Field(None, description="line of sight over scattered power, dB")
@@ -251,10 +248,14 @@ class Channel(Section):
     path_loss_exponent: Exponent | None = Field(
         None, description="the mean gain falls as distance_m^-path_loss_exponent"
     )
-    distance_m: PerUser | None = Field(
-        None, description="distance, m, of all users or of each; with mobility the disc's radius"
+    distance_m: Positives | None = Field(
+        None,
+        description="distance of all users or of each, m; mobility: radius or [nearest, radius]",
     )
-    speed_mps: NonNegative | None = Field(None, description="speed of the users, m/s")
+    speed_mps: NonNegatives | None = Field(None, description="speed or [slowest, fastest], m/s")
+    carrier_ghz: Positive | None = Field(
+        None, description="carrier that turns ways into wave lengths, GHz; 3.5 unless given"
+    )
     file: str | None = Field(None, description="measured gains, relative to this file")
 
 
@@ -278,12 +279,12 @@ PATH_LOSS = ("distance_m", "path_loss_exponent")
 LAWS = {
     "rayleigh": Law(may=("gain_range",), mean=True),
     "uniform": Law(needs=("gain_range",)),
-    "rician": Law(needs=("rician_k_db",), mean=True),
-    "shadowed": Law(needs=("shadowing_db",), mean=True),
+    "rician": Law(needs=("rician_k_db",), may=("gain_range",), mean=True),
+    "shadowed": Law(needs=("shadowing_db",), may=("gain_range",), mean=True),
     "jakes": Law(needs=("doppler_hz", "slot_ms"), mean=True, bound_in_time=True),
     "mobility": Law(
         needs=("distance_m", "path_loss_exponent", "slot_ms", "speed_mps"),
-        may=("mean_gain", "doppler_hz"),
+        may=("mean_gain", "carrier_ghz"),
         bound_in_time=True,
     ),
     "trace": Law(needs=("file",), bound_in_time=True),

@@ -40,7 +40,7 @@ def inline(value: Any) -> str:
         case list() | tuple():
             return "[" + ", ".join(inline(item) for item in value) + "]"
         case Mapping():
-            return "{" + ", ".join(f"{key(k)} = {inline(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{key(str(k))} = {inline(v)}" for k, v in value.items()) + "}"
         case _:
             return str(value)
 

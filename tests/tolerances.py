@@ -6,6 +6,12 @@ ROUNDING = 1e-12
 OBJECTIVE = 1e-12
 # What the acceptance cases were written with.
 CASES = 1e-9
+# Elementary functions: distance from the exact value in units of the last place.
+ELEMENTARY = 2.0
+# Twins of the model up to extreme inputs: each figure is a chain of up to ten roundings of 2 ulp
+# or less, and sums of terms of one sign keep their relative error (double, single precision).
+TWINS = 1e-13
+TWINS_SINGLE = 1e-5
 # Elementary functions against extended precision, in units of the last place.
 ULPS = 2.5
 # Below this p-value a sample is said not to follow its law; seeds are fixed.

@@ -24,6 +24,7 @@ __all__ = [
     "Tables",
     "available",
     "decode",
+    "describe",
     "encode",
     "evaluate",
     "get",
@@ -64,6 +65,12 @@ def available() -> list[str]:
     return [name for name in _MODULES if why_not(name) is None]
 
 
+def describe(name: str) -> str:
+    """Return what a backend that can be used here runs on."""
+    about: str = import_module(f".{_MODULES[name]}", __name__).describe()
+    return about
+
+
 def get(name: str = "auto") -> Backend:
     """Return a backend by name; `auto` is the fastest there is.
 
@@ -97,9 +104,9 @@ def evaluate(
     ----------
     problem : the scenario; its own slot is used unless `gain` and `task` are given
     actions : B joint actions, arrays (..., N): channel int64, the others float64 or all float32
-    gain : (..., N, K), linear power gain in the actions' precision, one slot a joint action; or (N, K)
-    task : (..., N) int64; or (N,)
-    out : where to write, arrays (..., N) in the actions' precision and uint8; allocated unless given
+    gain : (..., N, K) linear power gain, one slot a joint action, or (N, K); in the same precision
+    task : (..., N) int64, or (N,)
+    out : where to write, arrays (..., N) in the same precision and uint8; allocated unless given
     backend : a name of `NAMES`
     threads : how many to use; 0 for every core; results do not depend on it
 

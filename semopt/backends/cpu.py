@@ -18,6 +18,13 @@ _WARM = 16  # scenarios whose packed form is kept
 _scorings: OrderedDict[tuple[int, ...], tuple[Any, _core.Scoring]] = OrderedDict()
 
 
+def describe() -> str:
+    """Return what this backend runs on."""
+    others = ", ".join(name for name in _core.instruction_sets())
+    chosen, threads = _core.instruction_set(), _core.threads_available()
+    return f"instruction set {chosen} (of {others}; SEMOPT_ISA chooses), {threads} threads"
+
+
 def scoring(problem: Problem) -> _core.Scoring:
     """Return the packed scenario of a problem; slots of one scenario share it."""
     parts = (problem.system, problem.users, problem.tasks, problem.grid)
@@ -31,8 +38,8 @@ def scoring(problem: Problem) -> _core.Scoring:
 
 def empty_outcome(shape: tuple[int, ...], dtype: Any) -> Outcome:
     """Return an outcome to be written into."""
-    figures = (np.empty(shape, dtype) for _ in range(4))
-    return Outcome(*figures, np.empty(shape, np.uint8))
+    latency, energy, accuracy, qoe = (np.empty(shape, dtype) for _ in range(4))
+    return Outcome(latency, energy, accuracy, qoe, np.empty(shape, np.uint8))
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Backend `numpy`: both operations in readable NumPy, the twin that the others are tested against."""
+"""Backend `numpy`: both operations in readable NumPy, which tests hold the others against."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
 from .tables import Found, Query, Tables, nothing
 
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
+
+
+def describe() -> str:
+    """Return what this backend runs on."""
+    return f"NumPy {np.__version__}, one thread"
 
 
 def evaluate(

@@ -13,8 +13,7 @@ def backends(
     ] = None,
 ) -> None:
     """Say which backends can be used here, and why the others cannot."""
-    from ..backends import available, describe, why_not
-    from ..backends import NAMES
+    from ..backends import NAMES, available, describe, why_not
 
     found = {name: why_not(name) for name in NAMES if name != "auto"}
     if json:

@@ -34,6 +34,10 @@ def solve(
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds after which the best so far is given.")
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="exhaustive: file that a stopped search leaves and is taken up from."),
+    ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
     ] = None,
@@ -46,16 +50,23 @@ def solve(
     Without --slots and --seed the slot that the scenario pins is solved.
     """
     from ..scenario import Scenario
+    from ..solvers import find
     from ..solvers import solve as solve_problem
+    from .progress import progress
 
     loaded = Scenario.load(scenario)
-    given = {"backend": backend, "time_limit": time_limit}
+    given = {"backend": backend, "time_limit": time_limit, "checkpoint": checkpoint}
     options = {name: value for name, value in given.items() if value is not None}
     if slots > 1:
         if explain:
             raise ValueError("--explain: one slot is explained at a time, --slots is above 1")
         return solve_many(loaded, method, slots, seed or 0, json, options)
-    result = solve_problem(one_slot(loaded, seed), method, **options)
+    problem = one_slot(loaded, seed)
+    if "progress" in find(method)[1]:
+        with progress(method, 1.0) as show:
+            result = solve_problem(problem, method, progress=show, **options)
+    else:
+        result = solve_problem(problem, method, **options)
     if json:
         from ..files import write_json
 

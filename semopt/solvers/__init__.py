@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from inspect import Parameter, signature
 from time import perf_counter
@@ -34,17 +35,28 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     ValueError
         For an unknown method, an option that the method does not have, or an option's bad value.
     """
-    if method not in METHODS:
-        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
-    module, name = METHODS[method].split(":")
-    function = getattr(import_module(f".{module}", __package__), name)
-    parameters = signature(function).parameters.values()
-    known = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
+    function, known = find(method)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "no options"
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
     start = perf_counter()
-    result: Result = function(problem, **options)
+    result = function(problem, **options)
     object.__setattr__(result, "seconds", perf_counter() - start)
     return result
+
+
+def find(method: str) -> tuple[Callable[..., Result], list[str]]:
+    """Return a method's function and the names of its options.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+    module, name = METHODS[method].split(":")
+    function = getattr(import_module(f".{module}", __package__), name)
+    parameters = signature(function).parameters.values()
+    return function, [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]

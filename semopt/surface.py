@@ -1,0 +1,109 @@
+"""Accuracy tables in CSV files of their own: `accuracy = {file = "surface.csv"}` of a scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import toml
+from .allowed import Fault
+from .faults import KeyPath, quoted, spelled
+
+
+def with_tables(
+    data: dict[str, Any], folder: Path
+) -> tuple[dict[str, Any], dict[str, str], list[tuple[KeyPath, str]]]:
+    """Put the tables of `accuracy = {file = ...}` into a document.
+
+    Returns
+    -------
+    The new document; the files, by the path of the table that each filled; faults. A table that
+    could not be read is None.
+    """
+    files: dict[str, str] = {}
+    faults: list[tuple[KeyPath, str]] = []
+    tasks = data.get("tasks")
+    if not isinstance(tasks, dict):
+        return data, files, faults
+    filled = dict(tasks)
+    for name, task in tasks.items():
+        accuracy = task.get("accuracy") if isinstance(task, dict) else None
+        if not isinstance(accuracy, dict) or "file" not in accuracy:
+            continue
+        path: KeyPath = ("tasks", name, "accuracy")
+        file = accuracy["file"]
+        if not isinstance(file, str):
+            faults.append(((*path, "file"), f"= {quoted(file)}: must be the name of a CSV file"))
+            filled[name] = {**task, "accuracy": None}
+            continue
+        if others := [key for key in accuracy if key != "file"]:
+            faults += [
+                ((*path, key), f"must not stand beside file = {toml.text(file)}") for key in others
+            ]
+        try:
+            table = read_table(folder / file)
+        except (OSError, ValueError) as error:
+            faults.append(((*path, "file"), f"= {toml.text(file)}: {_reason(error)}"))
+            filled[name] = {**task, "accuracy": None}
+            continue
+        filled[name] = {**task, "accuracy": table}
+        files[spelled(path)] = file
+    return {**data, "tasks": filled}, files, faults
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """Return an accuracy table from CSV as the keys of [tasks.NAME.accuracy].
+
+    The first row is `extraction` and then the SNRs in dB, each further row an extraction factor and
+    then the accuracies; a row that begins with `raw` holds the accuracies of raw mode. Empty lines
+    and lines that begin with # are skipped. Cells that are no numbers are left for the checks.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file cannot be read, or has no such first row
+    """
+    import csv
+
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        kept = (line for line in lines if line.strip() and not line.startswith("#"))
+        try:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(kept)]
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
+    if not rows or rows[0][0] != "extraction":
+        raise ValueError('the first row must be "extraction" and then the SNRs in dB')
+    table: dict[str, Any] = {
+        "extraction": [],
+        "snr_db": [_number(cell) for cell in rows[0][1:]],
+        "table": [],
+    }
+    for head, *cells in rows[1:]:
+        values = [_number(cell) for cell in cells]
+        if head == "raw":
+            table["raw"] = values
+        else:
+            table["extraction"].append(_number(head))
+            table["table"].append(values)
+    return table
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def with_file(fault: Fault, files: dict[str, str]) -> Fault:
+    """Add the file to a fault of a table that came from one."""
+    for path, file in files.items():
+        if fault[0].startswith(path):
+            return fault[0], f"{fault[1]} (in {file})"
+    return fault

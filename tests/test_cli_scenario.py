@@ -1,0 +1,80 @@
+"""The command `semopt scenario`."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from semopt.cli.scenario import app
+from semopt.scenario import Scenario, presets
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_list_names_every_preset():
+    lines = run("list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(presets())
+
+
+def test_show_marks_assumed_values_with_their_reasons():
+    shown = run("show", "paper").stdout
+    slope = next(line for line in shown.splitlines() if line.startswith("slope_accuracy"))
+    assert "54.97   *1" in slope
+    noise = next(line for line in shown.splitlines() if line.startswith("noise_mw"))
+    assert "*" not in noise
+    assert "noise power of a sub-channel, mW" in noise
+    assert "*1 assumed: system.compress_exponent" in shown
+
+
+def test_show_has_a_column_for_each_user(tmp_path):
+    document = Scenario.load("tiny").to_dict() | {"users": [{"power_mw": [1.0, 2.0]}, {}]}
+    (tmp_path / "own.toml").write_text(Scenario.from_dict(document).to_toml())
+    lines = run("show", tmp_path / "own.toml").stdout.splitlines()
+    row = lines.index(next(line for line in lines if line.startswith("[users]")))
+    assert lines[row].split() == ["[users]", "user", "0", "user", "1"]
+    assert lines[row + 1].split() == ["power_mw", "1", "2", "-"]
+
+
+def test_show_as_json_and_toml():
+    tiny = Scenario.load("tiny").to_dict()
+    assert json.loads(run("show", "tiny", "--json").stdout) == tiny
+    assert Scenario.parse(run("show", "tiny", "--toml").stdout).to_dict() == tiny
+    assert "--json and --toml" in str(run("show", "--json", "--toml").exception)
+
+
+def test_check_reports_sound_and_faulty_files_alike(tmp_path):
+    (tmp_path / "bad.toml").write_text("[system]\nnoise_mw = -1\n")
+    result = run("check", "tiny", tmp_path / "bad.toml")
+    assert result.exit_code == 2
+    assert result.stdout.startswith("ok: tiny: 2 users, 2 sub-channels, tasks text, image")
+    assert "46 joint actions" in result.stdout
+    assert "system.noise_mw = -1: must be a number above 0" in result.stderr
+    assert "qoe table is missing" in result.stderr
+    assert run("check", "paper").exit_code == 0
+
+
+def test_new_writes_a_sound_commented_file_and_spares_what_is_there(tmp_path):
+    file = tmp_path / "mine.toml"
+    assert run("new", file).exit_code == 0
+    text = file.read_text()
+    assert text.startswith("# A scenario of semopt.")
+    assert "# may also hold energy_max_mj: limit of a task's energy, mJ" in text
+    assert Scenario.load(file).to_dict() == Scenario.load("paper").to_dict() | {"name": "mine"}
+    assert "exists" in str(run("new", file, "--from", "tiny").exception)
+    assert file.read_text() == text
+    assert run("new", file, "--from", "tiny", "--force").exit_code == 0
+    assert Scenario.load(file).problem().joint_actions() == 46
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_new_in_a_folder_that_is_not_there(tmp_path):
+    result = run("new", tmp_path / "no" / "mine.toml")
+    assert isinstance(result.exception, ValueError)
+    assert "cannot write" in str(result.exception)
+
+
+@pytest.mark.parametrize("key", ["system", "users", "tasks", "channel", "assumed"])
+def test_schema_is_json_with_every_section(key):
+    assert key in json.loads(run("schema").stdout)["properties"]

@@ -1,0 +1,840 @@
+"""Scenario files: what they mean in SI units, and how their faults are named."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from math import inf, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from semopt import channel
+from semopt.model import Actions, accuracy, evaluate
+from semopt.problem import AccuracyTable, Grid, Problem
+from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
+from semopt.sections import LAWS
+from tolerances import ROUNDING
+
+BENCH = Path(__file__).parents[1] / "bench"
+ABSENT = object()
+
+
+def tiny(changes=None):
+    """Return the document of preset tiny with values put at dotted paths."""
+    document = Scenario.load("tiny").to_dict()
+    document.pop("assumed")
+    for path, value in (changes or {}).items():
+        *tables, key = (int(p) if p.isdigit() else p for p in path.split("."))
+        table = document
+        for name in tables:
+            table = table[name] if isinstance(table, list) else table.setdefault(name, {})
+        if value is ABSENT:
+            del table[key]
+        else:
+            table[key] = value
+    return document
+
+
+def faults(changes, folder="."):
+    """Return path -> words of every fault of preset tiny after changes."""
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_dict(tiny(changes), folder)
+    return dict(caught.value.faults)
+
+
+# ------------------------------------------------------------------------------------------ meaning
+
+
+def test_paper_is_table_2_in_si_units():
+    problem = Scenario.load("paper").problem()
+    system, users = problem.system, problem.users
+    assert_allclose([system.bandwidth, system.noise, system.server_frequency], [2e6, 2e-3, 3e9])
+    assert (system.server_flop_per_cycle, system.server_energy_coefficient) == (4, 5e-27)
+    assert system.latency_max == 5e-3
+    assert_allclose(users.frequency_min, 0.55e9)
+    assert_allclose(users.frequency_max, 1.0e9)
+    assert users.power_min.tolist() == [0.01, 0.01]
+    assert users.power_max.tolist() == [0.1, 0.1]
+    assert users.extraction_min.tolist() == [0.3, 0.3]
+    assert users.flop_per_cycle.tolist() == [2, 2]
+    assert_allclose(users.weight_energy, 1 / 3, rtol=ROUNDING)
+    assert problem.tasks.names == ("text", "image", "vqa")
+    assert (users.energy_max == inf).all()
+    assert (problem.tasks.accuracy_min == 0).all()
+    assert (Scenario.load("paper").channel.model, Scenario.load("paper").users) == ("rayleigh", 2)
+
+
+def test_slopes_loads_and_limits_change_units():
+    changes = {
+        "qoe.slope_latency_per_ms": 2.0,
+        "qoe.slope_energy_per_mj": 3.0,
+        "user.energy_max_mj": 40.0,
+        "system.server_energy_max_mj": 7.0,
+        "tasks.text.semantic_kbit": 1.5,
+        "tasks.text.server_raw_mflop": 5.0,
+        "tasks.text.extraction_max": 0.75,
+    }
+    problem = Scenario.from_dict(tiny(changes)).problem()
+    assert (problem.system.slope_latency, problem.system.slope_energy) == (2000, 3000)
+    assert (problem.users.energy_max[0], problem.system.server_energy_max) == (0.04, 0.007)
+    assert problem.tasks.semantic_bits.tolist() == [1500, 12000]
+    assert problem.tasks.bits.tolist() == [2000, 12000]
+    assert problem.tasks.server_raw_flop.tolist() == [5e6, 8e6]
+    assert problem.tasks.extraction_max.tolist() == [0.75, 1]
+
+
+def test_tiny_is_what_pencil_and_paper_give():
+    # Text raw on sub-channel 1: SNR 1, 1 Mbit/s, 2 ms; server 4 MFLOP at 4 GFLOP/s (shared), 1 ms
+    # at 1 W; image at mu = 0.5 on sub-channel 0: SNR 7, 3 Mbit/s, 6 kbit in 2 ms; 2 MFLOP at
+    # 2 GFLOP/s and 10 W, 1 ms; server 2 ms at 1 W. Sending costs 10 mW.
+    problem = Scenario.load("tiny").problem()
+    actions = Actions(
+        channel=np.array([1, 0]),
+        power=np.array([0.01, 0.01]),
+        frequency=np.array([0.5e9, 1e9]),
+        extraction=np.array([1.0, 0.5]),
+    )
+    outcome = evaluate(problem, actions)
+    assert_allclose(outcome.latency, [3e-3, 5e-3], rtol=ROUNDING)
+    assert_allclose(outcome.energy, [1.02e-3, 12.02e-3], rtol=ROUNDING)
+    assert_allclose(outcome.accuracy, [0.9, 0.8], rtol=ROUNDING)
+    # Local at 1 GHz: 3 ms, 30 mJ; 6 ms, 60 mJ. Scores S(0), S(2.898), S(1); S(1), S(4.798), S(2).
+    assert_allclose(outcome.qoe, [0.6697015, 0.8336839], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        # Each user has 2 local actions; on a sub-channel 1 raw and 2 semantic. (2 + 3x)^2.
+        ({}, 4 + 12 * 2 + 9 * 2),
+        ({"user.extraction": [1.0, 1.0]}, 4 + 4 * 2 + 1 * 2),
+        ({"grid.extraction": 1}, 4 + 4 * 2 + 1 * 2),
+        ({"user.frequency_ghz": [0.7, 0.7]}, 1 + 4 * 2 + 4 * 2),
+        ({"grid.power": 3}, 4 + 12 * 2 + 9 * 2),  # equal ends of the power range
+        ({"grid.power": 3, "user.power_mw": [1.0, 3.0]}, 4 + 36 * 2 + 81 * 2),
+        ({"tasks.image.extraction_max": 0.45}, 4 + (2 * 3 + 2 * 1) * 2 + 3 * 2),
+        # One user; more sub-channels than users; more users than sub-channels.
+        ({"system.users": 1, "slot": {"tasks": ["text"], "gain": [[0.3, 0.1]]}}, 2 + 3 * 2),
+        ({"system.channels": 3, "slot.gain": [[0.3] * 3] * 2}, 4 + 12 * 3 + 9 * 6),
+        ({"system.channels": 1, "slot.gain": [[0.3], [0.7]]}, 4 + 12),
+    ],
+)
+def test_joint_actions_worked_by_hand(changes, count):
+    assert Scenario.from_dict(tiny(changes)).problem().joint_actions() == count
+
+
+def test_users_override_devices_and_weights():
+    own = {
+        "power_mw": [1.0, 5.0],
+        "energy_max_mj": 9.0,
+        "weight_latency": 0.2,
+        "weight_accuracy": 0.55,
+    }
+    users = Scenario.from_dict(tiny({"users": [{}, own]})).problem().users
+    assert users.power_min.tolist() == [0.01, 0.001]
+    assert users.power_max.tolist() == [0.01, 0.005]
+    assert users.energy_max.tolist() == [inf, 0.009]
+    assert_allclose(users.weight_latency, [0.5, 0.2])
+    assert_allclose(users.weight_energy, [0.25, 0.25])
+    assert_allclose(users.weight_accuracy, [0.25, 0.55])
+
+
+def test_weights_within_the_tolerance_are_normalised():
+    weights = {
+        "qoe.weight_latency": 0.333,
+        "qoe.weight_energy": 0.333,
+        "qoe.weight_accuracy": 0.333,
+    }
+    users = Scenario.from_dict(tiny(weights)).problem().users
+    assert_allclose(users.weight_latency, 1 / 3, rtol=ROUNDING)
+
+
+def test_shares_default_to_equal():
+    assert Scenario.load("tiny").shares().tolist() == [0.5, 0.5]
+    given = tiny({"tasks.text.share": 0.9, "tasks.image.share": 0.1})
+    assert_allclose(Scenario.from_dict(given).shares(), [0.9, 0.1])
+
+
+def test_another_slot_of_the_same_scenario():
+    problem = Scenario.load("tiny").problem([[1, 2], [3, 4]], ["image", "text"])
+    assert problem.gain.tolist() == [[1, 2], [3, 4]]
+    assert problem.task.tolist() == [1, 0]
+    assert "slot" not in problem.origin
+    with pytest.raises(ValueError, match=r"gain has shape \(1, 2\): must be \(2, 2\)"):
+        Scenario.load("tiny").problem([[1, 2]])
+    with pytest.raises(ValueError, match=r"task\[1\] = 'audio': must be one of text, image"):
+        Scenario.load("tiny").problem(tasks=["text", "audio"])
+    with pytest.raises(ValueError, match=r"pins no \[slot\]"):
+        Scenario.from_dict(tiny({"slot": ABSENT})).problem()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_round_trip_and_draw(name):
+    scenario = Scenario.load(name)
+    again = Scenario.parse(scenario.to_toml("head", optional=True))
+    assert again.to_dict() == scenario.to_dict()
+    assert scenario.name == name
+    assert len(presets()[name]) > 10
+    assert scenario.template().joint_actions() > 1
+    assert scenario.assumed
+    gain, task = scenario.draw(2, seed=0)
+    assert gain.shape == (2, scenario.users, scenario.channels)
+    assert task.shape == (2, scenario.users)
+
+
+def test_shipped_files_are_what_the_script_writes(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import presets as script
+
+    written = script.files()
+    assert {path.stem for path in written} == set(presets())
+    for path, text in written.items():
+        assert (PRESETS / path.name).read_text() == text, f"{path.name}: run bench/presets.py"
+
+
+def test_tables_of_paper_follow_the_fitted_formula(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import presets as script
+
+    tasks = Scenario.load("paper").problem().tasks
+    mu, snr = np.linspace(0.3, 1, 71), np.geomspace(0.5, 50, 71)
+    for name, table in zip(tasks.names, tasks.accuracy, strict=True):
+        figures = script.MODALITIES[name]
+        formula = [
+            [script.accuracy(m, s, figures["top"], figures["drop"]) for s in snr] for m in mu
+        ]
+        found = accuracy(table, *np.meshgrid(mu, 10 * np.log10(snr), indexing="ij"))
+        assert_allclose(found[:-1], np.array(formula)[:-1], atol=2.5e-3)
+
+
+def test_assumed_may_be_written_as_nested_tables():
+    nested = tiny({"assumed": {"qoe": {"slope_accuracy": "a guess"}, "slot": "an example"}})
+    expected = {"qoe.slope_accuracy": "a guess", "slot": "an example"}
+    assert Scenario.from_dict(nested).assumed == expected
+
+
+# ------------------------------------------------------------------------------------------- faults
+
+FAULTS = [
+    # wrong types, never coerced
+    ({"system.noise_mw": "2"}, "system.noise_mw", '= "2": must be a number above 0'),
+    ({"system.noise_mw": True}, "system.noise_mw", "= true: must be a number above 0"),
+    ({"system.noise_mw": [1.0]}, "system.noise_mw", "= [1.0]: must be a number"),
+    ({"grid.power": 2.0}, "grid.power", "= 2.0: must be a whole number from 1 to 4096"),
+    ({"grid.power": True}, "grid.power", "= true: must be a whole number"),
+    ({"system": 3}, "system", "= 3: must be a table"),
+    ({"users": {"power_mw": [1, 2]}}, "users", "must be an array of tables, [[users]]"),
+    ({"user.power_mw": 3.0}, "user.power_mw", "= 3.0: must be an array"),
+    ({"name": 3}, "name", "= 3: must be a text in quotes"),
+    ({"slot.tasks": ["text", 1]}, "slot.tasks[1]", "= 1: must be a text"),
+    # numbers out of range
+    ({"system.noise_mw": nan}, "system.noise_mw", "= nan: must be a number above 0"),
+    ({"system.noise_mw": inf}, "system.noise_mw", "= inf: must be a number above 0"),
+    ({"system.noise_mw": 0.0}, "system.noise_mw", "= 0.0: must be a number above 0"),
+    ({"system.noise_mw": 10**400}, "system.noise_mw", "must be a number above 0"),
+    ({"qoe.slope_accuracy": -1}, "qoe.slope_accuracy", "= -1: must be a number of at least 0"),
+    (
+        {"system.compress_exponent": 21},
+        "system.compress_exponent",
+        "= 21: must be a number from 0 to",
+    ),
+    ({"tasks.text.local_accuracy": 56.0}, "tasks.text.local_accuracy", "a number from 0 to 1"),
+    ({"user.extraction": [0.0, 1.0]}, "user.extraction[0]", "= 0.0: must be a number above 0"),
+    ({"user.extraction": [0.5, 1.5]}, "user.extraction[1]", "= 1.5: must be a number above 0"),
+    ({"user.extraction": [0.5, 0.9]}, "user.extraction", "the upper end is always 1"),
+    (
+        {"user.power_mw": [5.0, 1.0]},
+        "user.power_mw",
+        "= [5.0, 1.0]: must be [low, high] with low <=",
+    ),
+    ({"user.power_mw": [5.0]}, "user.power_mw", "= [5.0]: must be [low, high]"),
+    ({"user.power_mw": [-10.0, 1.0]}, "user.power_mw[0]", "= -10.0: must be a number above 0"),
+    ({"grid.extraction": 4097}, "grid.extraction", "= 4097: must be a whole number from 1 to 4096"),
+    ({"qoe.objective": "max"}, "qoe.objective", "= \"max\": must be 'sum' or 'min'"),
+    # keys
+    ({"system.nose_mw": 1.0}, "system.nose_mw", "is an unknown key: did you mean noise_mw?"),
+    ({"qoe.latency_max_ms": 1.0}, "qoe.latency_max_ms", "it belongs in [system]"),
+    ({"grid.xyz": 1}, "grid.xyz", "allowed here are power, frequency, extraction"),
+    ({"solt": {}}, "solt", "did you mean slot?"),
+    ({"tasks.text.data_kb": 1}, "tasks.text.data_kb", "did you mean data_kbit?"),
+    ({"tasks.text.accuracy.tabel": []}, "tasks.text.accuracy.tabel", "did you mean table?"),
+    ({"users": [{"powr_mw": 1}, {}]}, "users[0].powr_mw", "did you mean power_mw?"),
+    ({"overrides": []}, "overrides", "is an unknown key"),
+    (
+        {"system.noise_mw": ABSENT},
+        "system.noise_mw",
+        "is missing (noise power of a sub-channel, mW)",
+    ),
+    ({"grid": ABSENT}, "grid", "table is missing"),
+    ({"tasks": {}}, "tasks", "must have a length of at least 1"),
+    ({"tasks.text.accuracy": ABSENT}, "tasks.text.accuracy", "table is missing"),
+    # across keys
+    (
+        {"qoe.weight_latency": 0.6},
+        "qoe.weight_latency + weight_energy + weight_accuracy",
+        "= 0.6 + 0.25 + 0.25 = 1.1: must be 1 (within 0.001)",
+    ),
+    (
+        {"users": [{}, {"weight_energy": 0.5}]},
+        "users[1].weight_latency + weight_energy + weight_accuracy",
+        "= 0.5 + 0.5 + 0.25 = 1.25: must be 1",
+    ),
+    ({"users": [{}]}, "users", "has length 1: must have 2, an entry for each user"),
+    ({"system.users": 3}, "slot.tasks", "has length 2: must have 3, an entry for each user"),
+    ({"slot.tasks": ["text", "imago"]}, "slot.tasks[1]", "did you mean image?"),
+    ({"slot.gain.1": [0.3]}, "slot.gain[1]", "= [0.3] has length 1: must have 2, a gain"),
+    ({"slot.gain.1": []}, "slot.gain[1]", "has length 0: must have 2"),
+    ({"system.channels": ABSENT, "slot.gain": [[0.3, 0.1], []]}, "slot.gain[1]", "must have 2, a"),
+    ({"slot.gain.1.0": 0.0}, "slot.gain[1][0]", "= 0.0: must be a number above 0"),
+    ({"slot": ABSENT, "channel": ABSENT}, "slot", "give a [slot] of pinned gains, a [channel]"),
+    (
+        {"slot": ABSENT, "system.users": ABSENT},
+        "system.users",
+        "without a [slot] nothing else says",
+    ),
+    ({"tasks.text.share": 0.5}, "tasks.image.share", "give every task a share, or none"),
+    (
+        {"tasks.text.share": 0.5, "tasks.image.share": 0.6},
+        "tasks.*.share",
+        "= 0.5 + 0.6 = 1.1: must be 1",
+    ),
+    (
+        {"tasks.text.semantic_kbit": 1.0},
+        "tasks.text.extraction_max",
+        "below 1 beside semantic_kbit",
+    ),
+    (
+        {"tasks.text.accuracy.raw": [0.9, 0.9], "tasks.text.extraction_max": 1.0},
+        "tasks.text.extraction_max",
+        "= 1.0: must be below 1 beside accuracy.raw",
+    ),
+    ({"assumed": {"qoe.slope_acuracy": "?"}}, "assumed", "did you mean qoe.slope_accuracy?"),
+    # accuracy tables
+    (
+        {"tasks.text.accuracy.extraction": [0.5, 0.5]},
+        "tasks.text.accuracy.extraction[1]",
+        "= 0.5: must be above the value before it, 0.5",
+    ),
+    (
+        {"tasks.text.accuracy.snr_db": [10, 0]},
+        "tasks.text.accuracy.snr_db[1]",
+        "must be above the value before it",
+    ),
+    ({"tasks.text.accuracy.snr_db": [1]}, "tasks.text.accuracy.snr_db", "a length of at least 2"),
+    (
+        {"tasks.text.accuracy.table.0": [0.7, 0.6]},
+        "tasks.text.accuracy.table[0][1]",
+        "= 0.6: must be at least table[0][0] = 0.7, accuracy may not fall as SNR rises",
+    ),
+    (
+        {"tasks.text.accuracy.table.1": [0.9, 0.6]},
+        "tasks.text.accuracy.table[1][1]",
+        "accuracy may not fall as",
+    ),
+    (
+        {"tasks.text.accuracy.table": [[0.7, 0.7]]},
+        "tasks.text.accuracy.table",
+        "has length 1: must have 2, a row for each extraction",
+    ),
+    (
+        {"tasks.text.accuracy.table.0": [0.7]},
+        "tasks.text.accuracy.table[0]",
+        "has length 1: must have 2, a value for each snr_db",
+    ),
+    (
+        {"tasks.text.accuracy.raw": [0.9, 0.8], "tasks.text.extraction_max": 0.9},
+        "tasks.text.accuracy.raw[1]",
+        "= 0.8: must be at least raw[0] = 0.9",
+    ),
+    (
+        {"tasks.text.accuracy.raw": [0.9], "tasks.text.extraction_max": 0.9},
+        "tasks.text.accuracy.raw",
+        "has length 1: must have 2",
+    ),
+    ({"tasks.text.accuracy.table.0.0": 70}, "tasks.text.accuracy.table[0][0]", "from 0 to 1"),
+    # channels
+    ({"channel": {"model": "raleigh"}}, "channel.model", "did you mean 'rayleigh'?"),
+    ({"channel": {}}, "channel.model", "is missing (the channel model)"),
+    ({"channel": {"model": "uniform"}}, "channel.gain_range", "is missing: uniform needs it"),
+    (
+        {"channel": {"model": "rayleigh"}},
+        "channel.mean_gain",
+        "or distance_m and path_loss_exponent",
+    ),
+    (
+        {"channel": {"model": "rayleigh", "distance_m": 3.0}},
+        "channel.path_loss_exponent",
+        "is missing: rayleigh needs it",
+    ),
+    (
+        {"channel": {"model": "rayleigh", "mean_gain": 0.5, "doppler_hz": 1.0}},
+        "channel.doppler_hz",
+        "is not used by rayleigh, which has a mean",
+    ),
+    (
+        {
+            "channel": {
+                "model": "jakes",
+                "mean_gain": 1,
+                "slot_ms": 1,
+                "doppler_hz": 1,
+                "gain_range": [1, 2],
+            }
+        },
+        "channel.gain_range",
+        "must be left out: a range would break the law of jakes in time",
+    ),
+    ({"channel.gain_range": [0.7, 0.1]}, "channel.gain_range", "[low, high] with low <= high"),
+    (
+        {"channel": {"model": "rayleigh", "mean_gain": [1, 2, 3]}},
+        "channel.mean_gain",
+        "= [1, 2, 3]: must be one number, or one for each of the 2 users",
+    ),
+    (
+        {"channel": {"model": "rayleigh", "mean_gain": 0}},
+        "channel.mean_gain",
+        "= 0: must be a number above",
+    ),
+    ({"channel": {"model": "trace", "file": "no.csv"}}, "channel.file", "there is no such file"),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "words"), FAULTS)
+def test_fault_is_named(changes, path, words):
+    found = faults(changes)
+    key = path if path in found else next((key for key in found if key.startswith(path)), path)
+    assert words in found.get(key, str(found))
+
+
+MOBILITY = {"model": "mobility", "path_loss_exponent": 2, "slot_ms": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        (
+            {"distance_m": [5, 2], "speed_mps": 1},
+            "channel.distance_m",
+            "[low, high] with low <= high",
+        ),
+        ({"distance_m": 5, "speed_mps": [1, 2, 3]}, "channel.speed_mps", "[low, high]"),
+        ({"distance_m": 5, "speed_mps": [0, 3]}, "channel.speed_mps", "must start above 0"),
+    ],
+)
+def test_fault_of_mobility_is_named(changes, path, words):
+    assert words in faults({"channel": {**MOBILITY, **changes}})[path]
+
+
+def test_slot_without_sub_channels_is_refused():
+    found = faults({"system.channels": ABSENT, "slot.gain": [[], []]})
+    assert (
+        found["slot.gain[1]"]
+        == "= [] has length 0: must have at least 1, a gain for each sub-channel"
+    )
+
+
+def test_one_mistake_is_one_fault():
+    both = [{"system.users": 3}]  # contradicts the slot's tasks and its gains
+    for changes, _, _ in FAULTS:
+        assert len(faults(changes)) == (2 if changes in both else 1), changes
+
+
+def test_every_fault_of_a_file_is_reported_at_once():
+    found = faults(
+        {
+            "system.bandwidth_mhz": 0.0,
+            "system.nose_mw": 1.0,
+            "system.noise_mw": ABSENT,
+            "qoe.weight_latency": 0.6,
+            "user.power_mw": [3.0, 1.0],
+            "users": [{}, {"weight_energy": -1.0}],
+            "tasks.text.accuracy.table.0": [0.7, 0.6],
+            "tasks.image.local_mflop": "8",
+            "tasks.image.accuracy.snr_db": [5.0, 1.0],
+            "grid.power": 0,
+            "slot.tasks": ["text", "audio"],
+            "slot.gain.0": [0.5],
+            "channel": {"model": "uniform", "mean_gain": 1.0},
+        }
+    )
+    assert list(found) == [
+        "system.nose_mw",
+        "system.bandwidth_mhz",
+        "qoe.weight_latency + weight_energy + weight_accuracy",
+        "user.power_mw",
+        "users[1].weight_energy",
+        "tasks.image.local_mflop",
+        "tasks.text.accuracy.table[0][1]",
+        "tasks.image.accuracy.snr_db[1]",
+        "grid.power",
+        "slot.tasks[1]",
+        "slot.gain[0]",
+        "channel.gain_range",
+        "channel.mean_gain",
+    ]
+
+
+def test_message_counts_faults_and_gives_each_a_line():
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_dict(tiny({"grid.power": 0, "system.noise_mw": -2.0}), source="my.toml")
+    assert str(caught.value) == (
+        "my.toml: 2 faults\n"
+        "  system.noise_mw = -2.0: must be a number above 0 (1e-30 to 1e30)\n"
+        "  grid.power = 0: must be a whole number from 1 to 4096"
+    )
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_many_faults_of_one_array_are_counted():
+    found = faults(
+        {
+            "slot": {"tasks": ["text"] * 40, "gain": [[-1.0]] * 40},
+            "system.users": 40,
+            "system.channels": 1,
+        }
+    )
+    assert found.pop("slot.gain") == "has 32 more faults like these"
+    assert len(found) == 8
+
+
+# -------------------------------------------------------------------------------- files and folders
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("this is = = not toml", "is not TOML: line 1: Expected '='"),
+        ("a = 1\nb = [1,\n\n", "is not TOML: line 3"),
+        ("a = 1\n[a]\n", "is not TOML: line 2"),
+        ("x = " + "[" * 100_000, "nested too deeply"),
+        ("x = " + "9" * 5000, "is not TOML"),
+        ("", "system table is missing"),
+    ],
+)
+def test_text_that_is_no_scenario(text, words):
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(text)
+    assert words in str(caught.value)
+
+
+def test_source_that_cannot_be_read(tmp_path):
+    (tmp_path / "latin.toml").write_bytes(b"name = 'x'\nnote = '\xe9'\n")
+    with pytest.raises(ScenarioError, match="line 2: is not UTF-8 text"):
+        Scenario.load(tmp_path / "latin.toml")
+    with pytest.raises(ScenarioError, match=r"did you mean paper\? \(presets: .*paper.*tiny"):
+        Scenario.load("papr")
+    with pytest.raises(ScenarioError, match="no such file, and no such preset"):
+        Scenario.load(tmp_path / "absent.toml")
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        Scenario.load(tmp_path)
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        Scenario.load("a\0b")
+
+
+def test_file_with_a_byte_order_mark_and_carriage_returns(tmp_path):
+    text = Scenario.load("tiny").to_toml().replace("\n", "\r\n")
+    (tmp_path / "windows.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert Scenario.load(tmp_path / "windows.toml").to_dict() == Scenario.load("tiny").to_dict()
+
+
+def test_name_defaults_to_the_file(tmp_path):
+    document = tiny({"name": ABSENT})
+    (tmp_path / "mine.toml").write_text(
+        Scenario.from_dict(document).to_toml().replace("name", "#", 1)
+    )
+    assert Scenario.load(tmp_path / "mine.toml").name == "mine"
+
+
+CSV = "# measured\nextraction, 0, 10\n0.5, 0.6, 0.7\n\n1.0, 0.8, 0.9\nraw, 0.85, 0.95\n"
+
+
+def test_accuracy_from_csv(tmp_path):
+    (tmp_path / "surface.csv").write_text(CSV)
+    changes = {"tasks.text.accuracy": {"file": "surface.csv"}, "tasks.text.extraction_max": 0.9}
+    scenario = Scenario.from_dict(tiny(changes), tmp_path)
+    table = scenario.problem().tasks.accuracy[0]
+    assert table.extraction.tolist() == [0.5, 1.0]
+    assert table.snr_db.tolist() == [0, 10]
+    assert table.table.tolist() == [[0.6, 0.7], [0.8, 0.9]]
+    assert table.raw.tolist() == [0.85, 0.95]
+    assert Scenario.parse(scenario.to_toml()).to_dict() == scenario.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "words"),
+    [
+        ("", "file", 'the first row must be "extraction"'),
+        ("mu,0,1\n", "file", 'the first row must be "extraction"'),
+        (CSV.replace("0.6", "x"), "table[0][0]", '= "x": must be a number from 0 to 1 (in s.csv)'),
+        (
+            CSV.replace("0.6", "nan"),
+            "table[0][0]",
+            "= nan: must be a number from 0 to 1 (in s.csv)",
+        ),
+        (CSV.replace("0.5, 0.6, 0.7", "0.5, 0.6"), "table[0]", "has length 1: must have 2"),
+        (CSV.replace("0.8", "0.5"), "table[1][0]", "must be at least table[0][0] = 0.6"),
+        (None, "file", '= "s.csv": No such file or directory'),
+        (b"extraction,\xff", "file", "is not UTF-8 text"),
+        ("extraction," + "1" * 200_000, "file", "field larger than field limit"),
+    ],
+)
+def test_faulty_csv(tmp_path, content, path, words):
+    if content is not None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / "s.csv").write_bytes(data)
+    changes = {"tasks.text.accuracy": {"file": "s.csv"}, "tasks.text.extraction_max": 0.9}
+    assert words in faults(changes, tmp_path)[f"tasks.text.accuracy.{path}"]
+
+
+def test_csv_stands_alone(tmp_path):
+    changes = {"tasks.text.accuracy.file": "s.csv"}
+    (tmp_path / "s.csv").write_text(CSV.replace("raw", "#"))
+    found = faults(changes, tmp_path)
+    assert set(found) == {f"tasks.text.accuracy.{key}" for key in ("extraction", "snr_db", "table")}
+    assert "must not stand beside file" in found["tasks.text.accuracy.table"]
+    assert (
+        "must be the name"
+        in faults({"tasks.text.accuracy": {"file": 3}})["tasks.text.accuracy.file"]
+    )
+
+
+# ----------------------------------------------------------------------------------------- channels
+
+CHANNELS = [
+    {"model": "rayleigh", "mean_gain": 0.5},
+    {"model": "rayleigh", "mean_gain": [0.5, 0.1], "gain_range": [0.1, 1.0]},
+    {"model": "rayleigh", "distance_m": [3.0, 4.0], "path_loss_exponent": 2.5},
+    {"model": "uniform", "gain_range": [0.1, 1.0]},
+    {"model": "rician", "rician_k_db": 3.0, "mean_gain": 0.5},
+    {"model": "shadowed", "shadowing_db": 8.0, "mean_gain": 0.5},
+    {"model": "jakes", "doppler_hz": 10.0, "slot_ms": 1.0, "mean_gain": 0.5},
+    {**MOBILITY, "distance_m": [1.0, 50.0], "speed_mps": [1.0, 2.0], "carrier_ghz": 28.0},
+    {**MOBILITY, "distance_m": 50.0, "speed_mps": 1.0, "mean_gain": 10.0},
+    {"model": "trace", "file": "gains.csv"},
+]
+
+
+@pytest.mark.parametrize("keys", CHANNELS, ids=lambda keys: keys["model"])
+def test_every_channel_model_draws(keys, tmp_path):
+    rows = [f"{s},{n},{k},0.{s + n + k + 1}" for s in range(3) for n in range(2) for k in range(2)]
+    (tmp_path / "gains.csv").write_text("\n".join(["slot,user,channel,gain", *rows]) + "\n")
+    scenario = Scenario.from_dict(tiny({"channel": keys}), tmp_path)
+    gain, task = scenario.draw(3, seed=1)
+    assert gain.shape == (3, 2, 2)
+    assert (gain > 0).all()
+    assert set(task.ravel()) <= {0, 1}
+
+
+def test_files_and_channels_know_the_same_keys():
+    units = {
+        "rician_k_db": "rician_k",
+        "slot_ms": "slot",
+        "distance_m": "distance",
+        "speed_mps": "speed",
+        "carrier_ghz": "carrier",
+    }
+    for model, law in LAWS.items():
+        mean = {"mean_gain", "distance_m", "path_loss_exponent"} if law.mean else set()
+        keys = {units.get(key, key) for key in {*law.needs, *law.may, *mean}}
+        assert keys - {"slot"} <= channel.TAKES[model]
+        assert set(channel.NEEDS[model]) <= keys
+
+
+# ------------------------------------------------------------------------------ Problem.from_arrays
+
+TABLE = AccuracyTable.from_arrays([0.5, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]])
+ARRAYS = {
+    "gain": [[0.3, 0.1], [0.7, 0.1]],
+    "task": ["text", "image"],
+    "names": ["text", "image"],
+    "bits": [2e3, 12e3],
+    "local_flop": [6e6, 12e6],
+    "extract_flop": 1e6,
+    "server_flop": [4e6, 8e6],
+    "local_accuracy": [0.8, 0.6],
+    "accuracy": [
+        TABLE,
+        AccuracyTable.from_arrays([0.5, 1.0], [0.0, 10.0], [[0.8, 0.8], [0.9, 0.9]]),
+    ],
+    "latency_max": 8e-3,
+    "slope_latency": 1e3,
+    "slope_energy": 100.0,
+    "slope_accuracy": 10.0,
+    "bandwidth": 1e6,
+    "noise": 1e-3,
+    "server_frequency": 2e9,
+    "server_energy_coefficient": 1e-27,
+    "frequency_min": 0.5e9,
+    "power_min": 0.01,
+    "power_max": 0.01,
+    "extraction_min": 0.5,
+    "weight_latency": 0.5,
+    "weight_energy": 0.25,
+    "weight_accuracy": [0.25, 0.25],
+    "grid": Grid(1, 2, 2),
+}
+
+
+def test_arrays_and_file_make_the_same_problem():
+    problem, scenario = Problem.from_arrays(**ARRAYS), Scenario.load("tiny").problem()
+    for part in ("system", "users", "tasks"):
+        for name, value in vars(getattr(scenario, part)).items():
+            found = getattr(getattr(problem, part), name)
+            if name == "accuracy":
+                assert [t.table.tolist() for t in found] == [t.table.tolist() for t in value]
+            elif name == "names":
+                assert found == value
+            else:
+                assert_allclose(found, value, rtol=ROUNDING, err_msg=name)
+    assert problem.joint_actions() == scenario.joint_actions() == 46
+    assert problem.task.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gain": [[1.0], [1.0, 2.0]]}, "gain: must be a rectangular array of numbers"),
+        ({"gain": [1.0, 2.0]}, r"gain has shape \(2,\): must be a non-empty array \(n, m\)"),
+        ({"gain": np.empty((0, 2))}, r"gain has shape \(0, 2\)"),
+        ({"gain": [[1.0, nan], [1.0, 1.0]]}, r"gain\[0\]\[1\] = nan: must be a number above 0"),
+        ({"noise": -1.0}, r"noise = -1.0: must be a number above 0"),
+        ({"noise": "2"}, "noise holds <U1: must hold numbers"),
+        ({"noise": True}, "noise holds bool: must hold numbers"),
+        ({"noise": [1.0, 2.0]}, r"noise has shape \(2,\): must be a number"),
+        ({"power_max": [1.0, 2.0, 3.0]}, r"power_max has shape \(3,\): must be a number or \(2,\)"),
+        ({"power_min": 0.02}, r"power_min of user 0 = 0.02: must be at most power_max = 0.01"),
+        ({"weight_latency": 0.6}, r"weights of user 0 sum to 1.1: must sum to 1"),
+        ({"bits": [1.0, 2.0, 3.0]}, r"bits has shape \(3,\): must be a number or \(2,\)"),
+        ({"semantic_bits": 1e3}, "extraction_max of task text = 1.0: must be below 1"),
+        ({"accuracy": [TABLE]}, "accuracy has 1 tables for 2 tasks"),
+        ({"task": [0, 2]}, r"task\[1\] = 2: must be an index from 0 to 1"),
+        ({"task": [0.5, 1.0]}, "task holds float64: must hold indices or names"),
+        ({"task": [0, 1, 0]}, r"task has shape \(3,\)"),
+        ({"grid": Grid(0, 1, 1)}, "grid.power = 0: must be a whole number from 1 to 4096"),
+        ({"objective": "max"}, "objective = 'max'"),
+        ({"energy_max": 0.0}, "energy_max = 0.0: must be a number above 0"),
+    ],
+)
+def test_fault_of_an_argument_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Problem.from_arrays(**{**ARRAYS, **changes})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ([0.5], [0.0, 1.0], [[0.1, 0.2]]),
+            "accuracy.extraction has 1 values: must have at least 2",
+        ),
+        (([0.5, 1.0], [0.0, 1.0], [[0.1, 0.2]]), "accuracy.table has length 1"),
+        (([0.5, 1.0], [0.0, 1.0], [[0.2, 0.1]] * 2), r"accuracy.table\[0\]\[1\] = 0.1: must be at"),
+        (([0.5, 1.0], [1.0, 1.0], [[0.1, 0.2]] * 2), r"accuracy.snr_db\[1\] = 1.0: must be above"),
+        (([0.5, 1.0], [0.0, 1.0], [[0.1, 0.2]] * 2, [0.3]), "accuracy.raw has length 1"),
+        (([0.5, 1.0], [0.0, 1.0], [[0.1, 1.2]] * 2), r"accuracy.table\[0\]\[1\] = 1.2: must be a"),
+    ],
+)
+def test_fault_of_a_table_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AccuracyTable.from_arrays(*arguments)
+
+
+# ---------------------------------------------------------------------------------- any file at all
+
+VALUES = st.one_of(
+    st.none().map(lambda _: ABSENT),
+    st.booleans(),
+    st.integers(-3, 5000),
+    st.just(10**30),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.floats(0, 1), max_size=3),
+    st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["model", "file", "x", "table"]), st.text(max_size=3), max_size=2
+    ),
+)
+
+
+def leaves(value, path=()):
+    """Return the path of every table, array and value of a document."""
+    found = [path] if path else []
+    if isinstance(value, dict | list):
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            found += leaves(below, (*path, key))
+    return found
+
+
+BASE = tiny(
+    {
+        "users": [{"power_mw": [1.0, 2.0]}, {"weight_latency": 0.5}],
+        "tasks.text.semantic_kbit": 1.0,
+        "tasks.text.extraction_max": 0.9,
+        "tasks.text.accuracy.raw": [0.9, 0.95],
+        "tasks.text.share": 0.5,
+        "tasks.image.share": 0.5,
+        "assumed": {"slot": "an example"},
+    }
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.sampled_from(leaves(BASE)), VALUES), min_size=1, max_size=3))
+def test_any_change_is_either_sound_or_named(changes):
+    document = copy.deepcopy(BASE)
+    for (*tables, key), value in changes:
+        table = document
+        for name in tables:
+            inside = isinstance(table, dict) and name in table
+            inside |= isinstance(table, list) and isinstance(name, int) and name < len(table)
+            table = table[name] if inside else None
+        if isinstance(table, dict) or (
+            isinstance(table, list) and isinstance(key, int) and key < len(table)
+        ):
+            if value is not ABSENT:
+                table[key] = value
+            elif isinstance(table, list) or key in table:
+                del table[key]
+    try:
+        scenario = Scenario.from_dict(document)
+    except ScenarioError:
+        return
+    assert Scenario.parse(scenario.to_toml()).to_dict() == scenario.to_dict()
+    problem = scenario.template()
+    local = np.full(problem.gain.shape[0], -1)
+    offload = np.where(np.arange(len(local)) < problem.gain.shape[1], np.arange(len(local)), -1)
+    users = problem.users
+    for chosen in (local, offload):
+        for mu in (1.0, users.extraction_min):
+            extraction = np.broadcast_to(mu, local.shape)
+            outcome = evaluate(
+                problem, Actions(chosen, users.power_max, users.frequency_max, extraction)
+            )
+            assert np.isfinite(outcome.latency).all()
+            assert np.isfinite(outcome.energy).all()
+            assert ((outcome.qoe >= 0) & (outcome.qoe <= 1 + ROUNDING)).all()
+
+
+def test_schema_lists_keys_with_their_ranges():
+    schema = Scenario.json_schema()
+    assert "users" in schema["properties"]
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Grid"]["properties"]["power"]["maximum"] == 4096
+    assert "file" in str(schema["$defs"]["Task"]["properties"]["accuracy"])
+    assert sorted(schema["$defs"]["System"]["required"])[0] == "bandwidth_mhz"
+
+
+def test_reading_a_scenario_imports_nothing_heavy():
+    heavy = ["scipy", "numba", "torch", "cvxpy", "matplotlib", "rich", "typer"]
+    code = (
+        "import sys; from semopt.scenario import Scenario; Scenario.load('paper').problem(); "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,189 @@
+"""The compiled backends' `evaluate` against the readable model, on random and extreme inputs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from problems import random_problem
+from semopt import Actions, _core, backends, model
+from semopt.problem import AccuracyTable
+from tolerances import TWINS, TWINS_SINGLE
+
+FIGURES = ("latency", "energy", "accuracy", "qoe")
+
+
+@pytest.fixture(params=_core.instruction_sets())
+def instruction_set(request):
+    before = _core.instruction_set()
+    _core.use_instruction_set(request.param)
+    yield request.param
+    _core.use_instruction_set(before)
+
+
+def random_actions(rng, problem, rows):
+    """Joint actions of `rows` slots: distinct sub-channels, every mode, ends of ranges included."""
+    users, channels = problem.gain.shape
+    people = problem.users
+
+    def within(low, high):
+        share = rng.choice([0.0, 1.0, np.nan], (rows, users), p=[0.1, 0.1, 0.8])
+        share = np.where(np.isnan(share), rng.random((rows, users)), share)
+        return low + share * (high - low)
+
+    seats = np.r_[np.arange(channels), np.full(users, -1)]
+    channel = np.stack([rng.permutation(seats)[:users] for _ in range(rows)])
+    extraction = within(people.extraction_min, 1.0)
+    return Actions(
+        np.where(rng.random((rows, users)) < 0.15, -1, channel),
+        within(people.power_min, people.power_max),
+        within(people.frequency_min, people.frequency_max),
+        np.where(rng.random((rows, users)) < 0.3, 1.0, extraction),
+    )
+
+
+def random_slots(rng, problem, rows, extreme):
+    users, channels = problem.gain.shape
+    span = (1e-12, 1e6) if extreme else (0.02, 3.0)
+    gain = np.exp(rng.uniform(*np.log(span), (rows, users, channels)))
+    return gain, rng.integers(0, len(problem.tasks.names), (rows, users))
+
+
+def assert_twins(found, want, tolerance):
+    for name in FIGURES:
+        got, expected = getattr(found, name), getattr(want, name)
+        assert got.shape == expected.shape
+        assert np.allclose(got, expected, rtol=tolerance, atol=tolerance * 1e-2), name
+
+
+def assert_same_violations(problem, found, want, task):
+    """Compare the flags except where a figure lies on its limit up to rounding."""
+    for bit, figure, limit in (
+        (model.LATENCY, want.latency, problem.system.latency_max),
+        (model.ENERGY, want.energy, problem.users.energy_max),
+        (model.ACCURACY, want.accuracy, problem.tasks.accuracy_min[task]),
+    ):
+        clear = ~np.isclose(figure, limit, rtol=TWINS)
+        assert np.array_equal((found.violations & bit)[clear], (want.violations & bit)[clear])
+
+
+@pytest.mark.parametrize("extreme", [False, True], ids=["usual", "extreme"])
+@pytest.mark.parametrize(("users", "channels"), [(1, 1), (2, 2), (3, 2), (4, 4), (2, 5)])
+def test_evaluate_agrees_with_the_model(users, channels, extreme, instruction_set):
+    rng = np.random.default_rng(1000 * users + 10 * channels + extreme)
+    for trial in range(6):
+        problem = random_problem(rng, users, channels, own_figures=trial % 2 == 0)
+        rows = int(rng.choice([1, 7, 130, 1100]))
+        actions = random_actions(rng, problem, rows)
+        gain, task = random_slots(rng, problem, rows, extreme)
+        if trial % 3 == 0:  # one slot for all rows
+            gain, task = gain[0], task[0]
+        found = backends.evaluate(problem, actions, gain, task, backend="cpu")
+        want = model.evaluate(problem, actions, gain, task)
+        assert_twins(found, want, TWINS)
+        assert_same_violations(problem, found, want, task)
+
+        single = Actions(
+            actions.channel,
+            *(getattr(actions, f).astype(np.float32) for f in ("power", "frequency", "extraction")),
+        )
+        low = backends.evaluate(problem, single, gain.astype(np.float32), task, backend="cpu")
+        assert low.qoe.dtype == np.float32
+        # Rounded inputs may leave semantic mode or the grid's ends: the model gets the same ones.
+        widened = Actions(
+            actions.channel,
+            *(getattr(single, f).astype(float) for f in ("power", "frequency", "extraction")),
+        )
+        near = model.evaluate(problem, widened, gain.astype(np.float32).astype(float), task)
+        for name in FIGURES:
+            got, expected = getattr(low, name), getattr(near, name)
+            scale = 1.0 if name in ("qoe", "accuracy") else 0.0
+            error = np.abs(got - expected) / (np.abs(expected) + scale)
+            assert error.max() < TWINS_SINGLE * (1 + slope_error(problem, near, name)), name
+
+
+def slope_error(problem, outcome, name):
+    """How much of a figure's relative error the slopes of the QoE pass on."""
+    if name != "qoe":
+        return 0.0
+    system = problem.system
+    steepest = (
+        system.slope_latency * np.abs(outcome.latency).max(),
+        system.slope_energy * np.abs(outcome.energy).max(),
+        system.slope_accuracy,
+    )
+    return float(sum(np.minimum(steepest, 1e3)))
+
+
+@pytest.mark.parametrize("points", [2, 8, 9, 40])
+def test_accuracy_tables_of_any_length(points, instruction_set):
+    rng = np.random.default_rng(points)
+    problem = random_problem(rng, 3, 3)
+    table = AccuracyTable(
+        np.sort(rng.uniform(0.2, 1, points)),
+        np.sort(rng.uniform(-10, 25, points)),
+        np.sort(np.sort(rng.random((points, points)), axis=0), axis=1),
+        np.sort(rng.random(points)),
+    )
+    tasks = replace(problem.tasks, accuracy=(table, *problem.tasks.accuracy[1:]))
+    problem = replace(problem, tasks=tasks)
+    actions = random_actions(rng, problem, 300)
+    gain, task = random_slots(rng, problem, 300, extreme=True)
+    found = backends.evaluate(problem, actions, gain, task, backend="cpu")
+    assert_twins(found, model.evaluate(problem, actions, gain, task), TWINS)
+
+
+def test_results_do_not_depend_on_threads_or_neighbours():
+    rng = np.random.default_rng(5)
+    problem = random_problem(rng, 3, 3)
+    actions = random_actions(rng, problem, 5000)
+    gain, task = random_slots(rng, problem, 5000, extreme=False)
+    whole = backends.evaluate(problem, actions, gain, task, backend="cpu", threads=1)
+    several = backends.evaluate(problem, actions, gain, task, backend="cpu", threads=7)
+    few = np.s_[1234:1241]
+    alone = backends.evaluate(problem, actions.take(few), gain[few], task[few], backend="cpu")
+    for name in (*FIGURES, "violations"):
+        assert np.array_equal(getattr(whole, name), getattr(several, name))
+        assert np.array_equal(getattr(whole, name)[few], getattr(alone, name))
+
+
+def test_outcome_is_written_where_asked():
+    rng = np.random.default_rng(6)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 9)
+    out = backends.evaluate(problem, actions, backend="cpu")
+    for backend in ("numpy", "cpu"):
+        for name in FIGURES:
+            getattr(out, name)[:] = np.nan
+        again = backends.evaluate(problem, actions, out=out, backend=backend)
+        assert again is out
+        assert np.isfinite(out.qoe).all()
+
+
+BAD = {
+    "channel": lambda a: a.astype(np.int32),
+    "power": lambda a: a[:, ::-1],
+    "frequency": lambda a: a.astype(np.float32),
+    "extraction": lambda a: a[:-1],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_wrong_arrays_are_refused_by_name(name):
+    rng = np.random.default_rng(7)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 4)
+    bad = replace(actions, **{name: BAD[name](getattr(actions, name))})
+    with pytest.raises(ValueError, match=f"^{name}: a C-ordered .* is expected"):
+        backends.evaluate(problem, bad, backend="cpu")
+
+
+def test_indices_out_of_range_are_refused():
+    rng = np.random.default_rng(8)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 4)
+    beyond = replace(actions, channel=np.full((4, 2), 2))
+    with pytest.raises(ValueError, match="channel: indices from -1 to 1"):
+        backends.evaluate(problem, beyond, backend="cpu")
+    with pytest.raises(ValueError, match="task: indices from 0 to 2"):
+        backends.evaluate(problem, actions, problem.gain, np.array([0, 3]), backend="cpu")
