@@ -76,7 +76,7 @@ def filler(law: Law) -> Callable[..., None]:
     return parallel(fill, f"fill_{law.__name__}", streams, fading)
 
 
-def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
+def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     for block in numba.prange((len(out) + ROWS - 1) // ROWS):
         start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
@@ -89,16 +89,14 @@ def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
                     if rows.lane_step == 0:  # one lane: its waves are drawn once a block
                         cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
                         for i in range(start, stop):
-                            slot = U64(rows.slot + rows.slot_step * i)
-                            x, y = circle(doppler * cosine * slot + phase)
+                            x, y = circle(cosine * travel[i, n] + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                     else:
                         for i in range(start, stop):
                             lane = U64(rows.lane + rows.lane_step * i)
                             cosine, phase = wave(key, U64(index), lane, U64(n), U64(k))
-                            slot = U64(rows.slot + rows.slot_step * i)
-                            x, y = circle(doppler * cosine * slot + phase)
+                            x, y = circle(cosine * travel[i, n] + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                 for i in range(start, stop):
