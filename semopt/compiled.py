@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
@@ -41,14 +43,15 @@ for function in (
 ROWS = 64  # a block: long enough for SIMD, short enough to share out
 
 
-def parallel(function: Callable[..., None], name: str) -> Callable[..., None]:
+def parallel(function: Callable[..., Any], name: str, *inlined: ModuleType) -> Callable[..., Any]:
     """Compile a loop.
 
-    Its name on disk tells versions of the inlined modules apart: Numba looks at this file alone.
+    Its name on disk tells versions of the inlined modules apart: Numba looks at the age of the
+    loop's own file alone.
     """
-    sources = b"".join(Path(str(m.__file__)).read_bytes() for m in (streams, fading))
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in inlined)
     function.__qualname__ = f"{name}_{sha256(sources).hexdigest()[:16]}"
-    compiled: Callable[..., None] = numba.njit(parallel=True, cache=True, error_model="numpy")(
+    compiled: Callable[..., Any] = numba.njit(parallel=True, cache=True, error_model="numpy")(
         function
     )
     return compiled
@@ -70,10 +73,10 @@ def filler(law: Law) -> Callable[..., None]:
                         u, v = uniforms(key, slot, lane, U64(n), U64(k))
                         out[i, n, k] = law(u, v, mean[each * i, n], a[n], b[n])
 
-    return parallel(fill, f"fill_{law.__name__}")
+    return parallel(fill, f"fill_{law.__name__}", streams, fading)
 
 
-def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
+def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     for block in numba.prange((len(out) + ROWS - 1) // ROWS):
         start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
@@ -86,16 +89,14 @@ def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
                     if rows.lane_step == 0:  # one lane: its waves are drawn once a block
                         cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
                         for i in range(start, stop):
-                            slot = U64(rows.slot + rows.slot_step * i)
-                            x, y = circle(doppler * cosine * slot + phase)
+                            x, y = circle(cosine * travel[i, n] + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                     else:
                         for i in range(start, stop):
                             lane = U64(rows.lane + rows.lane_step * i)
                             cosine, phase = wave(key, U64(index), lane, U64(n), U64(k))
-                            slot = U64(rows.slot + rows.slot_step * i)
-                            x, y = circle(doppler * cosine * slot + phase)
+                            x, y = circle(cosine * travel[i, n] + phase)
                             real[i - start] += x
                             imaginary[i - start] += y
                 for i in range(start, stop):
@@ -104,7 +105,7 @@ def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
                     out[i, n, k] = mean[each * i, n] * (power * (1.0 / SINUSOIDS))
 
 
-fill_waves = parallel(_fill_waves, "fill_waves")
+fill_waves = parallel(_fill_waves, "fill_waves", streams, fading)
 
 
 def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
@@ -119,4 +120,4 @@ def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
             out[i, n] = kind
 
 
-fill_tasks = parallel(_fill_tasks, "fill_tasks")
+fill_tasks = parallel(_fill_tasks, "fill_tasks", streams)

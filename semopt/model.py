@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from .problem import AccuracyTable, Floats, Integers, Problem, System
 
 LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits of `Outcome.violations`: limits (12i), (12j), (12k)
+SMALLEST = 2.0**-1022  # no accuracy lies below a limit of 0: its margin is 0 over this
 LIMITS = {LATENCY: "latency", ENERGY: "energy", ACCURACY: "accuracy"}
 
 
@@ -141,6 +142,29 @@ def accuracy(table: AccuracyTable, extraction: Floats, snr_db: Floats) -> Floats
     )
     raw = (1 - v) * table.raw[j] + v * table.raw[j + 1]
     return np.where(extraction == 1.0, raw, semantic)
+
+
+def reward(
+    qoe: Floats,
+    latency: Floats,
+    latency_max: Floats,
+    energy: Floats,
+    energy_max: Floats,
+    accuracy: Floats,
+    accuracy_min: Floats,
+) -> Floats:
+    """Reward of a user (13), reading `normalised_penalty`.
+
+    Its QoE where it keeps every limit; else minus the margins of those it breaks, each over its
+    limit. Plain arithmetic, since env.py compiles this very function.
+    """
+    penalty = (
+        np.maximum(latency - latency_max, 0.0) / latency_max
+        + np.maximum(energy - energy_max, 0.0) / energy_max
+        + np.maximum(accuracy_min - accuracy, 0.0) / np.maximum(accuracy_min, SMALLEST)
+    )
+    rewarded: Floats = (penalty == 0.0) * qoe - penalty
+    return rewarded
 
 
 def evaluate(

@@ -1,0 +1,484 @@
+"""The batched environment against the single-slot model, and its adapters against their owners."""
+
+import subprocess
+import sys
+import tracemalloc
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from semopt import model
+from semopt.channel import draw_gains, draw_tasks
+from semopt.env import FEATURES, LOCAL, QUEUE, RAW, SEMANTIC, Decisions, Environment
+from semopt.model import Actions, evaluate
+from semopt.scenario import Scenario
+from tolerances import ROUNDING
+
+PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-4")
+
+
+def scenario_of(base, users, channels, **tables):
+    document = base.to_dict() | tables
+    document["system"] = document["system"] | {"users": users, "channels": channels}
+    document.pop("slot", None)
+    document.pop("users", None)
+    return Scenario.from_dict(document | {"assumed": {}})
+
+
+def buffers(env):
+    observation = np.empty((env.slots, env.users, env.observation_size), np.float32)
+    return observation, np.empty((env.slots, env.users), np.float32)
+
+
+def random_decisions(rng, rows, users, channels):
+    return Decisions(
+        rng.integers(0, 3, (rows, users)).astype(np.uint8),
+        rng.random((rows, users, 3)).astype(np.float32),
+        rng.choice(np.float32([0.0, 0.5, 1.0]), (rows, users, channels)),  # with ties
+    )
+
+
+# ------------------------------------------------------------------- the definitions, word for word
+
+
+def assigned(mode, preference):
+    """Reading `preference_assignment`, from its sentence."""
+    pairs = [
+        (-preference[n, k], n, k)
+        for n in range(len(mode))
+        for k in range(preference.shape[1])
+        if mode[n] != LOCAL
+    ]
+    channel = [-1] * len(mode)
+    for _, n, k in sorted(pairs):
+        if channel[n] < 0 and k not in channel:
+            channel[n] = k
+    return channel
+
+
+def acted(problem, task, mode, level, preference):
+    """The action of one slot that decisions stand for."""
+    users, channel = problem.users, assigned(mode, preference)
+    power, frequency, extraction = (np.zeros(len(mode)) for _ in range(3))
+    for n, (u_power, u_frequency, u_extraction) in enumerate(level.astype(float)):
+        low, high = users.frequency_min[n], users.frequency_max[n]
+        frequency[n] = low + u_frequency * (high - low)
+        extraction[n] = 1.0
+        if channel[n] >= 0:
+            low, high = users.power_min[n], users.power_max[n]
+            power[n] = low + u_power * (high - low)
+            low, high = users.extraction_min[n], problem.tasks.extraction_max[task[n]]
+            if mode[n] == SEMANTIC and low < 1.0 and low <= high:
+                extraction[n] = low + u_extraction * (high - low)
+            else:
+                frequency[n] = users.frequency_min[n]
+    return Actions(np.array(channel), power, frequency, extraction)
+
+
+def rewarded(problem, task, outcome):
+    """Equation (13) for one slot."""
+    rewards = []
+    for n, kind in enumerate(task):
+        margins = [
+            (outcome.latency[n], problem.system.latency_max),
+            (outcome.energy[n], problem.users.energy_max[n]),
+        ]
+        broken = [(value - limit) / limit for value, limit in margins if value > limit]
+        least = problem.tasks.accuracy_min[kind]
+        if outcome.accuracy[n] < least:
+            broken.append((least - outcome.accuracy[n]) / least)
+        rewards.append(-sum(broken) if broken else outcome.qoe[n])
+    return rewards
+
+
+@pytest.mark.parametrize(
+    ("scenario", "semantic"),
+    [
+        (PAPER, True),
+        (PAPER, False),
+        (CONTENDED, True),
+        (scenario_of(CONTENDED, 3, 2), True),
+        (scenario_of(CONTENDED, 2, 5), True),
+    ],
+)
+def test_the_batch_agrees_with_the_model_slot_by_slot(scenario, semantic):
+    episodes = 100  # of each of five settings
+    env = Environment(scenario, episodes, seed=3, semantic=semantic)
+    problem = scenario.template() if semantic else scenario.template().without_semantic()
+    observation, reward = buffers(env)
+    rng = np.random.default_rng(1)
+    env.reset(observation)
+    for step in range(QUEUE):
+        gain, task = env.gain.copy(), env.task.copy()
+        decisions = random_decisions(rng, episodes, env.users, env.channels)
+        assert env.step(decisions, observation, reward) == (step == QUEUE - 1)
+        for e in range(episodes):
+            row = decisions.mode[e], decisions.level[e], decisions.preference[e]
+            action = acted(problem, task[e], *row)
+            np.testing.assert_array_equal(env.actions.channel[e], action.channel)
+            slot = problem.with_slot(gain[e], task[e])
+            outcome = evaluate(slot, action)
+            for name in ("latency", "energy", "accuracy", "qoe"):
+                found, expected = getattr(env.outcome, name)[e], getattr(outcome, name)
+                np.testing.assert_allclose(found, expected, rtol=ROUNDING)
+            np.testing.assert_array_equal(env.outcome.violations[e], outcome.violations)
+            np.testing.assert_allclose(reward[e], rewarded(slot, task[e], outcome), rtol=1e-6)
+
+
+def test_all_modes_and_faults_of_tasks_occur_in_that_comparison():
+    env = Environment(CONTENDED, 500, seed=3)
+    observation, reward = buffers(env)
+    env.reset(observation)
+    env.step(random_decisions(np.random.default_rng(1), 500, 4, 4), observation, reward)
+    offload, raw = env.actions.channel >= 0, env.actions.extraction == 1.0
+    assert {(bool(a), bool(b)) for a, b in zip(offload.flat, raw.flat, strict=True)} == {
+        (False, True),
+        (True, True),
+        (True, False),
+    }
+    assert (env.outcome.violations > 0).any()
+    assert (reward < 0).any()
+    assert (reward > 0).any()
+
+
+# --------------------------------------------------------------------------------- rewards
+
+
+def test_reward_by_hand():
+    def reward(latency, energy, accuracy, energy_max=0.1, accuracy_min=0.5):
+        values = (0.7, latency, 0.005, energy, energy_max, accuracy, accuracy_min)
+        return float(model.reward(*(np.float64(v) for v in values)))
+
+    assert reward(0.004, 0.05, 0.6) == 0.7
+    assert reward(0.005, 0.1, 0.5) == 0.7  # limits themselves are kept
+    assert reward(0.006, 0.05, 0.6) == pytest.approx(-0.2)
+    assert reward(0.004, 0.15, 0.6) == pytest.approx(-0.5)
+    assert reward(0.004, 0.05, 0.4) == pytest.approx(-0.2)
+    assert reward(0.006, 0.15, 0.4) == pytest.approx(-0.9)
+    assert reward(0.004, 1e9, 0.0, energy_max=np.inf, accuracy_min=0.0) == 0.7
+
+
+def test_all_local_at_the_reference_frequency_earns_half():
+    env = Environment(PAPER, 8)
+    observation, reward = buffers(env)
+    env.reset(observation)
+    users = env.problem.users
+    decisions = Decisions.empty(8, 2, 2)
+    share = (users.reference_frequency - users.frequency_min) / (
+        users.frequency_max - users.frequency_min
+    )
+    decisions.level[..., 1] = share
+    env.step(decisions, observation, reward)
+    kept = env.outcome.violations == 0
+    assert kept.any()
+    np.testing.assert_allclose(reward[kept], 0.5, atol=1e-5)
+
+
+# ------------------------------------------------------------------------------ observations
+
+
+def test_own_observation_holds_own_gains_task_and_identity():
+    names = ("local_load", "server_load", "data_size", "server_accuracy")
+    env = Environment(CONTENDED, 50, features=names)
+    observation, _ = buffers(env)
+    env.reset(observation)
+    gains, rest = observation[..., :4], observation[..., 4:]
+    logs = np.log(env.gain)
+    slope, _ = np.polyfit(logs.ravel(), gains.ravel(), 1)
+    np.testing.assert_allclose((gains - gains.mean()) / slope, logs - logs.mean(), atol=1e-5)
+    assert abs(gains.mean()) < 0.2
+    assert abs(gains.std() - 1) < 0.1
+    for j, name in enumerate(names):
+        by_kind = FEATURES[name](env.problem.tasks)
+        scaled = (by_kind - by_kind.mean()) / by_kind.std()
+        np.testing.assert_allclose(rest[..., j], scaled[env.task], atol=1e-6)
+    np.testing.assert_array_equal(rest[..., 4:], np.broadcast_to(np.eye(4), (50, 4, 4)))
+
+
+def test_shared_observation_is_the_state_and_identity():
+    own = Environment(CONTENDED, 20, seed=2, identity="none")
+    shared = Environment(CONTENDED, 20, seed=2, observation="shared", identity="index")
+    seen, whole = buffers(own)[0], buffers(shared)[0]
+    own.reset(seen)
+    shared.reset(whole)
+    state = np.empty((20, shared.state_size), np.float32)
+    shared.state(shared.gain, shared.task, state)
+    np.testing.assert_array_equal(state, seen.reshape(20, -1))
+    for n in range(4):
+        np.testing.assert_array_equal(whole[:, n, :-1], state)
+        np.testing.assert_allclose(whole[:, n, -1], n / 3)
+
+
+def test_one_kind_of_task_and_constant_gains_are_observed_as_zeros(tmp_path):
+    np.save(tmp_path / "gain.npy", np.full((4, 2, 2), 0.3))
+    document = PAPER.to_dict() | {
+        "tasks": {"text": PAPER.to_dict()["tasks"]["text"]},
+        "channel": {"model": "trace", "file": "gain.npy"},
+        "assumed": {},
+    }
+    del document["slot"]
+    env = Environment(Scenario.from_dict(document, folder=tmp_path), 3, identity="none")
+    observation, _ = buffers(env)
+    env.reset(observation)
+    np.testing.assert_allclose(observation, 0.0, atol=1e-6)
+
+
+# -------------------------------------------------------------------------- slots and episodes
+
+
+def test_slots_are_the_draws_of_the_scenario():
+    env = Environment(PAPER, 1, seed=5)
+    observation, reward = buffers(env)
+    env.reset(observation)
+    decisions = Decisions.empty(1, 2, 2)
+    law, shares = PAPER.channel_law(), PAPER.shares()
+    for slot in range(25):  # over the ends of episodes
+        np.testing.assert_array_equal(env.gain, draw_gains(law, 5, slot, 1, 2, 2))
+        np.testing.assert_array_equal(env.task, draw_tasks(shares, 5, slot, 1, 2))
+        assert env.step(decisions, observation, reward) == (slot % QUEUE == QUEUE - 1)
+
+
+def test_rows_do_not_depend_on_the_batch():
+    whole, part = Environment(CONTENDED, 300, seed=1), Environment(CONTENDED, 7, seed=1, lane=90)
+    seen, reward = buffers(whole)
+    seen_part, reward_part = buffers(part)
+    whole.reset(seen)
+    part.reset(seen_part)
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        np.testing.assert_array_equal(seen[90:97], seen_part)
+        decisions = random_decisions(rng, 300, 4, 4)
+        rows = Decisions(*(a[90:97] for a in vars(decisions).values()))
+        whole.step(decisions, seen, reward)
+        part.step(rows, seen_part, reward_part)
+        np.testing.assert_array_equal(reward[90:97], reward_part)
+
+
+def test_seed_and_slot_are_the_whole_state():
+    env, again = Environment(PAPER, 5, seed=9), Environment(PAPER, 5, seed=4)
+    seen, reward = buffers(env)
+    env.reset(seen)
+    for _ in range(13):
+        env.step(Decisions.empty(5, 2, 2), seen, reward)
+    again.seed(9)
+    again.seek(env.slot)
+    np.testing.assert_array_equal(again.gain, env.gain)
+    np.testing.assert_array_equal(again.task, env.task)
+    env.reset(seen)
+    assert env.slot == 2 * QUEUE
+    env.reset(seen)
+    assert env.slot == 2 * QUEUE
+    assert not np.array_equal(Environment(PAPER, 5, seed=8).gain, Environment(PAPER, 5).gain)
+
+
+def test_a_warm_step_allocates_nothing_of_size():
+    env = Environment(CONTENDED, 2048)
+    seen, reward = buffers(env)
+    env.reset(seen)
+    decisions = random_decisions(np.random.default_rng(0), 2048, 4, 4)
+    for _ in range(3):
+        env.step(decisions, seen, reward)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        env.step(decisions, seen, reward)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert peak < reward.nbytes  # the smallest array of the step
+
+
+def test_golden_trace():
+    """Team rewards of a fixed policy on `tiny`, as they have always been."""
+    env = Environment(Scenario.load("tiny"), 3, seed=7)
+    seen, reward = buffers(env)
+    env.reset(seen)
+    decisions = Decisions.empty(3, 2, 2)
+    decisions.mode[:] = [[LOCAL, RAW], [RAW, SEMANTIC], [SEMANTIC, SEMANTIC]]
+    decisions.level[:] = [0.25, 0.5, 0.75]
+    decisions.preference[:] = [[1.0, 0.0], [0.5, 0.25]]
+    found = []
+    for _ in range(4):
+        env.step(decisions, seen, reward)
+        found.append(reward.sum(axis=1).copy())
+    np.testing.assert_allclose(found, GOLDEN, atol=1e-6)
+
+
+GOLDEN = [
+    [1.300588, 1.469255, 0.640617],
+    [1.263671, 1.265922, 1.369052],
+    [1.224607, 1.283804, 1.36109],
+    [1.25806, 1.46883, 1.334683],
+]
+
+
+# ------------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "value", "words"),
+    [
+        ("mode", (3, 1), 3, "mode of user 1 in row 3 = 3: 0 (local), 1 (raw) or 2"),
+        ("level", (2, 0, 1), np.nan, "level[1] of user 0 in row 2 = nan: numbers from 0 to 1"),
+        ("level", (2, 0, 1), 1.0001, "level[1] of user 0 in row 2"),
+        ("level", (0, 1, 2), -0.1, "level[2] of user 1 in row 0"),
+        ("preference", (4, 1, 0), np.nan, "preference[0] of user 1 in row 4 = nan"),
+    ],
+)
+def test_decisions_out_of_range_are_named(name, index, value, words):
+    env = Environment(PAPER, 5)
+    seen, reward = buffers(env)
+    decisions = Decisions.empty(5, 2, 2)
+    getattr(decisions, name)[index] = value
+    with pytest.raises(ValueError, match="of user") as error:
+        env.step(decisions, seen, reward)
+    assert words in str(error.value)
+    assert env.slot == 0
+
+
+def test_arrays_of_another_shape_or_type_are_named():
+    env = Environment(PAPER, 5)
+    seen, reward = buffers(env)
+    sound = Decisions.empty(5, 2, 2)
+    wrong = {
+        "mode": replace(sound, mode=sound.mode.astype(int)),
+        "level": replace(sound, level=sound.level[:4]),
+        "preference": replace(sound, preference=np.zeros((2, 5, 2), np.float32).swapaxes(0, 1)),
+    }
+    for name, decisions in wrong.items():
+        with pytest.raises(ValueError, match=f"{name}: a contiguous"):
+            env.step(decisions, seen, reward)
+    with pytest.raises(ValueError, match="observation: a contiguous float32 array of shape"):
+        env.step(sound, seen[..., :-1], reward)
+    with pytest.raises(ValueError, match="reward: a contiguous float32 array of shape"):
+        env.step(sound, seen, reward.astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"observation": "all"}, "observation = 'all': one of own, shared"),
+        ({"identity": "name"}, "identity = 'name': one of onehot, index, none"),
+        ({"features": ("load",)}, "features = 'load': one of local_load"),
+        ({"slots": 0}, "slots = 0: at least 1"),
+        ({"lane": -1}, "slots and lanes from 0"),
+    ],
+)
+def test_bad_options_are_named(options, words):
+    with pytest.raises(ValueError, match="expected") as error:
+        Environment(PAPER, **options)
+    assert words in str(error.value)
+
+
+def test_a_scenario_without_a_channel_is_refused():
+    document = PAPER.to_dict()
+    del document["channel"]
+    with pytest.raises(ValueError, match=r"no \[channel\]"):
+        Environment(Scenario.from_dict(document | {"assumed": {}}))
+
+
+# ------------------------------------------------------------------------------------- adapters
+
+
+@pytest.fixture(scope="module")
+def adapters():
+    pytest.importorskip("gymnasium")
+    pytest.importorskip("pettingzoo")
+    from semopt import adapters
+
+    return adapters
+
+
+@pytest.fixture
+def _their_warnings():
+    """Their checkers warn about what is no fault here: no rendering, unbounded observations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.usefixtures("_their_warnings")
+@pytest.mark.parametrize("options", [{}, {"observation": "shared", "seed": 3}])
+def test_pettingzoo_accepts_the_users(adapters, options):
+    from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+    parallel_api_test(adapters.UsersEnv("paper", **options), num_cycles=100)
+    parallel_seed_test(lambda: adapters.UsersEnv("paper", **options), num_cycles=30)
+
+
+@pytest.mark.usefixtures("_their_warnings")
+def test_gymnasium_accepts_the_slot(adapters):
+    from gymnasium.utils.env_checker import check_env
+
+    check_env(adapters.SlotEnv("paper"))
+    check_env(adapters.SlotEnv(CONTENDED, features=("data_size",), seed=3))
+
+
+def test_users_of_pettingzoo_see_the_environment(adapters):
+    users, env = adapters.UsersEnv("paper", seed=4), Environment(PAPER, seed=4)
+    seen, reward = buffers(env)
+    observation, _ = users.reset()
+    env.reset(seen)
+    rng = np.random.default_rng(0)
+    for step in range(QUEUE):
+        assert list(observation) == ["user_0", "user_1"]
+        np.testing.assert_array_equal(np.stack(list(observation.values())), seen[0])
+        action = rng.random((2, 6), np.float32)
+        mode = np.digitize(action[:, 0], [1 / 3, 2 / 3]).astype(np.uint8)
+        decisions = Decisions(mode[None], action[None, :, 1:4].copy(), action[None, :, 4:].copy())
+        env.step(decisions, seen, reward)
+        observation, rewards, ended, cut, infos = users.step(
+            {"user_1": action[1], "user_0": action[0]}
+        )
+        assert list(rewards.values()) == reward[0].tolist()
+        assert set(ended.values()) == {step == QUEUE - 1}
+        assert set(cut.values()) == {False}
+        assert infos["user_1"]["latency"] == env.outcome.latency[0, 1]
+    assert users.agents == []
+    assert users.state().shape == users.state_space.shape
+
+
+def test_vector_rows_are_single_environments(adapters):
+    vector = adapters.SlotVectorEnv(CONTENDED, 5, seed=2)
+    assert vector.metadata["autoreset_mode"].name == "SAME_STEP"
+    single = [adapters.SlotEnv(CONTENDED, seed=2, lane=e) for e in range(5)]
+    state, _ = vector.reset(seed=6)
+    rows = [env.reset(seed=6)[0] for env in single]
+    vector.action_space.seed(0)
+    for step in range(25):
+        np.testing.assert_array_equal(state, rows)
+        action = vector.action_space.sample()
+        state, reward, ended, cut, infos = vector.step(action)
+        steps = [env.step(action[e]) for e, env in enumerate(single)]
+        np.testing.assert_allclose(reward, [s[1] for s in steps], rtol=1e-6)
+        np.testing.assert_array_equal(ended, [s[2] for s in steps])
+        assert ended.all() == (step % QUEUE == QUEUE - 1)
+        assert not cut.any()
+        np.testing.assert_array_equal(infos["qoe"], [s[4]["qoe"] for s in steps])
+        rows = [s[0] for s in steps]
+        if ended.all():
+            np.testing.assert_array_equal(infos["final_obs"], rows)
+            rows = [env.reset()[0] for env in single]
+
+
+def test_actions_out_of_the_box_are_named(adapters):
+    env = adapters.SlotEnv("paper")
+    env.reset(seed=0)
+    for value in (np.nan, 1.5, -0.1):
+        action = np.full(12, 0.5, np.float32)
+        action[7] = value
+        with pytest.raises(ValueError, match=r"action\[1\] of user 1 in slot 0"):
+            env.step(action)
+
+
+def test_adapters_say_what_is_missing():
+    code = (
+        "import sys; sys.modules['pettingzoo'] = None\n"
+        "try:\n    import semopt.adapters\n"
+        "except ImportError as error:\n    sys.exit(str(error))"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert "needs pettingzoo: pip install 'semopt[learn]'" in run.stderr
