@@ -104,7 +104,7 @@ def print_infeasible(result: Result) -> None:
 
 
 def print_ladder(results: list[Result], name: str) -> None:
-    """Print what each method reaches and proves, and how far it stays below the continuous bound."""
+    """Print what each method reaches, proves, and misses of the least continuous bound."""
     table = slim_table(f"{name}: from the plainest decision to the bounds")
     for heading in ("method", "status"):
         table.add_column(heading, no_wrap=True)
