@@ -34,17 +34,15 @@ constexpr double kInfinite = __builtin_inf();
 
 // ---- evaluate: tasks of one user, task and mode, side by side ----
 
-enum Mode { kLocally, kRaw, kSemantic };
-constexpr Mode kModes[] = {kLocally, kRaw, kSemantic};
+enum Mode { kLocally, kRaw, kSemantic, kModes };
 
 constexpr int kGroup = 512;
 
 template <class R>
-struct Group {
-    alignas(64) R gain[kGroup], offloaders[kGroup], power[kGroup], frequency[kGroup],
-        extraction[kGroup], latency[kGroup], energy[kGroup], accuracy[kGroup], qoe[kGroup];
+struct alignas(64) Group {
+    R gain[kGroup], offloaders[kGroup], power[kGroup], frequency[kGroup], extraction[kGroup],
+        latency[kGroup], energy[kGroup], accuracy[kGroup], qoe[kGroup];
     unsigned char violations[kGroup];
-    int row[kGroup];  // where each came from
 };
 
 template <Mode kMode, bool kPadded, class R>
@@ -54,10 +52,11 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
     const Task<R> task = scene.tasks[kind];
     AccuracyTable<R> table = scene.tables[kind];
     if (kPadded) table.rows = table.columns = kAxis;
-    for (int i = 0; i < count; ++i) {
+#pragma GCC ivdep
+    for (int i = 0; i < count; ++i) {  // the tables are none of the group's arrays
         const Outcome<R> outcome =
             kMode == kLocally ? execute_locally(system, user, task, group.frequency[i])
-                              : offload_in_mode<kMode == kRaw>(
+                              : offload_in_mode<kMode == kRaw, kPadded>(
                                     system, user, task, table, group.gain[i], group.offloaders[i],
                                     group.power[i], group.frequency[i], group.extraction[i]);
         group.latency[i] = outcome.latency;
@@ -83,12 +82,38 @@ void score(const Scene<R>& scene, int n, int kind, Mode mode, Group<R>& group, i
                   : score<kSemantic, false>(scene, n, kind, group, count);
 }
 
+// Scores rows of one user, task and mode: side by side, then back to where they came from.
+template <class R>
+void score_rows(const Batch<R>& batch, long long tile, int n, int kind, Mode mode, const int* row,
+                int count, const R* offloaders, Group<R>& group) {
+    const int users = batch.scene.user_count;
+    const R lowest = batch.scene.users[n].frequency_min;
+    for (int i = 0; i < count; ++i) {
+        const long long e = (tile + row[i]) * users + n;
+        const long long slot = batch.slot_per_row ? e : n;
+        if (mode != kLocally) group.gain[i] = batch.gain[slot * batch.channels + batch.channel[e]];
+        group.offloaders[i] = offloaders[row[i]];
+        group.power[i] = batch.power[e];
+        group.frequency[i] = mode == kRaw ? lowest : batch.frequency[e];
+        group.extraction[i] = batch.extraction[e];
+    }
+    score(batch.scene, n, kind, mode, group, count);
+    for (int i = 0; i < count; ++i) {
+        const long long e = (tile + row[i]) * users + n;
+        batch.latency[e] = group.latency[i];
+        batch.energy[e] = group.energy[i];
+        batch.accuracy[e] = group.accuracy[i];
+        batch.qoe[e] = group.qoe[i];
+        batch.violations[e] = group.violations[i];
+    }
+}
+
 template <class R>
 void evaluate(const Batch<R>& batch, long long first, long long last) {
-    const int users = batch.scene.user_count, channels = batch.channels;
+    const int users = batch.scene.user_count;
     Group<R> group;
-    int kind[kGroup];
     R offloaders[kGroup];
+    int row[kModes][kGroup];
     for (long long tile = first; tile < last; tile += kGroup) {
         const int rows = int(math::min<long long>(kGroup, last - tile));
         for (int b = 0; b < rows; ++b) {
@@ -97,42 +122,21 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
             offloaders[b] = R(count);
         }
         for (int n = 0; n < users; ++n) {
-            for (int b = 0; b < rows; ++b)
-                kind[b] = int(batch.task[batch.slot_per_row ? (tile + b) * users + n : n]);
-            for (int t = 0; t < batch.scene.task_count; ++t) {
-                for (const Mode mode : kModes) {
-                    int count = 0;
-                    for (int b = 0; b < rows; ++b) {
-                        const long long e = (tile + b) * users + n;
-                        const bool local = batch.channel[e] < 0;
-                        const bool semantic = batch.extraction[e] < R(1);
-                        const Mode own = local ? kLocally : semantic ? kSemantic : kRaw;
-                        group.row[count] = b;
-                        count += kind[b] == t && own == mode;
-                    }
-                    if (count == 0) continue;
-                    for (int i = 0; i < count; ++i) {
-                        const int b = group.row[i];
-                        const long long e = (tile + b) * users + n;
-                        const long long slot = batch.slot_per_row ? e : n;
-                        if (mode != kLocally)
-                            group.gain[i] = batch.gain[slot * channels + batch.channel[e]];
-                        group.offloaders[i] = offloaders[b];
-                        group.power[i] = batch.power[e];
-                        group.frequency[i] =
-                            mode == kRaw ? batch.scene.users[n].frequency_min : batch.frequency[e];
-                        group.extraction[i] = batch.extraction[e];
-                    }
-                    score(batch.scene, n, t, mode, group, count);
-                    for (int i = 0; i < count; ++i) {
-                        const long long e = (tile + group.row[i]) * users + n;
-                        batch.latency[e] = group.latency[i];
-                        batch.energy[e] = group.energy[i];
-                        batch.accuracy[e] = group.accuracy[i];
-                        batch.qoe[e] = group.qoe[i];
-                        batch.violations[e] = group.violations[i];
-                    }
+            const int one = batch.slot_per_row ? -1 : int(batch.task[n]);
+            const int kinds = one < 0 ? batch.scene.task_count : one + 1;
+            for (int kind = math::max(one, 0); kind < kinds; ++kind) {
+                int count[kModes] = {};
+                for (int b = 0; b < rows; ++b) {
+                    const long long e = (tile + b) * users + n;
+                    const int offloaded = batch.extraction[e] < R(1) ? kSemantic : kRaw;
+                    const int mode = batch.channel[e] < 0 ? int(kLocally) : offloaded;
+                    row[mode][count[mode]] = b;
+                    count[mode] += one >= 0 || batch.task[e] == kind;
                 }
+                for (int mode = 0; mode < kModes; ++mode)
+                    if (count[mode])
+                        score_rows(batch, tile, n, kind, Mode(mode), row[mode], count[mode],
+                                   offloaders, group);
             }
         }
     }

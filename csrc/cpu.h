@@ -14,13 +14,9 @@ struct Scene {
     const System<R>* system;
     const User<R>* users;            // (N)
     const Task<R>* tasks;            // (T)
-    const AccuracyTable<R>* tables;  // (T); axes padded to kAxis points where they are shorter
+    const AccuracyTable<R>* tables;  // (T); (kAxis, kAxis) where no longer (model.h)
     int user_count, task_count;
 };
-
-// Axes of accuracy tables are padded with infinity and the table with its last value, which changes
-// no result: lanes then need no loop of unknown length. Longer axes are read point by point.
-constexpr int kAxis = 8;
 
 // Joint actions to be scored: arrays (B, N) row by row.
 template <class R>

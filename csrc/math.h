@@ -18,10 +18,11 @@ typedef unsigned int uint32_t;
 #endif
 
 // Internal linkage: objects compiled for different instruction sets must not share a function.
+// Always inline: a call left in a loop keeps it from being vectorised.
 #ifdef __CUDACC__
 #define SEMOPT_HD __host__ __device__ static inline
 #else
-#define SEMOPT_HD static inline
+#define SEMOPT_HD static inline __attribute__((always_inline))
 #endif
 
 #if defined(__FMA__) || defined(__aarch64__) || defined(__CUDACC__)
@@ -139,12 +140,12 @@ template <class R>
 SEMOPT_HD R exp_sum(R x, R low) {
     using T = Real<R>;
     using Bits = typename T::Bits;
-    const bool inside = x > T::exp_low && x < T::exp_high;
-    x = x < T::exp_low ? T::exp_low : x;
-    x = x > T::exp_high ? T::exp_high : x;
-    const R shifted = multiply_add(x, T::log2_e, T::round);
+    R within = x < T::exp_low ? T::exp_low : x;
+    within = within > T::exp_high ? T::exp_high : within;
+    low = within == x ? low : R(0);
+    const R shifted = multiply_add(within, T::log2_e, T::round);
     const R n = shifted - T::round;
-    const R r = (x - n * T::ln2_high) + ((inside ? low : R(0)) - n * T::ln2_low);
+    const R r = (within - n * T::ln2_high) + (low - n * T::ln2_low);
     const R value = R(1) + (r + r * r * exp_polynomial(r));
     // 2^n in two factors, so that results beyond the normal range come out right, rounded once.
     const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(2 * T::bias);

@@ -102,9 +102,17 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
     return system.server_energy_coefficient * time * (share * share * share);
 }
 
+// The points of a padded axis: shorter ones may end in infinity, their table in its last value,
+// which changes no result. Loops over lanes then need no inner loop of unknown length.
+constexpr int kAxis = 8;
+
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
-template <class R>
+template <bool kPadded, class R>
 SEMOPT_HD int axis_cell(const R* axis, int points, R x) {
+    static_assert(kAxis == 8, "one comparison for each inner point");
+    if (kPadded)
+        return (x >= axis[1]) + (x >= axis[2]) + (x >= axis[3]) + (x >= axis[4]) + (x >= axis[5]) +
+               (x >= axis[6]);
     int cell = 0;
     for (int i = 1; i < points - 1; ++i) cell += x >= axis[i];
     return cell;
@@ -117,22 +125,22 @@ SEMOPT_HD R axis_share(const R* axis, int cell, R x) {
     return math::min(math::max(share, R(0)), R(1));
 }
 
-template <class R>
+template <bool kPadded = false, class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
-    const int j = axis_cell(table.snr_db, table.columns, snr_db);
+    const int j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
     const R v = axis_share(table.snr_db, j, snr_db);
     return (R(1) - v) * table.raw[j] + v * table.raw[j + 1];
 }
 
-template <class R>
+template <bool kPadded = false, class R>
 SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
-    const int j = axis_cell(table.snr_db, table.columns, snr_db);
+    const int j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
     const R v = axis_share(table.snr_db, j, snr_db);
-    const int i = axis_cell(table.extraction, table.rows, extraction);
+    const int i = axis_cell<kPadded>(table.extraction, table.rows, extraction);
     const R u = axis_share(table.extraction, i, extraction);
-    const R *low = table.table + i * table.columns + j, *high = low + table.columns;
-    return (R(1) - u) * ((R(1) - v) * low[0] + v * low[1]) +
-           u * ((R(1) - v) * high[0] + v * high[1]);
+    const int low = i * table.columns + j, high = low + table.columns;
+    return (R(1) - u) * ((R(1) - v) * table.table[low] + v * table.table[low + 1]) +
+           u * ((R(1) - v) * table.table[high] + v * table.table[high + 1]);
 }
 
 template <class R>
@@ -192,7 +200,7 @@ SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& use
 
 // An offloaded task in one of its two modes, raw or semantic; the mode is known where loops over
 // lanes call this.
-template <bool kRaw, class R>
+template <bool kRaw, bool kPadded = false, class R>
 SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& user,
                                      const Task<R>& task, const AccuracyTable<R>& table, R gain,
                                      R offloaders, R power, R frequency, R extraction) {
@@ -207,8 +215,8 @@ SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& use
     const R latency = t_ex + (t_tx + t_es);  // (6)
     const R energy = execution_energy(user.energy_coefficient, t_ex, frequency) +
                      (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system));
-    const R reached = kRaw ? raw_accuracy(table, decibel(link))
-                           : semantic_accuracy(table, extraction, decibel(link));
+    const R reached = kRaw ? raw_accuracy<kPadded>(table, decibel(link))
+                           : semantic_accuracy<kPadded>(table, extraction, decibel(link));
     return {latency, energy, reached,
             qoe(system, user, reference(user, task), latency, energy, reached)};
 }
