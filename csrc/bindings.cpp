@@ -22,17 +22,25 @@ using Doubles = py::array_t<double, py::array::c_style>;
 using Integers = py::array_t<long long, py::array::c_style>;
 
 // The order in which Python packs records: the fields of model.h.
-const std::vector<std::string> kSystemFields = {
-    "bandwidth",        "noise",          "server_frequency", "server_flop_per_cycle",
-    "server_energy_coefficient", "compress_exponent", "extract_exponent", "latency_max",
-    "slope_latency",    "slope_energy",   "slope_accuracy",   "server_energy_max"};
+const std::vector<std::string> kSystemFields = {"bandwidth",
+                                                "noise",
+                                                "server_frequency",
+                                                "server_flop_per_cycle",
+                                                "server_energy_coefficient",
+                                                "compress_exponent",
+                                                "extract_exponent",
+                                                "latency_max",
+                                                "slope_latency",
+                                                "slope_energy",
+                                                "slope_accuracy",
+                                                "server_energy_max"};
 const std::vector<std::string> kUserFields = {
-    "flop_per_cycle", "energy_coefficient", "frequency_min", "frequency_max",
-    "reference_frequency", "power_min", "power_max", "extraction_min",
-    "energy_max", "weight_latency", "weight_energy", "weight_accuracy"};
-const std::vector<std::string> kTaskFields = {
-    "bits", "semantic_bits", "local_flop", "extract_flop", "server_flop",
-    "server_raw_flop", "local_accuracy", "accuracy_min", "extraction_max"};
+    "flop_per_cycle",      "energy_coefficient", "frequency_min", "frequency_max",
+    "reference_frequency", "power_min",          "power_max",     "extraction_min",
+    "energy_max",          "weight_latency",     "weight_energy", "weight_accuracy"};
+const std::vector<std::string> kTaskFields = {"bits",           "semantic_bits", "local_flop",
+                                              "extract_flop",   "server_flop",   "server_raw_flop",
+                                              "local_accuracy", "accuracy_min",  "extraction_max"};
 
 template <class Record>
 std::vector<Record> records(const Doubles& rows, const char* argument, size_t fields) {
@@ -48,11 +56,11 @@ std::vector<Record> records(const Doubles& rows, const char* argument, size_t fi
 std::unique_ptr<semopt::Setting> make_setting(
     const Doubles& system, const Doubles& users, const Doubles& tasks,
     const std::vector<std::array<std::vector<double>, 4>>& tables,
-    const std::vector<std::vector<double>>& power, const std::vector<std::vector<double>>& frequency,
+    const std::vector<std::vector<double>>& power,
+    const std::vector<std::vector<double>>& frequency,
     const std::vector<std::vector<std::vector<double>>>& extraction) {
     auto setting = std::make_unique<semopt::Setting>();
-    setting->system =
-        records<semopt::System<double>>(system, "system", kSystemFields.size()).at(0);
+    setting->system = records<semopt::System<double>>(system, "system", kSystemFields.size()).at(0);
     setting->users = records<semopt::User<double>>(users, "users", kUserFields.size());
     setting->tasks = records<semopt::Task<double>>(tasks, "tasks", kTaskFields.size());
     const size_t count = setting->users.size();
@@ -142,8 +150,8 @@ class ExactBatch {
                 if (decision.value == -semopt::kInfinity) continue;
                 for (py::ssize_t n = 0; n < users; ++n) {
                     const py::ssize_t i = s * users + n;
-                    const Action action = decode(setting_, n, slot.task[n], decision.channel[n],
-                                                 decision.choice[n]);
+                    const Action action =
+                        decode(setting_, n, slot.task[n], decision.channel[n], decision.choice[n]);
                     to_channel[i] = decision.channel[n];
                     to_power[i] = action.power;
                     to_frequency[i] = action.frequency;

@@ -54,9 +54,8 @@ void Exact::keep(double value) {
     best_.channel = matching_.channel();
     best_.choice.resize(users_);
     for (int n = 0; n < users_; ++n)
-        best_.choice[n] = best_.channel[n] < 0
-                              ? cells_.local(n)
-                              : choice_[size_t(n) * channels_ + best_.channel[n]];
+        best_.choice[n] = best_.channel[n] < 0 ? cells_.local(n)
+                                               : choice_[size_t(n) * channels_ + best_.channel[n]];
 }
 
 void Exact::solve_sum(int offloaders) {
@@ -98,7 +97,7 @@ void Exact::solve_min(int offloaders) {
             if (value < threshold) value = -kInfinity;
         for (size_t cell = 0; cell < upper_.size(); ++cell)
             upper_[cell] = offloaders > 0 && choice_[cell].value >= threshold ? choice_[cell].value
-                                                                             : -kInfinity;
+                                                                              : -kInfinity;
         ++effort_.assignments;
         return matching_.solve(upper_.data(), obliging_.data(), users_, channels_, offloaders);
     };
@@ -129,9 +128,8 @@ const Decision& Exact::solve(const Slot& slot) {
         local_[n] = cells_.local(n).value;
         int* order = by_gain_.data() + size_t(n) * channels_;
         std::iota(order, order + channels_, 0);
-        std::stable_sort(order, order + channels_, [&](int a, int b) {
-            return cells_.gain(n, a) > cells_.gain(n, b);
-        });
+        std::stable_sort(order, order + channels_,
+                         [&](int a, int b) { return cells_.gain(n, a) > cells_.gain(n, b); });
     }
     std::vector<std::pair<double, int>> sizes;
     for (int m = 0; m <= std::min(users_, channels_); ++m) sizes.emplace_back(-bound(m), m);

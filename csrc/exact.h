@@ -3,7 +3,8 @@
 // Once the number m of offloaders is fixed, every term of the QoE belongs to one user and its
 // sub-channel, so the best joint action is an assignment with exactly m offloaders (matching.h) of
 // the cells' best actions (cells.h). Three facts spare most of the work:
-// - A cell's best value does not fall when the gain grows (time and energy fall, accuracy does not),
+// - A cell's best value does not fall when the gain grows (time and energy fall, accuracy does
+// not),
 //   so a cell is bounded by any stronger channel of the same user: cells are scored only where an
 //   optimal assignment of the bounds uses them.
 // - For the same reason each user's strongest channel bounds the whole of m: sizes are tried by
@@ -57,7 +58,7 @@ class Exact {
     std::vector<double> upper_;   // (users, channels): bounds on cells of the current size
     std::vector<Choice> choice_;  // (users, channels): the best action where `scored_`
     std::vector<char> scored_;
-    std::vector<int> by_gain_;    // (users, channels): channels by falling gain
+    std::vector<int> by_gain_;  // (users, channels): channels by falling gain
     std::vector<double> gains_over_local_, filtered_, thresholds_, obliging_;
 };
 

@@ -1,6 +1,7 @@
 // Maximum-weight assignment of sub-channels to users with exactly m offloaders.
 //
-// With weight w[n][k] of user n on channel k, local[n] of user n alone (-inf: the user must offload):
+// With weight w[n][k] of user n on channel k, local[n] of user n alone (-inf: the user must
+// offload):
 //     max sum of w over the matched pairs + sum of local over the others, exactly m pairs.
 // Costs are c = local - w (c = -w for a user that must offload). The primal-dual invariant is
 //     u[n] + v[k] <= c[n][k], equality on matched pairs;  v <= 0, v = 0 on free channels;
@@ -21,8 +22,8 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class Matching {
   public:
-    // weight (users, channels) row by row, -inf where impossible; local (users). Returns false, with
-    // value() = -inf, when no assignment has exactly `offloaders` pairs.
+    // weight (users, channels) row by row, -inf where impossible; local (users). Returns false,
+    // with value() = -inf, when no assignment has exactly `offloaders` pairs.
     bool solve(const double* weight, const double* local, int users, int channels, int offloaders);
 
     double value() const { return value_; }
