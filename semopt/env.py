@@ -141,6 +141,7 @@ class Environment:
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
         self.state_size = self.users * own
         self.observation_size = (self.state_size if observation == "shared" else own) + extra
+        self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -181,6 +182,7 @@ class Environment:
         ValueError
             Naming an array of another type or shape, or a decision that is NaN or out of range.
         """
+        _check("observation", observation, self._seen, np.float32)
         _check("reward", reward, (self.slots, self.users), np.float32)
         self.decide(decisions, self.task, self.actions)
         self.evaluate(self.actions, self.gain, self.task, self.outcome)
@@ -207,7 +209,10 @@ class Environment:
         _check("mode", decisions.mode, (rows, users), np.uint8)
         _check("level", decisions.level, (rows, users, 3), np.float32)
         _check("preference", decisions.preference, (rows, users, self.channels), np.float32)
-        _check("task", task, (rows, users), np.int64)
+        self._check_task(task, rows)
+        for name, array in vars(out).items():
+            kind = np.int64 if name == "channel" else np.float64
+            _check(f"out.{name}", array, (rows, users), kind)
         of, kinds = self.problem.users, self.problem.tasks
         faults = _decide(
             decisions.mode,
@@ -240,6 +245,11 @@ class Environment:
 
     def reward(self, outcome: Outcome, task: Integers, out: Singles) -> None:
         """Write the rewards (13) of outcomes: (rows, N) float32."""
+        rows = (len(task), self.users)
+        _check("reward", out, rows, np.float32)
+        self._check_task(task, len(task))
+        for name in ("qoe", "latency", "energy", "accuracy"):
+            _check(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
         _reward(
             (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
             task,
@@ -255,16 +265,27 @@ class Environment:
         In this order: the user's gains and its task's features, or those of all users in turn; then
         its identity. Gains are standardised logarithms, features are standardised over the kinds.
         """
-        rows = (len(gain), self.users)
-        _check("observation", out, (*rows, self.observation_size), np.float32)
+        self._check_slots(gain, task)
+        _check("observation", out, (len(gain), self.users, self.observation_size), np.float32)
         mode = get_args(Identity).index(self.identity)
         shared = self.observation == "shared"
         _observe(gain, task, self._table, self._centre, self._scale, shared, mode, out)
 
     def state(self, gain: Floats, task: Integers, out: Singles) -> None:
         """Write all gains and task features of slots, for a critic: (rows, state_size) float32."""
+        self._check_slots(gain, task)
         _check("state", out, (len(gain), self.state_size), np.float32)
         _observe(gain, task, self._table, self._centre, self._scale, True, 2, out[:, None, :])
+
+    def _check_slots(self, gain: Floats, task: Integers) -> None:
+        _check("gain", gain, (len(gain), self.users, self.channels), np.float64)
+        self._check_task(task, len(gain))
+
+    def _check_task(self, task: Integers, rows: int) -> None:
+        _check("task", task, (rows, self.users), np.int64)
+        kinds = len(self.problem.tasks.names)
+        if task.size and not (task.min() >= 0 and task.max() < kinds):
+            raise ValueError(f"task: indices from 0 to {kinds - 1} are expected")
 
     def _draw(self) -> None:
         self._gains.lanes(self.gain, self.slot, self.lane)

@@ -357,6 +357,29 @@ def test_arrays_of_another_shape_or_type_are_named():
         env.step(sound, seen, reward.astype(np.float64))
 
 
+def test_parts_of_a_step_refuse_what_would_read_elsewhere():
+    env = Environment(PAPER, 5)
+    seen, reward = buffers(env)
+    sound = Decisions.empty(5, 2, 2)
+    for task in (env.task + 3, env.task - 3, env.task[:4], env.task.astype(np.int32)):
+        for call in (
+            lambda task=task: env.decide(sound, task, env.actions),
+            lambda task=task: env.observe(env.gain, task, seen),
+            lambda task=task: env.state(env.gain, task, np.empty((5, 8), np.float32)),
+            lambda task=task: env.reward(env.outcome, task, reward),
+        ):
+            with pytest.raises(ValueError, match=r"task|reward"):
+                call()
+    with pytest.raises(ValueError, match=r"out\.power: a contiguous float64"):
+        env.decide(sound, env.task, replace(env.actions, power=np.empty((4, 2))))
+    with pytest.raises(ValueError, match=r"outcome\.qoe: a contiguous float64"):
+        env.reward(replace(env.outcome, qoe=reward), env.task, reward)
+    with pytest.raises(ValueError, match="gain: a contiguous float64"):
+        env.observe(env.gain[:, :1], env.task, seen)
+    with pytest.raises(ValueError, match="state: a contiguous float32"):
+        env.state(env.gain, env.task, np.empty((5, 9), np.float32))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
