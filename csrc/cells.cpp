@@ -1,6 +1,6 @@
 #include "cells.h"
 
-#include <algorithm>
+#include "dispatch.h"
 
 namespace semopt {
 
@@ -29,15 +29,16 @@ Cells::Frame Cells::make_frame(int n, int t) const {
         if (!violations(system, user, task, outcome) && outcome.qoe > frame.local.value)
             frame.local = {outcome.qoe, -1, int(f), -1};
     }
-    const size_t levels = 1 + extraction.size();
-    frame.bits.resize(levels);
+    frame.extraction = {1.0};
+    frame.extraction.insert(frame.extraction.end(), extraction.begin(), extraction.end());
+    const size_t levels = frame.extraction.size();
+    frame.bits.assign(levels, task.bits);
     frame.frequencies.assign(levels, int(frequency.size()));
+    frame.frequencies[0] = 1;
     frame.own_time.assign(levels * frequency.size(), 0);
     frame.own_energy.assign(levels * frequency.size(), 0);
-    frame.bits[0] = task.bits;
-    frame.frequencies[0] = 1;
     for (size_t e = 1; e < levels; ++e) {
-        const double mu = extraction[e - 1];
+        const double mu = frame.extraction[e];
         frame.bits[e] = sent_bits(task.semantic_bits, mu, system.compress_exponent);
         const double flop = extraction_flop(task.extract_flop, mu, system.extract_exponent);
         for (size_t f = 0; f < frequency.size(); ++f) {
@@ -50,33 +51,37 @@ Cells::Frame Cells::make_frame(int n, int t) const {
     return frame;
 }
 
-void Cells::make_link(Link& link, int n, int channel) const {
-    const System<double>& system = setting_.system;
-    const User<double>& user = setting_.users[n];
-    const int kind = int(slot_.task[n]);
-    const Task<double>& task = setting_.tasks[kind];
+CellView Cells::view(int n, int channel, Link& link) const {
     const Frame& own = frame(n);
-    const std::vector<double>& power = setting_.levels[n].power;
-    const size_t points = own.bits.size() * power.size();
-    link.time.resize(points);
-    link.energy.resize(points);
-    link.accuracy.resize(points);
-    for (size_t p = 0; p < power.size(); ++p) {
-        const double ratio = snr(gain(n, channel), power[p], system.noise);
-        const double bits_per_second = rate(system.bandwidth, ratio);
-        const double snr_db = decibel(ratio);
-        for (size_t e = 0; e < own.bits.size(); ++e) {
-            const size_t i = e * power.size() + p;
-            const double mu = e ? setting_.extraction[n][kind][e - 1] : 1.0;
-            const double reached = accuracy(setting_.tables[kind], mu, snr_db);
-            link.time[i] = transmission_time(own.bits[e], bits_per_second);
-            link.energy[i] = transmission_energy(power[p], link.time[i]);
-            link.accuracy[i] = reached < task.accuracy_min
-                                   ? -kInfinity
-                                   : accuracy_term(system, user, own.reference, reached);
-        }
+    const Levels& levels = setting_.levels[n];
+    const size_t powers = levels.power.size(), extractions = own.extraction.size();
+    if (!link.ready) {
+        link.rate.resize(powers);
+        link.snr_db.resize(powers);
+        link.best_accuracy.resize(extractions);
+        link.accuracy.resize(extractions * powers);
+        link.filled.resize(extractions);
     }
-    link.ready = true;
+    return {&setting_.system,
+            &setting_.users[n],
+            &setting_.tasks[slot_.task[n]],
+            setting_.tables[slot_.task[n]],
+            own.reference,
+            gain(n, channel),
+            int(powers),
+            int(levels.frequency.size()),
+            int(extractions),
+            levels.power.data(),
+            own.extraction.data(),
+            own.bits.data(),
+            own.own_time.data(),
+            own.own_energy.data(),
+            own.frequencies.data(),
+            link.rate.data(),
+            link.snr_db.data(),
+            link.best_accuracy.data(),
+            link.accuracy.data(),
+            link.filled.data()};
 }
 
 Choice Cells::local(int user) const { return frame(user).local; }
@@ -84,55 +89,11 @@ Choice Cells::local(int user) const { return frame(user).local; }
 Choice Cells::offload(int n, int channel, int offloaders, Modes modes) {
     ++evaluated_;
     Link& link = links_[size_t(n) * slot_.channels + channel];
-    if (!link.ready) make_link(link, n, channel);
-    const System<double>& system = setting_.system;
-    const User<double>& user = setting_.users[n];
-    const Task<double>& task = setting_.tasks[slot_.task[n]];
-    const Frame& own = frame(n);
-    const int powers = int(setting_.levels[n].power.size());
-    const int stride = int(setting_.levels[n].frequency.size());
-    const double most_time = system.latency_max, most_energy = user.energy_max;
-    const auto score = [&](double time, double energy, double accuracy) {
-        return latency_term(system, user, own.reference, time) +
-               energy_term(system, user, own.reference, energy) + accuracy;
-    };
-    bounds_.resize(powers);
-    Choice best;
-    const int first = modes & kRaw ? 0 : 1, last = modes & kSemantic ? int(own.bits.size()) : 1;
-    for (int e = first; e < last; ++e) {
-        const double server = server_time(e ? task.server_flop : task.server_raw_flop,
-                                          double(offloaders), system);
-        const double server_joule = server_energy(server, double(offloaders), system);
-        const double *own_time = own.own_time.data() + e * stride,
-                     *own_energy = own.own_energy.data() + e * stride,
-                     *time = link.time.data() + e * powers,
-                     *energy = link.energy.data() + e * powers,
-                     *accuracy = link.accuracy.data() + e * powers;
-        const int top = own.frequencies[e] - 1;  // own_time falls, own_energy rises up to it
-        const double least_time = own_time[top], least_energy = own_energy[0];
-        const auto total_time = [&](double own, int p) { return own + (time[p] + server); };
-        const auto total_energy = [&](double own, int p) {
-            return own + (energy[p] + server_joule);
-        };
-        // In power, time falls while energy and accuracy rise.
-        const double shortest = total_time(least_time, powers - 1);
-        const double cheapest = total_energy(least_energy, 0);
-        if (shortest > most_time || cheapest > most_energy ||
-            score(shortest, cheapest, accuracy[powers - 1]) <= best.value)
-            continue;
-        for (int p = 0; p < powers; ++p)
-            bounds_[p] = score(total_time(least_time, p), total_energy(least_energy, p), accuracy[p]);
-        for (int p = 0; p < powers; ++p) {
-            if (bounds_[p] <= best.value) continue;
-            for (int f = 0; f <= top; ++f) {
-                const double t = total_time(own_time[f], p), j = total_energy(own_energy[f], p);
-                if (t > most_time || j > most_energy) continue;
-                const double value = score(t, j, accuracy[p]);
-                if (value > best.value) best = {value, p, f, e};
-            }
-        }
-    }
-    return best;
+    const CellView cell = view(n, channel, link);
+    if (!link.ready) kernels().open_cell(cell);
+    link.ready = true;
+    scratch_.resize(size_t(cell.powers) + cell.frequencies);
+    return kernels().best_of_cell(cell, modes, double(offloaders), scratch_.data());
 }
 
 }  // namespace semopt

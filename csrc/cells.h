@@ -3,25 +3,17 @@
 // Beside the number of offloaders m, latency and energy of an offloaded task are sums of a part of
 // (extraction, power), a part of (extraction, frequency) and the server's part; accuracy is a
 // function of (extraction, power). The parts are tabulated once a user and task, or once a user and
-// channel, so that a cell costs additions and two sigmoids an action. Each part is monotone in power
-// and frequency, which bounds a whole extraction level, then a whole power, before its actions are
-// scored; what a bound rules out is dominated for this m.
+// channel and only where they are looked at, so that a cell costs additions and two sigmoids an
+// action; the loops are in cell.h.
 #pragma once
 
 #include <vector>
 
+#include "cell.h"
 #include "matching.h"
 #include "setting.h"
 
 namespace semopt {
-
-// extraction: 0 is raw mode, e > 0 the level e - 1 of semantic mode. Local: extraction and power -1.
-struct Choice {
-    double value = -kInfinity;
-    int power = -1, frequency = -1, extraction = -1;
-};
-
-enum Modes : int { kRaw = 1, kSemantic = 2, kAnyMode = 3 };
 
 class Cells {
   public:
@@ -39,31 +31,35 @@ class Cells {
     long long evaluated() const { return evaluated_; }  // cells, since load
 
   private:
-    // What a user and its task imply, whatever the channel; (extraction, frequency) tables row by row.
+    // What a user and its task imply, whatever the channel; (extraction, frequency) tables.
     struct Frame {
         Reference<double> reference;
         Choice local;
-        std::vector<double> bits;                   // on the air, by extraction
-        std::vector<double> own_time, own_energy;   // by extraction and frequency
-        std::vector<int> frequencies;               // how many of them matter: 1 in raw mode
+        std::vector<double> extraction;  // 1 for raw mode, then the levels of semantic mode
+        std::vector<double> bits;        // on the air, by extraction
+        std::vector<double> own_time, own_energy;  // by extraction and frequency
+        std::vector<int> frequencies;              // how many of them matter: 1 in raw mode
     };
-    // What the channel's gain adds; (extraction, power) tables.
+    // What the channel's gain adds.
     struct Link {
         bool ready = false;
-        std::vector<double> time, energy, accuracy;  // accuracy: its weighted sigmoid, or -inf
+        std::vector<double> rate, snr_db;   // by power
+        std::vector<double> best_accuracy;  // by extraction: term of the QoE at the highest power
+        std::vector<double> accuracy;       // by extraction and power, in the rows that are filled
+        std::vector<char> filled;           // by extraction
     };
 
     const Frame& frame(int user) const {
         return frames_[user * setting_.tasks.size() + slot_.task[user]];
     }
     Frame make_frame(int user, int task) const;
-    void make_link(Link& link, int user, int channel) const;
+    CellView view(int user, int channel, Link& link) const;
 
     const Setting& setting_;
     Slot slot_{};
     std::vector<Frame> frames_;  // (users, tasks)
     std::vector<Link> links_;    // (users, channels)
-    std::vector<double> bounds_;
+    std::vector<double> scratch_;
     long long evaluated_ = 0;
 };
 

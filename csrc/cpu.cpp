@@ -17,6 +17,8 @@
 
 #include <float.h>
 
+#include "cell_loops.h"
+
 #ifndef SEMOPT_ISA
 #error "SEMOPT_ISA names the instruction set that this object is compiled for"
 #endif
@@ -560,7 +562,7 @@ void elementary(int function, const R* x, const R* y, R* out, long long count) {
 
 extern const Kernels SEMOPT_TABLE(SEMOPT_ISA);
 const Kernels SEMOPT_TABLE(SEMOPT_ISA) = {
-    SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>, evaluate<float>, tabulate, search_range,
-    elementary<double>,        elementary<float>};
+    SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>,  evaluate<float>, tabulate,    search_range,
+    elementary<double>,        elementary<float>, open_cell,       best_of_cell};
 
 }  // namespace semopt

@@ -2,6 +2,7 @@
 // memory. Callers split the work over threads (dispatch.cpp); nothing here allocates.
 #pragma once
 
+#include "cell.h"
 #include "model.h"
 #include "space.h"
 
@@ -88,6 +89,8 @@ struct Kernels {
                        long long count);
     void (*elementary_single)(int function, const float* x, const float* y, float* out,
                               long long count);
+    void (*open_cell)(const CellView&);  // fills what does not depend on the number of offloaders
+    Choice (*best_of_cell)(const CellView&, Modes, double offloaders, double* scratch);
 };
 
 }  // namespace semopt

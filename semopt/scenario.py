@@ -7,6 +7,7 @@ against each other (`consistency.py`). Past this module there are no units but S
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,12 +82,9 @@ class Scenario(Document):
             The line that is not TOML, or every fault of the scenario
         """
         try:
-            data = tomllib.loads(text)
+            return cls.from_dict(_toml(text, source), folder, source)
         except RecursionError:
             raise ScenarioError(source, [("", "is nested too deeply to be a scenario")]) from None
-        except ValueError as error:
-            raise ScenarioError(source, [("", _not_toml(text, error))]) from None
-        return cls.from_dict(data, folder, source)
 
     @classmethod
     def from_dict(
@@ -376,17 +374,18 @@ def _no_such_file(path: Path) -> str:
     return f"there is no such file, and no such preset{hint} (presets: {', '.join(names)})"
 
 
-def _not_toml(text: str, error: ValueError) -> str:
-    """Return what is wrong with a text that is not TOML, with the line."""
-    import re
-
-    reason, _, place = str(error).partition(" (at ")
-    if not place:
-        return f"is not TOML: {reason}"
-    found = re.match(r"line (\d+)", place)
-    lines = text.splitlines() or [""]
-    number = min(int(found[1]), len(lines)) if found else len(lines)
-    return f"is not TOML: line {number}: {reason}: {lines[number - 1].strip()[:60]!r}"
+def _toml(text: str, source: str) -> dict[str, Any]:
+    """Return a document, or raise a `ScenarioError` with the line that is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        words, _, place = str(error).partition(" (at ")
+    if place:
+        lines = text.splitlines() or [""]
+        found = re.match(r"line (\d+)", place)  # else "end of document"
+        number = min(int(found[1]), len(lines)) if found else len(lines)
+        words = f"line {number}: {words}: {lines[number - 1].strip()[:60]!r}"
+    raise ScenarioError(source, [("", f"is not TOML: {words}")])
 
 
 def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:

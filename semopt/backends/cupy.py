@@ -1,8 +1,104 @@
-"""Backend `cuda`: kernels compiled into the wheel by nvcc."""
+"""Backend `cupy`: the same kernels, compiled by NVRTC from the headers that the wheel ships."""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .. import _core
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from . import gpu
+from .cpu import tabulate
+from .tables import Found, Query, Tables
+
+__all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
+
+HEADERS = Path(_core.__file__).parent / "include"
+
+
+class CupyRuntime:
+    """The functions of `gpu.Runtime`, from CuPy."""
+
+    def __init__(self) -> None:
+        import cupy
+
+        self._cupy, self._api = cupy, cupy.cuda.runtime
+        self._module = cupy.RawModule(
+            code=(HEADERS / "kernels.cuh").read_text(),
+            options=("-std=c++17", f"-I{HEADERS}", "--fmad=false"),
+        )
+        self.allocate, self.release, self.clear = (
+            lambda size: self._api.malloc(max(size, 1)),
+            self._api.free,
+            lambda memory, size: self._api.memset(memory, 0, size),
+        )
+
+    def copy_in(self, memory: int, host: Any) -> None:
+        """Copy an array to the device."""
+        kind = self._api.memcpyHostToDevice
+        self._api.memcpy(memory, host.ctypes.data, host.nbytes, kind)
+
+    def copy_out(self, host: Any, memory: int) -> None:
+        """Copy from the device into an array."""
+        kind = self._api.memcpyDeviceToHost
+        self._api.memcpy(host.ctypes.data, memory, host.nbytes, kind)
+
+    def launch(self, name: str, job: int, blocks: int) -> None:
+        """Queue a kernel on the default stream."""
+        from numpy import uintp
+
+        with self._cupy.cuda.Stream.null:
+            self._module.get_function(name)((blocks,), (gpu.THREADS,), (uintp(job),))
+
+    def processors(self) -> int:
+        """Return how many multiprocessors the device has."""
+        count: int = self._cupy.cuda.Device().attributes["MultiProcessorCount"]
+        return count
+
+
+@cache
+def runtime() -> CupyRuntime:
+    """Return the runtime, its kernels compiled once a process."""
+    return CupyRuntime()
+
 
 def why_not() -> str | None:
-    """Return why there is no CUDA here."""
-    return "this build has no CUDA kernels yet"
+    """Return why CuPy cannot be used here; None if it can."""
+    if find_spec("cupy") is None:
+        return "the package cupy is not installed"
+    try:
+        import cupy
+
+        cupy.cuda.runtime.getDeviceCount()
+        runtime()
+    except Exception as fault:  # CuPy and NVRTC raise types of their own, by version
+        return f"CuPy says: {fault}"
+    return None
+
+
+def describe() -> str:
+    """Return what this backend runs on."""
+    import cupy
+
+    name: bytes = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"]
+    return f"{name.decode()}, CuPy {cupy.__version__}"
+
+
+def evaluate(
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    out: Outcome | None = None,
+    threads: int = 0,
+) -> Outcome:
+    """Score joint actions on the device."""
+    return gpu.evaluate(runtime(), problem, actions, gain, task, out)
+
+
+def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
+    """Scan joint actions start..stop-1 on the device."""
+    return gpu.search(runtime(), tables, start, stop, query, threads)

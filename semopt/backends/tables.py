@@ -26,7 +26,7 @@ class Tables:
     ----------
     space : the joint actions; `Space.list_start` says where a user's list begins
     value : for each user (list_total,) float64, QoE; -inf where the user's own limits fail
-    server_energy : for each user (list_total,) float64, J; empty where nothing limits it
+    server_energy : the same in J; empty where nothing limits it
     server_energy_max : J a slot
     fairest : the objective is the minimum of the users' QoE, not their sum
     """

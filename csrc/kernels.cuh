@@ -1,0 +1,306 @@
+// Device code: the formulas of model.h and the order of space.h, spread over threads.
+//
+// Read by nvcc into the wheel and by NVRTC from the headers that the wheel ships, so it includes no
+// host header. Every kernel takes pointers to a job, a record of 8-byte fields that Python packs:
+// one way to call it from both.
+//
+// A search scans in single precision and settles in double, as on the CPU (cpu.cpp has the error
+// argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a block
+// keeps kPerThread scores of the tail in registers and meets every head once, read from shared
+// memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the host names
+// the units that may hold the best, and `settle` gives the exact (score, index) of each. A score in
+// doubt against the value to be counted above is scored in double on the spot.
+#pragma once
+
+#include "model.h"
+#include "space.h"
+
+namespace semopt::device {
+
+constexpr int kThreads = 256, kPerThread = 16, kWarp = 32;
+constexpr int kUnitTail = kThreads * kPerThread, kUnitHeads = 64;
+constexpr int kMaxBins = 4096;
+
+template <class R>
+struct EvaluateJob {
+    const System<R>* system;
+    const User<R>* users;
+    const Task<R>* tasks;
+    const AccuracyTable<R>* tables;
+    const long long* channel;  // (B, N) and so on, as in Batch of cpu.h
+    const R *power, *frequency, *extraction, *gain;
+    const long long* task;
+    R *latency, *energy, *accuracy, *qoe;
+    unsigned char* violations;
+    long long rows, user_count, channels, slot_per_row;
+};
+
+struct SearchJob {
+    const double* const* value;          // (N) lists of one channel pattern
+    const double* const* server_energy;  // (N), or null without a limit
+    const long long* size;               // (N)
+    float *head, *head_energy, *tail, *tail_energy;
+    float* best;                    // (units)
+    const long long* chosen;        // (chosen_count) units to be settled
+    Scored* settled;                // (chosen_count)
+    unsigned long long* above;      // joint actions above `above_value`
+    unsigned long long* histogram;  // (bins)
+    double server_energy_max, above_value, slack, energy_slack, low, per_unit;
+    long long users, split;  // heads are of users 0..split-1, the tail of the others
+    long long start;         // of the pattern
+    long long first_head, heads, tail_size, chosen_count, bins;
+    long long fairest, count;
+};
+
+__device__ inline double none() { return -math::bit_cast<double>(math::Real<double>::infinity); }
+
+// ---- kernels ----
+
+template <class R>
+__device__ void evaluate(const EvaluateJob<R>& job) {
+    const long long users = job.user_count, step = (long long)gridDim.x * blockDim.x;
+    for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < job.rows * users;
+         e += step) {
+        const long long row = e / users, n = e % users, slot = job.slot_per_row ? e : n;
+        const System<R>& system = *job.system;
+        const User<R>& user = job.users[n];
+        const Task<R>& task = job.tasks[job.task[slot]];
+        const long long channel = job.channel[e];
+        int offloaders = 0;
+        for (long long i = row * users; i < (row + 1) * users; ++i)
+            offloaders += job.channel[i] >= 0;
+        const bool semantic = job.extraction[e] < R(1);
+        const Outcome<R> outcome =
+            channel < 0 ? execute_locally(system, user, task, job.frequency[e])
+                        : offload(system, user, task, job.tables[job.task[slot]],
+                                  job.gain[slot * job.channels + channel], R(offloaders),
+                                  job.power[e], semantic ? job.frequency[e] : user.frequency_min,
+                                  semantic ? job.extraction[e] : R(1));
+        job.latency[e] = outcome.latency;
+        job.energy[e] = outcome.energy;
+        job.accuracy[e] = outcome.accuracy;
+        job.qoe[e] = outcome.qoe;
+        job.violations[e] = violations(system, user, task, outcome);
+    }
+}
+
+// The exact score and server energy of users from..to-1, whose digits `index` holds.
+__device__ inline double exact(const SearchJob& job, long long from, long long to, long long index,
+                               double* energy) {
+    long long weight = 1;
+    for (long long n = from; n < to; ++n) weight *= job.size[n];
+    double value = job.fairest ? -none() : 0;
+    for (long long n = from; n < to; ++n) {
+        weight /= job.size[n];
+        const long long digit = index / weight;
+        index -= digit * weight;
+        const double own = job.value[n][digit];
+        value = job.fairest ? math::min(value, own) : value + own;
+        if (job.server_energy) *energy += job.server_energy[n][digit];
+    }
+    return value;
+}
+
+__device__ inline double exact(const SearchJob& job, long long index) {
+    double energy = 0;
+    const double value = exact(job, 0, job.users, index, &energy);
+    return job.server_energy && energy > job.server_energy_max ? none() : value;
+}
+
+// Rarely needed in a scan, and kept out of line: sixteen copies would crowd out its registers.
+__device__ __noinline__ bool exceeds(const SearchJob& job, long long index) {
+    return exact(job, index) > job.above_value;
+}
+
+// The heads, or the tail, in single precision.
+__device__ inline void merge(const SearchJob& job, bool tail) {
+    const long long count = tail ? job.tail_size : job.heads, first = tail ? 0 : job.first_head;
+    const long long step = (long long)gridDim.x * blockDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+        double energy = 0;
+        const double value =
+            exact(job, tail ? job.split : 0, tail ? job.users : job.split, first + i, &energy);
+        (tail ? job.tail : job.head)[i] = float(value);
+        if (job.server_energy) (tail ? job.tail_energy : job.head_energy)[i] = float(energy);
+    }
+}
+
+template <bool kFairest>
+__device__ inline float join(float a, float b) {
+    return kFairest ? math::min(a, b) : a + b;
+}
+
+__device__ inline float warp_max(float value) {
+    for (int step = kWarp / 2; step > 0; step /= 2)
+        value = math::max(value, __shfl_down_sync(0xffffffffu, value, step));
+    return value;
+}
+
+__device__ inline unsigned long long warp_sum(unsigned long long value) {
+    for (int step = kWarp / 2; step > 0; step /= 2)
+        value += __shfl_down_sync(0xffffffffu, value, step);
+    return value;
+}
+
+__device__ inline Scored warp_best(Scored best) {
+    for (int step = kWarp / 2; step > 0; step /= 2) {
+        const Scored other = {__shfl_down_sync(0xffffffffu, best.value, step),
+                              __shfl_down_sync(0xffffffffu, best.index, step)};
+        best = better(other, best) ? other : best;
+    }
+    return best;
+}
+
+template <bool kFairest, bool kLimited, bool kCount>
+__device__ void scan(const SearchJob& job) {
+    __shared__ float head[kUnitHeads], head_energy[kUnitHeads], part[kThreads / kWarp];
+    const float least = -math::bit_cast<float>(math::Real<float>::infinity);
+    const float energy_high = float((job.server_energy_max + job.energy_slack) * (1 + 1e-6));
+    const float low = float(job.above_value - job.slack * (1 + 1e-3)),
+                high = float(job.above_value + job.slack * (1 + 1e-3));
+    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    unsigned long long above = 0;
+    for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
+        // The barrier after `part` was written keeps these writes behind the last unit's reads.
+        for (int h = threadIdx.x; h < kUnitHeads; h += kThreads) {
+            const bool there = first + h < job.heads;
+            head[h] = there ? job.head[first + h] : least;
+            head_energy[h] = there && kLimited ? job.head_energy[first + h] : 0;
+        }
+        __syncthreads();
+        float tail[kPerThread], energy[kPerThread], best = least;
+        for (int i = 0; i < kPerThread; ++i) {
+            const long long j = at + i * kThreads + threadIdx.x;
+            tail[i] = j < job.tail_size ? job.tail[j] : least;
+            energy[i] = kLimited && j < job.tail_size ? job.tail_energy[j] : 0;
+        }
+        for (int h = 0; h < kUnitHeads; ++h) {
+            const float own = head[h], own_energy = head_energy[h];
+#pragma unroll
+            for (int i = 0; i < kPerThread; ++i) {
+                float x = join<kFairest>(own, tail[i]);
+                if (kLimited) x = own_energy + energy[i] <= energy_high ? x : least;
+                best = math::max(best, x);
+                if (kCount) {
+                    // With a limit on energy every candidate is scored exactly: two doubts in one.
+                    if (!kLimited && x > high) {
+                        ++above;
+                    } else if (x >= low && x > least) {
+                        const long long j = at + i * kThreads + threadIdx.x;
+                        const long long index = (job.first_head + first + h) * job.tail_size + j;
+                        above += exceeds(job, index);
+                    }
+                }
+            }
+        }
+        best = warp_max(best);
+        if (lane == 0) part[warp] = best;
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            for (int w = 1; w < kThreads / kWarp; ++w) best = math::max(best, part[w]);
+            job.best[unit] = best;
+        }
+    }
+    if (kCount) {
+        above = warp_sum(above);
+        if (lane == 0 && above) atomicAdd(job.above, above);
+    }
+}
+
+// The best joint action of each chosen unit, exactly.
+__device__ inline void settle(const SearchJob& job) {
+    __shared__ Scored part[kThreads / kWarp];
+    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    for (long long c = blockIdx.x; c < job.chosen_count; c += gridDim.x) {
+        const long long unit = job.chosen[c];
+        const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
+        const long long width = math::min<long long>(kUnitTail, job.tail_size - at);
+        const long long height = math::min<long long>(kUnitHeads, job.heads - first);
+        Scored best = {none(), 0x7fffffffffffffff};
+        for (long long i = threadIdx.x; i < height * width; i += kThreads) {
+            const long long head = job.first_head + first + i / width;
+            const long long index = head * job.tail_size + at + i % width;
+            const Scored found = {exact(job, index), job.start + index};
+            best = better(found, best) ? found : best;
+        }
+        best = warp_best(best);
+        __syncthreads();
+        if (lane == 0) part[warp] = best;
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            for (int w = 1; w < kThreads / kWarp; ++w)
+                best = better(part[w], best) ? part[w] : best;
+            job.settled[c] = best;
+        }
+    }
+}
+
+// Feasible joint actions by exact score; the last bin holds its upper end.
+__device__ inline void count_bins(const SearchJob& job) {
+    __shared__ unsigned bins[kMaxBins];
+    for (int b = threadIdx.x; b < job.bins; b += kThreads) bins[b] = 0;
+    __syncthreads();
+    const long long step = (long long)gridDim.x * kThreads, count = job.heads * job.tail_size;
+    for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < count; i += step) {
+        const double value = exact(job, job.first_head * job.tail_size + i);
+        const double bin = (value - job.low) * job.per_unit;
+        if (bin >= 0 && bin <= job.bins)
+            atomicAdd(&bins[math::min<long long>((long long)bin, job.bins - 1)], 1u);
+    }
+    __syncthreads();
+    for (int b = threadIdx.x; b < job.bins; b += kThreads)
+        if (bins[b]) atomicAdd(&job.histogram[b], (unsigned long long)bins[b]);
+}
+
+}  // namespace semopt::device
+
+// ---- entry points, by names that both compilers give back unchanged ----
+
+extern "C" {
+
+__global__ void semopt_evaluate(const semopt::device::EvaluateJob<double>* job) {
+    semopt::device::evaluate(*job);
+}
+
+__global__ void semopt_evaluate_single(const semopt::device::EvaluateJob<float>* job) {
+    semopt::device::evaluate(*job);
+}
+
+__global__ void semopt_heads(const semopt::device::SearchJob* job) {
+    semopt::device::merge(*job, false);
+}
+
+__global__ void semopt_tail(const semopt::device::SearchJob* job) {
+    semopt::device::merge(*job, true);
+}
+
+#define SEMOPT_SCAN(name, fairest, limited, count)                 \
+    __global__ void __launch_bounds__(semopt::device::kThreads)    \
+        semopt_scan_##name(const semopt::device::SearchJob* job) { \
+        semopt::device::scan<fairest, limited, count>(*job);       \
+    }
+SEMOPT_SCAN(sum, false, false, false)
+SEMOPT_SCAN(sum_count, false, false, true)
+SEMOPT_SCAN(sum_limited, false, true, false)
+SEMOPT_SCAN(sum_limited_count, false, true, true)
+SEMOPT_SCAN(min, true, false, false)
+SEMOPT_SCAN(min_count, true, false, true)
+SEMOPT_SCAN(min_limited, true, true, false)
+SEMOPT_SCAN(min_limited_count, true, true, true)
+#undef SEMOPT_SCAN
+
+__global__ void __launch_bounds__(semopt::device::kThreads)
+    semopt_settle(const semopt::device::SearchJob* job) {
+    semopt::device::settle(*job);
+}
+
+__global__ void __launch_bounds__(semopt::device::kThreads)
+    semopt_histogram(const semopt::device::SearchJob* job) {
+    semopt::device::count_bins(*job);
+}
+
+}  // extern "C"

@@ -1,0 +1,354 @@
+"""What both GPU backends share: packing jobs, choosing what to scan, settling what the scan leaves.
+
+A `Runtime` is a handful of functions (memory, copies, launch by name); `cuda` has it from the
+wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs are records of
+8-byte fields that are packed here.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import fields
+from math import inf, prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import _core
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from . import cpu
+from .space import LOCAL, Pattern
+from .tables import Found, Query, Tables, nothing
+
+THREADS, UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 64, 4096, 4096  # as in kernels.cuh
+MERGED = 1 << 15  # largest tail merged from several users' lists
+HEADS = 1 << 20  # heads scanned by one launch
+WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
+
+
+class Runtime(Protocol):
+    """A CUDA runtime: addresses are integers, copies wait for the kernels queued before them."""
+
+    def allocate(self, bytes: int, /) -> int:
+        """Return the address of so much device memory."""
+
+    def release(self, memory: int, /) -> None:
+        """Give memory back."""
+
+    def copy_in(self, memory: int, host: Any, /) -> None:
+        """Copy an array to the device."""
+
+    def copy_out(self, host: Any, memory: int, /) -> None:
+        """Copy from the device into an array."""
+
+    def clear(self, memory: int, bytes: int, /) -> None:
+        """Set memory to zero."""
+
+    def launch(self, name: str, job: int, blocks: int, /) -> None:
+        """Queue a kernel of `THREADS` threads a block on the job at an address."""
+
+    def processors(self) -> int:
+        """Return how many multiprocessors the device has."""
+
+
+class Buffer:
+    """Device memory, given back with the object."""
+
+    def __init__(self, runtime: Runtime, size: int) -> None:
+        self.runtime, self.size = runtime, size
+        self.address = runtime.allocate(size)
+        weakref.finalize(self, runtime.release, self.address)
+
+    def read(self, dtype: Any, count: int) -> Any:
+        """Return a copy of the first `count` elements on the host."""
+        host = np.empty(count, dtype)
+        self.runtime.copy_out(host, self.address)
+        return host
+
+
+def upload(runtime: Runtime, array: Any) -> Buffer:
+    """Return a copy of an array on the device."""
+    host = np.ascontiguousarray(array)
+    buffer = Buffer(runtime, host.nbytes)
+    if host.nbytes:
+        runtime.copy_in(buffer.address, host)
+    return buffer
+
+
+class Job:
+    """A record of 8-byte fields on the device, in the order of the structure in kernels.cuh."""
+
+    def __init__(self, runtime: Runtime, names: str, **values: Any) -> None:
+        self.runtime, self.values = runtime, values
+        kinds = {float: "f8", int: "i8", Buffer: "u8", type(None): "u8"}
+        self.dtype = np.dtype([(name, kinds[type(values[name])]) for name in names.split()])
+        self.buffer = Buffer(runtime, self.dtype.itemsize)
+        self.update()
+
+    def update(self, **values: Any) -> None:
+        """Change fields, and send the record."""
+        self.values |= values
+        row = np.zeros(1, self.dtype)
+        for name in self.dtype.names or ():
+            value = self.values[name]
+            row[name] = (
+                value.address if isinstance(value, Buffer) else 0 if value is None else value
+            )
+        self.runtime.copy_in(self.buffer.address, row)
+
+    def launch(self, kernel: str, work: int) -> None:
+        """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
+        blocks = max(1, min(work, 8 * self.runtime.processors()))
+        self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
+
+
+# ---- evaluate ----
+
+EVALUATE = (
+    "system users tasks tables channel power frequency extraction gain task "
+    "latency energy accuracy qoe violations rows user_count channels slot_per_row"
+)
+TABLE = np.dtype(
+    [(name, "u8") for name in ("extraction", "snr_db", "table", "raw")]
+    + [("rows", "i4"), ("columns", "i4")]
+)
+
+
+def evaluate(
+    runtime: Runtime,
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None,
+    task: Integers | None,
+    out: Outcome | None,
+) -> Outcome:
+    """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
+    shape, dtype = actions.channel.shape, actions.power.dtype
+    gain = np.asarray(problem.gain, dtype) if gain is None else gain
+    task = problem.task if task is None else task
+    out = cpu.empty_outcome(shape, dtype) if out is None else out
+    rows = int(prod(shape[:-1]))
+
+    def records(owner: Any, names: list[str]) -> Buffer:
+        return upload(runtime, np.stack([getattr(owner, n) for n in names], axis=-1).astype(dtype))
+
+    kept, tables = [], np.zeros(len(problem.tasks.accuracy), TABLE)
+    for row, table in zip(tables, problem.tasks.accuracy, strict=True):
+        for field in fields(table):
+            kept.append(upload(runtime, getattr(table, field.name).astype(dtype)))
+            row[field.name] = kept[-1].address
+        row["rows"], row["columns"] = table.table.shape
+    figures = [field.name for field in fields(out)]
+    results = {name: Buffer(runtime, getattr(out, name).nbytes) for name in figures}
+    job = Job(
+        runtime,
+        EVALUATE,
+        system=records(problem.system, _core.SYSTEM_FIELDS),
+        users=records(problem.users, _core.USER_FIELDS),
+        tasks=records(problem.tasks, _core.TASK_FIELDS),
+        tables=upload(runtime, tables),
+        channel=upload(runtime, actions.channel),
+        power=upload(runtime, actions.power),
+        frequency=upload(runtime, actions.frequency),
+        extraction=upload(runtime, actions.extraction),
+        gain=upload(runtime, gain),
+        task=upload(runtime, task),
+        **results,
+        rows=rows,
+        user_count=shape[-1],
+        channels=gain.shape[-1],
+        slot_per_row=int(gain.ndim > 2),
+    )
+    single = "_single" if dtype == np.float32 else ""
+    job.launch(f"evaluate{single}", -(-rows * shape[-1] // THREADS))
+    for name in figures:
+        runtime.copy_out(getattr(out, name), results[name].address)
+    return out
+
+
+# ---- search ----
+
+SEARCH = (
+    "value server_energy size head head_energy tail tail_energy "
+    "best chosen settled above histogram "
+    "server_energy_max above_value slack energy_slack low per_unit "
+    "users split start first_head heads tail_size chosen_count bins fairest count"
+)
+SCORED = np.dtype([("value", "f8"), ("index", "i8")])
+
+
+def search(
+    runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int
+) -> Found:
+    """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU."""
+    space, found = tables.space, nothing(query.bins)
+    lists = Lists(runtime, tables)
+    while start < stop:
+        pattern, first = space.pattern_at(start)
+        end = min(stop, first + prod(space.sizes(pattern)))
+        split, tail = split_pattern(space.sizes(pattern))
+        head, last = -(-(start - first) // tail), (end - first) // tail
+        if query.bins > MAX_BINS or (last - head) * tail < WORTH:
+            parts = [cpu.search(tables, start, end, query, threads)]
+        else:
+            low, high = first + head * tail, first + last * tail
+            parts = [
+                cpu.search(tables, *ends, query, threads) for ends in ((start, low), (high, end))
+            ]
+            scan = PatternScan(runtime, tables, lists, pattern, query, split, tail)
+            for block in range(head, last, HEADS):
+                parts.append(scan.heads(block, min(HEADS, last - block), threads))
+        for part in parts:
+            found = found.merged(part, query.keep)
+        start = end
+    return found
+
+
+def split_pattern(sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Return from which user on lists form the tail, and its length."""
+    split, tail = len(sizes) - 1, sizes[-1]
+    while split > 0 and tail * sizes[split - 1] <= MERGED:
+        split -= 1
+        tail *= sizes[split]
+    return split, tail
+
+
+class Lists:
+    """All users' scores on the device."""
+
+    def __init__(self, runtime: Runtime, tables: Tables) -> None:
+        self.value = [upload(runtime, values) for values in tables.value]
+        self.energy = [upload(runtime, values) for values in tables.server_energy]
+
+
+class PatternScan:
+    """The heads of one channel pattern against its tail."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tables: Tables,
+        lists: Lists,
+        pattern: Pattern,
+        query: Query,
+        split: int,
+        tail: int,
+    ) -> None:
+        space = tables.space
+        self.runtime, self.tables, self.query = runtime, tables, query
+        offloaders = sum(k != LOCAL for k in pattern)
+        at = [8 * space.list_start(n, k, offloaders) for n, k in enumerate(pattern)]
+        limited = bool(tables.server_energy)
+
+        def addresses(buffers: list[Buffer]) -> Buffer:
+            return upload(
+                runtime, np.array([b.address + o for b, o in zip(buffers, at, strict=True)])
+            )
+
+        def floats(count: int) -> Buffer:
+            return Buffer(runtime, 4 * count)
+
+        sizes = space.sizes(pattern)
+        most = min(HEADS, prod(sizes[:split]))
+        self.tiles = -(-tail // UNIT_TAIL)
+        units = -(-most // UNIT_HEADS) * self.tiles
+        slack, energy_slack = tables.slack
+        self.job = Job(
+            runtime,
+            SEARCH,
+            value=addresses(lists.value),
+            server_energy=addresses(lists.energy) if limited else None,
+            size=upload(runtime, np.array(sizes)),
+            head=floats(most),
+            head_energy=floats(most) if limited else None,
+            tail=floats(tail),
+            tail_energy=floats(tail) if limited else None,
+            best=floats(units),
+            chosen=Buffer(runtime, 8 * units),
+            settled=Buffer(runtime, SCORED.itemsize * units),
+            above=Buffer(runtime, 8),
+            histogram=Buffer(runtime, 8 * max(query.bins, 1)),
+            server_energy_max=float(tables.server_energy_max),
+            above_value=0.0 if query.above is None else float(query.above),
+            slack=slack,
+            energy_slack=energy_slack,
+            low=float(query.low),
+            per_unit=query.bins / (query.high - query.low),
+            users=len(sizes),
+            split=split,
+            start=space.pattern_start(pattern),
+            first_head=0,
+            heads=0,
+            tail_size=tail,
+            chosen_count=0,
+            bins=query.bins,
+            fairest=int(tables.fairest),
+            count=int(query.above is not None),
+        )
+        self.kernel = "scan_" + "_".join(
+            ["min" if tables.fairest else "sum"]
+            + ["limited"] * limited
+            + ["count"] * (query.above is not None)
+        )
+        self.job.launch("tail", -(-tail // THREADS))
+
+    def heads(self, first: int, count: int, threads: int) -> Found:
+        """Return what heads first..first+count-1 with the whole tail hold."""
+        job, query = self.job, self.query
+        units = -(-count // UNIT_HEADS) * self.tiles
+        job.update(first_head=first, heads=count)
+        for name in ("above", "histogram"):
+            buffer = job.values[name]
+            self.runtime.clear(buffer.address, buffer.size)
+        job.launch("heads", -(-count // THREADS))
+        job.launch(self.kernel, units)
+        if query.bins:
+            job.launch("histogram", units)
+        best = job.values["best"].read(np.float32, units).astype(float)
+        above = int(job.values["above"].read(np.uint64, 1)[0])
+        histogram = job.values["histogram"].read(np.int64, max(query.bins, 1))[: query.bins]
+        examined = count * job.values["tail_size"]
+        kept = self.settle(best, threads)
+        return Found(kept.value, kept.index, above, histogram, examined)
+
+    def settle(self, best: Floats, threads: int) -> Found:
+        """Return the best joint actions, given the largest scanned score of each unit."""
+        job, keep, slack = self.job, self.query.keep, self.tables.slack[0]
+        chosen = np.flatnonzero(best > -inf)
+        if (
+            self.tables.server_energy
+        ):  # a scanned score may prove too costly: bounds from above only
+            floor = -inf
+        else:  # each of the `keep` best units holds a joint action at least this good
+            floor = np.sort(best[chosen])[::-1][:keep][-1] - slack if len(chosen) >= keep else -inf
+        chosen = chosen[best[chosen] + slack >= floor]
+        found = nothing()
+        if not len(chosen):
+            return found
+        if keep > 1:  # several from one unit: the CPU settles it
+            for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():
+                if len(found.value) == keep and best[unit] + slack < found.value[-1]:
+                    break
+                for start, stop in self.ranges(unit):
+                    part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
+                    found = found.merged(part, keep)
+            return found
+        self.runtime.copy_in(job.values["chosen"].address, chosen.astype(np.int64))
+        job.update(chosen_count=len(chosen))
+        job.launch("settle", len(chosen))
+        settled = job.values["settled"].read(SCORED, len(chosen))
+        settled = settled[settled["value"] > -inf]
+        order = np.lexsort((settled["index"], -settled["value"]))[:1]
+        return Found(settled["value"][order], settled["index"][order], 0, found.histogram, 0)
+
+    def ranges(self, unit: int) -> list[tuple[int, int]]:
+        """Return the ranges of flat indices that a unit covers."""
+        values = self.job.values
+        tail, last = values["tail_size"], values["first_head"] + values["heads"]
+        first = values["first_head"] + unit // self.tiles * UNIT_HEADS
+        at = unit % self.tiles * UNIT_TAIL
+        end = min(at + UNIT_TAIL, tail)
+        rows = range(first, min(first + UNIT_HEADS, last))
+        start = values["start"]
+        return [(start + head * tail + at, start + head * tail + end) for head in rows]
