@@ -98,14 +98,15 @@ def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b
         out[part] = law(u, v, level[:, :, None], a[:, None], b[:, None])
 
 
-def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:
-    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS for `travel[i, n]` wave lengths of way."""
+def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, doppler: float) -> None:
+    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS; `doppler` in turns a slot."""
     for part, counted in blocks(out, rows):
-        _, lane, user, entry = counters(out[part].shape, counted)
+        slot, lane, user, entry = counters(out[part].shape, counted)
+        turns = doppler * slot
         real, imaginary = np.zeros_like(out[part]), np.zeros_like(out[part])
         for index in range(SINUSOIDS):
             cosine, phase = wave(key, U64(index), lane, user, entry)
-            x, y = circle(cosine * travel[part, :, None] + phase)
+            x, y = circle(cosine * turns + phase)
             real += x
             imaginary += y
         level = mean[part] if len(mean) > 1 else mean
