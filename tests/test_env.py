@@ -256,6 +256,17 @@ def test_rows_do_not_depend_on_the_batch():
         np.testing.assert_array_equal(reward[90:97], reward_part)
 
 
+def test_threads_change_nothing():
+    one, many = (Environment(CONTENDED, 20_000, threads=threads) for threads in (1, 0))
+    (seen, reward), (seen_many, reward_many) = buffers(one), buffers(many)
+    decisions = random_decisions(np.random.default_rng(0), 20_000, 4, 4)
+    for _ in range(2):
+        one.step(decisions, seen, reward)
+        many.step(decisions, seen_many, reward_many)
+        np.testing.assert_array_equal(seen, seen_many)
+        np.testing.assert_array_equal(reward, reward_many)
+
+
 def test_seed_and_slot_are_the_whole_state():
     env, again = Environment(PAPER, 5, seed=9), Environment(PAPER, 5, seed=4)
     seen, reward = buffers(env)
@@ -387,6 +398,7 @@ def test_parts_of_a_step_refuse_what_would_read_elsewhere():
         ({"identity": "name"}, "identity = 'name': one of onehot, index, none"),
         ({"features": ("load",)}, "features = 'load': one of local_load"),
         ({"slots": 0}, "slots = 0: at least 1"),
+        ({"threads": -1}, "threads = -1: at least 0"),
         ({"lane": -1}, "slots and lanes from 0"),
     ],
 )
