@@ -187,15 +187,29 @@ def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
             yield "channel.gain_range", f"= {quoted(see.raw('channel', key))}: {why}"
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
-    users, _ = _counts(see)
-    for key in ("mean_gain", "distance_m"):
-        values = see.get("channel", key)
-        if key in may and isinstance(values, list) and users is not None and len(values) != users:
-            words = f"must be one number, or one for each of the {users} users"
-            yield f"channel.{key}", f"= {quoted(values)}: {words}"
+    yield from _channel_lists(see, model, may)
     file = see.get("channel", "file")
     if file is not None and "file" in may and not (folder / file).is_file():
         yield "channel.file", f"= {quoted(file)}: there is no such file beside the scenario"
+
+
+def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:
+    """Yield faults of the keys that take one number or several."""
+    users, _ = _counts(see)
+    for key in ("mean_gain", "distance_m", "speed_mps"):
+        values = see.get("channel", key)
+        if key not in may or not isinstance(values, list):
+            continue
+        words = None
+        if key == "speed_mps" or (key == "distance_m" and model == "mobility"):
+            if len(values) != 2 or values[0] > values[1]:
+                words = "must be one number, or [low, high] with low <= high"
+            elif key == "speed_mps" and values[0] == 0 < values[1]:
+                words = "must start above 0: users that stop for good have no law that lasts"
+        elif users is not None and len(values) != users:
+            words = f"must be one number, or one for each of the {users} users"
+        if words:
+            yield f"channel.{key}", f"= {quoted(values)}: {words}"
 
 
 def _assumed(see: Sound) -> Iterator[Fault]:

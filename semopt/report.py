@@ -103,6 +103,29 @@ def print_infeasible(result: Result) -> None:
         console.print(f"  users {users} cannot be served together", highlight=False)
 
 
+def print_ladder(results: list[Result], name: str) -> None:
+    """Print what each method reaches, proves, and misses of the least continuous bound."""
+    table = slim_table(f"{name}: from the plainest decision to the bounds")
+    for heading in ("method", "status"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("QoE", " a task", " proven\nbound", " below the\nleast bound", " time\nms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    least = min(result.continuous_bound for result in results)
+    for result in results:
+        value = result.objective
+        decided = isfinite(value)
+        table.add_row(
+            result.method,
+            result.status.word,
+            f"{value:.6f}" if decided else "",
+            f"{value / len(result.problem.task):.4f}" if decided else "",
+            f"{result.upper_bound:.6f}" if isfinite(result.upper_bound) else "",
+            f"{least - value:.6f}" if decided and isfinite(least) else "",
+            f"{result.seconds * 1e3:.2f}",
+        )
+    Console().print(table)
+
+
 def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
     """Print, for each user, the other modes and what the slot would lose by them."""
     assert result.actions is not None

@@ -78,6 +78,9 @@ _OneOrMany = WithJsonSchema(
 Positives = Annotated[
     list[Positive], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
 ]
+NonNegatives = Annotated[
+    list[NonNegative], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
+]
 Axis = Annotated[list[Fraction], Field(min_length=2)]
 
 
@@ -247,9 +250,12 @@ class Channel(Section):
     )
     distance_m: Positives | None = Field(
         None,
-        description="distance of all users or of each, m; mobility: radius of the disc",
+        description="distance of all users or of each, m; mobility: radius or [nearest, radius]",
     )
-    speed_mps: NonNegative | None = Field(None, description="speed of every user, m/s")
+    speed_mps: NonNegatives | None = Field(None, description="speed or [slowest, fastest], m/s")
+    carrier_ghz: Positive | None = Field(
+        None, description="carrier that turns ways into wave lengths, GHz; 3.5 unless given"
+    )
     file: str | None = Field(None, description="measured gains, relative to this file")
 
 
@@ -278,7 +284,7 @@ LAWS = {
     "jakes": Law(needs=("doppler_hz", "slot_ms"), mean=True, bound_in_time=True),
     "mobility": Law(
         needs=("distance_m", "path_loss_exponent", "slot_ms", "speed_mps"),
-        may=("mean_gain", "doppler_hz"),
+        may=("mean_gain", "carrier_ghz"),
         bound_in_time=True,
     ),
     "trace": Law(needs=("file",), bound_in_time=True),

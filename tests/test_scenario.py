@@ -417,9 +417,13 @@ MOBILITY = {"model": "mobility", "path_loss_exponent": 2, "slot_ms": 1}
 @pytest.mark.parametrize(
     ("changes", "path", "words"),
     [
-        ({"distance_m": [5, 2, 3], "speed_mps": 1}, "channel.distance_m", "one for each of the 2"),
-        ({"distance_m": 5, "speed_mps": [1, 2]}, "channel.speed_mps", "number"),
-        ({"distance_m": 5, "speed_mps": -1}, "channel.speed_mps", "at least 0"),
+        (
+            {"distance_m": [5, 2], "speed_mps": 1},
+            "channel.distance_m",
+            "[low, high] with low <= high",
+        ),
+        ({"distance_m": 5, "speed_mps": [1, 2, 3]}, "channel.speed_mps", "[low, high]"),
+        ({"distance_m": 5, "speed_mps": [0, 3]}, "channel.speed_mps", "must start above 0"),
     ],
 )
 def test_fault_of_mobility_is_named(changes, path, words):
@@ -616,7 +620,7 @@ CHANNELS = [
     {"model": "rician", "rician_k_db": 3.0, "mean_gain": 0.5},
     {"model": "shadowed", "shadowing_db": 8.0, "mean_gain": 0.5},
     {"model": "jakes", "doppler_hz": 10.0, "slot_ms": 1.0, "mean_gain": 0.5},
-    {**MOBILITY, "distance_m": [5.0, 50.0], "speed_mps": 1.0, "doppler_hz": 8.0},
+    {**MOBILITY, "distance_m": [1.0, 50.0], "speed_mps": [1.0, 2.0], "carrier_ghz": 28.0},
     {**MOBILITY, "distance_m": 50.0, "speed_mps": 1.0, "mean_gain": 10.0},
     {"model": "trace", "file": "gains.csv"},
 ]
@@ -639,6 +643,7 @@ def test_files_and_channels_know_the_same_keys():
         "slot_ms": "slot",
         "distance_m": "distance",
         "speed_mps": "speed",
+        "carrier_ghz": "carrier",
     }
     for model, law in LAWS.items():
         mean = {"mean_gain", "distance_m", "path_loss_exponent"} if law.mean else set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..problem import Problem
     from ..result import Result
     from ..scenario import Scenario
 
@@ -44,6 +45,9 @@ def solve(
     explain: Annotated[
         bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
     ] = False,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Compare all methods and bounds on this slot.")
+    ] = False,
 ) -> None:
     """Solve a decision slot, or many: who offloads, on which sub-channel, and how.
 
@@ -62,6 +66,8 @@ def solve(
             raise ValueError("--explain: one slot is explained at a time, --slots is above 1")
         return solve_many(loaded, method, slots, seed or 0, json, options)
     problem = one_slot(loaded, seed)
+    if ladder:
+        return climb(problem, loaded.name, json)
     if "progress" in find(method)[1]:
         with progress(method, 1.0) as show:
             result = solve_problem(problem, method, progress=show, **options)
@@ -102,12 +108,25 @@ def explain(
         print_alternatives(result, range(len(result.actions.channel)) if user is None else [user])
 
 
-def one_slot(scenario: Scenario, seed: int | None) -> Any:
+def one_slot(scenario: Scenario, seed: int | None) -> Problem:
     """Return the pinned slot, or the first drawn with `seed`."""
     if seed is None and scenario.slot is not None:
         return scenario.problem()
     gain, task = scenario.draw(1, seed or 0)
     return scenario.template().with_slot(gain[0], task[0])
+
+
+def climb(problem: Problem, name: str, json: str | None) -> None:
+    """Solve by every method of the ladder, and compare."""
+    from ..files import write_json
+    from ..report import print_ladder
+    from ..solvers import ladder
+
+    results = ladder(problem)
+    if json:
+        write_json(json, {"schema": 1, "methods": {r.method: r.to_json() for r in results}})
+    if json != "-":
+        print_ladder(results, name)
 
 
 def solve_many(

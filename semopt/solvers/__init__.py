@@ -19,6 +19,8 @@ METHODS = {
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
 }
+# Each value is at most the next, and all are at most the bounds of the last two.
+LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
 
 def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
@@ -44,6 +46,11 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     result = function(problem, **options)
     object.__setattr__(result, "seconds", perf_counter() - start)
     return result
+
+
+def ladder(problem: Problem) -> list[Result]:
+    """Solve a slot by every method of the ladder, from the plainest decision to the bounds."""
+    return [solve(problem, method) for method in LADDER if method in METHODS]
 
 
 def find(method: str) -> tuple[Callable[..., Result], list[str]]:

@@ -1,0 +1,86 @@
+"""Data flows one way, and heavy packages are loaded only where they are needed."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import semopt
+
+ROOT = Path(semopt.__file__).parent
+
+# From what everything may use to what nothing may use; a room may import from lower rows only, or
+# from its own.
+ROWS = [
+    {"allowed", "files", "toml", "streams", "problem", "model"},
+    {"sections", "faults", "consistency", "surface", "fading", "walks", "traces", "compiled"},
+    {"channel"},
+    {"scenario", "result"},
+    {"backends"},
+    {"solvers", "env", "certificate"},
+    {"report", "adapters", "plots"},
+    {"learn", "semantic"},
+    {"studies"},
+    {"cli"},
+]
+HOMES = {
+    "torch": {"learn", "semantic"},
+    "transformers": {"semantic"},
+    "cvxpy": {"solvers"},
+    "cupy": {"backends"},
+    "numba": {"compiled", "env"},
+    "scipy": {"solvers", "channel"},
+    "flint": {"certificate"},
+    "gymnasium": {"adapters"},
+    "pettingzoo": {"adapters"},
+    "pyarrow": {"traces"},
+    "matplotlib": {"plots", "studies"},
+}
+
+
+def imports(path):
+    """Yield (module, at the top of the file) for each import of a file, packages in full."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    package = ["semopt", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in top
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            if stem == "semopt" or (node.level and not node.module):
+                for alias in node.names:
+                    yield f"{stem}.{alias.name}", id(node) in top
+            else:
+                yield stem, id(node) in top
+
+
+def room(path):
+    """Return the first part of a file's place below the package."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+FILES = [p for p in sorted(ROOT.rglob("*.py")) if room(p) not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down(path):
+    row = {name: i for i, names in enumerate(ROWS) for name in names}
+    own = room(path)
+    assert own in row, f"{own} has no place in the flow of data"
+    for module, at_top in imports(path):
+        parts = module.split(".")
+        if parts[0] != "semopt" or parts[1] == "_core":
+            continue
+        # What a function loads on demand may lie in the same row or, for a method, above.
+        if at_top and parts[1] in row:
+            assert row[parts[1]] <= row[own], f"{own} imports {module}, which is above it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_stay_at_home(path):
+    for module, _ in imports(path):
+        homes = HOMES.get(module.split(".")[0])
+        assert homes is None or room(path) in homes, f"{path.name} imports {module}"
