@@ -15,8 +15,8 @@ jakes : Rayleigh in time, E[h(t) h*(t + tau)] = J0(2 pi doppler_hz tau) (Clarke,
     waves, angles of arrival drawn one in each sector of the circle and phases uniform, which makes
     that autocorrelation exact over realisations (in the manner of Zheng and Xiao, 2003); its power
     has variance 1 - 1/32 in place of 1
-mobility : jakes for users on random-waypoint walks (walks.py) in a disc of radius `distance` about
-    the access point; the path loss is that of 1 m where they come closer
+mobility : users on random-waypoint walks (walks.py) in a disc of radius `distance` about the access
+    point: path loss of the distance, and the waves of jakes over the way that they have gone
 trace : rows of a file, in its order and again from its start after its end
 
 `gain_range` conditions rayleigh, rician and shadowed to a range entry by entry, by the inverse of
@@ -59,7 +59,7 @@ from .traces import load_trace
 from .walks import Walks
 
 LIGHT_SPEED = 299_792_458.0  # m/s
-CARRIER = 3.5e9  # Hz, in the middle of the 5G band n78; for others give `doppler_hz`
+CARRIER = 3.5e9  # Hz, the middle of the 5G band n78
 NEAREST = 1.0  # m; the law d^-alpha ends there
 COMPILE_ABOVE = 1 << 22  # entries from which loading the compiled loops pays
 RICIAN_POINTS = 1 << 14  # of a conditioned distribution function: its error is below 1e-6
@@ -71,7 +71,7 @@ TAKES = {  # the fields of each model besides `model`; others are refused
     "rician": _MEAN | {"gain_range", "rician_k"},
     "shadowed": _MEAN | {"gain_range", "shadowing_db"},
     "jakes": _MEAN | {"doppler_hz"},
-    "mobility": _MEAN | {"speed", "doppler_hz"},
+    "mobility": _MEAN | {"speed", "carrier"},
     "trace": {"file", "slot"},
 }
 NEEDS = {
@@ -98,11 +98,13 @@ class Channel:
     gain_range : (low, high) linear; high may be inf but for uniform
     rician_k : linear power of the line of sight over that of the scattered part
     shadowing_db : standard deviation, dB
-    doppler_hz : largest Doppler shift, Hz; mobility: by default that of the speed at 3.5 GHz
+    doppler_hz : largest Doppler shift, Hz
     slot : s from slot to slot
     path_loss_exponent : alpha, default 0
-    distance : m, of all users or one a user, default 1; mobility: radius of the disc
-    speed : m/s
+    distance : m, of all users or one a user, default 1; mobility: radius of the disc, or
+        (nearest, radius): the path loss is that of `nearest` (default 1 m) where users come closer
+    speed : m/s, or (slowest, fastest)
+    carrier : Hz, says how many wave lengths a walk has; default 3.5 GHz
     file : trace: NPY of shape (S, N, K), or CSV or Parquet with columns slot, user, channel, gain
 
     Raises
@@ -120,7 +122,8 @@ class Channel:
     slot: float | None = None
     path_loss_exponent: float | None = None
     distance: float | Sequence[float] | None = None
-    speed: float | None = None
+    speed: float | tuple[float, float] | None = None
+    carrier: float | None = None
     file: Path | None = None
 
     def __post_init__(self) -> None:
@@ -141,13 +144,12 @@ class Channel:
         for name in NEEDS[self.model]:
             if name not in given:
                 yield f"{name}: missing, model {self.model} needs it"
-        above = ("mean_gain", "distance", "slot")
+        above = ("mean_gain", "distance", "slot", "carrier")
         from_zero = ("rician_k", "shadowing_db", "doppler_hz", "path_loss_exponent", "speed")
         for name in (*above, *from_zero):
             values = np.atleast_1d(np.asarray(given.get(name, 1.0), dtype=float))
             sound = np.isfinite(values) & (values > 0 if name in above else values >= 0)
-            single = len(values) == 1 or name in ("mean_gain", "distance")
-            if not sound.all() or values.ndim > 1 or len(values) == 0 or not single:
+            if not sound.all() or values.ndim > 1 or len(values) == 0:
                 kind = "above 0" if name in above else "of at least 0"
                 yield f"{name} = {given[name]}: finite numbers {kind} are expected"
         if self.gain_range is not None:
@@ -155,6 +157,15 @@ class Channel:
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
             if not sound or (high == inf and self.model == "uniform"):
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
+        pairs = {"speed": self.speed}
+        if self.model == "mobility":
+            pairs["distance"] = self.distance  # type: ignore[assignment]
+        for name, pair in pairs.items():
+            if pair is not None and not isinstance(pair, (int, float)):
+                if len(pair) != 2 or not pair[0] <= pair[1]:
+                    yield f"{name} = {pair}: one number or (low, high) is expected"
+                elif name == "speed" and pair[0] == 0 < pair[1]:
+                    yield f"{name} = {pair}: speeds down to 0 leave walks no stationary law"
 
 
 class Gains:
@@ -238,9 +249,9 @@ class Gains:
             case "trace":
                 self._copy_trace(out, rows)
             case "jakes":
-                self._fill_waves(out, rows, self._mean)
+                self._fill_waves(out, rows, self._mean, self._turns(len(out), rows))
             case "mobility":
-                self._fill_waves(out, rows, self._walked_mean(len(out), rows))
+                self._fill_waves(out, rows, *self._walk(len(out), rows))
             case "shadowed":
                 self._fill(self._law, out, FADING, rows, self._shadowed_mean(len(out), rows))
             case _:
@@ -260,6 +271,13 @@ class Gains:
         law = lognormal, self._nepers, self._nepers
         self._fill(law, mean[:, :, None], SHADOWING, rows, self._mean)
         return mean
+
+    def _turns(self, count: int, rows: Rows) -> Floats:
+        """Return the way of jakes in wave lengths, Doppler shift x time: (rows, N)."""
+        turns = self._room(count)
+        turns[:] = fading.counters((count, 1, 1), rows)[0][..., 0]
+        turns *= (self.channel.doppler_hz or 0.0) * (self.channel.slot or 0.0)
+        return turns
 
     @cached_property
     def _rician_within(self) -> list[tuple[Floats, Floats]]:
@@ -295,26 +313,30 @@ class Gains:
         else:
             fading.fill(function, out, key, rows, mean, a, b)
 
-    def _fill_waves(self, out: Floats, rows: Rows, mean: Floats) -> None:
-        shift = self.channel.doppler_hz
-        if shift is None:
-            shift = (self.channel.speed or 0.0) * CARRIER / LIGHT_SPEED
-        turns = shift * (self.channel.slot or 0.0)
+    def _fill_waves(self, out: Floats, rows: Rows, mean: Floats, travel: Floats) -> None:
         if worth_compiling(out.size * SINUSOIDS):
             from . import compiled
 
-            compiled.fill_waves(out, self._keys[PATHS], rows, mean, turns)
+            compiled.fill_waves(out, self._keys[PATHS], rows, mean, travel)
         else:
-            fading.fill_waves(out, self._keys[PATHS], rows, mean, turns)
+            fading.fill_waves(out, self._keys[PATHS], rows, mean, travel)
 
-    def _walked_mean(self, count: int, rows: Rows) -> Floats:
-        radius = self._each("distance")
+    def _walk(self, count: int, rows: Rows) -> tuple[Floats, Floats]:
+        """Return local means and ways in wave lengths of walking users: (rows, N)."""
+        channel = self.channel
+        *near, radius = np.atleast_1d(np.asarray(channel.distance, dtype=float)).tolist()
+        nearest = near[0] if near else min(NEAREST, radius)
         slot, lane, *_ = (c[..., 0] for c in fading.counters((count, 1, 1), rows))
         if self._walks is None or not np.array_equal(self._walks.lane, lane):
-            stride = (self.channel.speed or 0.0) * (self.channel.slot or 0.0) / radius[0]
-            self._walks = Walks(self._keys[WAYPOINTS], lane, stride)
-        away = np.maximum(self._walks.radii(slot) * radius, NEAREST)
-        return np.asarray(self._mean * streams.exp(-self._alpha * streams.log(away)))
+            speeds = np.atleast_1d(np.asarray(channel.speed, dtype=float)) * (channel.slot or 0.0)
+            slowest, fastest = speeds[0] / radius, speeds[-1] / radius
+            key = self._keys[WAYPOINTS]
+            self._walks = Walks(key, lane, self.shape[0], slowest, fastest)
+        distance, way = self._walks.at(slot)
+        away = np.maximum(distance * radius, nearest)
+        wave_length = LIGHT_SPEED / (channel.carrier or CARRIER)
+        mean = self._mean * streams.exp(-self._alpha * streams.log(away))
+        return mean, way * (radius / wave_length)
 
     def _copy_trace(self, out: Floats, rows: Rows) -> None:
         """Copy rows of the file: lane 0 from its start, other lanes from a row drawn for each."""

@@ -76,15 +76,15 @@ def filler(law: Law) -> Callable[..., None]:
     return parallel(fill, f"fill_{law.__name__}", streams, fading)
 
 
-def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
+def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     for block in numba.prange((len(out) + ROWS - 1) // ROWS):
         start = block * ROWS
         count = min(ROWS, len(out) - start)
-        real, imaginary, turns = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
-        for i in range(count):
-            turns[i] = doppler * U64(rows.slot + rows.slot_step * (start + i))
+        real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
         for n in range(out.shape[1]):
+            for i in range(count):
+                way[i] = travel[start + i, n]
             for k in range(out.shape[2]):
                 for i in range(count):
                     real[i] = imaginary[i] = 0.0
@@ -92,14 +92,14 @@ def _fill_waves(out, key, rows, mean, doppler):  # type: ignore[no-untyped-def]
                     if rows.lane_step == 0:  # one lane: its waves are drawn once a block
                         cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
                         for i in range(count):
-                            x, y = circle(cosine * turns[i] + phase)
+                            x, y = circle(cosine * way[i] + phase)
                             real[i] += x
                             imaginary[i] += y
                     else:
                         for i in range(count):
                             lane = U64(rows.lane + rows.lane_step * (start + i))
-                            own, shift = wave(key, U64(index), lane, U64(n), U64(k))
-                            x, y = circle(own * turns[i] + shift)
+                            share, turns = wave(key, U64(index), lane, U64(n), U64(k))
+                            x, y = circle(share * way[i] + turns)
                             real[i] += x
                             imaginary[i] += y
                 for i in range(count):

@@ -6,8 +6,8 @@ once, and the next one begins by itself. Actions do not change what comes next: 
 of the seed, its lane (row of the batch) and its number.
 
 The learner owns the memory: `step` reads decisions from its arrays and writes observations and
-rewards into them. Once warm, nothing of size is allocated. Outcomes are those of the compiled
-`evaluate`, rewards those of `model.reward`, compiled from its source.
+rewards into them. Once warm, nothing of size is allocated (but for walks and traces). Outcomes are
+those of the compiled `evaluate`, rewards those of `model.reward`, compiled from its source.
 """
 
 from __future__ import annotations

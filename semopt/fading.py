@@ -98,15 +98,14 @@ def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b
         out[part] = law(u, v, level[:, :, None], a[:, None], b[:, None])
 
 
-def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, doppler: float) -> None:
-    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS; `doppler` in turns a slot."""
+def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:
+    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS for `travel[i, n]` wave lengths of way."""
     for part, counted in blocks(out, rows):
-        slot, lane, user, entry = counters(out[part].shape, counted)
-        turns = doppler * slot
+        _, lane, user, entry = counters(out[part].shape, counted)
         real, imaginary = np.zeros_like(out[part]), np.zeros_like(out[part])
         for index in range(SINUSOIDS):
             cosine, phase = wave(key, U64(index), lane, user, entry)
-            x, y = circle(cosine * turns + phase)
+            x, y = circle(cosine * travel[part, :, None] + phase)
             real += x
             imaginary += y
         level = mean[part] if len(mean) > 1 else mean

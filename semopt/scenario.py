@@ -260,6 +260,7 @@ class Scenario(Document):
             "slot": ("slot_ms", lambda ms: ms / KILO),
             "distance": ("distance_m", lambda m: m),
             "speed": ("speed_mps", lambda mps: mps),
+            "carrier": ("carrier_ghz", lambda ghz: ghz * GIGA),
             "file": ("file", lambda name: self.folder / name),
         }
         law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}

@@ -18,7 +18,7 @@ from tolerances import SIGNIFICANCE, ULPS
 
 PAPER = Channel("rayleigh", mean_gain=0.5, gain_range=(0.1, 1.0))
 JAKES = Channel("jakes", doppler_hz=20.0, slot=5e-4)
-WALK = Channel("mobility", speed=2.0, slot=0.1, distance=80.0, path_loss_exponent=3.0)
+WALK = Channel("mobility", speed=(1.0, 3.0), slot=0.1, distance=(2.0, 80.0), path_loss_exponent=3.0)
 WALKING = {"model": "mobility", "slot": 1.0, "speed": 1.0, "distance": 1.0}
 MODELS = {
     "rayleigh": Channel("rayleigh", path_loss_exponent=2.0, distance=(1.0, 2.0, 4.0)),
@@ -210,52 +210,66 @@ def test_jakes_power_is_exponential_but_for_its_finite_number_of_waves():
     assert gain.var() == pytest.approx(1 - 1 / fading.SINUSOIDS, abs=0.05)
 
 
-def walks(seed, count, stride):
+def walks(seed, count, slowest, fastest):
     key = streams.stream_key(seed, streams.WAYPOINTS)
-    return Walks(key, np.arange(count, dtype=np.uint64)[:, None], np.array([stride]))
+    return Walks(key, np.arange(count, dtype=np.uint64)[:, None], 1, slowest, fastest)
 
 
 def at(slot):
     return np.array([[slot]], dtype=np.uint64)
 
 
+@pytest.mark.parametrize("slowest", [0.005, 0.02])
 @pytest.mark.parametrize("slot", [0, 300])
-def test_walkers_keep_the_stationary_law_of_random_waypoints(slot):
+def test_walkers_keep_the_stationary_law_of_random_waypoints(slot, slowest):
     def cdf(r):  # Bettstetter, Resta and Santi (2003), within 0.1% of the exact law
         return 12 / 73 * (13.5 * r**2 - 8.75 * r**4 + 4 / 3 * r**6)
 
-    radii = walks(4, 20_000, 0.02).radii(at(slot))
+    radii, _ = walks(4, 20_000, slowest, 0.02).at(at(slot))
     assert stats.kstest(radii.ravel(), cdf).pvalue > SIGNIFICANCE
 
 
-def test_walkers_go_their_stride_a_slot():
+@pytest.mark.parametrize("slot", [0, 300])
+def test_speeds_of_walkers_keep_their_stationary_law(slot):
+    many = walks(4, 20_000, 0.001, 0.01)
+    before = many.at(at(slot))[1]
+    step = (many.at(at(slot + 1))[1] - before).ravel()
+    # Slow legs last longer: the density is 1 / speed, but where a corner falls into the step.
+    assert stats.kstest(step, stats.loguniform(0.001, 0.01).cdf).statistic < 0.02
+
+
+def test_walkers_go_their_way():
     slots = np.arange(400, dtype=np.uint64)[:, None]
-    radii = walks(5, 1, 0.02).radii(slots)
+    radii, way = walks(5, 1, 0.02, 0.02).at(slots)
+    np.testing.assert_allclose(way.ravel(), 0.02 * slots.ravel(), rtol=1e-9, atol=1e-12)
     steps = np.abs(np.diff(radii.ravel()))
     # Nobody comes closer by more than a stride, and whoever walks radially comes exactly so close.
     assert steps.max() <= 0.02 * (1 + 1e-9)
     assert steps.max() > 0.99 * 0.02
-    np.testing.assert_array_equal(walks(5, 1, 0.0).radii(slots), np.full((400, 1), radii[0, 0]))
+    standing, nowhere = walks(5, 1, 0.0, 0.0).at(slots)
+    np.testing.assert_allclose(standing, np.full((400, 1), radii[0, 0]), rtol=1e-8)
+    np.testing.assert_allclose(nowhere, 0.0, atol=1e-8)
 
 
 def test_mobility_has_the_mean_of_its_distance():
     channel = Channel(
-        "mobility", speed=0.0, slot=0.1, distance=8.0, path_loss_exponent=2.5, mean_gain=5.0
+        "mobility", speed=0.0, slot=0.1, distance=(7.0, 80.0), path_loss_exponent=2.5, mean_gain=5.0
     )
     gain = lanes(channel, 6, 12, 200, 1, 500)
-    away = 8.0 * walks(6, 200, 0.0).radii(at(12))
-    assert away.min() < 1.0
-    expected = 5.0 * np.maximum(away, 1.0) ** -2.5
-    np.testing.assert_allclose(gain.mean(axis=2), expected, rtol=0.25)
+    away = 80.0 * walks(6, 200, 0.0, 0.0).at(at(12))[0]
+    assert away.min() < 7.0
+    np.testing.assert_allclose(gain.mean(axis=2), 5.0 * np.maximum(away, 7.0) ** -2.5, rtol=0.25)
+    nearby = lanes(replace(channel, distance=0.5), 6, 12, 50, 1, 500)
+    np.testing.assert_allclose(nearby.mean(axis=2), 5.0 * 0.5**-2.5, rtol=0.25)
 
 
-def test_mobility_fades_at_the_doppler_shift_of_its_speed():
-    walk = Channel("mobility", speed=3.0, slot=0.01, distance=9.0)
-    shift = 3.0 * 3.5e9 / 299_792_458
-    given = draw_gains(replace(walk, doppler_hz=shift), 1, 0, 20, 2, 2)
-    jakes = draw_gains(Channel("jakes", doppler_hz=shift, slot=0.01), 1, 0, 20, 2, 2)
-    np.testing.assert_allclose(draw_gains(walk, 1, 0, 20, 2, 2), given, rtol=1e-9)
-    np.testing.assert_allclose(given, jakes, rtol=1e-12)  # no path loss: exponent 0
+def test_mobility_fades_along_the_way():
+    shift = 3.0 * 2e9 / channel_module.LIGHT_SPEED
+    walk = Channel("mobility", speed=3.0, slot=0.01, distance=9.0, carrier=2e9)
+    jakes = Channel("jakes", doppler_hz=shift, slot=0.01)
+    np.testing.assert_allclose(
+        draw_gains(walk, 1, 0, 50, 2, 2), draw_gains(jakes, 1, 0, 50, 2, 2), rtol=1e-6
+    )
 
 
 # ------------------------------------------------------------- draws do not depend on the splitting
@@ -459,8 +473,10 @@ def test_faults_of_a_trace_are_named(tmp_path, name, write, words):
         ({"model": "jakes", "doppler_hz": 1.0}, "channel.slot: missing"),
         ({"model": "trace"}, "channel.file: missing"),
         ({"model": "mobility", "slot": 1.0, "distance": 1.0}, "channel.speed: missing"),
-        ({**WALKING, "speed": (1.0, 2.0)}, "channel.speed = (1.0, 2.0)"),
-        ({**WALKING, "distance": (1.0, -2.0)}, "channel.distance = (1.0, -2.0)"),
+        ({**WALKING, "speed": (2.0, 1.0)}, "channel.speed = (2.0, 1.0): one number or (low, high)"),
+        ({**WALKING, "speed": (0.0, 1.0)}, "stationary"),
+        ({**WALKING, "distance": (1.0,)}, "channel.distance"),
+        ({**WALKING, "distance": (9.0, 1.0)}, "channel.distance"),
     ],
 )
 def test_bad_parameters_are_named(fields, words):
@@ -520,12 +536,20 @@ def test_a_range_that_rician_gains_cannot_reach_is_refused():
         (
             {
                 "model": "mobility",
-                "speed_mps": 2.0,
-                "distance_m": 90.0,
+                "speed_mps": [1.0, 2.0],
+                "distance_m": [2.0, 90.0],
+                "carrier_ghz": 2.0,
                 "path_loss_exponent": 3.0,
                 "slot_ms": 10.0,
             },
-            Channel("mobility", speed=2.0, distance=90.0, path_loss_exponent=3.0, slot=0.01),
+            Channel(
+                "mobility",
+                speed=(1.0, 2.0),
+                distance=(2.0, 90.0),
+                carrier=2e9,
+                path_loss_exponent=3.0,
+                slot=0.01,
+            ),
         ),
     ],
 )
