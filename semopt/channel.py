@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf, log, sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -192,11 +193,14 @@ class Gains:
         self._walks: Walks | None = None
         self._scratch = np.empty((0, users))
         low, high = channel.gain_range or (0.0, inf)
-        law: Law = rayleigh_within if channel.gain_range else rayleigh
-        a, b = low, high
+        law: Law = rayleigh
+        a: Any = low
+        b: Any = -np.expm1((low - high) / self._mean[0])
         match channel.model:
+            case "shadowed":
+                law, b = (rayleigh_within, high) if channel.gain_range else (rayleigh, 1.0)
             case "uniform":
-                law = uniform
+                law, b = uniform, high
             case "rician" if channel.gain_range:
                 law, a, b = uniform, 0.0, 1.0  # of which _rician_within makes gains
             case "rician":

@@ -79,30 +79,33 @@ def filler(law: Law) -> Callable[..., None]:
 def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     for block in numba.prange((len(out) + ROWS - 1) // ROWS):
-        start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
-        real, imaginary = np.empty(ROWS), np.empty(ROWS)
+        start = block * ROWS
+        count = min(ROWS, len(out) - start)
+        real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
         for n in range(out.shape[1]):
+            for i in range(count):
+                way[i] = travel[start + i, n]
             for k in range(out.shape[2]):
-                real[:] = 0.0
-                imaginary[:] = 0.0
+                for i in range(count):
+                    real[i] = imaginary[i] = 0.0
                 for index in range(SINUSOIDS):
                     if rows.lane_step == 0:  # one lane: its waves are drawn once a block
                         cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
-                        for i in range(start, stop):
-                            x, y = circle(cosine * travel[i, n] + phase)
-                            real[i - start] += x
-                            imaginary[i - start] += y
+                        for i in range(count):
+                            x, y = circle(cosine * way[i] + phase)
+                            real[i] += x
+                            imaginary[i] += y
                     else:
-                        for i in range(start, stop):
-                            lane = U64(rows.lane + rows.lane_step * i)
-                            cosine, phase = wave(key, U64(index), lane, U64(n), U64(k))
-                            x, y = circle(cosine * travel[i, n] + phase)
-                            real[i - start] += x
-                            imaginary[i - start] += y
-                for i in range(start, stop):
-                    power = real[i - start] * real[i - start]
-                    power += imaginary[i - start] * imaginary[i - start]
-                    out[i, n, k] = mean[each * i, n] * (power * (1.0 / SINUSOIDS))
+                        for i in range(count):
+                            lane = U64(rows.lane + rows.lane_step * (start + i))
+                            share, turns = wave(key, U64(index), lane, U64(n), U64(k))
+                            x, y = circle(share * way[i] + turns)
+                            real[i] += x
+                            imaginary[i] += y
+                for i in range(count):
+                    power = real[i] * real[i] + imaginary[i] * imaginary[i]
+                    level = mean[each * (start + i), n]
+                    out[start + i, n, k] = level * (power * (1.0 / SINUSOIDS))
 
 
 fill_waves = parallel(_fill_waves, "fill_waves", streams, fading)

@@ -6,13 +6,14 @@ once, and the next one begins by itself. Actions do not change what comes next: 
 of the seed, its lane (row of the batch) and its number.
 
 The learner owns the memory: `step` reads decisions from its arrays and writes observations and
-rewards into them. Once warm, nothing of size is allocated. Outcomes are those of the compiled
-`evaluate`, rewards those of `model.reward`, compiled from its source.
+rewards into them. Once warm, nothing of size is allocated (but for walks and traces). Outcomes are
+those of the compiled `evaluate`, rewards those of `model.reward`, compiled from its source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -34,6 +35,7 @@ Bytes = NDArray[np.uint8]
 
 QUEUE = 10  # tasks of a user, steps of an episode
 LOCAL, RAW, SEMANTIC = range(3)  # modes
+GRAIN = 32768  # users that a thread of its own is worth
 SAMPLE = 4096  # slots from which the scale of gains is measured
 
 Observed = Literal["own", "shared"]
@@ -91,6 +93,8 @@ class Environment:
     features : of a task, names of FEATURES
     identity : how a user knows which one it is
     semantic : False pins extraction to 1, the semantic-unaware variant
+    threads : at most; 0 for every core; results do not depend on it. Loops over few users run on
+        fewer, since threads that wait for each other cost more than they give
 
     Attributes
     ----------
@@ -117,18 +121,20 @@ class Environment:
         features: Sequence[str] = ("local_load", "server_load"),
         identity: Identity = "onehot",
         semantic: bool = True,
+        threads: int = 0,
     ) -> None:
         _one_of("observation", observation, get_args(Observed))
         _one_of("identity", identity, get_args(Identity))
         for name in features:
             _one_of("features", name, tuple(FEATURES))
-        if slots < 1:
-            raise ValueError(f"slots = {slots}: at least 1 is expected")
+        if slots < 1 or threads < 0:
+            name, least = ("slots", 1) if slots < 1 else ("threads", 0)
+            raise ValueError(f"{name} = {min(slots, threads)}: at least {least} is expected")
         problem = scenario.template()
         self.problem = problem if semantic else problem.without_semantic()
         self.scenario, self.slots, self.lane = scenario, slots, lane
         self.users, self.channels = scenario.users, scenario.channels
-        self.observation, self.identity = observation, identity
+        self.observation, self.identity, self.threads = observation, identity, threads
         self.features = tuple(features)
         rows = (slots, self.users)
         self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
@@ -141,6 +147,8 @@ class Environment:
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
         self.state_size = self.users * own
         self.observation_size = (self.state_size if observation == "shared" else own) + extra
+        self._cores = min(threads or 2**31, numba.get_num_threads())
+        self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -181,6 +189,7 @@ class Environment:
         ValueError
             Naming an array of another type or shape, or a decision that is NaN or out of range.
         """
+        _check("observation", observation, self._seen, np.float32)
         _check("reward", reward, (self.slots, self.users), np.float32)
         self.decide(decisions, self.task, self.actions)
         self.evaluate(self.actions, self.gain, self.task, self.outcome)
@@ -207,18 +216,22 @@ class Environment:
         _check("mode", decisions.mode, (rows, users), np.uint8)
         _check("level", decisions.level, (rows, users, 3), np.float32)
         _check("preference", decisions.preference, (rows, users, self.channels), np.float32)
-        _check("task", task, (rows, users), np.int64)
+        self._check_task(task, rows)
+        for name, array in vars(out).items():
+            kind = np.int64 if name == "channel" else np.float64
+            _check(f"out.{name}", array, (rows, users), kind)
         of, kinds = self.problem.users, self.problem.tasks
-        faults = _decide(
-            decisions.mode,
-            decisions.level,
-            decisions.preference,
-            task,
-            (of.power_min, of.power_max),
-            (of.frequency_min, of.frequency_max),
-            (of.extraction_min, kinds.extraction_max),
-            (out.channel, out.power, out.frequency, out.extraction),
-        )
+        with self._threads(rows):
+            faults = _decide(
+                decisions.mode,
+                decisions.level,
+                decisions.preference,
+                task,
+                (of.power_min, of.power_max),
+                (of.frequency_min, of.frequency_max),
+                (of.extraction_min, kinds.extraction_max),
+                (out.channel, out.power, out.frequency, out.extraction),
+            )
         if faults:
             raise ValueError(_first_fault(decisions))
 
@@ -236,18 +249,25 @@ class Environment:
             out.accuracy,
             out.qoe,
             out.violations,
+            self.threads,
         )
 
     def reward(self, outcome: Outcome, task: Integers, out: Singles) -> None:
         """Write the rewards (13) of outcomes: (rows, N) float32."""
-        _reward(
-            (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
-            task,
-            self.problem.system.latency_max,
-            self.problem.users.energy_max,
-            self.problem.tasks.accuracy_min,
-            out,
-        )
+        rows = (len(task), self.users)
+        _check("reward", out, rows, np.float32)
+        self._check_task(task, len(task))
+        for name in ("qoe", "latency", "energy", "accuracy"):
+            _check(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
+        with self._threads(len(task)):
+            _reward(
+                (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
+                task,
+                self.problem.system.latency_max,
+                self.problem.users.energy_max,
+                self.problem.tasks.accuracy_min,
+                out,
+            )
 
     def observe(self, gain: Floats, task: Integers, out: Singles) -> None:
         """Write what users see of slots: (rows, N, observation_size) float32.
@@ -255,20 +275,47 @@ class Environment:
         In this order: the user's gains and its task's features, or those of all users in turn; then
         its identity. Gains are standardised logarithms, features are standardised over the kinds.
         """
-        rows = (len(gain), self.users)
-        _check("observation", out, (*rows, self.observation_size), np.float32)
-        mode = get_args(Identity).index(self.identity)
-        shared = self.observation == "shared"
-        _observe(gain, task, self._table, self._centre, self._scale, shared, mode, out)
+        self._check_slots(gain, task)
+        _check("observation", out, (len(gain), self.users, self.observation_size), np.float32)
+        self._write_seen(gain, task, self.observation, self.identity, out)
 
     def state(self, gain: Floats, task: Integers, out: Singles) -> None:
         """Write all gains and task features of slots, for a critic: (rows, state_size) float32."""
+        self._check_slots(gain, task)
         _check("state", out, (len(gain), self.state_size), np.float32)
-        _observe(gain, task, self._table, self._centre, self._scale, True, 2, out[:, None, :])
+        self._write_seen(gain, task, "shared", "none", out[:, None, :])
+
+    def _write_seen(
+        self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
+    ) -> None:
+        shared, mode = observation == "shared", get_args(Identity).index(identity)
+        with self._threads(len(gain)):
+            _observe(gain, task, self._table, self._centre, self._scale, shared, mode, out)
+
+    def _check_slots(self, gain: Floats, task: Integers) -> None:
+        _check("gain", gain, (len(gain), self.users, self.channels), np.float64)
+        self._check_task(task, len(gain))
+
+    def _check_task(self, task: Integers, rows: int) -> None:
+        _check("task", task, (rows, self.users), np.int64)
+        kinds = len(self.problem.tasks.names)
+        if task.size and not (task.min() >= 0 and task.max() < kinds):
+            raise ValueError(f"task: indices from 0 to {kinds - 1} are expected")
 
     def _draw(self) -> None:
-        self._gains.lanes(self.gain, self.slot, self.lane)
-        self._heads.lanes(self.task, self.slot, self.lane)
+        with self._threads(self.slots):
+            self._gains.lanes(self.gain, self.slot, self.lane)
+            self._heads.lanes(self.task, self.slot, self.lane)
+
+    @contextmanager
+    def _threads(self, rows: int) -> Iterator[None]:
+        """Run compiled loops over so many rows on as many threads as are worth while."""
+        before = numba.get_num_threads()
+        numba.set_num_threads(max(1, min(self._cores, rows * self.users // GRAIN)))
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
 
 
 # ------------------------------------------------------------------------------- compiled loops

@@ -28,15 +28,17 @@ class Rows(NamedTuple):
     lane_step: int
 
 
-def rayleigh(u: Array, v: Array, mean: Array, a: Array, b: Array) -> Array:
-    """Power |h|^2 of a mean: exponential."""
-    return -mean * log(1.0 - u)
+def rayleigh(u: Array, v: Array, mean: Array, low: Array, span: Array) -> Array:
+    """Power |h|^2 of a mean, exponential: the inverse of its distribution function above `low`.
+
+    `span` = 1 - e^(-(high - low) / mean) conditions it to [low, high]; 1 sets no upper end.
+    """
+    return low - mean * log(1.0 - u * span)
 
 
 def rayleigh_within(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:
-    """Exponential power conditioned to [low, high]: the inverse of that distribution function."""
-    span = 1.0 - exp(np.maximum((low - high) / mean, -700.0))
-    return low - mean * log(1.0 - u * span)
+    """Rayleigh conditioned to [low, high] where each entry has its own mean."""
+    return rayleigh(u, v, mean, low, 1.0 - exp(np.maximum((low - high) / mean, -700.0)))
 
 
 def uniform(u: Array, v: Array, mean: Array, low: Array, high: Array) -> Array:

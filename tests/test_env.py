@@ -256,6 +256,17 @@ def test_rows_do_not_depend_on_the_batch():
         np.testing.assert_array_equal(reward[90:97], reward_part)
 
 
+def test_threads_change_nothing():
+    one, many = (Environment(CONTENDED, 20_000, threads=threads) for threads in (1, 0))
+    (seen, reward), (seen_many, reward_many) = buffers(one), buffers(many)
+    decisions = random_decisions(np.random.default_rng(0), 20_000, 4, 4)
+    for _ in range(2):
+        one.step(decisions, seen, reward)
+        many.step(decisions, seen_many, reward_many)
+        np.testing.assert_array_equal(seen, seen_many)
+        np.testing.assert_array_equal(reward, reward_many)
+
+
 def test_seed_and_slot_are_the_whole_state():
     env, again = Environment(PAPER, 5, seed=9), Environment(PAPER, 5, seed=4)
     seen, reward = buffers(env)
@@ -357,6 +368,29 @@ def test_arrays_of_another_shape_or_type_are_named():
         env.step(sound, seen, reward.astype(np.float64))
 
 
+def test_parts_of_a_step_refuse_what_would_read_elsewhere():
+    env = Environment(PAPER, 5)
+    seen, reward = buffers(env)
+    sound = Decisions.empty(5, 2, 2)
+    for task in (env.task + 3, env.task - 3, env.task[:4], env.task.astype(np.int32)):
+        for call in (
+            lambda task=task: env.decide(sound, task, env.actions),
+            lambda task=task: env.observe(env.gain, task, seen),
+            lambda task=task: env.state(env.gain, task, np.empty((5, 8), np.float32)),
+            lambda task=task: env.reward(env.outcome, task, reward),
+        ):
+            with pytest.raises(ValueError, match=r"task|reward"):
+                call()
+    with pytest.raises(ValueError, match=r"out\.power: a contiguous float64"):
+        env.decide(sound, env.task, replace(env.actions, power=np.empty((4, 2))))
+    with pytest.raises(ValueError, match=r"outcome\.qoe: a contiguous float64"):
+        env.reward(replace(env.outcome, qoe=reward), env.task, reward)
+    with pytest.raises(ValueError, match="gain: a contiguous float64"):
+        env.observe(env.gain[:, :1], env.task, seen)
+    with pytest.raises(ValueError, match="state: a contiguous float32"):
+        env.state(env.gain, env.task, np.empty((5, 9), np.float32))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -364,6 +398,7 @@ def test_arrays_of_another_shape_or_type_are_named():
         ({"identity": "name"}, "identity = 'name': one of onehot, index, none"),
         ({"features": ("load",)}, "features = 'load': one of local_load"),
         ({"slots": 0}, "slots = 0: at least 1"),
+        ({"threads": -1}, "threads = -1: at least 0"),
         ({"lane": -1}, "slots and lanes from 0"),
     ],
 )
