@@ -22,10 +22,10 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from . import model, streams
+from . import model
 from .backends import cpu
-from .channel import Gains, Heads
-from .compiled import parallel
+from .channel import Gains, Heads, streams
+from .channel.compiled import parallel
 from .model import Actions, Outcome
 from .problem import Floats, Integers, Problem, Tasks
 from .scenario import Scenario

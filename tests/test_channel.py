@@ -10,10 +10,9 @@ import pytest
 from scipy import special, stats
 
 from semopt import channel as channel_module
-from semopt import compiled, fading, streams
-from semopt.channel import Channel, Gains, Heads, draw_gains, draw_tasks
+from semopt.channel import Channel, Gains, Heads, compiled, draw_gains, draw_tasks, fading, streams
+from semopt.channel.walks import Walks
 from semopt.scenario import Scenario
-from semopt.walks import Walks
 from tolerances import SIGNIFICANCE, ULPS
 
 PAPER = Channel("rayleigh", mean_gain=0.5, gain_range=(0.1, 1.0))

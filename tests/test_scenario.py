@@ -17,7 +17,7 @@ from semopt import channel
 from semopt.model import Actions, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
-from semopt.sections import LAWS
+from semopt.scenario.sections import LAWS
 from tolerances import ROUNDING
 
 BENCH = Path(__file__).parents[1] / "bench"

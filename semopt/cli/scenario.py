@@ -173,7 +173,7 @@ def _mark(path: str, marks: dict[str, str]) -> str:
 
 
 def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Table:
-    from ..sections import keys_of, section_at
+    from ..scenario.sections import keys_of, section_at
 
     model = section_at((name,))
     sentences = keys_of(model) if model else {}

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..allowed import Fault
 from . import toml
-from .allowed import Fault
 from .sections import Accuracy, Document, keys_of, section_at
 
 KeyPath = tuple[str | int, ...]

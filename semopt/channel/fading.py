@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .problem import Floats
+from ..problem import Floats
 from .streams import U64, Array, Key, circle, exp, log, normals, uniforms
 
 SINUSOIDS = 32

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import allowed, toml
-from .allowed import Fault
+from .. import allowed
+from ..allowed import Fault
+from . import toml
 from .faults import KeyPath, covered, nearest, quoted, spelled
 from .sections import LAWS, PATH_LOSS, Channel, keys_of
 

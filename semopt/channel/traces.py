@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .problem import Floats
+from ..problem import Floats
 
 COLUMNS = ("slot", "user", "channel", "gain")  # of a table; the first three count from 0
 

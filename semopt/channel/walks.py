@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .problem import Floats, Integers
+from ..problem import Floats, Integers
 from .streams import U64, Array, Key, circle, exp, log, uniforms
 
 CORNERS, SPEEDS, STARTS, ENDS, LUCK = range(5)  # what a walk's stream draws

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..allowed import Fault
 from . import toml
-from .allowed import Fault
 from .faults import KeyPath, quoted, spelled
 
 

@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from . import allowed
-from .allowed import Interval
+from .. import allowed
+from ..allowed import Interval
 
 
 def _worded(interval: Interval) -> WrapValidator:

@@ -40,9 +40,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..problem import Floats, Integers
 from . import fading, streams
 from .fading import SINUSOIDS, Law, Rows, lognormal, rayleigh, rayleigh_within, rician, uniform
-from .problem import Floats, Integers
 from .streams import (
     FADING,
     OFFSETS,

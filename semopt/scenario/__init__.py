@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
+from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
 from .consistency import WEIGHTS, Sound, cross_faults
 from .faults import ScenarioError, arranged, covered, key_faults, nearest, spelled
-from .problem import AccuracyTable, Floats, Grid, Integers, Problem
 from .sections import LAWS, Document, Task, keys_of, section_at
 from .surface import with_file, with_tables
 
 if TYPE_CHECKING:
-    from .channel import Channel
+    from ..channel import Channel
 
 __all__ = ["Scenario", "ScenarioError", "presets"]
 
-PRESETS = Path(__file__).with_name("scenarios")
+PRESETS = Path(__file__).parents[1] / "scenarios"
 KILO, MEGA, GIGA = 1e3, 1e6, 1e9  # divide by KILO for milli: it rounds once, a factor of 1e-3 twice
 
 
@@ -239,7 +239,7 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel]
         """
-        from .channel import draw_gains, draw_tasks
+        from ..channel import draw_gains, draw_tasks
 
         law = self.channel_law()
         gain = draw_gains(law, seed, first, slots, self.users, self.channels)
@@ -247,7 +247,7 @@ class Scenario(Document):
 
     def channel_law(self) -> Channel:
         """Return [channel] in SI units."""
-        from .channel import Channel
+        from ..channel import Channel
 
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
