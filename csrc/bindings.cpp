@@ -3,14 +3,15 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <atomic>
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
-#include <thread>
 
 #include "bindings_kernels.h"
 #include "check.h"
 #include "exact.h"
+#include "pool.h"
 #include "setting.h"
 
 namespace py = pybind11;
@@ -110,29 +111,33 @@ Action decode(const semopt::Setting& setting, py::ssize_t user, long long task, 
             setting.extraction[user][task][choice.extraction - 1]};
 }
 
-// Warm exact solvers, one a thread, over the slots of a batch.
+// Warm exact solvers, one a thread, over the slots of a batch. `threads` 0: one a core.
 class ExactBatch {
   public:
     ExactBatch(const semopt::Setting& setting, bool fairest, int threads) : setting_(setting) {
-        require(threads >= 1, "threads", "at least 1 is expected");
-        for (int i = 0; i < threads; ++i)
+        require(threads >= 0, "threads", "at least 0 is expected");
+        const int cores = semopt::lanes_available();
+        for (int i = 0; i < (threads ? std::min(threads, cores) : cores); ++i)
             solvers_.push_back(std::make_unique<semopt::Exact>(setting, fairest));
     }
 
     // Decisions of slots gain (S, N, K), task (S, N) into channel, power, frequency, extraction
-    // (S, N) and value (S); an infeasible slot has value -inf. Returns the effort of the last slot
-    // of each solver, summed.
+    // (S, N) and value (S); an infeasible slot has value -inf, channels -1 and NaN. Returns the
+    // effort of all slots.
     py::dict solve(const Doubles& gain, const Integers& task, Integers channel, Doubles power,
                    Doubles frequency, Doubles extraction, Doubles value) {
-        const py::ssize_t users = setting_.users.size();
+        const py::ssize_t users = setting_.users.size(), kinds = setting_.tasks.size();
         require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
                 "a C-ordered float64 array of shape (slots, users, channels) is expected");
         const py::ssize_t slots = gain.shape(0), channels = gain.shape(2);
         require(task.ndim() == 2 && task.shape(0) == slots && task.shape(1) == users, "task",
                 "a C-ordered int64 array of shape (slots, users) is expected");
-        for (py::ssize_t i = 0; i < slots * users; ++i)
-            require(task.data()[i] >= 0 && task.data()[i] < py::ssize_t(setting_.tasks.size()),
-                    "task", "an index below the number of tasks is expected");
+        require(std::all_of(task.data(), task.data() + task.size(),
+                            [&](long long kind) { return kind >= 0 && kind < kinds; }),
+                "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
+        require(std::all_of(gain.data(), gain.data() + gain.size(),
+                            [](double g) { return g > 0 && g < semopt::kInfinity; }),
+                "gain", "finite values above 0 are expected");
         long long* const to_channel = buffer(channel, "channel", {slots, users});
         double* const to_power = buffer(power, "power", {slots, users});
         double* const to_frequency = buffer(frequency, "frequency", {slots, users});
@@ -140,36 +145,33 @@ class ExactBatch {
         double* const to_value = buffer(value, "value", {slots});
         const double* const gains = gain.data();
         const long long* const tasks = task.data();
-        std::atomic<py::ssize_t> next{0};
-        const auto work = [&](semopt::Exact& solver) {
-            for (py::ssize_t s; (s = next++) < slots;) {
+        std::vector<semopt::Effort> efforts(solvers_.size());
+        {
+            py::gil_scoped_release release;
+            semopt::parallel(slots, int(solvers_.size()), [&](long long s, int lane) {
                 const semopt::Slot slot{gains + s * users * channels, tasks + s * users,
                                         int(channels)};
-                const semopt::Decision& decision = solver.solve(slot);
+                const semopt::Decision& decision = solvers_[lane]->solve(slot);
+                efforts[lane] += solvers_[lane]->effort();
                 to_value[s] = decision.value;
-                if (decision.value == -semopt::kInfinity) continue;
+                const bool feasible = decision.value > -semopt::kInfinity;
                 for (py::ssize_t n = 0; n < users; ++n) {
                     const py::ssize_t i = s * users + n;
-                    const Action action =
-                        decode(setting_, n, slot.task[n], decision.channel[n], decision.choice[n]);
-                    to_channel[i] = decision.channel[n];
+                    const double nan = std::nan("");
+                    const Action action = feasible ? decode(setting_, n, slot.task[n],
+                                                            decision.channel[n], decision.choice[n])
+                                                   : Action{nan, nan, nan};
+                    to_channel[i] = feasible ? decision.channel[n] : -1;
                     to_power[i] = action.power;
                     to_frequency[i] = action.frequency;
                     to_extraction[i] = action.extraction;
                 }
-            }
-        };
-        {
-            py::gil_scoped_release release;
-            std::vector<std::thread> threads;
-            const size_t count = std::min<size_t>(solvers_.size(), slots);
-            for (size_t i = 1; i < count; ++i) threads.emplace_back(work, std::ref(*solvers_[i]));
-            work(*solvers_[0]);
-            for (std::thread& thread : threads) thread.join();
+            });
         }
-        const semopt::Effort& effort = solvers_[0]->effort();
-        return py::dict(py::arg("cells") = effort.cells, py::arg("sizes") = effort.sizes,
-                        py::arg("assignments") = effort.assignments);
+        semopt::Effort total;
+        for (const semopt::Effort& effort : efforts) total += effort;
+        return py::dict(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
+                        py::arg("assignments") = total.assignments);
     }
 
   private:

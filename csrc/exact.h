@@ -30,6 +30,12 @@ struct Effort {
     long long cells = 0;  // cells scored
     int sizes = 0;        // numbers of offloaders not ruled out by their first bound
     int assignments = 0;  // assignment problems solved
+
+    void operator+=(const Effort& other) {
+        cells += other.cells;
+        sizes += other.sizes;
+        assignments += other.assignments;
+    }
 };
 
 class Exact {

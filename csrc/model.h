@@ -234,9 +234,9 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
 template <class R>
 SEMOPT_HD unsigned char violations(const System<R>& system, const User<R>& user,
                                    const Task<R>& task, const Outcome<R>& outcome) {
-    return (outcome.latency > system.latency_max) * kLatency +
-           (outcome.energy > user.energy_max) * kEnergy +
-           (outcome.accuracy < task.accuracy_min) * kAccuracy;
+    return !(outcome.latency <= system.latency_max) * kLatency +  // NaN meets no limit
+           !(outcome.energy <= user.energy_max) * kEnergy +
+           !(outcome.accuracy >= task.accuracy_min) * kAccuracy;
 }
 
 }  // namespace semopt

@@ -17,6 +17,7 @@ epsilon -> accuracy                 m -> offloaders, the number of users that of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -50,6 +51,21 @@ class Actions:
     def take(self, index: Any) -> Actions:
         """Index every array alike."""
         return Actions(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def put(self, index: Any, other: Actions) -> None:
+        """Write another's arrays at an index."""
+        for f in fields(self):
+            getattr(self, f.name)[index] = getattr(other, f.name)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Actions]) -> Actions:
+        """Return arrays one behind the other; scalars become arrays."""
+        return cls(
+            *(
+                np.concatenate([np.atleast_1d(getattr(a, f.name)) for a in parts])
+                for f in fields(cls)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -235,8 +251,20 @@ def evaluate(
         * sigmoid(system.slope_accuracy * (reached - tasks.local_accuracy[task]))
     )  # (11)
     violations = (
-        LATENCY * (latency > system.latency_max)
-        + ENERGY * (energy > users.energy_max)
-        + ACCURACY * (reached < tasks.accuracy_min[task])
+        LATENCY * ~(latency <= system.latency_max)  # so that NaN meets no limit
+        + ENERGY * ~(energy <= users.energy_max)
+        + ACCURACY * ~(reached >= tasks.accuracy_min[task])
     ).astype(np.uint8)
     return Outcome(latency, energy, reached, qoe, violations)
+
+
+def server_energies(problem: Problem, actions: Actions) -> Floats:
+    """Return what each offloader takes of the server's energy (9): (..., N) float64, J."""
+    offload = actions.channel >= 0
+    m = np.maximum(offload.sum(axis=-1, keepdims=True), 1).astype(float)
+    tasks, kinds = problem.tasks, problem.task
+    flop = np.where(
+        actions.extraction < 1.0, tasks.server_flop[kinds], tasks.server_raw_flop[kinds]
+    )
+    time = server_time(flop, m, problem.system)
+    return np.where(offload, server_energy(time, m, problem.system), 0.0)

@@ -404,8 +404,9 @@ class Problem:
         return replace(self, users=Users(**own), gain=self.gain[rows], task=self.task[rows])
 
     def without_channels(self) -> Problem:
-        """Return the same problem with no sub-channel, where every task is local."""
-        return replace(self, gain=np.empty((len(self.task), 0)))
+        """Return the same problem with no sub-channel: every task is local, the server idle."""
+        idle = replace(self.system, server_energy_max=inf)
+        return replace(self, system=idle, gain=np.empty((len(self.task), 0)))
 
     def without_semantic(self) -> Problem:
         """Return the semantic-unaware variant: every offloaded task is sent raw."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from math import inf, isfinite, isinf
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,7 @@ def count(number: int) -> str:
     """Return a count that may have hundreds of digits."""
     if number < 10**15:
         return f"{number:,}"
-    digits = str(number)
-    return f"about {digits[0]}.{digits[1:3]}e{len(digits) - 1}"
+    return f"about {Decimal(number):.3g}"
 
 
 def print_infeasible(result: Result) -> None:
@@ -100,7 +100,8 @@ def print_infeasible(result: Result) -> None:
         )
     if reason.joint:
         users = ", ".join(map(str, reason.joint))
-        console.print(f"  users {users} cannot be served together", highlight=False)
+        why = f": {reason.limit} cannot be met" if reason.limit else ""
+        console.print(f"  users {users} cannot be served together{why}", highlight=False)
 
 
 def print_ladder(results: list[Result], name: str) -> None:

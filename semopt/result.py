@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from enum import Enum
 from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 
-from .model import Actions, Outcome, evaluate
+from .model import Actions, Outcome, evaluate, server_energies
 from .problem import Floats, Problem
 
 TOLERANCE = 1e-9  # relative, by which a checker may find a limit exceeded
@@ -36,15 +37,17 @@ class Infeasibility:
     ----------
     users : each user whose own actions all fail, with the limits that they break, by mode
     joint : where `users` is empty, the smallest set of users found that cannot be served together
+    limit : the limit on all users together that is to blame, where one is
     """
 
     users: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     joint: tuple[int, ...] = ()
+    limit: str = ""
 
-    def to_json(self) -> list[dict[str, Any]] | dict[str, list[int]]:
+    def to_json(self) -> list[dict[str, Any]] | dict[str, Any]:
         """Return the `infeasible` entry of a result file."""
         if not self.users:
-            return {"joint": list(self.joint)}
+            return {"joint": list(self.joint)} | ({"limit": self.limit} if self.limit else {})
         entries = []
         for user, modes in self.users.items():
             limits = sorted({limit for broken in modes.values() for limit in broken})
@@ -126,6 +129,8 @@ class Result:
             "frequency": (semantic | ~offload)
             & outside(action.frequency, users.frequency_min, users.frequency_max),
             "extraction": semantic & outside(action.extraction, users.extraction_min, top),
+            "server energy": offload
+            & (server_energies(problem, action).sum() > problem.system.server_energy_max * slack),
             "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
         return [(int(n), name) for name, where in broken.items() for n in np.flatnonzero(where)]
@@ -190,4 +195,4 @@ def number(value: float) -> float | None:
 
 def exact_integer(value: int) -> int | str:
     """Return an integer for JSON: a string where a double could not hold it."""
-    return value if value <= 2**53 else str(value)
+    return value if value <= 2**53 else f"{Decimal(value):f}"  # str() refuses 4300 digits

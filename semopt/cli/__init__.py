@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
 
 import typer
 
@@ -18,20 +21,31 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
 app.command("backends")(backends.backends)
-app.command("backends")(backends.backends)
 app.add_typer(scenario.app, name="scenario")
 
 
 def main() -> None:
     """Run the command line; a bad input is one message on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
     try:
-        app()
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        os._exit(1)  # whoever read standard output has gone; nothing is left to say
+    except MemoryError as error:
+        fail(f"not enough memory: {error or 'use fewer slots, users or levels'}")
+    except OSError as error:
+        fail(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+    except ValueError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Say what was wrong and end with exit code 2, without another try to write the output."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    os._exit(2)

@@ -53,11 +53,16 @@ def solve(
 
     Without --slots and --seed the slot that the scenario pins is solved.
     """
+    from ..files import check_writable
     from ..scenario import Scenario
     from ..solvers import find
     from ..solvers import solve as solve_problem
     from .progress import progress
 
+    if json is not None and json != "-":
+        check_writable(json)
+    if explain and method != "exact":
+        raise ValueError("--explain: alternatives are those to the exact optimum; use method exact")
     loaded = Scenario.load(scenario)
     given = {"backend": backend, "time_limit": time_limit, "checkpoint": checkpoint}
     options = {name: value for name, value in given.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
 from time import perf_counter
@@ -37,15 +38,18 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     ValueError
         For an unknown method, an option that the method does not have, or an option's bad value.
     """
+    if not isinstance(problem, Problem):
+        raise ValueError(
+            f"problem: a Problem is expected, not {type(problem).__name__}; a scenario makes one: "
+            "Scenario.load(name).problem()"
+        )
     function, known = find(method)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "no options"
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
     start = perf_counter()
-    result = function(problem, **options)
-    object.__setattr__(result, "seconds", perf_counter() - start)
-    return result
+    return replace(function(problem, **options), seconds=perf_counter() - start)
 
 
 def ladder(problem: Problem) -> list[Result]:

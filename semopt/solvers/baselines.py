@@ -31,17 +31,17 @@ def reference(problem: Problem) -> Result:
     return replace(result, objective=result.recompute())
 
 
-def local(problem: Problem) -> Result:
+def local(problem: Problem, *, backend: str = "auto") -> Result:
     """Return the best all-local decision on the grid: the exact optimum without sub-channels."""
-    return restricted(problem, "local")
+    return restricted(problem, "local", backend)
 
 
-def semantic_unaware(problem: Problem) -> Result:
+def semantic_unaware(problem: Problem, *, backend: str = "auto") -> Result:
     """Return the exact optimum over the grid with every offloaded task sent raw."""
-    return restricted(problem, "semantic-unaware")
+    return restricted(problem, "semantic-unaware", backend)
 
 
-def restricted(problem: Problem, method: str) -> Result:
+def restricted(problem: Problem, method: str, backend: str) -> Result:
     """Solve the restriction of a problem exactly, and report it as an answer to the whole."""
-    result = matching.solve(RESTRICTIONS[method](problem))
+    result = matching.solve(RESTRICTIONS[method](problem), backend=backend)
     return replace(result, problem=problem, method=method)

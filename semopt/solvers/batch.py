@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from math import inf, nan
@@ -30,10 +29,10 @@ class Batch:
     ----------
     problem : the scenario; its own slot has no meaning here
     gain, task : (S, N, K) float64 and (S, N) int64, the slots
-    actions : arrays (S, N); every user local and all else NaN where a slot is infeasible
-    objective : (S,) float64, NaN where a slot is infeasible
-    upper_bound : (S,) float64, inf where none is known
+    actions : arrays (S, N); every user local and all else NaN where a slot has no decision
+    objective : (S,) float64, NaN where a slot has no decision
     seconds : wall time of all slots
+    single : the slots' own results, where the method solved them one by one
     """
 
     problem: Problem
@@ -43,8 +42,8 @@ class Batch:
     task: Integers
     actions: Actions
     objective: Floats
-    upper_bound: Floats
     seconds: float
+    single: tuple[Result, ...] = ()
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""
@@ -52,32 +51,38 @@ class Batch:
 
     def results(self) -> Iterator[Result]:
         """Yield each slot's own `Result`, with the reason where it is infeasible."""
-        for s, value in enumerate(self.objective):
+        if self.single:
+            yield from self.single
+            return
+        for s, value in enumerate(self.objective.tolist()):
             slot = self.problem.with_slot(self.gain[s], self.task[s])
             if np.isnan(value):
                 yield solve(slot, self.method)
             else:
-                proven = self.upper_bound[s] <= value
-                status = Status.OPTIMAL if proven else Status.FEASIBLE
-                bound, actions = float(self.upper_bound[s]), self.actions.take(s)
-                yield Result(slot, self.method, self.backend, status, actions, float(value), bound)
+                actions, status = self.actions.take(s), Status.OPTIMAL
+                yield Result(slot, self.method, self.backend, status, actions, value, value)
 
     def mean(self) -> dict[str, float | None]:
-        """Return means over users and feasible slots, and the share of infeasible slots."""
-        feasible = ~np.isnan(self.objective)
-        outcome = self.outcome().take(feasible)
+        """Return means over users and decided slots, and the shares of the other slots."""
+        decided = ~np.isnan(self.objective)
+        undecided = [result.status is not Status.INFEASIBLE for result in self.single]
+        outcome = self.outcome().take(decided)
         means: dict[str, float | None] = dict.fromkeys(
             ("qoe", "latency_ms", "energy_mj", "accuracy", "offload_share")
         )
-        if feasible.any():
+        if decided.any():
             means = {
                 "qoe": float(outcome.qoe.mean()),
                 "latency_ms": float(outcome.latency.mean()) * 1e3,
                 "energy_mj": float(outcome.energy.mean()) * 1e3,
                 "accuracy": float(outcome.accuracy.mean()),
-                "offload_share": float((self.actions.channel[feasible] >= 0).mean()),
+                "offload_share": float((self.actions.channel[decided] >= 0).mean()),
             }
-        return means | {"infeasible_share": float(1.0 - feasible.mean())}
+        open_slots = ~decided & np.array(undecided) if undecided else np.zeros_like(decided)
+        return means | {
+            "infeasible_share": float((~decided & ~open_slots).mean()),
+            "undecided_share": float(open_slots.mean()),
+        }
 
     def to_json(self, seed: int) -> dict[str, Any]:
         """Return the means and one entry a slot, in the words and units of a result file."""
@@ -105,7 +110,7 @@ def solve_batch(
     gain: ArrayLike,
     tasks: ArrayLike,
     method: str = "exact",
-    threads: int | None = None,
+    threads: int = 0,
     progress: Callable[[int], None] = lambda done: None,
     **options: Any,
 ) -> Batch:
@@ -117,7 +122,7 @@ def solve_batch(
     gain : (S, N, K), linear power gains
     tasks : (S, N), index of each user's task among the scenario's
     method : a name of `METHODS`; exact, local and semantic-unaware run on `threads` threads
-    threads : default: one a processor; no result depends on it
+    threads : 0 for one a core; no result depends on it
     progress : called with the number of slots done so far
     options : the method's own
 
@@ -130,41 +135,31 @@ def solve_batch(
     gain, tasks = check_slots(problem, gain, tasks)
     start = perf_counter()
     slots, users = tasks.shape
-    value, bound = np.full(slots, nan), np.full(slots, inf)
+    value, single, backend = np.full(slots, nan), [], "cpu"
     actions = Actions(
         np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
     )
-    backend = "cpu"
-
-    def keep(rows: Any, decided: Actions, feasible: Any = True) -> None:
-        for name in ("channel", "power", "frequency", "extraction"):
-            kept, new = getattr(actions, name)[rows], getattr(decided, name)
-            np.copyto(kept, new, where=np.asarray(feasible)[..., None])
-
     if method in ("exact", *RESTRICTIONS) and not options:
         restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
-        solver = ExactBatch(restricted, threads or os.cpu_count() or 1)
-        channels = restricted.gain.shape[1] if method == "local" else gain.shape[2]
+        solver = ExactBatch(restricted, threads)
         for first in range(0, slots, CHUNK):
             rows = slice(first, min(first + CHUNK, slots))
-            part = np.ascontiguousarray(gain[rows, :, :channels])
+            part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
             decided, optimum, _ = solver.solve(part, tasks[rows])
-            feasible = optimum > -inf
-            keep(rows, decided, feasible)
-            value[rows] = np.where(feasible, optimum, nan)
-            bound[rows] = np.where(feasible, optimum, inf)
+            actions.put(rows, decided)
+            value[rows] = np.where(optimum > -inf, optimum, nan)
             progress(rows.stop)
     else:
         for s in range(slots):
             result = solve(problem.with_slot(gain[s], tasks[s]), method, **options)
+            single.append(result)
             backend = result.backend
-            bound[s] = result.upper_bound
             if result.actions is not None:
                 value[s] = result.objective
-                keep(s, result.actions)
+                actions.put(s, result.actions)
             progress(s + 1)
     seconds = perf_counter() - start
-    return Batch(problem, method, backend, gain, tasks, actions, value, bound, seconds)
+    return Batch(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single))
 
 
 @dataclass(frozen=True)
@@ -174,7 +169,7 @@ class Decision:
     Attributes
     ----------
     objective : float, -inf where the slot is infeasible
-    actions : arrays (N,), views that the next decision overwrites
+    actions : arrays (N,), views that the next decision overwrites; -1 and NaN where infeasible
     """
 
     objective: float
@@ -203,9 +198,19 @@ class Solver:
     def decide(self, gain: ArrayLike, tasks: ArrayLike) -> Decision:
         """Return the optimal decision for gains (N, K) and task indices (N,)."""
         start = perf_counter()
-        gains = np.ascontiguousarray(gain, dtype=float)
-        kinds = np.ascontiguousarray(tasks, dtype=np.int64)
-        actions, value, _ = self._batch.solve(gains[None], kinds[None])
+        gains, kinds = np.ascontiguousarray(gain), np.ascontiguousarray(tasks)
+        if gains.shape != self.problem.gain.shape or kinds.shape != self.problem.task.shape:
+            raise ValueError(
+                f"gain, tasks: shapes {self.problem.gain.shape} and {self.problem.task.shape} are "
+                f"expected, not {gains.shape} and {kinds.shape}"
+            )
+        if gains.dtype.kind not in "fiu" or kinds.dtype.kind not in "iu":
+            raise ValueError(
+                f"gain, tasks: numbers and integers are expected, not {gains.dtype}, {kinds.dtype}"
+            )
+        actions, value, _ = self._batch.solve(
+            gains[None].astype(float, copy=False), kinds[None].astype(np.int64, copy=False)
+        )
         decision = Decision(float(value[0]), actions.take(0))
         self._times.append(perf_counter() - start)
         return decision
@@ -220,15 +225,23 @@ class Solver:
 
 def as_problem(scenario: Any) -> Problem:
     """Return a scenario's arrays; a `Problem` is its own."""
-    return scenario if isinstance(scenario, Problem) else scenario.template()
+    if isinstance(scenario, Problem):
+        return scenario
+    if not hasattr(scenario, "template"):
+        raise ValueError(
+            f"scenario: a Scenario or Problem is expected, not {type(scenario).__name__}; "
+            "Scenario.load(name) makes one"
+        )
+    problem: Problem = scenario.template()
+    return problem
 
 
 def check_slots(problem: Problem, gain: ArrayLike, tasks: ArrayLike) -> tuple[Floats, Integers]:
     """Return slots as arrays (S, N, K) and (S, N), or raise ValueError naming the argument."""
-    users, kinds = len(problem.users.power_min), len(problem.tasks.names)
+    (users, channels), kinds = problem.gain.shape, len(problem.tasks.names)
     gains, indices = np.asarray(gain, dtype=float), np.asarray(tasks)
-    if gains.ndim != 3 or gains.shape[1] != users:
-        raise ValueError(f"gain: shape (slots, {users}, channels) is expected, not {gains.shape}")
+    if gains.ndim != 3 or gains.shape[1:] != (users, channels) or not len(gains):
+        raise ValueError(f"gain: shape (slots, {users}, {channels}) is expected, not {gains.shape}")
     if not (np.isfinite(gains) & (gains > 0)).all():
         raise ValueError("gain: finite values above 0 are expected")
     if indices.shape != gains.shape[:2] or not np.issubdtype(indices.dtype, np.integer):

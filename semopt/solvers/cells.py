@@ -31,9 +31,7 @@ def best_local(problem: Problem, user: int) -> tuple[float, Actions]:
 def best_offloads(problem: Problem, user: int, offloaders: int) -> tuple[Floats, Actions]:
     """Return a user's best action on every sub-channel, arrays (K,); value -inf where none is."""
     channels = problem.gain.shape[1]
-    each = [offload_actions(problem, user, k) for k in range(channels)]
-    names = ("channel", "power", "frequency", "extraction")
-    actions = Actions(*(np.concatenate([getattr(a, f) for a in each]) for f in names))
+    actions = Actions.concatenate([offload_actions(problem, user, k) for k in range(channels)])
     value = feasible_qoe(score(problem, user, actions, offloaders)).reshape(channels, -1)
     index = value.argmax(axis=1) + np.arange(channels) * value.shape[1]
     return value.max(axis=1), actions.take(index)

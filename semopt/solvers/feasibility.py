@@ -30,6 +30,8 @@ def explain(problem: Problem) -> Infeasibility:
     feasible = feasible_cells(problem)
     local = np.array([best_local(problem, n)[0] > -inf for n in users])
     joint = list(users)
+    if servable(feasible, local, joint):
+        return Infeasibility(joint=tuple(joint), limit="server_energy_max")
     for user in users:
         others = [n for n in joint if n != user]
         if not servable(feasible, local, others):

@@ -57,7 +57,7 @@ class ExactBatch:
     Parameters
     ----------
     problem : the scenario; its own slot is not used
-    threads : how many slots are solved at a time
+    threads : how many slots are solved at a time; 0 for one a core
     """
 
     def __init__(self, problem: Problem, threads: int = 1) -> None:
@@ -75,9 +75,9 @@ class ExactBatch:
 
         Returns
         -------
-        actions : arrays (S, N), undefined where a slot is infeasible; overwritten by the next call
+        actions : arrays (S, N), -1 and NaN where a slot is infeasible; overwritten by the next call
         value : (S,) float64, the optimum, -inf where a slot is infeasible; overwritten likewise
-        effort : how many cells, sizes and assignments the last slot took
+        effort : how many cells, sizes and assignments all slots took
         """
         if len(gain) != len(self._value):
             self._resize(len(gain))
@@ -123,6 +123,5 @@ def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
                 cells[n][1].take(k) if k < channels else local[n][1]
                 for n, k in enumerate(columns[:users])
             ]
-            names = ("channel", "power", "frequency", "extraction")
-            decision = Actions(*(np.array([getattr(a, f) for a in chosen]) for f in names))
+            decision = Actions.concatenate(chosen)
     return decision, optimum, {}
