@@ -23,6 +23,13 @@ Integers = NDArray[np.int64]
 OBJECTIVES = ("sum", "min")
 
 
+def freeze(record: Any) -> None:
+    """Make a record's arrays read-only: backends keep packed copies of them."""
+    for value in vars(record).values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+
+
 @dataclass(frozen=True)
 class System:
     """What all users share: radio, edge server, limits and QoE slopes (SI units)."""
@@ -57,6 +64,9 @@ class Users:
     weight_latency: Floats
     weight_energy: Floats
     weight_accuracy: Floats
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,9 @@ class Tasks:
     accuracy_min: Floats
     extraction_max: Floats  # upper end of semantic mode; 1 stands for "below 1"
     accuracy: tuple[AccuracyTable, ...]
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .result import Result, Status
@@ -44,7 +45,7 @@ def print_result(result: Result, name: str) -> None:
         limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
         table.add_row(
             str(n),
-            problem.tasks.names[problem.task[n]],
+            escape(problem.tasks.names[problem.task[n]]),
             mode + (f" {action.channel[n]}" if mode != "local" else ""),
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
             f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
@@ -78,7 +79,7 @@ def print_result(result: Result, name: str) -> None:
 
 def slim_table(title: str) -> Table:
     """Return an empty table without vertical rules: eleven columns fit eighty characters."""
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, padding=0)
 
 
 def count(number: int) -> str:
@@ -96,7 +97,7 @@ def print_infeasible(result: Result) -> None:
     for user, modes in reason.users.items():
         ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
         console.print(
-            f"  user {user} ({names[result.problem.task[user]]}): {ways}", highlight=False
+            f"  user {user} ({escape(names[result.problem.task[user]])}): {ways}", highlight=False
         )
     if reason.joint:
         users = ", ".join(map(str, reason.joint))
@@ -184,6 +185,7 @@ def print_batch(batch: Batch, name: str, seed: int) -> None:
         "accuracy": ("accuracy", "{:.4f}"),
         "offload_share": ("share offloaded", "{:.4f}"),
         "infeasible_share": ("share of slots infeasible", "{:.4f}"),
+        "undecided_share": ("share of slots undecided", "{:.4f}"),
     }
     for key, (label, form) in units.items():
         value = mean[key]
