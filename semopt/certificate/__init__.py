@@ -50,9 +50,9 @@ from typing import Any
 
 import numpy as np
 
-from .files import write_atomically
-from .problem import AccuracyTable, Grid, Problem, System, Tasks, Users
-from .result import Result, number
+from ..files import write_atomically
+from ..problem import AccuracyTable, Grid, Problem, System, Tasks, Users
+from ..result import Result, number
 
 FORMAT, VERSION = "semopt-certificate", 1
 

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
-from .problem import Floats, Problem
+from ..problem import Floats, Problem
 
 PRECISION = 96  # bits of a ball's centre; a double has 53
 
@@ -303,8 +303,8 @@ class Surface:
     """
 
     def __init__(self, extraction: Floats, snr_db: Floats, table: Floats) -> None:
-        self.extraction = extraction.tolist()
-        self.table = table.tolist()
+        self.extraction: list[float] = extraction.tolist()
+        self.table: list[list[float]] = table.tolist()
         self.snr = [arb(float(db)) * arb(10).log() / 10 for db in snr_db]  # nepers
 
     def rows_within(self, low: float, high: float) -> list[float]:

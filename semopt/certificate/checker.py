@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .certificate import FORMAT, VERSION, digest, problem_from_json, read
-from .problem import Problem
+from ..model import Actions
+from ..problem import Problem
+from ..result import Result, Status
+from . import FORMAT, VERSION, digest, problem_from_json, read
 
 if TYPE_CHECKING:
     from .balls import Box, OneUser
@@ -80,6 +82,8 @@ def _check_certificate(body: dict[str, Any]) -> str:
         problem = problem_from_json(body["problem"])
     except ValueError as error:
         raise FalseClaim(f"problem: {error}") from None
+    limit = problem.system.server_energy_max
+    require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
     objective, upper = body["objective"], body["upper_bound"]
     if body["decision"] is None:
         require(objective is None, f"objective {objective}: there is no decision")
@@ -140,48 +144,49 @@ def whole(value: Any, low: int, end: int, what: str) -> int:
 def check_decision(problem: Problem, decision: dict[str, Any], objective: Any) -> None:
     """Check that a decision meets every limit (1e-9 relative) and is worth what is claimed."""
     users, channels = problem.gain.shape
-    values = {}
     for name in ("channel", "power", "frequency", "extraction"):
-        values[name] = decision[name]
-        require(len(values[name]) == users, f"decision.{name}: not one entry a user")
+        require(len(decision[name]) == users, f"decision.{name}: not one entry a user")
     channel = [
-        whole(k, -1, channels, f"decision.channel[{n}]") for n, k in enumerate(values["channel"])
+        whole(k, -1, channels, f"decision.channel[{n}]") for n, k in enumerate(decision["channel"])
     ]
     used = [k for k in channel if k >= 0]
     require(len(set(used)) == len(used), "decision: a sub-channel is used twice")
-    from .balls import OneUser
-
-    total = []
+    worth = 0.0
     for n, k in enumerate(channel):
         power, frequency, extraction = (
-            real(values[name][n], f"decision.{name}[{n}]")
+            real(decision[name][n], f"decision.{name}[{n}]")
             for name in ("power", "frequency", "extraction")
         )
-        mode = "local" if k < 0 else "raw" if extraction == 1.0 else "semantic"
-        own = OneUser(problem, n, mode, problem.gain[n, k] if k >= 0 else 1.0, len(used))
-        require(own.exists, f"decision: user {n} has no {mode} mode")
-        ranges = {"power": own.root[0], "extraction": own.root[1], "frequency": own.frequency}
-        given = {"power": power, "extraction": extraction, "frequency": frequency}
-        if k < 0:
-            del given["power"], given["extraction"]
-        for name, value in given.items():
-            low, high = ranges[name]
-            inside = low * (1 - TOLERANCE) <= value <= high * (1 + TOLERANCE)
-            require(inside, f"decision: user {n} has {name} {value}, not {low} to {high}")
-        if mode == "semantic":
-            require(extraction < 1.0, f"decision: user {n} has extraction {extraction} as semantic")
-        costs = own.costs(*((power, extraction) if k >= 0 else (1.0, 1.0)), frequency)
-        for name, cost, score in zip(COSTS, costs, own.scores, strict=True):
-            if score.limit is None:
-                continue
-            room = cost <= score.limit + abs(score.limit) * TOLERANCE
-            require(room, f"decision: user {n} breaks its limit on {name}")
-        total += [score.value(cost) for score, cost in zip(own.scores, costs, strict=True)]
-    claimed, worth = real(objective, "objective"), sum(total[1:], total[0]) if total else 0
-    require(
-        abs(worth - claimed) <= TOLERANCE,
-        f"objective {claimed}: the decision is worth {float(worth)}",
-    )
+        worth += worth_of_action(problem, n, k, len(used), (power, frequency, extraction))
+    claimed = real(objective, "objective")
+    require(abs(worth - claimed) <= TOLERANCE, f"objective {claimed}: the decision's is {worth}")
+
+
+def worth_of_action(
+    problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
+) -> float:
+    """Return a user's QoE, having checked its power, frequency, extraction, and every limit."""
+    from .balls import OneUser
+
+    power, frequency, extraction = action
+    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
+    own = OneUser(problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m)
+    what = f"decision: user {user}"
+    require(own.exists and extraction <= 1.0, f"{what} has no {mode} mode at {extraction}")
+    if mode == "local":
+        power = extraction = 1.0  # which play no part
+    for name, value, (low, high) in (
+        ("power", power, own.root[0]),
+        ("extraction", extraction, own.root[1]),
+        ("frequency", frequency, own.frequency),
+    ):
+        inside = low * (1 - TOLERANCE) <= value <= high * (1 + TOLERANCE)
+        require(inside, f"{what} has {name} {value}, not {low} to {high}")
+    costs = own.costs(power, extraction, frequency)
+    for name, cost, score in zip(COSTS, costs, own.scores, strict=True):
+        allowed = score.limit is None or cost <= score.limit + abs(score.limit) * TOLERANCE
+        require(bool(allowed), f"{what} breaks its limit on {name}")
+    return sum(float(score.value(u)) for score, u in zip(own.scores, costs, strict=True))
 
 
 def check_local(problem: Problem, covers: Any, counts: list[int]) -> list[float]:
@@ -237,7 +242,7 @@ def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: in
         return -inf  # that user has no feasible action
     terms = [*user.tolist(), *price.tolist(), *[offloader] * m]
     size_of_all = fsum(map(abs, terms)) + users * (float(price.max(initial=0.0)) + abs(offloader))
-    return fsum(terms) + 2.0**-48 * size_of_all
+    return float(fsum(terms) + 2.0**-48 * size_of_all)
 
 
 def check_cover(
@@ -304,5 +309,78 @@ def leaves(tree: Any, mode: OneUser, where: str) -> Iterator[tuple[int, Box, Any
 
 
 def check_result(body: dict[str, Any]) -> str:
-    """Re-check a result file with `model.py`: see `check`."""
-    raise NotImplementedError
+    """Re-check a result file, of one slot or of many, with `model.py`: see `check`."""
+    try:
+        if "slots" not in body:
+            return check_slot(body, body["problem"], "")
+        for place, entry in enumerate(body["slots"]):
+            scenario = body["problem"] | {"slot": entry["slot"]}
+            check_slot(entry, scenario, f"slots[{place}].")
+        return f"{len(body['slots'])} slots: every decision is feasible and worth what it claims"
+    except (LookupError, TypeError, AttributeError) as error:
+        raise FalseClaim(f"the file is malformed: {error!r}") from None
+
+
+def check_slot(entry: dict[str, Any], scenario: dict[str, Any], where: str) -> str:
+    """Re-check the decision of one slot; `where` is its place in the file."""
+    from ..scenario import Scenario
+
+    try:
+        problem = Scenario.from_dict(scenario).problem()
+    except ValueError as error:
+        raise FalseClaim(f"{where}problem: {error}") from None
+    if not entry["users"]:
+        require(entry["objective"] is None, f"{where}objective: there is no decision")
+        return "there is no decision to check; what cannot be done, only a certificate proves"
+    result = decided(problem, entry["users"], where)
+    for sentence in result.violations():
+        raise FalseClaim(f"{where}users: {sentence}")
+    outcome = result.outcome()
+    figures = {
+        "latency_ms": outcome.latency * 1e3,
+        "energy_mj": outcome.energy * 1e3,
+        "accuracy": outcome.accuracy,
+        "qoe": outcome.qoe,
+    }
+    for n, user in enumerate(entry["users"]):
+        require(user["feasible"] is True, f"{where}users[{n}].feasible: it is")
+        for name, values in figures.items():
+            what = f"{where}users[{n}].{name}"
+            require(near(real(user[name], what), float(values[n])), f"{what}: it is {values[n]}")
+    value, claimed = result.recompute(), real(entry["objective"], f"{where}objective")
+    require(near(claimed, value), f"{where}objective {claimed}: the decision is worth {value}")
+    bound = entry.get("upper_bound")
+    if bound is not None:
+        bound = real(bound, f"{where}upper_bound")
+        require(bound >= value - TOLERANCE, f"{where}upper_bound {bound} is below {value}")
+    counted = entry.get("joint_actions", problem.joint_actions())
+    require(int(counted) == problem.joint_actions(), f"{where}joint_actions {counted}")
+    return (
+        f"the decision is feasible and worth {value}; that no other is worth more, only a "
+        "certificate proves"
+    )
+
+
+def near(claimed: float, value: float) -> bool:
+    """Tell whether a reported figure is the recomputed one."""
+    return abs(claimed - value) <= TOLERANCE * max(1.0, abs(value))
+
+
+def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
+    """Return the decision that a result file reports, as a result to recompute."""
+    count, channels = problem.gain.shape
+    require(len(users) == count, f"{where}users: {len(users)} entries for {count} users")
+    columns: dict[str, list[float]] = {name: [] for name in ("power", "frequency", "extraction")}
+    channel = []
+    for n, user in enumerate(users):
+        what = f"{where}users[{n}]"
+        name = problem.tasks.names[problem.task[n]]
+        require(user["task"] == name, f"{what}.task {user['task']!r}: it is {name!r}")
+        offload = user["offload"] is True
+        require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
+        channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
+        columns["power"].append(real(user["power_mw"], f"{what}.power_mw") / 1e3)
+        columns["frequency"].append(real(user["frequency_ghz"], f"{what}.frequency_ghz") * 1e9)
+        columns["extraction"].append(real(user["extraction"], f"{what}.extraction"))
+    actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
+    return Result(problem, "", "", Status.FEASIBLE, actions=actions)
