@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,22 @@ def best_cells(
     frequency: Floats,
     extraction: Floats,
 ) -> None: ...
+def cell_optimum(
+    setting: Setting, user: int, task: int, gain: float, offloaders: int, tolerance: float
+) -> dict[str, Any]: ...
+def box_bound(
+    setting: Setting,
+    user: int,
+    task: int,
+    gain: float,
+    offloaders: int,
+    mode: int,
+    sides: Sequence[tuple[float, float]],
+    numbers: Sequence[float],
+) -> tuple[float, list[float]]: ...
+def solve_global(
+    setting: Setting, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
+) -> dict[str, Any]: ...
 def assign(weight: Floats, local: Floats, offloaders: int) -> tuple[float, list[int]]: ...
 def instruction_sets() -> list[str]: ...
 def instruction_set() -> str: ...

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, scenario, solve
+from . import backends, scenario, solve, verify
 
 app = typer.Typer(
     name="semopt",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
+app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.add_typer(scenario.app, name="scenario")
 

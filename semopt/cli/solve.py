@@ -23,7 +23,7 @@ def solve(
     scenario: ScenarioArgument = "paper",
     method: Annotated[
         str,
-        typer.Option(help="reference, local, semantic-unaware, exhaustive or exact."),
+        typer.Option(help="reference, local, semantic-unaware, exhaustive, exact or global."),
     ] = "exact",
     slots: Annotated[
         int, typer.Option(min=1, help="How many slots to draw from [channel], when above 1.")
@@ -34,6 +34,13 @@ def solve(
     ] = None,
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds after which the best so far is given.")
+    ] = None,
+    gap: Annotated[
+        float | None, typer.Option(help="global: largest gap between decision and bound.")
+    ] = None,
+    certificate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="global: write the proof, which verify re-checks."),
     ] = None,
     checkpoint: Annotated[
         str | None,
@@ -64,7 +71,13 @@ def solve(
     if explain and method != "exact":
         raise ValueError("--explain: alternatives are those to the exact optimum; use method exact")
     loaded = Scenario.load(scenario)
-    given = {"backend": backend, "time_limit": time_limit, "checkpoint": checkpoint}
+    given = {
+        "backend": backend,
+        "time_limit": time_limit,
+        "gap": gap,
+        "certificate": certificate,
+        "checkpoint": checkpoint,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     if slots > 1:
         if explain:

@@ -19,6 +19,7 @@ METHODS = {
     "semantic-unaware": "baselines:semantic_unaware",
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
+    "global": "branch:solve",
 }
 # Each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")

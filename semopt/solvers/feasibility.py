@@ -27,16 +27,11 @@ def explain(problem: Problem) -> Infeasibility:
     broken = {n: limits for n in users if (limits := broken_limits(problem, n))}
     if broken:
         return Infeasibility(users=broken)
-    feasible = feasible_cells(problem)
     local = np.array([best_local(problem, n)[0] > -inf for n in users])
-    joint = list(users)
-    if servable(feasible, local, joint):
-        return Infeasibility(joint=tuple(joint), limit="server_energy_max")
-    for user in users:
-        others = [n for n in joint if n != user]
-        if not servable(feasible, local, others):
-            joint = others
-    return Infeasibility(joint=tuple(joint))
+    feasible = feasible_cells(problem)
+    if servable(feasible, local, list(users)):
+        return Infeasibility(joint=tuple(users), limit="server_energy_max")
+    return Infeasibility(joint=not_servable(feasible, local))
 
 
 def broken_limits(problem: Problem, user: int) -> dict[str, tuple[str, ...]]:
@@ -78,6 +73,16 @@ def feasible_cells(problem: Problem) -> list[Flags]:
             _core.best_cells(core, gain, problem.task, m, 3, value, *rest)
         tables.append(value > -inf)
     return tables
+
+
+def not_servable(feasible: list[Flags], local: Flags) -> tuple[int, ...]:
+    """Return an inclusion-minimal set of users that cannot be served together, if all cannot."""
+    joint = list(range(len(local)))
+    for user in range(len(local)):
+        others = [n for n in joint if n != user]
+        if not servable(feasible, local, others):
+            joint = others
+    return tuple(joint)
 
 
 def servable(feasible: list[Flags], local: Flags, users: list[int]) -> bool:

@@ -1,0 +1,204 @@
+#include "branch.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace semopt {
+
+namespace {
+
+constexpr double kSnap = 1e-6;  // how near to an end of its range a variable is meant to be there
+constexpr double kBelowOne = 1 - 0x1p-53;
+
+bool divisible(Interval side) {
+    return side.high - side.low > 1e-13 * std::max(std::abs(side.low), std::abs(side.high));
+}
+
+// A number of few digits near `at`, a margin away from the ends.
+double round_within(Interval side, double at, double margin) {
+    const double width = side.high - side.low;
+    at = std::clamp(at, side.low + margin * width, side.high - margin * width);
+    const double unit = std::pow(10.0, std::floor(std::log10(0.05 * width)));
+    const double rounded =
+        unit < 1 ? std::round(at / unit) / std::round(1 / unit) : std::round(at / unit) * unit;
+    return rounded > side.low && rounded < side.high ? rounded : at;
+}
+
+}  // namespace
+
+Tree::Tree(const Owner& owner, Mode mode, double precision)
+    : owner_(owner), mode_(mode), precision_(precision) {
+    if (!make_program(program_, *owner.setting, owner.user, owner.task, mode, owner.gain,
+                      owner.offloaders))
+        return;
+    const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
+                   f = program_.frequency;
+    add(program_.root,
+        {0.5 * std::log(p.low * p.high), 0.5 * std::log(mu.low * mu.high),
+         0.5 * std::log(f.low * f.high)},
+        kInfinity);
+}
+
+void Tree::add(const Box& box, Point from, double upper) {
+    Node node;
+    node.box = box;
+    node.ranges = cost_ranges(program_, box);
+    node.proven = -kInfinity;
+    if (node.ranges.possible) {
+        node.proof = find_proof(program_, box, node.ranges, precision_, from);
+        node.proven = upper_bound(program_, box, node.ranges, node.proof).upper;
+        consider(from, 0);
+        consider(from, kSnap);
+    }
+    node.top = from;
+    node.upper = std::min(upper, node.proven);
+    nodes_.push_back(node);
+    open_.push_back(int(nodes_.size()) - 1);
+    std::push_heap(open_.begin(), open_.end(),
+                   [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
+}
+
+// Evaluates a point with the model and keeps it if it is feasible and best. What lies within `snap`
+// of an end of its range, relative, goes there.
+void Tree::consider(const Point& point, double snap) {
+    const Setting& setting = *owner_.setting;
+    const System<double>& system = setting.system;
+    const User<double>& user = setting.users[owner_.user];
+    const Task<double>& task = setting.tasks[owner_.task];
+    const auto within = [snap](double logarithm, Interval side) {
+        const double x = std::exp(logarithm);
+        if (x <= side.low * (1 + snap)) return side.low;
+        return x >= side.high * (1 - snap) ? side.high : x;
+    };
+    Action action;
+    action.frequency = within(point.q, program_.frequency);
+    if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
+    if (mode_ == Mode::semantic)
+        action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
+    const Outcome<double> outcome =
+        mode_ == Mode::local
+            ? execute_locally(system, user, task, action.frequency)
+            : offload(system, user, task, setting.tables[owner_.task], owner_.gain,
+                      double(owner_.offloaders), action.power, action.frequency, action.extraction);
+    if (violations(system, user, task, outcome) || outcome.qoe <= best_.value) return;
+    action.value = outcome.qoe;
+    best_ = action;
+}
+
+// The only feasible points may be corners, where limits just bind.
+void Tree::consider_corners() {
+    const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
+                   f = program_.frequency;
+    for (double power : {p.high, p.low})
+        for (double extraction : {mu.high, mu.low})
+            for (double frequency : {f.high, f.low})
+                consider({std::log(power), std::log(extraction), std::log(frequency)}, 1e-12);
+}
+
+// The knot of the accuracy strictly inside `side` that is nearest to `at`; 0 without one.
+double Tree::nearest_knot(Interval side, Axis axis, double at) const {
+    double nearest = 0;
+    const auto offer = [&](double knot) {
+        if (knot > side.low && knot < side.high &&
+            (nearest == 0 || std::abs(std::log(knot / at)) < std::abs(std::log(nearest / at))))
+            nearest = knot;
+    };
+    if (axis == kPower)
+        for (int j = 0; j < program_.columns; ++j)
+            offer(std::pow(10.0, 0.1 * program_.table.snr_db[j]) / program_.link());
+    else
+        for (int i = 0; i < program_.rows; ++i) offer(program_.table.extraction[i]);
+    return nearest;
+}
+
+Tree::Cut Tree::choose_cut(const Node& node) const {
+    const Proof& proof = node.proof;
+    const Bound bound = upper_bound(program_, node.box, node.ranges, proof);
+    const Interval* range = node.ranges.cost;
+    Cut best{kPower, 0};
+    double most = -kInfinity;
+    const auto offer = [&](double loss, Axis axis, double at, double margin) {
+        const Interval side = axis >= kCost ? range[axis - kCost] : node.box.axis[axis];
+        if (loss <= most || !divisible(side)) return;
+        most = loss;
+        best = {axis, margin > 0 ? round_within(side, at, margin) : at};
+    };
+    // What each sigmoid's line loses, the accuracy being what the plane takes it for.
+    for (int j = 0; j < kCosts; ++j) {
+        const double u = std::clamp(bound.cost[j], range[j].low, range[j].high);
+        offer(bound.conjugate[j] - proof.price[j] * u - program_.score[j].value(u), Axis(kCost + j),
+              u, 0.1);
+    }
+    // What the plane loses, priced at its slope or by the sigmoid, whichever is more.
+    const double real = program_.accuracy(proof.extraction, program_.snr_db(proof.power));
+    const double taken = -std::clamp(bound.cost[kLoss], range[kLoss].low, range[kLoss].high);
+    const Score& score = program_.score[kLoss];
+    const double loss = std::max(proof.price[kLoss] * (-bound.cost[kLoss] - real),
+                                 score.value(-taken) - score.value(-real));
+    const Axis axis = plane_excess(program_, node.box, proof, node.top, kPower) >
+                              plane_excess(program_, node.box, proof, node.top, kExtraction)
+                          ? kPower
+                          : kExtraction;
+    const double at = axis == kPower ? proof.power : proof.extraction;
+    const double knot = nearest_knot(node.box.axis[axis], axis, at);
+    if (knot > 0)
+        offer(loss, axis, knot, 0);
+    else
+        offer(loss, axis, at, 0.2);
+    return best;
+}
+
+bool Tree::split() {
+    const int parent = open_.front();
+    const Cut cut = choose_cut(nodes_[parent]);
+    if (cut.at == 0) return false;
+    if (best_.value == -kInfinity && parent == 0) consider_corners();
+    std::pop_heap(open_.begin(), open_.end(),
+                  [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
+    open_.pop_back();
+    nodes_[parent].child = int(nodes_.size());
+    nodes_[parent].axis = cut.axis;
+    nodes_[parent].at = cut.at;
+    const Point top = nodes_[parent].top;
+    const double upper = nodes_[parent].upper;
+    Box below = nodes_[parent].box, above = below;
+    below.axis[cut.axis].high = above.axis[cut.axis].low = cut.at;
+    add(below, top, upper);
+    add(above, top, upper);
+    return true;
+}
+
+Cell::Cell(const Owner& owner, double precision) {
+    trees_.emplace_back(owner, Mode::raw, precision);
+    trees_.emplace_back(owner, Mode::semantic, precision);
+}
+
+Cell::Cell(const Setting& setting, int user, int task, double precision) {
+    trees_.emplace_back(Owner{&setting, user, task, 1, 0}, Mode::local, precision);
+}
+
+double Cell::upper() const {
+    double most = -kInfinity;
+    for (const Tree& tree : trees_) most = std::max(most, tree.upper());
+    return most > kInfeasible ? most : -kInfinity;
+}
+
+const Action& Cell::best() const {
+    const Tree* best = &trees_.front();
+    for (const Tree& tree : trees_)
+        if (tree.best().value > best->best().value) best = &tree;
+    return best->best();
+}
+
+bool Cell::refine(double threshold, double tolerance, int splits) {
+    for (;; --splits) {
+        if (upper() <= std::max(threshold, lower() + tolerance)) return true;
+        if (splits <= 0) return false;
+        Tree* widest = &trees_.front();
+        for (Tree& tree : trees_)
+            if (tree.upper() > widest->upper()) widest = &tree;
+        if (!widest->split()) return false;
+    }
+}
+
+}  // namespace semopt

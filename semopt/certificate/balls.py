@@ -1,0 +1,352 @@
+"""What one user can do, in Arb balls, which enclose the exact value: the checker's arithmetic.
+
+A leaf of a certificate bounds the QoE over a box of actions. Let y, z, q be the logarithms of
+power, extraction and frequency. Latency and energy are sums of constants and of
+
+    t_tx ~ e^(c z) / ln(1 + s e^y),  e_tx = e^y t_tx,
+    t_own ~ e^(-k z - q),            e_own ~ e^(-k z + 2 q),
+
+each of which is convex, being the exponential of a convex function: ln(1 + e^x) is log-concave.
+Accuracy A is linear in y and convex in z between the knots of its table, as it falls in neither, so
+A - P . (y, z) is largest at a knot or an end of the box. For any prices W >= 0 of the costs
+u = (latency, energy, -A), with [u_j] what the box and the limits leave of cost j,
+
+    QoE  =   sum_j w_j S(l_j (u0_j - u_j))
+         <=  sum_j max over [u_j] of (w_j S(l_j (u0_j - u)) + W_j u)  -  sum_j W_j u_j
+         <=  sum_j max over [u_j] of (w_j S(l_j (u0_j - u)) + W_j u)
+             + max over the box of (W_loss A - P . (y, z))
+             - min over the box of (W_latency latency + W_energy energy - P . (y, z)).
+
+The first maxima have closed forms, the second is over finitely many points, and a tangent plane
+bounds the minimum. A leaf of a certificate holds W, P and the power and the extraction where the
+plane touches; the frequency there is the best one for W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import cbrt, inf, isfinite
+from typing import Any
+
+import numpy as np
+from flint import arb, ctx
+
+from ..problem import Floats, Problem
+
+PRECISION = 96  # bits of a ball's centre; a double has 53
+
+Range = tuple[float, float]
+Box = tuple[Range, ...]  # of power, extraction, latency, energy, loss
+Ranges = list[tuple[arb, arb]]  # of latency, energy, loss
+
+
+@contextmanager
+def precision() -> Iterator[None]:
+    """Compute with `PRECISION`."""
+    before, ctx.prec = ctx.prec, PRECISION
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+class Score:
+    """weight S(slope (reference - u)) of a cost u, to be had where u <= limit."""
+
+    def __init__(self, weight: float, slope: float, reference: arb, limit: float) -> None:
+        self.weight, self.slope, self.reference = arb(weight), arb(slope), reference
+        self.limit = arb(limit) if isfinite(limit) else None
+
+    def value(self, u: arb) -> arb:
+        """Return the score at u."""
+        return self.weight / (1 + (self.slope * (u - self.reference)).exp())
+
+    def conjugate(self, price: arb, low: arb, high: arb) -> arb:
+        """Return the largest value(u) + price u for u from `low` to `high`, or a little more."""
+        best = (self.value(low) + price * low).max(self.value(high) + price * high)
+        if price == 0 or self.weight * self.slope == 0:
+            return best
+        # Inside, where S' = S (1 - S) = price / (weight slope), on the concave side; without such a
+        # point the sum only rises.
+        steepness = price / (self.weight * self.slope)
+        if steepness > 0.25:
+            return best
+        s = (1 + (1 - 4 * steepness).nonnegative_part().sqrt()) / 2
+        touch = self.reference - (s * s / steepness).log() / self.slope
+        if touch < low or touch > high:
+            return best
+        return best.max(self.weight * s + price * touch)
+
+
+class OneUser:
+    """What one user can do in one mode, in balls.
+
+    Attributes
+    ----------
+    exists : whether the user has the mode
+    root : the box of all actions; the costs' ranges are infinite
+    frequency : range, Hz
+    scores : of latency, energy and loss
+    """
+
+    def __init__(self, problem: Problem, user: int, mode: str, gain: float, m: int) -> None:
+        system, users, tasks = problem.system, problem.users, problem.tasks
+        task = int(problem.task[user])
+        self.name, raw = mode, mode == "raw"
+        least, most = float(users.extraction_min[user]), float(tasks.extraction_max[task])
+        self.exists = mode != "semantic" or (least < 1.0 and least <= most)
+        self.frequency = (float(users.frequency_min[user]), float(users.frequency_max[user]))
+        flop_per_cycle = arb(float(users.flop_per_cycle[user]))
+        self.kappa = arb(float(users.energy_coefficient[user]))
+        reference = arb(float(users.reference_frequency[user]))
+        cycles = arb(float(tasks.local_flop[task])) / flop_per_cycle
+        t0 = cycles / reference
+        local_accuracy = arb(float(tasks.local_accuracy[task]))
+        self.scores = (
+            Score(users.weight_latency[user], system.slope_latency, t0, system.latency_max),
+            Score(
+                users.weight_energy[user],
+                system.slope_energy,
+                self.kappa * t0 * reference**3,
+                users.energy_max[user],
+            ),
+            Score(
+                users.weight_accuracy[user],
+                system.slope_accuracy,
+                -local_accuracy,
+                -tasks.accuracy_min[task],
+            ),
+        )
+        one, free = (1.0, 1.0), ((-inf, inf),) * 3
+        zero = arb(0)
+        self.server_time = self.server_energy = self.seconds = zero
+        self.link = arb(1)
+        self.compress = self.extract = zero
+        self.cycles = cycles
+        self.root: Box = (one, one, *free)
+        self.surface = Surface(np.ones(1), np.zeros(1), tasks.local_accuracy[task, None][None])
+        if mode != "local":
+            flop = tasks.server_raw_flop if raw else tasks.server_flop
+            speed = arb(system.server_flop_per_cycle) * system.server_frequency
+            self.server_time = arb(float(flop[task])) * m / speed
+            share = arb(system.server_frequency) / m
+            self.server_energy = system.server_energy_coefficient * self.server_time * share**3
+            bits = float((tasks.bits if raw else tasks.semantic_bits)[task])
+            self.seconds = bits * arb(2).log() / system.bandwidth
+            self.link = arb(float(gain)) / system.noise
+            power = (float(users.power_min[user]), float(users.power_max[user]))
+            table = tasks.accuracy[task]
+            if raw:
+                self.cycles = zero
+                self.root = (power, one, *free)
+                self.surface = Surface(np.ones(1), table.snr_db, table.raw[None])
+            else:
+                self.cycles = arb(float(tasks.extract_flop[task])) / flop_per_cycle
+                self.compress = arb(system.compress_exponent)
+                self.extract = arb(system.extract_exponent)
+                self.root = (power, (least, most), *free)
+                self.surface = Surface(table.extraction, table.snr_db, table.table)
+        self._known: dict[Any, Any] = {}
+
+    def at_power(self, power: float) -> tuple[arb, arb, arb]:
+        """Return ln(1 + snr), ln power and the SNR in nepers above 0 dB."""
+        key = ("power", power)
+        if key not in self._known:
+            p = arb(power)
+            snr = self.link * p
+            self._known[key] = snr.log1p(), p.log(), snr.log()
+        found: tuple[arb, arb, arb] = self._known[key]
+        return found
+
+    def at_extraction(self, extraction: float) -> tuple[arb, arb, arb]:
+        """Return seconds on the air at ln(1 + snr) = 1, cycles of extraction and ln extraction."""
+        key = ("extraction", extraction)
+        if key not in self._known:
+            z = arb(extraction).log()
+            sent = self.seconds * (self.compress * z).exp()
+            self._known[key] = sent, self.cycles * (-self.extract * z).exp(), z
+        found: tuple[arb, arb, arb] = self._known[key]
+        return found
+
+    def accuracy(self, extraction: float, power: float) -> arb:
+        """Return the accuracy at a power."""
+        key = (extraction, power)
+        if key not in self._known:
+            self._known[key] = self.surface.at(extraction, self.at_power(power)[2])
+        found: arb = self._known[key]
+        return found
+
+    def costs(self, power: float, extraction: float, frequency: float) -> tuple[arb, arb, arb]:
+        """Return latency, energy and loss of an action."""
+        sent, cycles, _ = self.at_extraction(extraction)
+        t_tx, t_own = sent / self.at_power(power)[0], cycles / frequency
+        return (
+            self.server_time + t_tx + t_own,
+            self.server_energy + power * t_tx + self.kappa * t_own * frequency**2 * frequency,
+            -self.accuracy(extraction, power),
+        )
+
+    def ranges(self, box: Box) -> Ranges | None:
+        """Return what the box and the limits leave of the costs; None where it is nothing."""
+        (p_low, p_high), (mu_low, mu_high) = box[:2]
+        key = ("corners", p_low, p_high, mu_low, mu_high)
+        if key not in self._known:
+            self._known[key] = self._corners(p_low, p_high, mu_low, mu_high)
+        ranges = []
+        for (low, high), (asked_low, asked_high), score in zip(
+            self._known[key], box[2:], self.scores, strict=True
+        ):
+            if asked_low > -inf:
+                low = low.max(arb(asked_low))
+            if asked_high < inf:
+                high = high.min(arb(asked_high))
+            if score.limit is not None:
+                high = high.min(score.limit)
+            if low > high:
+                return None
+            ranges.append((low, high))
+        return ranges
+
+    def _corners(self, p_low: float, p_high: float, mu_low: float, mu_high: float) -> Any:
+        """Return the ranges of the costs over powers and extractions, each part at its end."""
+        (sent_low, most_cycles, _), (sent_high, least_cycles, _) = map(
+            self.at_extraction, (mu_low, mu_high)
+        )
+        slow, fast = self.at_power(p_low)[0], self.at_power(p_high)[0]
+        f_low, f_high = self.frequency
+        return (
+            (
+                self.server_time + sent_low / fast + least_cycles / f_high,
+                self.server_time + sent_high / slow + most_cycles / f_low,
+            ),
+            (
+                self.server_energy
+                + p_low * sent_low / slow
+                + self.kappa * least_cycles * f_low * f_low,
+                self.server_energy
+                + p_high * sent_high / fast
+                + self.kappa * most_cycles * f_high * f_high,
+            ),
+            (-self.accuracy(mu_high, p_high), -self.accuracy(mu_low, p_low)),
+        )
+
+    def best_frequency(self, time: float, joule: float) -> float:
+        """Return the frequency that minimises time t_own + joule e_own, about."""
+        low, high = self.frequency
+        kappa = float(self.kappa)
+        if time == 0 or low == high:
+            return low
+        return high if joule * kappa == 0 else min(max(cbrt(time / (2 * kappa * joule)), low), high)
+
+    def bound(self, box: Box, ranges: Ranges, numbers: list[float]) -> arb:
+        """Return the bound on QoE that the seven numbers of a leaf prove over a box."""
+        time, joule, price, by_y, by_z = map(arb, numbers[:5])
+        power, extraction = numbers[5:]
+        total = arb(0)
+        for score, w, (low, high) in zip(self.scores, (time, joule, price), ranges, strict=True):
+            total += score.conjugate(w, low, high)
+        # The tangent plane of W . cost at (power, extraction, frequency).
+        frequency = self.best_frequency(*numbers[:2])
+        log1p, y, _ = self.at_power(power)
+        sent, cycles, z = self.at_extraction(extraction)
+        snr = self.link * power
+        rho = snr / ((1 + snr) * log1p)  # d ln(ln(1 + snr)) / dy
+        t_tx, t_own = sent / log1p, cycles / frequency
+        e_tx, e_own = power * t_tx, self.kappa * t_own * frequency * frequency * frequency
+        air, own = time * t_tx + joule * e_tx, time * t_own + joule * e_own
+        total -= time * self.server_time + joule * self.server_energy + air + own
+        (p_low, p_high), (mu_low, mu_high) = box[:2]
+        f_low, f_high = self.frequency
+        q = arb(frequency).log()
+        for slope, low, high in (
+            (
+                joule * e_tx - rho * air - by_y,
+                self.at_power(p_low)[1] - y,
+                self.at_power(p_high)[1] - y,
+            ),
+            (
+                self.compress * air - self.extract * own - by_z,
+                self.at_extraction(mu_low)[2] - z,
+                self.at_extraction(mu_high)[2] - z,
+            ),
+            (2 * joule * e_own - time * t_own, arb(f_low).log() - q, arb(f_high).log() - q),
+        ):
+            total -= (slope * low).min(slope * high)
+        return total + self.highest_vertex(box, price, by_y, by_z, y, z)
+
+    def highest_vertex(self, box: Box, price: arb, by_y: arb, by_z: arb, y: arb, z: arb) -> arb:
+        """Return the largest price A - by_y (y' - y) - by_z (z' - z) over the box."""
+        (p_low, p_high), (mu_low, mu_high) = box[:2]
+        surface = self.surface
+        low, high = self.at_power(p_low)[2], self.at_power(p_high)[2]
+        shift = self.link.log()  # nepers of SNR at 1 W
+        best = arb("-inf")
+        for mu in surface.rows_within(mu_low, mu_high):
+            base = -by_z * (self.at_extraction(mu)[2] - z)
+            for p in (p_low, p_high):
+                vertex = price * self.accuracy(mu, p) - by_y * (self.at_power(p)[1] - y)
+                best = best.max(base + vertex)
+            for j, snr in surface.columns_within(low, high):
+                vertex = price * surface.at_knot(mu, j) - by_y * (snr - shift - y)
+                best = best.max(base + vertex)
+        return best
+
+
+class Surface:
+    """Accuracy over (extraction, SNR), bilinear between knots and clamped outside.
+
+    Parameters
+    ----------
+    extraction, snr_db : (I,), (J,), strictly increasing
+    table : (I, J), falling along neither axis
+    """
+
+    def __init__(self, extraction: Floats, snr_db: Floats, table: Floats) -> None:
+        self.extraction: list[float] = extraction.tolist()
+        self.table: list[list[float]] = table.tolist()
+        self.snr = [arb(float(db)) * arb(10).log() / 10 for db in snr_db]  # nepers
+
+    def rows_within(self, low: float, high: float) -> list[float]:
+        """Return the ends of a range of extraction and the knots between."""
+        return [low, *(x for x in self.extraction if low < x < high), high]
+
+    def columns_within(self, low: arb, high: arb) -> list[tuple[int, arb]]:
+        """Return the knots of SNR between two SNRs, or perhaps there."""
+        return [(j, s) for j, s in enumerate(self.snr) if not (s < low or s > high)]
+
+    def at_knot(self, extraction: float, column: int) -> arb:
+        """Return the accuracy at a knot of SNR."""
+        axis = self.extraction
+        last = len(axis) - 1
+        if extraction <= axis[0] or last == 0:
+            return arb(self.table[0][column])
+        if extraction >= axis[last]:
+            return arb(self.table[last][column])
+        i = next(i for i in range(last) if axis[i] <= extraction <= axis[i + 1])
+        share = (arb(extraction) - axis[i]) / (arb(axis[i + 1]) - axis[i])
+        low = arb(self.table[i][column])
+        return low + share * (self.table[i + 1][column] - low)
+
+    def at(self, extraction: float, snr: arb) -> arb:
+        """Return the accuracy; at an SNR that may lie on either side of a knot, for both sides."""
+        knots = self.snr
+        last = len(knots) - 1
+        if last == 0 or snr < knots[0]:
+            return self.at_knot(extraction, 0)
+        if snr > knots[last]:
+            return self.at_knot(extraction, last)
+        found = []
+        if not snr > knots[0]:
+            found.append(self.at_knot(extraction, 0))
+        if not snr < knots[last]:
+            found.append(self.at_knot(extraction, last))
+        for j in range(last):
+            if snr < knots[j] or snr > knots[j + 1]:
+                continue
+            low, high = self.at_knot(extraction, j), self.at_knot(extraction, j + 1)
+            found.append(low + (snr - knots[j]) / (knots[j + 1] - knots[j]) * (high - low))
+        value = found[0]
+        for other in found[1:]:
+            value = value.union(other)
+        return value

@@ -1,0 +1,386 @@
+"""Re-checks certificates and results without solvers and kernels: ball arithmetic or `model.py`.
+
+The argument of a certificate (`certificate`) is followed step by step: boxes cover all actions,
+each box's bound holds (`balls`), the prices prove the bound of each number of offloaders, and the
+decision is feasible and worth what it claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import fsum, inf, isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..model import Actions
+from ..problem import Problem
+from ..result import Result, Status
+from . import FORMAT, VERSION, digest, problem_from_json, read
+
+if TYPE_CHECKING:
+    from .balls import Box, OneUser
+
+TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
+COSTS = ("latency", "energy", "loss")
+AXES = ("power", "extraction", *COSTS)
+MODES = ("local", "raw", "semantic")
+
+
+class FalseClaim(Exception):  # noqa: N818 - it is a finding, not a fault of the program
+    """The first claim of a file that does not hold."""
+
+
+def check(source: str | Path) -> str:
+    """Re-check a certificate or a result file.
+
+    Returns
+    -------
+    What was proven, in words
+
+    Raises
+    ------
+    FalseClaim
+        The first claim that does not hold
+    ValueError
+        For a file that is neither, or where python-flint is missing
+    """
+    body = read(source)
+    if isinstance(body, dict) and body.get("format") == FORMAT:
+        return check_certificate(body)
+    if isinstance(body, dict) and "schema" in body:
+        return check_result(body)
+    raise ValueError(f"{source} is neither a certificate nor a result of semopt")
+
+
+def require(holds: bool, claim: str) -> None:
+    """Raise `FalseClaim` unless a claim holds."""
+    if not holds:
+        raise FalseClaim(claim)
+
+
+def check_certificate(body: dict[str, Any]) -> str:
+    """Re-check a certificate: see `check`."""
+    require(body.get("version") == VERSION, f"version {body.get('version')!r} is not {VERSION}")
+    require(body.get("digest") == digest(body), "the digest differs: the file was changed")
+    try:
+        from .balls import precision
+    except ImportError:
+        raise ValueError(
+            "verifying a certificate needs python-flint: pip install 'semopt[verify]'"
+        ) from None
+    with precision():
+        try:
+            return _check_certificate(body)
+        except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+            raise FalseClaim(f"the file is malformed: {error!r}") from None
+
+
+def _check_certificate(body: dict[str, Any]) -> str:
+    try:
+        problem = problem_from_json(body["problem"])
+    except ValueError as error:
+        raise FalseClaim(f"problem: {error}") from None
+    limit = problem.system.server_energy_max
+    require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
+    objective, upper = body["objective"], body["upper_bound"]
+    if body["decision"] is None:
+        require(objective is None, f"objective {objective}: there is no decision")
+    else:
+        check_decision(problem, body["decision"], objective)
+    counts = [0, 0]
+    local = check_local(problem, body["local"], counts)
+    users, channels = problem.gain.shape
+    sizes = body["sizes"]
+    require(
+        len(sizes) == min(users, channels) + 1,
+        f"sizes: {len(sizes)} numbers of offloaders, not 0 to {min(users, channels)}",
+    )
+    bounds = []
+    for m, size in enumerate(sizes):
+        values = check_covers(problem, m, size["covers"], counts)
+        bound = assignment_bound(local, values, size, m)
+        claimed = real(size["bound"], f"sizes[{m}].bound")
+        require(bound <= claimed, f"sizes[{m}].bound {claimed}: the prices prove only {bound}")
+        bounds.append(claimed)
+    found = f"{counts[0]} covers, {counts[1]} boxes"
+    highest = max(bounds)
+    status = body["status"]
+    if upper is None:
+        require(highest < 0, f"upper_bound: there is one, {highest}")
+        require(status == "infeasible" and objective is None, f"status {status!r}")
+        return f"no joint action is feasible ({found})"
+    require(highest <= real(upper, "upper_bound"), f"upper_bound {upper}: sizes prove {highest}")
+    require(status in ("optimal", "limit_reached"), f"status {status!r}")
+    if objective is None:
+        require(status == "limit_reached", "status 'optimal': there is no decision")
+        return f"no joint action is worth more than {upper} ({found})"
+    gap = upper - objective
+    require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
+    if status == "optimal":
+        limit = real(body["gap"], "gap")
+        require(gap <= limit, f"status 'optimal': the gap is {gap}, above {limit}")
+    return (
+        f"the decision is worth {objective}, and no joint action is worth more than {upper}: "
+        f"gap {max(gap, 0.0):.2e} ({found})"
+    )
+
+
+def real(value: Any, what: str) -> float:
+    """Return a finite JSON number as float."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    require(good, f"{what} {value!r} is not a number")
+    return float(value)
+
+
+def whole(value: Any, low: int, end: int, what: str) -> int:
+    """Return a JSON integer from `low` to `end` - 1."""
+    good = isinstance(value, int) and not isinstance(value, bool) and low <= value < end
+    require(good, f"{what} {value!r} is not an integer from {low} to {end - 1}")
+    return int(value)
+
+
+def check_decision(problem: Problem, decision: dict[str, Any], objective: Any) -> None:
+    """Check that a decision meets every limit (1e-9 relative) and is worth what is claimed."""
+    users, channels = problem.gain.shape
+    for name in ("channel", "power", "frequency", "extraction"):
+        require(len(decision[name]) == users, f"decision.{name}: not one entry a user")
+    channel = [
+        whole(k, -1, channels, f"decision.channel[{n}]") for n, k in enumerate(decision["channel"])
+    ]
+    used = [k for k in channel if k >= 0]
+    require(len(set(used)) == len(used), "decision: a sub-channel is used twice")
+    worth = 0.0
+    for n, k in enumerate(channel):
+        power, frequency, extraction = (
+            real(decision[name][n], f"decision.{name}[{n}]")
+            for name in ("power", "frequency", "extraction")
+        )
+        worth += worth_of_action(problem, n, k, len(used), (power, frequency, extraction))
+    claimed = real(objective, "objective")
+    require(abs(worth - claimed) <= TOLERANCE, f"objective {claimed}: the decision's is {worth}")
+
+
+def worth_of_action(
+    problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
+) -> float:
+    """Return a user's QoE, having checked its power, frequency, extraction, and every limit."""
+    from .balls import OneUser
+
+    power, frequency, extraction = action
+    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
+    own = OneUser(problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m)
+    what = f"decision: user {user}"
+    require(own.exists and extraction <= 1.0, f"{what} has no {mode} mode at {extraction}")
+    if mode == "local":
+        power = extraction = 1.0  # which play no part
+    for name, value, (low, high) in (
+        ("power", power, own.root[0]),
+        ("extraction", extraction, own.root[1]),
+        ("frequency", frequency, own.frequency),
+    ):
+        inside = low * (1 - TOLERANCE) <= value <= high * (1 + TOLERANCE)
+        require(inside, f"{what} has {name} {value}, not {low} to {high}")
+    costs = own.costs(power, extraction, frequency)
+    for name, cost, score in zip(COSTS, costs, own.scores, strict=True):
+        allowed = score.limit is None or cost <= score.limit + abs(score.limit) * TOLERANCE
+        require(bool(allowed), f"{what} breaks its limit on {name}")
+    return sum(float(score.value(u)) for score, u in zip(own.scores, costs, strict=True))
+
+
+def check_local(problem: Problem, covers: Any, counts: list[int]) -> list[float]:
+    """Check the covers of the local tasks; return the bound on each user's, -inf if infeasible."""
+    users = len(problem.task)
+    bounds = [inf] * users
+    for place, (user, channel, upper, trees) in enumerate(covers):
+        where = f"local[{place}]"
+        user = whole(user, 0, users, f"{where}: user")
+        require(channel == -1, f"{where}: sub-channel {channel} is not -1")
+        check_cover(problem, (user, -1, 0), upper, trees, where, counts)
+        bounds[user] = min(bounds[user], -inf if upper is None else upper)
+    for user, bound in enumerate(bounds):
+        require(bound < inf, f"local: the task of user {user} is not covered")
+    return bounds
+
+
+def check_covers(problem: Problem, m: int, covers: Any, counts: list[int]) -> Any:
+    """Check the covers of one number of offloaders; return the bounds on cells (N, K)."""
+    users, channels = problem.gain.shape
+    bounds = np.full((users, channels), inf)
+    if m == 0:
+        require(len(covers) == 0, "sizes[0]: without offloaders there are no cells to cover")
+        return bounds
+    for place, (user, channel, upper, trees) in enumerate(covers):
+        where = f"sizes[{m}].covers[{place}]"
+        user = whole(user, 0, users, f"{where}: user")
+        channel = whole(channel, 0, channels, f"{where}: sub-channel")
+        check_cover(problem, (user, channel, m), upper, trees, where, counts)
+        weaker = problem.gain[user] <= problem.gain[user, channel]
+        row = bounds[user]
+        row[weaker] = np.minimum(row[weaker], -inf if upper is None else upper)
+    for user, channel in np.argwhere(bounds == inf).tolist():
+        raise FalseClaim(f"sizes[{m}]: cell of user {user}, sub-channel {channel} is not covered")
+    return bounds
+
+
+def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: int) -> float:
+    """Return what the prices prove of joint actions with m offloaders, rounded up.
+
+    In doubles, with an allowance of many times the rounding errors of the few sums.
+    """
+    users, channels = cells.shape
+    where = f"sizes[{m}]"
+    price = np.array([real(v, f"{where}.channel") for v in size["channel"]])
+    offloader = real(size["offloader"], f"{where}.offloader")
+    require(price.shape == (channels,), f"{where}.channel: not one price a sub-channel")
+    require(bool((price >= 0).all()), f"{where}.channel: a price is negative")
+    user = np.array(local)
+    if m > 0:
+        user = np.maximum(user, (cells - price).max(axis=1, initial=-inf) - offloader)
+    if (user == -inf).any():
+        return -inf  # that user has no feasible action
+    terms = [*user.tolist(), *price.tolist(), *[offloader] * m]
+    size_of_all = fsum(map(abs, terms)) + users * (float(price.max(initial=0.0)) + abs(offloader))
+    return float(fsum(terms) + 2.0**-48 * size_of_all)
+
+
+def check_cover(
+    problem: Problem,
+    cell: tuple[int, int, int],
+    upper: Any,
+    trees: dict[str, Any],
+    where: str,
+    counts: list[int],
+) -> None:
+    """Check that no action of a cell (user, sub-channel, offloaders) is worth more than `upper`."""
+    user, channel, m = cell
+    from .balls import OneUser
+
+    enough = 0.0 if upper is None else real(upper, f"{where}: upper")
+    gain = problem.gain[user, channel] if m else 1.0
+    modes = [OneUser(problem, user, mode, gain, m) for mode in (MODES[1:] if m else MODES[:1])]
+    modes = [mode for mode in modes if mode.exists]
+    require(
+        set(trees) == {mode.name for mode in modes},
+        f"{where}: trees of {', '.join(trees)}, not of {', '.join(mode.name for mode in modes)}",
+    )
+    counts[0] += 1
+    for mode in modes:
+        for place, box, leaf in leaves(trees[mode.name], mode, f"{where}, {mode.name}"):
+            counts[1] += 1
+            spot = f"{where}, {mode.name}[{place}]"
+            ranges = mode.ranges(box)
+            if ranges is None:
+                continue
+            bound = mode.bound(box, ranges, leaf_numbers(leaf, spot))
+            require(
+                bound < 0 or (upper is not None and bound <= enough),
+                f"{spot}: the box is proven to {float(bound)}, not to {upper}",
+            )
+
+
+def leaf_numbers(leaf: Any, where: str) -> list[float]:
+    """Return the seven numbers of a leaf: prices, slopes of the plane, and where it touches."""
+    require(len(leaf) == 7, f"{where}: {len(leaf)} numbers, not 7")
+    numbers = [real(x, where) for x in leaf]
+    require(min(numbers[:3]) >= 0, f"{where}: a price is negative")
+    require(min(numbers[5:]) > 0, f"{where}: the plane touches at {numbers[5:]}")
+    return numbers
+
+
+def leaves(tree: Any, mode: OneUser, where: str) -> Iterator[tuple[int, Box, Any]]:
+    """Give the boxes of a tree in preorder, each with its place and the entry of its leaf."""
+    open_boxes = [mode.root]
+    for place, entry in enumerate(tree):
+        require(bool(open_boxes), f"{where}: entries are left over")
+        box = open_boxes.pop()
+        if len(entry) != 2:
+            yield place, box, entry
+            continue
+        spot = f"{where}[{place}]"
+        require(entry[0] in AXES, f"{spot}: axis {entry[0]!r} is unknown")
+        axis, value = AXES.index(entry[0]), real(entry[1], f"{spot}: split")
+        low, high = box[axis]
+        require(low < value < high, f"{spot}: {value} does not split {low} to {high}")
+        open_boxes.append((*box[:axis], (value, high), *box[axis + 1 :]))
+        open_boxes.append((*box[:axis], (low, value), *box[axis + 1 :]))
+    require(not open_boxes, f"{where}: {len(open_boxes)} boxes have no proof")
+
+
+def check_result(body: dict[str, Any]) -> str:
+    """Re-check a result file, of one slot or of many, with `model.py`: see `check`."""
+    try:
+        if "slots" not in body:
+            return check_slot(body, body["problem"], "")
+        for place, entry in enumerate(body["slots"]):
+            scenario = body["problem"] | {"slot": entry["slot"]}
+            check_slot(entry, scenario, f"slots[{place}].")
+        return f"{len(body['slots'])} slots: every decision is feasible and worth what it claims"
+    except (LookupError, TypeError, AttributeError) as error:
+        raise FalseClaim(f"the file is malformed: {error!r}") from None
+
+
+def check_slot(entry: dict[str, Any], scenario: dict[str, Any], where: str) -> str:
+    """Re-check the decision of one slot; `where` is its place in the file."""
+    from ..scenario import Scenario
+
+    try:
+        problem = Scenario.from_dict(scenario).problem()
+    except ValueError as error:
+        raise FalseClaim(f"{where}problem: {error}") from None
+    if not entry["users"]:
+        require(entry["objective"] is None, f"{where}objective: there is no decision")
+        return "there is no decision to check; what cannot be done, only a certificate proves"
+    result = decided(problem, entry["users"], where)
+    for sentence in result.violations():
+        raise FalseClaim(f"{where}users: {sentence}")
+    outcome = result.outcome()
+    figures = {
+        "latency_ms": outcome.latency * 1e3,
+        "energy_mj": outcome.energy * 1e3,
+        "accuracy": outcome.accuracy,
+        "qoe": outcome.qoe,
+    }
+    for n, user in enumerate(entry["users"]):
+        require(user["feasible"] is True, f"{where}users[{n}].feasible: it is")
+        for name, values in figures.items():
+            what = f"{where}users[{n}].{name}"
+            require(near(real(user[name], what), float(values[n])), f"{what}: it is {values[n]}")
+    value, claimed = result.recompute(), real(entry["objective"], f"{where}objective")
+    require(near(claimed, value), f"{where}objective {claimed}: the decision is worth {value}")
+    bound = entry.get("upper_bound")
+    if bound is not None:
+        bound = real(bound, f"{where}upper_bound")
+        require(bound >= value - TOLERANCE, f"{where}upper_bound {bound} is below {value}")
+    counted = entry.get("joint_actions", problem.joint_actions())
+    require(int(counted) == problem.joint_actions(), f"{where}joint_actions {counted}")
+    return (
+        f"the decision is feasible and worth {value}; that no other is worth more, only a "
+        "certificate proves"
+    )
+
+
+def near(claimed: float, value: float) -> bool:
+    """Tell whether a reported figure is the recomputed one."""
+    return abs(claimed - value) <= TOLERANCE * max(1.0, abs(value))
+
+
+def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
+    """Return the decision that a result file reports, as a result to recompute."""
+    count, channels = problem.gain.shape
+    require(len(users) == count, f"{where}users: {len(users)} entries for {count} users")
+    columns: dict[str, list[float]] = {name: [] for name in ("power", "frequency", "extraction")}
+    channel = []
+    for n, user in enumerate(users):
+        what = f"{where}users[{n}]"
+        name = problem.tasks.names[problem.task[n]]
+        require(user["task"] == name, f"{what}.task {user['task']!r}: it is {name!r}")
+        offload = user["offload"] is True
+        require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
+        channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
+        columns["power"].append(real(user["power_mw"], f"{what}.power_mw") / 1e3)
+        columns["frequency"].append(real(user["frequency_ghz"], f"{what}.frequency_ghz") * 1e9)
+        columns["extraction"].append(real(user["extraction"], f"{what}.extraction"))
+    actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
+    return Result(problem, "", "", Status.FEASIBLE, actions=actions)

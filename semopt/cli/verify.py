@@ -1,0 +1,23 @@
+"""`semopt verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A certificate or a result in JSON.")],
+) -> None:
+    """Re-check a certificate or a result without the solvers that made it.
+
+    Prints what was proven, or the first false claim and exits with code 1.
+    """
+    from ..certificate.checker import FalseClaim, check
+
+    try:
+        print(f"verified: {check(file)}")
+    except FalseClaim as claim:
+        print(f"false: {claim}")
+        raise typer.Exit(1) from None
