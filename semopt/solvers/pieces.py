@@ -66,7 +66,7 @@ def all_pieces(problem: Problem) -> Pieces:
 
     Limits carry the tolerance of a checker: whatever passes there lies within the pieces.
     """
-    users, tasks, system = problem.users, problem.tasks, problem.system
+    users, tasks = problem.users, problem.tasks
     count, channels = problem.gain.shape
     n, k = np.indices((count, channels)).reshape(2, -1)
     top = tasks.extraction_max[problem.task[n]]
@@ -114,8 +114,6 @@ class Physics:
 
         self.bits = by_mode(0.0, tasks.bits[kind], tasks.semantic_bits[kind])
         self.work = by_mode(tasks.local_flop[kind], 0.0, tasks.extract_flop[kind])
-        self.compress = np.where(self.semantic, self.system.compress_exponent, 0.0)
-        self.extract = np.where(self.semantic, self.system.extract_exponent, 0.0)
         self.flop_per_cycle = users.flop_per_cycle[n]
         self.coefficient = users.energy_coefficient[n]
 
@@ -166,8 +164,8 @@ class Physics:
         seen : (2, 3, J), ends of latency, energy and accuracy
         """
         power, frequency, extraction = box[:, POWER], box[:, FREQUENCY], box[:, EXTRACTION]
-        bits = model.sent_bits(self.bits, extraction, self.compress)
-        work = model.extraction_flop(self.work, extraction[::-1], self.extract)
+        bits = model.sent_bits(self.bits, extraction, self.system.compress_exponent)
+        work = model.extraction_flop(self.work, extraction[::-1], self.system.extract_exponent)
         rate = self.rate(power)
         airtime = model.transmission_time(bits, rate[::-1])
         radio_energy = model.transmission_energy(power, model.transmission_time(bits, rate))
@@ -188,6 +186,15 @@ class Physics:
             "accuracy": accuracy,
         }
         return variables, np.stack([latency, energy, accuracy], axis=1)
+
+    def seen(self, term: int, end: int) -> Terms:
+        """Write latency, energy or accuracy as a form, with that end of the server's share."""
+        one = np.ones((1, len(self.gain)))
+        return (
+            {"airtime": one, "compute_time": one, "weight": self.server_time[end, None]},
+            {"radio_energy": one, "compute_energy": one, "weight": self.server_energy[end, None]},
+            {"accuracy": one, "weight": 0.0 * one},
+        )[term]
 
     def qoe(self, seen: Floats) -> Floats:
         """Return the terms of the QoE (3, J) at latency, energy and accuracy (3, J)."""
@@ -271,71 +278,68 @@ def families(physics: Physics, box: Floats) -> tuple[list[Terms], dict[str, Floa
     rows : families of rows "form <= 0", in perspective: variables are per piece, times its weight
     ends : name -> (2, J), ends of the variables at weight 1
     """
-    ends = physics.ranges(box)[0] | {"accuracy": box[:, ACCURACY]}
+    system, ends = physics.system, physics.ranges(box)[0] | {"accuracy": box[:, ACCURACY]}
     one, share = np.ones((1, box.shape[2])), np.linspace(0.0, 1.0, TANGENTS)[:, None]
     rows: list[Terms] = []
 
     # radio_energy >= T (2^(D/(B T)) - 1) noise/gain: a tangent for each of some powers.
     slowest, fastest = physics.rate(box[:, POWER])
-    symbols = np.linspace(slowest, fastest, 2 * TANGENTS) / physics.system.bandwidth
-    growth, loudness = np.exp2(symbols), physics.system.noise / physics.gain
-    per_bit = loudness * growth * np.log(2.0) / physics.system.bandwidth
+    symbols = np.linspace(slowest, fastest, 2 * TANGENTS) / system.bandwidth
+    growth, loudness = np.exp2(symbols), system.noise / physics.gain
+    per_bit = loudness * growth * np.log(2.0) / system.bandwidth
     per_second = loudness * (growth - 1.0 - symbols * growth * np.log(2.0))
     rows += [{"radio_energy": -one, "bits": per_bit, "airtime": per_second}]
     rows += [{"bits": one, "airtime": -fastest[None]}, {"bits": -one, "airtime": slowest[None]}]
 
     # compute_energy >= kappa C f^3, f = W/(o C): a tangent for each of some frequencies.
     slowest, fastest = physics.flop_per_cycle * box[:, FREQUENCY]
-    frequency = np.linspace(*box[:, FREQUENCY], TANGENTS)
+    frequency = np.linspace(box[0, FREQUENCY], box[1, FREQUENCY], TANGENTS)
     per_flop = 3.0 * physics.coefficient / physics.flop_per_cycle * frequency**2
     per_second = -2.0 * physics.coefficient * frequency**3
     rows += [{"compute_energy": -one, "work": per_flop, "compute_time": per_second}]
     rows += [{"work": one, "compute_time": -fastest[None]}]
     rows += [{"work": -one, "compute_time": slowest[None]}]
 
-    # Work is convex in extraction; bits are where the exponent is 1 or more, else: the secant.
+    # Work is convex in extraction; so are bits from an exponent of 1 on, else: their secant.
     low, high = box[:, EXTRACTION]
     at = low * (high / low) ** share
-    work = model.extraction_flop(physics.work, at, physics.extract)
-    fall = physics.extract * work / at
+    work = model.extraction_flop(physics.work, at, system.extract_exponent)
+    fall = system.extract_exponent * work / at
     rows += [{"work": -one, "extraction": -fall, "weight": work + fall * at}]
-    convex, first = physics.compress >= 1.0, ends["bits"][0]
-    bits = model.sent_bits(physics.bits, at, physics.compress)
-    climb = np.where(convex, physics.compress * bits / at, rise(low, high, *ends["bits"]))
-    level = np.where(convex, bits - climb * at, first - climb * low)
-    rows += [{"bits": -one, "extraction": climb, "weight": level}]
+    bits = model.sent_bits(physics.bits, at, system.compress_exponent)
+    climb = system.compress_exponent * bits / at
+    if system.compress_exponent < 1.0:
+        at, bits, climb = low[None], ends["bits"][:1], rise(low, high, *ends["bits"])[None]
+    rows += [{"bits": -one, "extraction": climb, "weight": bits - climb * at}]
     rows += [{"extraction": -one, "weight": low[None]}, {"extraction": one, "weight": -high[None]}]
 
     # Accuracy at the highest power, by lines of some slopes; exact, as it is linear between bends.
     bends, at = physics.bends(low, high), np.linspace(low, high, TANGENTS)
     there, here = (physics.accuracy(x, box[1, POWER]) for x in (bends, at))
-    slope = np.concatenate([rise(at[:-1], at[1:], here[:-1], here[1:]),
-                            rise(low, high, here[0], here[-1])[None]])  # fmt: skip
+    steps = rise(at[:-1], at[1:], here[:-1], here[1:])
+    slope = np.append(steps, rise(low, high, here[0], here[-1])[None], axis=0)
     level = (there - slope[:, None] * bends).max(axis=1)
     rows += [{"accuracy": np.ones_like(slope), "extraction": -slope, "weight": -level}]
 
-    # Limits, and the sigmoids between them. The server's share enters with its favourable end.
+    # Limits, and the sigmoids between them; the server's share enters with its favourable end.
     for i, name in enumerate(QOE):
-        seen, unseen = (
-            (
-                {"airtime": one, "compute_time": one, "weight": physics.server_time[end][None]},
-                {"radio_energy": one, "compute_energy": one}
-                | {"weight": physics.server_energy[end][None]},
-                {"accuracy": one, "weight": 0.0 * one},
-            )[i]
-            for end in (0, 1)
-        )
+        seen, most = (physics.seen(i, end) for end in (0, 1))
         low, high = box[:, LATENCY + i]
         rows += [seen | {"weight": seen["weight"] - high}]
-        rows += [{n: -c for n, c in unseen.items()} | {"weight": low - unseen["weight"]}]
+        rows += [times(-one, most) | {"weight": low - most["weight"]}]
         slope, weight, reference = physics.slope[i], physics.weight[i], physics.reference[i]
         worst, best = (low, high) if i == 2 else (high, low)
         tilt, level = envelope(slope * (worst - reference), slope * (best - reference))
         tilt = weight * slope * tilt
         level = tilt * (reference - seen["weight"]) - weight * level
-        rows += [{n: -tilt * c for n, c in seen.items()} | {name: one, "weight": level}]
+        rows += [times(-tilt, seen) | {name: one, "weight": level}]
         ends[name] = np.stack([0.0 * best, weight * model.sigmoid(slope * (best - reference))])
     return rows, ends
+
+
+def times(factor: Floats, form: Terms) -> Terms:
+    """Multiply a linear form."""
+    return {name: factor * coefficients for name, coefficients in form.items()}
 
 
 def fold(
