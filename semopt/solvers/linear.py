@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from warnings import catch_warnings, simplefilter
 
 import cvxpy as cp
 import numpy as np
@@ -64,9 +65,10 @@ def block(rows: list[Terms], ends: dict[str, Floats], mode: int, index: Integers
         if name in QOE:
             top[v] = ends[name][1, index]
         else:
-            start[v], end = ends[name][:, index]
+            low, high = ends[name][:, index]
+            start[v] = low * (1.0 - ROUNDING)
             # Rows of too narrow a range would be lost to rounding.
-            width[v] = np.maximum(end - start[v], 1e-9 * end + 1e-300)
+            width[v] = np.maximum(high * (1.0 + ROUNDING) - start[v], 1e-9 * high + 1e-300)
     table[:, 0] += np.einsum("rvj,vj->rj", table, start) - ROUNDING * size
     table *= width
     norm = np.abs(table).max(axis=1)
@@ -134,7 +136,7 @@ class Relaxed:
         best = np.where(self.penalty > 0.0, -self.penalty * y.user, y.fewest)
         np.maximum.at(best, self.pieces.user, self.values(y) - price)
         capacity = y.channel.sum() + y.most * self.most - y.fewest * self.fewest + y.server
-        return float(best.sum() + capacity + ROUNDING)
+        return float(best.sum() + capacity + ROUNDING * len(best))
 
 
 class Program:
@@ -164,11 +166,13 @@ class Program:
             self.rows.append(cp.reshape(spread @ entries, (height, width), order="F") @ unit <= 0)
             weights.append(unit[:pieces])
             gains.append(sum(unit[v * pieces : (v + 1) * pieces] for v in range(wide - 3, wide)))
+        # Users unserved and offloaders missing, at a penalty, keep every program feasible.
         weight, unserved = cp.hstack(weights), cp.Variable(users, nonneg=True)
+        missing = cp.Variable(nonneg=True)
         value = self.member @ cp.hstack(gains) - cp.multiply(self.penalty, unserved)
         self.seats = self.seat @ weight <= 1 + SPARE
         offloaders = self.offload @ weight
-        self.least = offloaders + self.optional @ unserved >= self.fewest
+        self.least = offloaders + self.optional @ unserved + missing >= self.fewest
         self.greatest = offloaders <= self.most + SPARE
         self.energy = self.server @ weight <= 1
         self.lowest: cp.Constraint | None = None
@@ -179,7 +183,7 @@ class Program:
             goal = cp.Variable()
             self.lowest = goal <= value
             each.append(self.lowest)
-        self.problem = cp.Problem(cp.Maximize(goal), each)
+        self.problem = cp.Problem(cp.Maximize(goal - 2.0 * users * missing), each)
 
     def solve(self, data: Relaxed, seconds: float) -> tuple[list[Floats], Multipliers]:
         """Return unit variables (V, J) of each block, and multipliers; zeros if Clarabel fails."""
@@ -192,7 +196,8 @@ class Program:
         self.fewest.value, self.most.value = data.fewest, data.most
         for entries, part in zip(self.entries, data.blocks, strict=True):
             entries.value = part.rows[part.pattern].ravel()
-        with suppress(cp.SolverError):
+        with suppress(cp.SolverError), catch_warnings():
+            simplefilter("ignore")  # inaccurate multipliers prove a bound as well
             limit = min(max(seconds, 1e-3), 1e6)
             self.problem.solve(cp.CLARABEL, canon_backend="COO", time_limit=limit)
 

@@ -135,10 +135,12 @@ class Node:
         margin = 0.1 * (high - low)
         loss = np.where(margin > 1e-6 * np.abs(high), np.maximum(loss, 0.0), 0.0)
         row: Integers = loss.argmax(axis=0).astype(np.int64)
-        at = np.clip(np.concatenate([action, true]), low + margin, high - margin)[row, column]
+        at: Floats = np.clip(np.concatenate([action, true]), low + margin, high - margin)
         share = self.multipliers.user[pieces.user] * weight * (weight > USED)
         first = np.unique(self.slots, return_index=True)[1]
-        return np.bincount(self.slots, share * loss.sum(axis=0)), row[first], at[first]
+        whole = np.zeros(len(first))
+        np.add.at(whole, self.slots, share * loss.sum(axis=0))
+        return whole, row[first], at[row, column][first]
 
     def unmix(self, enough: float, objective: str) -> list[Pieces]:
         """Settle on which sub-channel a user is, or is not, if mixing them is what the bound is of.
@@ -201,11 +203,13 @@ class Node:
         for part, dual, a, b in zip(data.blocks, y.rows, before[0], after[0], strict=True):
             at = np.flatnonzero(np.isin(part.index, used))
             total -= float((dual[:, at] / part.norm[:, at] * (b - a)).sum())
-        return total
+        return float(total)
 
 
 class Relaxation:
     """Bounds on the slots of one shape of scenario: programs compile once and are kept.
+
+    One call at a time: a program's parameters are its own.
 
     Parameters
     ----------
@@ -278,14 +282,15 @@ class Relaxation:
             if not in_time or solved >= programs:
                 return bound, node, solved, in_time
             fewest, most = node.data.fewest, node.data.most
+            loss, row, at = node.losses()
+            cut = np.flatnonzero(loss > LOOSE * loss.sum())
+            loose = loss.sum() > gap and cut.size > 0
+            parts = [node.pieces.cut(cut, row[cut], at[cut])] if loose else [node.pieces]
             if fewest < most:
                 middle = (fewest + most) // 2
-                todo = [(node.pieces, (fewest, middle)), (node.pieces, (middle + 1, most))]
+                todo = [(parts[0], (fewest, middle)), (parts[0], (middle + 1, most))]
             else:
-                loss, row, at = node.losses()
-                cut = np.flatnonzero(loss > LOOSE * loss.sum())
-                parts = [node.pieces.cut(cut, row[cut], at[cut])]
-                if loss.sum() <= gap or not cut.size:
+                if not loose:
                     parts = node.unmix(bound - gap, objective) if gap < inf else []
                 if not parts:
                     return bound, node, solved, in_time
@@ -331,7 +336,7 @@ class Relaxation:
                 reason = self.explain(problem, programs, left)
                 return replace(result, infeasibility=reason, details={"programs": solved})
             details: dict[str, Any] = {"programs": solved}
-            if node:
+            if node and node.bound <= users:  # else the bound is not the program's
                 details["offloaders"] = [node.data.fewest, node.data.most]
                 details["loss"] = float(node.losses()[0].sum())
                 details["prices"] = self.prices(problem, node)
