@@ -16,3 +16,7 @@ TWINS_SINGLE = 1e-5
 ULPS = 2.5
 # Below this p-value a sample is said not to follow its law; seeds are fixed.
 SIGNIFICANCE = 1e-2
+# A bound by the duals of an interior-point method that stops at 1e-8 (relative).
+DUALS = 1e-6
+# Derivatives by differences of 1e-3, from duals.
+PRICES = 5e-3
