@@ -20,6 +20,7 @@ METHODS = {
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
     "global": "branch:solve",
+    "relaxation": "relaxation:solve",
 }
 # Each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
