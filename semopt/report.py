@@ -26,7 +26,14 @@ def print_result(result: Result, name: str) -> None:
         print_infeasible(result)
         return
     console, problem, action = Console(), result.problem, result.actions
-    assert action is not None
+    if action is None:
+        bound = f"proven upper bound {result.upper_bound:.6f}"
+        console.print(
+            f"{escape(name)}: {result.method}. {result.status.word}: {result.status.sentence}; "
+            f"{bound}. {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
+            highlight=False,
+        )
+        return
     outcome, users = result.outcome(), problem.users
     local = solve(problem, "local")
     at_home = local.outcome().qoe if local.actions is not None else None
@@ -75,6 +82,22 @@ def print_result(result: Result, name: str) -> None:
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         highlight=False,
     )
+
+
+def print_prices(result: Result) -> None:
+    """Print what one more of each scarce thing is worth, by the duals of the relaxation."""
+    prices = result.details.get("prices", {})
+    table = slim_table("What one more is worth")
+    for heading in ("scarce", "worth", "unit"):
+        table.add_column(heading)
+    for name, price in prices.items():
+        value = price["value"]
+        if isinstance(value, list):
+            for channel, each in enumerate(value):
+                table.add_row(f"{name} {channel}", f"{each:.3g}", price["unit"])
+        else:
+            table.add_row(name, f"{value:.3g}", price["unit"])
+    Console().print(table)
 
 
 def slim_table(title: str) -> Table:

@@ -15,7 +15,7 @@ ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option(min=0, help="Draw the slot from [channel] with this seed.")
+    int | None, typer.Option(min=0, help="Draw the slot from the channel law with this seed.")
 ]
 
 
@@ -23,10 +23,12 @@ def solve(
     scenario: ScenarioArgument = "paper",
     method: Annotated[
         str,
-        typer.Option(help="reference, local, semantic-unaware, exhaustive, exact or global."),
+        typer.Option(
+            help="reference, local, semantic-unaware, exhaustive, exact, global or relaxation."
+        ),
     ] = "exact",
     slots: Annotated[
-        int, typer.Option(min=1, help="How many slots to draw from [channel], when above 1.")
+        int, typer.Option(min=1, help="How many slots to draw from the channel law.")
     ] = 1,
     seed: SeedOption = None,
     backend: Annotated[
@@ -51,6 +53,10 @@ def solve(
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
+    ] = False,
+    prices: Annotated[
+        bool,
+        typer.Option("--prices", help="Add what one more sub-channel, ms or GFLOP/s is worth."),
     ] = False,
     ladder: Annotated[
         bool, typer.Option("--ladder", help="Compare all methods and bounds on this slot.")
@@ -96,11 +102,14 @@ def solve(
 
         write_json(json, result.to_json())
     if json != "-":
-        from ..report import print_result
+        from ..report import print_prices, print_result
 
         print_result(result, loaded.name)
         if explain and result.actions is not None:
             print_alternatives(result, range(len(result.actions.channel)))
+        if prices:
+            bound = result if method == "relaxation" else solve_problem(problem, "relaxation")
+            print_prices(bound)
 
 
 def explain(
