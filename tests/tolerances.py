@@ -16,3 +16,7 @@ TWINS_SINGLE = 1e-5
 ULPS = 2.5
 # Below this p-value a sample is said not to follow its law; seeds are fixed.
 SIGNIFICANCE = 1e-2
+# A bound in doubles carries an allowance for rounding, in units of its largest term.
+BALLS = 1e-9
+# What a continuous optimum may lack, as asked for.
+GAP = 1e-6
