@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kSplitsAtATime = 8;  // of a cell without a known action
 
-constexpr double kMargin = 1e-13;  // of what is claimed over what is computed
+constexpr double kMargin = 1e-13;    // of what is claimed over what is computed
+constexpr double kMost = 1 + 1e-12;  // QoE is at most the sum of weights
 
 double round_up(double x) { return std::nextafter(x, kInfinity); }
 
@@ -111,7 +112,7 @@ void Global::set_prices(int m, const std::vector<double>& channel, double offloa
 void Global::set_first_prices(int m) {
     Size& size = sizes_[m];
     std::vector<double> worth;
-    size.upper.assign(size_t(users_) * channels_, m > 0 ? 1 : impossible_);
+    size.upper.assign(size_t(users_) * channels_, m > 0 ? kMost : impossible_);
     if (m > 0) {
         for (int n = 0; n < users_; ++n) {
             const int strongest = by_gain_[size_t(n) * channels_];
@@ -216,7 +217,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
     Size& size = sizes_[m];
     // What is left to the bound goes to the offloaders, so that coarser covers do.
     const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), 1.0 * m);
-    size.prices.offloader = round_price(size.prices.offloader + 0.999 * spare / m);
+    if (spare > 1e-9) size.prices.offloader += round_price(0.999 * spare / m);
     size.prices.bound = std::min(allowed, size.prices.bound + spare);
     for (int n = 0; n < users_; ++n) {
         const size_t row = size_t(n) * channels_;
@@ -225,6 +226,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
             const int k = by_gain_[row + r];
             const double price =
                 size.prices.user[n] + size.prices.channel[k] + size.prices.offloader;
+            if (price >= kMost) continue;  // nothing to prove
             const double room = price < 0 ? -kInfinity : price + kMargin;
             // The strongest cell whose bound is low enough.
             for (int s = 0; s <= r; ++s) {

@@ -114,7 +114,8 @@ Relaxation::Relaxation(const Program& program, const Box& box, const Ranges& ran
         fixed_[i] = !(high_[i] - low_[i] > 1e-14 * std::abs(low_[i]));
     for (int j = 0; j < kCosts; ++j) {
         Interval& r = range_[j] = ranges.cost[j];
-        const double size = std::max(std::abs(r.low), std::abs(r.high));
+        double size = std::max(std::abs(r.low), std::abs(r.high));
+        if (size == 0) size = 1;  // a cost that is always 0
         if (r.high - r.low < 2e-11 * size) r = {r.low - 1e-11 * size, r.high + 1e-11 * size};
         envelope_[j] = Envelope(program.score[j], r);
         most_[j] = 30 / size;  // a price of one percent of a cost seldom reaches 0.3 of a QoE

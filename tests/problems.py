@@ -1,5 +1,6 @@
 """Random problems for tests: parameters of the scale of Table II, degenerate cases included."""
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -73,3 +74,25 @@ def random_problem(rng, users=2, channels=2, kinds=3, own_figures=False, **chang
     gain = np.exp(rng.uniform(np.log(0.02), np.log(3), (users, channels)))
     drawn = {"system": system, "users": people, "tasks": tasks, "grid": grid, "gain": gain}
     return Problem(**(drawn | {"task": rng.integers(0, kinds, users)} | changes))
+
+
+def beside(problem, user, channel, offloaders):
+    """Return the problem of one user on one sub-channel as if so many offloaded in all.
+
+    The server's time grows with their number m and its energy falls as m^-2: with one user the same
+    comes from m times the server's work and m^-3 times its energy coefficient.
+    """
+    one = problem.only(user)
+    tasks, system = one.tasks, one.system
+    return replace(
+        one,
+        gain=one.gain[:, channel : channel + 1],
+        tasks=replace(
+            tasks,
+            server_flop=tasks.server_flop * offloaders,
+            server_raw_flop=tasks.server_raw_flop * offloaders,
+        ),
+        system=replace(
+            system, server_energy_coefficient=system.server_energy_coefficient / offloaders**3
+        ),
+    )

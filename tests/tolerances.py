@@ -20,3 +20,7 @@ SIGNIFICANCE = 1e-2
 DUALS = 1e-6
 # Derivatives by differences of 1e-3, from duals.
 PRICES = 5e-3
+# A bound in doubles carries an allowance for rounding, in units of its largest term.
+BALLS = 1e-9
+# What a continuous optimum may lack, as asked for.
+GAP = 1e-6

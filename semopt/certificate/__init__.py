@@ -29,7 +29,8 @@ at most `value` and the part at least `value`; axes are `power` (W), `extraction
 
 that prove a bound of the leaf's box (see `checker`), or [] where some cost's range is empty.
 
-With U[n, k] the least `upper` of a cover that reaches cell (n, k), and L[n] that of the local task,
+With L[n] the `upper` of user n's local task, and U[n, k] the least of the covers that reach cell
+(n, k), or the sum of the user's weights where none does,
 
     sum_n max(L[n], max_k (U[n, k] - channel[k] - offloader)) + sum_k channel[k] + m offloader
 

@@ -207,10 +207,11 @@ def check_local(problem: Problem, covers: Any, counts: list[int]) -> list[float]
 def check_covers(problem: Problem, m: int, covers: Any, counts: list[int]) -> Any:
     """Check the covers of one number of offloaders; return the bounds on cells (N, K)."""
     users, channels = problem.gain.shape
-    bounds = np.full((users, channels), inf)
     if m == 0:
         require(len(covers) == 0, "sizes[0]: without offloaders there are no cells to cover")
-        return bounds
+    weights = problem.users.weight_latency + problem.users.weight_energy
+    most = (weights + problem.users.weight_accuracy) * (1 + 2.0**-50)
+    bounds = np.repeat(most[:, None], channels, axis=1)
     for place, (user, channel, upper, trees) in enumerate(covers):
         where = f"sizes[{m}].covers[{place}]"
         user = whole(user, 0, users, f"{where}: user")
@@ -219,8 +220,6 @@ def check_covers(problem: Problem, m: int, covers: Any, counts: list[int]) -> An
         weaker = problem.gain[user] <= problem.gain[user, channel]
         row = bounds[user]
         row[weaker] = np.minimum(row[weaker], -inf if upper is None else upper)
-    for user, channel in np.argwhere(bounds == inf).tolist():
-        raise FalseClaim(f"sizes[{m}]: cell of user {user}, sub-channel {channel} is not covered")
     return bounds
 
 

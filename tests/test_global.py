@@ -1,0 +1,391 @@
+"""The continuous optimum: cells against sampling and SciPy, slots against the grid and by hand."""
+
+import signal
+import threading
+from dataclasses import replace
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from problems import beside, random_problem
+from semopt import Actions, Status, _core, evaluate, solve
+from semopt.backends.core import setting
+from semopt.problem import Grid
+from semopt.scenario import Scenario
+from test_cases import CASES, EXPECTED
+from tolerances import GAP, ROUNDING
+
+
+def cell(problem, user, channel, offloaders, gap=GAP):
+    """Solve one cell: see csrc/branch.h."""
+    gain = float(problem.gain[user, channel]) if offloaders else 1.0
+    return _core.cell_optimum(
+        setting(problem), user, int(problem.task[user]), gain, offloaders, gap
+    )
+
+
+def score(one, actions):
+    """Return the QoE of actions (B, 3), (power, frequency, extraction); -inf if infeasible."""
+    power, frequency, extraction = actions.T[..., None]
+    outcome = evaluate(one, Actions(np.zeros(power.shape, int), power, frequency, extraction))
+    return np.where(outcome.violations == 0, outcome.qoe, -inf)[:, 0]
+
+
+def sampled_best(rng, problem, user, channel, offloaders):
+    """Return the best QoE that sampling and local searches find in a cell."""
+    one, users, tasks = beside(problem, user, channel, offloaders), problem.users, problem.tasks
+    top = min(float(tasks.extraction_max[problem.task[user]]), 1 - 2.0**-53)
+    low = np.array([users.power_min[user], users.frequency_min[user], users.extraction_min[user]])
+    high = np.array([users.power_max[user], users.frequency_max[user], top])
+    raw = np.linspace(low, high, 200)
+    raw[:, 2] = 1.0
+    best = score(one, raw).max()
+    if low[2] > top:
+        return best
+    ends = np.array(np.meshgrid(*([0.0, 0.5, 1.0],) * 3)).reshape(3, -1).T
+    shares = np.concatenate([ends, rng.random((1000, 3)) ** rng.choice([0.3, 1, 3], (1000, 1))])
+    actions = low + shares * (high - low)
+    values = score(one, actions)
+    for start in np.argsort(-values)[:2]:
+        best = max(best, values[start])
+        if values[start] == -inf:
+            break
+        found = minimize(
+            lambda share: -float(score(one, low + np.clip(share, 0, 1)[None] * (high - low))[0]),
+            shares[start],
+            method="Nelder-Mead",
+            options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 200},
+        )
+        best = max(best, -found.fun)
+    return best
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in subtract:RuntimeWarning")
+def test_cell_is_no_worse_than_sampling_and_local_search():
+    rng = np.random.default_rng(1)
+    feasible = 0
+    for trial in range(30):
+        users, channels = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        problem = random_problem(rng, users, channels, own_figures=trial % 3 == 0)
+        user, channel = int(rng.integers(users)), int(rng.integers(channels))
+        m = int(rng.integers(1, min(users, channels) + 1))
+        found = cell(problem, user, channel, m)
+        known = sampled_best(rng, problem, user, channel, m)
+        assert found["done"]
+        assert known <= found["upper"] + ROUNDING
+        assert known <= found["value"] + GAP
+        if found["value"] > -inf:
+            feasible += 1
+            action = np.array([[found["power"], found["frequency"], found["extraction"]]])
+            again = score(beside(problem, user, channel, m), action)[0]
+            assert abs(again - found["value"]) <= ROUNDING
+            assert found["value"] <= found["upper"] <= found["value"] + GAP
+    assert feasible > 10
+
+
+def test_cell_does_not_lose_by_a_stronger_channel():
+    problem = random_problem(np.random.default_rng(2), 2, 6)
+    values = [cell(problem, 0, k, 2)["upper"] for k in np.argsort(problem.gain[0])]
+    assert all(weak <= strong + GAP for weak, strong in pairwise(values))
+
+
+def degenerate_problems():
+    """Give named problems at the edges of what is allowed."""
+    rng = np.random.default_rng(3)
+    base = random_problem(rng, 3, 3, own_figures=False)
+    users, system, tasks = base.users, base.system, base.tasks
+    flat = tuple(
+        replace(t, table=np.full_like(t.table, 0.7), raw=np.full_like(t.raw, 0.7))
+        for t in tasks.accuracy
+    )
+    steps = tuple(
+        replace(t, table=np.where(t.snr_db >= 2.0, 0.8, 0.6) + 0 * t.table, raw=t.raw)
+        for t in tasks.accuracy
+    )
+    wide = random_problem(rng, 2, 5)
+    yield "one user", random_problem(rng, 1, 1)
+    yield "one channel", random_problem(rng, 4, 1)
+    yield "more channels", wide
+    yield "no channel", base.without_channels()
+    yield "no semantic mode", base.without_semantic()
+    yield (
+        "zero slopes",
+        replace(
+            base, system=replace(system, slope_latency=0.0, slope_energy=0.0, slope_accuracy=0.0)
+        ),
+    )
+    yield "steep slopes", replace(base, system=replace(system, slope_latency=1e5, slope_energy=1e5))
+    yield "flat tables", replace(base, tasks=replace(tasks, accuracy=flat))
+    yield "steps in tables", replace(base, tasks=replace(tasks, accuracy=steps))
+    yield "equal powers", replace(base, users=replace(users, power_max=users.power_min))
+    yield (
+        "equal frequencies",
+        replace(base, users=replace(users, frequency_max=users.frequency_min)),
+    )
+    yield (
+        "no variable at all",
+        replace(
+            base,
+            users=replace(
+                users,
+                power_max=users.power_min,
+                frequency_max=users.frequency_min,
+                extraction_min=np.full(3, 0.6),
+            ),
+            tasks=replace(tasks, extraction_max=np.full(3, 0.6)),
+        ),
+    )
+    yield (
+        "wide powers",
+        replace(
+            base,
+            users=replace(users, power_min=users.power_min * 1e-6, power_max=users.power_max * 1e3),
+        ),
+    )
+    yield (
+        "no energy of computing",
+        replace(base, users=replace(users, energy_coefficient=np.zeros(3))),
+    )
+    yield "no extraction work", replace(base, tasks=replace(tasks, extract_flop=np.zeros(3)))
+    yield "equal channels", replace(base, gain=np.full((3, 3), 0.5))
+    yield (
+        "one weight",
+        replace(
+            base,
+            users=replace(
+                users,
+                weight_latency=np.zeros(3),
+                weight_energy=np.ones(3),
+                weight_accuracy=np.zeros(3),
+            ),
+        ),
+    )
+    yield "own semantic figures", random_problem(rng, 3, 2, own_figures=True)
+
+
+DEGENERATE = dict(degenerate_problems())
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_edges_are_solved_and_no_worse_than_the_grid(name):
+    problem = DEGENERATE[name]
+    grid = solve(replace(problem, grid=Grid(7, 5, 6)), "exact")
+    result = solve(problem, "global")
+    assert result.status is (Status.INFEASIBLE if result.actions is None else Status.OPTIMAL)
+    if grid.actions is not None:
+        assert result.objective >= grid.objective - GAP
+    if result.actions is not None:
+        assert result.violations() == []
+        assert not result.outcome().violations.any()
+        assert abs(result.recompute() - result.objective) <= ROUNDING
+        assert -ROUNDING <= result.upper_bound - result.objective <= GAP
+
+
+@pytest.mark.parametrize("gap", [1e-3, GAP, 1e-9])
+def test_random_slots_are_solved_to_the_gap(gap):
+    statuses = set()
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        users, channels = (int(n) for n in rng.integers(1, 6, 2))
+        problem = random_problem(rng, users, channels, own_figures=seed % 3 == 0)
+        result = solve(problem, "global", gap=gap)
+        statuses.add(result.status)
+        grid = solve(problem, "exact")
+        if result.status is Status.INFEASIBLE:
+            assert grid.status is Status.INFEASIBLE
+            assert result.infeasibility.users or result.infeasibility.joint
+            continue
+        assert result.status is Status.OPTIMAL
+        assert result.upper_bound - result.objective <= gap
+        assert not result.outcome().violations.any()
+        assert abs(result.recompute() - result.objective) <= ROUNDING
+        if grid.actions is not None:
+            assert grid.objective <= result.objective + gap
+    assert statuses == {Status.OPTIMAL, Status.INFEASIBLE}
+
+
+@pytest.mark.parametrize("name", EXPECTED["cases"])
+def test_case_reaches_the_known_continuous_value(name):
+    known = EXPECTED["cases"][name]["continuous_at_least"]
+    result = solve(Scenario.load(CASES / name).problem(), "global")
+    if known is not None:
+        assert result.status is Status.OPTIMAL
+        assert result.objective >= known - GAP
+        assert result.upper_bound >= known - ROUNDING
+
+
+@pytest.mark.parametrize("limit", ["latency", "energy", "accuracy"])
+def test_a_limit_that_just_binds_leaves_its_one_action(limit):
+    """The best latency (energy, accuracy) of a cell as the limit: a corner of the box remains."""
+    base = random_problem(np.random.default_rng(4), 1, 1)
+    kind, users = int(base.task[0]), base.users
+    loose = replace(
+        base,
+        system=replace(base.system, latency_max=1.0),
+        users=replace(users, energy_max=np.array([inf])),
+        tasks=replace(base.tasks, accuracy_min=np.zeros(3), server_raw_flop=base.tasks.server_flop),
+    )
+    corner = {
+        "latency": (users.power_max[0], 1.0),
+        "energy": (users.power_min[0], 1.0),
+        "accuracy": (users.power_max[0], 1.0),
+    }[limit]
+    raw = Actions(
+        np.array([0]), np.array([corner[0]]), users.frequency_min[:1], np.array([corner[1]])
+    )
+    outcome = evaluate(loose, raw)
+    far = 1e3 * loose.tasks.local_flop  # local and semantic modes are out of reach
+    tasks = replace(loose.tasks, local_flop=far, extract_flop=np.full(3, 1e12))
+    if limit == "latency":
+        bound = replace(
+            loose, tasks=tasks, system=replace(loose.system, latency_max=float(outcome.latency[0]))
+        )
+    elif limit == "energy":
+        bound = replace(loose, tasks=tasks, users=replace(users, energy_max=outcome.energy.copy()))
+    else:
+        least = np.zeros(3)
+        least[kind] = outcome.accuracy[0]
+        lower = np.minimum(loose.tasks.local_accuracy, outcome.accuracy[0] - 0.1)
+        bound = replace(
+            loose,
+            tasks=replace(tasks, accuracy_min=least, local_accuracy=lower),
+            system=replace(loose.system, latency_max=1e3),
+        )
+    result = solve(bound, "global")
+    assert result.status is Status.OPTIMAL
+    assert result.violations() == []
+    assert result.upper_bound - result.objective <= GAP
+    if limit != "accuracy":  # which several powers reach where the table is flat
+        assert result.actions.power[0] == corner[0]
+
+
+def test_extraction_of_a_semantic_task_stays_below_one():
+    """At extraction 1 semantic mode would be best, were it allowed: raw mode needs more bits."""
+    base = random_problem(np.random.default_rng(6), 1, 1)
+    tasks = replace(
+        base.tasks,
+        semantic_bits=base.tasks.bits * 0.1,
+        extract_flop=np.zeros(3),
+        accuracy_min=np.zeros(3),
+    )
+    problem = replace(
+        base,
+        tasks=tasks,
+        users=replace(base.users, extraction_min=np.array([0.3]), energy_max=np.array([inf])),
+        system=replace(base.system, slope_accuracy=50.0, compress_exponent=0.0, latency_max=1.0),
+    )
+    found = cell(problem, 0, 0, 1)
+    assert found["done"]
+    assert found["extraction"] < 1.0
+
+
+def test_time_limit_gives_a_valid_bound():
+    problem = random_problem(np.random.default_rng(7), 5, 5)
+    best = solve(problem, "global")
+    cut = solve(problem, "global", time_limit=1e-9)
+    assert cut.status is Status.LIMIT_REACHED
+    assert cut.details["stopped"] == "time limit"
+    assert cut.upper_bound >= best.objective
+    if cut.actions is not None:
+        assert cut.violations() == []
+        assert cut.objective <= best.upper_bound
+
+
+def test_interrupt_gives_the_best_so_far():
+    rng = np.random.default_rng(8)
+    problem = random_problem(rng, 120, 120)
+    problem = replace(
+        problem,
+        system=replace(
+            problem.system,
+            server_flop_per_cycle=800.0,
+            slope_latency=1e3,
+            slope_energy=300.0,
+            slope_accuracy=20.0,
+            latency_max=0.02,
+        ),
+        users=replace(problem.users, energy_max=np.full(120, inf)),
+        tasks=replace(problem.tasks, accuracy_min=np.zeros(3)),
+    )
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    result = solve(problem, "global", gap=1e-9)
+    timer.join()
+    assert result.status is Status.LIMIT_REACHED
+    assert result.details["stopped"] == "interrupted"
+    assert result.upper_bound < 120
+
+
+def test_infeasible_user_is_named_with_its_limits():
+    problem = random_problem(np.random.default_rng(9), 2, 2)
+    users = replace(problem.users, energy_max=np.array([inf, 1e-12]))
+    tasks = replace(problem.tasks, accuracy_min=np.zeros(3))
+    system = replace(problem.system, latency_max=1.0)
+    result = solve(replace(problem, users=users, tasks=tasks, system=system), "global")
+    assert result.status is Status.INFEASIBLE
+    assert set(result.infeasibility.users) == {1}
+    assert set(result.infeasibility.users[1].values()) == {("energy",)}
+
+
+def test_limits_that_fail_only_together_are_named_together():
+    """At low frequency a local task is late, at high frequency it takes too much energy."""
+    problem = random_problem(np.random.default_rng(10), 1, 1).without_channels()
+    users, flop = problem.users, float(problem.tasks.local_flop[problem.task[0]])
+    users = replace(users, frequency_min=np.array([0.5e9]), frequency_max=np.array([1e9]))
+    time = flop / (float(users.flop_per_cycle[0]) * np.array([0.5e9, 1e9]))
+    energy = 1e-26 * time * np.array([0.5e9, 1e9]) ** 3
+    problem = replace(
+        problem,
+        users=replace(users, energy_max=energy[:1] * 1.1),
+        system=replace(problem.system, latency_max=float(time[1]) * 1.1),
+        tasks=replace(problem.tasks, accuracy_min=np.zeros(3)),
+    )
+    result = solve(problem, "global")
+    assert result.infeasibility.users == {0: {"local": ("latency", "energy")}}
+
+
+def test_users_that_cannot_be_served_together_are_named():
+    """Two users whose local tasks fail, and one sub-channel."""
+    problem = random_problem(np.random.default_rng(11), 3, 1)
+    tasks = replace(problem.tasks, accuracy_min=np.zeros(3), local_flop=np.full(3, 5e6))
+    fast = np.array([1e9, 1e9, 1e7])
+    problem = replace(
+        problem,
+        tasks=tasks,
+        users=replace(problem.users, flop_per_cycle=fast * 1e-9, energy_max=np.full(3, inf)),
+        system=replace(problem.system, latency_max=0.05, server_flop_per_cycle=800.0),
+        gain=np.full((3, 1), 2.0),
+    )
+    problem = replace(
+        problem, users=replace(problem.users, flop_per_cycle=np.array([1e-3, 1e-3, 2.0]))
+    )
+    result = solve(problem.without_semantic(), "global")
+    assert result.status is Status.INFEASIBLE
+    assert result.infeasibility.joint == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "words"),
+    [
+        ({"objective": "min"}, {}, "qoe.objective"),
+        ({}, {"gap": 0.0}, "gap"),
+        ({}, {"gap": float("nan")}, "gap"),
+        ({}, {"time_limit": 0.0}, "time_limit"),
+        ({}, {"backend": "cuda"}, "backend"),
+    ],
+)
+def test_what_global_cannot_do_is_refused_by_name(change, options, words):
+    problem = replace(random_problem(np.random.default_rng(12), 1, 1), **change)
+    with pytest.raises(ValueError, match=words):
+        solve(problem, "global", **options)
+
+
+def test_a_limit_on_the_server_is_refused_by_name():
+    problem = random_problem(np.random.default_rng(12), 1, 1)
+    limited = replace(problem, system=replace(problem.system, server_energy_max=1.0))
+    with pytest.raises(ValueError, match="server_energy_max"):
+        solve(limited, "global")
