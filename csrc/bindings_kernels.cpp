@@ -212,6 +212,8 @@ void bind_kernels(py::module_& m) {
     m.def("instruction_set", [] { return std::string(kernels().name); });
     m.def("use_instruction_set", &use_instruction_set, py::arg("name"));
     m.def("threads_available", &lanes_available);
+    m.def("ceiling", &ceiling, py::arg("name"), py::arg("threads") = 0,
+          py::call_guard<py::gil_scoped_release>());
     m.def("elementary", &elementary, py::arg("name"), py::arg("x"), py::arg("y"), py::arg("out"));
 
     using A = const py::array&;

@@ -24,8 +24,8 @@
 #endif
 #define SEMOPT_NAME(isa) #isa
 #define SEMOPT_QUOTED(isa) SEMOPT_NAME(isa)
-#define SEMOPT_JOINED(isa) kernels_##isa
-#define SEMOPT_TABLE(isa) SEMOPT_JOINED(isa)
+#define SEMOPT_JOINED(table, isa) table##_##isa
+#define SEMOPT_TABLE(table, isa) SEMOPT_JOINED(table, isa)
 
 namespace semopt {
 namespace {
@@ -564,9 +564,11 @@ void elementary(int function, const R* x, const R* y, R* out, long long count) {
 
 }  // namespace
 
-extern const Kernels SEMOPT_TABLE(SEMOPT_ISA);
-const Kernels SEMOPT_TABLE(SEMOPT_ISA) = {
+extern const Ceilings SEMOPT_TABLE(ceilings, SEMOPT_ISA);
+extern const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA);
+const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA) = {
     SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>,  evaluate<float>, tabulate,    search_range,
-    elementary<double>,        elementary<float>, open_cell,       best_of_cell};
+    elementary<double>,        elementary<float>, open_cell,       best_of_cell,
+    &SEMOPT_TABLE(ceilings, SEMOPT_ISA)};
 
 }  // namespace semopt

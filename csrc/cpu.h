@@ -2,6 +2,7 @@
 // memory. Callers split the work over threads (dispatch.cpp); nothing here allocates.
 #pragma once
 
+#include "ceiling.h"
 #include "cell.h"
 #include "model.h"
 #include "space.h"
@@ -87,6 +88,7 @@ struct Kernels {
                               long long count);
     void (*open_cell)(const CellView&);  // fills what does not depend on the number of offloaders
     Choice (*best_of_cell)(const CellView&, Modes, double offloaders, double* scratch);
+    const Ceilings* ceilings;
 };
 
 }  // namespace semopt
