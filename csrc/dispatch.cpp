@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <tuple>
+#include <utility>
 
 #include "check.h"
 #include "pool.h"
@@ -222,13 +224,46 @@ SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offl
         }
 }
 
+void sort_scores(double* score, double* beside, long long count) {
+    if (!beside) return std::sort(score, score + count);
+    std::vector<std::pair<double, double>> both(count);
+    for (long long i = 0; i < count; ++i) both[i] = {score[i], beside[i]};
+    std::sort(both.begin(), both.end());
+    for (long long i = 0; i < count; ++i) std::tie(score[i], beside[i]) = both[i];
+}
+
+std::vector<double> bin_edges(int bins, double low, double high) {
+    const double per_unit = bins / (high - low);
+    // Doubles in rising order are integers in rising order, but for the sign.
+    constexpr uint64_t sign = uint64_t(1) << 63;
+    const auto number = [](uint64_t rank) {
+        return math::bit_cast<double>(rank & sign ? rank ^ sign : ~rank);
+    };
+    const auto rank = [](double x) {
+        const uint64_t bits = math::bit_cast<uint64_t>(x);
+        return bits & sign ? ~bits : bits ^ sign;
+    };
+    std::vector<double> edges;
+    for (int bin = 0; bins && bin <= bins; ++bin) {
+        const double infinity = std::numeric_limits<double>::infinity();
+        uint64_t below = rank(-infinity), reached = rank(infinity);
+        while (reached - below > 1) {  // rounding is monotone
+            const uint64_t middle = below + (reached - below) / 2;
+            const double exact = (number(middle) - low) * per_unit;
+            (bin < bins ? exact >= bin : exact > bin) ? reached = middle : below = middle;
+        }
+        edges.push_back(number(reached));  // the last bin holds its upper end
+    }
+    return edges;
+}
+
 namespace {
 
 // The memory of one thread's scan.
 struct ScanOwner {
     ScanOwner(const Search& search, long long tail)
         : best(search.keep),
-          histogram(4 * (search.bins + 1)),
+          histogram(search.bins),
           channel(search.space.users),
           digit(search.space.users),
           value(search.space.users),
@@ -240,10 +275,16 @@ struct ScanOwner {
           energy_merged(search.server_energy ? tail : 0),
           row(kTile),
           energy_row(kTile),
+          sorted(search.bins ? tail : 0),
+          sorted_energy(search.bins && search.server_energy ? tail : 0),
           scan{best.data(),
                0,
                0,
                histogram.data(),
+               nullptr,
+               sorted.data(),
+               sorted_energy.data(),
+               0,
                channel.data(),
                digit.data(),
                value.data(),
@@ -264,7 +305,7 @@ struct ScanOwner {
     std::vector<long long> size;
     std::vector<double> prefix, energy_prefix;
     std::vector<float> merged, energy_merged;
-    std::vector<double> row, energy_row;
+    std::vector<double> row, energy_row, sorted, sorted_energy;
     Scan scan;
 };
 
@@ -292,9 +333,7 @@ Answer search(const Search& search, long long first, long long last, int threads
         const Scan& scan = owner->scan;
         answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
         answer.above += scan.above;
-        for (int part = 0; part < 4; ++part)
-            for (int i = 0; i < search.bins; ++i)
-                answer.histogram[i] += scan.histogram[part * (search.bins + 1) + i];
+        for (int i = 0; i < search.bins; ++i) answer.histogram[i] += scan.histogram[i];
     }
     std::sort(answer.best.begin(), answer.best.end(), better);
     if (answer.best.size() > size_t(search.keep)) answer.best.resize(search.keep);

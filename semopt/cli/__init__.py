@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import backends, scenario, solve
+from . import backends, bench, scenario, solve
 
 app = typer.Typer(
     name="semopt",
@@ -18,7 +18,7 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
 app.command("backends")(backends.backends)
-app.command("backends")(backends.backends)
+app.command("bench")(bench.bench)
 app.add_typer(scenario.app, name="scenario")
 
 
