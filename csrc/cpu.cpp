@@ -36,7 +36,8 @@ constexpr double kInfinite = __builtin_inf();
 
 enum Mode { kLocally, kRaw, kSemantic, kModes };
 
-constexpr int kGroup = 512;
+constexpr int kGroup = 512, kLanes = 16;  // tasks scored together, a multiple of any vector
+constexpr int kRows = 4 * kGroup;         // rows sorted by mode together, so that groups are full
 
 template <class R>
 struct alignas(64) Group {
@@ -52,8 +53,16 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
     const Task<R> task = scene.tasks[kind];
     AccuracyTable<R> table = scene.tables[kind];
     if (kPadded) table.rows = table.columns = kAxis;
+    const int whole = (count + kLanes - 1) / kLanes * kLanes;  // no lane is left over
+    for (int i = count; i < whole; ++i) {
+        group.gain[i] = group.gain[0];
+        group.offloaders[i] = group.offloaders[0];
+        group.power[i] = group.power[0];
+        group.frequency[i] = group.frequency[0];
+        group.extraction[i] = group.extraction[0];
+    }
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {  // the tables are none of the group's arrays
+    for (int i = 0; i < whole; ++i) {  // the tables are none of the group's arrays
         const Outcome<R> outcome =
             kMode == kLocally ? execute_locally(system, user, task, group.frequency[i])
                               : offload_in_mode<kMode == kRaw, kPadded>(
@@ -64,7 +73,7 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
         group.accuracy[i] = outcome.accuracy;
         group.qoe[i] = outcome.qoe;
     }
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < whole; ++i)
         group.violations[i] = violations(
             system, user, task,
             Outcome<R>{group.latency[i], group.energy[i], group.accuracy[i], group.qoe[i]});
@@ -112,10 +121,10 @@ template <class R>
 void evaluate(const Batch<R>& batch, long long first, long long last) {
     const int users = batch.scene.user_count;
     Group<R> group;
-    R offloaders[kGroup];
-    int row[kModes][kGroup];
-    for (long long tile = first; tile < last; tile += kGroup) {
-        const int rows = int(math::min<long long>(kGroup, last - tile));
+    R offloaders[kRows];
+    int row[kModes][kRows];
+    for (long long tile = first; tile < last; tile += kRows) {
+        const int rows = int(math::min<long long>(kRows, last - tile));
         for (int b = 0; b < rows; ++b) {
             int count = 0;
             for (int n = 0; n < users; ++n) count += batch.channel[(tile + b) * users + n] >= 0;
@@ -134,9 +143,9 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
                     count[mode] += one >= 0 || batch.task[e] == kind;
                 }
                 for (int mode = 0; mode < kModes; ++mode)
-                    if (count[mode])
-                        score_rows(batch, tile, n, kind, Mode(mode), row[mode], count[mode],
-                                   offloaders, group);
+                    for (int at = 0; at < count[mode]; at += kGroup)
+                        score_rows(batch, tile, n, kind, Mode(mode), row[mode] + at,
+                                   math::min(kGroup, count[mode] - at), offloaders, group);
             }
         }
     }
