@@ -157,6 +157,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
     const auto values = lists(value, space, "value");
     const auto energies = server_energy.empty() ? std::vector<const double*>{}
                                                 : lists(server_energy, space, "server_energy");
+    const std::vector<double> edges = bin_edges(bins, low, high);
     const Search search = {space,
                            values.data(),
                            energies.empty() ? nullptr : energies.data(),
@@ -166,8 +167,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
                            above.has_value(),
                            above.value_or(0),
                            bins,
-                           low,
-                           bins / (high - low),
+                           edges.data(),
                            slack,
                            energy_slack};
     Answer answer;
@@ -212,6 +212,8 @@ void bind_kernels(py::module_& m) {
     m.def("instruction_set", [] { return std::string(kernels().name); });
     m.def("use_instruction_set", &use_instruction_set, py::arg("name"));
     m.def("threads_available", &lanes_available);
+    m.def("ceiling", &ceiling, py::arg("name"), py::arg("threads") = 0,
+          py::call_guard<py::gil_scoped_release>());
     m.def("elementary", &elementary, py::arg("name"), py::arg("x"), py::arg("y"), py::arg("out"));
 
     using A = const py::array&;

@@ -24,8 +24,8 @@
 #endif
 #define SEMOPT_NAME(isa) #isa
 #define SEMOPT_QUOTED(isa) SEMOPT_NAME(isa)
-#define SEMOPT_JOINED(isa) kernels_##isa
-#define SEMOPT_TABLE(isa) SEMOPT_JOINED(isa)
+#define SEMOPT_JOINED(table, isa) table##_##isa
+#define SEMOPT_TABLE(table, isa) SEMOPT_JOINED(table, isa)
 
 namespace semopt {
 namespace {
@@ -36,7 +36,8 @@ constexpr double kInfinite = __builtin_inf();
 
 enum Mode { kLocally, kRaw, kSemantic, kModes };
 
-constexpr int kGroup = 512;
+constexpr int kGroup = 512, kLanes = 16;  // tasks scored together, a multiple of any vector
+constexpr int kRows = 4 * kGroup;         // rows sorted by mode together, so that groups are full
 
 template <class R>
 struct alignas(64) Group {
@@ -52,8 +53,16 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
     const Task<R> task = scene.tasks[kind];
     AccuracyTable<R> table = scene.tables[kind];
     if (kPadded) table.rows = table.columns = kAxis;
+    const int whole = (count + kLanes - 1) / kLanes * kLanes;  // no lane is left over
+    for (int i = count; i < whole; ++i) {
+        group.gain[i] = group.gain[0];
+        group.offloaders[i] = group.offloaders[0];
+        group.power[i] = group.power[0];
+        group.frequency[i] = group.frequency[0];
+        group.extraction[i] = group.extraction[0];
+    }
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {  // the tables are none of the group's arrays
+    for (int i = 0; i < whole; ++i) {  // the tables are none of the group's arrays
         const Outcome<R> outcome =
             kMode == kLocally ? execute_locally(system, user, task, group.frequency[i])
                               : offload_in_mode<kMode == kRaw, kPadded>(
@@ -64,7 +73,7 @@ void score(const Scene<R>& scene, int n, int kind, Group<R>& group, int count) {
         group.accuracy[i] = outcome.accuracy;
         group.qoe[i] = outcome.qoe;
     }
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < whole; ++i)
         group.violations[i] = violations(
             system, user, task,
             Outcome<R>{group.latency[i], group.energy[i], group.accuracy[i], group.qoe[i]});
@@ -112,10 +121,10 @@ template <class R>
 void evaluate(const Batch<R>& batch, long long first, long long last) {
     const int users = batch.scene.user_count;
     Group<R> group;
-    R offloaders[kGroup];
-    int row[kModes][kGroup];
-    for (long long tile = first; tile < last; tile += kGroup) {
-        const int rows = int(math::min<long long>(kGroup, last - tile));
+    R offloaders[kRows];
+    int row[kModes][kRows];
+    for (long long tile = first; tile < last; tile += kRows) {
+        const int rows = int(math::min<long long>(kRows, last - tile));
         for (int b = 0; b < rows; ++b) {
             int count = 0;
             for (int n = 0; n < users; ++n) count += batch.channel[(tile + b) * users + n] >= 0;
@@ -134,9 +143,9 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
                     count[mode] += one >= 0 || batch.task[e] == kind;
                 }
                 for (int mode = 0; mode < kModes; ++mode)
-                    if (count[mode])
-                        score_rows(batch, tile, n, kind, Mode(mode), row[mode], count[mode],
-                                   offloaders, group);
+                    for (int at = 0; at < count[mode]; at += kGroup)
+                        score_rows(batch, tile, n, kind, Mode(mode), row[mode] + at,
+                                   math::min(kGroup, count[mode] - at), offloaders, group);
             }
         }
     }
@@ -328,6 +337,12 @@ class Pattern {
             tail_size *= scan_.size[--split];
     }
 
+    // Leaves the last user alone in the tail.
+    void split_last() {
+        split = search_.space.users - 1;
+        tail_size = scan_.size[split];
+    }
+
     // The tail in single precision.
     void merge() {
         for (long long at = 0; at < tail_size; at += kTile) {
@@ -409,7 +424,7 @@ class Pattern {
     Scan& scan_;
 };
 
-enum Purpose { kKeep = 1, kCountAbove = 2, kHistogram = 4 };
+enum Purpose { kKeep = 1, kCountAbove = 2 };
 
 // Scores a stretch in double precision and takes from it what `purposes` ask for.
 void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, double before,
@@ -436,20 +451,97 @@ void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, 
             for (int i = 0; i < count; ++i) above += row[i] > search.above;
             scan.above += above;
         }
-        if (purposes & kHistogram) {
-            int bin[kTile];
-            for (int i = 0; i < count; ++i) {
-                const double exact = (row[i] - search.low) * search.per_unit;
-                const bool inside = exact >= 0 && exact <= search.bins;
-                // The last bin holds its upper end; one more takes what lies outside.
-                const int within = math::min(int(inside ? exact : 0), search.bins - 1);
-                bin[i] = inside ? within : search.bins;
-            }
-            // Neighbours often share a bin: four histograms, so that no count waits for another.
-            const int stride = search.bins + 1;
-            for (int i = 0; i < count; ++i) ++scan.histogram[(i & 3) * stride + bin[i]];
-        }
     }
+}
+
+// ---- histogram: every score compared with the edges that it may have crossed ----
+//
+// Order within a tail changes no count, so the last user's list is sorted: the scores of a block of
+// neighbours on one head then lie in a few bins, and one addition and a comparison with each edge
+// between the first and the last of them count the block. Rounded addition is monotone, so the
+// edges outside need no comparison, and all scores are those of the definition to the last bit.
+
+constexpr int kBlock = 128;
+
+// The bin of a score, -1 below the first and `bins` above the last.
+int bin_of(const Search& search, double score) {
+    int low = 0, high = search.bins + 1;  // edges [0, low) are at most the score, [high, ..) above
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (score >= search.edges[middle])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low - 1;
+}
+
+template <bool kFairest, bool kLimited>
+long long count_from(double edge, double head, const double* tail, double head_energy,
+                     const double* tail_energy, double energy_max, int count) {
+    long long above = 0;
+#pragma omp simd reduction(+ : above)
+    for (int j = 0; j < count; ++j) {
+        const bool over = join<kFairest>(head, tail[j]) >= edge;
+        const bool cheap = !kLimited || head_energy + tail_energy[j] <= energy_max;
+        above += (over & cheap) ? 1 : 0;
+    }
+    return above;
+}
+
+template <bool kFairest, bool kLimited>
+void count_bins(const Search& search, Scan& scan, double head, double head_energy,
+                const double* tail, const double* tail_energy, long long size) {
+    int next = bin_of(search, join<kFairest>(head, tail[0]));
+    for (long long at = 0; at < size; at += kBlock) {
+        const int count = int(math::min<long long>(kBlock, size - at));
+        const auto from = [&](double edge) {
+            return count_from<kFairest, kLimited>(edge, head, tail + at, head_energy,
+                                                  kLimited ? tail_energy + at : nullptr,
+                                                  search.server_energy_max, count);
+        };
+        const double last = join<kFairest>(head, tail[at + count - 1]);
+        int bin = next;
+        long long left = from(bin < 0 ? -kInfinite : search.edges[bin]);
+        while (bin < search.bins && last >= search.edges[bin + 1]) {
+            const long long beyond = from(search.edges[bin + 1]);
+            if (bin >= 0) scan.histogram[bin] += left - beyond;
+            left = beyond;
+            ++bin;
+        }
+        if (bin >= 0 && bin < search.bins) scan.histogram[bin] += left;
+        next = bin;
+    }
+}
+
+// Heads are all users but the last, whole lists of whom are sorted once.
+void count_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
+                 long long last, long long at, long long end) {
+    if (first >= last || at >= end) return;
+    const int user = search.space.users - 1;
+    const double* tail = scan.value[user];
+    const long long size = scan.size[user];
+    const bool whole = at == 0 && end == size, limited = search.server_energy != nullptr;
+    if (!whole || scan.sorted_list != tail) {
+        scan.sorted_count = 0;
+        for (long long i = at; i < end; ++i) {
+            if (tail[i] == -kInfinite) continue;
+            scan.sorted[scan.sorted_count] = tail[i];
+            if (limited) scan.sorted_energy[scan.sorted_count] = scan.energy[user][i];
+            ++scan.sorted_count;
+        }
+        sort_scores(scan.sorted, limited ? scan.sorted_energy : nullptr, scan.sorted_count);
+        scan.sorted_list = whole ? tail : nullptr;
+    }
+    if (!scan.sorted_count) return;
+    const auto count = search.fairest ? limited ? count_bins<true, true> : count_bins<true, false>
+                       : limited      ? count_bins<false, true>
+                                      : count_bins<false, false>;
+    pattern.go_to(first);
+    for (long long head = first; head < last; ++head, pattern.next_head())
+        if (pattern.head() > -kInfinite)
+            count(search, scan, pattern.head(), pattern.head_energy(), scan.sorted,
+                  scan.sorted_energy, scan.sorted_count);
 }
 
 constexpr int kHeads = 64;  // that pass over a tile of the tail while it is in the L1 cache
@@ -513,7 +605,19 @@ void settle_heads(const Search& search, Scan& scan, Pattern& pattern, long long 
     pattern.go_to(first);
     for (long long head = first; head < last; ++head, pattern.next_head())
         settle(search, scan, pattern, head, pattern.head(), pattern.head_energy(), at, end,
-               kKeep | (search.count ? kCountAbove : 0) | (search.bins ? kHistogram : 0));
+               kKeep | (search.count ? kCountAbove : 0));
+}
+
+// Calls work(first head, last head, first of the tail, end of the tail) on the parts of a range of
+// a pattern: the end of a head, whole heads, the start of a head.
+template <class Work>
+void split_range(long long from, long long to, long long tail, Work work) {
+    const long long head = from / tail, end = to / tail;
+    if (head == end) return work(head, head + 1, from % tail, to % tail);
+    const long long whole = head + (from % tail != 0);
+    work(head, whole, from % tail, tail);
+    work(whole, end, 0, tail);
+    work(end, end + 1, 0, to % tail);
 }
 
 void search_range(const Search& search, long long first, long long last, Scan& scan) {
@@ -522,19 +626,19 @@ void search_range(const Search& search, long long first, long long last, Scan& s
         pattern.find(first);
         const long long from = first - pattern.start;
         const long long to = math::min(last - pattern.start, pattern.size);
-        const long long tail = pattern.tail_size, head = from / tail, end = to / tail;
-        if (head == end) {
-            settle_heads(search, scan, pattern, head, head + 1, from % tail, to % tail);
-        } else {
-            const long long whole = head + (from % tail != 0);
-            settle_heads(search, scan, pattern, head, whole, from % tail, tail);
-            if (search.bins || end - whole < 4) {
-                settle_heads(search, scan, pattern, whole, end, 0, tail);
-            } else {
-                pattern.merge();
-                scan_heads(search, scan, pattern, whole, end);
-            }
-            settle_heads(search, scan, pattern, end, end + 1, 0, to % tail);
+        split_range(from, to, pattern.tail_size,
+                    [&](long long head, long long end, long long at, long long stop) {
+                        if (at > 0 || stop < pattern.tail_size || end - head < 4)
+                            return settle_heads(search, scan, pattern, head, end, at, stop);
+                        pattern.merge();
+                        scan_heads(search, scan, pattern, head, end);
+                    });
+        if (search.bins) {
+            pattern.split_last();
+            split_range(from, to, pattern.tail_size,
+                        [&](long long head, long long end, long long at, long long stop) {
+                            count_heads(search, scan, pattern, head, end, at, stop);
+                        });
         }
         first = pattern.start + to;
     }
@@ -564,9 +668,17 @@ void elementary(int function, const R* x, const R* y, R* out, long long count) {
 
 }  // namespace
 
-extern const Kernels SEMOPT_TABLE(SEMOPT_ISA);
-const Kernels SEMOPT_TABLE(SEMOPT_ISA) = {
-    SEMOPT_QUOTED(SEMOPT_ISA), evaluate<double>,  evaluate<float>, tabulate,    search_range,
-    elementary<double>,        elementary<float>, open_cell,       best_of_cell};
+extern const Ceilings SEMOPT_TABLE(ceilings, SEMOPT_ISA);
+extern const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA);
+const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA) = {SEMOPT_QUOTED(SEMOPT_ISA),
+                                                   evaluate<double>,
+                                                   evaluate<float>,
+                                                   tabulate,
+                                                   search_range,
+                                                   elementary<double>,
+                                                   elementary<float>,
+                                                   open_cell,
+                                                   best_of_cell,
+                                                   &SEMOPT_TABLE(ceilings, SEMOPT_ISA)};
 
 }  // namespace semopt

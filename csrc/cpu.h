@@ -2,6 +2,7 @@
 // memory. Callers split the work over threads (dispatch.cpp); nothing here allocates.
 #pragma once
 
+#include "ceiling.h"
 #include "cell.h"
 #include "model.h"
 #include "space.h"
@@ -53,8 +54,8 @@ struct Search {
     int keep;      // how many of the best to keep, at least 1
     bool count;    // count those strictly above `above`
     double above;
-    int bins;  // of a histogram over [low, low + bins / per_unit); 0: none
-    double low, per_unit;
+    int bins;             // of a histogram; 0: none
+    const double* edges;  // (bins + 1) the least score of each bin, and of none after the last
     double slack, energy_slack;  // largest error of the single-precision scan
 };
 
@@ -63,7 +64,10 @@ struct Scan {
     Scored* best;  // (keep), heap with the worst on top
     int kept;
     long long above;
-    long long* histogram;            // (4, bins + 1), to be summed; the last of each is not a bin
+    long long* histogram;            // (bins)
+    const double* sorted_list;       // the list of the last user that `sorted` holds, or null
+    double *sorted, *sorted_energy;  // its feasible scores, rising; null without a histogram
+    long long sorted_count;
     int *channel, *digit;            // (N)
     const double **value, **energy;  // (N) lists of the current pattern
     long long* size;                 // (N)
@@ -71,6 +75,10 @@ struct Scan {
     float *tail, *energy_tail;       // (tail_limit)
     double *row, *energy_row;        // (kTile)
 };
+
+// Sorts scores (count) and what belongs to each (or null) by score; outside the objects that are
+// compiled for one instruction set, which must not share the library's templates.
+void sort_scores(double* score, double* beside, long long count);
 
 constexpr int kTile = 4096;       // scores a pass over the heads reads: L1 cache
 constexpr int kMerged = 1 << 15;  // largest list merged from several users'
@@ -87,6 +95,7 @@ struct Kernels {
                               long long count);
     void (*open_cell)(const CellView&);  // fills what does not depend on the number of offloaders
     Choice (*best_of_cell)(const CellView&, Modes, double offloaders, double* scratch);
+    const Ceilings* ceilings;
 };
 
 }  // namespace semopt

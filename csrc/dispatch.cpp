@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <tuple>
+#include <utility>
 
 #include "check.h"
 #include "pool.h"
@@ -69,6 +73,38 @@ const Kernels& kernels() {
 }
 
 void use_instruction_set(const std::string& name) { chosen = named(name); }
+
+double ceiling(const std::string& name, int threads) {
+    using Clock = std::chrono::steady_clock;
+    constexpr long long kRounds = 1 << 22, kCopied = 1 << 26;
+    constexpr int kTries = 5;
+    const Ceilings& all = *kernels().ceilings;
+    const bool copy = name == "copy";
+    const auto spin = name == "fma"          ? all.multiply_add
+                      : name == "fma_single" ? all.multiply_add_single
+                      : name == "add_max"    ? all.add_max
+                                             : nullptr;
+    require(copy || spin, "name", "fma, fma_single, add_max or copy is expected");
+    const int lanes = threads > 0 ? threads : lanes_available();
+    const double lane_bytes = name == "fma" ? sizeof(double) : sizeof(float);
+    const double amount = copy ? 2.0 * kCopied : 2.0 * kRounds * all.bytes / lane_bytes;
+    std::vector<std::vector<char>> memory(lanes);
+    for (auto& own : memory) own.resize(copy ? 2 * kCopied : 0);
+    std::vector<double> kept(lanes);
+    double best = 0;
+    for (int i = 0; i < kTries; ++i) {
+        const auto start = Clock::now();
+        parallel(lanes, lanes, [&](long long task, int) {
+            if (copy)
+                std::memcpy(memory[task].data() + kCopied, memory[task].data(), kCopied);
+            else
+                kept[task] = spin(kRounds, 0.5, 0.25);
+        });
+        const std::chrono::duration<double> seconds = Clock::now() - start;
+        best = std::max(best, lanes * amount / seconds.count());
+    }
+    return best;
+}
 
 // ---- scenes ----
 
@@ -188,13 +224,46 @@ SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offl
         }
 }
 
+void sort_scores(double* score, double* beside, long long count) {
+    if (!beside) return std::sort(score, score + count);
+    std::vector<std::pair<double, double>> both(count);
+    for (long long i = 0; i < count; ++i) both[i] = {score[i], beside[i]};
+    std::sort(both.begin(), both.end());
+    for (long long i = 0; i < count; ++i) std::tie(score[i], beside[i]) = both[i];
+}
+
+std::vector<double> bin_edges(int bins, double low, double high) {
+    const double per_unit = bins / (high - low);
+    // Doubles in rising order are integers in rising order, but for the sign.
+    constexpr uint64_t sign = uint64_t(1) << 63;
+    const auto number = [](uint64_t rank) {
+        return math::bit_cast<double>(rank & sign ? rank ^ sign : ~rank);
+    };
+    const auto rank = [](double x) {
+        const uint64_t bits = math::bit_cast<uint64_t>(x);
+        return bits & sign ? ~bits : bits ^ sign;
+    };
+    std::vector<double> edges;
+    for (int bin = 0; bins && bin <= bins; ++bin) {
+        const double infinity = std::numeric_limits<double>::infinity();
+        uint64_t below = rank(-infinity), reached = rank(infinity);
+        while (reached - below > 1) {  // rounding is monotone
+            const uint64_t middle = below + (reached - below) / 2;
+            const double exact = (number(middle) - low) * per_unit;
+            (bin < bins ? exact >= bin : exact > bin) ? reached = middle : below = middle;
+        }
+        edges.push_back(number(reached));  // the last bin holds its upper end
+    }
+    return edges;
+}
+
 namespace {
 
 // The memory of one thread's scan.
 struct ScanOwner {
     ScanOwner(const Search& search, long long tail)
         : best(search.keep),
-          histogram(4 * (search.bins + 1)),
+          histogram(search.bins),
           channel(search.space.users),
           digit(search.space.users),
           value(search.space.users),
@@ -206,10 +275,16 @@ struct ScanOwner {
           energy_merged(search.server_energy ? tail : 0),
           row(kTile),
           energy_row(kTile),
+          sorted(search.bins ? tail : 0),
+          sorted_energy(search.bins && search.server_energy ? tail : 0),
           scan{best.data(),
                0,
                0,
                histogram.data(),
+               nullptr,
+               sorted.data(),
+               sorted_energy.data(),
+               0,
                channel.data(),
                digit.data(),
                value.data(),
@@ -230,7 +305,7 @@ struct ScanOwner {
     std::vector<long long> size;
     std::vector<double> prefix, energy_prefix;
     std::vector<float> merged, energy_merged;
-    std::vector<double> row, energy_row;
+    std::vector<double> row, energy_row, sorted, sorted_energy;
     Scan scan;
 };
 
@@ -258,9 +333,7 @@ Answer search(const Search& search, long long first, long long last, int threads
         const Scan& scan = owner->scan;
         answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
         answer.above += scan.above;
-        for (int part = 0; part < 4; ++part)
-            for (int i = 0; i < search.bins; ++i)
-                answer.histogram[i] += scan.histogram[part * (search.bins + 1) + i];
+        for (int i = 0; i < search.bins; ++i) answer.histogram[i] += scan.histogram[i];
     }
     std::sort(answer.best.begin(), answer.best.end(), better);
     if (answer.best.size() > size_t(search.keep)) answer.best.resize(search.keep);

@@ -69,6 +69,10 @@ struct Answer {
     std::vector<long long> histogram;
 };
 
+// The least score of each of `bins` equal bins over [low, high], and the least beyond them, so that
+// bin floor((score - low) bins / (high - low)), as rounded, is found by comparisons alone.
+std::vector<double> bin_edges(int bins, double low, double high);
+
 Answer search(const Search& search, long long first, long long last, int threads);
 
 }  // namespace semopt

@@ -104,15 +104,16 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
 
 // The points of a padded axis: shorter ones may end in infinity, their table in its last value,
 // which changes no result. Loops over lanes then need no inner loop of unknown length.
-constexpr int kAxis = 8;
+constexpr int kAxis = 16;
 
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
 template <bool kPadded, class R>
 SEMOPT_HD int axis_cell(const R* axis, int points, R x) {
-    static_assert(kAxis == 8, "one comparison for each inner point");
+    static_assert(kAxis == 16, "one comparison for each inner point");
     if (kPadded)
         return (x >= axis[1]) + (x >= axis[2]) + (x >= axis[3]) + (x >= axis[4]) + (x >= axis[5]) +
-               (x >= axis[6]);
+               (x >= axis[6]) + (x >= axis[7]) + (x >= axis[8]) + (x >= axis[9]) + (x >= axis[10]) +
+               (x >= axis[11]) + (x >= axis[12]) + (x >= axis[13]) + (x >= axis[14]);
     int cell = 0;
     for (int i = 1; i < points - 1; ++i) cell += x >= axis[i];
     return cell;

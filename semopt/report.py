@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .backends import decode
+from .model import Actions
 from .result import Result, Status
 from .solvers import solve
 from .solvers.explanation import Alternative, mode_of
@@ -82,6 +84,59 @@ def print_result(result: Result, name: str) -> None:
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         highlight=False,
     )
+    print_details(result)
+
+
+BAR = 40  # characters of the longest bar of a histogram
+
+
+def print_details(result: Result) -> None:
+    """Print what an exhaustive search was asked for besides the best joint action."""
+    console, details = Console(), result.details
+    if "above" in details:
+        share = details["above"] / max(details["examined"], 1)
+        console.print(
+            f"{count(details['above'])} joint actions score above the value given "
+            f"({share:.3%} of {count(details['examined'])} examined).",
+            highlight=False,
+        )
+    if "best" in details:
+        table = slim_table("The best joint actions")
+        table.add_column("rank", justify="right")
+        table.add_column("QoE", justify="right")
+        table.add_column("users 0, 1, ...: mode, channel, mW, GHz, extraction", overflow="fold")
+        for rank, entry in enumerate(details["best"], 1):
+            decision = decode(result.problem, entry["index"])
+            table.add_row(str(rank), f"{entry['objective']:.6f}", shorthand(decision))
+        console.print(table)
+    if "histogram" in details:
+        low, high, counts = (details["histogram"][name] for name in ("low", "high", "counts"))
+        table = slim_table("Feasible joint actions by QoE")
+        table.add_column("from", justify="right")
+        table.add_column("count", justify="right")
+        table.add_column("")
+        most = max(*counts, 1)
+        for place, number in enumerate(counts):
+            bar = "█" * -(-number * BAR // most)
+            start = low + (high - low) * place / len(counts)
+            table.add_row(f"{start:.4g}", count(number), bar)
+        console.print(table)
+
+
+def shorthand(actions: Actions) -> str:
+    """Return a joint action in few characters."""
+    words = []
+    for n, channel in enumerate(actions.channel):
+        mode, power = mode_of(actions, n), f"{actions.power[n] * 1e3:.3g}"
+        clock, extraction = f"{actions.frequency[n] * 1e-9:.3g}", f"{actions.extraction[n]:.3g}"
+        words.append(
+            {
+                "local": f"local {clock}",
+                "raw": f"raw {channel} {power}",
+                "semantic": f"semantic {channel} {power} {clock} {extraction}",
+            }[mode]
+        )
+    return "; ".join(words)
 
 
 def print_prices(result: Result) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from semopt import Scenario, Status
+from semopt.backends import Found
 from semopt.cli import app
+from semopt.report import print_result
+from semopt.result import Result
 from tolerances import CASES
 
 HEAVY = {"torch", "scipy", "numba", "cvxpy", "matplotlib", "transformers", "pandas", "cupy"}
@@ -80,9 +84,43 @@ def test_explain_says_what_alternatives_cost():
     assert "0.1034" in out.output  # raw to local: the own change and the loss of the slot agree
 
 
+def test_exhaustive_lists_ranks_and_counts():
+    asked = ["solve", "tiny", "--method", "exhaustive", "--best", "3", "--histogram", "8"]
+    out = run(*asked, "--above", "1.5")
+    assert out.exit_code == 0
+    assert max(len(line) for line in out.output.splitlines()) <= 80
+    assert "1 joint actions score above the value given" in out.output
+    assert "1.503385 raw 1 10; semantic 0 10 1 0.5" in out.output
+    details = json.loads(run(*asked, "--json", "-").output)["details"]
+    assert details["best"][0]["objective"] == pytest.approx(1.503385, abs=1e-6)
+    counts = details["histogram"]["counts"]
+    assert sum(counts[6:]) == sum(entry["objective"] >= 1.5 for entry in details["best"])
+
+
+def test_a_stopped_search_without_a_decision_is_reported(capsys):
+    problem = Scenario.load("tiny").problem()
+    print_result(Result(problem, "exhaustive", "cpu", Status.LIMIT_REACHED, upper_bound=2.0), "t")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "No decision was found; proven upper bound 2.000000." in shown
+
+
+def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Found, "merged", interrupt)
+    file = tmp_path / "search.json"
+    out = run("solve", "--method", "exhaustive", "--checkpoint", str(file))
+    assert out.exit_code == 0
+    assert "limit_reached" in out.output
+    assert json.loads(file.read_text())["next"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["solve", "--best", "3"], ["query", "exact"]),
+        (["bench", "nothing"], ["nothing", "search"]),
         (["solve", "papr"], ["paper"]),
         (["solve", "--method", "best"], ["best", "exact"]),
         (["solve", "--backend", "tpu"], ["backend", "tpu"]),

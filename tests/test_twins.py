@@ -115,7 +115,7 @@ def slope_error(problem, outcome, name):
     return float(sum(np.minimum(steepest, 1e3)))
 
 
-@pytest.mark.parametrize("points", [2, 8, 9, 40])
+@pytest.mark.parametrize("points", [2, 8, 16, 17, 40])
 def test_accuracy_tables_of_any_length(points, instruction_set):
     rng = np.random.default_rng(points)
     problem = random_problem(rng, 3, 3)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, scenario, solve, verify
+from . import backends, bench, scenario, solve, verify
 
 app = typer.Typer(
     name="semopt",
@@ -22,6 +22,7 @@ app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
 app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
+app.command("bench")(bench.bench)
 app.add_typer(scenario.app, name="scenario")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..backends import Query
     from ..problem import Problem
     from ..result import Result
     from ..scenario import Scenario
@@ -48,6 +49,16 @@ def solve(
         str | None,
         typer.Option(help="exhaustive: file that a stopped search leaves and is taken up from."),
     ] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, help="exhaustive: list so many of the best joint actions.")
+    ] = None,
+    above: Annotated[
+        float | None,
+        typer.Option(help="exhaustive: count joint actions that score above this, a rank."),
+    ] = None,
+    histogram: Annotated[
+        int | None, typer.Option(min=1, metavar="BINS", help="exhaustive: count scores by bin.")
+    ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
     ] = None,
@@ -84,12 +95,16 @@ def solve(
         "certificate": certificate,
         "checkpoint": checkpoint,
     }
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if slots > 1:
         if explain:
             raise ValueError("--explain: one slot is explained at a time, --slots is above 1")
+        if best or histogram or above is not None:
+            raise ValueError("--best, --above, --histogram: of one slot, --slots is above 1")
         return solve_many(loaded, method, slots, seed or 0, json, options)
     problem = one_slot(loaded, seed)
+    if best or histogram or above is not None:
+        options["query"] = query(problem, best, above, histogram)
     if ladder:
         return climb(problem, loaded.name, json)
     if "progress" in find(method)[1]:
@@ -133,6 +148,14 @@ def explain(
         print_infeasible(result)
     else:
         print_alternatives(result, range(len(result.actions.channel)) if user is None else [user])
+
+
+def query(problem: Problem, best: int | None, above: float | None, bins: int | None) -> Query:
+    """Return what an exhaustive search is asked for besides the best joint action."""
+    from ..backends import Query
+
+    high = 1.0 if problem.objective == "min" else float(len(problem.task))
+    return Query(keep=best or 1, above=above, bins=bins or 0, high=high)
 
 
 def one_slot(scenario: Scenario, seed: int | None) -> Problem:

@@ -1,0 +1,67 @@
+"""What every suite reports of a benchmark: a rate, its ratio to a peer, its share of a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from time import perf_counter
+from typing import Any
+
+from semopt import _core
+
+
+@cache
+def ceiling(kind: str) -> float:
+    """Return what this machine reaches at most: operations a second, or bytes for `copy`."""
+    return _core.ceiling(kind)
+
+
+def seconds_of(function: Callable[[], Any], rounds: int = 3) -> float:
+    """Return the shortest time of a peer, once it is warm."""
+    times = []
+    for _ in range(rounds):
+        start = perf_counter()
+        function()
+        times.append(perf_counter() - start)
+    return min(times)
+
+
+def report(
+    benchmark: Any,
+    suite: str,
+    name: str,
+    function: Callable[[], Any],
+    amount: float,
+    unit: str,
+    reference: str,
+    reference_rate: float,
+    *,
+    kind: str,
+    operations: float,
+    read: float,
+    rounds: int = 5,
+) -> None:
+    """Time a function, whose result was checked, and state how it compares.
+
+    Parameters
+    ----------
+    amount : units of work in a call
+    reference_rate : units a second of the peer, measured in this run
+    kind : the ceiling that `operations` are held against, a name of `_core.ceiling`
+    operations : arithmetic operations that a unit needs
+    read : bytes that a unit needs to move between memory and cores
+    """
+    benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
+    rate = amount / benchmark.stats.stats.min
+    benchmark.extra_info |= {
+        "suite": suite,
+        "name": name,
+        "value": rate,
+        "unit": unit,
+        "reference": reference,
+        "ratio": rate / reference_rate,
+        "ceiling": f"{kind}, {ceiling(kind):.3g} operations/s",
+        "ceiling_fraction": rate * operations / ceiling(kind),
+        "operations": operations,
+        "bytes": read,
+    }

@@ -1,0 +1,160 @@
+"""`semopt bench`: the suites of bench/, run through pytest-benchmark, as one table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def bench(
+    suites: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SUITE]...", help="evaluate, search, exact, channel; all if none."),
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Show the change since a saved run.")
+    ] = None,
+) -> None:
+    """Measure this machine: rates, ratios to named references and shares of its ceilings.
+
+    Every result is checked before it is timed. Run it while nothing else computes.
+    """
+    from ..files import write_json
+
+    earlier = load(compare) if compare else {}
+    document = {"schema": 1, **run(chosen(suites or []))}
+    if json:
+        write_json(json, document)
+    if json != "-":
+        show(document, earlier)
+
+
+def folder() -> Path:
+    """Return the folder of the suites: a checkout's own, else the one beside the package."""
+    package = Path(__file__).parents[1]
+    for place in (Path.cwd() / "bench", package.parent / "bench", package / "bench"):
+        if (place / "test_search.py").is_file():
+            return place
+    raise ValueError("bench: the folder of suites is not there: run it in a checkout of semopt")
+
+
+def chosen(names: list[str]) -> list[Path]:
+    """Return the files of the suites by name, all if there is none."""
+    known = {path.stem.removeprefix("test_"): path for path in sorted(folder().glob("test_*.py"))}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"SUITE: {name!r} is not one of {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def run(files: list[Path]) -> dict[str, Any]:
+    """Run suites in a process of their own; return the machine and their figures."""
+    from importlib.util import find_spec
+
+    if find_spec("pytest_benchmark") is None:
+        raise ValueError("bench: pytest-benchmark is not installed: pip install pytest-benchmark")
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "figures.json"
+        command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["-o", "addopts=", "-c", "/dev/null", f"--rootdir={files[0].parent}"]
+        command += ["--benchmark-only", f"--benchmark-json={out}", *map(str, files)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not out.exists():
+            raise ValueError(f"bench: a suite failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        saved = json.loads(out.read_text())
+    return {"machine": machine(saved), "results": [row(entry) for entry in saved["benchmarks"]]}
+
+
+def machine(saved: dict[str, Any]) -> dict[str, Any]:
+    """Return what a figure depends on besides the code."""
+    from .._core import instruction_set, threads_available
+
+    about, cpu = saved["machine_info"], saved["machine_info"].get("cpu", {})
+    return {
+        "cpu": cpu.get("brand_raw", about["machine"]),
+        "threads": threads_available(),
+        "instruction_set": instruction_set(),
+        "system": f"{about['system']} {about['release']}",
+        "python": about["python_version"],
+        "date": saved["datetime"],
+    }
+
+
+def row(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return one result; a benchmark that states no rate gives its median time."""
+    about = dict(entry["extra_info"])
+    place, seconds = Path(entry["fullname"].split("::")[0]), entry["stats"]["median"]
+    figures = {
+        "suite": about.pop("suite", place.stem.removeprefix("test_")),
+        "name": about.pop("name", entry["name"].removeprefix("test_").replace("_", " ")),
+        "value": about.pop("value", seconds),
+        "unit": about.pop("unit", "s"),
+        "reference": about.pop("reference", None),
+        "ratio": about.pop("ratio", None),
+        "ceiling_fraction": about.pop("ceiling_fraction", None),
+    }
+    return {**figures, "seconds": seconds, "details": about}
+
+
+def load(file: Path) -> dict[tuple[str, ...], float]:
+    """Return the values of a saved run, by suite, name and reference."""
+    try:
+        saved = json.loads(file.read_text())
+        return {key(entry): float(entry["value"]) for entry in saved["results"]}
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ValueError(
+            f"--compare {file}: not a file of `semopt bench --json`: {fault}"
+        ) from None
+
+
+def key(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a result is of."""
+    return str(entry["suite"]), str(entry["name"]), str(entry["reference"])
+
+
+def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> None:
+    """Print the table, in at most 80 columns."""
+    from rich.console import Console
+
+    from ..report import slim_table
+
+    about = document["machine"]
+    table = slim_table(f"{about['cpu']}, {about['threads']} threads, {about['instruction_set']}")
+    table.add_column("suite")
+    table.add_column("what", overflow="fold")
+    for heading in ("value", "of\nceiling", "times"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("reference", overflow="fold")
+    if earlier:
+        table.add_column("change", justify="right", no_wrap=True)
+    for entry in document["results"]:
+        before, share = earlier.get(key(entry)), entry["ceiling_fraction"]
+        cells = [
+            entry["suite"],
+            entry["name"],
+            f"{scaled(entry['value'])}{entry['unit'].replace('joint actions', 'actions')}",
+            "" if share is None else f"{share:.0%}",
+            "" if entry["ratio"] is None else f"{entry['ratio']:.3g}",
+            entry["reference"] or "",
+        ]
+        if earlier:
+            cells.append("new" if before is None else f"{entry['value'] / before - 1:+.1%}")
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def scaled(value: float) -> str:
+    """Return three digits and a prefix of the SI."""
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g} "
