@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import backends, scenario, solve
+from . import backends, scenario, solve, train
 
 app = typer.Typer(
     name="semopt",
@@ -17,7 +17,8 @@ app = typer.Typer(
 )
 app.command("solve")(solve.solve)
 app.command("explain")(solve.explain)
-app.command("backends")(backends.backends)
+app.command("train")(train.train)
+app.command("evaluate")(train.evaluate)
 app.command("backends")(backends.backends)
 app.add_typer(scenario.app, name="scenario")
 

@@ -1,0 +1,1 @@
+"""Learned policies: how they are trained, and how far they are from the exact optimum."""
