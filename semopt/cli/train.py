@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..learn.train import Report
 
 
-class Algorithm(str, Enum):
+class Algorithm(StrEnum):
     """What `train` knows."""
 
     mappo = "mappo"
@@ -164,16 +164,19 @@ def print_evaluation(found: Evaluation, seed: int) -> None:
     console = Console()
     console.print(table)
     best = next(iter(found.scores.values())).reference_qoe
-    left = f"; {found.infeasible_slots} infeasible slots left out" if found.infeasible_slots else ""
+    left = found.infeasible_slots
+    left_out = f"; {left} infeasible slots are left out" if left else ""
     console.print(
-        f"Reference {found.reference}: QoE {best:.5f} a task. Closure: part of its gain over local, "
-        f"0.5, that is reached. A task that breaks a limit scores 0{left}.",
+        f"Reference {found.reference}: QoE {best:.5f} a task. Closure: the part of its gain over "
+        f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
         highlight=False,
     )
 
 
-HEADINGS = ("QoE", "ratio", "p1", "worst", "clos-\nure", "hits", "ms", "mJ", "accu-\nracy")
-HEADINGS += ("infea-\nsible", "us a\nslot")
+HEADINGS = (
+    *("QoE", "ratio", "p1", "worst", "clos-\nure", "hits", "ms", "mJ", "accu-\nracy"),
+    *("infea-\nsible", "us a\nslot"),
+)
 
 
 class learning:  # noqa: N801

@@ -2,13 +2,14 @@
 
 A user picks a mode, then the levels that matter in it (local: frequency; raw: power; semantic:
 power, frequency, extraction), each from a Beta law of its own, and scores sub-channels by its
-preference plus Gumbel noise. Under that noise the rule of `preference_assignment` draws pairs (user,
-sub-channel) one after the other from a softmax over the pairs still open, a Plackett-Luce law, so
-the assignment has a probability in closed form.
+preference plus Gumbel noise. Under that noise the rule of `preference_assignment` draws pairs
+(user, sub-channel) one after the other from a softmax over the pairs still open, a Plackett-Luce
+law, so the assignment has a probability in closed form.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -188,7 +189,7 @@ def perceptron(size: int, width: int, layers: int, out: int, last: float) -> nn.
     """Return a network of rectified layers, orthogonal at the start, the last one scaled."""
     widths = [size, *[width] * layers, out]
     parts: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(widths)):
         linear = nn.Linear(a, b)
         nn.init.orthogonal_(linear.weight, last if i == layers else 2.0**0.5)
         nn.init.zeros_(linear.bias)

@@ -81,7 +81,7 @@ class Learner:
         s, env = self.settings, self.env
         observation, taught, channel = self.lesson = self.lesson or self.prepare()
         order = torch.randperm(len(observation), generator=self.generator, device=self.device)
-        batches = order.split(s.minibatch)
+        batches = order.split(s.minibatch)  # type: ignore[no-untyped-call]
         total = torch.zeros(3)
         for i, part in enumerate(batches):
             done = (self.updates + i / len(batches)) / s.updates

@@ -288,7 +288,7 @@ def plugged(name: str, scenario: Scenario) -> Decider:
 
 
 def checked(problem: Problem, actions: Actions, gain: Floats, name: str) -> Actions:
-    """Return actions (S, N) that mean something, or raise ValueError naming the first that do not."""
+    """Return actions (S, N) that can be carried out; raise ValueError naming what cannot."""
     slots, users, channels = gain.shape
     for field in ("channel", "power", "frequency", "extraction"):
         array = getattr(actions, field)
@@ -310,7 +310,7 @@ def checked(problem: Problem, actions: Actions, gain: Floats, name: str) -> Acti
             raise ValueError(f"{name}: users {both} share sub-channel {k} in slot {row}")
     of, offload = problem.users, channel >= 0
     semantic = offload & (actions.extraction < 1.0)
-    ranges = {
+    ranges: dict[str, tuple[Any, Any, Any]] = {
         "power": (offload, of.power_min, of.power_max),
         "frequency": (semantic | ~offload, of.frequency_min, of.frequency_max),
         "extraction": (offload, of.extraction_min, 1.0),
@@ -321,7 +321,8 @@ def checked(problem: Problem, actions: Actions, gain: Floats, name: str) -> Acti
         if outside.any():
             row, user = np.argwhere(outside)[0].tolist()
             raise ValueError(
-                f"{name}: {field} of user {user} in slot {row} = {value[row, user]:g} is out of range"
+                f"{name}: {field} of user {user} in slot {row} is out of its range: "
+                f"{value[row, user]:g}"
             )
     return actions
 

@@ -36,12 +36,13 @@ class Settings:
     discount: float = 0.0  # of the reward of the next slot (gamma)
     gae_lambda: float = 0.0  # of generalised advantage estimation (23)
     clip: float = 0.2  # how far the probability ratio may move in an update
-    entropy: float = 1.0  # weight of the modes' entropy, at the start
-    final_entropy: float = 0.002  # and at the end; between them it falls exponentially
+    unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
+    entropy: float = 2.0  # weight of the modes' entropy, at the start
+    final_entropy: float = 0.01  # and at the end; between them it falls exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
     floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
-    warmup: float = 0.15  # share of the updates in which modes are drawn alike, so that all warm up
+    warmup: float = 0.1  # share of the updates in which modes are drawn alike, so that all warm up
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
     width: int = 96  # units of a hidden layer
     layers: int = 2  # hidden layers
@@ -195,8 +196,8 @@ class Learner:
         openness = Openness.of(sample, self.on(channel.reshape(rows, -1)))
         team = reward.sum(-1)
         if s.baseline == "critic":
-            advantage, team = self.estimate(state, team, done)
-            advantages = [(advantage, advantage, advantage)]
+            estimated, team = self.estimate(state, team, done)
+            advantages = [(estimated, estimated, estimated)]
         parts = zip(*advantages, strict=True)
         advantage = Parts(*(self.on(np.concatenate(part)) for part in parts))
         with torch.no_grad():
@@ -254,9 +255,7 @@ class Learner:
     def learn(self, rollout: Rollout, entropy: float) -> dict[str, float]:
         """Take the optimiser's steps on a rollout; return the last losses."""
         s, rows = self.settings, len(rollout.observation)
-        advantage = Parts(*(a / (a.std() + 1e-6) for a in rollout.advantage))
-        if s.baseline == "critic":
-            advantage = Parts(*(a - a.mean() for a in advantage))
+        advantage = self.scaled(rollout.advantage)
         self.watch(rollout.target)
         target = (rollout.target - self.mean()) / self.deviation()
         value = torch.zeros(())
@@ -281,6 +280,15 @@ class Learner:
                 nn.utils.clip_grad_norm_(self.networks.parameters(), s.gradient)
                 self.optimizer.step()
         return {"policy": policy.item(), "critic": value.item(), "entropy": spread.item()}
+
+    def scaled(self, advantage: Parts) -> Parts:
+        """Return advantages of about 1, and of mean 0 where the critic guessed their baseline."""
+        mode, level, assignment = (a / (a.std() + 1e-6) for a in advantage)
+        if self.settings.baseline == "critic":
+            return Parts(mode - mode.mean(), level - level.mean(), assignment - assignment.mean())
+        # Rare great losses would make the deviation, and with it the weight of entropy, erratic.
+        unit = self.settings.unit
+        return Parts(advantage.mode / unit, level, advantage.assignment / unit)
 
     def watch(self, target: Tensor) -> None:
         """Take returns into the running mean and mean square of value normalisation."""

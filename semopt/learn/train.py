@@ -213,12 +213,17 @@ def train(
             Checkpoint(description, progress, tensors).write(out)
             losses = {k: v for k, v in metrics.items() if k != "reward"}
             told = Report(
-                **{k: progress[k] for k in ("updates", "agent_steps", "seconds", "best")},
-                **score,
-                reward=metrics["reward"],
-                steps_per_second=rate,
-                losses=losses,
-                note=validation.collapsed(score["offloading"]),
+                learner.updates,
+                learner.agent_steps,
+                seconds,
+                metrics["reward"],
+                score["qoe"],
+                score["regret"],
+                progress["best"],
+                score["offloading"],
+                rate,
+                losses,
+                validation.collapsed(score["offloading"]),
             )
             log(told)
             report(told)
@@ -338,17 +343,17 @@ def logs(out: Path, updates: int) -> Iterator[Callable[[Report], None]]:
     kept = path.read_text(encoding="utf-8").splitlines() if path.exists() and updates else []
     lines = [line for line in kept if json.loads(line)["updates"] <= updates]
 
-    board = SummaryWriter(str(out / "tensorboard"), purge_step=updates)  # type: ignore[no-untyped-call]
+    board = SummaryWriter(str(out / "tensorboard"), purge_step=updates)
 
     def log(told: Report) -> None:
         lines.append(json.dumps(asdict(told)))
         write_atomically(path, "\n".join(lines) + "\n")
         for name in ("reward", "qoe", "regret", "offloading", "steps_per_second"):
-            board.add_scalar(name, getattr(told, name), told.updates)  # type: ignore[no-untyped-call]
+            board.add_scalar(name, getattr(told, name), told.updates)
         for name, value in told.losses.items():
-            board.add_scalar(f"loss/{name}", value, told.updates)  # type: ignore[no-untyped-call]
+            board.add_scalar(f"loss/{name}", value, told.updates)
 
     try:
         yield log
     finally:
-        board.close()  # type: ignore[no-untyped-call]
+        board.close()
