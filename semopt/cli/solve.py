@@ -37,7 +37,10 @@ def solve(
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="exhaustive: file that a stopped search leaves and is taken up from."),
+        typer.Option(
+            help="exhaustive: file that a stopped search leaves and is taken up from; mappo, dqn: "
+            "folder that train wrote."
+        ),
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")

@@ -169,21 +169,30 @@ def versions() -> dict[str, str]:
     }
 
 
-def same_scenario(description: Description, scenario: Scenario, what: str) -> None:
-    """Raise ValueError where a policy was trained for another scenario, naming the first key."""
-    trained, given = flat(description.scenario), flat(scenario.to_dict())
+def same_scenario(
+    description: Description, given_document: dict[str, Any], shape: tuple[int, ...], what: str
+) -> None:
+    """Raise ValueError where a policy was trained for another scenario, naming the first key.
+
+    Parameters
+    ----------
+    description : of the policy's run
+    given_document : the scenario it is asked about, as `Scenario.to_dict` gives it
+    shape : users and sub-channels of the slots
+    what : the policy, for the message
+    """
+    own, name = Scenario.from_dict(description.scenario), given_document.get("name")
+    trained, given = flat(description.scenario), flat(given_document)
     # Users and sub-channels may be counted from a pinned slot.
-    own = Scenario.from_dict(description.scenario)
-    for name in ("users", "channels"):
-        a, b = getattr(own, name), getattr(scenario, name)
-        trained[f"system.{name}"], given[f"system.{name}"] = a, b
+    trained |= {"system.users": own.users, "system.channels": own.channels}
+    given |= dict(zip(("system.users", "system.channels"), shape, strict=True))
     for key in sorted(
         trained.keys() | given.keys(), key=lambda k: (k.split(".")[0] != "system", k)
     ):
         if key.split(".")[0] not in ASIDE and trained.get(key) != given.get(key):
             raise ValueError(
                 f"{what} was trained for scenario {own.name}, where {key} is {trained.get(key)}; "
-                f"in {scenario.name} it is {given.get(key)}"
+                f"in {name} it is {given.get(key)}"
             )
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,12 @@ from ..env import SEMANTIC, Decisions, Environment, empty_actions
 from ..model import Actions, evaluate
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
-from ..solvers import METHODS, constant
+from ..solvers import METHODS, constant, find
 from ..solvers.batch import Solver, solve_batch
 from ..solvers.cells import best_local
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
@@ -182,6 +185,8 @@ def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
         policy = constant.fit(problem, *scenario.draw(FITTED, other))
         return lambda gain, task: policy.decide(problem, gain, task)
     if name in METHODS:
+        if "checkpoint" in find(name)[1] and name != "exhaustive":
+            raise ValueError(f"{name}: name the folder of its checkpoint instead")
         return Method(scenario, name)
     if ":" in name and not Path(name).exists():
         return plugged(name, scenario)
@@ -220,23 +225,30 @@ class Method:
 
 def trained(folder: Path, scenario: Scenario) -> Decider:
     """Return the policy of a checkpoint, which must be of this scenario."""
-    import torch
-
     from .checkpoint import Checkpoint, same_scenario
-    from .train import decide, make
+    from .train import decide
 
     checkpoint = Checkpoint.read(folder)
-    description = checkpoint.description
-    same_scenario(description, scenario, str(folder))
-    learner, _ = make(description, torch.device("cpu"), slots=1)
+    shape = scenario.users, scenario.channels
+    same_scenario(checkpoint.description, scenario.to_dict(), shape, str(folder))
+    learner = network(checkpoint, folder)
+    return lambda gain, task: decide(learner.env, learner.policy, gain, task)
+
+
+def network(checkpoint: Checkpoint, folder: Path) -> Any:
+    """Return a learner whose policy has the best weights of a checkpoint, with one slot."""
+    import torch
+
+    from .train import make
+
+    learner, _ = make(checkpoint.description, torch.device("cpu"), slots=1)
     try:
         learner.policy.load_state_dict(checkpoint.part("best"))
     except RuntimeError as error:
         raise ValueError(
             f"{folder}: its tensors are not those of its settings: {str(error).splitlines()[-1]}"
         ) from None
-    env, policy = learner.env, learner.policy
-    return lambda gain, task: decide(env, policy, gain, task)
+    return learner
 
 
 def plugged(name: str, scenario: Scenario) -> Decider:

@@ -18,6 +18,8 @@ METHODS = {
     "semantic-unaware": "baselines:semantic_unaware",
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
+    "mappo": ".learn.answer:mappo",
+    "dqn": ".learn.answer:dqn",
 }
 # Each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
