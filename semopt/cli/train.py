@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -179,13 +180,12 @@ HEADINGS = (
 )
 
 
-class learning:  # noqa: N801
-    """Says what to install where torch is missing; keeps waiting threads off the processor."""
-
-    def __enter__(self) -> None:
-        # Threads that spin while they wait stall everything where cores are shared.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ImportError) and error.name in ("torch", "safetensors", "tensorboard"):
-            raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None
+@contextmanager
+def learning() -> Iterator[None]:
+    """Say what to install where a package of the learners is missing."""
+    try:
+        yield
+    except ImportError as error:
+        if error.name not in ("torch", "safetensors", "tensorboard"):
+            raise
+        raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None

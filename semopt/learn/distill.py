@@ -8,7 +8,7 @@ drawn and solved once, and passed over many times.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..env import LOCAL, RAW, SEMANTIC, Environment
 from ..model import Actions
-from ..problem import Integers
+from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
 from .actor import Actor, Heads, Openness, Sample
 from .checkpoint import state_of, take_state
@@ -30,6 +30,7 @@ class Settings:
     updates: int = 40  # passes over them
     minibatch: int = 512  # slots in a step of the optimiser
     learning_rate: float = 2e-3  # of Adam, falling to 0 by a quarter of a cosine
+    margin: float = 0.02  # share by which the teacher stays below the limits, for want of exactness
     level: float = 10.0  # weight of the squared error of levels beside the log-probabilities
     gradient: float = 1.0  # largest norm of the gradient
     width: int = 128  # units of a hidden layer
@@ -108,8 +109,11 @@ class Learner:
     def prepare(self) -> tuple[Tensor, Sample, Tensor]:
         """Solve the environment's slots; return observations, decisions and sub-channels."""
         env = self.env
-        actions, value, _ = ExactBatch(env.problem, os.cpu_count() or 1).solve(env.gain, env.task)
+        teacher = ExactBatch(tightened(env.problem, self.settings.margin), os.cpu_count() or 1)
+        actions, value, _ = teacher.solve(env.gain, env.task)
         kept = np.flatnonzero(value > -np.inf)
+        if not len(kept):
+            raise ValueError(f"scenario {env.scenario.name}: no slot of {env.slots} is feasible")
         self.mean = float(value[kept].mean()) / env.users
         seen = np.empty((env.slots, env.users, env.observation_size), np.float32)
         env.observe(env.gain, env.task, seen)
@@ -118,6 +122,13 @@ class Learner:
         parts = (torch.from_numpy(x).to(self.device) for x in (mode, level, score))
         channel = torch.from_numpy(actions.channel[kept]).to(self.device)
         return torch.from_numpy(seen[kept]).to(self.device), Sample(*parts), channel
+
+
+def tightened(problem: Problem, margin: float) -> Problem:
+    """Return a problem whose limits of latency and energy are lower by a share."""
+    system = replace(problem.system, latency_max=problem.system.latency_max * (1.0 - margin))
+    users = replace(problem.users, energy_max=problem.users.energy_max * (1.0 - margin))
+    return replace(problem, system=system, users=users)
 
 
 def undecide(env: Environment, actions: Actions, task: Integers) -> tuple[Integers, np.ndarray]:
