@@ -1,8 +1,9 @@
 """Deep Q-learning by each user on discretised actions: the paper's baseline.
 
 A user's actions are all combinations of a few levels: local (frequency), raw (sub-channel, power),
-semantic (sub-channel, power, frequency, extraction). All users share one network; each learns from
-its own replayed slots, and bids for the sub-channel of its action alone.
+semantic (sub-channel, power, frequency, extraction). All users share one network and the team's
+reward; each learns the value of its own actions from replayed slots, as if it were alone, and bids
+for the sub-channel of its action only.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ class Learner:
         self.memory["seen"][rows] = torch.from_numpy(seen)
         self.memory["action"][rows] = action.cpu()
         # The team's: an offloader slows the others down, which its own reward does not say.
-        self.memory["reward"][rows] = torch.from_numpy(reward)
+        self.memory["reward"][rows] = torch.from_numpy(reward).sum(-1, keepdim=True)
         self.memory["goes_on"][rows] = float(not done)
         if self.settings.discount:
             self.memory["next"][rows] = torch.from_numpy(following)

@@ -37,12 +37,12 @@ class Settings:
     gae_lambda: float = 0.0  # of generalised advantage estimation (23)
     clip: float = 0.2  # how far the probability ratio may move in an update
     unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
-    entropy: float = 2.0  # weight of the modes' entropy, at the start
+    entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
     final_entropy: float = 0.01  # and at the end; between them it falls exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
     floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
-    warmup: float = 0.1  # share of the updates in which modes are drawn alike, so that all warm up
+    warmup: float = 0.05  # share of the updates in which all modes are drawn alike
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
     width: int = 96  # units of a hidden layer
     layers: int = 2  # hidden layers
