@@ -138,7 +138,7 @@ class Environment:
         self.features = tuple(features)
         rows = (slots, self.users)
         self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
-        self.actions = _empty_actions(rows)
+        self.actions = empty_actions(rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._scoring = cpu.scoring(self.problem)
         self._table = _standardised(self.problem, self.features)
@@ -441,7 +441,8 @@ _observe = parallel(_observe_rows, "observe", streams)
 # ------------------------------------------------------------------------------------ helpers
 
 
-def _empty_actions(rows: tuple[int, int]) -> Actions:
+def empty_actions(rows: tuple[int, int]) -> Actions:
+    """Return actions to be written into: arrays (rows, N)."""
     power, frequency, extraction = (np.empty(rows) for _ in range(3))
     return Actions(np.empty(rows, np.int64), power, frequency, extraction)
 

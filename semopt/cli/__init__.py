@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, bench, scenario, solve, verify
+from . import backends, bench, scenario, solve, train, verify
 
 app = typer.Typer(
     name="semopt",
@@ -23,6 +23,8 @@ app.command("explain")(solve.explain)
 app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.command("bench")(bench.bench)
+app.command("train")(train.train)
+app.command("evaluate")(train.evaluate)
 app.add_typer(scenario.app, name="scenario")
 
 

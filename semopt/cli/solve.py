@@ -47,7 +47,10 @@ def solve(
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="exhaustive: file that a stopped search leaves and is taken up from."),
+        typer.Option(
+            help="exhaustive: file that a stopped search leaves and is taken up from; mappo, dqn: "
+            "folder that train wrote."
+        ),
     ] = None,
     best: Annotated[
         int | None, typer.Option(min=1, help="exhaustive: list so many of the best joint actions.")

@@ -21,6 +21,8 @@ METHODS = {
     "exact": "matching:solve",
     "global": "branch:solve",
     "relaxation": "relaxation:solve",
+    "mappo": ".learn.answer:mappo",
+    "dqn": ".learn.answer:dqn",
 }
 # Each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")

@@ -10,6 +10,7 @@ from ..model import Actions
 from ..problem import Problem
 from ..result import Infeasibility, Result, Status
 from . import matching
+from .explanation import mode_of
 
 # Methods that are the exact optimum of a restricted problem.
 RESTRICTIONS = {"local": Problem.without_channels, "semantic-unaware": Problem.without_semantic}
@@ -21,10 +22,16 @@ def reference(problem: Problem) -> Result:
     zero = np.zeros(users)
     frequency = problem.users.reference_frequency
     actions = Actions(np.full(users, -1), zero, frequency.copy(), zero + 1.0)
-    result = Result(problem, "reference", "numpy", Status.FEASIBLE, actions)
+    return judged(problem, "reference", "numpy", actions)
+
+
+def judged(problem: Problem, method: str, backend: str, actions: Actions) -> Result:
+    """Return a decision as a result: what it is worth, or the limits that it breaks."""
+    result = Result(problem, method, backend, Status.FEASIBLE, actions)
     broken: dict[int, dict[str, tuple[str, ...]]] = {}
     for user, limit in result.broken():
-        broken.setdefault(user, {"local": ()})["local"] += (limit,)
+        mode = mode_of(actions, user)
+        broken.setdefault(user, {mode: ()})[mode] += (limit,)
     if broken:
         reason = Infeasibility(users=broken)
         return replace(result, status=Status.INFEASIBLE, actions=None, infeasibility=reason)

@@ -1,0 +1,230 @@
+"""The hybrid policy of a user: network, sampling, log-probabilities, and the greedy decision.
+
+A user picks a mode, then the levels that matter in it (local: frequency; raw: power; semantic:
+power, frequency, extraction), each from a Beta law of its own, and scores sub-channels by its
+preference plus Gumbel noise. Under that noise the rule of `preference_assignment` draws pairs
+(user, sub-channel) one after the other from a softmax over the pairs still open, a Plackett-Luce
+law, so the assignment has a probability in closed form.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, softplus
+
+from ..env import LOCAL, Decisions, Environment
+
+# Beta laws of a user: which one says power, frequency and extraction in each mode; -1 for none.
+LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4]])
+LAWS = 5
+NEVER = 1 << 20  # rank of what is not assigned
+REACH = 12.0  # preferences lie within +-REACH, so that their softmax stays finite
+
+
+class Sample(NamedTuple):
+    """Decisions of rows of slots, as the update needs them.
+
+    Attributes
+    ----------
+    mode : (R, N) int64
+    level : (R, N, 3) float32
+    score : (R, N, K) float32, preference plus noise
+    """
+
+    mode: Tensor
+    level: Tensor
+    score: Tensor
+
+
+class Heads(NamedTuple):
+    """What the network says of rows of slots.
+
+    Attributes
+    ----------
+    mode : (R, N, 3) float32, log-probabilities
+    peak, sharpness : (R, N, LAWS) float32: the law is Beta(1 + s p, 1 + s (1 - p)), its mode p
+    preference : (R, N, K) float32
+    """
+
+    mode: Tensor
+    peak: Tensor
+    sharpness: Tensor
+    preference: Tensor
+
+    def laws(self, mode: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return alpha, beta and peak of the levels in these modes, and which matter: (R, N, 3)."""
+        law = LAW.to(mode.device)[mode]
+        matters, law = law >= 0, law.clamp(min=0)
+        peak, sharpness = self.peak.gather(-1, law), self.sharpness.gather(-1, law)
+        return 1.0 + sharpness * peak, 1.0 + sharpness * (1.0 - peak), peak, matters
+
+    def greedy(self) -> Sample:
+        """Return the most probable mode, the peaks of its laws, and preferences without noise."""
+        mode = self.mode.argmax(-1)
+        return Sample(mode, self.peaks(mode), self.preference)
+
+    def peaks(self, mode: Tensor) -> Tensor:
+        """Return the most probable levels in these modes: (R, N, 3)."""
+        _, _, peak, matters = self.laws(mode)
+        return torch.where(matters, peak, 1.0)
+
+    def indifferent(self) -> Heads:
+        """Return the same heads with every possible mode equally probable."""
+        return self._replace(mode=log_softmax(torch.where(self.mode > -1e6, 0.0, -1e9), -1))
+
+    def sample(self, generator: torch.Generator) -> Sample:
+        """Draw modes, levels and scores."""
+        mode = (self.mode + gumbel(self.mode, generator)).argmax(-1)
+        alpha, beta, _, matters = self.laws(mode)
+        x, y = (torch._standard_gamma(shape, generator=generator) for shape in (alpha, beta))
+        level = torch.where(matters, (x / (x + y)).clamp(1e-4, 1.0 - 1e-4), 1.0)
+        return Sample(mode, level, self.preference + gumbel(self.preference, generator))
+
+    def log_prob(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Return the log-probabilities of each user's mode, and of its levels in it: (R, N)."""
+        alpha, beta, _, matters = self.laws(sample.mode)
+        level = sample.level.clamp(1e-4, 1.0 - 1e-4)
+        density = (alpha - 1.0) * level.log() + (beta - 1.0) * torch.log1p(-level)
+        density = density - log_beta(alpha, beta)
+        own = self.mode.gather(-1, sample.mode[..., None])[..., 0]
+        return own, torch.where(matters, density, 0.0).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Return the entropy of each user's mode: (R, N)."""
+        return -(self.mode.exp() * self.mode).sum(-1)
+
+
+class Openness(NamedTuple):
+    """Which pairs were open at each draw of an assignment.
+
+    Attributes
+    ----------
+    won : (R, N) bool, and channel : (R, N) int64, the sub-channel that a user won, 0 where none
+    users : (R, M, N) float32, 1 where the user had none yet and wanted one; M = min(N, K)
+    channels : (R, M, K) float32, 1 where the sub-channel was free
+    """
+
+    won: Tensor
+    channel: Tensor
+    users: Tensor
+    channels: Tensor
+
+    @classmethod
+    def of(cls, sample: Sample, channel: Tensor) -> Openness:
+        """Return what was open when scores led to sub-channels (R, N), -1 where local."""
+        rows, users, channels = sample.score.shape
+        won, place = channel >= 0, channel.clamp(min=0)
+        score = sample.score.gather(-1, place[..., None])[..., 0]
+        ahead = (score[:, None, :] > score[:, :, None]) & won[:, None, :]
+        rank = torch.where(won, ahead.sum(-1), NEVER)  # (R, N): in which draw a user won
+        taken = torch.full((rows, channels + 1), NEVER, device=rank.device)
+        taken.scatter_(1, torch.where(won, place, channels), rank)
+        draw = torch.arange(min(users, channels), device=rank.device)[None, :, None]
+        wanted = (sample.mode != LOCAL)[:, None, :]
+        free = taken[:, None, :channels] >= draw
+        return cls(won, place, ((rank[:, None, :] >= draw) & wanted).float(), free.float())
+
+    def log_prob(self, preference: Tensor) -> Tensor:
+        """Return the log-probability of the assignment under preferences (R, N, K): (R,)."""
+        pairs = torch.einsum("rmn,rnk,rmk->rm", self.users, preference.exp(), self.channels)
+        happened = torch.arange(pairs.shape[1], device=pairs.device) < self.won.sum(-1)[:, None]
+        chosen = preference.gather(-1, self.channel[..., None])[..., 0]
+        total = torch.where(happened, pairs.clamp(min=1e-30).log(), 0.0)
+        return torch.where(self.won, chosen, 0.0).sum(-1) - total.sum(-1)
+
+
+class Actor(nn.Module):
+    """The network that all users share.
+
+    Parameters
+    ----------
+    environment : says what is observed and how many sub-channels there are
+    width, layers : of the hidden layers
+    """
+
+    order: Tensor
+
+    def __init__(self, environment: Environment, width: int, layers: int) -> None:
+        super().__init__()
+        self.channels, self.semantic = environment.channels, can_extract(environment)
+        self.register_buffer("order", own_first(environment), persistent=False)
+        size = environment.observation_size
+        self.body = perceptron(size, width, layers, 3 + 2 * LAWS + self.channels, 0.01)
+
+    def forward(self, observation: Tensor) -> Heads:
+        """Return the heads for observations (R, N, observation_size)."""
+        order = self.order.expand(len(observation), *self.order.shape)
+        out = self.body(observation.gather(-1, order))
+        mode, peak, sharpness, preference = out.split([3, LAWS, LAWS, self.channels], -1)
+        if not self.semantic:
+            mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
+        return Heads(
+            log_softmax(mode, -1),
+            torch.sigmoid(2.0 * peak),
+            1.0 + softplus(4.0 * sharpness + 3.0),
+            REACH * torch.tanh(preference / REACH),
+        )
+
+    def greedy(self, observation: Tensor) -> Sample:
+        """Return decisions without noise for observations (R, N, observation_size)."""
+        heads: Heads = self(observation)
+        return heads.greedy()
+
+
+def as_decisions(sample: Sample) -> Decisions:
+    """Return what the environment reads."""
+    return Decisions(
+        sample.mode.to(torch.uint8).cpu().numpy(),
+        sample.level.contiguous().cpu().numpy(),
+        sample.score.contiguous().cpu().numpy(),
+    )
+
+
+def perceptron(size: int, width: int, layers: int, out: int, last: float) -> nn.Sequential:
+    """Return a network of rectified layers, orthogonal at the start, the last one scaled."""
+    widths = [size, *[width] * layers, out]
+    parts: list[nn.Module] = []
+    for i, (a, b) in enumerate(pairwise(widths)):
+        linear = nn.Linear(a, b)
+        nn.init.orthogonal_(linear.weight, last if i == layers else 2.0**0.5)
+        nn.init.zeros_(linear.bias)
+        parts += [linear] if i == layers else [linear, nn.ReLU()]
+    return nn.Sequential(*parts)
+
+
+def own_first(environment: Environment) -> Tensor:
+    """Return, for each user, the order of what it observes that puts its own part first: (N, O).
+
+    One network for all users then finds itself in one place, whoever it is.
+    """
+    users, size = environment.users, environment.observation_size
+    order = np.tile(np.arange(size), (users, 1))
+    if environment.observation == "shared":
+        own = environment.state_size // users
+        for n in range(users):
+            parts = np.roll(np.arange(users), -n)
+            seen = parts[:, None] * own + np.arange(own)
+            order[n, : users * own] = seen.ravel()
+    return torch.from_numpy(order)
+
+
+def can_extract(environment: Environment) -> bool:
+    """Return whether any user has a semantic mode."""
+    problem = environment.problem
+    return bool((problem.users.extraction_min < 1.0).any())
+
+
+def gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return standard Gumbel noise."""
+    uniform = torch.rand(like.shape, generator=generator, device=like.device)
+    return -(-uniform.clamp(min=1e-20).log()).clamp(min=1e-20).log()
+
+
+def log_beta(alpha: Tensor, beta: Tensor) -> Tensor:
+    """Return the logarithm of the Beta function."""
+    return torch.lgamma(alpha) + torch.lgamma(beta) - torch.lgamma(alpha + beta)

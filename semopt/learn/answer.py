@@ -1,0 +1,61 @@
+"""Methods `mappo` and `dqn` of `solve`: a trained policy's decision in one slot."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..problem import Problem
+from ..result import Result
+from ..solvers.baselines import judged
+from .checkpoint import Checkpoint, same_scenario
+from .evaluate import network
+from .train import decide
+
+
+def mappo(problem: Problem, *, checkpoint: str | None = None) -> Result:
+    """Return the decision of a policy that MAPPO trained, or distillation: it is the same network.
+
+    Parameters
+    ----------
+    problem : of the scenario that the policy was trained for
+    checkpoint : folder that `semopt train` wrote
+    """
+    return answer(problem, ("mappo", "distill"), checkpoint)
+
+
+def dqn(problem: Problem, *, checkpoint: str | None = None) -> Result:
+    """Return the decision of a policy that DQN trained."""
+    return answer(problem, ("dqn",), checkpoint)
+
+
+def answer(problem: Problem, algorithms: tuple[str, ...], checkpoint: str | None) -> Result:
+    """Return a policy's decision, or the limits that it breaks."""
+    method = algorithms[0]
+    if checkpoint is None:
+        raise ValueError(f"method {method!r} needs --checkpoint, a folder that semopt train wrote")
+    folder = Path(checkpoint)
+    kept, learner = loaded(folder, written(folder))
+    description = kept.description
+    if description.algorithm not in algorithms:
+        raise ValueError(
+            f"{folder} holds a policy of {description.algorithm}: method {method!r} needs one of "
+            f"{' or '.join(algorithms)}"
+        )
+    same_scenario(description, problem.origin, problem.gain.shape, str(folder))
+    actions = decide(learner.env, learner.policy, problem.gain[None], problem.task[None])
+    return judged(problem, method, "torch", actions.take(0))
+
+
+def written(folder: Path) -> int:
+    """Return when a checkpoint was written, so that a later one is read again."""
+    path = folder / "checkpoint.json"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@lru_cache(maxsize=4)
+def loaded(folder: Path, _: int) -> tuple[Checkpoint, Any]:
+    """Return a checkpoint and its policy; many slots are answered by one reading."""
+    checkpoint = Checkpoint.read(folder)
+    return checkpoint, network(checkpoint, folder)

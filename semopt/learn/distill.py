@@ -1,0 +1,153 @@
+"""Distillation: a policy that imitates the exact decisions of many drawn slots.
+
+The idea of DROO with a perfect teacher. The network is MAPPO's actor; it is taught the optimum's
+modes and assignments by their log-probability, and its levels by the square of the error. Slots are
+drawn and solved once, and passed over many times.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..env import LOCAL, RAW, SEMANTIC, Environment
+from ..model import Actions
+from ..problem import Integers, Problem
+from ..solvers.matching import ExactBatch
+from .actor import Actor, Heads, Openness, Sample
+from .checkpoint import state_of, take_state
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of distillation; the defaults are `fast`."""
+
+    slots: int = 65536  # slots drawn and solved exactly
+    updates: int = 40  # passes over them
+    minibatch: int = 512  # slots in a step of the optimiser
+    learning_rate: float = 2e-3  # of Adam, falling to 0 by a quarter of a cosine
+    margin: float = 0.02  # share by which the teacher stays below the limits, for want of exactness
+    level: float = 10.0  # weight of the squared error of levels beside the log-probabilities
+    gradient: float = 1.0  # largest norm of the gradient
+    width: int = 128  # units of a hidden layer
+    layers: int = 2  # hidden layers
+    every: int = 2  # updates between two validations
+    patience: int = 0  # validations without better regret that end a run; 0: none does
+
+
+SETTINGS = {"fast": Settings()}
+
+
+class Learner:
+    """Distillation in training.
+
+    Parameters
+    ----------
+    environment : of `settings.slots` slots
+    settings : of the algorithm
+    seed : of network and order
+    device : of the network
+    """
+
+    algorithm = "distill"
+
+    def __init__(
+        self, environment: Environment, settings: Settings, seed: int, device: torch.device
+    ) -> None:
+        self.env, self.settings, self.device = environment, settings, device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.policy = Actor(environment, settings.width, settings.layers).to(device)
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), settings.learning_rate)
+        self.updates = 0
+        self.agent_steps = 0
+        self.lesson: tuple[Tensor, Sample, Tensor] | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state of training; the lesson follows from the seed."""
+        return {"generator": self.generator.get_state()} | state_of(self.policy, self.optimizer)
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up the state that `tensors` gave."""
+        self.generator.set_state(tensors["generator"])
+        take_state(self.policy, self.optimizer, tensors)
+
+    def update(self) -> dict[str, float]:
+        """Pass once over the lesson."""
+        s, env = self.settings, self.env
+        observation, taught, channel = self.lesson = self.lesson or self.prepare()
+        order = torch.randperm(len(observation), generator=self.generator, device=self.device)
+        batches = order.split(s.minibatch)  # type: ignore[no-untyped-call]
+        total = torch.zeros(3)
+        for i, part in enumerate(batches):
+            done = (self.updates + i / len(batches)) / s.updates
+            for group in self.optimizer.param_groups:
+                group["lr"] = s.learning_rate * np.cos(0.5 * np.pi * done)
+            heads: Heads = self.policy(observation[part])
+            sample = Sample(*(x[part] for x in taught))
+            # Of the orders in which sub-channels may be won, the one most probable now.
+            openness = Openness.of(sample._replace(score=heads.preference.detach()), channel[part])
+            mode = -heads.log_prob(sample)[0].mean()
+            level = (heads.peaks(sample.mode) - sample.level).square().mean()
+            assignment = -openness.log_prob(heads.preference).mean() / env.users
+            loss = mode + s.level * level + assignment
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.policy.parameters(), s.gradient)
+            self.optimizer.step()
+            total += torch.stack([mode, level, assignment]).detach().cpu()
+        self.updates += 1
+        self.agent_steps += len(observation) * env.users
+        mode, level, assignment = (total / len(batches)).tolist()
+        return {"reward": self.mean, "mode": mode, "level": level, "assignment": assignment}
+
+    def prepare(self) -> tuple[Tensor, Sample, Tensor]:
+        """Solve the environment's slots; return observations, decisions and sub-channels."""
+        env = self.env
+        teacher = ExactBatch(tightened(env.problem, self.settings.margin), os.cpu_count() or 1)
+        actions, value, _ = teacher.solve(env.gain, env.task)
+        kept = np.flatnonzero(value > -np.inf)
+        if not len(kept):
+            raise ValueError(f"scenario {env.scenario.name}: no slot of {env.slots} is feasible")
+        self.mean = float(value[kept].mean()) / env.users
+        seen = np.empty((env.slots, env.users, env.observation_size), np.float32)
+        env.observe(env.gain, env.task, seen)
+        mode, level = undecide(env, actions.take(kept), env.task[kept])
+        score = np.zeros((len(kept), env.users, env.channels), np.float32)
+        parts = (torch.from_numpy(x).to(self.device) for x in (mode, level, score))
+        channel = torch.from_numpy(actions.channel[kept]).to(self.device)
+        return torch.from_numpy(seen[kept]).to(self.device), Sample(*parts), channel
+
+
+def tightened(problem: Problem, margin: float) -> Problem:
+    """Return a problem whose limits of latency and energy are lower by a share."""
+    system = replace(problem.system, latency_max=problem.system.latency_max * (1.0 - margin))
+    users = replace(problem.users, energy_max=problem.users.energy_max * (1.0 - margin))
+    return replace(problem, system=system, users=users)
+
+
+def undecide(env: Environment, actions: Actions, task: Integers) -> tuple[Integers, np.ndarray]:
+    """Return modes (S, N) and levels (S, N, 3) that `Environment.decide` turns into actions.
+
+    Levels that do not matter in a mode are 1.
+    """
+    of, top = env.problem.users, env.problem.tasks.extraction_max[task]
+    offload = actions.channel >= 0
+    semantic = offload & (actions.extraction < 1.0)
+    mode = np.where(~offload, LOCAL, np.where(semantic, SEMANTIC, RAW))
+    level = np.ones((*task.shape, 3), np.float32)
+    ranges = (
+        (offload, actions.power, of.power_min, of.power_max),
+        (semantic | ~offload, actions.frequency, of.frequency_min, of.frequency_max),
+        (semantic, actions.extraction, of.extraction_min, top),
+    )
+    for i, (matters, value, low, high) in enumerate(ranges):
+        width = np.broadcast_to(high - low, task.shape)
+        share = np.divide(value - low, width, out=np.ones(task.shape), where=width > 0)
+        level[..., i] = np.where(matters, np.clip(share, 0.0, 1.0), 1.0)
+    return mode, level

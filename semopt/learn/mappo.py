@@ -1,0 +1,345 @@
+"""Multi-agent proximal policy optimisation, MAPPO: a shared actor and a centralised critic.
+
+Read from top to bottom: settings, rollout, advantages, update. The paper's settings learn from one
+episode at a time, with a critic. Since a slot does not affect the next, the fast ones set discount
+to 0, so that a slot's reward is its return, and put exact counterfactuals in the critic's place:
+what the rewards would have been, had one part of the decision been greedy. The environment is cheap
+enough for that, and what other users did is then no noise to a user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..backends.cpu import empty_outcome
+from ..env import Decisions, Environment, Singles, empty_actions
+from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
+from .checkpoint import state_of, take_state
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of MAPPO; the defaults are `fast`."""
+
+    slots: int = 2048  # slots side by side
+    steps: int = 1  # slots in a row between two updates of the policy
+    updates: int = 1200  # rollouts, each followed by `epochs` passes over it
+    epochs: int = 1  # passes over a rollout
+    minibatches: int = 2  # steps of the optimiser in a pass
+    learning_rate: float = 1e-3  # of Adam, at the start
+    final_rate: float = 0.02  # share of the learning rate that is left at the end
+    discount: float = 0.0  # of the reward of the next slot (gamma)
+    gae_lambda: float = 0.0  # of generalised advantage estimation (23)
+    clip: float = 0.2  # how far the probability ratio may move in an update
+    unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
+    entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
+    final_entropy: float = 0.01  # and at the end; between them it falls exponentially
+    value: float = 0.5  # weight of the critic's loss
+    gradient: float = 1.0  # largest norm of the gradient
+    floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
+    warmup: float = 0.05  # share of the updates in which all modes are drawn alike
+    baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
+    width: int = 96  # units of a hidden layer
+    layers: int = 2  # hidden layers
+    every: int = 100  # updates between two validations
+    patience: int = 0  # validations without better regret that end a run; 0: none does
+
+
+FAST = Settings()
+PAPER = Settings(  # Table II
+    slots=1,
+    steps=10,
+    updates=250,
+    epochs=5,
+    minibatches=1,
+    learning_rate=5e-4,
+    final_rate=1.0,
+    discount=0.95,
+    gae_lambda=0.98,
+    clip=0.2,
+    entropy=0.01,
+    final_entropy=0.01,
+    floor=-np.inf,
+    warmup=0.0,
+    baseline="critic",
+    every=10,
+)
+SETTINGS = {"fast": FAST, "paper": PAPER}
+
+
+class Parts(NamedTuple):
+    """A figure for each part of the decisions of R rows: log-probabilities, or advantages.
+
+    Attributes
+    ----------
+    mode, level : (R, N) float32
+    assignment : (R, 1) float32
+    """
+
+    mode: Tensor
+    level: Tensor
+    assignment: Tensor
+
+
+class Rollout(NamedTuple):
+    """What happened in R = steps x slots rows.
+
+    Attributes
+    ----------
+    observation : (R, N, O) float32
+    state : (R, S) float32, for the critic
+    sample : what was decided
+    openness : of the assignment
+    log_prob, advantage : of the parts of what was decided
+    target : (R,) float32, what the critic should have said
+    """
+
+    observation: Tensor
+    state: Tensor
+    sample: Sample
+    openness: Openness
+    log_prob: Parts
+    advantage: Parts
+    target: Tensor
+
+
+class Learner:
+    """MAPPO in training.
+
+    Parameters
+    ----------
+    environment : of `settings.slots` slots
+    settings : of the algorithm
+    seed : of network and exploration
+    device : of the networks
+    """
+
+    algorithm = "mappo"
+
+    def __init__(
+        self, environment: Environment, settings: Settings, seed: int, device: torch.device
+    ) -> None:
+        self.env, self.settings, self.device = environment, settings, device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.actor = Actor(environment, settings.width, settings.layers)
+            self.critic = perceptron(
+                environment.state_size, settings.width, settings.layers, 1, 1.0
+            )
+        self.networks = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(device)
+        self.optimizer = torch.optim.Adam(self.networks.parameters(), settings.learning_rate)
+        # Mean, mean square and weight of returns: what the critic says is in their scale.
+        self.scale = torch.zeros(3, dtype=torch.float64)
+        self.updates = 0
+        self.agent_steps = 0
+
+    @property
+    def policy(self) -> Actor:
+        """The network that decides."""
+        return self.actor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state of training."""
+        kept = {"generator": self.generator.get_state(), "scale": self.scale}
+        return kept | state_of(self.networks, self.optimizer)
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up the state that `tensors` gave."""
+        self.generator.set_state(tensors["generator"])
+        self.scale = tensors["scale"]
+        take_state(self.networks, self.optimizer, tensors)
+
+    # ------------------------------------------------------------------------------------ rollout
+
+    def update(self) -> dict[str, float]:
+        """Play one rollout and learn from it."""
+        s, done = self.settings, self.updates / self.settings.updates
+        for group in self.optimizer.param_groups:
+            group["lr"] = s.learning_rate * (1.0 - done * (1.0 - s.final_rate))
+        rollout, reward = self.play()
+        losses = self.learn(rollout, s.entropy * (s.final_entropy / s.entropy) ** done)
+        self.updates += 1
+        self.agent_steps += rollout.observation.shape[0] * self.env.users
+        return {"reward": reward, **losses}
+
+    def play(self) -> tuple[Rollout, float]:
+        """Decide in `steps` x `slots` slots; return them with the mean reward of a user."""
+        s, env = self.settings, self.env
+        shape = s.steps, s.slots
+        reward = np.empty((*shape, env.users), np.float32)
+        seen = np.empty((s.steps + 1, s.slots, env.users, env.observation_size), np.float32)
+        state = np.empty((*shape, env.state_size), np.float32)
+        channel = np.empty((*shape, env.users), np.int64)
+        done = np.empty(s.steps, bool)
+        samples, advantages = [], []
+        env.observe(env.gain, env.task, seen[0])
+        for t in range(s.steps):
+            env.state(env.gain, env.task, state[t])
+            with torch.no_grad():
+                heads = self.heads(self.on(seen[t]))
+                samples.append(heads.sample(self.generator))
+                others = self.counterfactuals(heads, samples[t])
+            done[t] = env.step(as_decisions(samples[t]), seen[t + 1], reward[t])
+            np.maximum(reward[t], s.floor, out=reward[t])
+            channel[t] = env.actions.channel
+            if others is not None:
+                advantages.append(over(reward[t], others))
+        sample = Sample(*(torch.cat(parts) for parts in zip(*samples, strict=True)))
+        rows = s.steps * s.slots
+        observation = self.on(seen[:-1].reshape(rows, *seen.shape[2:]))
+        openness = Openness.of(sample, self.on(channel.reshape(rows, -1)))
+        team = reward.sum(-1)
+        if s.baseline == "critic":
+            estimated, team = self.estimate(state, team, done)
+            advantages = [(estimated, estimated, estimated)]
+        parts = zip(*advantages, strict=True)
+        advantage = Parts(*(self.on(np.concatenate(part)) for part in parts))
+        with torch.no_grad():
+            log_prob = log_probs(self.heads(observation), sample, openness)
+        target = self.on(team.reshape(rows))
+        state_rows = self.on(state.reshape(rows, -1))
+        played = Rollout(observation, state_rows, sample, openness, log_prob, advantage, target)
+        return played, float(reward.mean())
+
+    def heads(self, observation: Tensor) -> Heads:
+        """Return what the actor says; every mode alike while the levels warm up."""
+        heads: Heads = self.actor(observation)
+        warm = self.updates < self.settings.warmup * self.settings.updates
+        return heads.indifferent() if warm else heads
+
+    def counterfactuals(self, heads: Heads, sample: Sample) -> Singles | None:
+        """Return rewards had parts of the decision been greedy: (N + 2, E, N).
+
+        First: all levels greedy. Then, levels so: the mode of one user after the other greedy.
+        Last, levels so: all sub-channels scored without noise.
+        """
+        if self.settings.baseline != "counterfactual":
+            return None
+        env, users, rows = self.env, self.env.users, len(sample.mode)
+        mode, level, score = (x.repeat(users + 2, *[1] * (x.ndim - 1)) for x in sample)
+        level[:] = heads.peaks(sample.mode).repeat(users + 2, 1, 1)
+        greedy = heads.greedy()
+        for n in range(users):
+            part = slice((n + 1) * rows, (n + 2) * rows)
+            mode[part, n], level[part, n] = greedy.mode[:, n], greedy.level[:, n]
+        score[(users + 1) * rows :] = greedy.score
+        reward = rewards(env, as_decisions(Sample(mode, level, score)), users + 2)
+        return np.maximum(reward, self.settings.floor)
+
+    def estimate(self, state: Singles, team: Singles, done: Any) -> tuple[Singles, Singles]:
+        """Return generalised advantages (R, 1) of team rewards (T, E), and the critic's targets.
+
+        The last slot's value stands in for what follows it, unless its episode ended there.
+        """
+        s = self.settings
+        with torch.no_grad():
+            said = self.critic(self.on(state))[..., 0].cpu()
+        value = said.double().numpy() * self.deviation() + self.mean()
+        advantage = np.zeros(team.shape, np.float32)
+        later = np.zeros(team.shape[1])
+        for t in reversed(range(s.steps)):
+            goes_on = s.discount * (not done[t])
+            following = value[min(t + 1, s.steps - 1)]
+            later = team[t] + goes_on * following - value[t] + goes_on * s.gae_lambda * later
+            advantage[t] = later
+        return advantage.reshape(-1, 1), (advantage + value).astype(np.float32)
+
+    # ------------------------------------------------------------------------------------- update
+
+    def learn(self, rollout: Rollout, entropy: float) -> dict[str, float]:
+        """Take the optimiser's steps on a rollout; return the last losses."""
+        s, rows = self.settings, len(rollout.observation)
+        advantage = self.scaled(rollout.advantage)
+        self.watch(rollout.target)
+        target = (rollout.target - self.mean()) / self.deviation()
+        value = torch.zeros(())
+        for _ in range(s.epochs):
+            order = torch.randperm(rows, generator=self.generator, device=self.device)
+            for part in order.chunk(s.minibatches):
+                heads = self.heads(rollout.observation[part])
+                sample = Sample(*(x[part] for x in rollout.sample))
+                openness = Openness(*(x[part] for x in rollout.openness))
+                policy = torch.zeros((), device=self.device)
+                for now, old, over_baseline in zip(
+                    log_probs(heads, sample, openness), rollout.log_prob, advantage, strict=True
+                ):
+                    policy = policy - clipped(now - old[part], over_baseline[part], s.clip)
+                spread = heads.entropy().mean()
+                loss = policy - entropy * self.env.users * spread
+                if s.baseline == "critic":
+                    value = (self.critic(rollout.state[part])[:, 0] - target[part]).square().mean()
+                    loss = loss + s.value * value
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(self.networks.parameters(), s.gradient)
+                self.optimizer.step()
+        return {"policy": policy.item(), "critic": value.item(), "entropy": spread.item()}
+
+    def scaled(self, advantage: Parts) -> Parts:
+        """Return advantages of about 1, and of mean 0 where the critic guessed their baseline."""
+        mode, level, assignment = (a / (a.std() + 1e-6) for a in advantage)
+        if self.settings.baseline == "critic":
+            return Parts(mode - mode.mean(), level - level.mean(), assignment - assignment.mean())
+        # Rare great losses would make the deviation, and with it the weight of entropy, erratic.
+        unit = self.settings.unit
+        return Parts(advantage.mode / unit, level, advantage.assignment / unit)
+
+    def watch(self, target: Tensor) -> None:
+        """Take returns into the running mean and mean square of value normalisation."""
+        new = target.double().cpu()
+        self.scale *= 0.99
+        self.scale += 0.01 * torch.stack([new.mean(), new.square().mean(), torch.ones(())])
+
+    def mean(self) -> float:
+        """Return the running mean of returns."""
+        return float(self.scale[0] / self.scale[2]) if self.scale[2] > 0 else 0.0
+
+    def deviation(self) -> float:
+        """Return the running standard deviation of returns."""
+        if not self.scale[2] > 0:
+            return 1.0
+        return float((self.scale[1] / self.scale[2] - self.mean() ** 2).clamp(min=1e-4).sqrt())
+
+    def on(self, array: Any) -> Tensor:
+        """Return an array as a tensor on the learner's device."""
+        return torch.from_numpy(array).to(self.device)
+
+
+def log_probs(heads: Heads, sample: Sample, openness: Openness) -> Parts:
+    """Return the log-probability of each part of decisions."""
+    return Parts(*heads.log_prob(sample), openness.log_prob(heads.preference)[:, None])
+
+
+def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """Return the clipped surrogate where log-probabilities moved, summed over users."""
+    ratio = moved.exp()
+    bounded = ratio.clamp(1.0 - clip, 1.0 + clip)
+    return torch.minimum(ratio * advantage, bounded * advantage).sum(-1).mean()
+
+
+def over(reward: Singles, others: Singles) -> tuple[Singles, Singles, Singles]:
+    """Return advantages of modes, levels (E, N) and assignment (E, 1) over counterfactuals.
+
+    A user's levels concern its own reward alone: users meet only in the sub-channels they hold and
+    in how many of them offload. Modes and assignments are judged at greedy levels, by the team.
+    """
+    team = others.sum(-1)
+    mode = team[0][:, None] - team[1:-1].T
+    return mode, reward - others[0], (team[0] - team[-1])[:, None]
+
+
+def rewards(env: Environment, decisions: Decisions, copies: int) -> Singles:
+    """Return rewards of decisions on so many copies of the current slots: (C, E, N)."""
+    gain, task = np.tile(env.gain, (copies, 1, 1)), np.tile(env.task, (copies, 1))
+    actions, outcome = empty_actions(task.shape), empty_outcome(task.shape, np.float64)
+    reward = np.empty(task.shape, np.float32)
+    env.decide(decisions, task, actions)
+    env.evaluate(actions, gain, task, outcome)
+    env.reward(outcome, task, reward)
+    return reward.reshape(copies, *env.task.shape)

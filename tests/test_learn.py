@@ -1,0 +1,553 @@
+"""Learners and their checkpoints: probabilities from their definitions, traces, resumption."""
+
+import json
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from semopt import model
+from semopt.env import LOCAL, RAW, SEMANTIC, Decisions, Environment, empty_actions
+from semopt.learn import distill, dqn, evaluate, mappo, train
+from semopt.learn.actor import LAWS, Heads, Openness, Sample, as_decisions
+from semopt.learn.checkpoint import DOCUMENT, PREVIOUS, Checkpoint
+from semopt.model import Actions
+from semopt.scenario import Scenario
+from semopt.solvers import constant, solve
+from semopt.solvers.batch import solve_batch
+from tolerances import TWINS_SINGLE
+
+PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
+TINY = {
+    "mappo": {"slots": 32, "updates": 6, "minibatches": 2, "every": 2, "width": 16},
+    "dqn": {"slots": 2, "updates": 6, "levels": 2, "minibatch": 8, "every": 2, "width": 16},
+    "distill": {"slots": 64, "updates": 6, "minibatch": 32, "every": 2, "width": 16},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny(algorithm, scenario=PAPER, **options):
+    return train.describe(algorithm, scenario, **TINY[algorithm], **options)
+
+
+def heads_of(rng, rows, users, channels):
+    draw = [torch.from_numpy(rng.normal(size=(rows, users, n)).astype("f4")) for n in (3, LAWS)]
+    preference = torch.from_numpy(rng.normal(size=(rows, users, channels)).astype("f4"))
+    peak, sharpness = torch.sigmoid(draw[1]), 1.0 + 3.0 * torch.rand(rows, users, LAWS)
+    return Heads(torch.log_softmax(draw[0], -1), peak, sharpness, preference)
+
+
+# ------------------------------------------------------------------------------------ probabilities
+
+
+def test_log_probability_of_modes_and_levels_is_that_of_their_laws():
+    heads = heads_of(np.random.default_rng(0), 40, 3, 2)
+    generator = torch.Generator().manual_seed(1)
+    sample = heads.sample(generator)
+    mode, level = heads.log_prob(sample)
+    which = {LOCAL: {1: 0}, RAW: {0: 1}, SEMANTIC: {0: 2, 1: 3, 2: 4}}  # level: law
+    for e, n in np.ndindex(40, 3):
+        chosen = int(sample.mode[e, n])
+        assert float(mode[e, n]) == pytest.approx(float(heads.mode[e, n, chosen]), rel=TWINS_SINGLE)
+        expected = 0.0
+        for i, law in which[chosen].items():
+            p, s = float(heads.peak[e, n, law]), float(heads.sharpness[e, n, law])
+            beta = stats.beta(1 + s * p, 1 + s * (1 - p))
+            expected += beta.logpdf(float(sample.level[e, n, i]))
+        assert float(level[e, n]) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def outcomes(score, wanting, free, path=()):
+    """All orders in which pairs may be drawn, with their probabilities, by the definition."""
+    pairs = [(n, k) for n in wanting for k in free]
+    if not pairs:
+        yield path, 1.0
+        return
+    weight = np.exp([score[n][k] for n, k in pairs])
+    for (n, k), share in zip(pairs, weight / weight.sum(), strict=True):
+        for end, probability in outcomes(score, wanting - {n}, free - {k}, (*path, (n, k))):
+            yield end, share * probability
+
+
+@pytest.mark.parametrize(("users", "channels"), [(3, 3), (3, 2), (2, 3)])
+def test_log_probability_of_an_assignment_is_that_of_its_draws(users, channels):
+    rng = np.random.default_rng(2)
+    preference = rng.normal(size=(users, channels)).astype("f4")
+    mode = torch.full((1, users), RAW)
+    mode[0, -1] = LOCAL if users == 3 else SEMANTIC
+    wanting = frozenset(range(users - (users == 3)))
+    total = 0.0
+    for path, probability in outcomes(preference, wanting, frozenset(range(channels))):
+        channel = torch.full((1, users), -1)
+        score = torch.zeros((1, users, channels))
+        for place, (n, k) in enumerate(path):
+            channel[0, n], score[0, n, k] = k, 10.0 - place
+        openness = Openness.of(Sample(mode, torch.ones((1, users, 3)), score), channel)
+        found = float(openness.log_prob(torch.from_numpy(preference)[None]).exp())
+        assert found == pytest.approx(probability, rel=1e-4)
+        total += found
+    assert total == pytest.approx(1.0, rel=1e-5)
+
+
+def test_sampled_assignments_are_as_frequent_as_their_probability():
+    rows, rng = 20000, np.random.default_rng(3)
+    env = Environment(PAPER, 1)
+    one = heads_of(rng, 1, 2, 2)
+    heads = Heads(*(part.expand(rows, *part.shape[1:]) for part in one))
+    sample = heads.sample(torch.Generator().manual_seed(4))
+    sample = sample._replace(mode=torch.full((rows, 2), RAW))
+    actions = empty_actions((rows, 2))
+    env.decide(as_decisions(sample), np.zeros((rows, 2), np.int64), actions)
+    share = {(0, 1): 0.0, (1, 0): 0.0}
+    ends = outcomes(one.preference[0].numpy(), frozenset({0, 1}), frozenset({0, 1}))
+    for path, probability in ends:
+        share[tuple(k for _, k in sorted(path))] += probability
+    for channels, probability in share.items():
+        found = (actions.channel == channels).all(axis=1).mean()
+        assert found == pytest.approx(probability, abs=4 * np.sqrt(0.25 / rows))
+
+
+# -------------------------------------------------------------------------------------- advantages
+
+
+def rewarded(env, e, mode, level, score):
+    """The rewards of one slot, by the readable model."""
+    one = Decisions(*(x[e : e + 1].numpy() for x in (mode.byte(), level, score)))
+    actions = empty_actions((1, env.users))
+    env.decide(one, env.task[e : e + 1], actions)
+    problem = env.problem.with_slot(env.gain[e], env.task[e])
+    outcome = model.evaluate(problem, actions.take(0))
+    limits = problem.system.latency_max, problem.users.energy_max
+    return model.reward(
+        outcome.qoe,
+        outcome.latency,
+        limits[0],
+        outcome.energy,
+        limits[1],
+        outcome.accuracy,
+        problem.tasks.accuracy_min[env.task[e]],
+    )
+
+
+def test_counterfactual_advantages_change_one_part_at_a_time():
+    settings = replace(mappo.FAST, slots=8, floor=-np.inf, warmup=0.0)
+    env = Environment(CONTENDED, 8, seed=5, observation="shared")
+    learner = mappo.Learner(env, settings, 0, torch.device("cpu"))
+    seen = np.empty((8, 2, env.observation_size), np.float32)
+    env.observe(env.gain, env.task, seen)
+    with torch.no_grad():
+        heads = learner.heads(torch.from_numpy(seen))
+    mode, level, score = heads.sample(torch.Generator().manual_seed(6))
+    greedy, peaks = heads.greedy(), heads.peaks(mode)
+    slots = range(8)
+    played = np.stack([rewarded(env, e, mode, level, score) for e in slots])
+    others = learner.counterfactuals(heads, Sample(mode, level, score))
+    a_mode, a_level, a_assignment = mappo.over(played.astype("f4"), others)
+    for e in slots:
+        base = rewarded(env, e, mode, peaks, score)
+        assert a_level[e] == pytest.approx(played[e] - base, abs=1e-5)
+        alone = rewarded(env, e, mode, peaks, greedy.score)
+        assert a_assignment[e, 0] == pytest.approx(base.sum() - alone.sum(), abs=1e-5)
+        for n in range(2):
+            other, levels = mode.clone(), peaks.clone()
+            other[e, n], levels[e, n] = greedy.mode[e, n], greedy.level[e, n]
+            changed = rewarded(env, e, other, levels, score)
+            assert a_mode[e, n] == pytest.approx(base.sum() - changed.sum(), abs=1e-5)
+
+
+def test_generalised_advantages_are_the_sums_that_define_them():
+    env = Environment(PAPER, 1, seed=1)
+    learner = mappo.Learner(env, mappo.PAPER, 0, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    state = rng.normal(size=(10, 1, env.state_size)).astype("f4")
+    team, done = rng.random((10, 1)).astype("f4"), np.arange(10) == 9
+    advantage, target = learner.estimate(state, team, done)
+    with torch.no_grad():
+        value = learner.critic(torch.from_numpy(state))[:, 0, 0].numpy()
+    value = np.append(value, 0.0)  # nothing follows the episode
+    error = team[:, 0] + 0.95 * value[1:] - value[:-1]
+    expected = [sum((0.95 * 0.98) ** i * error[t + i] for i in range(10 - t)) for t in range(10)]
+    assert advantage[:, 0] == pytest.approx(np.array(expected), rel=1e-4, abs=1e-5)
+    assert target[:, 0] == pytest.approx(advantage[:, 0] + value[:-1], rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------ traces
+
+GOLDEN = {
+    "mappo": [
+        {"reward": 0.36818, "policy": 4.8719, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.38738, "policy": -4.7723, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.38549, "policy": 3.5178, "critic": 0.0, "entropy": 1.0986},
+    ],
+    "dqn": [
+        {"reward": -0.13937, "temporal_difference": 0.1976},
+        {"reward": 0.10631, "temporal_difference": 0.061355},
+        {"reward": 0.23558, "temporal_difference": 0.024392},
+    ],
+    "distill": [
+        {"reward": 0.5962, "mode": 1.0974, "level": 0.092867, "assignment": 0.43123},
+        {"reward": 0.5962, "mode": 1.0893, "level": 0.088517, "assignment": 0.42483},
+        {"reward": 0.5962, "mode": 1.0807, "level": 0.084482, "assignment": 0.41898},
+    ],
+}
+
+
+@pytest.mark.parametrize("algorithm", TINY)
+def test_the_first_losses_are_those_pinned(algorithm):
+    learner, _ = train.make(tiny(algorithm), torch.device("cpu"))
+    trace = [learner.update() for _ in range(3)]
+    for found, pinned in zip(trace, GOLDEN[algorithm], strict=True):
+        assert found == pytest.approx(pinned, rel=2e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", TINY)
+def test_a_run_taken_up_ends_with_the_same_weights(algorithm, tmp_path, monkeypatch):
+    description = tiny(algorithm, observation="shared", seed=3)
+    train.train(description, tmp_path / "whole")
+    stopped, updates = tmp_path / "stopped", []
+
+    def die(report):
+        updates.append(report.updates)
+        if len(updates) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.train(description, stopped, report=die)
+    train.train(description, stopped, resume=True, report=die)
+    assert updates == [2, 4, 6]
+    whole, again = Checkpoint.read(tmp_path / "whole"), Checkpoint.read(stopped)
+    assert whole.tensors.keys() == again.tensors.keys()
+    for name, tensor in whole.tensors.items():
+        assert torch.equal(tensor, again.tensors[name]), name
+    logs = [(p / "log.jsonl").read_text().splitlines() for p in (tmp_path / "whole", stopped)]
+    kept = [[json.loads(line)[k] for k in ("updates", "reward", "regret")] for line in logs[0]]
+    assert kept == [
+        [json.loads(line)[k] for k in ("updates", "reward", "regret")] for line in logs[1]
+    ]
+
+
+def test_a_run_is_neither_overwritten_nor_taken_up_by_another(tmp_path):
+    train.train(tiny("distill"), tmp_path)
+    with pytest.raises(ValueError, match="holds a run already"):
+        train.train(tiny("distill"), tmp_path)
+    with pytest.raises(ValueError, match="seed = 0, not 1"):
+        train.train(tiny("distill", seed=1), tmp_path, resume=True)
+
+
+# -------------------------------------------------------------------------------------- checkpoints
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    train.train(tiny("mappo"), folder)
+    return folder
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    for file in trained.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_the_checkpoint_before_is_kept_and_older_ones_go(trained):
+    last, before = (json.loads((trained / name).read_text()) for name in (DOCUMENT, PREVIOUS))
+    assert (last["progress"]["updates"], before["progress"]["updates"]) == (6, 4)
+    files = {path.name for path in trained.glob("*.safetensors")}
+    assert files == {last["tensors"]["file"], before["tensors"]["file"]}
+
+
+def test_a_kill_while_writing_leaves_the_last_checkpoint(copied, monkeypatch):
+    before = Checkpoint.read(copied)
+    later = replace(before, progress=before.progress | {"updates": 8})
+
+    def fail(path, content):
+        if path.name == DOCUMENT:
+            raise ValueError(f"cannot write {path}: No space left on device")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    monkeypatch.setattr("semopt.learn.checkpoint.write_atomically", fail)
+    with pytest.raises(ValueError, match="No space left"):
+        later.write(copied)
+    assert Checkpoint.read(copied).progress["updates"] == 6
+
+
+def damaged(folder, damage):
+    path = folder / DOCUMENT
+    document = json.loads(path.read_text())
+    tensors = folder / document["tensors"]["file"]
+    if damage == "truncated":
+        tensors.write_bytes(tensors.read_bytes()[:-100])
+    elif damage == "foreign":
+        path.write_text("[1, 2]")
+    elif damage == "not text":
+        path.write_bytes(b"\xff\xfe\x00")
+    elif damage == "schema":
+        path.write_text(json.dumps(document | {"schema": 99}))
+    elif damage == "key":
+        path.write_text(json.dumps({k: v for k, v in document.items() if k != "seed"}))
+    elif damage == "missing":
+        tensors.unlink()
+    elif damage == "settings":
+        wide = document["settings"] | {"width": 24}
+        path.write_text(json.dumps(document | {"settings": wide}))
+    elif damage == "algorithm":
+        path.write_text(json.dumps(document | {"algorithm": "os"}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("truncated", "truncated or foreign"),
+        ("foreign", "is not a checkpoint of semopt"),
+        ("not text", "is not a checkpoint of semopt"),
+        ("schema", "schema 99; this version reads schema 1"),
+        ("key", "'seed' is missing"),
+        ("missing", "cannot be read"),
+        ("settings", "its tensors are not those of its settings"),
+        ("algorithm", "checkpoint of algorithm 'os'"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(copied, damage, message):
+    damaged(copied, damage)
+    with pytest.raises(ValueError, match=message) as error:
+        evaluate.compare([str(copied)], PAPER, 2)
+    assert damage == "algorithm" or str(copied) in str(error.value)
+
+
+def test_a_policy_of_another_scenario_is_refused(trained):
+    with pytest.raises(ValueError, match=r"system\.channels is 2; in contended-4 it is 4"):
+        evaluate.compare([str(trained)], Scenario.load("contended-4"), 2)
+    with pytest.raises(ValueError, match=r"for scenario paper, where system\.\w+ is"):
+        evaluate.compare([str(trained)], CONTENDED, 2)
+
+
+def test_solve_answers_from_a_checkpoint(trained):
+    gain, task = PAPER.draw(3, 1)
+    problem = PAPER.template().with_slot(gain[0], task[0])
+    result = solve(problem, "mappo", checkpoint=str(trained))
+    assert result.status.word in ("feasible", "infeasible")
+    if result.actions is not None:
+        assert result.recompute() == result.objective
+        assert result.objective <= solve(problem).objective + 0.02
+    with pytest.raises(ValueError, match="holds a policy of mappo: method 'dqn'"):
+        solve(problem, "dqn", checkpoint=str(trained))
+    with pytest.raises(ValueError, match="needs --checkpoint"):
+        solve(problem, "mappo")
+
+
+# --------------------------------------------------------------------------------------- mishaps
+
+
+def test_divergence_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    good = mappo.Learner.update
+
+    def spoil(learner):
+        metrics = good(learner)
+        return metrics | ({"policy": float("nan")} if learner.updates == 3 else {})
+
+    monkeypatch.setattr(mappo.Learner, "update", spoil)
+    with pytest.raises(ValueError, match="diverged in update 3: policy = nan; the last good"):
+        train.train(tiny("mappo"), tmp_path)
+    assert Checkpoint.read(tmp_path).progress["updates"] == 2
+
+
+def test_weights_that_are_not_finite_stop_the_run(tmp_path):
+    description = train.describe("mappo", PAPER, **TINY["mappo"] | {"learning_rate": 1e10})
+    with pytest.raises(ValueError, match="training diverged in update"):
+        train.train(description, tmp_path)
+
+
+def test_collapse_is_said_where_the_optimum_differs():
+    validation = train.Validation.draw(Environment(PAPER, 1))
+    assert 0.1 < validation.offloading < 0.9
+    assert "collapsed to all-local" in validation.collapsed(0.0)
+    assert "collapsed to all-offload" in validation.collapsed(1.0)
+    assert validation.collapsed(0.5) == ""
+    assert replace(validation, offloading=0.001).collapsed(0.0) == ""
+
+
+@pytest.mark.parametrize("word", ["tpu", "gpu"])
+def test_an_unknown_device_is_refused(word):
+    with pytest.raises(ValueError, match=f"device = '{word}'"):
+        train.choose_device(word)
+
+
+# --------------------------------------------------------------------------------------- learning
+
+
+def test_distillation_beats_every_fixed_action_on_a_small_budget(tmp_path):
+    description = train.describe(
+        "distill", CONTENDED, observation="shared", slots=4096, updates=30, minibatch=128, every=30
+    )
+    train.train(description, tmp_path)
+    scores = evaluate.compare([str(tmp_path), "constant"], CONTENDED, 300).scores
+    assert scores[str(tmp_path)].qoe > scores["constant"].qoe
+
+
+def test_mappo_finds_the_modes_of_the_paper(tmp_path):
+    description = train.describe("mappo", PAPER, slots=256, updates=250, every=250, minibatches=1)
+    train.train(description, tmp_path)
+    score = evaluate.compare([str(tmp_path)], PAPER, 300).scores[str(tmp_path)]
+    assert score.ratio > 0.97
+
+
+def single(**tables):
+    """One user, one sub-channel: a text task is best sent raw, an image task kept local."""
+    document = PAPER.to_dict() | {"name": "single", "assumed": {}} | tables
+    document["system"] = document["system"] | {"users": 1, "channels": 1}
+    document.pop("slot")
+    return Scenario.from_dict(document)
+
+
+def test_dqn_learns_a_problem_of_a_few_actions(tmp_path):
+    scenario = single(grid={"power": 2, "frequency": 2, "extraction": 2})
+    description = train.describe(
+        "dqn", scenario, slots=16, updates=60, levels=2, every=60, width=32, minibatch=64
+    )
+    train.train(description, tmp_path)
+    score = evaluate.compare([str(tmp_path)], scenario, 200).scores[str(tmp_path)]
+    assert score.ratio > 0.97
+
+
+def test_semantic_unaware_policies_never_extract(tmp_path):
+    description = tiny("mappo", semantic=False)
+    learner, _ = train.make(description, torch.device("cpu"))
+    learner.update()
+    gain, task = PAPER.draw(50, 9)
+    actions = train.decide(learner.env, learner.policy, gain, task)
+    assert (actions.extraction == 1.0).all()
+    assert (np.asarray(learner.play()[0].sample.mode) != SEMANTIC).all()
+
+
+def test_decisions_are_recovered_from_actions():
+    env = Environment(CONTENDED, 1)
+    gain, task = CONTENDED.draw(200, 4)
+    batch = solve_batch(CONTENDED, gain, task)
+    mode, level = distill.undecide(env, batch.actions, task)
+    score = np.zeros((200, 2, 2), np.float32)
+    for s, n in product(range(200), range(2)):
+        if batch.actions.channel[s, n] >= 0:
+            score[s, n, batch.actions.channel[s, n]] = 1.0
+    back = empty_actions(task.shape)
+    env.decide(Decisions(mode.astype(np.uint8), level, score), task, back)
+    for name in ("channel", "power", "frequency", "extraction"):
+        found, expected = getattr(back, name), getattr(batch.actions, name)
+        assert found == pytest.approx(expected, rel=1e-6), name
+
+
+def test_actions_of_dqn_are_all_combinations():
+    mode, channel, level = dqn.actions_of(Environment(PAPER, 1), 3)
+    counts = {LOCAL: 3, RAW: 2 * 3, SEMANTIC: 2 * 27}
+    assert {m: int((mode == m).sum()) for m in counts} == counts
+    rows = {(int(m), int(k), *map(float, x)) for m, k, x in zip(mode, channel, level, strict=True)}
+    assert len(rows) == 63
+
+
+# -------------------------------------------------------------------------------------- evaluation
+
+
+def everyone_local(seen):
+    """Local at the share of the range where the reference frequency of `paper` lies."""
+    given = np.zeros((*seen.shape[:2], 6), np.float32)
+    given[..., 2] = (0.7066 - 0.55) / (1.0 - 0.55)
+    return given
+
+
+def not_a_number(seen):
+    given = everyone_local(seen)
+    given[1, 0, 3] = np.nan
+    return given
+
+
+def one_too_few(seen):
+    return everyone_local(seen)[..., :-1]
+
+
+def on_one_channel(seen):
+    ones = np.ones(seen.shape[:2])
+    return Actions(np.zeros(seen.shape[:2], np.int64), 0.1 * ones, 1e9 * ones, 0.5 * ones)
+
+
+def too_loud(seen):
+    ones = np.ones(seen.shape[:2])
+    return Actions(np.tile([0, 1], (len(seen), 1)), 0.2 * ones, 1e9 * ones, 0.5 * ones)
+
+
+def test_exact_hits_and_local_at_the_reference_closes_nothing():
+    names = ["exact", f"{__name__}:everyone_local"]
+    found = evaluate.compare(names, PAPER, 60, seed=2, reference="exact")
+    exact, local = (found.scores[name] for name in names)
+    assert (exact.ratio, exact.hit_share, exact.infeasible_share) == (1.0, 1.0, 0.0)
+    assert exact.closure == pytest.approx(1.0)
+    assert local.qoe == pytest.approx(0.5, abs=1e-6)
+    assert local.closure == pytest.approx(0.0, abs=1e-5)
+    gain, task = PAPER.draw(60, 2)
+    optimum = solve_batch(PAPER, gain, task).objective
+    assert local.ratio == pytest.approx(float((1.0 / optimum).mean()), rel=1e-5)
+    assert local.ratio_worst == pytest.approx(float(1.0 / optimum.max()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("not_a_number", "nan as entry 3 of user 0 in slot 1"),
+        ("one_too_few", r"of shape \(5, 2, 5\)"),
+        ("on_one_channel", "users 0 and 1 share sub-channel 0 in slot 0"),
+        ("too_loud", "power of user 0 in slot 0 is out of its range"),
+        ("absent", "cannot be imported"),
+    ],
+)
+def test_a_bad_policy_is_named(name, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate.compare([f"{__name__}:{name}"], PAPER, 5)
+
+
+def test_what_nobody_knows_is_refused():
+    with pytest.raises(ValueError, match="'magic' is no checkpoint folder"):
+        evaluate.compare(["magic"], PAPER, 5)
+
+
+def test_a_task_that_breaks_a_limit_scores_nothing():
+    problem = PAPER.template()
+    gain, task = np.full((1, 2, 2), 1.0), np.array([[0, 0]])
+    slow = problem.users.frequency_min / 100
+    actions = Actions(np.full((1, 2), -1), np.zeros((1, 2)), slow[None], np.ones((1, 2)))
+    score = evaluate.score(problem, actions, gain, task, np.array([1.2]), 0.0)
+    assert (score.qoe, score.ratio, score.infeasible_share) == (0.0, 0.0, 1.0)
+
+
+def test_refinement_keeps_choices_and_never_loses():
+    gain, task = CONTENDED.draw(100, 6)
+    problem = CONTENDED.template()
+    policy = constant.fit(problem, *CONTENDED.draw(50, 7))
+    before = policy.decide(problem, gain, task)
+    after = evaluate.Refined(problem, lambda *_: before)(gain, task)
+    assert (after.channel == before.channel).all()
+    offload = before.channel >= 0
+    assert ((after.extraction < 1.0) == (before.extraction < 1.0))[offload].all()
+    worth = [model.evaluate(problem, a, gain, task) for a in (before, after)]
+    kept = [np.where(o.violations == 0, o.qoe, 0.0) for o in worth]
+    assert (kept[1] >= kept[0] - 1e-12).all()
+    assert kept[1].sum() > kept[0].sum()
+
+
+def test_refinement_leaves_an_optimum_alone():
+    gain, task = CONTENDED.draw(50, 8)
+    batch = solve_batch(CONTENDED, gain, task)
+    problem = CONTENDED.template()
+    after = evaluate.Refined(problem, lambda *_: batch.actions)(gain, task)
+    value = model.evaluate(problem, after, gain, task).qoe.sum(axis=1)
+    assert value == pytest.approx(batch.objective, rel=1e-12)
