@@ -115,11 +115,15 @@ def read(source: str | Path) -> Any:
         data = Path(source).read_bytes()
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-        return json.loads(data)
+        return json.loads(data, parse_constant=_not_json)
     except OSError as error:
         raise ValueError(f"cannot read {source}: {error.strerror or error}") from None
     except (EOFError, ValueError, RecursionError) as error:
         raise ValueError(f"{source} is not a JSON file: {error}") from None
+
+
+def _not_json(token: str) -> None:
+    raise ValueError(f"{token} is not a JSON number")
 
 
 def problem_to_json(problem: Problem) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def check_certificate(body: dict[str, Any]) -> str:
     with precision():
         try:
             return _check_certificate(body)
-        except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
             raise FalseClaim(f"the file is malformed: {error!r}") from None
 
 
@@ -381,5 +381,7 @@ def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result
         columns["power"].append(real(user["power_mw"], f"{what}.power_mw") / 1e3)
         columns["frequency"].append(real(user["frequency_ghz"], f"{what}.frequency_ghz") * 1e9)
         columns["extraction"].append(real(user["extraction"], f"{what}.extraction"))
+        nothing = columns["power"][-1] == 0.0 and columns["extraction"][-1] == 1.0
+        require(offload or nothing, f"{what}: a local task sends with power or extraction")
     actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
     return Result(problem, "", "", Status.FEASIBLE, actions=actions)

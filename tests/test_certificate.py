@@ -1,0 +1,355 @@
+"""Certificates: true ones are accepted, and whatever makes one false is found."""
+
+import copy
+import gzip
+import json
+import random
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from problems import random_problem
+from semopt import Status, solve
+from semopt.certificate import digest, problem_from_json, problem_to_json, read
+from semopt.certificate.checker import FalseClaim, check, check_certificate, check_result
+from semopt.cli import app
+from semopt.scenario import Scenario
+from test_cases import CASES, EXPECTED
+from tolerances import GAP, ROUNDING
+
+
+def certified(problem, folder, **options):
+    """Solve with a certificate: (result, certificate)."""
+    path = folder / "certificate.json"
+    result = solve(problem, "global", certificate=str(path), **options)
+    return result, json.loads(path.read_text())
+
+
+def redigested(body):
+    """Return a certificate with the digest made right again."""
+    return body | {"digest": digest(body)}
+
+
+def altered(body, *path, by):
+    """Return a copy with one entry replaced, the digest made right again."""
+    body = copy.deepcopy(body)
+    owner = body
+    for key in path[:-1]:
+        owner = owner[key]
+    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
+    return redigested(body)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """A slot with two offloaders of different modes, one local task, and its certificate."""
+    problem = Scenario.load(CASES / "n3k2_0015.toml").problem()
+    return certified(problem, tmp_path_factory.mktemp("example"))
+
+
+@pytest.mark.parametrize("name", EXPECTED["cases"])
+def test_certificates_of_all_cases_hold(name, tmp_path):
+    problem = Scenario.load(CASES / name).problem()
+    result, body = certified(problem, tmp_path)
+    words = check_certificate(body)
+    if result.status is Status.INFEASIBLE:
+        assert words.startswith("no joint action is feasible")
+    else:
+        assert repr(result.objective) in words
+        assert repr(result.upper_bound) in words
+
+
+def test_certificates_of_random_slots_hold(tmp_path):
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        users, channels = (int(n) for n in rng.integers(1, 5, 2))
+        problem = random_problem(rng, users, channels, own_figures=seed % 3 == 0)
+        check_certificate(certified(problem, tmp_path)[1])
+
+
+def test_certificate_of_a_stopped_search_proves_its_bound(tmp_path):
+    problem = random_problem(np.random.default_rng(7), 4, 4)
+    result, body = certified(problem, tmp_path, time_limit=1e-9)
+    assert result.status is Status.LIMIT_REACHED
+    assert repr(result.upper_bound) in check_certificate(body)
+    with pytest.raises(FalseClaim, match="status"):
+        check_certificate(altered(body, "status", by="optimal"))
+
+
+def test_slot_survives_being_written_and_read():
+    for seed in range(20):
+        problem = random_problem(np.random.default_rng(seed), 2, 3, own_figures=seed % 2 == 0)
+        again = problem_from_json(json.loads(json.dumps(problem_to_json(problem))))
+        assert problem_to_json(again) == problem_to_json(problem)
+
+
+def test_compressed_certificate_is_read_too(tmp_path):
+    problem = Scenario.load("tiny").problem()
+    for name in ("a.json", "a.json.gz"):
+        solve(problem, "global", certificate=str(tmp_path / name))
+    plain = read(tmp_path / "a.json")
+    assert read(tmp_path / "a.json.gz") == plain
+    assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == plain
+    assert check(tmp_path / "a.json") == check(tmp_path / "a.json.gz")
+
+
+def leaf_paths(body, path=()):
+    """Give the path of every number, string and null of a document."""
+    if isinstance(body, dict | list) and body:
+        for key, value in body.items() if isinstance(body, dict) else enumerate(body):
+            yield from leaf_paths(value, (*path, key))
+    else:
+        yield path
+
+
+def changed(value, rng):
+    """Return another value of a JSON entry."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return rng.choice([0, 1.5, "other", [1]])
+    shift = rng.choice([1e-6, 1e-3, 0.1, 1.0])
+    others = [value * (1 + shift), value * (1 - shift), -value - shift, value + 1, None, "1", [1]]
+    return rng.choice([other for other in others if other != value])
+
+
+def test_no_change_goes_unnoticed(example):
+    """Without a new digest every changed entry is found, whether it matters or not."""
+    _, body = example
+    rng = random.Random(0)
+    for path in leaf_paths(body):
+        other = copy.deepcopy(body)
+        owner = other
+        for key in path[:-1]:
+            owner = owner[key]
+        owner[path[-1]] = changed(owner[path[-1]], rng)
+        with pytest.raises(FalseClaim):
+            check_certificate(other)
+
+
+def test_what_is_accepted_is_true(example):
+    """With a new digest, any change is either found or leaves claims that are true."""
+    _, body = example
+    rng = random.Random(1)
+    paths = [path for path in leaf_paths(body) if path != ("digest",)]
+    accepted = 0
+    for path in rng.choices(paths, k=400):
+        other = altered(body, *path, by=lambda value: changed(value, rng))
+        try:
+            check_certificate(other)
+        except FalseClaim:
+            continue
+        accepted += 1
+        truth = solve(problem_from_json(other["problem"]), "global")
+        assert other["upper_bound"] >= truth.objective - ROUNDING
+        assert other["objective"] <= truth.upper_bound + GAP
+    assert accepted < 250
+
+
+def first(body, size):
+    """Return the first cover of a size with a leaf in semantic mode: place, place of the leaf."""
+    for place, cover in enumerate(body["sizes"][size]["covers"]):
+        tree = cover[3].get("semantic", [])
+        for spot, entry in enumerate(tree):
+            if len(entry) == 7:
+                return place, spot
+    raise AssertionError
+
+
+def false_claims(body):
+    """Give named ways to make each part of a certificate false, and words of the finding."""
+    place, spot = first(body, 2)
+    cover = ("sizes", 2, "covers", place)
+    leaf = (*cover, 3, "semantic", spot)
+    used = max(k for k in body["decision"]["channel"])
+    yield "format version", ("version",), 2, "version"
+    yield "problem: bandwidth", ("problem", "system", "bandwidth"), lambda v: v * 1.5, "objective"
+    yield "problem: gain", ("problem", "gain", 0, 0), -1.0, "gain"
+    yield "problem: noise", ("problem", "system", "noise"), 0.0, "noise"
+    yield "problem: shape", ("problem", "users", "power_max"), 0.1, "malformed"
+    yield "problem: server limit", ("problem", "system", "server_energy_max"), 1.0, "server"
+    yield "status", ("status",), "infeasible", "status"
+    yield "status unknown", ("status",), "proven", "status"
+    yield "objective above", ("objective",), lambda v: v + 1e-7, "objective"
+    yield "objective below", ("objective",), lambda v: v - 1e-7, "objective"
+    yield "objective missing", ("objective",), None, "objective"
+    yield "bound below", ("upper_bound",), lambda v: v - 1e-5, "upper_bound"
+    yield "bound missing", ("upper_bound",), None, "upper_bound"
+    yield "gap", ("gap",), 1e-12, "gap"
+    yield "channel twice", ("decision", "channel"), [used] * 3, "used twice"
+    yield "channel unknown", ("decision", "channel", 0), 7, "channel"
+    yield "channel of half", ("decision", "channel", 0), 0.5, "channel"
+    yield "power out of range", ("decision", "power"), [9.0] * 3, "power"
+    yield "frequency out of range", ("decision", "frequency"), [1.0] * 3, "frequency"
+    yield "extraction out of range", ("decision", "extraction"), [0.01] * 3, "extraction"
+    yield "decision too short", ("decision", "power"), [0.1], "power"
+    yield "decision missing", ("decision",), None, "objective"
+    yield "local cover missing", ("local",), lambda covers: covers[1:], "not covered"
+    yield "local cover too low", ("local", 0, 2), lambda v: v - 1e-4, "proven"
+    yield "local cover infeasible", ("local", 0, 2), None, "proven"
+    yield "local cover of nobody", ("local", 0, 0), 3, "user"
+    yield "local cover of a channel", ("local", 0, 1), 0, "sub-channel"
+    yield "local tree missing", ("local", 0, 3), {}, "trees"
+    yield "size missing", ("sizes",), lambda sizes: sizes[:-1], "numbers of offloaders"
+    yield "size bound", ("sizes", 2, "bound"), lambda v: v - 1e-3, "prices prove"
+    yield "size bound infeasible", ("sizes", 2, "bound"), -1.0, "prices prove"
+    yield "price negative", ("sizes", 2, "channel", 0), -0.1, "negative"
+    yield "price too high", ("sizes", 2, "channel", 0), 0.5, "prices prove"
+    yield "price missing", ("sizes", 2, "channel"), [], "price"
+    yield "offloader price low", ("sizes", 2, "offloader"), lambda v: v - 0.1, "prices prove"
+    yield "offloader price high", ("sizes", 2, "offloader"), lambda v: v + 0.1, "prices prove"
+    yield "covers missing", ("sizes", 2, "covers"), [], "prices prove"
+    yield "covers of size 0", ("sizes", 0, "covers"), lambda _: [body["local"][0]], "sizes"
+    yield "cover too low", (*cover, 2), lambda v: v - 0.01, "proven"
+    yield "cover infeasible", (*cover, 2), None, "proven"
+    yield "cover of nobody", (*cover, 0), -1, "user"
+    yield "mode missing", (*cover, 3), lambda trees: {"raw": trees["raw"]}, "trees"
+    yield "mode too much", (*cover, 3), lambda trees: trees | {"local": []}, "trees"
+    yield "leaf missing", (*cover, 3, "semantic"), lambda tree: tree[:-1], "no proof"
+    yield "leaf too much", (*cover, 3, "semantic"), lambda tree: [*tree, tree[-1]], "left over"
+    yield "leaf empty", leaf, [], "numbers"
+    yield "leaf short", leaf, lambda numbers: numbers[:6], "numbers"
+    yield "leaf not a number", (*leaf, 0), "1.0", "number"
+    yield "prices negative", (*leaf, 0), -1.0, "negative"
+    yield "prices zero", leaf, lambda numbers: [0.0] * 5 + numbers[5:], "proven"
+    yield "plane slope", (*leaf, 4), lambda v: v + 5.0, "proven"
+    yield "plane touches nowhere", (*leaf, 5), 0.0, "touches"
+    yield "axis unknown", (*cover, 3, "semantic"), lambda tree: [["time", 1.0], *tree], "axis"
+    yield (
+        "split outside",
+        (*cover, 3, "semantic"),
+        lambda tree: [["power", 99.0], *tree, *tree],
+        "does not split",
+    )
+
+
+NAMES = [
+    name
+    for name, *_ in false_claims(
+        {
+            "sizes": [{}, {}, {"covers": [[0, 0, 1, {"semantic": [[0] * 7]}]]}],
+            "decision": {"channel": [0]},
+            "local": [0],
+        }
+    )
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_false_claim_is_named(example, name):
+    _, body = example
+    path, by, words = next(rest for found, *rest in false_claims(body) if found == name)
+    with pytest.raises(FalseClaim, match=words):
+        check_certificate(altered(body, *path, by=by))
+
+
+def test_a_weaker_channel_does_not_cover_a_stronger_one(example):
+    """A cover of a user's weakest sub-channel alone leaves the stronger cells at their most."""
+    result, body = example
+    other = copy.deepcopy(body)
+    covers = other["sizes"][2]["covers"]
+    user = covers[0][0]
+    weakest = int(result.problem.gain[user].argmin())
+    kept = [c for c in covers if c[0] != user or c[1] == weakest]
+    assert len(kept) < len(covers)
+    other["sizes"][2]["covers"] = kept
+    with pytest.raises(FalseClaim, match="prices prove"):
+        check_certificate(redigested(other))
+
+
+def test_another_slot_is_not_proven(example):
+    """The same proof over a slot with stronger channels."""
+    result, body = example
+    bound_only = {"decision": None, "objective": None, "status": "limit_reached"}
+    check_certificate(redigested(body | bound_only))
+    stronger = body["problem"] | {"gain": (result.problem.gain * 1.2).tolist()}
+    with pytest.raises(FalseClaim, match="proven"):
+        check_certificate(redigested(body | bound_only | {"problem": stronger}))
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_verify_prints_what_is_proven_or_the_first_false_claim(example, tmp_path):
+    _, body = example
+    (tmp_path / "good.json").write_text(json.dumps(body))
+    (tmp_path / "bad.json").write_text(json.dumps(altered(body, "objective", by=lambda v: v + 1)))
+    (tmp_path / "other.json").write_text("{}")
+    good = run("verify", str(tmp_path / "good.json"))
+    assert good.exit_code == 0
+    assert good.output.startswith("verified: the decision is worth 2.10262")
+    bad = run("verify", str(tmp_path / "bad.json"))
+    assert bad.exit_code == 1
+    assert bad.output.startswith("false: objective 3.1")
+    for name in ("other.json", "missing.json"):
+        with pytest.raises(ValueError, match=name):
+            check(tmp_path / name)
+
+
+def test_verify_without_arb_says_what_to_install(example, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "flint"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "semopt.certificate.balls", raising=False)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ValueError, match=r"semopt\[verify\]"):
+        check_certificate(example[1])
+
+
+@pytest.fixture(scope="module")
+def document():
+    """Return a result file."""
+    return solve(Scenario.load(CASES / "n3k2_0015.toml").problem(), "exact").to_json()
+
+
+def test_result_file_is_evaluated_again(document):
+    assert "the decision is feasible" in check_result(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "by", "words"),
+    [
+        (("objective",), lambda v: v + 1e-6, "objective"),
+        (("upper_bound",), lambda v: v - 0.01, "upper_bound"),
+        (("joint_actions",), 5, "joint_actions"),
+        (("users", 0, "qoe"), lambda v: v + 1e-6, "qoe"),
+        (("users", 0, "latency_ms"), lambda v: v * 1.01, "latency_ms"),
+        (("users", 1, "energy_mj"), 0.0, "energy_mj"),
+        (("users", 1, "accuracy"), 1.0, "accuracy"),
+        (("users", 0, "power_mw"), 2501.0, "power"),
+        (("users", 1, "power_mw"), 1.0, "local"),
+        (("users", 0, "task"), "another", "task"),
+        (("users", 0, "offload"), None, "disagree"),
+        (("users", 0, "feasible"), False, "feasible"),
+        (("users",), lambda users: users[:2], "users"),
+        (("users", 0), {}, "malformed"),
+        (("problem", "slot", "gain"), [[1.0]], "problem"),
+    ],
+)
+def test_false_result_is_named(document, path, by, words):
+    other = copy.deepcopy(document)
+    owner = other
+    for key in path[:-1]:
+        owner = owner[key]
+    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
+    with pytest.raises(FalseClaim, match=words):
+        check_result(other)
+
+
+def test_result_file_of_many_slots_is_evaluated_again(tmp_path):
+    path = tmp_path / "many.json"
+    assert run("solve", "tiny", "--slots", "5", "--json", str(path)).exit_code == 0
+    assert "5 slots" in check(path)
+    body = json.loads(path.read_text())
+    body["slots"][3]["objective"] += 1.0
+    with pytest.raises(FalseClaim, match=r"slots\[3\].objective"):
+        check_result(body)
+
+
+def test_infeasible_result_is_not_taken_for_a_proof():
+    problem = random_problem(np.random.default_rng(3), 1, 1)
+    problem = replace(problem, system=replace(problem.system, latency_max=1e-9))
+    scenario = Scenario.load(CASES / "n1k1_0002.toml")
+    document = solve(scenario.problem(), "exact").to_json()
+    assert "only a certificate" in check_result(document)
