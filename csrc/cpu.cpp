@@ -117,12 +117,16 @@ void score_rows(const Batch<R>& batch, long long tile, int n, int kind, Mode mod
     }
 }
 
+constexpr int kKinds = 8;  // of task, told apart in one pass
+
 template <class R>
 void evaluate(const Batch<R>& batch, long long first, long long last) {
+    constexpr int kGroups = kKinds * kModes;
     const int users = batch.scene.user_count;
     Group<R> group;
     R offloaders[kRows];
-    int row[kModes][kRows];
+    int row[kRows];
+    unsigned char belongs[kRows];
     for (long long tile = first; tile < last; tile += kRows) {
         const int rows = int(math::min<long long>(kRows, last - tile));
         for (int b = 0; b < rows; ++b) {
@@ -131,21 +135,28 @@ void evaluate(const Batch<R>& batch, long long first, long long last) {
             offloaders[b] = R(count);
         }
         for (int n = 0; n < users; ++n) {
-            const int one = batch.slot_per_row ? -1 : int(batch.task[n]);
-            const int kinds = one < 0 ? batch.scene.task_count : one + 1;
-            for (int kind = math::max(one, 0); kind < kinds; ++kind) {
-                int count[kModes] = {};
+            for (int kind = 0; kind < batch.scene.task_count; kind += kKinds) {
+                // Rows in the order of (kind, mode); those of other kinds come last.
+                int end[kGroups + 1] = {};
                 for (int b = 0; b < rows; ++b) {
                     const long long e = (tile + b) * users + n;
                     const int offloaded = batch.extraction[e] < R(1) ? kSemantic : kRaw;
                     const int mode = batch.channel[e] < 0 ? int(kLocally) : offloaded;
-                    row[mode][count[mode]] = b;
-                    count[mode] += one >= 0 || batch.task[e] == kind;
+                    const long long own = batch.task[batch.slot_per_row ? e : n] - kind;
+                    const bool here = own >= 0 && own < kKinds;
+                    belongs[b] = (unsigned char)(here ? int(own) * kModes + mode : kGroups);
+                    ++end[belongs[b]];
                 }
-                for (int mode = 0; mode < kModes; ++mode)
-                    for (int at = 0; at < count[mode]; at += kGroup)
-                        score_rows(batch, tile, n, kind, Mode(mode), row[mode] + at,
-                                   math::min(kGroup, count[mode] - at), offloaders, group);
+                for (int at = 0, g = 0; g <= kGroups; ++g) {
+                    const int count = end[g];
+                    end[g] = at;
+                    at += count;
+                }
+                for (int b = 0; b < rows; ++b) row[end[belongs[b]]++] = b;
+                for (int g = 0; g < kGroups; ++g)
+                    for (int at = g ? end[g - 1] : 0; at < end[g]; at += kGroup)
+                        score_rows(batch, tile, n, kind + g / kModes, Mode(g % kModes), row + at,
+                                   math::min(kGroup, end[g] - at), offloaders, group);
             }
         }
     }

@@ -43,3 +43,9 @@ def test_command_lists_backends_and_reasons():
 def test_instruction_set_that_does_not_run_is_refused():
     with pytest.raises(ValueError, match='SEMOPT_ISA: "v9" does not run here; one of portable'):
         _core.use_instruction_set("v9")
+
+
+def test_cuda_module_loads_without_a_driver_and_says_so():
+    cuda = pytest.importorskip("semopt._cuda", reason="nvcc was not there when semopt was built")
+    assert "semopt_settle" in cuda.kernel_names()
+    assert (cuda.why_not() == "") == ("cuda" in backends.available())
