@@ -185,9 +185,9 @@ def test_generalised_advantages_are_the_sums_that_define_them():
 
 GOLDEN = {
     "mappo": [
-        {"reward": 0.36818, "policy": 4.8719, "critic": 0.0, "entropy": 1.0986},
-        {"reward": 0.38738, "policy": -4.7723, "critic": 0.0, "entropy": 1.0986},
-        {"reward": 0.38549, "policy": 3.5178, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.36818, "policy": 4.8717, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.38737, "policy": -4.7727, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.38548, "policy": 3.5182, "critic": 0.0, "entropy": 1.0986},
     ],
     "dqn": [
         {"reward": -0.13937, "temporal_difference": 0.25352},
@@ -195,9 +195,9 @@ GOLDEN = {
         {"reward": 0.027395, "temporal_difference": 0.099212},
     ],
     "distill": [
-        {"reward": 0.5962, "mode": 1.0974, "level": 0.092867, "assignment": 0.43123},
-        {"reward": 0.5962, "mode": 1.0893, "level": 0.088517, "assignment": 0.42483},
-        {"reward": 0.5962, "mode": 1.0807, "level": 0.084482, "assignment": 0.41898},
+        {"reward": 0.5962, "mode": 1.0974, "level": 0.092877, "assignment": 0.43123},
+        {"reward": 0.5962, "mode": 1.0893, "level": 0.088667, "assignment": 0.42482},
+        {"reward": 0.5962, "mode": 1.0807, "level": 0.084937, "assignment": 0.41897},
     ],
 }
 
