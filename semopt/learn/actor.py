@@ -165,7 +165,7 @@ class Actor(nn.Module):
             mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
         return Heads(
             log_softmax(mode, -1),
-            torch.sigmoid(2.0 * peak),
+            stretched(peak),
             1.0 + softplus(4.0 * sharpness + 3.0),
             REACH * torch.tanh(preference / REACH),
         )
@@ -174,6 +174,11 @@ class Actor(nn.Module):
         """Return decisions without noise for observations (R, N, observation_size)."""
         heads: Heads = self(observation)
         return heads.greedy()
+
+
+def stretched(x: Tensor) -> Tensor:
+    """Return numbers from 0 to 1 that near both ends slowly, so that their gradient never dies."""
+    return 0.5 + 0.5 * x / (1.0 + x.abs())
 
 
 def as_decisions(sample: Sample) -> Decisions:

@@ -28,7 +28,7 @@ class Settings:
 
     slots: int = 2048  # slots side by side
     steps: int = 1  # slots in a row between two updates of the policy
-    updates: int = 1200  # rollouts, each followed by `epochs` passes over it
+    updates: int = 800  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
     minibatches: int = 2  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
