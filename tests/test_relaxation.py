@@ -218,6 +218,12 @@ def test_no_decision_is_above_the_bound(seed, objective):
         assert result.upper_bound <= known * 1.1
 
 
+def test_settling_a_user_leaves_no_choice_out():
+    # The best joint action here gives a user another sub-channel than the program's main one.
+    problem = drawn_problem(164, objective="min", grid=Grid(7, 7, 7))
+    assert best_known(problem, 164) <= solve(problem).upper_bound
+
+
 @pytest.mark.parametrize(
     "changes",
     [
