@@ -29,10 +29,11 @@ def print_result(result: Result, name: str) -> None:
         return
     console, problem, action = Console(), result.problem, result.actions
     if action is None:
-        bound = f"proven upper bound {result.upper_bound:.6f}"
+        bound = result.upper_bound
+        proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
         console.print(
-            f"{escape(name)}: {result.method}. {result.status.word}: {result.status.sentence}; "
-            f"{bound}. {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
+            f"{escape(name)}: {result.method} gives no decision{proven}. {result.status.word}: "
+            f"{result.status.sentence}; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
             highlight=False,
         )
         return

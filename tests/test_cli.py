@@ -101,7 +101,7 @@ def test_a_stopped_search_without_a_decision_is_reported(capsys):
     problem = Scenario.load("tiny").problem()
     print_result(Result(problem, "exhaustive", "cpu", Status.LIMIT_REACHED, upper_bound=2.0), "t")
     shown = " ".join(capsys.readouterr().out.split())
-    assert "No decision was found; proven upper bound 2.000000." in shown
+    assert "gives no decision; proven upper bound 2.000000." in shown
 
 
 def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monkeypatch):
