@@ -13,8 +13,9 @@ them, and no approximation.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from math import log, log10
 from statistics import median
 from time import perf_counter
@@ -22,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figures import seconds_of
 
+from figures import seconds_of
 from semopt import Problem, Scenario, solve
 from semopt.model import Actions, evaluate
 from semopt.result import Status
@@ -213,7 +214,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
                 [(*r, maingopy.VT_CONTINUOUS) for r in ranges(problem, n)] + 2 * channels * bits
                 for n in range(count)
             ]
-            return [variable(*v) for v in sum(rows, []) + (channels + 1) * bits]
+            return [variable(*v) for v in reduce(operator.iadd, rows, []) + (channels + 1) * bits]
 
         def evaluate(self, x):
             rows = [x[n * width : (n + 1) * width] for n in range(count)]
@@ -333,8 +334,6 @@ def penalised(problem: Problem, x: np.ndarray) -> np.ndarray:
     channel = np.where(local, -1, (choice - 1) % channels)
     power = np.where(local, 0.0, np.exp(log_power))
     clock = np.where(local | semantic, frequency * 1e9, problem.users.frequency_min)
-    outcome = evaluate(
-        problem, Actions(channel, power, clock, np.where(semantic, extraction, 1.0))
-    )
+    outcome = evaluate(problem, Actions(channel, power, clock, np.where(semantic, extraction, 1.0)))
     shared = sum(np.maximum((channel == k).sum(axis=-1) - 1, 0) for k in range(channels))
     return (outcome.violations > 0).sum(axis=-1) + shared - outcome.qoe.sum(axis=-1)
