@@ -50,7 +50,9 @@ class Actions:
 
     def take(self, index: Any) -> Actions:
         """Index every array alike."""
-        return Actions(*(getattr(self, f.name)[index] for f in fields(self)))
+        return Actions(
+            self.channel[index], self.power[index], self.frequency[index], self.extraction[index]
+        )
 
     def put(self, index: Any, other: Actions) -> None:
         """Write another's arrays at an index."""

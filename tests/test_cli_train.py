@@ -25,16 +25,16 @@ def test_a_run_is_trained_evaluated_and_taken_up(tmp_path):
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"checkpoint.json", "log.jsonl", "tensorboard"} <= names
     file = tmp_path / "scores.json"
-    scored = run("evaluate", out, "local", "exact", "--slots", "20", "--json", str(file))
+    scored = run("evaluate", out, "local", "global", "--slots", "20", "--json", str(file))
     assert scored.exit_code == 0, scored.output
     assert max(len(line.rstrip()) for line in scored.output.splitlines()) <= 80
     document = json.loads(file.read_text())
     assert {"schema", "reference", "slots", "methods"} <= document.keys()
     assert (document["schema"], document["slots"]) == (1, 20)
-    assert document["methods"].keys() == {out, "local", "exact"}
+    assert document["methods"].keys() == {out, "local", "global"}
     for score in document["methods"].values():
         assert score.keys() == KEYS
-    assert document["methods"]["exact"]["hit_share"] == 1.0
+    assert document["methods"]["global"]["hit_share"] == 1.0
     again = run("train", "mappo", "paper", "--out", out, "--time-limit", "0.1", "--resume")
     assert again.exit_code == 0, again.output
     reports = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
