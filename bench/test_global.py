@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figures import seconds_of
 
+from figures import seconds_of
 from semopt import Problem, Scenario, solve
 from semopt.model import Actions, evaluate
 from semopt.result import Status
@@ -95,10 +95,9 @@ def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln:
     number = linear(range(len(count)), count)
     inverse_square = linear([1 / m**2 for m in range(1, len(count))], count[1:])
     server = system.server_flop_per_cycle * system.server_frequency
-    total, at_most, equal = 0.0, [], [sum(count) - 1, sum(sum(u.raw + u.semantic) for u in users)]
-    equal[1] = equal[1] - number
-    for k in channels:
-        at_most.append(sum(u.raw[k] + u.semantic[k] for u in users) - 1)
+    offloaders = sum(sum(user.raw + user.semantic) for user in users)
+    total, equal = 0.0, [sum(count) - 1, offloaders - number]
+    at_most = [sum(u.raw[k] + u.semantic[k] for u in users) - 1 for k in channels]
 
     for n, user in enumerate(users):
         kind = problem.task[n]
@@ -213,7 +212,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
                 [(*r, maingopy.VT_CONTINUOUS) for r in ranges(problem, n)] + 2 * channels * bits
                 for n in range(count)
             ]
-            return [variable(*v) for v in sum(rows, []) + (channels + 1) * bits]
+            return [variable(*v) for row in [*rows, (channels + 1) * bits] for v in row]
 
         def evaluate(self, x):
             rows = [x[n * width : (n + 1) * width] for n in range(count)]
@@ -333,8 +332,6 @@ def penalised(problem: Problem, x: np.ndarray) -> np.ndarray:
     channel = np.where(local, -1, (choice - 1) % channels)
     power = np.where(local, 0.0, np.exp(log_power))
     clock = np.where(local | semantic, frequency * 1e9, problem.users.frequency_min)
-    outcome = evaluate(
-        problem, Actions(channel, power, clock, np.where(semantic, extraction, 1.0))
-    )
+    outcome = evaluate(problem, Actions(channel, power, clock, np.where(semantic, extraction, 1.0)))
     shared = sum(np.maximum((channel == k).sum(axis=-1) - 1, 0) for k in range(channels))
     return (outcome.violations > 0).sum(axis=-1) + shared - outcome.qoe.sum(axis=-1)
