@@ -13,9 +13,8 @@ them, and no approximation.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from math import log, log10
 from statistics import median
 from time import perf_counter
@@ -96,10 +95,9 @@ def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln:
     number = linear(range(len(count)), count)
     inverse_square = linear([1 / m**2 for m in range(1, len(count))], count[1:])
     server = system.server_flop_per_cycle * system.server_frequency
-    total, at_most, equal = 0.0, [], [sum(count) - 1, sum(sum(u.raw + u.semantic) for u in users)]
-    equal[1] = equal[1] - number
-    for k in channels:
-        at_most.append(sum(u.raw[k] + u.semantic[k] for u in users) - 1)
+    offloaders = sum(sum(user.raw + user.semantic) for user in users)
+    total, equal = 0.0, [sum(count) - 1, offloaders - number]
+    at_most = [sum(u.raw[k] + u.semantic[k] for u in users) - 1 for k in channels]
 
     for n, user in enumerate(users):
         kind = problem.task[n]
@@ -214,7 +212,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
                 [(*r, maingopy.VT_CONTINUOUS) for r in ranges(problem, n)] + 2 * channels * bits
                 for n in range(count)
             ]
-            return [variable(*v) for v in reduce(operator.iadd, rows, []) + (channels + 1) * bits]
+            return [variable(*v) for row in [*rows, (channels + 1) * bits] for v in row]
 
         def evaluate(self, x):
             rows = [x[n * width : (n + 1) * width] for n in range(count)]
