@@ -30,7 +30,7 @@ from semopt.result import Status
 
 GAP = 1e-6
 AGREEMENT = 2e-6  # two gaps: a general solver's feasibility tolerance takes one of them
-TIME_LIMIT = 30.0  # s a slot of a peer; a slot that reaches it bounds the ratio from below
+TIME_LIMIT = 10.0  # s a slot of a peer; a slot that reaches it bounds the ratio from below
 SLOTS = 5
 GAINS = (0.02, 3.0)
 DECIBEL = 10 / log(10)  # dB of one neper of power

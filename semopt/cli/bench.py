@@ -63,9 +63,10 @@ def run(files: list[Path]) -> dict[str, Any]:
     if find_spec("pytest_benchmark") is None:
         raise ValueError("bench: pytest-benchmark is not installed: pip install pytest-benchmark")
     with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "figures.json"
+        out, settings = Path(scratch) / "figures.json", Path(scratch) / "pytest.ini"
+        settings.write_text("[pytest]\n")  # not those of a checkout that the suites lie in
         command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += ["-o", "addopts=", "-c", "/dev/null", f"--rootdir={files[0].parent}"]
+        command += ["-c", str(settings), f"--rootdir={files[0].parent}"]
         command += ["--benchmark-only", f"--benchmark-json={out}", *map(str, files)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not out.exists():
