@@ -234,6 +234,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
     model = Slot()  # the solver does not keep it alive
     solver = maingopy.MAiNGO(model)
     solver.set_option("loggingDestination", maingopy.LOGGING_NONE)
+    solver.set_option("writeResultFile", False)
     solver.set_option("epsilonA", GAP)
     solver.set_option("epsilonR", 1e-9)
     solver.set_option("maxTime", TIME_LIMIT)

@@ -312,9 +312,14 @@ def test_interrupt_gives_the_best_so_far():
     )
     main = threading.main_thread().ident
     timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
-    result = solve(problem, "global", gap=1e-9)
-    timer.join()
+    # Where SIGINT was ignored when Python started (a shell's background job), it installs no handler.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        result = solve(problem, "global", gap=1e-9)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert result.status is Status.LIMIT_REACHED
     assert result.details["stopped"] == "interrupted"
     assert result.upper_bound < 300
