@@ -312,7 +312,7 @@ def test_interrupt_gives_the_best_so_far():
     )
     main = threading.main_thread().ident
     timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
-    # Where SIGINT was ignored when Python started (a shell's background job), it installs no handler.
+    # Started with SIGINT ignored, as a shell's background job is, Python installs no handler.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         timer.start()
