@@ -262,7 +262,7 @@ def record(benchmark, problems, name, reference, ratio_of, **more):
     }
 
 
-@pytest.mark.parametrize("users", [1, 2, 3, 4])
+@pytest.mark.parametrize("users", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("package", PEERS)
 def test_whole_program(benchmark, package, users):
     """One program of a general solver: medians of the slots, the same gap, in process."""
@@ -287,7 +287,7 @@ def test_whole_program(benchmark, package, users):
     )
 
 
-@pytest.mark.parametrize("users", [1, 2, 3, 4])
+@pytest.mark.parametrize("users", [1, 2, 3, 4, 5, 6])
 def test_differential_evolution(benchmark, users):
     """What a user would try first: no bound, so that the value it falls short by is stated."""
     from scipy.optimize import differential_evolution
