@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from problems import random_problem
-from semopt import Actions, Status, evaluate, solve
+from semopt import Actions, Scenario, Status, evaluate, solve
 from semopt.backends.space import local_actions, offload_actions
 from semopt.problem import Grid
 from tolerances import OBJECTIVE
@@ -130,3 +130,12 @@ def test_unknown_method_and_option_are_named():
         solve(problem, speed=3)
     with pytest.raises(ValueError, match="backend"):
         solve(problem, backend="cuda")
+
+
+@pytest.mark.long
+def test_large_agrees_with_its_plain_twin():
+    scenario = Scenario.load("large")
+    gain, task = scenario.draw(1, 0)
+    problem = scenario.problem(gain[0], task[0])
+    fast, plain = solve(problem), solve(problem, backend="numpy")
+    assert isclose(fast.objective, plain.objective, rel_tol=OBJECTIVE)
