@@ -29,6 +29,7 @@ program's point lies, in the sigmoid or the variable whose relaxation is the loo
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
@@ -249,7 +250,13 @@ class Relaxation:
         return Node(data.lagrangian(multipliers), pieces, slots, data, units, multipliers)
 
     def search(
-        self, problem: Problem, must: Flags, gap: float, programs: int, seconds: float
+        self,
+        problem: Problem,
+        must: Flags,
+        gap: float,
+        programs: int,
+        seconds: float,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> tuple[float, Node | None, int, bool]:
         """Branch until the relaxation is tight, or proves that `must` cannot all be served.
 
@@ -271,6 +278,7 @@ class Relaxation:
                 for pieces, span in todo:
                     left = seconds - (perf_counter() - start)
                     part, solved = self.relax(problem, pieces, span, must, left), solved + 1
+                    progress(min(solved / programs, 1.0))
                     if part and not part.bound < 0.0:  # no QoE is
                         heapq.heappush(heap, (-float(np.fmin(bound, part.bound)), solved, part))
             except KeyboardInterrupt:
@@ -303,6 +311,7 @@ class Relaxation:
         gap: float | None = None,
         programs: int = 64,
         time_limit: float = inf,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> Result:
         """Return a bound on the continuous problem, or the proof that no decision is feasible.
 
@@ -312,6 +321,7 @@ class Relaxation:
         gap : QoE, what the relaxation may add at its own point; 0.002 a user unless given
         programs : how many linear programs may be solved
         time_limit : s
+        progress : called with the share of `programs` that are solved; it may end before all are
 
         Returns
         -------
@@ -329,7 +339,9 @@ class Relaxation:
         every = np.ones(users, dtype=bool)
         gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap
         with np.errstate(all="ignore"):  # a bound that is not finite proves nothing
-            bound, node, solved, in_time = self.search(problem, every, gap, programs, time_limit)
+            bound, node, solved, in_time = self.search(
+                problem, every, gap, programs, time_limit, progress
+            )
             result = Result(problem, "relaxation", "cpu", Status.INFEASIBLE)
             if bound == -inf:
                 left = time_limit - (perf_counter() - start)
@@ -407,7 +419,13 @@ def warm(users: int, channels: int, objective: str) -> Relaxation:
 
 
 def solve(
-    problem: Problem, *, gap: float | None = None, programs: int = 64, time_limit: float = inf
+    problem: Problem,
+    *,
+    gap: float | None = None,
+    programs: int = 64,
+    time_limit: float = inf,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Result:
     """Bound the continuous problem from above; see `Relaxation.solve`."""
-    return warm(*problem.gain.shape, problem.objective).solve(problem, gap, programs, time_limit)
+    relaxation = warm(*problem.gain.shape, problem.objective)
+    return relaxation.solve(problem, gap, programs, time_limit, progress)
