@@ -9,12 +9,10 @@ import numpy as np
 
 from .. import _core
 from ..backends.core import setting
-from ..model import Actions
+from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result
 from .cells import best_local
-
-MODES = ("local", "raw", "semantic")
 
 
 @dataclass(frozen=True)
