@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 import numpy as np
 
 from .. import _core
-from ..model import Actions
+from ..model import RAW, SEMANTIC, Actions
 from ..problem import Floats, Problem
-
-RAW, SEMANTIC = 1, 2  # modes of an offload, to be added up
 
 
 def setting(problem: Problem) -> _core.Setting:
@@ -32,7 +31,7 @@ def setting(problem: Problem) -> _core.Setting:
 
 
 def best_cells(
-    problem: Problem, offloaders: int, modes: int = RAW + SEMANTIC
+    problem: Problem, offloaders: int, modes: Sequence[int] = (RAW, SEMANTIC)
 ) -> tuple[Floats, Actions]:
     """Return the best offload of every cell beside `offloaders` in all: QoE and actions, (N, K).
 
@@ -41,5 +40,7 @@ def best_cells(
     value, *levels = (np.full(problem.gain.shape, -inf) for _ in range(4))
     if offloaders:
         gain = np.ascontiguousarray(problem.gain)
-        _core.best_cells(setting(problem), gain, problem.task, offloaders, modes, value, *levels)
+        _core.best_cells(
+            setting(problem), gain, problem.task, offloaders, sum(modes), value, *levels
+        )
     return value, Actions(np.indices(value.shape)[1], *levels)

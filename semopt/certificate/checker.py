@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import Actions
+from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result, Status
 from . import FORMAT, VERSION, digest, problem_from_json, read, reads_as
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
-MODES = ("local", "raw", "semantic")
 
 
 Progress = Callable[[float], None]

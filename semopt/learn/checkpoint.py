@@ -17,7 +17,7 @@ import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import __version__
 from ..env import Environment, Observed
@@ -205,28 +205,3 @@ def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[prefix + key] = value
     return leaves
-
-
-def state_of(networks: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return weights and the optimiser's memory, as a flat dictionary of tensors."""
-    kept = {f"networks.{name}": tensor for name, tensor in networks.state_dict().items()}
-    for i, memory in optimizer.state_dict()["state"].items():
-        kept |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in memory.items()}
-    return {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
-
-
-def take_state(
-    networks: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    """Take up what `state_of` gave."""
-    memory: dict[int, dict[str, Tensor]] = {}
-    weights: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        first, _, rest = name.partition(".")
-        if first == "networks":
-            weights[rest] = tensor
-        elif first == "optimizer":
-            i, _, what = rest.partition(".")
-            memory.setdefault(int(i), {})[what] = tensor
-    networks.load_state_dict(weights)
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": memory})

@@ -8,13 +8,11 @@ from math import inf
 import numpy as np
 
 from .. import _core
-from ..backends.core import RAW, SEMANTIC, best_cells
-from ..model import Actions
+from ..backends.core import best_cells
+from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result
 from .cells import best_local
-
-MODES = ("local", "raw", "semantic")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def forced(problem: Problem, user: int, mode: str, optimum: float) -> Alternativ
         if mode == "local":
             table[user] = -inf
         else:
-            own, own_actions = best_cells(problem, m, RAW if mode == "raw" else SEMANTIC)
+            own, own_actions = best_cells(problem, m, [MODES.index(mode)])
             table[user] = own[user]
             actions.put(user, own_actions.take(user))
         value, channels = _core.assign(table, local, m)

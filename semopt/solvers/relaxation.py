@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model import LIMITS
+from ..model import LIMITS, LOCAL, MODES
 from ..problem import Floats, Integers, Problem
 from ..result import TOLERANCE, Infeasibility, Result, Status
 from .linear import FREE, Multipliers, Program, Relaxed, block
@@ -46,8 +46,6 @@ from .pieces import (
     EXTRACTION,
     FREQUENCY,
     LATENCY,
-    LOCAL,
-    MODES,
     POWER,
     QOE,
     Flags,
@@ -232,14 +230,14 @@ class Relaxation:
         if np.setdiff1d(np.flatnonzero(must), pieces.user).size:
             return None
         # Shapes are rounded up, by repeating pieces, so that few programs are compiled.
-        modes = [np.flatnonzero(pieces.mode == mode) for mode in MODES]
+        modes = [np.flatnonzero(pieces.mode == mode) for mode in range(len(MODES))]
         padding = [np.repeat(i[:1], -len(i) % (2 * self.shape[0])) for i in modes]
         slots = np.concatenate([np.append(*both) for both in zip(modes, padding, strict=True)])
         padded = pieces.take(slots)
         physics = Physics(problem, padded, *span)
         rows, ends = families(physics, padded.box)
-        index = [np.flatnonzero(padded.mode == mode) for mode in MODES]
-        blocks = [block(rows, ends, m, i) for m, i in zip(MODES, index, strict=True) if len(i)]
+        index = [np.flatnonzero(padded.mode == mode) for mode in range(len(MODES))]
+        blocks = [block(rows, ends, m, i) for m, i in enumerate(index) if len(i)]
         server = physics.server_energy[0] / (problem.system.server_energy_max * (1 + TOLERANCE))
         penalty = np.where(must, 2.0 * len(must), 0.0)  # more than others can gain by it
         data = Relaxed(padded, physics, ends, blocks, server, *span, penalty)
@@ -368,7 +366,7 @@ class Relaxation:
         broken: dict[int, dict[str, tuple[str, ...]]] = {}
         for n in set(users) - alive:
             broken[n] = {}
-            for mode, name in zip(MODES, ("local", "raw", "semantic"), strict=True):
+            for mode, name in enumerate(MODES):
                 own = (pieces.user == n) & (pieces.mode == mode)
                 # Limits that cannot be met at all, else those that cannot be met together.
                 flags = always[:, own].all(axis=1)
