@@ -52,7 +52,13 @@ def slots(users: int) -> tuple[Problem, ...]:
         table["table"] = [[row[0], row[-1]] for row in rows]
     scenario = Scenario.from_dict(document)
     gain, task = scenario.draw(4 * SLOTS, 0)
-    drawn = (scenario.problem(np.clip(g, *GAINS), t) for g, t in zip(gain, task, strict=True))
+    drawn = [scenario.problem(np.clip(g, *GAINS), t) for g, t in zip(gain, task, strict=True)]
+    # What `program` leaves out, the preset must not have.
+    tasks = drawn[0].tasks
+    assert np.isinf(drawn[0].users.energy_max).all()
+    assert not tasks.accuracy_min.any()
+    assert (tasks.semantic_bits == tasks.bits).all()
+    assert (tasks.server_raw_flop == tasks.server_flop).all()
     return tuple(p for p in drawn if solve(p, "global").status is Status.OPTIMAL)[:SLOTS]
 
 

@@ -262,6 +262,25 @@ def test_a_limit_that_just_binds_leaves_its_one_action(limit):
         assert result.actions.power[0] == corner[0]
 
 
+@pytest.mark.parametrize("clock", [0.6e9, 0.7123456789e9, 0.9e9])
+def test_two_limits_that_leave_one_clock_are_met_there(clock):
+    """The deadline forbids every slower clock, the energy limit every faster one."""
+    base = random_problem(np.random.default_rng(4), 1, 1).without_channels()
+    users = replace(base.users, frequency_min=np.array([0.5e9]), frequency_max=np.array([1e9]))
+    base = replace(base, users=users, tasks=replace(base.tasks, accuracy_min=np.zeros(3)))
+    one = Actions(np.array([-1]), np.zeros(1), np.array([clock]), np.ones(1))
+    free = replace(base, system=replace(base.system, latency_max=1.0))
+    outcome = evaluate(replace(free, users=replace(users, energy_max=np.array([inf]))), one)
+    tight = replace(
+        base,
+        system=replace(base.system, latency_max=float(outcome.latency[0]) * (1 + 1e-15)),
+        users=replace(users, energy_max=outcome.energy * (1 + 1e-15)),
+    )
+    result = solve(tight, "global", time_limit=10.0)
+    assert result.status is Status.OPTIMAL
+    assert result.actions.frequency[0] == pytest.approx(clock, rel=1e-12)
+
+
 def test_extraction_of_a_semantic_task_stays_below_one():
     """At extraction 1 semantic mode would be best, were it allowed: raw mode needs more bits."""
     base = random_problem(np.random.default_rng(6), 1, 1)
