@@ -14,6 +14,7 @@ from semopt.env import Decisions, Environment, empty_actions
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, as_decisions
 from semopt.learn.checkpoint import DOCUMENT, PREVIOUS, Checkpoint
+from semopt.learn.refine import Refined
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
@@ -537,7 +538,7 @@ def test_refinement_keeps_choices_and_never_loses():
     problem = CONTENDED.template()
     policy = constant.fit(problem, *CONTENDED.draw(50, 7))
     before = policy.decide(problem, gain, task)
-    after = evaluate.Refined(problem, lambda *_: before)(gain, task)
+    after = Refined(problem, lambda *_: before)(gain, task)
     assert (after.channel == before.channel).all()
     offload = before.channel >= 0
     assert ((after.extraction < 1.0) == (before.extraction < 1.0))[offload].all()
@@ -551,6 +552,6 @@ def test_refinement_leaves_an_optimum_alone():
     gain, task = CONTENDED.draw(50, 8)
     batch = solve_batch(CONTENDED, gain, task)
     problem = CONTENDED.template()
-    after = evaluate.Refined(problem, lambda *_: batch.actions)(gain, task)
+    after = Refined(problem, lambda *_: batch.actions)(gain, task)
     value = model.evaluate(problem, after, gain, task).qoe.sum(axis=1)
     assert value == pytest.approx(batch.objective, rel=1e-12)
