@@ -26,9 +26,9 @@ from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 class Settings:
     """Settings of MAPPO; the defaults are `fast`."""
 
-    slots: int = 2048  # slots side by side
+    slots: int = 4096  # slots side by side
     steps: int = 1  # slots in a row between two updates of the policy
-    updates: int = 800  # rollouts, each followed by `epochs` passes over it
+    updates: int = 1000  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
     minibatches: int = 2  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
@@ -39,14 +39,16 @@ class Settings:
     unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
     entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
     final_entropy: float = 0.01  # and at the end; between them it falls exponentially
-    sharpness: float = 0.3  # limit of the laws' sharpness during the warm-up: all levels are drawn
+    sharpness: float = (
+        0.3  # limit of the laws' sharpness in the warm-up: any level is drawn
+    )
     final_sharpness: float = 3000.0  # and at the end; between them it rises exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
     floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
     warmup: float = 0.1  # share of the updates in which all modes are drawn alike
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
-    width: int = 96  # units of a hidden layer
+    width: int = 64  # units of a hidden layer
     layers: int = 2  # hidden layers
     every: int = 100  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
@@ -65,8 +67,8 @@ PAPER = Settings(  # Table II
     gae_lambda=0.98,
     clip=0.2,
     entropy=0.01,
-    sharpness=3000.0,
     final_entropy=0.01,
+    sharpness=3000.0,
     floor=-np.inf,
     warmup=0.0,
     baseline="critic",
