@@ -39,9 +39,7 @@ class Settings:
     unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
     entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
     final_entropy: float = 0.01  # and at the end; between them it falls exponentially
-    sharpness: float = (
-        0.3  # limit of the laws' sharpness in the warm-up: any level is drawn
-    )
+    sharpness: float = 0.3  # limit of the laws' sharpness in the warm-up: any level is drawn
     final_sharpness: float = 3000.0  # and at the end; between them it rises exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
