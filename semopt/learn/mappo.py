@@ -26,9 +26,9 @@ from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 class Settings:
     """Settings of MAPPO; the defaults are `fast`."""
 
-    slots: int = 2048  # slots side by side
+    slots: int = 4096  # slots side by side
     steps: int = 1  # slots in a row between two updates of the policy
-    updates: int = 800  # rollouts, each followed by `epochs` passes over it
+    updates: int = 1000  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
     minibatches: int = 2  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
@@ -39,12 +39,14 @@ class Settings:
     unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
     entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
     final_entropy: float = 0.01  # and at the end; between them it falls exponentially
+    sharpness: float = 0.3  # limit of the laws' sharpness in the warm-up: any level is drawn
+    final_sharpness: float = 3000.0  # and at the end; between them it rises exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
     floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
-    warmup: float = 0.05  # share of the updates in which all modes are drawn alike
+    warmup: float = 0.1  # share of the updates in which all modes are drawn alike
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
-    width: int = 96  # units of a hidden layer
+    width: int = 64  # units of a hidden layer
     layers: int = 2  # hidden layers
     every: int = 100  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
@@ -64,6 +66,7 @@ PAPER = Settings(  # Table II
     clip=0.2,
     entropy=0.01,
     final_entropy=0.01,
+    sharpness=3000.0,
     floor=-np.inf,
     warmup=0.0,
     baseline="critic",
@@ -190,9 +193,11 @@ class Learner(learner.Learner):
 
     def heads(self, observation: Tensor) -> Heads:
         """Return what the actor says; every mode alike while the levels warm up."""
+        s, done = self.settings, self.updates / self.settings.updates
         heads: Heads = self.policy(observation)
-        warm = self.updates < self.settings.warmup * self.settings.updates
-        return heads.indifferent() if warm else heads
+        warm = max(0.0, done - s.warmup) / (1.0 - s.warmup)
+        heads = heads.blunt(s.sharpness * (s.final_sharpness / s.sharpness) ** warm)
+        return heads.indifferent() if done < s.warmup else heads
 
     def counterfactuals(self, heads: Heads, mode: Tensor, played: Decisions) -> Singles:
         """Return rewards had parts of the decisions been greedy: (N + 2, E, N).
