@@ -106,7 +106,9 @@ class Checkpoint:
             progress = document["progress"]
         except KeyError as error:
             path = folder / DOCUMENT
-            raise ValueError(f"{path} is not a checkpoint of a policy: {error} is missing") from None
+            raise ValueError(
+                f"{path} is not a checkpoint of a policy: {error} is missing"
+            ) from None
         return cls(description, progress, tensors)
 
 

@@ -26,16 +26,18 @@ Local execution and the server's full model are the same class without features 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, PreTrainedModel, ViTConfig, ViTModel
+from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 FEATURE_BITS = 8
 CLIP = 4.0  # standard deviations of a feature within which its 256 levels lie
+EAGER: dict[str, Any] = {"attn_implementation": "eager"}  # others hide FLOPs from the counter
 PAD = 0  # token that fills a text up
 Fading = Literal["awgn", "rayleigh"]
+Layers = Any  # a BertModel, ViTModel or Dinov2Model; the types of their parts say little
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Sizes:
     decoder : layers at the server
     features : d, numbers that a token may send; 0 for a model without a channel
     patch : pixels of a patch's side
+    dropout : share of values that training drops, in texts and at the server
     """
 
     width: int = 64
@@ -60,6 +63,7 @@ class Sizes:
     decoder: int = 0
     features: int = 0
     patch: int = 7
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,17 +98,6 @@ class Batch:
     image: Tensor | None = None
 
 
-class Trunk(Protocol):
-    """What gives a codec its tokens."""
-
-    exits: tuple[int, ...]
-    width: int
-    tokens: int
-
-    def __call__(self, batch: Batch, stages: int) -> Tensor:
-        """Return the tokens (B, T, width) after a number of stages."""
-
-
 class Encoder(nn.Module):
     """The user's part up to the features: a text encoder, an image encoder, or both.
 
@@ -114,17 +107,15 @@ class Encoder(nn.Module):
     exits : layers that have run after each stage; a shorter encoder ends earlier
     """
 
-    def __init__(
-        self,
-        text: PreTrainedModel | None,
-        image: PreTrainedModel | None,
-        exits: tuple[int, ...],
-    ) -> None:
+    def __init__(self, text: Layers | None, image: Layers | None, exits: tuple[int, ...]) -> None:
         super().__init__()
         if text is None and image is None:
             raise ValueError("an encoder of neither text nor images encodes nothing")
-        self.text, self.image, self.exits = text, image, exits
-        self.width = int((text or image).config.hidden_size)  # type: ignore[union-attr]
+        self.text: Layers | None = text
+        self.image: Layers | None = image
+        self.exits = exits
+        given: Layers = image if text is None else text
+        self.width = int(given.config.hidden_size)
         self.tokens = int(text is not None)
         if image is not None:
             self.tokens += int(image.embeddings.position_embeddings.shape[1])
@@ -149,9 +140,10 @@ class Encoder(nn.Module):
         return torch.cat(found, dim=1)
 
 
-def layers_of(model: PreTrainedModel) -> nn.ModuleList:
+def layers_of(model: Layers) -> nn.ModuleList:
     """Return the layers of a model, wherever its class keeps them."""
-    return model.encoder.layer if hasattr(model, "encoder") else model.layers
+    found: nn.ModuleList = model.encoder.layer if hasattr(model, "encoder") else model.layers
+    return found
 
 
 class Codec(nn.Module):
@@ -171,8 +163,9 @@ class Codec(nn.Module):
         if sizes.features:
             self.project = nn.Linear(encoder.width, sizes.features)
             self.receive = nn.Linear(sizes.features, width)
-        self.decoder = bert(replace(sizes, exits=(sizes.decoder,)), 1, encoder.tokens)
-        self.decoder.embeddings.word_embeddings = None  # it is given features, not words
+        decoder: Layers = bert(replace(sizes, exits=(sizes.decoder,)), 1, encoder.tokens)
+        decoder.embeddings.word_embeddings = None  # it is given features, not words
+        self.decoder: Layers = decoder
         self.head = nn.Linear(width, classes)
 
     @property
@@ -191,7 +184,8 @@ class Codec(nn.Module):
     def at_user(self, batch: Batch, extraction: float = 1.0) -> Tensor:
         """Return what the user sends: (B, T, n), of unit power; without features, its tokens."""
         if not self.features:
-            return self.encoder(batch, self.stages)  # type: ignore[no-any-return]
+            whole: Tensor = self.encoder(batch, self.stages)
+            return whole
         tokens = self.encoder(batch, stages_at(extraction, self.stages))
         weight, bias = self.project.weight, self.project.bias
         n = self.sent(extraction)
@@ -202,7 +196,9 @@ class Codec(nn.Module):
         if self.features:
             weight = self.receive.weight[:, : received.shape[-1]]
             received = nn.functional.linear(received, weight, self.receive.bias)
-        return self.head(self.decoder(inputs_embeds=received).last_hidden_state.mean(1))  # type: ignore[no-any-return]
+        decoded: Tensor = self.decoder(inputs_embeds=received).last_hidden_state
+        logits: Tensor = self.head(decoded.mean(1))
+        return logits
 
     def forward(
         self,
@@ -236,7 +232,8 @@ def stages_at(extraction: float, stages: int) -> int:
 def unit_power(features: Tensor) -> Tensor:
     """Scale the features of each sample (B, T, n) to a mean square of 1."""
     power = features.square().mean((1, 2), keepdim=True)
-    return features * torch.rsqrt(power + 1e-12)
+    scaled: Tensor = features * torch.rsqrt(power + 1e-12)
+    return scaled
 
 
 def rounded(features: Tensor) -> Tensor:
@@ -274,7 +271,8 @@ def channel(
     if fading == "rayleigh":
         gain = (torch.randn((2, *shape), **like).square().sum(0) / 2.0).sqrt()
     received = gain * sent + noise.sqrt() * torch.randn(sent.shape, **like)
-    return gain * received / (gain.square() + noise)
+    estimate: Tensor = gain * received / (gain.square() + noise)
+    return estimate
 
 
 def bert(sizes: Sizes, words: int, length: int) -> BertModel:
@@ -286,9 +284,9 @@ def bert(sizes: Sizes, words: int, length: int) -> BertModel:
         num_attention_heads=sizes.heads,
         intermediate_size=sizes.inner,
         max_position_embeddings=length,
-        hidden_dropout_prob=0.1,
+        hidden_dropout_prob=sizes.dropout,
         attention_probs_dropout_prob=0.0,
-        attn_implementation="eager",
+        **EAGER,
     )
     return BertModel(config, add_pooling_layer=False)
 
@@ -303,7 +301,7 @@ def vit(sizes: Sizes, pixels: int, colours: int) -> ViTModel:
         image_size=pixels,
         patch_size=sizes.patch,
         num_channels=colours,
-        attn_implementation="eager",
+        **EAGER,
     )
     return ViTModel(config, add_pooling_layer=False)
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.normalizers import Lowercase
-from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
 
 from . import codec
-from .codec import PAD, Batch, Codec
+from .codec import Batch, Codec
 from .sources import MODELS, missing
 from .tasks import Dataset, Split
+from .tokens import Tokens, Vocabulary, WordPieces
 
 SCALE = 0.05  # standard deviation of word vectors that come from elsewhere
 
@@ -54,7 +49,7 @@ class Samples:
 
     def batches(self, size: int) -> list[Tensor]:
         """Return the rows of consecutive batches."""
-        return list(torch.arange(len(self)).split(size))
+        return list(torch.split(torch.arange(len(self)), size))
 
 
 @dataclass(frozen=True)
@@ -82,17 +77,16 @@ def tensors(dataset: Dataset, words: str, length: int, data: Path) -> tuple[Part
         Where the vocabulary is unknown, or its model is not there.
     """
     parts = (dataset.train, dataset.validation, dataset.test)
-    texts, size = [None, None, None], 0
+    tokens = None
     if dataset.train.text is not None:
-        encode, size = vocabulary(dataset.train.text, words, length, data)
-        texts = [encode(part.text) for part in parts]
-        longest = max(int((text != PAD).sum(1).max()) for text in texts)
-        texts = [text[:, :longest].contiguous() for text in texts]
-    samples = Parts(*(sample(part, text) for part, text in zip(parts, texts, strict=True)))
+        tokens = tokenizer(dataset.train.text, words, data)
+        longest = int(tokens.encode(dataset.train.text, length)[1].sum(1).max())
+        length = min(length, longest)
+    samples = Parts(*(sample(part, tokens, length) for part in parts))
     image, text = samples.train.image, samples.train.text
     source = codec.Source(
         classes=len(dataset.classes),
-        words=size,
+        words=0 if tokens is None else len(tokens),
         length=0 if text is None else text.shape[1],
         pixels=0 if image is None else image.shape[2],
         colours=0 if image is None else image.shape[1],
@@ -100,9 +94,11 @@ def tensors(dataset: Dataset, words: str, length: int, data: Path) -> tuple[Part
     return samples, source
 
 
-def sample(split: Split, text: Tensor | None) -> Samples:
+def sample(split: Split, tokens: Tokens | None, length: int) -> Samples:
     """Return a part with its texts as tokens."""
-    image = index = None
+    text = image = index = None
+    if split.text is not None and tokens is not None:
+        text = torch.from_numpy(tokens.encode(split.text, length)[0])
     if split.image is not None:
         image = torch.from_numpy(split.image).permute(0, 3, 1, 2).contiguous()
     if split.image_index is not None:
@@ -120,28 +116,13 @@ def source_bits(split: Split) -> float:
     return bits
 
 
-def vocabulary(
-    texts: list[str], words: str, length: int, data: Path
-) -> tuple[Callable[[list[str]], Tensor], int]:
-    """Return what turns texts into tokens (S, length), and the number of tokens there are."""
+def tokenizer(texts: list[str], words: str, data: Path) -> Tokens:
+    """Return what turns texts into tokens: the words of these texts, or MiniLM's pieces."""
     if words == "own":
-        parts = [re.findall(r"\w+|[^\w\s]", text.casefold()) for text in texts]
-        known = sorted({word for part in parts for word in part})
-        tokenizer = Tokenizer(
-            WordLevel({word: i for i, word in enumerate(["", "?unknown?", *known])}, "?unknown?")
-        )
-        tokenizer.normalizer, tokenizer.pre_tokenizer = Lowercase(), Whitespace()
-    elif words == "minilm":
-        tokenizer = Tokenizer.from_file(str(minilm(data) / "tokenizer.json"))
-    else:
-        raise ValueError(f"words = {words!r}: own or minilm is expected")
-    tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(length=length, pad_id=PAD)
-
-    def encode(given: list[str]) -> Tensor:
-        return torch.tensor([found.ids for found in tokenizer.encode_batch(given)])
-
-    return encode, tokenizer.get_vocab_size()
+        return Vocabulary.of(texts)
+    if words == "minilm":
+        return WordPieces(minilm(data))
+    raise ValueError(f"words = {words!r}: own or minilm is expected")
 
 
 def minilm(data: Path) -> Path:
@@ -162,6 +143,7 @@ def first_vectors(network: Codec, samples: Samples, data: Path) -> None:
     vectors = vectors - vectors.mean(0)
     _, _, axes = torch.linalg.svd(vectors[torch.unique(samples.text)], full_matrices=False)
     turned = vectors @ axes[: network.encoder.width].T
-    own = network.encoder.text.embeddings.word_embeddings.weight
+    encoder: codec.Layers = network.encoder.text
+    own = encoder.embeddings.word_embeddings.weight
     with torch.no_grad():
         own.copy_(turned * (SCALE / turned.std()))

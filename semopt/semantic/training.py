@@ -122,7 +122,7 @@ class Run:
         torch.manual_seed(stream(plan.seed, 1 + self.done))  # dropout, and noise of the channel
         rng = np.random.default_rng([plan.seed, 1 + self.done])
         order = torch.from_numpy(rng.permutation(len(samples)))
-        rows = [part for part in order.split(plan.batch) if len(part) == plan.batch] or [order]
+        rows = [p for p in torch.split(order, plan.batch) if len(p) == plan.batch] or [order]
         total = 0.0
         self.codec.train()
         for step, part in enumerate(rows):
