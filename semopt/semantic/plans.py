@@ -1,0 +1,57 @@
+"""The training runs behind the shipped scenario `measured`, with the reasons for their sizes.
+
+A user of Table II computes 1.1 to 2 GFLOP/s and has 5 ms: local models take 5 to 7 MFLOP, so that
+they meet the deadline at the reference clock, and the edge server's full models two to four times
+that. Codecs send 32 features a token: an image's 17 tokens then cost less than its pixels, even
+with all features; a text's one token of 64 features less than its letters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .codec import Sizes
+from .training import ROLES, Plan
+
+TEXT, IMAGE, VQA = "movie-snippets", "fashion-mnist", "easy-vqa"
+MODALITIES = {"text": TEXT, "image": IMAGE, "vqa": VQA}
+WIDE = Sizes(width=64, inner=128, heads=4)
+SLIM = Sizes(width=48, inner=96, heads=4, dropout=0.1)  # a text has 48 tokens where an image has 17
+
+PLANS = {
+    (plan.data, plan.role): plan
+    for plan in (
+        Plan(TEXT, "local", replace(SLIM, exits=(3,)), 4, words="minilm"),
+        Plan(
+            TEXT,
+            "semantic",
+            replace(SLIM, exits=(1, 2, 3), features=64, decoder=1),
+            6,
+            words="minilm",
+        ),
+        Plan(
+            TEXT, "server", Sizes(width=128, inner=256, exits=(1,), dropout=0.1), 4, words="minilm"
+        ),
+        Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 5),
+        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 6),
+        Plan(IMAGE, "server", replace(WIDE, exits=(3,), patch=4), 5),
+        Plan(VQA, "local", replace(WIDE, exits=(2,), decoder=1, patch=16), 5),
+        Plan(
+            VQA,
+            "semantic",
+            replace(WIDE, exits=(1, 2, 3), features=32, decoder=2, patch=16),
+            6,
+        ),
+        Plan(VQA, "server", replace(WIDE, exits=(2,), decoder=1, patch=8), 4),
+    )
+}
+
+
+def plan_of(data: str, role: str) -> Plan:
+    """Return the run of a data set and a role, or say which there are."""
+    if (data, role) not in PLANS:
+        known = ", ".join(dict.fromkeys(name for name, _ in PLANS))
+        raise ValueError(
+            f"no plan for {data!r} {role!r}: data sets {known}, roles {', '.join(ROLES)}"
+        )
+    return PLANS[data, role]
