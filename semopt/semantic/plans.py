@@ -16,6 +16,7 @@ from .training import ROLES, Plan
 TEXT, IMAGE, VQA = "movie-snippets", "fashion-mnist", "easy-vqa"
 MODALITIES = {"text": TEXT, "image": IMAGE, "vqa": VQA}
 WIDE = Sizes(width=64, inner=128, heads=4)
+COARSE = replace(WIDE, patch=16)  # 17 tokens of 64 x 64 pixels
 SLIM = Sizes(width=48, inner=96, heads=4, dropout=0.1)  # a text has 48 tokens where an image has 17
 
 PLANS = {
@@ -32,17 +33,18 @@ PLANS = {
         Plan(
             TEXT, "server", Sizes(width=128, inner=256, exits=(1,), dropout=0.1), 4, words="minilm"
         ),
-        Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 5),
-        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 6),
-        Plan(IMAGE, "server", replace(WIDE, exits=(3,), patch=4), 5),
-        Plan(VQA, "local", replace(WIDE, exits=(2,), decoder=1, patch=16), 5),
+        Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 4),
+        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 5),
+        Plan(IMAGE, "server", replace(WIDE, exits=(3,), patch=4), 3),
+        Plan(VQA, "local", replace(COARSE, exits=(2,), decoder=1), 5, learning_rate=2e-3),
         Plan(
             VQA,
             "semantic",
-            replace(WIDE, exits=(1, 2, 3), features=32, decoder=2, patch=16),
+            replace(COARSE, exits=(1, 2, 3), features=32, decoder=2),
             6,
+            learning_rate=2e-3,
         ),
-        Plan(VQA, "server", replace(WIDE, exits=(2,), decoder=1, patch=8), 4),
+        Plan(VQA, "server", replace(WIDE, exits=(2,), decoder=1, patch=8), 3, learning_rate=2e-3),
     )
 }
 
