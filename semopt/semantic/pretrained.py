@@ -65,8 +65,9 @@ def loaded(kind: Any, folder: Path, config: Any) -> Any:
     """Return a model with its weights, every one of which must be there, set to evaluate."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    said: Any = logging  # its functions have no types
+    said.set_verbosity_error()
+    said.disable_progress_bar()
     model, about = kind.from_pretrained(
         folder,
         config=config,
