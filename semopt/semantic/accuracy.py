@@ -21,8 +21,8 @@ from .codec import Codec, Fading, channel
 from .samples import Samples
 from .training import EVALUATED, hits
 
-EXTRACTIONS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SNRS_DB = (-4.0, -1.0, 2.0, 5.0, 8.0, 11.0, 14.0, 18.0)  # Table II: -3 to 17
+EXTRACTIONS = (0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
+SNRS_DB = (-4.0, 0.0, 4.0, 8.0, 12.0, 18.0)  # Table II: -3 to 17
 LEVEL = 0.95  # of confidence
 STEPS, SETTLED = 10_000, 1e-12  # of the alternating projections
 

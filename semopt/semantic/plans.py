@@ -34,17 +34,23 @@ PLANS = {
             TEXT, "server", Sizes(width=128, inner=256, exits=(1,), dropout=0.1), 4, words="minilm"
         ),
         Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 4),
-        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 5),
-        Plan(IMAGE, "server", replace(WIDE, exits=(3,), patch=4), 3),
-        Plan(VQA, "local", replace(COARSE, exits=(2,), decoder=1), 5, learning_rate=2e-3),
+        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 4),
+        Plan(IMAGE, "server", Sizes(width=128, inner=256, exits=(2,)), 3),
+        Plan(VQA, "local", replace(COARSE, exits=(2,), decoder=1), 4, learning_rate=2e-3),
         Plan(
             VQA,
             "semantic",
             replace(COARSE, exits=(1, 2, 3), features=32, decoder=2),
-            6,
+            5,
             learning_rate=2e-3,
         ),
-        Plan(VQA, "server", replace(WIDE, exits=(2,), decoder=1, patch=8), 3, learning_rate=2e-3),
+        Plan(
+            VQA,
+            "server",
+            replace(COARSE, width=96, inner=192, exits=(2,), decoder=2),
+            4,
+            learning_rate=2e-3,
+        ),
     )
 }
 

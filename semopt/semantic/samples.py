@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -100,7 +101,7 @@ def sample(split: Split, tokens: Tokens | None, length: int) -> Samples:
     if split.text is not None and tokens is not None:
         text = torch.from_numpy(tokens.encode(split.text, length)[0])
     if split.image is not None:
-        image = torch.from_numpy(split.image).permute(0, 3, 1, 2).contiguous()
+        image = torch.from_numpy(np.array(split.image.transpose(0, 3, 1, 2), order="C"))
     if split.image_index is not None:
         index = torch.from_numpy(split.image_index)
     return Samples(torch.from_numpy(split.label), text, image, index)
