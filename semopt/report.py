@@ -296,3 +296,29 @@ def print_batch(batch: Batch, name: str, seed: int) -> None:
         f"{batch.backend}.",
         highlight=False,
     )
+
+
+def print_comparison(batches: dict[str, Batch], seed: int) -> None:
+    """Print how the best decisions of scenarios differ, by kind of task and in the mean."""
+    slots = max(len(batch.objective) for batch in batches.values())
+    table = slim_table(f"the best decisions of {slots} slots, seed {seed}")
+    for heading in ("scenario", "task"):
+        table.add_column(heading)
+    for heading in (" local", "  raw", " semantic", " mean\nextr."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in (" QoE a\ntask", " ms", " mJ", " accu-\nracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, batch in batches.items():
+        mean = batch.mean()
+        for place, (task, share) in enumerate(batch.modes().items()):
+            extraction = share["extraction"]
+            row = [f"{share[mode]:.1%}" for mode in ("local", "raw", "semantic")]
+            row.append("" if extraction is None else f"{extraction:.3f}")
+            if task == "all":
+                keys = ("qoe", "latency_ms", "energy_mj", "accuracy")
+                row += ["" if mean[key] is None else f"{mean[key]:.4g}" for key in keys]
+            table.add_row(escape(name) if place == 0 else "", escape(task), *row)
+        if mean["infeasible_share"]:
+            table.add_row("", f"{mean['infeasible_share']:.1%} of slots infeasible")
+        table.add_section()
+    Console().print(table)

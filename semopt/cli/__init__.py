@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, bench, scenario, solve, train, verify
+from . import backends, bench, scenario, semantic, solve, train, verify
 
 app = typer.Typer(
     name="semopt",
@@ -26,6 +26,7 @@ app.command("bench")(bench.bench)
 app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.add_typer(scenario.app, name="scenario")
+app.add_typer(semantic.app, name="semantic")
 
 
 def main() -> None:

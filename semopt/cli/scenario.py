@@ -79,6 +79,35 @@ def new(
     typer.echo(f"wrote {file}")
 
 
+@app.command("compare")
+def compare(
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="TOML files or names of presets.")
+    ],
+    slots: Annotated[int, typer.Option(min=1, help="How many slots to draw of each.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
+    ] = None,
+) -> None:
+    """Compare the best decisions of scenarios over random slots: modes, extraction and means."""
+    from ..files import write_json
+    from ..report import print_comparison
+    from ..scenario import Scenario
+    from ..solvers.batch import solve_batch
+
+    found = {}
+    for source in scenarios:
+        scenario = Scenario.load(source)
+        gain, task = scenario.draw(slots, seed)
+        found[scenario.name] = solve_batch(scenario, gain, task)
+    if json:
+        figures = {name: {"modes": b.modes(), "mean": b.mean()} for name, b in found.items()}
+        write_json(json, {"schema": 1, "slots": slots, "seed": seed, "scenarios": figures})
+    if json != "-":
+        print_comparison(found, seed)
+
+
 @app.command("schema")
 def schema() -> None:
     """Print the JSON schema of scenario files."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..env import Environment
+from .checkpoint import state_of, take_state
 
 
 class Learner(ABC):
@@ -60,25 +61,12 @@ class Learner(ABC):
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the whole state of training but the environment's slot, as flat names."""
-        kept = {f"networks.{name}": x for name, x in self.networks.state_dict().items()}
-        for i, memory in self.optimizer.state_dict()["state"].items():
-            kept |= {f"optimizer.{i}.{name}": torch.as_tensor(x) for name, x in memory.items()}
-        kept["generator"] = self.generator.get_state()
-        return {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
+        generator = self.generator.get_state().clone()
+        return state_of(self.networks, self.optimizer) | {"generator": generator}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `tensors` gave."""
-        weights: dict[str, Tensor] = {}
-        memory: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            first, _, rest = name.partition(".")
-            if first == "networks":
-                weights[rest] = tensor
-            elif first == "optimizer":
-                i, _, what = rest.partition(".")
-                memory.setdefault(int(i), {})[what] = tensor
-        self.networks.load_state_dict(weights)
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": memory})
+        take_state(self.networks, self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
 
     def on(self, array: Any) -> Tensor:

@@ -62,6 +62,31 @@ class Batch:
                 actions, status = self.actions.take(s), Status.OPTIMAL
                 yield Result(slot, self.method, self.backend, status, actions, value, value)
 
+    def modes(self) -> dict[str, dict[str, float | None]]:
+        """Return, for each kind of task and for "all", the shares of the modes in decided slots.
+
+        "extraction" is the mean over tasks in semantic mode, None where there is none.
+        """
+        decided = ~np.isnan(self.objective)
+        task = self.task[decided]
+        channel = self.actions.channel[decided]
+        extraction = self.actions.extraction[decided]
+        semantic = (channel >= 0) & (extraction < 1.0)
+        raw = (channel >= 0) & ~semantic
+        kinds = {name: task == kind for kind, name in enumerate(self.problem.tasks.names)}
+        return {
+            name: {
+                "local": float((channel[own] < 0).mean()),
+                "raw": float(raw[own].mean()),
+                "semantic": float(semantic[own].mean()),
+                "extraction": float(extraction[own & semantic].mean())
+                if (own & semantic).any()
+                else None,
+            }
+            for name, own in {**kinds, "all": np.ones_like(task, dtype=bool)}.items()
+            if own.any()
+        }
+
     def mean(self) -> dict[str, float | None]:
         """Return means over users and decided slots, and the shares of the other slots."""
         decided = ~np.isnan(self.objective)

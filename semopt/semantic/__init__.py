@@ -1,0 +1,1 @@
+"""Semantic transmission models: real data, real encoders, what they cost and what they achieve."""

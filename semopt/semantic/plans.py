@@ -1,0 +1,69 @@
+"""The training runs behind the shipped scenario `measured`, with the reasons for their sizes.
+
+A user of Table II computes 1.1 to 2 GFLOP/s and has 5 ms: local models take 5 to 7 MFLOP, so that
+they meet the deadline at the reference clock, and the edge server's full models about twice that.
+Codecs send 32 features a token of an image and 16 of a text: all of them are fewer bits than the
+source. Epochs are what an hour allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .codec import Sizes
+from .training import ROLES, Plan
+
+TEXT, IMAGE, VQA = "movie-snippets", "fashion-mnist", "easy-vqa"
+MODALITIES = {"text": TEXT, "image": IMAGE, "vqa": VQA}
+WIDE = Sizes(width=64, inner=128, heads=4)
+COARSE = replace(WIDE, patch=16)  # 17 tokens of 64 x 64 pixels
+SLIM = Sizes(width=48, inner=96, heads=4, dropout=0.1)  # a text has 48 tokens where an image has 17
+
+PLANS = {
+    (plan.data, plan.role): plan
+    for plan in (
+        Plan(TEXT, "local", replace(SLIM, exits=(3,)), 4, words="minilm"),
+        Plan(
+            TEXT,
+            "semantic",
+            replace(SLIM, exits=(1, 2, 3), features=16, decoder=1, dropout=0.3),
+            5,
+            words="minilm",
+        ),
+        Plan(
+            TEXT,
+            "server",
+            Sizes(width=128, inner=256, exits=(1,), dropout=0.3),
+            3,
+            words="minilm",
+        ),
+        Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 4),
+        Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 4),
+        Plan(IMAGE, "server", Sizes(width=128, inner=256, exits=(2,)), 3),
+        Plan(VQA, "local", replace(COARSE, exits=(2,), decoder=1), 4, learning_rate=2e-3),
+        Plan(
+            VQA,
+            "semantic",
+            replace(COARSE, exits=(1, 2, 3), features=32, decoder=2),
+            5,
+            learning_rate=2e-3,
+        ),
+        Plan(
+            VQA,
+            "server",
+            replace(COARSE, width=96, inner=192, exits=(2,), decoder=2),
+            4,
+            learning_rate=2e-3,
+        ),
+    )
+}
+
+
+def plan_of(data: str, role: str) -> Plan:
+    """Return the run of a data set and a role, or say which there are."""
+    if (data, role) not in PLANS:
+        known = ", ".join(dict.fromkeys(name for name, _ in PLANS))
+        raise ValueError(
+            f"no plan for {data!r} {role!r}: data sets {known}, roles {', '.join(ROLES)}"
+        )
+    return PLANS[data, role]

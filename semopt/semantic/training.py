@@ -1,0 +1,300 @@
+"""Training of the semantic codecs and of the models beside them: in epochs, exactly resumable.
+
+Every batch draws an extraction and every sample an SNR, so one network serves all of them. What is
+random in an epoch follows from the seed and the epoch alone: a run that is taken up after any epoch
+gives the same weights as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..files import check_writable
+from ..learn.checkpoint import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
+from . import codec
+from .codec import Codec, Sizes
+from .samples import Samples, first_vectors, tensors
+from .tasks import Dataset
+
+SCHEMA, KIND = 1, "semantic codec"
+ROLES = ("semantic", "local", "server")
+WARM = 0.05  # share of all updates in which the learning rate rises from 0
+LARGEST_GRADIENT = 1.0  # norm to which gradients are cut
+EVALUATED = 250  # samples of a batch that is not trained on
+VALIDATED_SNR = 10.0  # dB
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training run was asked for; everything else follows from it and the data.
+
+    Attributes
+    ----------
+    data : name of the data set
+    role : "semantic" (over the channel), "local" (the user's own model) or "server" (the full
+        model that raw mode runs)
+    sizes : of the network
+    epochs : through the training part
+    learning_rate : highest, reached after a warm-up, then falling to 0; from scratch
+    batch, weight_decay : as in the paper
+    extraction, snr_db : ranges that are drawn from, evenly
+    fading : law of the channel
+    words : "own" for vectors from scratch, "minilm" for principal components of MiniLM's
+    length : tokens a text is cut to
+    share : of the data
+    seed : of everything random
+    """
+
+    data: str
+    role: str
+    sizes: Sizes
+    epochs: int
+    learning_rate: float = 1e-3
+    batch: int = 50
+    weight_decay: float = 1e-4
+    extraction: tuple[float, float] = (0.3, 1.0)
+    snr_db: tuple[float, float] = (-5.0, 20.0)
+    fading: codec.Fading = "awgn"
+    words: str = "own"
+    length: int = 48
+    share: float = 1.0
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        document = asdict(self)
+        document["sizes"]["exits"] = list(self.sizes.exits)
+        return document | {"extraction": list(self.extraction), "snr_db": list(self.snr_db)}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Plan:
+        """Return the plan that `to_dict` gave."""
+        given = dict(document)
+        sizes = dict(given.pop("sizes"))
+        sizes["exits"] = tuple(sizes["exits"])
+        given["extraction"], given["snr_db"] = tuple(given["extraction"]), tuple(given["snr_db"])
+        return cls(sizes=Sizes(**sizes), **given)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after an epoch.
+
+    Attributes
+    ----------
+    epoch, epochs : done, and to do in all
+    loss : mean of the epoch, nat
+    accuracy : on the validation part
+    seconds, left : of this call so far, and expected until the end
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    seconds: float
+    left: float
+
+
+@dataclass
+class Run:
+    """A training run between two epochs."""
+
+    plan: Plan
+    codec: Codec
+    optimizer: torch.optim.Optimizer
+    done: int = 0
+    best: float = -1.0
+    kept: dict[str, Tensor] = field(default_factory=dict)
+
+    def epoch(self, samples: Samples, tick: Callable[[float], None]) -> float:
+        """Train for one epoch; return the mean loss."""
+        plan = self.plan
+        torch.manual_seed(stream(plan.seed, 1 + self.done))  # dropout, and noise of the channel
+        rng = np.random.default_rng([plan.seed, 1 + self.done])
+        order = torch.from_numpy(rng.permutation(len(samples)))
+        rows = [p for p in torch.split(order, plan.batch) if len(p) == plan.batch] or [order]
+        total = 0.0
+        self.codec.train()
+        for step, part in enumerate(rows):
+            rate = schedule(self.done * len(rows) + step, plan.epochs * len(rows))
+            for group in self.optimizer.param_groups:
+                group["lr"] = plan.learning_rate * rate
+            extraction = float(rng.uniform(*plan.extraction))
+            snr_db = torch.from_numpy(rng.uniform(*plan.snr_db, len(part))).to(torch.float32)
+            logits = self.codec(samples.batch(part), extraction, snr_db, plan.fading)
+            loss = nn.functional.cross_entropy(logits, samples.label[part])
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.codec.parameters(), LARGEST_GRADIENT)
+            self.optimizer.step()
+            total += loss.item()
+            tick((self.done + (step + 1) / len(rows)) / plan.epochs)
+        self.done += 1
+        if not math.isfinite(total):
+            raise ValueError(f"{plan.data} {plan.role}: training diverged in epoch {self.done}")
+        return total / len(rows)
+
+    def judge(self, samples: Samples) -> float:
+        """Return the accuracy on validation samples; keep the weights if there is none better."""
+        plan = self.plan
+        points = sorted({plan.extraction[0], sum(plan.extraction) / 2, plan.extraction[1]})
+        accuracy = float(
+            np.mean(
+                [
+                    hits(self.codec, samples, mu, VALIDATED_SNR, plan.seed).mean()
+                    for mu in (points if self.codec.features else points[-1:])
+                ]
+            )
+        )
+        if accuracy >= self.best:
+            self.best = accuracy
+            self.kept = {k: v.detach().clone() for k, v in self.codec.state_dict().items()}
+        return accuracy
+
+    def write(self, folder: Path, history: list[dict[str, float]]) -> None:
+        """Write a checkpoint."""
+        document = {
+            "schema": SCHEMA,
+            "kind": KIND,
+            "plan": self.plan.to_dict(),
+            "progress": {"epochs": self.done, "best": self.best, "history": history},
+            "threads": torch.get_num_threads(),
+        }
+        tensors = state_of(self.codec, self.optimizer)
+        tensors |= {f"best.{name}": tensor for name, tensor in self.kept.items()}
+        write_folder(folder, document, tensors, self.done)
+
+
+def train(
+    plan: Plan,
+    dataset: Dataset,
+    data: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+    tick: Callable[[float], None] = lambda _: None,
+) -> Codec:
+    """Train a network, writing a checkpoint after every epoch; return its best weights.
+
+    Parameters
+    ----------
+    plan : what to train
+    dataset : that the plan names
+    data : folder of data and pretrained models
+    folder : of checkpoints; must hold no run unless it is resumed
+    resume : take up the run in `folder`; one that has ended is returned
+    report, tick : told after each epoch, and of the share of all updates done
+
+    Raises
+    ------
+    ValueError
+        For a folder in use, a foreign or unreadable checkpoint, a run that diverged.
+    """
+    start = perf_counter()
+    parts, source = tensors(dataset, plan.words, plan.length, data)
+    torch.manual_seed(stream(plan.seed, 0))
+    network = codec.build(plan.sizes, source)
+    if plan.words != "own":
+        first_vectors(network, parts.train, data)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+    )
+    run, history = Run(plan, network, optimizer), []
+    if (folder / DOCUMENT).exists():
+        if not resume:
+            raise ValueError(
+                f"{folder} holds a run already: --resume takes it up, or name another folder"
+            )
+        document, kept = read(folder)
+        same_plan(plan, document, folder)
+        take_state(network, optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
+        run.kept = {k[5:]: v for k, v in kept.items() if k[:5] == "best."}
+        run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
+        history = document["progress"]["history"]
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / DOCUMENT)
+    before = run.done
+    while run.done < plan.epochs:
+        loss = run.epoch(parts.train, tick)
+        accuracy = run.judge(parts.validation)
+        history.append({"loss": loss, "accuracy": accuracy})
+        run.write(folder, history)
+        seconds = perf_counter() - start
+        left = seconds / (run.done - before) * (plan.epochs - run.done)
+        report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
+    network.load_state_dict(run.kept)
+    return network.eval()
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return document and tensors of a checkpoint of a semantic codec.
+
+    Raises
+    ------
+    ValueError
+        Where there is none, or one of something else.
+    """
+    document, tensors = read_folder(folder, SCHEMA)
+    if document.get("kind") != KIND:
+        kind = document.get("kind", document.get("algorithm", "something else"))
+        raise ValueError(f"{folder / DOCUMENT} is a checkpoint of {kind}, not of a {KIND}")
+    return document, tensors
+
+
+def same_plan(plan: Plan, document: dict[str, Any], folder: Path) -> None:
+    """Raise ValueError where a checkpoint is of another plan, naming the first difference."""
+    old, new = flat(document["plan"]), flat(plan.to_dict())
+    for key in new | old:
+        if old.get(key) != new.get(key):
+            raise ValueError(
+                f"{folder}: the run has {key} = {old.get(key)}, not {new.get(key)}: name another "
+                "folder, or give it the same"
+            )
+    if document["threads"] != torch.get_num_threads() and (
+        document["progress"]["epochs"] < plan.epochs
+    ):
+        raise ValueError(
+            f"{folder}: the run used {document['threads']} threads, not {torch.get_num_threads()}: "
+            "its weights would differ (set OMP_NUM_THREADS)"
+        )
+
+
+@torch.no_grad()
+def hits(
+    network: Codec,
+    samples: Samples,
+    extraction: float,
+    snr_db: float,
+    seed: int,
+    fading: codec.Fading = "awgn",
+) -> Tensor:
+    """Return whether each sample is answered right: (S,) float64, 0 or 1."""
+    network.eval()
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for rows in samples.batches(EVALUATED):
+        logits = network(samples.batch(rows), extraction, snr_db, fading, generator)
+        found.append(logits.argmax(1) == samples.label[rows])
+    return torch.cat(found).to(torch.float64)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the learning rate of an update as a share of the highest."""
+    warm = max(1, round(WARM * steps))
+    return min((step + 1) / warm, (steps - step) / max(1, steps - warm))
+
+
+def stream(seed: int, purpose: int) -> int:
+    """Return the seed of one purpose."""
+    return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0])

@@ -1,0 +1,94 @@
+"""Accuracy surfaces: monotone fits against independent solvers, intervals against known values."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import torch
+
+from semopt.semantic import accuracy, codec
+from semopt.semantic.codec import Sizes, Source
+from semopt.semantic.samples import Samples
+
+
+@pytest.mark.parametrize(
+    ("right", "samples", "low", "high"),
+    [
+        # Newcombe, Statistics in Medicine 17 (1998), Table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_is_newcombes(right, samples, low, high):
+    assert accuracy.wilson(right, samples) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_is_symmetric():
+    low, high = accuracy.wilson(7, 31)
+    other = accuracy.wilson(24, 31)
+    assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high), abs=1e-15)
+
+
+@pytest.mark.parametrize(("right", "samples"), [(-1, 5), (6, 5), (0, 0)])
+def test_wilson_refuses_what_is_no_proportion(right, samples):
+    with pytest.raises(ValueError, match=f"{right} right answers of {samples}"):
+        accuracy.wilson(right, samples)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (6, 4), (10, 8)])
+def test_monotone_fit_is_the_nearest(shape):
+    cp = pytest.importorskip("cvxpy")
+    rng = np.random.default_rng(shape)
+    table = rng.uniform(0.2, 0.9, shape) + np.add.outer(*(np.linspace(0, 0.3, n) for n in shape))
+    fit = cp.Variable(shape)
+    rules = [cp.diff(fit, axis=0) >= 0, cp.diff(fit, axis=1) >= 0]
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(fit - table)), rules)
+    problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
+    np.testing.assert_allclose(accuracy.monotone(table), fit.value, atol=2e-6)
+
+
+def test_monotone_leaves_what_rises():
+    table = np.add.outer(np.linspace(0.1, 0.4, 5), np.linspace(0.0, 0.5, 4))
+    np.testing.assert_array_equal(accuracy.monotone(table), table)
+
+
+def test_rising_never_falls():
+    table = np.random.default_rng(0).uniform(size=(7, 6))
+    found = accuracy.rising(accuracy.monotone(table))
+    assert (np.diff(found, axis=0) >= 0).all()
+    assert (np.diff(found, axis=1) >= 0).all()
+    np.testing.assert_allclose(found, accuracy.monotone(table), atol=1.1e-5)
+
+
+def known():
+    """A codec without noise to speak of, and samples that it labels itself but for some."""
+    torch.manual_seed(0)
+    sizes = Sizes(width=16, inner=16, heads=2, exits=(1, 2), features=4, decoder=1)
+    net = codec.build(sizes, Source(3, pixels=14, colours=1)).eval()
+    image = torch.randint(0, 256, (60, 1, 14, 14), dtype=torch.uint8)
+    samples = Samples(torch.zeros(60, dtype=torch.int64), image=image)
+    with torch.no_grad():
+        label = net(samples.batch(torch.arange(60)), 1.0, 300.0).argmax(1)
+    label[:15] = (label[:15] + 1) % 3
+    return net, Samples(label, image=image)
+
+
+def test_measured_counts_are_those_of_the_labels():
+    net, samples = known()
+    surface = accuracy.measure(net, samples, extraction=(0.5, 1.0), snr_db=(0.0, 300.0))
+    assert surface.right[1, 1] == 45
+    assert surface.accuracy[1, 1] == 0.75
+    again = accuracy.measure(net, samples, extraction=(0.5, 1.0), snr_db=(0.0, 300.0))
+    np.testing.assert_array_equal(again.right, surface.right)
+
+
+def test_record_of_a_surface():
+    surface = accuracy.Surface((0.5, 1.0), (0.0, 10.0), np.array([[50, 70], [60, 65]]), 100)
+    found = surface.to_json()
+    assert found["table"] == [[0.5, 0.675], [0.6, 0.675]]
+    assert found["moved_most"] == 0.025
+    assert found["low"][0][0] < 0.5 < found["high"][0][0]
