@@ -165,7 +165,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
                            fairest,
                            keep,
                            above.has_value(),
-                           above.value_or(0),
+                           std::nextafter(above.value_or(0), INFINITY),  // strictly above
                            bins,
                            edges.data(),
                            slack,

@@ -4,7 +4,7 @@
 // host header. Every kernel takes pointers to a job, a record of 8-byte fields that Python packs:
 // one way to call it from both.
 //
-// A search scans in single precision and settles in double, as on the CPU (cpu.cpp has the error
+// A search scans in single precision and settles in double, as on the CPU (scan_loops.h has the error
 // argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a block
 // keeps kPerThread scores of the tail in registers and meets every head once, read from shared
 // memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the host names

@@ -110,7 +110,10 @@ EVALUATE = (
     "latency energy accuracy qoe violations rows user_count channels slot_per_row"
 )
 TABLE = np.dtype(
-    [(name, "u8") for name in ("extraction", "snr_db", "table", "raw")]
+    [
+        (name, "u8")
+        for name in ("extraction", "snr_db", "table", "raw", "extraction_scale", "snr_scale")
+    ]
     + [("rows", "i4"), ("columns", "i4")]
 )
 
@@ -135,9 +138,12 @@ def evaluate(
 
     kept, tables = [], np.zeros(len(problem.tasks.accuracy), TABLE)
     for row, table in zip(tables, problem.tasks.accuracy, strict=True):
-        for field in fields(table):
-            kept.append(upload(runtime, getattr(table, field.name).astype(dtype)))
-            row[field.name] = kept[-1].address
+        parts = {field.name: getattr(table, field.name).astype(dtype) for field in fields(table)}
+        parts["extraction_scale"] = 1 / np.diff(parts["extraction"])
+        parts["snr_scale"] = 1 / np.diff(parts["snr_db"])
+        for name, part in parts.items():
+            kept.append(upload(runtime, part))
+            row[name] = kept[-1].address
         row["rows"], row["columns"] = table.table.shape
     figures = [field.name for field in fields(out)]
     results = {name: Buffer(runtime, getattr(out, name).nbytes) for name in figures}
