@@ -80,32 +80,53 @@ void count_row(const Search& search, Scan& scan, const Row& row) {
     }
 }
 
-// Sorts the feasible scores at..end-1 of the last user; of a whole list, only once.
-void sort_tail(const Search& search, Scan& scan, long long at, long long end) {
+// Scores actions at..end-1 of the last user on one head, one by one.
+void count_part(const Search& search, Scan& scan, const Pattern& pattern, long long at,
+                long long end) {
+    const int user = search.space.users - 1;
+    for (long long i = at; i < end; ++i) {
+        const double score = join(search.fairest, pattern.head(), scan.value[user][i]);
+        if (score == -kInfinite) continue;
+        if (search.server_energy &&
+            pattern.head_energy() + scan.energy[user][i] > search.server_energy_max)
+            continue;
+        if (search.count) scan.above += score >= search.above;
+        const int bin = search.bins ? bin_of(search, score) : -1;
+        if (bin >= 0 && bin < search.bins) ++scan.histogram[bin];
+    }
+}
+
+// Sorts the feasible scores of the last user.
+void sort_tail(const Search& search, Scan& scan) {
     const int user = search.space.users - 1;
     const double* const list = scan.value[user];
-    const bool whole = at == 0 && end == scan.size[user], limited = search.server_energy != nullptr;
-    if (whole && scan.sorted_list == list) return;
+    const bool limited = search.server_energy != nullptr;
+    if (scan.sorted_list == list) return;
     scan.sorted_count = 0;
-    for (long long i = at; i < end; ++i) {
+    for (long long i = 0; i < scan.size[user]; ++i) {
         if (list[i] == -kInfinite) continue;
         scan.sorted[scan.sorted_count] = list[i];
         if (limited) scan.sorted_energy[scan.sorted_count] = scan.energy[user][i];
         ++scan.sorted_count;
     }
     sort_scores(scan.sorted, limited ? scan.sorted_energy : nullptr, scan.sorted_count);
-    scan.sorted_list = whole ? list : nullptr;
+    scan.sorted_list = list;
 }
 
 // Counts heads first..last-1 of a pattern whose tail is the last user's list, with at..end-1 of it.
 void count_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
                  long long last, long long at, long long end) {
     if (first >= last || at >= end) return;
-    sort_tail(search, scan, at, end);
-    if (!scan.sorted_count) return;
+    const bool whole = at == 0 && end == pattern.tail_size;
+    if (whole) sort_tail(search, scan);
     pattern.go_to(first);
-    for (long long head = first; head < last; ++head, pattern.next_head())
-        if (pattern.head() > -kInfinite) count_row(search, scan, Row(search, scan, pattern));
+    for (long long head = first; head < last; ++head, pattern.next_head()) {
+        if (pattern.head() == -kInfinite) continue;
+        if (!whole)
+            count_part(search, scan, pattern, at, end);
+        else if (scan.sorted_count)
+            count_row(search, scan, Row(search, scan, pattern));
+    }
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ struct Search {
     const double* const* server_energy;  // (N), or null without a limit
     double server_energy_max;
     bool fairest;  // the smallest of the users' scores, not their sum
-    int keep;      // how many of the best to keep, at least 1
+    int keep;      // how many of the best to keep
     bool count;    // count those that score at least `above`
     double above;
     int bins;             // of a histogram; 0: none

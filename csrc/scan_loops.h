@@ -183,13 +183,14 @@ void search_range(const Search& search, long long first, long long last, Scan& s
         pattern.find(first);
         const long long from = first - pattern.start;
         const long long to = math::min(last - pattern.start, pattern.size);
-        split_range(from, to, pattern.tail_size,
-                    [&](long long head, long long end, long long at, long long stop) {
-                        if (at > 0 || stop < pattern.tail_size || end - head < 4)
-                            return settle_heads(search, scan, pattern, head, end, at, stop);
-                        pattern.merge();
-                        scan_heads(search, scan, pattern, head, end);
-                    });
+        if (search.keep)
+            split_range(from, to, pattern.tail_size,
+                        [&](long long head, long long end, long long at, long long stop) {
+                            if (at > 0 || stop < pattern.tail_size || end - head < 4)
+                                return settle_heads(search, scan, pattern, head, end, at, stop);
+                            pattern.merge();
+                            scan_heads(search, scan, pattern, head, end);
+                        });
         if (search.bins || search.count) {
             pattern.split_last();
             split_range(from, to, pattern.tail_size,

@@ -327,10 +327,10 @@ class PatternScan:
         ):  # a scanned score may prove too costly: bounds from above only
             floor = -inf
         else:  # each of the `keep` best units holds a joint action at least this good
-            floor = np.sort(best[chosen])[::-1][:keep][-1] - slack if len(chosen) >= keep else -inf
+            floor = np.sort(best[chosen])[-keep] - slack if 0 < keep <= len(chosen) else -inf
         chosen = chosen[best[chosen] + slack >= floor]
         found = nothing()
-        if not len(chosen):
+        if not len(chosen) or not keep:
             return found
         if keep > 1:  # several from one unit: the CPU settles it
             for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():

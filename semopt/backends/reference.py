@@ -84,7 +84,7 @@ def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0
         best = (
             np.argsort(-score, kind="stable")[: query.keep]
             if query.keep > 1
-            else np.array([score.argmax()])
+            else np.array([score.argmax()])[: query.keep]
         )
         best = best[feasible[best]]
         chunk = Found(
