@@ -69,7 +69,7 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         int offloaders = 0;
         for (long long i = row * users; i < (row + 1) * users; ++i)
             offloaders += job.channel[i] >= 0;
-        const bool semantic = job.extraction[e] < R(1);
+        const bool semantic = !(job.extraction[e] >= R(1));  // as is a NaN
         const Outcome<R> outcome =
             channel < 0 ? execute_locally(system, user, task, job.frequency[e])
                         : offload(system, user, task, job.tables[job.task[slot]],
