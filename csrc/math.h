@@ -25,6 +25,12 @@ typedef unsigned int uint32_t;
 #define SEMOPT_HD static inline __attribute__((always_inline))
 #endif
 
+#ifdef __CUDACC__
+#define SEMOPT_UNROLL _Pragma("unroll")
+#else
+#define SEMOPT_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(__FMA__) || defined(__aarch64__) || defined(__CUDACC__)
 #define SEMOPT_FMA 1
 #else

@@ -116,7 +116,7 @@ template <bool kPadded, class R>
 SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
     const int end = kPadded ? kAxis : points;
     Index<R> cell = 0;
-#pragma GCC unroll 16
+    SEMOPT_UNROLL
     for (int i = 1; i < end - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
     return cell;
 }

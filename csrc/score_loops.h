@@ -220,7 +220,7 @@ void sort_tasks(const Batch<R>& batch, long long first, int rows, int n, int kin
     const long long* const task = batch.task + (batch.slot_per_row ? origin : n);
     const long long next = batch.slot_per_row ? users : 0;
     for (int b = 0; b < rows; ++b) {
-        const int offloaded = extraction[b * users] < R(1) ? kSemantic : kRaw;
+        const int offloaded = extraction[b * users] >= R(1) ? kRaw : kSemantic;  // as is a NaN
         code[b] = (unsigned char)group_of(task[b * next] - kind, offloaded, channel[b * users]);
     }
 }

@@ -18,6 +18,7 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
+from .arrays import check
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
@@ -127,6 +128,7 @@ def evaluate(
     out: Outcome | None,
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
+    check(problem, actions, gain, task, out)
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
     task = problem.task if task is None else task
