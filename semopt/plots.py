@@ -47,11 +47,13 @@ def plot_surface(record: dict[str, Any], path: Path) -> None:
             label=label,
         )
     floor = max(record["floors"].items(), key=lambda item: float(item[1]["accuracy"]))
-    lines = [(role, found[role]["accuracy"], "--") for role in ("server", "local")]
+    lines = [
+        ("server", found["server"]["accuracy"], "--"),
+        ("local", found["local"]["accuracy"], "-."),
+    ]
     lines.append((f"floor: {floor[0]}", floor[1]["accuracy"], ":"))
     for name, value, style in lines:
-        axes.axhline(100 * value, color="black", linestyle=style, linewidth=0.8)
-        axes.annotate(name, (1.0, 100 * value), xycoords=("axes fraction", "data"), va="center")
+        axes.axhline(100 * value, color="black", linestyle=style, linewidth=0.8, label=name)
     axes.set_xlabel("SNR, dB")
     axes.set_ylabel("accuracy, % (points: measured; lines: monotone fit)")
     axes.set_title(f"{record['data']['title']}, {surface['samples']} test samples")
