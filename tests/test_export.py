@@ -127,3 +127,13 @@ def test_the_shipped_scenario_is_what_its_record_gives():
     assert kept == shipped
     text = (PRESETS / "measured.toml").read_text(encoding="utf-8")
     assert found.to_toml(export.HEAD.format(name="measured")) == text
+
+
+def test_plot_of_a_surface(tmp_path):
+    pytest.importorskip("matplotlib")
+    from semopt.plots import plot_surface
+
+    plot_surface(record("image"), tmp_path / "image.png")
+    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="cannot write"):
+        plot_surface(record("image"), tmp_path / "none" / "image.png")
