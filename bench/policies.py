@@ -3,7 +3,7 @@
     python bench/policies.py OUT [ROW...]
 
 A row is trained in the folder OUT/ROW, where a run that is there already is taken up, and evaluated
-on 1000 slots against the certified optimum. Without rows, all of them: about 20 minutes of one core.
+on 1000 slots against the certified optimum. Without rows, all of them: 20 minutes of one core.
 """
 
 from __future__ import annotations
