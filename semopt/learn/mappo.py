@@ -30,7 +30,7 @@ class Settings:
     steps: int = 1  # slots in a row between two updates of the policy
     updates: int = 1000  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
-    minibatches: int = 2  # steps of the optimiser in a pass
+    minibatches: int = 4  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
     final_rate: float = 0.02  # share of the learning rate that is left at the end
     discount: float = 0.0  # of the reward of the next slot (gamma)
