@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import log, log10
+from math import inf, log, log10
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -215,7 +215,8 @@ def scip(problem: Problem) -> tuple[float, bool]:
     model.addCons(objective <= value)
     model.setObjective(objective, "maximize")
     model.optimize()
-    return model.getObjVal(), model.getStatus() in ("optimal", "gaplimit")
+    best = model.getObjVal() if model.getNSols() else -inf
+    return best, model.getStatus() in ("optimal", "gaplimit")
 
 
 def maingo(problem: Problem) -> tuple[float, bool]:
