@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,3 +59,90 @@ def print_progress(told: Progress) -> None:
         f"{told.accuracy:.4f}  {told.seconds:.0f} s, {told.left:.0f} s left",
         flush=True,
     )
+
+
+def measure(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of checkpoints and records.")
+    ] = ...,  # type: ignore[assignment]
+    every: Annotated[
+        bool, typer.Option("--all", help="All three modalities of the scenario `measured`.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Train what is not trained yet, then measure accuracy, FLOPs, bits and floors.
+
+    What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
+    """
+    from ..semantic.plans import MODALITIES
+    from ..semantic.record import measure as run
+    from ..semantic.sources import data_folder
+    from .progress import progress
+
+    if bool(names) == every:
+        raise ValueError("semantic measure: names of data sets, or --all")
+    for name in names or MODALITIES.values():
+        seen: set[str] = set()
+
+        def report(role: str, told: Progress, name: str = name, seen: set[str] = seen) -> None:
+            if role not in seen:
+                print(f"{name} {role}", flush=True)
+                seen.add(role)
+            print_progress(told)
+
+        with progress(name, 1.0) as show:
+            record = run(
+                name, data or data_folder(), out, report=report, tick=lambda step, done: show(done)
+            )
+        print_record(record)
+        print(f"wrote {out / name}.json", flush=True)
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """Print what one modality's models reach, beside their floors."""
+    from rich.console import Console
+
+    from ..report import slim_table
+
+    found, source = record["accuracy"], record["data"]
+    samples = source["samples"]["test"]
+    table = slim_table(f"{source['title']}: {samples} test samples")
+    table.add_column("model")
+    table.add_column("accuracy, % (95% interval)", justify="right")
+    rows = dict(record["floors"])
+    rows |= {role: found[role] for role in ("local", "server")}
+    for name, each in rows.items():
+        floor = "" if name in ("local", "server") else "floor: "
+        low, high = (100 * each[end] for end in ("low", "high"))
+        table.add_row(f"{floor}{name}", f"{100 * each['accuracy']:.1f} ({low:.1f}-{high:.1f})")
+    surface = found["semantic"]
+    for at in (0, -1):
+        for column in (0, -1):
+            values = (surface[key][at][column] for key in ("table", "low", "high"))
+            share, low, high = (100 * value for value in values)
+            where = f"extraction {surface['extraction'][at]:g}, {surface['snr_db'][column]:g} dB"
+            table.add_row(f"semantic, {where}", f"{share:.1f} ({low:.1f}-{high:.1f})")
+    Console().print(table)
+
+
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The scenario: measured.")],
+    records: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="Folder of the records.")
+    ] = ...,  # type: ignore[assignment]
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; the shipped scenarios if none.")
+    ] = None,
+) -> None:
+    """Write a scenario of what was measured, and its record beside it."""
+    from ..scenario import PRESETS
+    from ..semantic.export import DATA, read_records
+    from ..semantic.export import export as write
+
+    if name not in DATA:
+        raise ValueError(f"semantic export: {name!r} is not one of {', '.join(DATA)}")
+    for file in write(name, read_records(records, DATA[name]), out or PRESETS):
+        print(f"wrote {file}")

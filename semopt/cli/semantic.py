@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import codecs
+
 if TYPE_CHECKING:
     from ..semantic.sources import Source
 
@@ -16,6 +18,9 @@ app = typer.Typer(
     help="Measure what semantic transmission costs and achieves, on real data.",
     no_args_is_help=True,
 )
+app.command()(codecs.train)
+app.command()(codecs.measure)
+app.command()(codecs.export)
 
 
 @app.command()

@@ -1,0 +1,152 @@
+"""One modality measured: its networks trained, then accuracies, floors, FLOPs and bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..files import write_atomically
+from ..learn.checkpoint import versions
+from . import accuracy, codec, floors, flops, tasks
+from .accuracy import EXTRACTIONS
+from .codec import Codec
+from .floors import Floor
+from .plans import plan_of
+from .samples import Samples, source_bits, tensors
+from .training import EVALUATED, ROLES, Plan, Progress, read, train
+
+SCHEMA = 1
+RIDGE = 1e-3  # penalty of the weights on random features, a sample
+
+
+def measure(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    plans: dict[str, Plan] | None = None,
+    report: Callable[[str, Progress], None] = lambda role, told: None,
+    tick: Callable[[str, float], None] = lambda step, done: None,
+) -> dict[str, Any]:
+    """Train what is not trained yet, measure a modality, and write its record.
+
+    Parameters
+    ----------
+    name : of the data set
+    data : folder of data and pretrained models
+    out : folder; checkpoints go to NAME/ROLE in it, the record to NAME.json
+    plans : of each role; those of `plans.PLANS` unless given
+    report, tick : told (role, progress) after each epoch, and (step, share of it that is done)
+
+    Returns
+    -------
+    the record, JSON values
+    """
+    wall, cpu = perf_counter(), process_time()
+    plans = plans or {role: plan_of(name, role) for role in ROLES}
+    dataset = tasks.load(name, data, plans["semantic"].share)
+    networks: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    for role, plan in plans.items():
+
+        def told(progress: Progress, role: str = role) -> None:
+            report(role, progress)
+
+        def done(share: float, role: str = role) -> None:
+            tick(role, share)
+
+        folder = out / name / role
+        network = train(plan, dataset, data, folder, resume=True, report=told, tick=done)
+        parts, source = tensors(dataset, plan.words, plan.length, data)
+        if network.features:
+            surface = accuracy.measure(
+                network, parts.test, tick=lambda share: tick("surface", share)
+            )
+            found[role] = surface.to_json()
+        else:
+            found[role] = accuracy.single(network, parts.test)
+        document, _ = read(folder)
+        networks[role] = {
+            "plan": document["plan"],
+            "parameters": sum(weight.numel() for weight in network.parameters()),
+            "history": document["progress"]["history"],
+            "checkpoint_sha256": document["tensors"]["sha256"],
+            **costs(network, source.length),
+        }
+    under = [*floors.floors(dataset), random_features(plans["semantic"], dataset, data)]
+    record = {
+        "schema": SCHEMA,
+        "data": described(dataset),
+        "networks": networks,
+        "accuracy": found,
+        "floors": {
+            floor.name: {**accuracy.proportion(floor.right, floor.samples), "flop": floor.flop}
+            for floor in under
+        },
+        "raw_kbit": source_bits(dataset.test) / 1e3,
+        "versions": versions(),
+        "measured_in": {
+            "wall_s": round(perf_counter() - wall),
+            "cpu_s": round(process_time() - cpu),
+        },
+    }
+    write_atomically(out / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def costs(network: Codec, length: int) -> dict[str, Any]:
+    """Return what a network computes a sample, FLOPs, and what it sends, bits, by extraction."""
+    points = EXTRACTIONS if network.features else (1.0,)
+    return {
+        "extraction": list(points),
+        "user_flop": [flops.user_flop(network, length, mu) for mu in points],
+        "server_flop": [flops.server_flop(network, mu) for mu in points],
+        "bits": [network.payload_bits(mu) for mu in points] if network.features else [],
+    }
+
+
+def random_features(plan: Plan, dataset: tasks.Dataset, data: Path) -> Floor:
+    """Return the floor of the codec as it is before training: ridge regression on its features."""
+    parts, source = tensors(dataset, plan.words, plan.length, data)
+    torch.manual_seed(plan.seed)
+    network = codec.build(plan.sizes, source).eval()
+
+    def features(samples: Samples) -> Tensor:
+        with torch.no_grad():
+            found = [network.at_user(samples.batch(rows)) for rows in samples.batches(EVALUATED)]
+        sent = torch.cat(found).flatten(1).to(torch.float64)
+        return torch.cat([sent, torch.ones(len(sent), 1, dtype=torch.float64)], dim=1)
+
+    train = features(parts.train)
+    answers = nn.functional.one_hot(parts.train.label, source.classes).to(torch.float64)
+    square = train.T @ train + RIDGE * len(train) * torch.eye(train.shape[1], dtype=torch.float64)
+    weight = torch.linalg.solve(square, train.T @ answers)
+    right = (features(parts.test) @ weight).argmax(1) == parts.test.label
+    return Floor("random features", int(right.sum()), len(right))
+
+
+def described(dataset: tasks.Dataset) -> dict[str, Any]:
+    """Return whose data it is, which files, and how many samples of each part were used."""
+    source = dataset.source
+    files = source.files or tasks.SOURCES[source.kept_in or source.name].files
+    return {
+        "name": source.name,
+        "title": source.title,
+        "modality": source.modality,
+        "licence": source.licence,
+        "citation": source.citation,
+        "note": source.note,
+        "files": {file.name: file.sha256 for file in files},
+        "classes": list(dataset.classes),
+        "samples": {
+            "train": len(dataset.train),
+            "validation": len(dataset.validation),
+            "test": len(dataset.test),
+        },
+    }
