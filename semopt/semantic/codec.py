@@ -154,6 +154,8 @@ class Encoder(nn.Module):
 class Frozen(nn.Module):
     """The pretrained encoders, which are not run: features at their exits are given.
 
+    A token holds the features at all exits so far side by side, and zeros for those to come.
+
     Parameters
     ----------
     text, image : the pretrained classes with their sizes, without weights: for FLOPs
@@ -173,17 +175,21 @@ class Frozen(nn.Module):
         super().__init__()
         self.models: tuple[Layers | None, Layers | None] = (text, image)  # no parameters of this
         self.exits, self.text_layers, self.pixels = exits, text_layers, pixels
-        self.width = int((text or image).config.hidden_size)  # type: ignore[union-attr]
+        own: Layers = image if text is None else text
+        self.width = int(own.config.hidden_size) * len(exits)
         self.tokens = (text is not None) + 2 * (image is not None)
 
     def forward(self, batch: Batch, stages: int) -> Tensor:
         """Return the tokens (B, T, width): class and mean patch of the image, mean of the text."""
         found = []
         if batch.image is not None:
-            found.append(batch.image[:, stages - 1])
+            found.append(batch.image[:, :stages])
         if batch.text is not None:
-            found.append(batch.text[:, stages - 1 if batch.image is None else 0])
-        return torch.cat(found, dim=1)
+            found.append(batch.text[:, :stages])
+        tokens = [part.transpose(1, 2).flatten(2) for part in found]
+        return torch.cat(
+            [nn.functional.pad(part, (0, self.width - part.shape[-1])) for part in tokens], dim=1
+        )
 
 
 def layers_of(model: Layers) -> nn.ModuleList:
@@ -209,7 +215,9 @@ class Codec(nn.Module):
         width = sizes.width
         if sizes.features:
             self.project = nn.Linear(encoder.width, sizes.features)
-            self.receive = nn.Linear(sizes.features, width)
+        given = sizes.features or encoder.width
+        mapped = bool(sizes.features) or given != width
+        self.receive = nn.Linear(given, width) if mapped else None
         decoder: Layers = bert(replace(sizes, exits=(sizes.decoder,)), 1, encoder.tokens)
         decoder.embeddings.word_embeddings = None  # it is given features, not words
         self.decoder: Layers = decoder
@@ -241,7 +249,7 @@ class Codec(nn.Module):
 
     def at_server(self, received: Tensor) -> Tensor:
         """Return the logits (B, classes) of what the server received."""
-        if self.features:
+        if self.receive is not None:
             weight = self.receive.weight[:, : received.shape[-1]]
             received = nn.functional.linear(received, weight, self.receive.bias)
         decoded: Tensor = self.decoder(inputs_embeds=received).last_hidden_state

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..files import write_atomically
 from ..scenario import Scenario
+from . import devices
 from .flops import PowerFit, fit_exponent
 from .plans import MODALITIES
 from .record import SCHEMA
@@ -24,7 +25,7 @@ EXTRACTION_MAX = 0.95  # semantic mode ends below 1, which is raw mode
 DIGITS = 4
 HEAD = """\
 Written by `semopt semantic export {name}` from what was measured; {name}.json beside this file is
-the record. To measure again: `semopt semantic measure --all --out DIR`, then
+the record. To measure again: `semopt semantic measure --all --scenario {name} --out DIR`, then
 `semopt semantic export {name} --from DIR`."""
 
 
@@ -132,11 +133,14 @@ def rounded(value: float) -> float:
 # path, each with its reason.
 CHOSEN: dict[str, dict[str, tuple[Any, str]]] = {
     "measured": {},
+    "grounded": devices.CHOSEN,
 }
-DATA = {"measured": tuple(MODALITIES.values())}
+DATA = dict.fromkeys(CHOSEN, tuple(MODALITIES.values()))
 DESCRIPTIONS = {
     "measured": "accuracies, FLOPs and bits measured on tiny models: movie snippets, Fashion-MNIST "
     "and easy-VQA",
+    "grounded": "pretrained MiniLM and DINOv2 at their true cost on a Jetson Orin Nano and an L4, "
+    "over 3GPP radio: movie snippets, Fashion-MNIST and easy-VQA",
 }
 
 

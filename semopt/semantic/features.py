@@ -2,9 +2,9 @@
 
 The encoders are frozen, so what their layers say of a text or an image never changes. A text
 becomes one token (the mean of its words), an image two (class token and mean of its patches), at
-every layer of `LAYERS`, in half precision. A codec takes them at the layers of its exits, each
-number standardised by its mean and deviation over the training part: an affine map that a linear
-layer swallows, and costs nothing.
+every layer of `LAYERS`, in half precision; images are encoded in bfloat16, twice as fast. A codec
+takes them at the layers of its exits, each number standardised by its mean and deviation over the
+training part: an affine map that a linear layer swallows, and costs nothing.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def features(split: Split, length: int, data: Path, tick: Callable[[float], None
 def kept(kind: str, given: Any, size: int, data: Path, tick: Callable[[float], None]) -> Tensor:
     """Return features of texts or images, computed where the data folder has none of them."""
     model = MODELS["minilm" if kind == "text" else "dinov2-small"]
-    known = blake2b(repr((model.files[0].sha256, LAYERS[kind], size)).encode(), digest_size=12)
+    how = (model.files[0].sha256, LAYERS[kind], size, "bfloat16" if kind == "image" else "float32")
+    known = blake2b(repr(how).encode(), digest_size=12)
     known.update("\n".join(given).encode() if kind == "text" else given.tobytes())
     file = data / "features" / f"{kind}-{known.hexdigest()}.safetensors"
     if not file.is_file():
@@ -171,14 +172,15 @@ def text_features(
 @torch.no_grad()
 def image_features(image: Any, side: int, data: Path, tick: Callable[[float], None]) -> Tensor:
     """Return class token and mean patch after layers of DINOv2: (S, 4, 2, 384) float16."""
-    model = dinov2(data)
+    model: Any = dinov2(data)
+    model = model.to(torch.bfloat16)
     found = torch.empty(len(image), len(LAYERS["image"]), 2, 384, dtype=torch.float16)
     for first in range(0, len(image), ENCODED):
         rows = slice(first, first + ENCODED)
-        pixels = torch.from_numpy(normalised(image[rows], side))
+        pixels = torch.from_numpy(normalised(image[rows], side)).to(torch.bfloat16)
         told = model(pixels, output_hidden_states=True).hidden_states
         for e, layer in enumerate(LAYERS["image"]):
-            hidden = model.layernorm(told[layer])
+            hidden = model.layernorm(told[layer]).float()
             found[rows, e, 0] = hidden[:, 0].half()
             found[rows, e, 1] = hidden[:, 1:].mean(1).half()
         tick(min(1.0, (first + ENCODED) / len(image)))

@@ -104,8 +104,9 @@ def user_flop(network: Codec, length: int, extraction: float = 1.0) -> int:
 def server_flop(network: Codec, extraction: float = 1.0) -> int:
     """Return l^S: the FLOPs of the server's part on what a user sent at an extraction."""
     tokens, width, total = network.encoder.tokens, int(network.head.in_features), 0
-    if network.features:
-        total += linear(tokens, network.sent(extraction), width)
+    if network.receive is not None:
+        given = network.sent(extraction) if network.features else network.encoder.width
+        total += linear(tokens, given, width)
     return (
         total + text_encoder(network.decoder, tokens) + linear(1, width, network.head.out_features)
     )
