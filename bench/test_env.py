@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from semopt import Scenario, evaluate
-from semopt.env import LOCAL, QUEUE, SEMANTIC, Decisions, Environment
-from semopt.model import Actions, reward
+from semopt.env import QUEUE, Decisions, Environment
+from semopt.model import LOCAL, SEMANTIC, Actions, reward
 
 gymnasium = pytest.importorskip("gymnasium")
 

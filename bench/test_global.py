@@ -107,6 +107,10 @@ def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln:
         local = 1 - offload
         floor = own.extraction_min[n]
         at_most += [offload - 1, 1 - (1 - floor) * semantic - user.extraction]
+        # What a mode does not use stands at its lower end: else every value of it is an optimum.
+        (low, high), (slow, fast) = ranges(problem, n)[:2]
+        at_most += [user.log_power - low - (high - low) * offload]
+        at_most += [user.frequency - slow - (fast - slow) * (1 - sum(user.raw))]
 
         # One binary picks the sub-channel, so that the logarithm of its gain is linear in them.
         log_gain = np.log(problem.gain[n])

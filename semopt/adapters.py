@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .env import SEMANTIC, Decisions, Environment, Singles
+from .env import Decisions, Environment, Singles
+from .model import SEMANTIC
 from .scenario import Scenario
 
 try:

@@ -26,7 +26,7 @@ from . import model
 from .backends import cpu
 from .channel import Gains, Heads, streams
 from .channel.compiled import parallel
-from .model import Actions, Outcome
+from .model import LOCAL, SEMANTIC, Actions, Outcome
 from .problem import Floats, Integers, Problem, Tasks
 from .scenario import Scenario
 
@@ -34,7 +34,6 @@ Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 QUEUE = 10  # tasks of a user, steps of an episode
-LOCAL, RAW, SEMANTIC = range(3)  # modes
 GRAIN = 32768  # users that a thread of its own is worth
 SAMPLE = 4096  # slots from which the scale of gains is measured
 
@@ -190,14 +189,18 @@ class Environment:
             Naming an array of another type or shape, or a decision that is NaN or out of range.
         """
         _check("observation", observation, self._seen, np.float32)
-        _check("reward", reward, (self.slots, self.users), np.float32)
-        self.decide(decisions, self.task, self.actions)
-        self.evaluate(self.actions, self.gain, self.task, self.outcome)
-        self.reward(self.outcome, self.task, reward)
+        self.score(decisions, reward)
         self.slot += 1
         self._draw()
         self.observe(self.gain, self.task, observation)
         return self.slot % QUEUE == 0
+
+    def score(self, decisions: Decisions, reward: Singles) -> None:
+        """Write the rewards (E, N) that decisions earn in the current slots, and stay there."""
+        _check("reward", reward, (self.slots, self.users), np.float32)
+        self.decide(decisions, self.task, self.actions)
+        self.evaluate(self.actions, self.gain, self.task, self.outcome)
+        self.reward(self.outcome, self.task, reward)
 
     def decide(self, decisions: Decisions, task: Integers, out: Actions) -> None:
         """Turn decisions into actions, sub-channels by reading `preference_assignment`.

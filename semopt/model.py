@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 from .problem import AccuracyTable, Floats, Integers, Problem, System
 
+MODES = ("local", "raw", "semantic")  # of a task
+LOCAL, RAW, SEMANTIC = range(len(MODES))
 LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits of `Outcome.violations`: limits (12i), (12j), (12k)
 SMALLEST = 2.0**-1022  # no accuracy lies below a limit of 0: its margin is 0 over this
 LIMITS = {LATENCY: "latency", ENERGY: "energy", ACCURACY: "accuracy"}

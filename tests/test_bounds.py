@@ -9,9 +9,9 @@ from problems import beside, random_problem
 from semopt import Actions, _core, evaluate
 from semopt.backends.core import setting
 from semopt.certificate.balls import OneUser, precision
+from semopt.model import MODES
 from tolerances import BALLS, ROUNDING
 
-MODES = ("local", "raw", "semantic")
 FREE = (-inf, inf)
 
 

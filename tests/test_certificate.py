@@ -86,6 +86,17 @@ def test_slot_survives_being_written_and_read():
         assert problem_to_json(again) == problem_to_json(problem)
 
 
+def test_slot_that_no_scenario_made_is_certified_without_one(tmp_path):
+    problem = Scenario.load("paper").problem()
+    assert certified(problem, tmp_path)[1]["scenario"] == problem.to_json()
+    body = certified(replace(problem, gain=problem.gain * 0.9, origin={}), tmp_path)[1]
+    assert body["scenario"] is None
+    check_certificate(body)
+    changed = certified(problem.without_semantic(), tmp_path)[1]
+    assert changed["scenario"] is None
+    check_certificate(changed)
+
+
 def test_compressed_certificate_is_read_too(tmp_path):
     problem = Scenario.load("tiny").problem()
     for name in ("a.json", "a.json.gz"):
@@ -169,6 +180,9 @@ def false_claims(body):
     yield "problem: noise", ("problem", "system", "noise"), 0.0, "noise"
     yield "problem: shape", ("problem", "users", "power_max"), 0.1, "malformed"
     yield "problem: server limit", ("problem", "system", "server_energy_max"), 1.0, "server"
+    yield "scenario: another slot", ("scenario", "slot", "gain", 0, 0), 0.123, "scenario"
+    yield "scenario: another system", ("scenario", "system", "noise_mw"), 0.77, "scenario"
+    yield "scenario: not one", ("scenario", "system"), {}, "scenario"
     yield "status", ("status",), "infeasible", "status"
     yield "status unknown", ("status",), "proven", "status"
     yield "objective above", ("objective",), lambda v: v + 1e-7, "objective"
@@ -240,6 +254,8 @@ NAMES = [
 def test_false_claim_is_named(example, name):
     _, body = example
     path, by, words = next(rest for found, *rest in false_claims(body) if found == name)
+    if path[0] == "problem":
+        body = body | {"scenario": None}  # which would be found first
     with pytest.raises(FalseClaim, match=words):
         check_certificate(altered(body, *path, by=by))
 
@@ -262,10 +278,11 @@ def test_another_slot_is_not_proven(example):
     """The same proof over a slot with stronger channels."""
     result, body = example
     bound_only = {"decision": None, "objective": None, "status": "limit_reached"}
-    check_certificate(redigested(body | bound_only))
+    body = body | bound_only | {"scenario": None}
+    check_certificate(redigested(body))
     stronger = body["problem"] | {"gain": (result.problem.gain * 1.2).tolist()}
     with pytest.raises(FalseClaim, match="proven"):
-        check_certificate(redigested(body | bound_only | {"problem": stronger}))
+        check_certificate(redigested(body | {"problem": stronger}))
 
 
 def run(*arguments):

@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from semopt import solve
 from semopt.cli.scenario import app
 from semopt.scenario import Scenario, presets
 
@@ -78,3 +79,28 @@ def test_new_in_a_folder_that_is_not_there(tmp_path):
 @pytest.mark.parametrize("key", ["system", "users", "tasks", "channel", "assumed"])
 def test_schema_is_json_with_every_section(key):
     assert key in json.loads(run("schema").stdout)["properties"]
+
+
+def test_compare_counts_the_modes_of_the_best_decisions(tmp_path):
+    file = tmp_path / "modes.json"
+    assert "mean" in run("compare", "tiny", "paper", "--slots", 40, "--json", file).stdout
+    found = json.loads(file.read_text())
+    assert found["slots"] == 40
+    scenario = Scenario.load("tiny")
+    gain, task = scenario.draw(40, 0)
+    count = dict.fromkeys(("local", "raw", "semantic"), 0)
+    extraction = []
+    for slot in range(40):
+        action = solve(scenario.problem(gain[slot], task[slot]), "exhaustive").actions
+        for channel, mu in zip(action.channel, action.extraction, strict=True):
+            mode = "local" if channel < 0 else "raw" if mu == 1 else "semantic"
+            count[mode] += 1
+            extraction += [mu] * (mode == "semantic")
+    own = found["scenarios"]["tiny"]["modes"]["all"]
+    assert {mode: own[mode] for mode in count} == {m: n / 80 for m, n in count.items()}
+    assert own["extraction"] == pytest.approx(sum(extraction) / len(extraction))
+    assert found["scenarios"]["paper"]["modes"]["text"]["extraction"] is None
+
+
+def test_compare_refuses_what_is_no_scenario():
+    assert isinstance(run("compare", "papre").exception, ValueError)

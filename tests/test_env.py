@@ -11,8 +11,8 @@ import pytest
 
 from semopt import model
 from semopt.channel import draw_gains, draw_tasks
-from semopt.env import FEATURES, LOCAL, QUEUE, RAW, SEMANTIC, Decisions, Environment
-from semopt.model import Actions, evaluate
+from semopt.env import FEATURES, QUEUE, Decisions, Environment
+from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from semopt.scenario import Scenario
 from tolerances import ROUNDING
 

@@ -10,11 +10,11 @@ import torch
 from scipy import stats
 
 from semopt import model
-from semopt.env import LOCAL, RAW, SEMANTIC, Decisions, Environment, empty_actions
+from semopt.env import Decisions, Environment, empty_actions
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, as_decisions
 from semopt.learn.checkpoint import DOCUMENT, PREVIOUS, Checkpoint
-from semopt.model import Actions
+from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
 from semopt.solvers.batch import solve_batch
@@ -151,7 +151,8 @@ def test_counterfactual_advantages_change_one_part_at_a_time():
     greedy, peaks = heads.greedy(), heads.peaks(mode)
     slots = range(8)
     played = np.stack([rewarded(env, e, mode, level, score) for e in slots])
-    others = learner.counterfactuals(heads, Sample(mode, level, score))
+    decisions = as_decisions(Sample(mode, level, score))
+    others = learner.counterfactuals(heads, mode, decisions)
     a_mode, a_level, a_assignment = mappo.over(played.astype("f4"), others)
     for e in slots:
         base = rewarded(env, e, mode, peaks, score)
@@ -173,7 +174,7 @@ def test_generalised_advantages_are_the_sums_that_define_them():
     team, done = rng.random((10, 1)).astype("f4"), np.arange(10) == 9
     advantage, target = learner.estimate(state, team, done)
     with torch.no_grad():
-        value = learner.critic(torch.from_numpy(state))[:, 0, 0].numpy()
+        value = learner.networks["critic"](torch.from_numpy(state))[:, 0, 0].numpy()
     value = np.append(value, 0.0)  # nothing follows the episode
     error = team[:, 0] + 0.95 * value[1:] - value[:-1]
     expected = [sum((0.95 * 0.98) ** i * error[t + i] for i in range(10 - t)) for t in range(10)]
@@ -183,11 +184,13 @@ def test_generalised_advantages_are_the_sums_that_define_them():
 
 # ------------------------------------------------------------------------------------------ traces
 
+# Another processor or torch adds in another order, so single precision drifts from step to step;
+# a change of an algorithm moves the first losses by far more than the tolerance.
 GOLDEN = {
     "mappo": [
-        {"reward": 0.36818, "policy": 4.8717, "critic": 0.0, "entropy": 1.0986},
-        {"reward": 0.38737, "policy": -4.7727, "critic": 0.0, "entropy": 1.0986},
-        {"reward": 0.38548, "policy": 3.5182, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.44202, "policy": 1.5892, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.41376, "policy": -4.0692, "critic": 0.0, "entropy": 1.0986},
+        {"reward": 0.39772, "policy": -3.0454, "critic": 0.0, "entropy": 1.0986},
     ],
     "dqn": [
         {"reward": -0.13937, "temporal_difference": 0.25352},

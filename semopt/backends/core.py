@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
+
 import numpy as np
 
 from .. import _core
-from ..problem import Problem
+from ..model import RAW, SEMANTIC, Actions
+from ..problem import Floats, Problem
 
 
 def setting(problem: Problem) -> _core.Setting:
@@ -24,3 +28,19 @@ def setting(problem: Problem) -> _core.Setting:
         frequency=[grid[0][1] for grid in grids],
         extraction=[[grid[t][2] for t in tasks] for grid in grids],
     )
+
+
+def best_cells(
+    problem: Problem, offloaders: int, modes: Sequence[int] = (RAW, SEMANTIC)
+) -> tuple[Floats, Actions]:
+    """Return the best offload of every cell beside `offloaders` in all: QoE and actions, (N, K).
+
+    The QoE is -inf where no action of these modes is feasible, everywhere without offloaders.
+    """
+    value, *levels = (np.full(problem.gain.shape, -inf) for _ in range(4))
+    if offloaders:
+        gain = np.ascontiguousarray(problem.gain)
+        _core.best_cells(
+            setting(problem), gain, problem.task, offloaders, sum(modes), value, *levels
+        )
+    return value, Actions(np.indices(value.shape)[1], *levels)

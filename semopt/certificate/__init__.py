@@ -5,6 +5,8 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
     format, version   "semopt-certificate", 1
     problem           the slot in SI units: `system`, `users`, `tasks` with their accuracy tables,
                       `gain` (N, K), `task` (N); null stands for "no limit"
+    scenario          the scenario with its slot, as a file has them, of which `problem` is the
+                      reading in SI; null where the slot was not made from one
     status            "optimal", "limit_reached" or "infeasible"
     objective         sum of QoE of the decision; null without one
     upper_bound       no feasible joint action is worth more; null: there is none
@@ -75,6 +77,7 @@ def document(
         "format": FORMAT,
         "version": VERSION,
         "problem": problem_to_json(result.problem),
+        "scenario": scenario_of(result.problem),
         "status": result.status.word,
         "objective": number(result.objective),
         "upper_bound": number(result.upper_bound),
@@ -150,6 +153,33 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
     }
 
 
+def scenario_of(problem: Problem) -> dict[str, Any] | None:
+    """Return the scenario that a slot was made from; None without one, or if it changed since."""
+    try:
+        return problem.to_json() if reads_as(problem.to_json(), problem_to_json(problem)) else None
+    except ValueError:
+        return None
+
+
+def reads_as(scenario: dict[str, Any], problem: dict[str, Any]) -> bool:
+    """Tell whether the slot of a scenario is this one, as `problem_to_json` has it.
+
+    Kinds of task are numbered as in the slot: a file of JSON does not keep their order.
+
+    Raises
+    ------
+    ValueError
+        For what is no scenario
+    """
+    from ..scenario import Scenario
+
+    tasks, names = scenario.get("tasks", {}), problem["tasks"]["names"]
+    if set(names) != set(tasks):
+        return False
+    ordered = scenario | {"tasks": {name: tasks[name] for name in names}}
+    return problem_to_json(Scenario.from_dict(ordered).problem()) == problem
+
+
 def problem_from_json(data: dict[str, Any]) -> Problem:
     """Return the slot that `problem_to_json` wrote.
 
@@ -201,5 +231,6 @@ __all__ = [
     "problem_from_json",
     "problem_to_json",
     "read",
+    "reads_as",
     "write",
 ]

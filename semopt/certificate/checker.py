@@ -7,17 +7,17 @@ decision is feasible and worth what it claims.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import fsum, inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import Actions
+from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result, Status
-from . import FORMAT, VERSION, digest, problem_from_json, read
+from . import FORMAT, VERSION, digest, problem_from_json, read, reads_as
 
 if TYPE_CHECKING:
     from .balls import Box, OneUser
@@ -25,15 +25,37 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
-MODES = ("local", "raw", "semantic")
+
+
+Progress = Callable[[float], None]
 
 
 class FalseClaim(Exception):  # noqa: N818 - it is a finding, not a fault of the program
     """The first claim of a file that does not hold."""
 
 
-def check(source: str | Path) -> str:
+class Tally:
+    """What was re-checked so far: covers, of so many, and boxes."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.total, self.progress = total, progress
+        self.covers = self.boxes = 0
+
+    def cover(self) -> None:
+        """Count a cover and report the share that is done."""
+        self.covers += 1
+        self.progress(self.covers / self.total)
+
+    def __str__(self) -> str:
+        return f"{self.covers} covers, {self.boxes} boxes"
+
+
+def check(source: str | Path, progress: Progress = lambda share: None) -> str:
     """Re-check a certificate or a result file.
+
+    Parameters
+    ----------
+    progress : called with the share that is done, 0 to 1
 
     Returns
     -------
@@ -48,7 +70,7 @@ def check(source: str | Path) -> str:
     """
     body = read(source)
     if isinstance(body, dict) and body.get("format") == FORMAT:
-        return check_certificate(body)
+        return check_certificate(body, progress)
     if isinstance(body, dict) and "schema" in body:
         return check_result(body)
     raise ValueError(f"{source} is neither a certificate nor a result of semopt")
@@ -60,7 +82,7 @@ def require(holds: bool, claim: str) -> None:
         raise FalseClaim(claim)
 
 
-def check_certificate(body: dict[str, Any]) -> str:
+def check_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
     """Re-check a certificate: see `check`."""
     require(body.get("version") == VERSION, f"version {body.get('version')!r} is not {VERSION}")
     require(body.get("digest") == digest(body), "the digest differs: the file was changed")
@@ -72,16 +94,17 @@ def check_certificate(body: dict[str, Any]) -> str:
         ) from None
     with precision():
         try:
-            return _check_certificate(body)
+            return _check_certificate(body, progress)
         except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
             raise FalseClaim(f"the file is malformed: {error!r}") from None
 
 
-def _check_certificate(body: dict[str, Any]) -> str:
+def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     try:
         problem = problem_from_json(body["problem"])
     except ValueError as error:
         raise FalseClaim(f"problem: {error}") from None
+    check_scenario(body)
     limit = problem.system.server_energy_max
     require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
     objective, upper = body["objective"], body["upper_bound"]
@@ -89,33 +112,32 @@ def _check_certificate(body: dict[str, Any]) -> str:
         require(objective is None, f"objective {objective}: there is no decision")
     else:
         check_decision(problem, body["decision"], objective)
-    counts = [0, 0]
-    local = check_local(problem, body["local"], counts)
-    users, channels = problem.gain.shape
     sizes = body["sizes"]
+    tally = Tally(len(body["local"]) + sum(len(size["covers"]) for size in sizes), progress)
+    local = check_local(problem, body["local"], tally)
+    users, channels = problem.gain.shape
     require(
         len(sizes) == min(users, channels) + 1,
         f"sizes: {len(sizes)} numbers of offloaders, not 0 to {min(users, channels)}",
     )
     bounds = []
     for m, size in enumerate(sizes):
-        values = check_covers(problem, m, size["covers"], counts)
+        values = check_covers(problem, m, size["covers"], tally)
         bound = assignment_bound(local, values, size, m)
         claimed = real(size["bound"], f"sizes[{m}].bound")
         require(bound <= claimed, f"sizes[{m}].bound {claimed}: the prices prove only {bound}")
         bounds.append(claimed)
-    found = f"{counts[0]} covers, {counts[1]} boxes"
     highest = max(bounds)
     status = body["status"]
     if upper is None:
         require(highest < 0, f"upper_bound: there is one, {highest}")
         require(status == "infeasible" and objective is None, f"status {status!r}")
-        return f"no joint action is feasible ({found})"
+        return f"no joint action is feasible ({tally})"
     require(highest <= real(upper, "upper_bound"), f"upper_bound {upper}: sizes prove {highest}")
     require(status in ("optimal", "limit_reached"), f"status {status!r}")
     if objective is None:
         require(status == "limit_reached", "status 'optimal': there is no decision")
-        return f"no joint action is worth more than {upper} ({found})"
+        return f"no joint action is worth more than {upper} ({tally})"
     gap = upper - objective
     require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
     if status == "optimal":
@@ -123,8 +145,19 @@ def _check_certificate(body: dict[str, Any]) -> str:
         require(gap <= limit, f"status 'optimal': the gap is {gap}, above {limit}")
     return (
         f"the decision is worth {objective}, and no joint action is worth more than {upper}: "
-        f"gap {max(gap, 0.0):.2e} ({found})"
+        f"gap {max(gap, 0.0):.2e} ({tally})"
     )
+
+
+def check_scenario(body: dict[str, Any]) -> None:
+    """Check that the slot that is proven is the one of the scenario, if there is one."""
+    if body["scenario"] is None:
+        return
+    try:
+        same = reads_as(body["scenario"], body["problem"])
+    except ValueError as error:
+        raise FalseClaim(f"scenario: {error}") from None
+    require(same, "scenario: its slot is not the one of `problem`")
 
 
 def real(value: Any, what: str) -> float:
@@ -189,7 +222,7 @@ def worth_of_action(
     return sum(float(score.value(u)) for score, u in zip(own.scores, costs, strict=True))
 
 
-def check_local(problem: Problem, covers: Any, counts: list[int]) -> list[float]:
+def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
     """Check the covers of the local tasks; return the bound on each user's, -inf if infeasible."""
     users = len(problem.task)
     bounds = [inf] * users
@@ -197,14 +230,14 @@ def check_local(problem: Problem, covers: Any, counts: list[int]) -> list[float]
         where = f"local[{place}]"
         user = whole(user, 0, users, f"{where}: user")
         require(channel == -1, f"{where}: sub-channel {channel} is not -1")
-        check_cover(problem, (user, -1, 0), upper, trees, where, counts)
+        check_cover(problem, (user, -1, 0), upper, trees, where, tally)
         bounds[user] = min(bounds[user], -inf if upper is None else upper)
     for user, bound in enumerate(bounds):
         require(bound < inf, f"local: the task of user {user} is not covered")
     return bounds
 
 
-def check_covers(problem: Problem, m: int, covers: Any, counts: list[int]) -> Any:
+def check_covers(problem: Problem, m: int, covers: Any, tally: Tally) -> Any:
     """Check the covers of one number of offloaders; return the bounds on cells (N, K)."""
     users, channels = problem.gain.shape
     if m == 0:
@@ -216,7 +249,7 @@ def check_covers(problem: Problem, m: int, covers: Any, counts: list[int]) -> An
         where = f"sizes[{m}].covers[{place}]"
         user = whole(user, 0, users, f"{where}: user")
         channel = whole(channel, 0, channels, f"{where}: sub-channel")
-        check_cover(problem, (user, channel, m), upper, trees, where, counts)
+        check_cover(problem, (user, channel, m), upper, trees, where, tally)
         weaker = problem.gain[user] <= problem.gain[user, channel]
         row = bounds[user]
         row[weaker] = np.minimum(row[weaker], -inf if upper is None else upper)
@@ -250,7 +283,7 @@ def check_cover(
     upper: Any,
     trees: dict[str, Any],
     where: str,
-    counts: list[int],
+    tally: Tally,
 ) -> None:
     """Check that no action of a cell (user, sub-channel, offloaders) is worth more than `upper`."""
     user, channel, m = cell
@@ -260,14 +293,14 @@ def check_cover(
     gain = problem.gain[user, channel] if m else 1.0
     modes = [OneUser(problem, user, mode, gain, m) for mode in (MODES[1:] if m else MODES[:1])]
     modes = [mode for mode in modes if mode.exists]
+    tally.cover()
     require(
         set(trees) == {mode.name for mode in modes},
         f"{where}: trees of {', '.join(trees)}, not of {', '.join(mode.name for mode in modes)}",
     )
-    counts[0] += 1
     for mode in modes:
         for place, box, leaf in leaves(trees[mode.name], mode, f"{where}, {mode.name}"):
-            counts[1] += 1
+            tally.boxes += 1
             spot = f"{where}, {mode.name}[{place}]"
             ranges = mode.ranges(box)
             if ranges is None:

@@ -77,12 +77,16 @@ def measure(
         bool, typer.Option("--all", help="All three modalities of the scenario.")
     ] = False,
     scenario: ScenarioOption = "measured",
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Also draw each surface to a PNG file.")
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Train what is not trained yet, then measure accuracy, FLOPs, bits and floors.
 
     What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
     """
+    from ..plots import plot_surface
     from ..semantic.plans import MODALITIES, plan_of
     from ..semantic.record import measure as run
     from ..semantic.sources import data_folder
@@ -111,6 +115,9 @@ def measure(
             )
         print_record(record)
         print(f"wrote {out / name}.json", flush=True)
+        if plots:
+            plot_surface(record, out / f"{name}.png")
+            print(f"wrote {out / name}.png", flush=True)
 
 
 def print_record(record: dict[str, Any]) -> None:

@@ -15,9 +15,12 @@ def verify(
     Prints what was proven, or the first false claim and exits with code 1.
     """
     from ..certificate.checker import FalseClaim, check
+    from .progress import progress
 
     try:
-        print(f"verified: {check(file)}")
+        with progress("verify", 1.0) as show:
+            proven = check(file, show)
+        print(f"verified: {proven}")
     except FalseClaim as claim:
         print(f"false: {claim}")
         raise typer.Exit(1) from None

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, softplus
+from torch.nn.functional import softplus
 
-from ..env import LOCAL, Decisions, Environment
+from ..env import Decisions, Environment
+from ..model import LOCAL
 
 # Beta laws of a user: which one says power, frequency and extraction in each mode; -1 for none.
 LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4]])
@@ -65,7 +66,7 @@ class Heads(NamedTuple):
 
     def greedy(self) -> Sample:
         """Return the most probable mode, the peaks of its laws, and preferences without noise."""
-        mode = self.mode.argmax(-1)
+        mode = self.mode.contiguous().argmax(-1)
         return Sample(mode, self.peaks(mode), self.preference)
 
     def peaks(self, mode: Tensor) -> Tensor:
@@ -75,14 +76,17 @@ class Heads(NamedTuple):
 
     def indifferent(self) -> Heads:
         """Return the same heads with every possible mode equally probable."""
-        return self._replace(mode=log_softmax(torch.where(self.mode > -1e6, 0.0, -1e9), -1))
+        return self._replace(mode=normalised(torch.where(self.mode > -1e6, 0.0, -1e9)))
 
     def sample(self, generator: torch.Generator) -> Sample:
         """Draw modes, levels and scores."""
-        mode = (self.mode + gumbel(self.mode, generator)).argmax(-1)
+        below = self.mode.exp().cumsum(-1)
+        drawn = torch.rand(below.shape[:-1], generator=generator, device=below.device)
+        mode = (drawn[..., None] * below[..., 2:] > below[..., :2]).sum(-1)
         alpha, beta, _, matters = self.laws(mode)
-        x, y = (torch._standard_gamma(shape, generator=generator) for shape in (alpha, beta))
-        level = torch.where(matters, (x / (x + y)).clamp(1e-4, 1.0 - 1e-4), 1.0)
+        level = torch.ones_like(alpha)
+        x, y = torch._standard_gamma(torch.stack([alpha[matters], beta[matters]]), generator)
+        level[matters] = (x / (x + y)).clamp(1e-4, 1.0 - 1e-4)
         return Sample(mode, level, self.preference + gumbel(self.preference, generator))
 
     def log_prob(self, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -159,21 +163,31 @@ class Actor(nn.Module):
     def forward(self, observation: Tensor) -> Heads:
         """Return the heads for observations (R, N, observation_size)."""
         order = self.order.expand(len(observation), *self.order.shape)
-        out = self.body(observation.gather(-1, order))
-        mode, peak, sharpness, preference = out.split([3, LAWS, LAWS, self.channels], -1)
+        hidden, last = self.body[:-1](observation.gather(-1, order)), self.body[-1]
+        # The last layer is transposed, so that all users' figures of one kind lie side by side in
+        # memory: what follows runs along them.
+        assert isinstance(last, nn.Linear)
+        out = torch.addmm(last.bias[:, None], last.weight, hidden.flatten(0, 1).t())
+        out = out.view(-1, *hidden.shape[:2]).movedim(0, -1)
+        mode, peak, sharpness, preference = torch.split(out, [3, LAWS, LAWS, self.channels], -1)
         if not self.semantic:
             mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
         return Heads(
-            log_softmax(mode, -1),
+            normalised(mode),
             stretched(peak),
             1.0 + softplus(4.0 * sharpness + 3.0),
-            REACH * torch.tanh(preference / REACH),
+            REACH * torch.tanh(preference.contiguous() / REACH),
         )
 
     def greedy(self, observation: Tensor) -> Sample:
         """Return decisions without noise for observations (R, N, observation_size)."""
         heads: Heads = self(observation)
         return heads.greedy()
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Return log-probabilities of logits; `log_softmax` is slow on so few side by side."""
+    return x - x.logsumexp(-1, keepdim=True)
 
 
 def stretched(x: Tensor) -> Tensor:
@@ -198,7 +212,7 @@ def perceptron(size: int, width: int, layers: int, out: int, last: float) -> nn.
         linear = nn.Linear(a, b)
         nn.init.orthogonal_(linear.weight, last if i == layers else 2.0**0.5)
         nn.init.zeros_(linear.bias)
-        parts += [linear] if i == layers else [linear, nn.ReLU()]
+        parts += [linear] if i == layers else [linear, nn.ReLU(inplace=True)]
     return nn.Sequential(*parts)
 
 
@@ -227,7 +241,7 @@ def can_extract(environment: Environment) -> bool:
 def gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
     """Return standard Gumbel noise."""
     uniform = torch.rand(like.shape, generator=generator, device=like.device)
-    return -(-uniform.clamp(min=1e-20).log()).clamp(min=1e-20).log()
+    return -(-uniform.clamp_(min=1e-20).log_()).clamp_(min=1e-20).log_()
 
 
 def log_beta(alpha: Tensor, beta: Tensor) -> Tensor:

@@ -244,7 +244,7 @@ def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def state_of(networks: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return weights and the optimiser's memory, as a flat dictionary of tensors."""
+    """Return weights and the optimiser's memory, as flat names."""
     kept = {f"networks.{name}": tensor for name, tensor in networks.state_dict().items()}
     for i, memory in optimizer.state_dict()["state"].items():
         kept |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in memory.items()}
@@ -254,9 +254,9 @@ def state_of(networks: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str,
 def take_state(
     networks: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:
-    """Take up what `state_of` gave."""
-    memory: dict[int, dict[str, Tensor]] = {}
+    """Take up the state that `state_of` gave."""
     weights: dict[str, Tensor] = {}
+    memory: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         first, _, rest = name.partition(".")
         if first == "networks":

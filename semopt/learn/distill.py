@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..env import LOCAL, RAW, SEMANTIC, Environment
-from ..model import Actions
+from ..env import Environment
+from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
+from . import learner
 from .actor import Actor, Heads, Openness, Sample
-from .checkpoint import state_of, take_state
 
 
 @dataclass(frozen=True)
@@ -42,40 +42,14 @@ class Settings:
 SETTINGS = {"fast": Settings()}
 
 
-class Learner:
-    """Distillation in training.
+class Learner(learner.Learner):
+    """Distillation in training."""
 
-    Parameters
-    ----------
-    environment : of `settings.slots` slots
-    settings : of the algorithm
-    seed : of network and order
-    device : of the network
-    """
+    lesson: tuple[Tensor, Sample, Tensor] | None = None  # follows from the seed
 
-    algorithm = "distill"
-
-    def __init__(
-        self, environment: Environment, settings: Settings, seed: int, device: torch.device
-    ) -> None:
-        self.env, self.settings, self.device = environment, settings, device
-        self.generator = torch.Generator(device).manual_seed(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.policy = Actor(environment, settings.width, settings.layers).to(device)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), settings.learning_rate)
-        self.updates = 0
-        self.agent_steps = 0
-        self.lesson: tuple[Tensor, Sample, Tensor] | None = None
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of training; the lesson follows from the seed."""
-        return {"generator": self.generator.get_state()} | state_of(self.policy, self.optimizer)
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the state that `tensors` gave."""
-        self.generator.set_state(tensors["generator"])
-        take_state(self.policy, self.optimizer, tensors)
+    def build(self) -> dict[str, nn.Module]:
+        """Return the network."""
+        return {"policy": Actor(self.env, self.settings.width, self.settings.layers)}
 
     def update(self) -> dict[str, float]:
         """Pass once over the lesson."""
@@ -86,8 +60,6 @@ class Learner:
         total = torch.zeros(3)
         for i, part in enumerate(batches):
             done = (self.updates + i / len(batches)) / s.updates
-            for group in self.optimizer.param_groups:
-                group["lr"] = s.learning_rate * np.cos(0.5 * np.pi * done)
             heads: Heads = self.policy(observation[part])
             sample = Sample(*(x[part] for x in taught))
             # Of the orders in which sub-channels may be won, the one most probable now.
@@ -96,10 +68,7 @@ class Learner:
             level = (heads.peaks(sample.mode) - sample.level).square().mean()
             assignment = -openness.log_prob(heads.preference).mean() / env.users
             loss = mode + s.level * level + assignment
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.policy.parameters(), s.gradient)
-            self.optimizer.step()
+            self.descend(loss, s.learning_rate * float(np.cos(0.5 * np.pi * done)))
             total += torch.stack([mode, level, assignment]).detach().cpu()
         self.updates += 1
         self.agent_steps += len(observation) * env.users
@@ -119,9 +88,8 @@ class Learner:
         env.observe(env.gain, env.task, seen)
         mode, level = undecide(env, actions.take(kept), env.task[kept])
         score = np.zeros((len(kept), env.users, env.channels), np.float32)
-        parts = (torch.from_numpy(x).to(self.device) for x in (mode, level, score))
-        channel = torch.from_numpy(actions.channel[kept]).to(self.device)
-        return torch.from_numpy(seen[kept]).to(self.device), Sample(*parts), channel
+        taught = Sample(*(self.on(x) for x in (mode, level, score)))
+        return self.on(seen[kept]), taught, self.on(actions.channel[kept])
 
 
 def tightened(problem: Problem, margin: float) -> Problem:

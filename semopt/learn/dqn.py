@@ -8,6 +8,7 @@ for the sub-channel of its action only.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 
@@ -16,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from ..env import LOCAL, QUEUE, RAW, SEMANTIC, Environment
+from ..env import QUEUE, Environment
+from ..model import LOCAL, RAW, SEMANTIC
+from . import learner
 from .actor import Sample, as_decisions, can_extract, own_first, perceptron
-from .checkpoint import state_of, take_state
 
 
 @dataclass(frozen=True)
@@ -101,32 +103,13 @@ def actions_of(environment: Environment, levels: int) -> tuple[np.ndarray, ...]:
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:].astype("f4")
 
 
-class Learner:
-    """DQN in training.
-
-    Parameters
-    ----------
-    environment : of `settings.slots` slots
-    settings : of the algorithm
-    seed : of network and exploration
-    device : of the networks
-    """
-
-    algorithm = "dqn"
+class Learner(learner.Learner):
+    """DQN in training."""
 
     def __init__(
         self, environment: Environment, settings: Settings, seed: int, device: torch.device
     ) -> None:
-        self.env, self.settings, self.device = environment, settings, device
-        self.generator = torch.Generator(device).manual_seed(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.policy = Network(environment, settings).to(device)
-            self.target = Network(environment, settings).to(device)
-        self.target.load_state_dict(self.policy.state_dict())
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), settings.learning_rate)
-        self.updates = 0
-        self.agent_steps = 0
+        super().__init__(environment, settings, seed, device)
         # A ring of rows of slots: what was seen, done, got and seen next; and whether it went on.
         rows, users = settings.memory * QUEUE * settings.slots, environment.users
         seen = rows, users, environment.observation_size
@@ -139,22 +122,22 @@ class Learner:
         }
         self.written = 0  # rows, in all
 
+    def build(self) -> dict[str, nn.Module]:
+        """Return the network, and its copy of a while ago, whose values are what it learns from."""
+        policy = Network(self.env, self.settings)
+        return {"policy": policy, "target": deepcopy(policy).requires_grad_(False)}
+
     def tensors(self) -> dict[str, Tensor]:
         """Return the state of training, what is remembered included."""
         kept = {f"memory.{name}": tensor for name, tensor in self.memory.items()}
-        kept |= {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
-        kept["generator"], kept["written"] = self.generator.get_state(), torch.tensor(self.written)
-        return kept | state_of(self.policy, self.optimizer)
+        return kept | {"written": torch.tensor(self.written)} | super().tensors()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `tensors` gave."""
         for name, tensor in self.memory.items():
             tensor.copy_(tensors[f"memory.{name}"])
-        own = self.target.state_dict()
-        self.target.load_state_dict({name: tensors[f"target.{name}"] for name in own})
-        self.generator.set_state(tensors["generator"])
         self.written = int(tensors["written"])
-        take_state(self.policy, self.optimizer, tensors)
+        super().restore(tensors)
 
     def update(self) -> dict[str, float]:
         """Play one episode in every slot, learning after each step."""
@@ -164,7 +147,7 @@ class Learner:
         total, loss = 0.0, torch.zeros(())
         env.observe(env.gain, env.task, seen)
         for _ in range(QUEUE):
-            action = self.explore(torch.from_numpy(seen).to(self.device))
+            action = self.explore(self.on(seen))
             done = env.step(as_decisions(self.policy.decisions(action)), following, reward)
             self.remember(seen, action, reward, following, done)
             total += float(reward.mean())
@@ -174,7 +157,7 @@ class Learner:
         self.updates += 1
         self.agent_steps += QUEUE * s.slots * env.users
         if self.updates % s.target == 0:
-            self.target.load_state_dict(self.policy.state_dict())
+            self.networks["target"].load_state_dict(self.policy.state_dict())
         return {"reward": total / QUEUE, "temporal_difference": loss.item()}
 
     def explore(self, seen: Tensor) -> Tensor:
@@ -219,12 +202,9 @@ class Learner:
         worth = batch["reward"]
         if s.discount:
             with torch.no_grad():
-                later = self.target(batch["next"]).amax(-1)
+                later = self.networks["target"](batch["next"]).amax(-1)
             worth = worth + s.discount * batch["goes_on"] * later
         value = self.policy(batch["seen"]).gather(-1, batch["action"][..., None])[..., 0]
         loss = smooth_l1_loss(value, worth)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.policy.parameters(), s.gradient)
-        self.optimizer.step()
+        self.descend(loss)
         return loss.detach()

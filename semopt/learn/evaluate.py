@@ -19,8 +19,8 @@ import numpy as np
 
 from .. import _core
 from ..backends.core import setting
-from ..env import SEMANTIC, Decisions, Environment, empty_actions
-from ..model import Actions, evaluate
+from ..env import Decisions, Environment, empty_actions
+from ..model import SEMANTIC, Actions, evaluate
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..solvers import METHODS, constant, find

@@ -9,17 +9,17 @@ enough for that, and what other users did is then no noise to a user.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..backends.cpu import empty_outcome
-from ..env import Decisions, Environment, Singles, empty_actions
+from ..env import Decisions, Environment, Singles
+from . import learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
-from .checkpoint import state_of, take_state
 
 
 @dataclass(frozen=True)
@@ -108,62 +108,41 @@ class Rollout(NamedTuple):
     target: Tensor
 
 
-class Learner:
-    """MAPPO in training.
-
-    Parameters
-    ----------
-    environment : of `settings.slots` slots
-    settings : of the algorithm
-    seed : of network and exploration
-    device : of the networks
-    """
-
-    algorithm = "mappo"
+class Learner(learner.Learner):
+    """MAPPO in training."""
 
     def __init__(
         self, environment: Environment, settings: Settings, seed: int, device: torch.device
     ) -> None:
-        self.env, self.settings, self.device = environment, settings, device
-        self.generator = torch.Generator(device).manual_seed(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.actor = Actor(environment, settings.width, settings.layers)
-            self.critic = perceptron(
-                environment.state_size, settings.width, settings.layers, 1, 1.0
-            )
-        self.networks = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(device)
-        self.optimizer = torch.optim.Adam(self.networks.parameters(), settings.learning_rate)
+        super().__init__(environment, settings, seed, device)
         # Mean, mean square and weight of returns: what the critic says is in their scale.
         self.scale = torch.zeros(3, dtype=torch.float64)
-        self.updates = 0
-        self.agent_steps = 0
 
-    @property
-    def policy(self) -> Actor:
-        """The network that decides."""
-        return self.actor
+    def build(self) -> dict[str, nn.Module]:
+        """Return actor and critic."""
+        width, layers = self.settings.width, self.settings.layers
+        return {
+            "policy": Actor(self.env, width, layers),
+            "critic": perceptron(self.env.state_size, width, layers, 1, 1.0),
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state of training."""
-        kept = {"generator": self.generator.get_state(), "scale": self.scale}
-        return kept | state_of(self.networks, self.optimizer)
+        return {"scale": self.scale} | super().tensors()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `tensors` gave."""
-        self.generator.set_state(tensors["generator"])
         self.scale = tensors["scale"]
-        take_state(self.networks, self.optimizer, tensors)
+        super().restore(tensors)
 
     # ------------------------------------------------------------------------------------ rollout
 
     def update(self) -> dict[str, float]:
         """Play one rollout and learn from it."""
         s, done = self.settings, self.updates / self.settings.updates
-        for group in self.optimizer.param_groups:
-            group["lr"] = s.learning_rate * (1.0 - done * (1.0 - s.final_rate))
+        rate = s.learning_rate * (1.0 - done * (1.0 - s.final_rate))
         rollout, reward = self.play()
-        losses = self.learn(rollout, s.entropy * (s.final_entropy / s.entropy) ** done)
+        losses = self.learn(rollout, rate, s.entropy * (s.final_entropy / s.entropy) ** done)
         self.updates += 1
         self.agent_steps += rollout.observation.shape[0] * self.env.users
         return {"reward": reward, **losses}
@@ -171,66 +150,67 @@ class Learner:
     def play(self) -> tuple[Rollout, float]:
         """Decide in `steps` x `slots` slots; return them with the mean reward of a user."""
         s, env = self.settings, self.env
-        shape = s.steps, s.slots
-        reward = np.empty((*shape, env.users), np.float32)
+        by_critic = s.baseline == "critic"
+        reward = np.empty((s.steps, s.slots, env.users), np.float32)
         seen = np.empty((s.steps + 1, s.slots, env.users, env.observation_size), np.float32)
-        state = np.empty((*shape, env.state_size), np.float32)
-        channel = np.empty((*shape, env.users), np.int64)
+        state = np.empty((s.steps, s.slots, env.state_size if by_critic else 0), np.float32)
         done = np.empty(s.steps, bool)
-        samples, advantages = [], []
+        steps, advantages = [], []
         env.observe(env.gain, env.task, seen[0])
         for t in range(s.steps):
-            env.state(env.gain, env.task, state[t])
             with torch.no_grad():
                 heads = self.heads(self.on(seen[t]))
-                samples.append(heads.sample(self.generator))
-                others = self.counterfactuals(heads, samples[t])
-            done[t] = env.step(as_decisions(samples[t]), seen[t + 1], reward[t])
+                sample = heads.sample(self.generator)
+                decisions = as_decisions(sample)
+                if by_critic:
+                    env.state(env.gain, env.task, state[t])
+                else:
+                    others = self.counterfactuals(heads, sample.mode, decisions)
+                done[t] = env.step(decisions, seen[t + 1], reward[t])
+                openness = Openness.of(sample, self.on(env.actions.channel))
+                steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
-            channel[t] = env.actions.channel
-            if others is not None:
+            if not by_critic:
                 advantages.append(over(reward[t], others))
-        sample = Sample(*(torch.cat(parts) for parts in zip(*samples, strict=True)))
-        rows = s.steps * s.slots
-        observation = self.on(seen[:-1].reshape(rows, *seen.shape[2:]))
-        openness = Openness.of(sample, self.on(channel.reshape(rows, -1)))
         team = reward.sum(-1)
-        if s.baseline == "critic":
+        if by_critic:
             estimated, team = self.estimate(state, team, done)
             advantages = [(estimated, estimated, estimated)]
-        parts = zip(*advantages, strict=True)
-        advantage = Parts(*(self.on(np.concatenate(part)) for part in parts))
-        with torch.no_grad():
-            log_prob = log_probs(self.heads(observation), sample, openness)
-        target = self.on(team.reshape(rows))
-        state_rows = self.on(state.reshape(rows, -1))
-        played = Rollout(observation, state_rows, sample, openness, log_prob, advantage, target)
+        samples, open_pairs, log_prob = (joined(parts) for parts in zip(*steps, strict=True))
+        played = Rollout(
+            self.on(seen[:-1]).flatten(0, 1),
+            self.on(state).flatten(0, 1),
+            samples,
+            open_pairs,
+            log_prob,
+            Parts(*(self.on(np.concatenate(part)) for part in zip(*advantages, strict=True))),
+            self.on(team).flatten(),
+        )
         return played, float(reward.mean())
 
     def heads(self, observation: Tensor) -> Heads:
         """Return what the actor says; every mode alike while the levels warm up."""
-        heads: Heads = self.actor(observation)
+        heads: Heads = self.policy(observation)
         warm = self.updates < self.settings.warmup * self.settings.updates
         return heads.indifferent() if warm else heads
 
-    def counterfactuals(self, heads: Heads, sample: Sample) -> Singles | None:
-        """Return rewards had parts of the decision been greedy: (N + 2, E, N).
+    def counterfactuals(self, heads: Heads, mode: Tensor, played: Decisions) -> Singles:
+        """Return rewards had parts of the decisions been greedy: (N + 2, E, N).
 
         First: all levels greedy. Then, levels so: the mode of one user after the other greedy.
         Last, levels so: all sub-channels scored without noise.
         """
-        if self.settings.baseline != "counterfactual":
-            return None
-        env, users, rows = self.env, self.env.users, len(sample.mode)
-        mode, level, score = (x.repeat(users + 2, *[1] * (x.ndim - 1)) for x in sample)
-        level[:] = heads.peaks(sample.mode).repeat(users + 2, 1, 1)
-        greedy = heads.greedy()
-        for n in range(users):
-            part = slice((n + 1) * rows, (n + 2) * rows)
-            mode[part, n], level[part, n] = greedy.mode[:, n], greedy.level[:, n]
-        score[(users + 1) * rows :] = greedy.score
-        reward = rewards(env, as_decisions(Sample(mode, level, score)), users + 2)
-        return np.maximum(reward, self.settings.floor)
+        env, greedy = self.env, as_decisions(heads.greedy())
+        level = heads.peaks(mode).cpu().numpy()
+        reward = np.empty((env.users + 2, env.slots, env.users), np.float32)
+        env.score(replace(played, level=level), reward[0])
+        for n in range(env.users):
+            other = Decisions(played.mode.copy(), level.copy(), played.preference)
+            other.mode[:, n], other.level[:, n] = greedy.mode[:, n], greedy.level[:, n]
+            env.score(other, reward[n + 1])
+        env.score(Decisions(played.mode, level, greedy.preference), reward[-1])
+        np.maximum(reward, self.settings.floor, out=reward)
+        return reward
 
     def estimate(self, state: Singles, team: Singles, done: Any) -> tuple[Singles, Singles]:
         """Return generalised advantages (R, 1) of team rewards (T, E), and the critic's targets.
@@ -239,7 +219,7 @@ class Learner:
         """
         s = self.settings
         with torch.no_grad():
-            said = self.critic(self.on(state))[..., 0].cpu()
+            said = self.networks["critic"](self.on(state))[..., 0].cpu()
         value = said.double().numpy() * self.deviation() + self.mean()
         advantage = np.zeros(team.shape, np.float32)
         later = np.zeros(team.shape[1])
@@ -252,33 +232,34 @@ class Learner:
 
     # ------------------------------------------------------------------------------------- update
 
-    def learn(self, rollout: Rollout, entropy: float) -> dict[str, float]:
-        """Take the optimiser's steps on a rollout; return the last losses."""
+    def learn(self, rollout: Rollout, rate: float, entropy: float) -> dict[str, float]:
+        """Take the optimiser's steps on a rollout; return the last losses.
+
+        Slots are drawn independently of each other: consecutive rows are as good as shuffled ones.
+        """
         s, rows = self.settings, len(rollout.observation)
         advantage = self.scaled(rollout.advantage)
-        self.watch(rollout.target)
-        target = (rollout.target - self.mean()) / self.deviation()
-        value = torch.zeros(())
-        for _ in range(s.epochs):
-            order = torch.randperm(rows, generator=self.generator, device=self.device)
-            for part in order.chunk(s.minibatches):
-                heads = self.heads(rollout.observation[part])
-                sample = Sample(*(x[part] for x in rollout.sample))
-                openness = Openness(*(x[part] for x in rollout.openness))
-                policy = torch.zeros((), device=self.device)
-                for now, old, over_baseline in zip(
-                    log_probs(heads, sample, openness), rollout.log_prob, advantage, strict=True
-                ):
-                    policy = policy - clipped(now - old[part], over_baseline[part], s.clip)
-                spread = heads.entropy().mean()
-                loss = policy - entropy * self.env.users * spread
-                if s.baseline == "critic":
-                    value = (self.critic(rollout.state[part])[:, 0] - target[part]).square().mean()
-                    loss = loss + s.value * value
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self.networks.parameters(), s.gradient)
-                self.optimizer.step()
+        by_critic, value = s.baseline == "critic", torch.zeros(())
+        if by_critic:
+            self.watch(rollout.target)
+            target = (rollout.target - self.mean()) / self.deviation()
+        for part in np.array_split(np.arange(rows), s.minibatches) * s.epochs:
+            part = slice(part[0], part[-1] + 1)
+            heads = self.heads(rollout.observation[part])
+            sample = Sample(*(x[part] for x in rollout.sample))
+            openness = Openness(*(x[part] for x in rollout.openness))
+            policy = torch.zeros((), device=self.device)
+            for now, old, over_baseline in zip(
+                log_probs(heads, sample, openness), rollout.log_prob, advantage, strict=True
+            ):
+                policy = policy - clipped(now - old[part], over_baseline[part], s.clip)
+            spread = heads.entropy().mean()
+            loss = policy - entropy * self.env.users * spread
+            if by_critic:
+                said = self.networks["critic"](rollout.state[part])[:, 0]
+                value = (said - target[part]).square().mean()
+                loss = loss + s.value * value
+            self.descend(loss, rate)
         return {"policy": policy.item(), "critic": value.item(), "entropy": spread.item()}
 
     def scaled(self, advantage: Parts) -> Parts:
@@ -306,10 +287,6 @@ class Learner:
             return 1.0
         return float((self.scale[1] / self.scale[2] - self.mean() ** 2).clamp(min=1e-4).sqrt())
 
-    def on(self, array: Any) -> Tensor:
-        """Return an array as a tensor on the learner's device."""
-        return torch.from_numpy(array).to(self.device)
-
 
 def log_probs(heads: Heads, sample: Sample, openness: Openness) -> Parts:
     """Return the log-probability of each part of decisions."""
@@ -334,12 +311,6 @@ def over(reward: Singles, others: Singles) -> tuple[Singles, Singles, Singles]:
     return mode, reward - others[0], (team[0] - team[-1])[:, None]
 
 
-def rewards(env: Environment, decisions: Decisions, copies: int) -> Singles:
-    """Return rewards of decisions on so many copies of the current slots: (C, E, N)."""
-    gain, task = np.tile(env.gain, (copies, 1, 1)), np.tile(env.task, (copies, 1))
-    actions, outcome = empty_actions(task.shape), empty_outcome(task.shape, np.float64)
-    reward = np.empty(task.shape, np.float32)
-    env.decide(decisions, task, actions)
-    env.evaluate(actions, gain, task, outcome)
-    env.reward(outcome, task, reward)
-    return reward.reshape(copies, *env.task.shape)
+def joined(steps: Sequence[Any]) -> Any:
+    """Return tuples of tensors, one a step, as one whose tensors hold all rows."""
+    return type(steps[0])(*(torch.cat(parts) for parts in zip(*steps, strict=True)))

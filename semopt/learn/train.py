@@ -1,7 +1,6 @@
 """A training run: updates, validation against the exact optimum, logs and checkpoints.
 
-The same loop for every algorithm. A learner is a class with `update`, `policy`, `tensors` and
-`restore` (see `Learner`); what differs between algorithms stands in their own files.
+The same loop for every algorithm; what differs between them stands in their own files.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..env import Environment, Observed, empty_actions
 from ..files import write_atomically
@@ -26,41 +25,14 @@ from ..model import Actions, evaluate
 from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
-from .actor import Sample, as_decisions
+from .actor import as_decisions
 from .checkpoint import DOCUMENT, Checkpoint, Description, flat
+from .learner import Learner
 
 ALGORITHMS = ("mappo", "dqn", "distill")
 VALIDATION, TRAINING = 1, 2  # streams of a seed; evaluation draws from the seed itself
 SLOTS = 512  # of the validation set, the same for every seed
 LARGEST = 1e6  # loss or weight beyond which a run has diverged
-
-
-class Policy(Protocol):
-    """A network that decides without noise."""
-
-    def greedy(self, observation: Tensor) -> Sample:
-        """Return decisions for observations (R, N, O)."""
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return its weights."""
-
-
-class Learner(Protocol):
-    """An algorithm in training."""
-
-    env: Environment
-    policy: nn.Module
-    updates: int
-    agent_steps: int
-
-    def update(self) -> dict[str, float]:
-        """Learn a little; return the mean reward of a user, and losses."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the whole state but the environment's slot."""
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the state that `tensors` gave."""
 
 
 @dataclass(frozen=True)

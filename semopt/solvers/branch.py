@@ -22,7 +22,7 @@ import numpy as np
 
 from .. import _core
 from ..backends.core import setting
-from ..model import LIMITS, Actions
+from ..model import LIMITS, MODES, Actions
 from ..problem import Problem
 from ..result import Infeasibility, Result, Status
 from .feasibility import not_servable
@@ -163,7 +163,7 @@ def possible_modes(problem: Problem, user: int) -> list[str]:
     strongest = int(problem.gain[user].argmax()) if channels else -1
     for m in range(1, min(users, channels) + 1):
         modes += feasible_modes(problem, user, strongest, m)
-    return [mode for mode in ("local", "raw", "semantic") if mode in modes]
+    return [mode for mode in MODES if mode in modes]
 
 
 def without_limits(problem: Problem, limits: Any) -> Problem:

@@ -11,11 +11,9 @@ from itertools import product
 
 import numpy as np
 
-from ..model import Actions, evaluate
+from ..model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from ..problem import Floats, Integers, Problem
 from .preference import assign_by_preference
-
-LOCAL, RAW, SEMANTIC = range(3)
 
 
 @dataclass(frozen=True)

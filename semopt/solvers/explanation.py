@@ -8,13 +8,11 @@ from math import inf
 import numpy as np
 
 from .. import _core
-from ..backends.core import setting
-from ..model import Actions
+from ..backends.core import best_cells
+from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result
 from .cells import best_local
-
-MODES = ("local", "raw", "semantic")
 
 
 @dataclass(frozen=True)
@@ -69,29 +67,25 @@ def alternatives(result: Result, user: int) -> list[Alternative]:
 
 def forced(problem: Problem, user: int, mode: str, optimum: float) -> Alternative:
     """Return the best joint decision in which one user takes the given mode."""
-    users = len(problem.task)
-    gain = np.ascontiguousarray(problem.gain)
-    core = setting(problem)
-    local = np.array([best_local(problem, n)[0] for n in range(users)])
+    users = range(len(problem.task))
+    local = np.array([best_local(problem, n)[0] for n in users])
     own_local, local[user] = local[user], (local[user] if mode == "local" else -inf)
     answer = Alternative(user, mode, -inf, inf)
-    for m in range(min(gain.shape) + 1):
-        table = [np.full(gain.shape, -inf) for _ in range(4)]
-        if m:
-            _core.best_cells(core, gain, problem.task, m, 3, *table)
-            own = [np.full(gain.shape, -inf) for _ in range(4)]
-            if mode != "local":
-                _core.best_cells(core, gain, problem.task, m, 1 + (mode == "semantic"), *own)
-            for column, replaced in zip(table, own, strict=True):
-                column[user] = replaced[user]
-        value, channels = _core.assign(table[0], local, m)
+    for m in range(min(problem.gain.shape) + 1):
+        table, actions = best_cells(problem, m)
+        if mode == "local":
+            table[user] = -inf
+        else:
+            own, own_actions = best_cells(problem, m, [MODES.index(mode)])
+            table[user] = own[user]
+            actions.put(user, own_actions.take(user))
+        value, channels = _core.assign(table, local, m)
         if value <= answer.objective:
             continue
         k = channels[user]
         if k < 0:
             qoe, action = own_local, best_local(problem, user)[1]
         else:
-            qoe = table[0][user, k]
-            action = Actions(np.array(k), *(np.array(part[user, k]) for part in table[1:]))
+            qoe, action = table[user, k], actions.take((user, k))
         answer = Alternative(user, mode, value, optimum - value, float(qoe), action, m)
     return answer

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..backends.core import setting
+from ..backends.core import best_cells
 from ..backends.space import local_actions, offload_actions
 from ..model import LIMITS
 from ..problem import Floats, Problem
@@ -64,15 +64,7 @@ def broken_limits(problem: Problem, user: int) -> dict[str, tuple[str, ...]]:
 
 def feasible_cells(problem: Problem) -> list[Flags]:
     """Return, for each number of offloaders from 0, the cells (N, K) with a feasible action."""
-    core = setting(problem)
-    gain = np.ascontiguousarray(problem.gain)
-    tables = []
-    for m in range(min(gain.shape) + 1):
-        value, *rest = (np.full(gain.shape, -inf) for _ in range(4))
-        if m:
-            _core.best_cells(core, gain, problem.task, m, 3, value, *rest)
-        tables.append(value > -inf)
-    return tables
+    return [best_cells(problem, m)[0] > -inf for m in range(min(problem.gain.shape) + 1)]
 
 
 def not_servable(feasible: list[Flags], local: Flags) -> tuple[int, ...]:

@@ -17,8 +17,9 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
+from ..model import LOCAL, RAW, SEMANTIC
 from ..problem import Floats, Integers
-from .pieces import LOCAL, QOE, RAW, ROUNDING, SEMANTIC, Flags, Physics, Pieces, Terms, fold
+from .pieces import QOE, ROUNDING, Flags, Physics, Pieces, Terms, fold
 
 # Variables of a piece beside its weight; what a mode lacks here is constant in it.
 FREE = {

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import model
+from ..model import LOCAL, RAW, SEMANTIC
 from ..problem import Floats, Integers, Problem
 from ..result import TOLERANCE
 
-LOCAL, RAW, SEMANTIC = MODES = (0, 1, 2)
 # Rows of a box: a piece's own variables, then what limits and sigmoids see.
 POWER, FREQUENCY, EXTRACTION, LATENCY, ENERGY, ACCURACY = range(6)
 QOE = ("q_latency", "q_energy", "q_accuracy")
@@ -73,7 +73,7 @@ def all_pieces(problem: Problem) -> Pieces:
     able = (users.extraction_min[n] < 1.0) & (users.extraction_min[n] <= top)
     user = np.concatenate([np.arange(count), n, n[able]])
     channel = np.concatenate([np.full(count, -1), k, k[able]])
-    mode = np.repeat(MODES, [count, n.size, able.sum()])
+    mode = np.repeat((LOCAL, RAW, SEMANTIC), [count, n.size, able.sum()])
     kind, nothing, one = problem.task[user], np.zeros(len(user)), np.ones(len(user))
     local, semantic = mode == LOCAL, mode == SEMANTIC
     low = [

@@ -29,6 +29,7 @@ program's point lies, in the sigmoid or the variable whose relaxation is the loo
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
@@ -37,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model import LIMITS
+from ..model import LIMITS, LOCAL, MODES
 from ..problem import Floats, Integers, Problem
 from ..result import TOLERANCE, Infeasibility, Result, Status
 from .linear import FREE, Multipliers, Program, Relaxed, block
@@ -45,8 +46,6 @@ from .pieces import (
     EXTRACTION,
     FREQUENCY,
     LATENCY,
-    LOCAL,
-    MODES,
     POWER,
     QOE,
     Flags,
@@ -231,14 +230,14 @@ class Relaxation:
         if np.setdiff1d(np.flatnonzero(must), pieces.user).size:
             return None
         # Shapes are rounded up, by repeating pieces, so that few programs are compiled.
-        modes = [np.flatnonzero(pieces.mode == mode) for mode in MODES]
+        modes = [np.flatnonzero(pieces.mode == mode) for mode in range(len(MODES))]
         padding = [np.repeat(i[:1], -len(i) % (2 * self.shape[0])) for i in modes]
         slots = np.concatenate([np.append(*both) for both in zip(modes, padding, strict=True)])
         padded = pieces.take(slots)
         physics = Physics(problem, padded, *span)
         rows, ends = families(physics, padded.box)
-        index = [np.flatnonzero(padded.mode == mode) for mode in MODES]
-        blocks = [block(rows, ends, m, i) for m, i in zip(MODES, index, strict=True) if len(i)]
+        index = [np.flatnonzero(padded.mode == mode) for mode in range(len(MODES))]
+        blocks = [block(rows, ends, m, i) for m, i in enumerate(index) if len(i)]
         server = physics.server_energy[0] / (problem.system.server_energy_max * (1 + TOLERANCE))
         penalty = np.where(must, 2.0 * len(must), 0.0)  # more than others can gain by it
         data = Relaxed(padded, physics, ends, blocks, server, *span, penalty)
@@ -249,7 +248,13 @@ class Relaxation:
         return Node(data.lagrangian(multipliers), pieces, slots, data, units, multipliers)
 
     def search(
-        self, problem: Problem, must: Flags, gap: float, programs: int, seconds: float
+        self,
+        problem: Problem,
+        must: Flags,
+        gap: float,
+        programs: int,
+        seconds: float,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> tuple[float, Node | None, int, bool]:
         """Branch until the relaxation is tight, or proves that `must` cannot all be served.
 
@@ -271,6 +276,7 @@ class Relaxation:
                 for pieces, span in todo:
                     left = seconds - (perf_counter() - start)
                     part, solved = self.relax(problem, pieces, span, must, left), solved + 1
+                    progress(min(solved / programs, 1.0))
                     if part and not part.bound < 0.0:  # no QoE is
                         heapq.heappush(heap, (-float(np.fmin(bound, part.bound)), solved, part))
             except KeyboardInterrupt:
@@ -303,6 +309,7 @@ class Relaxation:
         gap: float | None = None,
         programs: int = 64,
         time_limit: float = inf,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> Result:
         """Return a bound on the continuous problem, or the proof that no decision is feasible.
 
@@ -312,6 +319,7 @@ class Relaxation:
         gap : QoE, what the relaxation may add at its own point; 0.002 a user unless given
         programs : how many linear programs may be solved
         time_limit : s
+        progress : called with the share of `programs` that are solved; it may end before all are
 
         Returns
         -------
@@ -329,7 +337,9 @@ class Relaxation:
         every = np.ones(users, dtype=bool)
         gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap
         with np.errstate(all="ignore"):  # a bound that is not finite proves nothing
-            bound, node, solved, in_time = self.search(problem, every, gap, programs, time_limit)
+            bound, node, solved, in_time = self.search(
+                problem, every, gap, programs, time_limit, progress
+            )
             result = Result(problem, "relaxation", "cpu", Status.INFEASIBLE)
             if bound == -inf:
                 left = time_limit - (perf_counter() - start)
@@ -356,7 +366,7 @@ class Relaxation:
         broken: dict[int, dict[str, tuple[str, ...]]] = {}
         for n in set(users) - alive:
             broken[n] = {}
-            for mode, name in zip(MODES, ("local", "raw", "semantic"), strict=True):
+            for mode, name in enumerate(MODES):
                 own = (pieces.user == n) & (pieces.mode == mode)
                 # Limits that cannot be met at all, else those that cannot be met together.
                 flags = always[:, own].all(axis=1)
@@ -407,7 +417,13 @@ def warm(users: int, channels: int, objective: str) -> Relaxation:
 
 
 def solve(
-    problem: Problem, *, gap: float | None = None, programs: int = 64, time_limit: float = inf
+    problem: Problem,
+    *,
+    gap: float | None = None,
+    programs: int = 64,
+    time_limit: float = inf,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Result:
     """Bound the continuous problem from above; see `Relaxation.solve`."""
-    return warm(*problem.gain.shape, problem.objective).solve(problem, gap, programs, time_limit)
+    relaxation = warm(*problem.gain.shape, problem.objective)
+    return relaxation.solve(problem, gap, programs, time_limit, progress)

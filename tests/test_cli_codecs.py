@@ -1,0 +1,51 @@
+"""`semopt semantic train`, `measure` and `export` from the outside."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from semopt.cli.semantic import app
+from semopt.semantic.sources import SOURCES, data_folder, missing
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "cifar", "local", "--out", "x"), "no plan for 'cifar' 'local'"),
+        (("measure", "--out", "x"), "names of data sets, or --all"),
+        (("measure", "easy-vqa", "--all", "--out", "x"), "names of data sets, or --all"),
+        (("export", "paper", "--from", "x"), "'paper' is not one of measured"),
+        (("export", "measured", "--from", "no-such"), "`semopt semantic measure movie-snippets"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    found = run(*arguments)
+    assert isinstance(found.exception, ValueError)
+    assert message in str(found.exception)
+
+
+def test_missing_data_says_how_to_get_them(tmp_path):
+    found = run("train", "easy-vqa", "local", "--out", tmp_path / "run", "--data", tmp_path)
+    assert "`semopt semantic data easy-vqa` fetches it" in str(found.exception)
+
+
+def test_train_and_resume(tmp_path):
+    if fault := missing(SOURCES["easy-vqa"], data_folder()):
+        pytest.skip(fault)
+    arguments = ("train", "easy-vqa", "local", "--share", 0.01, "--epochs", 2)
+    arguments += ("--out", tmp_path / "run")
+    shown = run(*arguments).stdout
+    assert "epoch  2/2" in shown
+    document = json.loads((tmp_path / "run" / "checkpoint.json").read_text())
+    assert document["plan"]["share"] == 0.01
+    assert len(document["progress"]["history"]) == 2
+    assert "holds a run already" in str(run(*arguments).exception)
+    assert "epoch" not in run(*arguments, "--resume").stdout  # it has ended

@@ -1,0 +1,139 @@
+"""Records become scenarios: figures, fits and reasons; recorded accuracies stay what they were."""
+
+import json
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from semopt.scenario import PRESETS, Scenario
+from semopt.semantic import accuracy, codec, export
+from semopt.semantic.codec import Sizes, Source
+from semopt.semantic.plans import MODALITIES
+from semopt.semantic.record import costs
+
+SIZES = {
+    "semantic": Sizes(width=16, inner=24, heads=2, exits=(1, 2, 3), features=10, decoder=1),
+    "local": Sizes(width=16, inner=24, heads=2, exits=(3,)),
+    "server": Sizes(width=32, inner=24, heads=2, exits=(3,)),
+}
+SOURCES = {
+    "text": Source(2, words=30, length=6),
+    "image": Source(4, pixels=14, colours=3),
+    "vqa": Source(5, words=30, length=6, pixels=14, colours=3),
+}
+
+
+def record(modality, local=800, floor=700):
+    """A record as `measure` writes it, of networks that were never trained."""
+    networks = {
+        role: costs(codec.build(sizes, SOURCES[modality]), SOURCES[modality].length)
+        for role, sizes in SIZES.items()
+    }
+    points, snrs = accuracy.EXTRACTIONS, accuracy.SNRS_DB
+    right = np.add.outer(np.arange(len(points)), np.arange(len(snrs))) + 700
+    right[2, 3] = 650
+    surface = accuracy.Surface(points, snrs, right, 1000)
+    return {
+        "schema": 1,
+        "data": {"name": MODALITIES[modality], "title": "made up", "modality": modality},
+        "networks": networks,
+        "accuracy": {
+            "local": accuracy.proportion(local, 1000),
+            "server": accuracy.proportion(820, 1000),
+            "semantic": surface.to_json(),
+        },
+        "floors": {
+            "majority": {"accuracy": 0.999, "flop": 0},
+            "linear": {"accuracy": floor / 1000, "flop": 2000},
+        },
+        "raw_kbit": 2.5,
+    }
+
+
+@pytest.fixture
+def records():
+    return {modality: record(modality) for modality in SOURCES}
+
+
+def test_figures_of_a_task(records):
+    found, _ = export.scenario("measured", records)
+    task, costs_of = found.tasks["image"], records["image"]["networks"]
+    assert task.data_kbit == 2.5
+    assert task.local_accuracy == 0.8
+    assert task.accuracy.raw == [0.82] * len(accuracy.SNRS_DB)
+    for figure, role in (("local_mflop", "local"), ("server_raw_mflop", "server")):
+        flop = sum(costs_of[role][side][0] for side in ("user_flop", "server_flop"))
+        assert getattr(task, figure) == pytest.approx(flop / 1e6, rel=1e-3)
+    assert task.server_mflop == pytest.approx(costs_of["semantic"]["server_flop"][-1] / 1e6, 1e-3)
+    assert task.extraction_max == export.EXTRACTION_MAX < 1
+
+
+def test_exponents_are_the_joint_least_squares(records):
+    """Against a plain linear regression: a logarithm for each modality, one slope for all."""
+    for key, sign in (("user_flop", -1.0), ("bits", 1.0)):
+        codecs = [each["networks"]["semantic"] for each in records.values()]
+        rows, wanted = [], []
+        for i, cost in enumerate(codecs):
+            for mu, value in zip(cost["extraction"], cost[key], strict=True):
+                rows.append([*np.eye(3)[i], sign * np.log(mu)])
+                wanted.append(np.log(value))
+        *logs, exponent = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
+        fit, scales = export.joint_fit(codecs, key, rising=sign > 0)
+        assert fit.exponent == pytest.approx(exponent, rel=1e-9)
+        np.testing.assert_allclose(scales, np.exp(logs), rtol=1e-9)
+
+
+def test_a_local_model_below_its_floor_is_replaced(records):
+    records["text"] = record("text", local=690, floor=700)
+    found, kept = export.scenario("measured", records)
+    assert found.tasks["text"].local_accuracy == 0.7
+    assert found.tasks["text"].local_mflop == 0.002
+    assert kept["local"]["text"]["name"] == "linear"
+    assert "69.0%" in found.assumed["tasks.text.local_accuracy"]
+    assert kept["local"]["image"]["name"] == "network"
+
+
+def test_files(records, tmp_path):
+    for each in records.values():
+        (tmp_path / f"{each['data']['name']}.json").write_text(json.dumps(each))
+    read = export.read_records(tmp_path, export.DATA["measured"])
+    assert read == records
+    files = export.export("measured", read, tmp_path)
+    scenario = Scenario.load(tmp_path / "measured.toml")
+    assert scenario.tasks["vqa"].accuracy.table == records["vqa"]["accuracy"]["semantic"]["table"]
+    assert json.loads(files[1].read_text())["modalities"] == records
+
+
+def test_missing_and_foreign_records(records, tmp_path):
+    with pytest.raises(ValueError, match=r"movie-snippets.json is missing: `semopt semantic measu"):
+        export.read_records(tmp_path, ["movie-snippets"])
+    (tmp_path / "movie-snippets.json").write_text("[1, 2")
+    with pytest.raises(ValueError, match="is no record of a measurement"):
+        export.read_records(tmp_path, ["movie-snippets"])
+    other = deepcopy(records["text"]) | {"schema": 7}
+    (tmp_path / "movie-snippets.json").write_text(json.dumps(other))
+    with pytest.raises(ValueError, match="of schema 1"):
+        export.read_records(tmp_path, ["movie-snippets"])
+
+
+@pytest.mark.skipif(not (PRESETS / "measured.json").is_file(), reason="measured is not shipped")
+def test_the_shipped_scenario_is_what_its_record_gives():
+    shipped = json.loads((PRESETS / "measured.json").read_text(encoding="utf-8"))
+    found, kept = export.scenario("measured", shipped["modalities"])
+    assert kept == shipped
+    text = (PRESETS / "measured.toml").read_text(encoding="utf-8")
+    assert found.to_toml(export.HEAD.format(name="measured")) == text
+
+
+def test_plot_of_a_surface(tmp_path):
+    pytest.importorskip("matplotlib")
+    from semopt.plots import plot_surface
+
+    plot_surface(record("image"), tmp_path / "image.png")
+    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="cannot write"):
+        plot_surface(record("image"), tmp_path / "none" / "image.png")
