@@ -118,7 +118,7 @@ def test_radio_is_that_of_the_standards():
     # 1.08 MHz: -174 + 60.33 + 5 = -108.67 dBm; 23 dBm are 200 mW.
     assert 10 * log10(devices.noise_mw()) == pytest.approx(-108.67, abs=0.01)
     assert devices.CHOSEN["user.power_mw"][0] == pytest.approx([10, 200], rel=0.01)
-    # TR 38.901, UMi: 35.3 log10 d + 22.4 + 21.3 log10 f - 0.3 (h - 1.5): 104.6 dB at 100 m, 3.5 GHz.
+    # TR 38.901, UMi: 35.3 log10 d + 22.4 + 21.3 log10 f - 0.3 (h - 1.5): 104.6 dB at 100 m.
     channel = devices.CHOSEN["channel"][0]
     gain = channel["mean_gain"] * 100.0 ** -channel["path_loss_exponent"]
     assert -10 * np.log10(gain) == pytest.approx(104.59, abs=0.02)
