@@ -52,7 +52,13 @@ def slots(users: int) -> tuple[Problem, ...]:
         table["table"] = [[row[0], row[-1]] for row in rows]
     scenario = Scenario.from_dict(document)
     gain, task = scenario.draw(4 * SLOTS, 0)
-    drawn = (scenario.problem(np.clip(g, *GAINS), t) for g, t in zip(gain, task, strict=True))
+    drawn = [scenario.problem(np.clip(g, *GAINS), t) for g, t in zip(gain, task, strict=True)]
+    # What `program` leaves out, the preset must not have.
+    tasks = drawn[0].tasks
+    assert np.isinf(drawn[0].users.energy_max).all()
+    assert not tasks.accuracy_min.any()
+    assert (tasks.semantic_bits == tasks.bits).all()
+    assert (tasks.server_raw_flop == tasks.server_flop).all()
     return tuple(p for p in drawn if solve(p, "global").status is Status.OPTIMAL)[:SLOTS]
 
 
@@ -82,13 +88,23 @@ def linear(coefficients, variables):
     return sum(c * v for c, v in zip(coefficients, variables, strict=True))
 
 
-def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln: Any, sigmoid: Any):
+def program(
+    problem: Problem,
+    users: list[User],
+    count: list[Any],
+    exp: Any,
+    ln: Any,
+    sigmoid: Any,
+    at_least: Any = lambda x, low: x,
+):
     """Return the sum of QoE, what must be at most 0, and what must be 0.
 
     Parameters
     ----------
     count : (K + 1,) binaries that mark the number of offloaders
     exp, ln, sigmoid : functions of the algebra
+    at_least : maximum of an expression and a number below which no solution has it, for algebras
+        that would else divide by what relaxed binaries make 0
     """
     system, own, tasks = problem.system, problem.users, problem.tasks
     channels = range(problem.gain.shape[1])
@@ -115,7 +131,10 @@ def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln:
         # One binary picks the sub-channel, so that the logarithm of its gain is linear in them.
         log_gain = np.log(problem.gain[n])
         chosen = [user.raw[k] + user.semantic[k] for k in channels]
-        log_snr = user.log_power + linear(log_gain, chosen) - log(system.noise)
+        log_snr = at_least(
+            user.log_power + linear(log_gain, chosen) - log(system.noise),
+            log(own.power_min[n]) + min(0.0, *log_gain) - log(system.noise),
+        )
         full = tasks.bits[kind] * log(2) / system.bandwidth * 1e3
         t_tx = full * offload * user.extraction**system.compress_exponent / ln(1 + exp(log_snr))
 
@@ -228,6 +247,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
                 maingopy.exp,
                 maingopy.log,
                 lambda z: 0.5 + 0.5 * maingopy.tanh(0.5 * z),
+                maingopy.max,
             )
             result = maingopy.EvaluationContainer()
             result.objective = -value

@@ -74,13 +74,7 @@ std::unique_ptr<semopt::Setting> make_setting(
         require(rows.size() >= 2 && columns.size() >= 2 && raw.size() == columns.size() &&
                     values.size() == rows.size() * columns.size(),
                 "tables", "axes of at least two points and matching values are expected");
-        std::vector<double> flat;
-        for (const auto& part : table) flat.insert(flat.end(), part.begin(), part.end());
-        setting->storage.push_back(std::move(flat));
-        const double* start = setting->storage.back().data();
-        const double* grid = start + rows.size() + columns.size();
-        setting->tables.push_back({start, start + rows.size(), grid, grid + values.size(),
-                                   int(rows.size()), int(columns.size())});
+        setting->tables.push_back(semopt::own_table(rows, columns, values, raw, setting->storage));
     }
     for (size_t n = 0; n < count; ++n) setting->levels.push_back({power[n], frequency[n]});
     setting->extraction = extraction;

@@ -102,7 +102,7 @@ class Watch {
     bool stopped_ = false, interrupted_ = false;
 };
 
-// A tree in preorder, cut off where a node proves `enough`: a split is (axis, at), a leaf the eight
+// A tree in preorder, cut off where a node proves `enough`: a split is (axis, at), a leaf the seven
 // numbers of its proof less the frequency, or nothing where the ranges of its costs prove it.
 void write_tree(const Tree& tree, int index, double enough, py::list& out) {
     const Tree::Node& node = tree.nodes()[index];

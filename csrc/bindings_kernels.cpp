@@ -151,7 +151,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
     const Space space = owner.space();
     require(0 <= start && start <= stop && stop <= owner.size(), "start, stop",
             "0 <= start <= stop <= " + std::to_string(owner.size()) + " is expected");
-    require(keep >= 1, "keep", "at least 1 is expected");
+    require(keep >= 0, "keep", "a number that is not negative is expected");
     require(!above || !std::isnan(*above), "above", "a number is expected");
     require(bins >= 0 && (bins == 0 || low < high), "histogram", "low < high is expected");
     const auto values = lists(value, space, "value");
@@ -165,7 +165,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
                            fairest,
                            keep,
                            above.has_value(),
-                           above.value_or(0),
+                           std::nextafter(above.value_or(0), INFINITY),  // strictly above
                            bins,
                            edges.data(),
                            slack,

@@ -58,13 +58,29 @@ void Tree::add(const Box& box, Point from, double upper) {
                    [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
 }
 
-// Evaluates a point with the model and keeps it if it is feasible and best. What lies within `snap`
-// of an end of its range, relative, goes there.
-void Tree::consider(const Point& point, double snap) {
+// What an action gives by the model.
+Outcome<double> Tree::outcome(const Action& action) const {
     const Setting& setting = *owner_.setting;
-    const System<double>& system = setting.system;
     const User<double>& user = setting.users[owner_.user];
     const Task<double>& task = setting.tasks[owner_.task];
+    return mode_ == Mode::local ? execute_locally(setting.system, user, task, action.frequency)
+                                : offload(setting.system, user, task, setting.tables[owner_.task],
+                                          owner_.gain, double(owner_.offloaders), action.power,
+                                          action.frequency, action.extraction);
+}
+
+// Keeps an action if it is feasible and best.
+void Tree::keep(Action action) {
+    const Setting& setting = *owner_.setting;
+    const Outcome<double> found = outcome(action);
+    action.value = found.qoe;
+    if (found.qoe > best_.value &&
+        !violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
+        best_ = action;
+}
+
+// Considers a point. What lies within `snap` of an end of its range, relative, goes there.
+void Tree::consider(const Point& point, double snap) {
     const auto within = [snap](double logarithm, Interval side) {
         const double x = std::exp(logarithm);
         if (x <= side.low * (1 + snap)) return side.low;
@@ -75,24 +91,34 @@ void Tree::consider(const Point& point, double snap) {
     if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
     if (mode_ == Mode::semantic)
         action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
-    const Outcome<double> outcome =
-        mode_ == Mode::local
-            ? execute_locally(system, user, task, action.frequency)
-            : offload(system, user, task, setting.tables[owner_.task], owner_.gain,
-                      double(owner_.offloaders), action.power, action.frequency, action.extraction);
-    if (violations(system, user, task, outcome) || outcome.qoe <= best_.value) return;
-    action.value = outcome.qoe;
-    best_ = action;
+    keep(action);
 }
 
-// The only feasible points may be corners, where limits just bind.
+// The only feasible points may lie where limits just bind: at the ends of power and extraction,
+// with the slowest clock that meets the deadline, which costs the least energy.
 void Tree::consider_corners() {
     const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
                    f = program_.frequency;
+    const double deadline = owner_.setting->system.latency_max;
     for (double power : {p.high, p.low})
-        for (double extraction : {mu.high, mu.low})
-            for (double frequency : {f.high, f.low})
-                consider({std::log(power), std::log(extraction), std::log(frequency)}, 1e-12);
+        for (double extraction : {mu.high, mu.low}) {
+            Action action;
+            if (mode_ != Mode::local) action.power = power;
+            if (mode_ == Mode::semantic) action.extraction = std::min(extraction, kBelowOne);
+            const auto in_time = [&](double frequency) {
+                action.frequency = frequency;
+                return outcome(action).latency <= deadline;
+            };
+            double slow = f.low, fast = f.high;
+            if (in_time(slow)) fast = slow;
+            for (double middle = 0.5 * (slow + fast); slow < middle && middle < fast;
+                 middle = 0.5 * (slow + fast))
+                (in_time(middle) ? fast : slow) = middle;
+            action.frequency = fast;
+            keep(action);
+            action.frequency = f.high;
+            keep(action);
+        }
 }
 
 // The knot of the accuracy strictly inside `side` that is nearest to `at`; 0 without one.

@@ -65,6 +65,8 @@ class Tree {
     void add(const Box& box, Point from, double upper);
     Cut choose_cut(const Node& node) const;
     double nearest_knot(Interval side, Axis axis, double at) const;
+    Outcome<double> outcome(const Action& action) const;
+    void keep(Action action);
     void consider(const Point& point, double snap);
     void consider_corners();
 

@@ -9,6 +9,8 @@
 
 namespace semopt {
 
+constexpr double kInfinite = __builtin_inf();
+
 // A scenario in the precision of the kernels.
 template <class R>
 struct Scene {
@@ -51,8 +53,8 @@ struct Search {
     const double* const* server_energy;  // (N), or null without a limit
     double server_energy_max;
     bool fairest;  // the smallest of the users' scores, not their sum
-    int keep;      // how many of the best to keep, at least 1
-    bool count;    // count those strictly above `above`
+    int keep;      // how many of the best to keep
+    bool count;    // count those that score at least `above`
     double above;
     int bins;             // of a histogram; 0: none
     const double* edges;  // (bins + 1) the least score of each bin, and of none after the last
@@ -66,7 +68,7 @@ struct Scan {
     long long above;
     long long* histogram;            // (bins)
     const double* sorted_list;       // the list of the last user that `sorted` holds, or null
-    double *sorted, *sorted_energy;  // its feasible scores, rising; null without a histogram
+    double *sorted, *sorted_energy;  // its feasible scores, rising; null where nothing is counted
     long long sorted_count;
     int *channel, *digit;            // (N)
     const double **value, **energy;  // (N) lists of the current pattern

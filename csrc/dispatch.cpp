@@ -126,21 +126,16 @@ SceneOwner<R>::SceneOwner(const Setting& setting) {
         const bool pad = table.rows <= kAxis && table.columns <= kAxis;
         const int rows = pad ? kAxis : table.rows, columns = pad ? kAxis : table.columns;
         const R beyond = std::numeric_limits<R>::infinity();
-        std::vector<R> flat;
-        for (int i = 0; i < rows; ++i)
-            flat.push_back(i < table.rows ? R(table.extraction[i]) : beyond);
-        for (int j = 0; j < columns; ++j)
-            flat.push_back(j < table.columns ? R(table.snr_db[j]) : beyond);
+        std::vector<R> extraction(rows, beyond), snr_db(columns, beyond), values, raw;
+        std::copy_n(table.extraction, table.rows, extraction.begin());
+        std::copy_n(table.snr_db, table.columns, snr_db.begin());
         for (int i = 0; i < rows; ++i)
             for (int j = 0; j < columns; ++j)
-                flat.push_back(R(table.table[std::min(i, table.rows - 1) * table.columns +
-                                             std::min(j, table.columns - 1)]));
+                values.push_back(R(table.table[std::min(i, table.rows - 1) * table.columns +
+                                               std::min(j, table.columns - 1)]));
         for (int j = 0; j < columns; ++j)
-            flat.push_back(R(table.raw[std::min(j, table.columns - 1)]));
-        storage_.push_back(std::move(flat));
-        const R* const start = storage_.back().data();
-        const R* const values = start + rows + columns;
-        tables_.push_back({start, start + rows, values, values + rows * columns, rows, columns});
+            raw.push_back(R(table.raw[std::min(j, table.columns - 1)]));
+        tables_.push_back(own_table(extraction, snr_db, values, raw, storage_));
     }
 }
 
@@ -275,8 +270,8 @@ struct ScanOwner {
           energy_merged(search.server_energy ? tail : 0),
           row(kTile),
           energy_row(kTile),
-          sorted(search.bins ? tail : 0),
-          sorted_energy(search.bins && search.server_energy ? tail : 0),
+          sorted(counts(search) ? tail : 0),
+          sorted_energy(counts(search) && search.server_energy ? tail : 0),
           scan{best.data(),
                0,
                0,
@@ -297,6 +292,8 @@ struct ScanOwner {
                row.data(),
                energy_row.data()} {}
     ScanOwner(const ScanOwner&) = delete;
+
+    static bool counts(const Search& search) { return search.count || search.bins; }
 
     std::vector<Scored> best;
     std::vector<long long> histogram;

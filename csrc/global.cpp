@@ -17,7 +17,8 @@ constexpr double kMost = 1 + 1e-12;  // QoE is at most the sum of weights
 double round_up(double x) { return std::nextafter(x, kInfinity); }
 
 // Few digits, for certificates; far below any gap.
-double round_price(double x) { return std::round(x * 1e11) / 1e11; }
+constexpr double kPriceDigits = 1e11;
+double round_price(double x) { return std::round(x * kPriceDigits) / kPriceDigits; }
 
 // A bound of few digits, between what is proven and what is needed.
 double round_down(double needed, double proven) {
@@ -151,8 +152,9 @@ bool Global::tighten(int m, const std::function<bool()>& stop) {
         if (own.upper() >= bound && before > tolerance_)
             own.refine(-kInfinity, std::max(tolerance_, 0.25 * before),
                        before < kInfinity ? kMostSplits : kSplitsAtATime);
-        progress |= own.upper() < bound || own.upper() - own.lower() < before;
+        const double former = bound;
         note(m, n, k);
+        progress |= bound < former || own.upper() - own.lower() < before;
     }
     return progress;
 }
@@ -217,7 +219,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
     Size& size = sizes_[m];
     // What is left to the bound goes to the offloaders, so that coarser covers do.
     const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), 1.0 * m);
-    if (spare > 1e-9) size.prices.offloader += round_price(0.999 * spare / m);
+    size.prices.offloader += std::floor(0.999 * spare / m * kPriceDigits) / kPriceDigits;
     size.prices.bound = std::min(allowed, size.prices.bound + spare);
     for (int n = 0; n < users_; ++n) {
         const size_t row = size_t(n) * channels_;

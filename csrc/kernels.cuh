@@ -4,12 +4,12 @@
 // host header. Every kernel takes pointers to a job, a record of 8-byte fields that Python packs:
 // one way to call it from both.
 //
-// A search scans in single precision and settles in double, as on the CPU (cpu.cpp has the error
-// argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a block
-// keeps kPerThread scores of the tail in registers and meets every head once, read from shared
-// memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the host names
-// the units that may hold the best, and `settle` gives the exact (score, index) of each. A score in
-// doubt against the value to be counted above is scored in double on the spot.
+// A search scans in single precision and settles in double, as on the CPU (scan_loops.h has the
+// error argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a
+// block keeps kPerThread scores of the tail in registers and meets every head once, read from
+// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the
+// host names the units that may hold the best, and `settle` gives the exact (score, index) of each.
+// A score in doubt against the value to be counted above is scored in double on the spot.
 #pragma once
 
 #include "model.h"
@@ -69,7 +69,7 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         int offloaders = 0;
         for (long long i = row * users; i < (row + 1) * users; ++i)
             offloaders += job.channel[i] >= 0;
-        const bool semantic = job.extraction[e] < R(1);
+        const bool semantic = !(job.extraction[e] >= R(1));  // as is a NaN
         const Outcome<R> outcome =
             channel < 0 ? execute_locally(system, user, task, job.frequency[e])
                         : offload(system, user, task, job.tables[job.task[slot]],
@@ -298,7 +298,8 @@ __global__ void __launch_bounds__(semopt::device::kThreads)
     semopt::device::settle(*job);
 }
 
-__global__ void __launch_bounds__(semopt::device::kThreads)
+// Four blocks fill a multiprocessor; without that word the compiler saves registers and spills.
+__global__ void __launch_bounds__(semopt::device::kThreads, 4)
     semopt_histogram(const semopt::device::SearchJob* job) {
     semopt::device::count_bins(*job);
 }

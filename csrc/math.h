@@ -3,10 +3,10 @@
 // Branch-free, so that a loop over lanes vectorises, and the same source everywhere, so that a
 // table entry does not depend on a library. Each function is a reduction to a small interval, a
 // polynomial (Chebyshev interpolation of the function there), and a reconstruction with the
-// exponent's bits. Logarithms come as an unevaluated sum high + low, good to about 2^-63 (2^-36 in
-// single precision): `pow` multiplies them by up to 745 and has still more than a double's digits
-// left. Products are split exactly by a fused multiply-add where the instruction set has one, else
-// by Dekker's splitting: the last bit may differ between instruction sets, never the bound.
+// exponent's bits. `pow` multiplies a logarithm by up to 745, so it takes one as an unevaluated sum
+// high + low, good to about 2^-63 (2^-36 in single precision). Products are split exactly by a
+// fused multiply-add where the instruction set has one, else by Dekker's splitting: the last bit
+// may differ between instruction sets, never the bound.
 #pragma once
 
 #ifdef __CUDACC_RTC__
@@ -23,6 +23,12 @@ typedef unsigned int uint32_t;
 #define SEMOPT_HD __host__ __device__ static inline
 #else
 #define SEMOPT_HD static inline __attribute__((always_inline))
+#endif
+
+#ifdef __CUDACC__
+#define SEMOPT_UNROLL _Pragma("unroll")
+#else
+#define SEMOPT_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 #if defined(__FMA__) || defined(__aarch64__) || defined(__CUDACC__)
@@ -50,27 +56,33 @@ struct Real;
 template <>
 struct Real<double> {
     using Bits = uint64_t;
+    using Index = long long;  // as wide as the number: loops over lanes mix no widths
     static constexpr int mantissa = 52, bias = 1023, subnormal_shift = 54;
     static constexpr Bits one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd,
                           infinity = 0x7ff0000000000000;
     static constexpr double round = 0x1.8p52, splitter = 0x1p27 + 1, smallest_normal = 0x1p-1022,
                             subnormal_scale = 0x1p54, exp_low = -746, exp_high = 710,
+                            exp_normal_low = -700, exp_normal_high = 700,
                             log2_e = 1.4426950408889634, ln2_high = 0.6931471805601177,
                             ln2_low = -1.7239444525614835e-13, log10_e = 0.4342944819032518,
-                            log10_e_low = 1.098319650216765e-17, two_thirds = 0.6666666666666666,
+                            log10_e_low = 1.098319650216765e-17, log10_2_high = 0.30102999566395283,
+                            log10_2_low = 2.8363394551044964e-14, two_thirds = 0.6666666666666666,
                             two_thirds_low = 3.700743415417188e-17;
 };
 
 template <>
 struct Real<float> {
     using Bits = uint32_t;
+    using Index = int;
     static constexpr int mantissa = 23, bias = 127, subnormal_shift = 25;
     static constexpr Bits one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
     static constexpr float round = 0x1.8p23f, splitter = 0x1p12f + 1, smallest_normal = 0x1p-126f,
                            subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
-                           log2_e = 1.4426950216293335f, ln2_high = 0.693145751953125f,
-                           ln2_low = 1.428606765330187e-06f, log10_e = 0.4342944920063019f,
-                           log10_e_low = -1.0103049952192578e-08f, two_thirds = 0.6666666865348816f,
+                           exp_normal_low = -87, exp_normal_high = 87, log2_e = 1.4426950216293335f,
+                           ln2_high = 0.693145751953125f, ln2_low = 1.428606765330187e-06f,
+                           log10_e = 0.4342944920063019f, log10_e_low = -1.0103049952192578e-08f,
+                           log10_2_high = 0.301025390625f, log10_2_low = 4.605038981195214e-06f,
+                           two_thirds = 0.6666666865348816f,
                            two_thirds_low = -1.9868215517249155e-08f;
 };
 
@@ -135,22 +147,100 @@ SEMOPT_HD float log_polynomial(float z) {
     return polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
 }
 
+// (2 artanh(s) / s - 2) there, with no more digits than a number has.
+SEMOPT_HD double log_polynomial_short(double z) {
+    return z * polynomial(z, 0.666666666666667, 0.39999999999899505, 0.28571428625975487,
+                          0.2222221113479508, 0.18182889125261723, 0.15331721600556042,
+                          0.14616449685043406);
+}
+SEMOPT_HD float log_polynomial_short(float z) {
+    return z * polynomial(z, 0.66666685f, 0.3998878f, 0.2957995f);
+}
+
+// c - a b, which is exact where a b is c to within a few units in the last place.
+template <class R>
+SEMOPT_HD R remainder(R a, R b, R c) {
+#if SEMOPT_FMA
+    return multiply_add(-a, b, c);
+#else
+    const R product = a * b;
+    return (c - product) - product_error(a, b, product);
+#endif
+}
+
+template <class R>
+SEMOPT_HD R clamp(R x, R low, R high) {
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+// x log2(e) rounded to an integer n, as the low bits of the result.
+template <class R>
+SEMOPT_HD R exp_exponent(R x) {
+    return multiply_add(x, R(Real<R>::log2_e), R(Real<R>::round));
+}
+
+// e^(x + low - n ln 2) for n of exp_exponent(x).
+template <class R>
+SEMOPT_HD R exp_fraction(R x, R low, R n) {
+    using T = Real<R>;
+    const R r = multiply_add(-n, R(T::ln2_high), x) + multiply_add(-n, R(T::ln2_low), low);
+    return R(1) + multiply_add(r * r, exp_polynomial(r), r);
+}
+
 // e^(x + low), for |low| far below |x| or both small.
 template <class R>
 SEMOPT_HD R exp_sum(R x, R low) {
     using T = Real<R>;
     using Bits = typename T::Bits;
-    R within = x < T::exp_low ? T::exp_low : x;
-    within = within > T::exp_high ? T::exp_high : within;
-    low = within == x ? low : R(0);
-    const R shifted = multiply_add(within, T::log2_e, T::round);
-    const R n = shifted - T::round;
-    const R r = (within - n * T::ln2_high) + (low - n * T::ln2_low);
-    const R value = R(1) + (r + r * r * exp_polynomial(r));
+    const R within = clamp(x, R(T::exp_low), R(T::exp_high));
+    const R shifted = exp_exponent(within), n = shifted - T::round;
+    const R value = exp_fraction(within, within == x ? low : R(0), n);
     // 2^n in two factors, so that results beyond the normal range come out right, rounded once.
     const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(2 * T::bias);
     const Bits half = whole >> 1;
     return value * bit_cast<R>(half << T::mantissa) * bit_cast<R>((whole - half) << T::mantissa);
+}
+
+// e^x, held within the normal range.
+template <class R>
+SEMOPT_HD R exp_normal(R x) {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    const R within = clamp(x, R(T::exp_normal_low), R(T::exp_normal_high));
+    const R shifted = exp_exponent(within), n = shifted - T::round;
+    const Bits power = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(T::bias);
+    return exp_fraction(within, R(0), n) * bit_cast<R>(power << T::mantissa);
+}
+
+// x = 2^k m with m in [sqrt(1/2), sqrt(2)), for normal x > 0.
+template <class R>
+struct Split {
+    R k, m;
+    typename Real<R>::Bits exponent;  // k + bias
+};
+
+template <class R>
+SEMOPT_HD Split<R> split(R x) {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    const Bits exponent = (bit_cast<Bits>(x) + (T::one - T::root_half)) >> T::mantissa;
+    // The exponent becomes a number by way of its bits.
+    const R two_to_mantissa = bit_cast<R>(Bits(T::bias + T::mantissa) << T::mantissa);
+    const R k =
+        bit_cast<R>(exponent | bit_cast<Bits>(two_to_mantissa)) - (two_to_mantissa + R(T::bias));
+    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Bits(T::bias)) << T::mantissa));
+    return {k, m, exponent};
+}
+
+// The same for any x > 0, subnormal ones too.
+template <class R>
+SEMOPT_HD Split<R> split_any(R x) {
+    using T = Real<R>;
+    const bool subnormal = x < T::smallest_normal;
+    Split<R> parts = split(subnormal ? x * T::subnormal_scale : x);
+    parts.k = parts.k - (subnormal ? R(T::subnormal_shift) : R(0));
+    return parts;
 }
 
 template <class R>
@@ -158,33 +248,32 @@ struct Sum {
     R high, low;
 };
 
-// ln(x + low) for normal x > 0 and |low| <= ulp(x) / 2; `shift` is taken from the binary exponent.
+// ln x for x > 0, with the digits that `pow` needs.
 template <class R>
-SEMOPT_HD Sum<R> log_sum(R x, R low, R shift) {
+SEMOPT_HD Sum<R> log_sum(R x) {
     using T = Real<R>;
-    using Bits = typename T::Bits;
-    // x = 2^k m with m in [sqrt(1/2), sqrt(2)); the exponent becomes a number by way of its bits.
-    const Bits raised = bit_cast<Bits>(x) + (T::one - T::root_half);
-    const Bits exponent = raised >> T::mantissa;
-    const R two_to_mantissa = bit_cast<R>(Bits(T::bias + T::mantissa) << T::mantissa);
-    const R k = bit_cast<R>(exponent | bit_cast<Bits>(two_to_mantissa)) -
-                (two_to_mantissa + R(T::bias)) - shift;
-    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Bits(T::bias)) << T::mantissa));
-    const R f = m - R(1);
-    const R f_low = R(0.5) * low * bit_cast<R>((Bits(2 * T::bias + 1) - exponent) << T::mantissa);
+    const Split<R> parts = split_any(x);
+    const R f = parts.m - R(1);
     // s = f / (2 + f) as high + low; ln m = 2 artanh s.
-    const R d = R(2) + f, d_low = (f - (d - R(2))) + f_low, inverse = R(1) / d;
-    const R s = f * inverse, sd = s * d;
-    const R s_low = (((f - sd) - product_error(s, d, sd)) + (f_low - s * d_low)) * inverse;
-    const R z = s * s, z_low = product_error(s, s, z) + R(2) * s * s_low;
+    const R d = R(2) + f, d_low = f - (d - R(2)), inverse = R(1) / d;
+    const R s = f * inverse;
+    const R s_low = multiply_add(-s, d_low, remainder(s, d, f)) * inverse;
+    const R z = s * s, z_low = multiply_add(R(2) * s, s_low, product_error(s, s, z));
     // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
     const R q = z * log_polynomial(z);
     const R w = T::two_thirds + q, w_low = ((T::two_thirds - w) + q) + T::two_thirds_low;
-    const R g = z * w, g_low = product_error(z, w, g) + (z * w_low + z_low * w);
-    const R b = s * g, b_low = product_error(s, g, b) + (s * g_low + s_low * g);
-    const R a = R(2) * s, high = a + b, rest = ((a - high) + b) + (R(2) * s_low + b_low);
-    const R whole = k * T::ln2_high, sum = whole + high;
-    return {sum, ((whole - sum) + high) + (rest + k * T::ln2_low)};
+    const R g = z * w, g_low = product_error(z, w, g) + multiply_add(z, w_low, z_low * w);
+    const R b = s * g, b_low = product_error(s, g, b) + multiply_add(s, g_low, s_low * g);
+    const R a = R(2) * s, high = a + b, rest = ((a - high) + b) + multiply_add(R(2), s_low, b_low);
+    const R whole = parts.k * T::ln2_high, sum = whole + high;
+    return {sum, ((whole - sum) + high) + multiply_add(parts.k, R(T::ln2_low), rest)};
+}
+
+// ln m = f - t with f = m - 1, exact.
+template <class R>
+SEMOPT_HD R log_rest(R f) {
+    const R s = f / (R(2) + f), z = s * s;
+    return s * (f - log_polynomial_short(z));
 }
 
 // The logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
@@ -197,40 +286,45 @@ SEMOPT_HD R log_limits(R x, R zero, R value) {
 }
 
 template <class R>
-SEMOPT_HD Sum<R> log_sum(R x) {
-    using T = Real<R>;
-    const bool subnormal = x < T::smallest_normal;
-    return log_sum(subnormal ? x * T::subnormal_scale : x, R(0),
-                   subnormal ? R(T::subnormal_shift) : R(0));
-}
-
-template <class R>
 SEMOPT_HD R exp(R x) {
     return exp_sum(x, R(0));
 }
 
 template <class R>
 SEMOPT_HD R log(R x) {
-    const Sum<R> sum = log_sum(x);
-    return log_limits(x, R(0), sum.high + sum.low);
+    using T = Real<R>;
+    const Split<R> parts = split_any(x);
+    const R f = parts.m - R(1), t = multiply_add(-parts.k, R(T::ln2_low), log_rest(f));
+    return log_limits(x, R(0), multiply_add(parts.k, R(T::ln2_high), f - t));
 }
 
 template <class R>
 SEMOPT_HD R log10(R x) {
     using T = Real<R>;
-    const Sum<R> sum = log_sum(x);
-    const R product = sum.high * T::log10_e;
-    const R rest = product_error(sum.high, T::log10_e, product) +
-                   (sum.high * T::log10_e_low + sum.low * T::log10_e);
-    return log_limits(x, R(0), product + rest);
+    const Split<R> parts = split_any(x);
+    const R f = parts.m - R(1), t = log_rest(f);
+    const R product = f * T::log10_e;
+    const R rest = multiply_add(f, R(T::log10_e_low), product_error(f, R(T::log10_e), product));
+    const R low = multiply_add(-t, R(T::log10_e), multiply_add(parts.k, R(T::log10_2_low), rest));
+    return log_limits(x, R(0), multiply_add(parts.k, R(T::log10_2_high), product + low));
 }
 
 template <class R>
 SEMOPT_HD R log1p(R x) {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    // u = 1 + x rounded, and what is lost.
     const R u = R(1) + x, v = u - x;
-    const R low = (R(1) - v) + (x - (u - v));
-    const Sum<R> sum = log_sum(u, low, R(0));
-    return log_limits(x, R(-1), sum.high + sum.low);
+    const R lost = (R(1) - v) + (x - (u - v));
+    const Split<R> parts = split(u);
+    const R f = parts.m - R(1);
+    const R f_low =
+        R(0.5) * lost *
+        bit_cast<R>((Bits(2 * T::bias + 1) - parts.exponent) << T::mantissa);  // by 2^-k
+    // ln(m + f_low) is ln m + f_low / m but for terms of second order; 1 / m by 1 - f suffices.
+    const R correction = multiply_add(parts.k, R(T::ln2_low), multiply_add(-f, f_low, f_low));
+    const R value = f - (log_rest(f) - correction);
+    return log_limits(x, R(-1), multiply_add(parts.k, R(T::ln2_high), value));
 }
 
 // x^y for finite x > 0 and finite y.

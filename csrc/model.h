@@ -31,6 +31,7 @@ struct Task {
 template <class R>
 struct AccuracyTable {
     const R *extraction, *snr_db, *table, *raw;  // (I), (J), (I, J), (J)
+    const R *extraction_scale, *snr_scale;       // (I - 1), (J - 1), 1 / width of each cell
     int rows, columns;                           // I, J
 };
 
@@ -43,12 +44,12 @@ enum Violation : unsigned char { kLatency = 1, kEnergy = 2, kAccuracy = 4 };
 
 template <class R>
 SEMOPT_HD R sigmoid(R x) {
-    return R(1) / (R(1) + math::exp(-x));
+    return R(1) / (R(1) + math::exp_normal(-x));
 }
 
 template <class R>
 SEMOPT_HD R snr(R gain, R power, R noise) {  // (2)
-    return gain * power / noise;
+    return gain * power * (R(1) / noise);
 }
 
 template <class R>
@@ -58,7 +59,7 @@ SEMOPT_HD R decibel(R ratio) {
 
 template <class R>
 SEMOPT_HD R rate(R bandwidth, R snr) {  // (2)
-    return bandwidth * (math::log1p(snr) / R(0.693147180559945309417));
+    return bandwidth * (math::log1p(snr) * R(1.44269504088896340736));
 }
 
 template <class R>
@@ -73,7 +74,7 @@ SEMOPT_HD R transmission_time(R sent_bits, R rate) {  // (3)
 
 template <class R>
 SEMOPT_HD R extraction_flop(R extract_flop, R extraction, R extract_exponent) {  // (4)
-    return extract_flop / math::pow(extraction, extract_exponent);
+    return extract_flop * math::pow(extraction, -extract_exponent);
 }
 
 template <class R>
@@ -83,7 +84,8 @@ SEMOPT_HD R execution_time(R flop, R flop_per_cycle, R frequency) {  // (4)
 
 template <class R>
 SEMOPT_HD R server_time(R server_flop, R offloaders, const System<R>& system) {  // (5)
-    return server_flop * offloaders / (system.server_flop_per_cycle * system.server_frequency);
+    return server_flop * offloaders *
+           (R(1) / (system.server_flop_per_cycle * system.server_frequency));
 }
 
 template <class R>
@@ -106,40 +108,41 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
 // which changes no result. Loops over lanes then need no inner loop of unknown length.
 constexpr int kAxis = 16;
 
+template <class R>
+using Index = typename math::Real<R>::Index;
+
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
 template <bool kPadded, class R>
-SEMOPT_HD int axis_cell(const R* axis, int points, R x) {
-    static_assert(kAxis == 16, "one comparison for each inner point");
-    if (kPadded)
-        return (x >= axis[1]) + (x >= axis[2]) + (x >= axis[3]) + (x >= axis[4]) + (x >= axis[5]) +
-               (x >= axis[6]) + (x >= axis[7]) + (x >= axis[8]) + (x >= axis[9]) + (x >= axis[10]) +
-               (x >= axis[11]) + (x >= axis[12]) + (x >= axis[13]) + (x >= axis[14]);
-    int cell = 0;
-    for (int i = 1; i < points - 1; ++i) cell += x >= axis[i];
+SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
+    const int end = kPadded ? kAxis : points;
+    Index<R> cell = 0;
+    SEMOPT_UNROLL
+    for (int i = 1; i < end - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
     return cell;
 }
 
 // Where x lies in that cell, 0 to 1, clamped.
 template <class R>
-SEMOPT_HD R axis_share(const R* axis, int cell, R x) {
-    const R share = (x - axis[cell]) / (axis[cell + 1] - axis[cell]);
+SEMOPT_HD R axis_share(const R* axis, const R* scale, Index<R> cell, R x) {
+    const R share = (x - axis[cell]) * scale[cell];
     return math::min(math::max(share, R(0)), R(1));
 }
 
 template <bool kPadded = false, class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
-    const int j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
-    const R v = axis_share(table.snr_db, j, snr_db);
+    const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
+    const R v = axis_share(table.snr_db, table.snr_scale, j, snr_db);
     return (R(1) - v) * table.raw[j] + v * table.raw[j + 1];
 }
 
 template <bool kPadded = false, class R>
 SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
-    const int j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
-    const R v = axis_share(table.snr_db, j, snr_db);
-    const int i = axis_cell<kPadded>(table.extraction, table.rows, extraction);
-    const R u = axis_share(table.extraction, i, extraction);
-    const int low = i * table.columns + j, high = low + table.columns;
+    const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
+    const R v = axis_share(table.snr_db, table.snr_scale, j, snr_db);
+    const Index<R> i = axis_cell<kPadded>(table.extraction, table.rows, extraction);
+    const R u = axis_share(table.extraction, table.extraction_scale, i, extraction);
+    const Index<R> low = i * (kPadded ? kAxis : table.columns) + j,
+                   high = low + (kPadded ? kAxis : table.columns);
     return (R(1) - u) * ((R(1) - v) * table.table[low] + v * table.table[low + 1]) +
            u * ((R(1) - v) * table.table[high] + v * table.table[high + 1]);
 }
@@ -199,27 +202,40 @@ SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& use
             qoe(system, user, reference(user, task), latency, energy, task.local_accuracy)};
 }
 
-// An offloaded task in one of its two modes, raw or semantic; the mode is known where loops over
-// lanes call this.
-template <bool kRaw, bool kPadded = false, class R>
+// What an offloaded task takes; `sent` bits leave at `rate`, once the user has spent `flop` on
+// them.
+template <class R>
+struct Costs {
+    R latency, energy;
+};
+
+template <bool kRaw, class R>
+SEMOPT_HD Costs<R> offload_costs(const System<R>& system, const User<R>& user, const Task<R>& task,
+                                 R offloaders, R power, R frequency, R flop, R sent, R rate) {
+    const R t_tx = transmission_time(sent, rate);
+    const R t_ex = execution_time(flop, user.flop_per_cycle, frequency);
+    const R t_es = server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
+    return {t_ex + (t_tx + t_es),  // (6)
+            execution_energy(user.energy_coefficient, t_ex, frequency) +
+                (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system))};
+}
+
+// An offloaded task in one of its two modes, raw or semantic.
+template <bool kRaw, class R>
 SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& user,
                                      const Task<R>& task, const AccuracyTable<R>& table, R gain,
                                      R offloaders, R power, R frequency, R extraction) {
     const R link = snr(gain, power, system.noise);
-    const R bits =
+    const R sent =
         kRaw ? task.bits : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
-    const R t_tx = transmission_time(bits, rate(system.bandwidth, link));
     const R flop =
         kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
-    const R t_ex = execution_time(flop, user.flop_per_cycle, frequency);
-    const R t_es = server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
-    const R latency = t_ex + (t_tx + t_es);  // (6)
-    const R energy = execution_energy(user.energy_coefficient, t_ex, frequency) +
-                     (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system));
-    const R reached = kRaw ? raw_accuracy<kPadded>(table, decibel(link))
-                           : semantic_accuracy<kPadded>(table, extraction, decibel(link));
-    return {latency, energy, reached,
-            qoe(system, user, reference(user, task), latency, energy, reached)};
+    const Costs<R> costs = offload_costs<kRaw>(system, user, task, offloaders, power, frequency,
+                                               flop, sent, rate(system.bandwidth, link));
+    const R reached = kRaw ? raw_accuracy(table, decibel(link))
+                           : semantic_accuracy(table, extraction, decibel(link));
+    return {costs.latency, costs.energy, reached,
+            qoe(system, user, reference(user, task), costs.latency, costs.energy, reached)};
 }
 
 template <class R>

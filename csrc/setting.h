@@ -1,6 +1,7 @@
 // A scenario as the kernels read it: owned copies of the packed records, tables and grid levels.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "model.h"
@@ -10,6 +11,25 @@ namespace semopt {
 struct Levels {
     std::vector<double> power, frequency;  // W, Hz
 };
+
+// A table and the widths of its cells, laid out in `storage`.
+template <class R>
+AccuracyTable<R> own_table(const std::vector<R>& extraction, const std::vector<R>& snr_db,
+                           const std::vector<R>& table, const std::vector<R>& raw,
+                           std::vector<std::vector<R>>& storage) {
+    std::vector<R> flat;
+    for (const auto* part : {&extraction, &snr_db, &table, &raw})
+        flat.insert(flat.end(), part->begin(), part->end());
+    for (const auto* axis : {&extraction, &snr_db})
+        for (size_t i = 1; i < axis->size(); ++i)
+            flat.push_back(R(1) / ((*axis)[i] - (*axis)[i - 1]));
+    storage.push_back(std::move(flat));
+    const R* const start = storage.back().data();
+    const size_t rows = extraction.size(), columns = snr_db.size();
+    const R *const values = start + rows + columns, *const last = values + table.size(),
+                   *const scale = last + columns;
+    return {start, start + rows, values, last, scale, scale + rows - 1, int(rows), int(columns)};
+}
 
 struct Setting {
     System<double> system;

@@ -21,6 +21,8 @@ from .solvers.explanation import Alternative, mode_of
 if TYPE_CHECKING:
     from .solvers.batch import Batch
 
+ACCURACY_OF_DUALS = 1e-6  # QoE
+
 
 def print_result(result: Result, name: str) -> None:
     """Print one slot's decision, user by user, and what it is worth."""
@@ -141,19 +143,32 @@ def shorthand(actions: Actions) -> str:
 
 
 def print_prices(result: Result) -> None:
-    """Print what one more of each scarce thing is worth, by the duals of the relaxation."""
-    prices = result.details.get("prices", {})
-    table = slim_table("What one more is worth")
+    """Print what a little more of each scarce thing is worth, by the duals of the relaxation."""
+    prices = result.details.get("prices")
+    if not prices:
+        Console().print("There are no prices: the slot is infeasible, or no program was solved.")
+        return
+    table = slim_table("What a little more is worth")
     for heading in ("scarce", "worth", "unit"):
         table.add_column(heading)
     for name, price in prices.items():
         value = price["value"]
         if isinstance(value, list):
             for channel, each in enumerate(value):
-                table.add_row(f"{name} {channel}", f"{each:.3g}", price["unit"])
+                table.add_row(f"{name} {channel}", worth(each), price["unit"])
         else:
-            table.add_row(name, f"{value:.3g}", price["unit"])
-    Console().print(table)
+            table.add_row(name, worth(value), price["unit"])
+    console = Console()
+    console.print(table)
+    console.print(
+        "Derivatives of the relaxation's bound: the next whole unit may be worth less.",
+        highlight=False,
+    )
+
+
+def worth(price: float) -> str:
+    """Return a price in words; one below the accuracy of duals is none."""
+    return f"{price:.3g}" if price > ACCURACY_OF_DUALS else "0"
 
 
 def slim_table(title: str) -> Table:
@@ -184,27 +199,32 @@ def print_infeasible(result: Result) -> None:
         console.print(f"  users {users} cannot be served together{why}", highlight=False)
 
 
-def print_ladder(results: list[Result], name: str) -> None:
+def print_ladder(answers: dict[str, Result | str], name: str) -> None:
     """Print what each method reaches, proves, and misses of the least continuous bound."""
     table = slim_table(f"{name}: from the plainest decision to the bounds")
     for heading in ("method", "status"):
         table.add_column(heading, no_wrap=True)
     for heading in ("QoE", " a task", " proven\nbound", " below the\nleast bound", " time\nms"):
         table.add_column(heading, justify="right", no_wrap=True)
-    least = min(result.continuous_bound for result in results)
+    results = [answer for answer in answers.values() if isinstance(answer, Result)]
+    least = min((result.continuous_bound for result in results), default=inf)
     for result in results:
-        value = result.objective
+        problem, value = result.problem, result.objective
         decided = isfinite(value)
         table.add_row(
             result.method,
             result.status.word,
             f"{value:.6f}" if decided else "",
-            f"{value / len(result.problem.task):.4f}" if decided else "",
+            f"{value / len(problem.task):.4f}" if decided and problem.objective == "sum" else "",
             f"{result.upper_bound:.6f}" if isfinite(result.upper_bound) else "",
             f"{least - value:.6f}" if decided and isfinite(least) else "",
             f"{result.seconds * 1e3:.2f}",
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for method, answer in answers.items():
+        if isinstance(answer, str):
+            console.print(f"{method} does not apply: {escape(answer)}", highlight=False)
 
 
 def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 from problems import random_problem
 from semopt import Status, solve
 from semopt.certificate import digest, problem_from_json, problem_to_json, read
-from semopt.certificate.checker import FalseClaim, check, check_certificate, check_result
+from semopt.certificate.checker import check_certificate
+from semopt.certificate.claims import FalseClaim
+from semopt.certificate.results import check_result
+from semopt.certificate.verify import check
 from semopt.cli import app
 from semopt.scenario import Scenario
 from test_cases import CASES, EXPECTED
@@ -35,12 +38,17 @@ def redigested(body):
 
 def altered(body, *path, by):
     """Return a copy with one entry replaced, the digest made right again."""
+    return redigested(replaced(body, *path, by=by))
+
+
+def replaced(body, *path, by):
+    """Return a copy with one entry replaced."""
     body = copy.deepcopy(body)
     owner = body
     for key in path[:-1]:
         owner = owner[key]
     owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
-    return redigested(body)
+    return body
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,7 @@ def test_certificates_of_all_cases_hold(name, tmp_path):
     result, body = certified(problem, tmp_path)
     words = check_certificate(body)
     if result.status is Status.INFEASIBLE:
-        assert words.startswith("no joint action is feasible")
+        assert "no joint action is feasible" in words
     else:
         assert repr(result.objective) in words
         assert repr(result.upper_bound) in words
@@ -180,6 +188,8 @@ def false_claims(body):
     yield "problem: noise", ("problem", "system", "noise"), 0.0, "noise"
     yield "problem: shape", ("problem", "users", "power_max"), 0.1, "malformed"
     yield "problem: server limit", ("problem", "system", "server_energy_max"), 1.0, "server"
+    yield "problem: objective", ("problem", "objective"), "min", "objective"
+    yield "entry unknown", ("note",), "trust me", "note"
     yield "scenario: another slot", ("scenario", "slot", "gain", 0, 0), 0.123, "scenario"
     yield "scenario: another system", ("scenario", "system", "noise_mw"), 0.77, "scenario"
     yield "scenario: not one", ("scenario", "system"), {}, "scenario"
@@ -210,6 +220,8 @@ def false_claims(body):
     yield "size bound infeasible", ("sizes", 2, "bound"), -1.0, "prices prove"
     yield "price negative", ("sizes", 2, "channel", 0), -0.1, "negative"
     yield "price too high", ("sizes", 2, "channel", 0), 0.5, "prices prove"
+    yield "price huge", ("sizes", 2, "channel", 0), 1.7e308, "number"
+    yield "price of hundreds of digits", ("sizes", 2, "offloader"), 10**400, "number"
     yield "price missing", ("sizes", 2, "channel"), [], "price"
     yield "offloader price low", ("sizes", 2, "offloader"), lambda v: v - 0.1, "prices prove"
     yield "offloader price high", ("sizes", 2, "offloader"), lambda v: v + 0.1, "prices prove"
@@ -296,7 +308,7 @@ def test_verify_prints_what_is_proven_or_the_first_false_claim(example, tmp_path
     (tmp_path / "other.json").write_text("{}")
     good = run("verify", str(tmp_path / "good.json"))
     assert good.exit_code == 0
-    assert good.output.startswith("verified: the decision is worth 2.10262")
+    assert good.output.startswith("verified: scenario 'n3k2_0015': the decision is worth 2.10262")
     bad = run("verify", str(tmp_path / "bad.json"))
     assert bad.exit_code == 1
     assert bad.output.startswith("false: objective 3.1")
@@ -329,7 +341,14 @@ def test_result_file_is_evaluated_again(document):
     [
         (("objective",), lambda v: v + 1e-6, "objective"),
         (("upper_bound",), lambda v: v - 0.01, "upper_bound"),
+        (("upper_bound",), 10**400, "upper_bound"),
+        (("continuous_bound",), 0.1, "continuous_bound"),
+        (("gap",), 0.5, "gap"),
         (("joint_actions",), 5, "joint_actions"),
+        (("joint_actions",), "x", "joint_actions"),
+        (("readings", "server_share"), "another", "readings"),
+        (("status",), "infeasible", "status"),
+        (("schema",), 99, "schema"),
         (("users", 0, "qoe"), lambda v: v + 1e-6, "qoe"),
         (("users", 0, "latency_ms"), lambda v: v * 1.01, "latency_ms"),
         (("users", 1, "energy_mj"), 0.0, "energy_mj"),
@@ -345,23 +364,59 @@ def test_result_file_is_evaluated_again(document):
     ],
 )
 def test_false_result_is_named(document, path, by, words):
-    other = copy.deepcopy(document)
-    owner = other
-    for key in path[:-1]:
-        owner = owner[key]
-    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
     with pytest.raises(FalseClaim, match=words):
-        check_result(other)
+        check_result(replaced(document, *path, by=by))
 
 
 def test_result_file_of_many_slots_is_evaluated_again(tmp_path):
     path = tmp_path / "many.json"
     assert run("solve", "tiny", "--slots", "5", "--json", str(path)).exit_code == 0
-    assert "5 slots" in check(path)
+    assert "5 of 5 slots" in check(path)
     body = json.loads(path.read_text())
-    body["slots"][3]["objective"] += 1.0
-    with pytest.raises(FalseClaim, match=r"slots\[3\].objective"):
-        check_result(body)
+    for entry, by, words in (
+        (("slots", 3, "objective"), 9.0, r"slots\[3\].objective"),
+        (("mean", "qoe"), 0.99, "mean.qoe"),
+        (("mean", "infeasible_share"), 0.2, "mean.infeasible_share"),
+        (("slots",), [], "slots"),
+    ):
+        with pytest.raises(FalseClaim, match=words):
+            check_result(replaced(body, *entry, by=by))
+
+
+def test_ladder_file_is_evaluated_again(tmp_path):
+    path = tmp_path / "ladder.json"
+    assert run("solve", "tiny", "--ladder", "--json", str(path)).exit_code == 0
+    assert "global: the decision is feasible" in check(path)
+
+
+def test_prices_cannot_overflow_into_a_proof(tmp_path):
+    """A user that must offload, at prices whose difference is no number: once taken for a proof."""
+    problem = Scenario.load(CASES / "n2k2_0024.toml").problem()
+    _, body = certified(problem, tmp_path)
+    for price in (1.7e308, 1e99):
+        other = copy.deepcopy(body)
+        for size in other["sizes"][1:]:
+            size |= {"channel": [price] * 2, "offloader": price, "bound": -1.0}
+        nothing = {"decision": None, "objective": None, "status": "infeasible"}
+        with pytest.raises(FalseClaim):
+            check_certificate(redigested(other | nothing | {"upper_bound": None}))
+
+
+@pytest.mark.parametrize(
+    "data", [gzip.compress(b"{}" * 500)[:20] + b"\xff" * 30, b"[" * 100_000, b'{"schema": NaN}']
+)
+def test_file_that_is_none_is_refused_by_name(tmp_path, data):
+    (tmp_path / "broken.json").write_bytes(data)
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        check(tmp_path / "broken.json")
+
+
+def test_file_that_nests_too_deep_is_refused_by_name(tmp_path):
+    (tmp_path / "deep.json").write_text(
+        '{"format": "semopt-certificate", "version": 1, "digest": ' + "[" * 970 + "]" * 970 + "}"
+    )
+    with pytest.raises((ValueError, FalseClaim), match=r"deep\.json|missing"):
+        check(tmp_path / "deep.json")
 
 
 def test_infeasible_result_is_not_taken_for_a_proof():

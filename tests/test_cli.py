@@ -148,3 +148,29 @@ def test_no_partial_file_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
     assert list(target.iterdir()) == []
     assert list(Path(tmp_path).glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--ladder", "--gap", "1"), "--ladder"),
+        (("--ladder", "--prices"), "--ladder"),
+        (("--ladder", "--method", "global"), "--ladder"),
+        (("--slots", "3", "--certificate", "proof.json"), "--certificate"),
+        (("--slots", "3", "--prices"), "--prices"),
+        (("--slots", "3", "--ladder"), "--ladder"),
+        (("--method", "relaxation", "--gap", "-1"), "gap"),
+        (("--method", "relaxation", "--time-limit", "nan"), "time_limit"),
+        (("--method", "global", "--certificate", "no/such/folder.json"), "folder"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, words):
+    result = run("solve", "tiny", *arguments)
+    assert isinstance(result.exception, ValueError)
+    assert words in str(result.exception)
+
+
+def test_prices_stand_in_the_json_of_any_method(tmp_path):
+    assert run("solve", "tiny", "--prices", "--json", str(tmp_path / "r.json")).exit_code == 0
+    prices = json.loads((tmp_path / "r.json").read_text())["details"]["prices"]
+    assert len(prices["sub_channel"]["value"]) == 2

@@ -237,14 +237,17 @@ def test_a_limit_that_just_binds_leaves_its_one_action(limit):
         np.array([0]), np.array([corner[0]]), users.frequency_min[:1], np.array([corner[1]])
     )
     outcome = evaluate(loose, raw)
+    slack = 1 + 1e-15  # the twins may differ in the last digit
     far = 1e3 * loose.tasks.local_flop  # local and semantic modes are out of reach
     tasks = replace(loose.tasks, local_flop=far, extract_flop=np.full(3, 1e12))
     if limit == "latency":
         bound = replace(
-            loose, tasks=tasks, system=replace(loose.system, latency_max=float(outcome.latency[0]))
+            loose,
+            tasks=tasks,
+            system=replace(loose.system, latency_max=float(outcome.latency[0]) * slack),
         )
     elif limit == "energy":
-        bound = replace(loose, tasks=tasks, users=replace(users, energy_max=outcome.energy.copy()))
+        bound = replace(loose, tasks=tasks, users=replace(users, energy_max=outcome.energy * slack))
     else:
         least = np.zeros(3)
         least[kind] = outcome.accuracy[0]
@@ -260,6 +263,25 @@ def test_a_limit_that_just_binds_leaves_its_one_action(limit):
     assert result.upper_bound - result.objective <= GAP
     if limit != "accuracy":  # which several powers reach where the table is flat
         assert result.actions.power[0] == corner[0]
+
+
+@pytest.mark.parametrize("clock", [0.6e9, 0.7123456789e9, 0.9e9])
+def test_two_limits_that_leave_one_clock_are_met_there(clock):
+    """The deadline forbids every slower clock, the energy limit every faster one."""
+    base = random_problem(np.random.default_rng(4), 1, 1).without_channels()
+    users = replace(base.users, frequency_min=np.array([0.5e9]), frequency_max=np.array([1e9]))
+    base = replace(base, users=users, tasks=replace(base.tasks, accuracy_min=np.zeros(3)))
+    one = Actions(np.array([-1]), np.zeros(1), np.array([clock]), np.ones(1))
+    free = replace(base, system=replace(base.system, latency_max=1.0))
+    outcome = evaluate(replace(free, users=replace(users, energy_max=np.array([inf]))), one)
+    tight = replace(
+        base,
+        system=replace(base.system, latency_max=float(outcome.latency[0]) * (1 + 1e-15)),
+        users=replace(users, energy_max=outcome.energy * (1 + 1e-15)),
+    )
+    result = solve(tight, "global", time_limit=10.0)
+    assert result.status is Status.OPTIMAL
+    assert result.actions.frequency[0] == pytest.approx(clock, rel=1e-12)
 
 
 def test_extraction_of_a_semantic_task_stays_below_one():

@@ -4,15 +4,16 @@ local <= semantic-unaware <= grid optimum <= continuous optimum <= both bounds
 """
 
 import itertools
+from dataclasses import replace
 from math import inf
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from problems import random_problem
 from semopt import Status, solve
+from semopt.solvers import ladder
 from tolerances import GAP, ROUNDING
 
 ROW = ("local", "semantic-unaware", "exact", "global")
@@ -41,12 +42,20 @@ def test_values_climb_to_the_bounds(seed, users, channels, own_figures):
     assert not best.violations()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_relaxation_bounds_every_decision(seed):
-    rng = np.random.default_rng(seed)
-    problem = random_problem(rng, 1 + seed % 3, 2)
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), users=st.integers(1, 3), channels=st.integers(1, 3))
+def test_the_relaxation_bounds_every_decision(seed, users, channels):
+    problem = random_problem(np.random.default_rng(seed), users, channels)
     best, bound = solve(problem, "global"), solve(problem, "relaxation")
     if bound.status is Status.INFEASIBLE:
         assert best.status is Status.INFEASIBLE
     elif best.actions is not None:
         assert bound.upper_bound >= best.recompute() - ROUNDING
+
+
+def test_ladder_says_which_methods_do_not_apply():
+    problem = random_problem(np.random.default_rng(1), 2, 2)
+    answers = ladder(replace(problem, objective="min"))
+    assert isinstance(answers["global"], str)
+    assert "min" in answers["global"]
+    assert not isinstance(answers["exact"], str)

@@ -441,7 +441,7 @@ def test_stopping_early_keeps_the_bound():
     problem = drawn_problem(10)
     problem = replace(problem, system=replace(problem.system, latency_max=0.02))
     known, users = best_known(problem, 0), len(problem.task)
-    late = solve(problem, time_limit=0.0)
+    late = solve(problem, time_limit=1e-9)
     assert late.status is Status.LIMIT_REACHED
     one, many = solve(problem, programs=1), solve(problem)
     assert known <= many.upper_bound <= one.upper_bound <= late.upper_bound + DUALS <= users + 1

@@ -93,7 +93,12 @@ def test_search_agrees_with_enumeration(space, limited, fairest, instruction_set
         feasible = np.flatnonzero(scores > -inf)
         order = feasible[np.lexsort((feasible, -scores[feasible]))]
         high = float(len(space.local))
-        for keep, above, bins in ((1, None, 0), (3, 0.5, 0), (50, float(scores.max()), 5)):
+        for keep, above, bins in (
+            (1, None, 0),
+            (3, 0.5, 0),
+            (0, 0.75, 3),
+            (50, float(scores.max()), 5),
+        ):
             query = Query(keep=keep, above=above, bins=bins, high=high)
             for backend in ("numpy", "cpu"):
                 found = backends.search(tables, query=query, backend=backend, threads=2)
@@ -209,8 +214,8 @@ def test_bad_ranges_and_queries_are_refused():
     size = problem.joint_actions()
     with pytest.raises(ValueError, match=f"start, stop = 0, {size + 1}: must be ordered"):
         backends.search(problem, 0, size + 1)
-    with pytest.raises(ValueError, match="keep = 0: must be at least 1"):
-        Query(keep=0)
+    with pytest.raises(ValueError, match="keep = -1: must not be negative"):
+        Query(keep=-1)
     with pytest.raises(ValueError, match="above = nan"):
         Query(above=np.nan)
     with pytest.raises(ValueError, match="must be an interval"):

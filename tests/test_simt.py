@@ -124,6 +124,7 @@ def test_search_gives_the_cpus_answer(library, monkeypatch, name, limited, faire
     for query, grid, seed in (
         (Query(), 1, 0),
         (Query(above=float(top.value[-1])), 5, 1),
+        (Query(keep=0, above=float(top.value[-1])), 5, 1),
         (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2),
     ):
         want = backends.search(tables, start, stop, query=query, backend="cpu")

@@ -1,6 +1,6 @@
 """The compiled backends' `evaluate` against the readable model, on random and extreme inputs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -166,24 +166,78 @@ BAD = {
     "frequency": lambda a: a.astype(np.float32),
     "extraction": lambda a: a[:-1],
 }
+BACKENDS = ("numpy", "cpu")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", BAD)
-def test_wrong_arrays_are_refused_by_name(name):
+def test_wrong_arrays_are_refused_by_name(name, backend):
     rng = np.random.default_rng(7)
     problem = random_problem(rng, 2, 2)
     actions = random_actions(rng, problem, 4)
     bad = replace(actions, **{name: BAD[name](getattr(actions, name))})
     with pytest.raises(ValueError, match=f"^{name}: a C-ordered .* is expected"):
-        backends.evaluate(problem, bad, backend="cpu")
+        backends.evaluate(problem, bad, backend=backend)
 
 
-def test_indices_out_of_range_are_refused():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_indices_out_of_range_are_refused(backend):
     rng = np.random.default_rng(8)
     problem = random_problem(rng, 2, 2)
     actions = random_actions(rng, problem, 4)
-    beyond = replace(actions, channel=np.full((4, 2), 2))
-    with pytest.raises(ValueError, match="channel: indices from -1 to 1"):
-        backends.evaluate(problem, beyond, backend="cpu")
+    for channel in (2, -5):
+        beyond = replace(actions, channel=np.full((4, 2), channel))
+        with pytest.raises(ValueError, match="channel: indices from -1 to 1"):
+            backends.evaluate(problem, beyond, backend=backend)
     with pytest.raises(ValueError, match="task: indices from 0 to 2"):
-        backends.evaluate(problem, actions, problem.gain, np.array([0, 3]), backend="cpu")
+        backends.evaluate(problem, actions, problem.gain, np.array([0, 3]), backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["power", "frequency", "extraction", "gain"])
+def test_what_is_no_number_is_refused_by_name(name, backend):
+    rng = np.random.default_rng(9)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 4)
+    actions.channel[:] = [0, 1]
+    actions.extraction[:] = 0.9
+    gain = problem.gain.copy()
+    spoilt = gain if name == "gain" else getattr(actions, name)
+    spoilt[1] = np.nan
+    with pytest.raises(ValueError, match=f"^{name}: finite numbers are expected"):
+        backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tensors_are_read_and_written_where_they_lie(backend):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(10)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 5)
+    want = backends.evaluate(problem, actions, backend=backend)
+    tensors = Actions(*(torch.from_numpy(getattr(actions, f.name).copy()) for f in fields(actions)))
+    found = backends.evaluate(
+        problem, tensors, torch.from_numpy(problem.gain), torch.from_numpy(problem.task)
+    )
+    for name in FIGURES:
+        assert isinstance(getattr(found, name), torch.Tensor)
+        assert np.allclose(getattr(found, name).numpy(), getattr(want, name), rtol=TWINS)
+    with pytest.raises(ValueError, match=r"^power: an array that shows its memory"):
+        backends.evaluate(problem, replace(tensors, power=tensors.power.requires_grad_()))
+
+
+class OnDevice:
+    """What looks like an array in a device's memory."""
+
+    @property
+    def __cuda_array_interface__(self):
+        return {"shape": (4, 2), "typestr": "<f8", "data": (8, False), "version": 3}
+
+
+@pytest.mark.parametrize("name", ["channel", "power", "extraction"])
+def test_arrays_on_a_device_are_refused_by_name(name):
+    rng = np.random.default_rng(11)
+    problem = random_problem(rng, 2, 2)
+    actions = replace(random_actions(rng, problem, 4), **{name: OnDevice()})
+    with pytest.raises(ValueError, match=f"^{name}: it lies in a device's memory"):
+        backends.evaluate(problem, actions)

@@ -7,11 +7,12 @@ tables that `search` reads. All backends answer alike: `search` exactly, `evalua
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+from . import arrays
 from .space import Space, decode, encode
 from .tables import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables, nothing
 
@@ -110,12 +111,25 @@ def evaluate(
     backend : a name of `NAMES`
     threads : how many to use; 0 for every core; results do not depend on it
 
+    Arrays may be NumPy's or, on the host, of any library that speaks DLPack, such as torch's: they
+    are read and written where they lie, and the outcome is of the kind of `actions.power`.
+
     Raises
     ------
     ValueError
-        Naming an argument of another type, shape or order than expected; nothing is converted.
+        Naming an argument of another type, shape, order or device than expected, an index out of
+        range, or what is not a finite number; nothing is converted.
     """
-    return get(backend).evaluate(problem, actions, gain, task, out, threads)
+    kind = actions.power
+    actions = arrays.host_fields(actions)
+    gain = None if gain is None else arrays.host("gain", gain)
+    task = None if task is None else arrays.host("task", task)
+    target = None if out is None else arrays.host_fields(out)
+    found = get(backend).evaluate(problem, actions, gain, task, target, threads)
+    arrays.refuse_nan(actions, gain, found)
+    if out is not None:
+        return out
+    return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))
 
 
 def tabulate(problem: Problem, *, backend: str = "auto", threads: int = 0) -> Tables:

@@ -17,6 +17,7 @@ from .tables import Found, Query, Tables
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
 HEADERS = Path(_core.__file__).parent / "include"
+OPTIONS = ("-std=c++17", f"-I{HEADERS}", "--fmad=false")  # no contraction: the CPU's values
 
 
 class CupyRuntime:
@@ -28,7 +29,7 @@ class CupyRuntime:
         self._cupy, self._api = cupy, cupy.cuda.runtime
         self._module = cupy.RawModule(
             code=(HEADERS / "kernels.cuh").read_text(),
-            options=("-std=c++17", f"-I{HEADERS}", "--fmad=false"),
+            options=OPTIONS,
         )
         self.allocate, self.release, self.clear = (
             lambda size: self._api.malloc(max(size, 1)),

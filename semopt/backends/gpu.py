@@ -18,6 +18,7 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
+from .arrays import check
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
@@ -110,7 +111,10 @@ EVALUATE = (
     "latency energy accuracy qoe violations rows user_count channels slot_per_row"
 )
 TABLE = np.dtype(
-    [(name, "u8") for name in ("extraction", "snr_db", "table", "raw")]
+    [
+        (name, "u8")
+        for name in ("extraction", "snr_db", "table", "raw", "extraction_scale", "snr_scale")
+    ]
     + [("rows", "i4"), ("columns", "i4")]
 )
 
@@ -124,6 +128,7 @@ def evaluate(
     out: Outcome | None,
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
+    check(problem, actions, gain, task, out)
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
     task = problem.task if task is None else task
@@ -135,9 +140,12 @@ def evaluate(
 
     kept, tables = [], np.zeros(len(problem.tasks.accuracy), TABLE)
     for row, table in zip(tables, problem.tasks.accuracy, strict=True):
-        for field in fields(table):
-            kept.append(upload(runtime, getattr(table, field.name).astype(dtype)))
-            row[field.name] = kept[-1].address
+        parts = {field.name: getattr(table, field.name).astype(dtype) for field in fields(table)}
+        parts["extraction_scale"] = 1 / np.diff(parts["extraction"])
+        parts["snr_scale"] = 1 / np.diff(parts["snr_db"])
+        for name, part in parts.items():
+            kept.append(upload(runtime, part))
+            row[name] = kept[-1].address
         row["rows"], row["columns"] = table.table.shape
     figures = [field.name for field in fields(out)]
     results = {name: Buffer(runtime, getattr(out, name).nbytes) for name in figures}
@@ -321,10 +329,10 @@ class PatternScan:
         ):  # a scanned score may prove too costly: bounds from above only
             floor = -inf
         else:  # each of the `keep` best units holds a joint action at least this good
-            floor = np.sort(best[chosen])[::-1][:keep][-1] - slack if len(chosen) >= keep else -inf
+            floor = np.sort(best[chosen])[-keep] - slack if 0 < keep <= len(chosen) else -inf
         chosen = chosen[best[chosen] + slack >= floor]
         found = nothing()
-        if not len(chosen):
+        if not len(chosen) or not keep:
             return found
         if keep > 1:  # several from one unit: the CPU settles it
             for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():

@@ -9,6 +9,7 @@ import numpy as np
 from .. import model
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+from .arrays import check
 from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
 from .tables import Found, Query, Tables, nothing
 
@@ -29,6 +30,7 @@ def evaluate(
     threads: int = 0,
 ) -> Outcome:
     """Score joint actions with the model itself."""
+    check(problem, actions, gain, task, out)
     found = model.evaluate(problem, actions, gain, task)
     if out is None:
         return found
@@ -84,7 +86,7 @@ def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0
         best = (
             np.argsort(-score, kind="stable")[: query.keep]
             if query.keep > 1
-            else np.array([score.argmax()])
+            else np.array([score.argmax()])[: query.keep]
         )
         best = best[feasible[best]]
         chunk = Found(

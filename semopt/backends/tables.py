@@ -111,7 +111,7 @@ class Query:
 
     Attributes
     ----------
-    keep : how many of the best joint actions
+    keep : how many of the best joint actions; 0 to count only
     above : count the joint actions that score strictly above this; None: do not count
     bins, low, high : equal bins of a histogram of feasible scores within [low, high]; 0: none
     """
@@ -123,8 +123,8 @@ class Query:
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
-            raise ValueError(f"keep = {self.keep}: must be at least 1")
+        if self.keep < 0:
+            raise ValueError(f"keep = {self.keep}: must not be negative")
         if self.bins < 0 or (self.bins and not self.low < self.high):
             raise ValueError(
                 f"histogram: {self.bins} bins over [{self.low}, {self.high}]: must be an interval"

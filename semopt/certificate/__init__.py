@@ -4,7 +4,7 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
 
     format, version   "semopt-certificate", 1
     problem           the slot in SI units: `system`, `users`, `tasks` with their accuracy tables,
-                      `gain` (N, K), `task` (N); null stands for "no limit"
+                      `gain` (N, K), `task` (N), `objective`; null stands for "no limit"
     scenario          the scenario with its slot, as a file has them, of which `problem` is the
                       reading in SI; null where the slot was not made from one
     status            "optimal", "limit_reached" or "infeasible"
@@ -15,7 +15,7 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
     local             covers of the local tasks, one a user
     sizes             for each number m of offloaders from 0 to min(N, K): `bound`, the prices
                       `channel` (K,) >= 0 and `offloader`, and `covers` of cells
-    digest            SHA-256 of the rest, so that no change goes unnoticed
+    digest            SHA-256 of the rest, so that no accident goes unnoticed; it is no signature
 
 A cover [user, channel, upper, trees] claims that no action of that user on that sub-channel (-1:
 local) beside m offloaders is worth more than `upper`, or, where `upper` is null, that none is
@@ -45,6 +45,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from dataclasses import asdict, fields
 from hashlib import sha256
 from math import inf
@@ -58,6 +59,10 @@ from ..problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from ..result import Result, number
 
 FORMAT, VERSION = "semopt-certificate", 1
+ENTRIES = (
+    *("format", "version", "problem", "scenario", "status", "objective", "upper_bound", "gap"),
+    *("decision", "local", "sizes", "digest"),
+)
 
 
 def document(
@@ -121,7 +126,7 @@ def read(source: str | Path) -> Any:
         return json.loads(data, parse_constant=_not_json)
     except OSError as error:
         raise ValueError(f"cannot read {source}: {error.strerror or error}") from None
-    except (EOFError, ValueError, RecursionError) as error:
+    except (EOFError, ValueError, RecursionError, zlib.error) as error:
         raise ValueError(f"{source} is not a JSON file: {error}") from None
 
 
@@ -150,6 +155,7 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
         "grid": asdict(problem.grid),
         "gain": problem.gain.tolist(),
         "task": problem.task.tolist(),
+        "objective": problem.objective,
     }
 
 
@@ -209,7 +215,11 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
         given = system | users | kinds | {"accuracy": tables, "names": tasks["names"]}
         # The checked copy has its weights normalised again: its numbers are not those proven.
         checked = Problem.from_arrays(
-            gain=data["gain"], task=data["task"], grid=Grid(**data["grid"]), **given
+            gain=data["gain"],
+            task=data["task"],
+            grid=Grid(**data["grid"]),
+            objective=data["objective"],
+            **given,
         )
         return Problem(
             System(**system),
@@ -218,12 +228,14 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
             checked.grid,
             checked.gain,
             checked.task,
+            checked.objective,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"problem: {error}") from None
 
 
 __all__ = [
+    "ENTRIES",
     "FORMAT",
     "VERSION",
     "digest",

@@ -1,4 +1,4 @@
-"""Re-checks certificates and results without solvers and kernels: ball arithmetic or `model.py`.
+"""Re-checks certificates without solvers and kernels, in ball arithmetic.
 
 The argument of a certificate (`certificate`) is followed step by step: boxes cover all actions,
 each box's bound holds (`balls`), the prices prove the bound of each number of offloaders, and the
@@ -8,30 +8,24 @@ decision is feasible and worth what it claims.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import fsum, inf, isfinite
-from pathlib import Path
+from math import fsum, inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import MODES, Actions
+from ..model import MODES
 from ..problem import Problem
-from ..result import Result, Status
-from . import FORMAT, VERSION, digest, problem_from_json, read, reads_as
+from . import ENTRIES, VERSION, digest, problem_from_json, reads_as
+from .claims import TOLERANCE, FalseClaim, real, require, whole
 
 if TYPE_CHECKING:
     from .balls import Box, OneUser
 
-TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
 
 
 Progress = Callable[[float], None]
-
-
-class FalseClaim(Exception):  # noqa: N818 - it is a finding, not a fault of the program
-    """The first claim of a file that does not hold."""
 
 
 class Tally:
@@ -50,41 +44,12 @@ class Tally:
         return f"{self.covers} covers, {self.boxes} boxes"
 
 
-def check(source: str | Path, progress: Progress = lambda share: None) -> str:
-    """Re-check a certificate or a result file.
-
-    Parameters
-    ----------
-    progress : called with the share that is done, 0 to 1
-
-    Returns
-    -------
-    What was proven, in words
-
-    Raises
-    ------
-    FalseClaim
-        The first claim that does not hold
-    ValueError
-        For a file that is neither, or where python-flint is missing
-    """
-    body = read(source)
-    if isinstance(body, dict) and body.get("format") == FORMAT:
-        return check_certificate(body, progress)
-    if isinstance(body, dict) and "schema" in body:
-        return check_result(body)
-    raise ValueError(f"{source} is neither a certificate nor a result of semopt")
-
-
-def require(holds: bool, claim: str) -> None:
-    """Raise `FalseClaim` unless a claim holds."""
-    if not holds:
-        raise FalseClaim(claim)
-
-
 def check_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
-    """Re-check a certificate: see `check`."""
-    require(body.get("version") == VERSION, f"version {body.get('version')!r} is not {VERSION}")
+    """Re-check a certificate: see `verify.check`."""
+    version = body.get("version")
+    require(type(version) is int and version == VERSION, f"version {version!r} is not {VERSION}")
+    for entry in set(body) ^ set(ENTRIES):
+        raise FalseClaim(f"{entry!r} is {'unknown' if entry in body else 'missing'}")
     require(body.get("digest") == digest(body), "the digest differs: the file was changed")
     try:
         from .balls import precision
@@ -104,7 +69,8 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
         problem = problem_from_json(body["problem"])
     except ValueError as error:
         raise FalseClaim(f"problem: {error}") from None
-    check_scenario(body)
+    name = check_scenario(body)
+    require(problem.objective == "sum", f"problem: objective {problem.objective!r} is not covered")
     limit = problem.system.server_energy_max
     require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
     objective, upper = body["objective"], body["upper_bound"]
@@ -132,46 +98,33 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     if upper is None:
         require(highest < 0, f"upper_bound: there is one, {highest}")
         require(status == "infeasible" and objective is None, f"status {status!r}")
-        return f"no joint action is feasible ({tally})"
+        return f"{name}: no joint action is feasible ({tally})"
     require(highest <= real(upper, "upper_bound"), f"upper_bound {upper}: sizes prove {highest}")
     require(status in ("optimal", "limit_reached"), f"status {status!r}")
     if objective is None:
         require(status == "limit_reached", "status 'optimal': there is no decision")
-        return f"no joint action is worth more than {upper} ({tally})"
+        return f"{name}: no joint action is worth more than {upper} ({tally})"
     gap = upper - objective
     require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
     if status == "optimal":
         limit = real(body["gap"], "gap")
         require(gap <= limit, f"status 'optimal': the gap is {gap}, above {limit}")
     return (
-        f"the decision is worth {objective}, and no joint action is worth more than {upper}: "
-        f"gap {max(gap, 0.0):.2e} ({tally})"
+        f"{name}: the decision is worth {objective}, and no joint action is worth more than "
+        f"{upper}: gap {max(gap, 0.0):.2e} ({tally})"
     )
 
 
-def check_scenario(body: dict[str, Any]) -> None:
-    """Check that the slot that is proven is the one of the scenario, if there is one."""
+def check_scenario(body: dict[str, Any]) -> str:
+    """Check that the slot that is proven is the one of the scenario, if any; return its name."""
     if body["scenario"] is None:
-        return
+        return "a slot without a scenario"
     try:
         same = reads_as(body["scenario"], body["problem"])
     except ValueError as error:
         raise FalseClaim(f"scenario: {error}") from None
     require(same, "scenario: its slot is not the one of `problem`")
-
-
-def real(value: Any, what: str) -> float:
-    """Return a finite JSON number as float."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    require(good, f"{what} {value!r} is not a number")
-    return float(value)
-
-
-def whole(value: Any, low: int, end: int, what: str) -> int:
-    """Return a JSON integer from `low` to `end` - 1."""
-    good = isinstance(value, int) and not isinstance(value, bool) and low <= value < end
-    require(good, f"{what} {value!r} is not an integer from {low} to {end - 1}")
-    return int(value)
+    return f"scenario {body['scenario'].get('name', 'without a name')!r}"
 
 
 def check_decision(problem: Problem, decision: dict[str, Any], objective: Any) -> None:
@@ -268,10 +221,13 @@ def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: in
     require(price.shape == (channels,), f"{where}.channel: not one price a sub-channel")
     require(bool((price >= 0).all()), f"{where}.channel: a price is negative")
     user = np.array(local)
+    lost = user == -inf
+    if m > 0:
+        lost &= (cells == -inf).all(axis=1)
+    if lost.any():
+        return -inf  # that user has no feasible action
     if m > 0:
         user = np.maximum(user, (cells - price).max(axis=1, initial=-inf) - offloader)
-    if (user == -inf).any():
-        return -inf  # that user has no feasible action
     terms = [*user.tolist(), *price.tolist(), *[offloader] * m]
     size_of_all = fsum(map(abs, terms)) + users * (float(price.max(initial=0.0)) + abs(offloader))
     return float(fsum(terms) + 2.0**-48 * size_of_all)
@@ -338,83 +294,3 @@ def leaves(tree: Any, mode: OneUser, where: str) -> Iterator[tuple[int, Box, Any
         open_boxes.append((*box[:axis], (value, high), *box[axis + 1 :]))
         open_boxes.append((*box[:axis], (low, value), *box[axis + 1 :]))
     require(not open_boxes, f"{where}: {len(open_boxes)} boxes have no proof")
-
-
-def check_result(body: dict[str, Any]) -> str:
-    """Re-check a result file, of one slot or of many, with `model.py`: see `check`."""
-    try:
-        if "slots" not in body:
-            return check_slot(body, body["problem"], "")
-        for place, entry in enumerate(body["slots"]):
-            scenario = body["problem"] | {"slot": entry["slot"]}
-            check_slot(entry, scenario, f"slots[{place}].")
-        return f"{len(body['slots'])} slots: every decision is feasible and worth what it claims"
-    except (LookupError, TypeError, AttributeError) as error:
-        raise FalseClaim(f"the file is malformed: {error!r}") from None
-
-
-def check_slot(entry: dict[str, Any], scenario: dict[str, Any], where: str) -> str:
-    """Re-check the decision of one slot; `where` is its place in the file."""
-    from ..scenario import Scenario
-
-    try:
-        problem = Scenario.from_dict(scenario).problem()
-    except ValueError as error:
-        raise FalseClaim(f"{where}problem: {error}") from None
-    if not entry["users"]:
-        require(entry["objective"] is None, f"{where}objective: there is no decision")
-        return "there is no decision to check; what cannot be done, only a certificate proves"
-    result = decided(problem, entry["users"], where)
-    for sentence in result.violations():
-        raise FalseClaim(f"{where}users: {sentence}")
-    outcome = result.outcome()
-    figures = {
-        "latency_ms": outcome.latency * 1e3,
-        "energy_mj": outcome.energy * 1e3,
-        "accuracy": outcome.accuracy,
-        "qoe": outcome.qoe,
-    }
-    for n, user in enumerate(entry["users"]):
-        require(user["feasible"] is True, f"{where}users[{n}].feasible: it is")
-        for name, values in figures.items():
-            what = f"{where}users[{n}].{name}"
-            require(near(real(user[name], what), float(values[n])), f"{what}: it is {values[n]}")
-    value, claimed = result.recompute(), real(entry["objective"], f"{where}objective")
-    require(near(claimed, value), f"{where}objective {claimed}: the decision is worth {value}")
-    bound = entry.get("upper_bound")
-    if bound is not None:
-        bound = real(bound, f"{where}upper_bound")
-        require(bound >= value - TOLERANCE, f"{where}upper_bound {bound} is below {value}")
-    counted = entry.get("joint_actions", problem.joint_actions())
-    require(int(counted) == problem.joint_actions(), f"{where}joint_actions {counted}")
-    return (
-        f"the decision is feasible and worth {value}; that no other is worth more, only a "
-        "certificate proves"
-    )
-
-
-def near(claimed: float, value: float) -> bool:
-    """Tell whether a reported figure is the recomputed one."""
-    return abs(claimed - value) <= TOLERANCE * max(1.0, abs(value))
-
-
-def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
-    """Return the decision that a result file reports, as a result to recompute."""
-    count, channels = problem.gain.shape
-    require(len(users) == count, f"{where}users: {len(users)} entries for {count} users")
-    columns: dict[str, list[float]] = {name: [] for name in ("power", "frequency", "extraction")}
-    channel = []
-    for n, user in enumerate(users):
-        what = f"{where}users[{n}]"
-        name = problem.tasks.names[problem.task[n]]
-        require(user["task"] == name, f"{what}.task {user['task']!r}: it is {name!r}")
-        offload = user["offload"] is True
-        require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
-        channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
-        columns["power"].append(real(user["power_mw"], f"{what}.power_mw") / 1e3)
-        columns["frequency"].append(real(user["frequency_ghz"], f"{what}.frequency_ghz") * 1e9)
-        columns["extraction"].append(real(user["extraction"], f"{what}.extraction"))
-        nothing = columns["power"][-1] == 0.0 and columns["extraction"][-1] == 1.0
-        require(offload or nothing, f"{what}: a local task sends with power or extraction")
-    actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
-    return Result(problem, "", "", Status.FEASIBLE, actions=actions)

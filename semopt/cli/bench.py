@@ -15,7 +15,10 @@ import typer
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SUITE]...", help="evaluate, search, exact, channel; all if none."),
+        typer.Argument(
+            metavar="[SUITE]...",
+            help="evaluate, search, exact, channel, env, learn, global; all if none.",
+        ),
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")

@@ -88,9 +88,6 @@ def solve(
 
     if json is not None and json != "-":
         check_writable(json)
-    if explain and method != "exact":
-        raise ValueError("--explain: alternatives are those to the exact optimum; use method exact")
-    loaded = Scenario.load(scenario)
     given = {
         "backend": backend,
         "time_limit": time_limit,
@@ -99,22 +96,38 @@ def solve(
         "checkpoint": checkpoint,
     }
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    of_one_slot = {
+        "--certificate": certificate,
+        "--best": best,
+        "--above": above,
+        "--histogram": histogram,
+        "--explain": explain or None,
+        "--prices": prices or None,
+        "--ladder": ladder or None,
+    }
+    asked = [name for name, value in of_one_slot.items() if value is not None]
+    if slots > 1 and asked:
+        raise ValueError(f"{asked[0]}: of one slot, --slots is above 1")
+    if ladder and (options or asked[:-1] or method != "exact"):
+        raise ValueError("--ladder: asks every method as it is; of other options it takes --json")
+    if explain and method != "exact":
+        raise ValueError("--explain: alternatives are those to the exact optimum; use method exact")
+    loaded = Scenario.load(scenario)
     if slots > 1:
-        if explain:
-            raise ValueError("--explain: one slot is explained at a time, --slots is above 1")
-        if best or histogram or above is not None:
-            raise ValueError("--best, --above, --histogram: of one slot, --slots is above 1")
         return solve_many(loaded, method, slots, seed or 0, json, options)
     problem = one_slot(loaded, seed)
-    if best or histogram or above is not None:
-        options["query"] = query(problem, best, above, histogram)
     if ladder:
         return climb(problem, loaded.name, json)
+    if best or histogram or above is not None:
+        options["query"] = query(problem, best, above, histogram)
     if "progress" in find(method)[1]:
         with progress(method, 1.0) as show:
             result = solve_problem(problem, method, progress=show, **options)
     else:
         result = solve_problem(problem, method, **options)
+    if prices:
+        bound = result if method == "relaxation" else solve_problem(problem, "relaxation")
+        result.details["prices"] = bound.details.get("prices")
     if json:
         from ..files import write_json
 
@@ -126,8 +139,7 @@ def solve(
         if explain and result.actions is not None:
             print_alternatives(result, range(len(result.actions.channel)))
         if prices:
-            bound = result if method == "relaxation" else solve_problem(problem, "relaxation")
-            print_prices(bound)
+            print_prices(result)
 
 
 def explain(
@@ -175,11 +187,13 @@ def climb(problem: Problem, name: str, json: str | None) -> None:
     from ..report import print_ladder
     from ..solvers import ladder
 
-    results = ladder(problem)
+    answers = ladder(problem)
     if json:
-        write_json(json, {"schema": 1, "methods": {r.method: r.to_json() for r in results}})
+        methods = {m: a.to_json() for m, a in answers.items() if not isinstance(a, str)}
+        refused = {m: a for m, a in answers.items() if isinstance(a, str)}
+        write_json(json, {"schema": 1, "methods": methods, "refused": refused})
     if json != "-":
-        print_ladder(results, name)
+        print_ladder(answers, name)
 
 
 def solve_many(

@@ -14,7 +14,8 @@ def verify(
 
     Prints what was proven, or the first false claim and exits with code 1.
     """
-    from ..certificate.checker import FalseClaim, check
+    from ..certificate.claims import FalseClaim
+    from ..certificate.verify import check
     from .progress import progress
 
     try:

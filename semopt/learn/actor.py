@@ -10,7 +10,7 @@ law, so the assignment has a probability in closed form.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,6 +77,10 @@ class Heads(NamedTuple):
     def indifferent(self) -> Heads:
         """Return the same heads with every possible mode equally probable."""
         return self._replace(mode=normalised(torch.where(self.mode > -1e6, 0.0, -1e9)))
+
+    def blunt(self, limit: float) -> Heads:
+        """Return the same heads with no law sharper than a limit."""
+        return self._replace(sharpness=self.sharpness.clamp(max=limit))
 
     def sample(self, generator: torch.Generator) -> Sample:
         """Draw modes, levels and scores."""
@@ -174,7 +178,7 @@ class Actor(nn.Module):
             mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
         return Heads(
             normalised(mode),
-            stretched(peak),
+            Within.apply(0.5 + 0.25 * peak),  # type: ignore[no-untyped-call]
             1.0 + softplus(4.0 * sharpness + 3.0),
             REACH * torch.tanh(preference.contiguous() / REACH),
         )
@@ -190,9 +194,25 @@ def normalised(x: Tensor) -> Tensor:
     return x - x.logsumexp(-1, keepdim=True)
 
 
-def stretched(x: Tensor) -> Tensor:
-    """Return numbers from 0 to 1 that near both ends slowly, so that their gradient never dies."""
-    return 0.5 + 0.5 * x / (1.0 + x.abs())
+class Within(torch.autograd.Function):
+    """Clamps to 0 and 1, and lets those gradients pass that do not lead further out.
+
+    Both ends are reached exactly, and left as easily (Hausknecht and Stone, "Deep reinforcement
+    learning in parameterized action space", ICLR 2016).
+    """
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        """Return x within 0 and 1."""
+        context.save_for_backward(x)
+        return x.clamp(0.0, 1.0)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        """Return the gradient, 0 where a step against it would lead further out."""
+        (x,) = context.saved_tensors
+        outwards = ((x < 0.0) & (gradient > 0.0)) | ((x > 1.0) & (gradient < 0.0))
+        return gradient.masked_fill(outwards, 0.0)
 
 
 def as_decisions(sample: Sample) -> Decisions:

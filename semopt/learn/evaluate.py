@@ -8,7 +8,6 @@ out and counted. Whatever decides is a function from slots to actions, its outco
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,15 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from ..backends.core import setting
 from ..env import Decisions, Environment, empty_actions
 from ..model import SEMANTIC, Actions, evaluate
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..solvers import METHODS, constant, find
 from ..solvers.batch import Solver, solve_batch
-from ..solvers.cells import best_local
+from .refine import Decider, Refined
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
 TIMED = 200  # decisions of one slot each, timed
-
-Decider = Callable[[Floats, Integers], Actions]
 
 
 @dataclass(frozen=True)
@@ -347,56 +342,3 @@ def decision_time(decide: Decider, gain: Floats, task: Integers) -> float:
         decide(gain[s : s + 1], task[s : s + 1])
         times.append(perf_counter() - start)
     return float(np.median(times))
-
-
-class Refined:
-    """A policy's modes and sub-channels with the best levels of the grid for them.
-
-    Once these are chosen, the number of offloaders is known and each user's levels are its own: the
-    exact cell tables hold the best ones. Where none of them keeps every limit, the policy's stay.
-    """
-
-    def __init__(self, problem: Problem, decide: Decider) -> None:
-        self.problem, self.decide = problem, decide
-        self._setting = setting(problem)
-
-    def __call__(self, gain: Floats, task: Integers) -> Actions:
-        """Return the refined actions (S, N) in slots gain (S, N, K), task (S, N)."""
-        chosen = self.decide(gain, task)
-        channel = np.asarray(chosen.channel)
-        levels = [
-            np.array(getattr(chosen, name), dtype=float)
-            for name in ("power", "frequency", "extraction")
-        ]
-        local, semantic = channel < 0, levels[2] < 1.0
-        value, *found = self._local(task)
-        self._take(levels, found, local & (value > -np.inf))
-        shape = (4, *gain.shape[1:])
-        where = np.maximum(channel, 0)[..., None]
-        for s in range(len(task)):
-            offloaders = int((~local[s]).sum())
-            for mode, users in ((1, ~local[s] & ~semantic[s]), (2, ~local[s] & semantic[s])):
-                if users.any():
-                    cells = np.empty(shape)
-                    _core.best_cells(self._setting, gain[s], task[s], offloaders, mode, *cells)
-                    own = np.take_along_axis(cells, where[s][None], axis=2)[..., 0]
-                    rows = [level[s] for level in levels]
-                    self._take(rows, own[1:], users & (own[0] > -np.inf))
-        return Actions(channel, *levels)
-
-    def _local(self, task: Integers) -> list[Floats]:
-        """Return value, power, frequency and extraction of the best local actions: (S, N) each."""
-        problem, users = self.problem, range(task.shape[1])
-        table = np.empty((4, len(users), len(problem.tasks.names)))
-        for kind in range(table.shape[2]):
-            slot = problem.with_slot(problem.gain, np.full(len(users), kind))
-            for n in users:
-                value, action = best_local(slot, n)
-                parts = action.power, action.frequency, action.extraction
-                table[:, n, kind] = value, *(float(part) for part in parts)
-        return list(table[:, np.arange(len(users)), task])
-
-    @staticmethod
-    def _take(levels: Sequence[Floats], better: Sequence[Floats] | Floats, where: Any) -> None:
-        for level, new in zip(levels, better, strict=True):
-            np.copyto(level, new, where=where)

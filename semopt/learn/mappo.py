@@ -26,11 +26,11 @@ from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 class Settings:
     """Settings of MAPPO; the defaults are `fast`."""
 
-    slots: int = 2048  # slots side by side
+    slots: int = 4096  # slots side by side
     steps: int = 1  # slots in a row between two updates of the policy
-    updates: int = 800  # rollouts, each followed by `epochs` passes over it
+    updates: int = 1000  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
-    minibatches: int = 2  # steps of the optimiser in a pass
+    minibatches: int = 4  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
     final_rate: float = 0.02  # share of the learning rate that is left at the end
     discount: float = 0.0  # of the reward of the next slot (gamma)
@@ -39,12 +39,14 @@ class Settings:
     unit: float = 0.05  # QoE that is an advantage of 1 where counterfactuals are the baseline
     entropy: float = 8.0  # weight of the modes' entropy, at the start: no mode is given up early
     final_entropy: float = 0.01  # and at the end; between them it falls exponentially
+    sharpness: float = 0.3  # limit of the laws' sharpness in the warm-up: any level is drawn
+    final_sharpness: float = 3000.0  # and at the end; between them it rises exponentially
     value: float = 0.5  # weight of the critic's loss
     gradient: float = 1.0  # largest norm of the gradient
     floor: float = -0.1  # rewards below it are cut: a limit missed ten times over says no more
-    warmup: float = 0.05  # share of the updates in which all modes are drawn alike
+    warmup: float = 0.1  # share of the updates in which all modes are drawn alike
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
-    width: int = 96  # units of a hidden layer
+    width: int = 64  # units of a hidden layer
     layers: int = 2  # hidden layers
     every: int = 100  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
@@ -64,7 +66,8 @@ PAPER = Settings(  # Table II
     clip=0.2,
     entropy=0.01,
     final_entropy=0.01,
-    floor=-np.inf,
+    sharpness=3000.0,
+    floor=-1e6,  # none
     warmup=0.0,
     baseline="critic",
     every=10,
@@ -190,9 +193,11 @@ class Learner(learner.Learner):
 
     def heads(self, observation: Tensor) -> Heads:
         """Return what the actor says; every mode alike while the levels warm up."""
+        s, done = self.settings, self.updates / self.settings.updates
         heads: Heads = self.policy(observation)
-        warm = self.updates < self.settings.warmup * self.settings.updates
-        return heads.indifferent() if warm else heads
+        warm = max(0.0, done - s.warmup) / (1.0 - s.warmup)
+        heads = heads.blunt(s.sharpness * (s.final_sharpness / s.sharpness) ** warm)
+        return heads.indifferent() if done < s.warmup else heads
 
     def counterfactuals(self, heads: Heads, mode: Tensor, played: Decisions) -> Singles:
         """Return rewards had parts of the decisions been greedy: (N + 2, E, N).
@@ -238,7 +243,9 @@ class Learner(learner.Learner):
         Slots are drawn independently of each other: consecutive rows are as good as shuffled ones.
         """
         s, rows = self.settings, len(rollout.observation)
-        advantage = self.scaled(rollout.advantage)
+        log_prob, scaled = torch.cat(rollout.log_prob, 1), self.scaled(rollout.advantage)
+        parts = zip(scaled, rollout.log_prob, strict=True)
+        advantage = torch.cat([a.expand_as(of) for a, of in parts], 1)
         by_critic, value = s.baseline == "critic", torch.zeros(())
         if by_critic:
             self.watch(rollout.target)
@@ -248,11 +255,8 @@ class Learner(learner.Learner):
             heads = self.heads(rollout.observation[part])
             sample = Sample(*(x[part] for x in rollout.sample))
             openness = Openness(*(x[part] for x in rollout.openness))
-            policy = torch.zeros((), device=self.device)
-            for now, old, over_baseline in zip(
-                log_probs(heads, sample, openness), rollout.log_prob, advantage, strict=True
-            ):
-                policy = policy - clipped(now - old[part], over_baseline[part], s.clip)
+            moved = torch.cat(log_probs(heads, sample, openness), 1) - log_prob[part]
+            policy = -clipped(moved, advantage[part], s.clip)
             spread = heads.entropy().mean()
             loss = policy - entropy * self.env.users * spread
             if by_critic:
@@ -294,7 +298,7 @@ def log_probs(heads: Heads, sample: Sample, openness: Openness) -> Parts:
 
 
 def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Return the clipped surrogate where log-probabilities moved, summed over users."""
+    """Return the clipped surrogate of (R, parts) that moved, summed over parts."""
     ratio = moved.exp()
     bounded = ratio.clamp(1.0 - clip, 1.0 + clip)
     return torch.minimum(ratio * advantage, bounded * advantage).sum(-1).mean()

@@ -24,7 +24,7 @@ METHODS = {
     "mappo": ".learn.answer:mappo",
     "dqn": ".learn.answer:dqn",
 }
-# Each value is at most the next, and all are at most the bounds of the last two.
+# From `local` on each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
 
@@ -56,9 +56,20 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     return replace(function(problem, **options), seconds=perf_counter() - start)
 
 
-def ladder(problem: Problem) -> list[Result]:
-    """Solve a slot by every method of the ladder, from the plainest decision to the bounds."""
-    return [solve(problem, method) for method in LADDER if method in METHODS]
+def ladder(problem: Problem) -> dict[str, Result | str]:
+    """Solve a slot by every method of the ladder, from the plainest decision to the bounds.
+
+    Returns
+    -------
+    method -> its result, or the sentence why it does not apply to this problem
+    """
+    answers: dict[str, Result | str] = {}
+    for method in LADDER:
+        try:
+            answers[method] = solve(problem, method)
+        except ValueError as error:
+            answers[method] = str(error)
+    return answers
 
 
 def find(method: str) -> tuple[Callable[..., Result], list[str]]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from .. import _core
 from ..backends.core import setting
+from ..files import check_writable
 from ..model import LIMITS, MODES, Actions
 from ..problem import Problem
 from ..result import Infeasibility, Result, Status
@@ -65,6 +66,8 @@ def solve(
         raise ValueError(f"gap = {gap}: must be at least {SMALLEST_GAP:g}")
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit}: must be above 0")
+    if certificate is not None:
+        check_writable(certificate)
     found = _core.solve_global(
         setting(problem),
         np.ascontiguousarray(problem.gain),

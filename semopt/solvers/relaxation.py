@@ -333,6 +333,10 @@ class Relaxation:
                 f"problem with {users} users, {channels} sub-channels, objective "
                 f"{problem.objective!r}: this relaxation is for {self.shape}"
             )
+        if gap is not None and not 0 <= gap < inf:
+            raise ValueError(f"gap = {gap}: must be a number of at least 0")
+        if not time_limit > 0:
+            raise ValueError(f"time_limit = {time_limit}: must be above 0")
         start = perf_counter()
         every = np.ones(users, dtype=bool)
         gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap

@@ -1,0 +1,34 @@
+"""Claims of files that are re-checked: a false one is found, not repaired."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
+LARGEST = 1e100  # no figure of a file is that large; sums of some stay finite
+
+
+class FalseClaim(Exception):  # noqa: N818 - it is a finding, not a fault of the program
+    """The first claim of a file that does not hold."""
+
+
+def require(holds: bool, claim: str) -> None:
+    """Raise `FalseClaim` unless a claim holds."""
+    if not holds:
+        raise FalseClaim(claim)
+
+
+def real(value: Any, what: str) -> float:
+    """Return a finite JSON number as float."""
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    good = good and abs(value) <= LARGEST and isfinite(value)
+    require(good, f"{what} {value!r:.60} is not a number of at most {LARGEST:g}")
+    return float(value)
+
+
+def whole(value: Any, low: int, end: int, what: str) -> int:
+    """Return a JSON integer from `low` to `end` - 1."""
+    good = isinstance(value, int) and not isinstance(value, bool) and low <= value < end
+    require(good, f"{what} {value!r} is not an integer from {low} to {end - 1}")
+    return int(value)

@@ -1,0 +1,71 @@
+"""What a policy decides, and the checks of the arrays in which it says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import SEMANTIC, Actions
+
+Singles = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a policy decides, free of units; `Environment.decide` turns it into actions.
+
+    Attributes
+    ----------
+    mode : (rows, N) uint8, LOCAL, RAW or SEMANTIC
+    level : (rows, N, 3) float32, from 0 to 1: where power, frequency and extraction lie in the
+        ranges of the user and its task
+    preference : (rows, N, K) float32, scores by which offloaders take sub-channels
+    """
+
+    mode: Bytes
+    level: Singles
+    preference: Singles
+
+    @classmethod
+    def empty(cls, rows: int, users: int, channels: int) -> Decisions:
+        """Return arrays to be written into."""
+        return cls(
+            np.zeros((rows, users), np.uint8),
+            np.zeros((rows, users, 3), np.float32),
+            np.zeros((rows, users, channels), np.float32),
+        )
+
+
+def empty_actions(rows: tuple[int, int]) -> Actions:
+    """Return actions to be written into: arrays (rows, N)."""
+    power, frequency, extraction = (np.empty(rows) for _ in range(3))
+    return Actions(np.empty(rows, np.int64), power, frequency, extraction)
+
+
+def check_array(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise ValueError unless an array is of this type and shape, without gaps."""
+    if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+        raise ValueError(
+            f"{name}: a contiguous {np.dtype(dtype)} array of shape {shape} is expected, got "
+            f"{array.dtype} {array.shape}"
+        )
+
+
+def first_fault(decisions: Decisions) -> str:
+    """Name the first decision that is NaN or out of range."""
+    wrong = {
+        "mode": (decisions.mode > SEMANTIC, "0 (local), 1 (raw) or 2 (semantic)"),
+        "level": (~((decisions.level >= 0) & (decisions.level <= 1)), "numbers from 0 to 1"),
+        "preference": (np.isnan(decisions.preference), "numbers"),
+    }
+    for name, (where, expected) in wrong.items():
+        if where.any():
+            row, user, *rest = (int(i) for i in np.argwhere(where)[0])
+            value = getattr(decisions, name)[(row, user, *rest)]
+            part = f"{name}{rest}" if rest else name
+            return f"{part} of user {user} in row {row} = {value}: {expected} are expected"
+    raise AssertionError("a fault was counted that is not there")

@@ -1,0 +1,49 @@
+"""The hot loops of the CPU kernels stay vectorised, as the compiler reports; no timing."""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from platform import machine
+from shutil import which
+
+import pytest
+
+CSRC = Path(__file__).parents[1] / "csrc"
+# The flags of CMakeLists.txt for the widest instruction set.
+FLAGS = ["-std=c++17", "-O3", "-march=x86-64-v4", "-mprefer-vector-width=512", "-DSEMOPT_ISA=v4"]
+FLAGS += ["-ffp-contract=off", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-fno-thread-jumps", "-fno-tree-pre"]
+
+
+@pytest.fixture(scope="module")
+def vectorised():
+    """How many 64-byte loops the compiler reports in each header."""
+    if which("g++") is None or machine() != "x86_64" or not CSRC.exists():
+        pytest.skip("g++ for x86-64 and the sources are needed")
+    command = ["g++", *FLAGS, "-fopt-info-vec-optimized", "-c", "-o", "/dev/null"]
+    command += [str(CSRC / "cpu.cpp")]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    found = re.findall(r"(\w+\.h):(\d+):.*loop vectorized using 64 byte", text)
+    return Counter((name, int(line)) for name, line in found)
+
+
+def body(name, function):
+    """Return the lines of a function of a header, by number."""
+    lines = (CSRC / name).read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if re.match(rf"\w[\w ]* {function}\(", line))
+    last = next(i for i in range(first, len(lines)) if lines[i] == "}")
+    return {i + 1: lines[i] for i in range(first, last)}
+
+
+@pytest.mark.parametrize("function", ["link_up", "extract", "cost", "reach", "execute", "judge"])
+def test_every_loop_over_a_group_is_vectorised(vectorised, function):
+    lines = [i for i, line in body("score_loops.h", function).items() if "for (" in line]
+    assert lines
+    for line in lines:  # in both precisions
+        assert vectorised["score_loops.h", line] >= 2, f"score_loops.h:{line}"
+
+
+def test_the_scan_is_vectorised(vectorised):
+    reported = sum(vectorised["scan_loops.h", i] for i in body("scan_loops.h", "glance"))
+    assert reported >= 4  # sum or minimum, free or limited
