@@ -1,5 +1,6 @@
 """What the scenario `grounded` adds: frozen encoders, their features, devices and radio."""
 
+import json
 from math import log10
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model
 
 from semantic_data import need
-from semopt.semantic import devices, features, flops, tasks
+from semopt import Scenario, solve_batch
+from semopt.scenario import PRESETS
+from semopt.semantic import devices, export, features, flops, tasks
 from semopt.semantic.codec import Batch, Sizes, Source, build
 from semopt.semantic.plans import GROUNDED
 from semopt.semantic.pretrained import DINOV2, MINILM, dinov2, minilm, normalised
@@ -107,10 +110,9 @@ def test_features_are_those_of_the_models(tmp_path):
 
 def test_devices_are_those_of_the_data_sheets():
     peak = 1 / devices.SHARE / 1e3  # TFLOP/s of GHz x FLOP a cycle
-    assert devices.SERVER_GHZ * devices.SERVER_FLOP_PER_CYCLE * peak == pytest.approx(
-        30.3, rel=0.01
-    )
-    assert devices.USER_GHZ[1] * devices.USER_FLOP_PER_CYCLE * peak == pytest.approx(1.28, rel=0.01)
+    server = devices.SERVER_GHZ * devices.SERVER_FLOP_PER_CYCLE * peak / devices.SLICE
+    user = devices.USER_GHZ[1] * devices.USER_FLOP_PER_CYCLE * peak
+    assert (server, user) == pytest.approx((30.3, 1.28), rel=0.01)
     assert devices.cubic(72, 2.04) * 2.04e9**3 == pytest.approx(72)
 
 
@@ -122,3 +124,31 @@ def test_radio_is_that_of_the_standards():
     channel = devices.CHOSEN["channel"][0]
     gain = channel["mean_gain"] * 100.0 ** -channel["path_loss_exponent"]
     assert -10 * np.log10(gain) == pytest.approx(104.59, abs=0.02)
+
+
+def test_the_shipped_scenario_is_its_record_and_its_devices(tmp_path):
+    record = json.loads((PRESETS / "grounded.json").read_text())
+    for file in export.export("grounded", record["modalities"], tmp_path):
+        assert file.read_text() == (PRESETS / file.name).read_text()
+
+
+def test_the_shipped_record_reaches_what_it_claims():
+    found = json.loads((PRESETS / "grounded.json").read_text())["modalities"]
+    for modality, least in {"text": 0.80, "image": 0.88, "vqa": 0.90}.items():
+        accuracy, floors = found[modality]["accuracy"], found[modality]["floors"]
+        server, surface = accuracy["server"]["accuracy"], accuracy["semantic"]
+        assert server >= least
+        at_17 = np.interp(17, surface["snr_db"], surface["table"][0])
+        assert surface["extraction"][0] == 0.3
+        assert server - at_17 <= 0.06
+        assert server > max(floor["accuracy"] for floor in floors.values())
+    assert found["vqa"]["floors"]["question only"]["accuracy"] == pytest.approx(0.67, abs=0.005)
+
+
+def test_all_three_modes_are_chosen():
+    scenario = Scenario.load("grounded")
+    chosen = solve_batch(scenario, *scenario.draw(slots=200, seed=1)).actions
+    local = chosen.channel < 0
+    raw = ~local & (chosen.extraction == 1)
+    for share in (local.mean(), raw.mean(), (~local & ~raw).mean()):
+        assert share > 0.1

@@ -80,7 +80,7 @@ GROUNDED = {
         Plan(
             IMAGE,
             "semantic",
-            Sizes(exits=(3, 6, 9), decoder=1, features=64, dropout=0.1),
+            Sizes(exits=(6, 9), decoder=1, features=64, dropout=0.1),
             share=FEW,
             **FROZEN,
         ),
