@@ -17,13 +17,13 @@ ROWS = [
     {"scenario", "result"},
     {"backends"},
     {"solvers", "env", "certificate"},
-    {"report", "adapters", "plots"},
+    {"report", "adapters", "plots", "checkpoints"},
     {"learn", "semantic"},
     {"studies"},
     {"cli"},
 ]
 HOMES = {
-    "torch": {"learn", "semantic"},
+    "torch": {"learn", "semantic", "checkpoints"},
     "transformers": {"semantic"},
     "cvxpy": {"solvers"},
     "cupy": {"backends"},

@@ -10,10 +10,11 @@ import torch
 from scipy import stats
 
 from semopt import model
+from semopt.checkpoints import DOCUMENT, PREVIOUS
 from semopt.env import Decisions, Environment, empty_actions
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
-from semopt.learn.checkpoint import DOCUMENT, PREVIOUS, Checkpoint
+from semopt.learn.checkpoint import Checkpoint
 from semopt.learn.refine import Refined
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
@@ -308,7 +309,7 @@ def test_a_kill_while_writing_leaves_the_last_checkpoint(copied, monkeypatch):
             raise ValueError(f"cannot write {path}: No space left on device")
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    monkeypatch.setattr("semopt.learn.checkpoint.write_atomically", fail)
+    monkeypatch.setattr("semopt.checkpoints.write_atomically", fail)
     with pytest.raises(ValueError, match="No space left"):
         later.write(copied)
     assert Checkpoint.read(copied).progress["updates"] == 6

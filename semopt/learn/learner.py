@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints import state_of, take_state
 from ..env import Environment
-from .checkpoint import state_of, take_state
 
 
 class Learner(ABC):

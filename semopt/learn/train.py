@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoints import DOCUMENT, flat
 from ..env import Environment, Observed, empty_actions
 from ..files import write_atomically
 from ..model import Actions, evaluate
@@ -26,7 +27,7 @@ from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
 from .actor import as_decisions
-from .checkpoint import DOCUMENT, Checkpoint, Description, flat
+from .checkpoint import Checkpoint, Description
 from .learner import Learner
 
 ALGORITHMS = ("mappo", "dqn", "distill")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .tasks import Split
+from .dataset import Split
 
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 SIDES = {"top": (0, 1), "bottom": (2, 3), "left": (0, 2), "right": (1, 3)}

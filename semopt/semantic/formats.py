@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .composites import composites
-from .tasks import Split
+from .dataset import Split
 
 Reader = Callable[[Path], tuple[tuple[str, ...], Split, Split | None]]
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints import versions
 from ..files import write_atomically
-from ..learn.checkpoint import versions
 from . import accuracy, codec, floors, flops, tasks
 from .accuracy import EXTRACTIONS
 from .codec import Codec

@@ -6,61 +6,20 @@ are fetched by `semopt semantic data` (see `sources`). `formats` reads the files
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .sources import SOURCES, Source, missing
+from . import formats
+from .dataset import Dataset, Split
+from .sources import SOURCES, missing
 
-__all__ = ["SOURCES", "Dataset", "Source", "Split", "load"]
+__all__ = ["SOURCES", "Dataset", "Split", "load"]
 
 TEST_SHARE = 0.2  # of the content, where a set comes without a test part
 VALIDATION_SHARE = 0.1  # of the content of the training part
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples of one part of a set.
-
-    Attributes
-    ----------
-    label : (S,) int64, the class of each sample
-    text : S strings, the sentence or question; None for images alone
-    image : (S', H, W, C) uint8; S' = S but for questions, None for texts alone
-    image_index : (S,) int64, the image that question s asks about; None but for questions
-    """
-
-    label: NDArray[np.int64]
-    text: list[str] | None = None
-    image: NDArray[np.uint8] | None = None
-    image_index: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def take(self, index: NDArray[np.integer]) -> Split:
-        """Return some samples, and of the images those that they need."""
-        part = replace(self, label=self.label[index])
-        if self.text is not None:
-            part = replace(part, text=[self.text[i] for i in index])
-        if self.image is not None and self.image_index is not None:
-            kept, new = np.unique(self.image_index[index], return_inverse=True)
-            return replace(part, image=self.image[kept], image_index=new.astype(np.int64))
-        return part if self.image is None else replace(part, image=self.image[index])
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A set in three parts; no text or image lies in two of them."""
-
-    source: Source
-    classes: tuple[str, ...]
-    train: Split
-    validation: Split
-    test: Split
 
 
 def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
@@ -86,8 +45,6 @@ def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
         Where a file is missing, altered or not of the set, a label is out of range or a class is
         empty: the file, and what is expected.
     """
-    from . import formats
-
     if name not in SOURCES:
         raise ValueError(f"data set {name!r} is not one of {', '.join(SOURCES)}")
     if not 0 < share <= 1:

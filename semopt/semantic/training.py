@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
 from ..files import check_writable
-from ..learn.checkpoint import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
 from . import codec, features
 from .codec import Codec, Sizes
 from .samples import Parts, Samples, first_vectors, tensors
