@@ -8,6 +8,7 @@ wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import fields, replace
 from math import inf, prod
 from typing import Any, Protocol
@@ -134,6 +135,29 @@ class Job:
         """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
         blocks = max(1, min(work, 8 * self.runtime.processors()))
         self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
+
+
+def operations(
+    runtime: Callable[[], Runtime],
+) -> tuple[Callable[..., Outcome], Callable[..., Found]]:
+    """Return `evaluate` and `search` of the backend with this runtime, started when called."""
+
+    def evaluate_there(
+        problem: Problem,
+        actions: Actions,
+        gain: Floats | None = None,
+        task: Integers | None = None,
+        out: Outcome | None = None,
+        threads: int = 0,
+    ) -> Outcome:
+        return evaluate(runtime(), problem, actions, gain, task, out)
+
+    def search_there(
+        tables: Tables, start: int, stop: int, query: Query, threads: int = 0
+    ) -> Found:
+        return search(runtime(), tables, start, stop, query, threads)
+
+    return evaluate_there, search_there
 
 
 # ---- evaluate ----

@@ -118,7 +118,7 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
     place, seconds = Path(entry["fullname"].split("::")[0]), entry["stats"]["median"]
     figures = {
         "suite": about.pop("suite", suite(place)),
-        "name": about.pop("name", entry["name"].removeprefix("test_").replace("_", " ")),
+        "name": about.pop("name", words(entry["name"])),
         "value": about.pop("value", seconds),
         "unit": about.pop("unit", "s"),
         "reference": about.pop("reference", None),
@@ -126,6 +126,11 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
         "ceiling_fraction": about.pop("ceiling_fraction", None),
     }
     return {**figures, "seconds": seconds, "details": about}
+
+
+def words(name: str) -> str:
+    """Return the name of a test and its parameters as words."""
+    return name.removeprefix("test_").replace("_", " ").replace("[", " ").removesuffix("]")
 
 
 def load(file: Path) -> dict[tuple[str, ...], float]:
