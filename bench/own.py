@@ -1,121 +1,93 @@
-"""How far users get that see only their own gains and task: an estimate for two users.
+"""What two users can reach at most when each sees its own gains and task alone.
 
-    python bench/own.py [contended] [--slots 100000]
+    python bench/own.py [contended]
 
-Exact decisions depend on what the other user has, which a user of observation `own` cannot see. So
-the question is what the best pair of functions from own observations to actions would reach. Here
-each function is a table: own observations fall into cells (kind of task, rank of each gain among
-BINS), and a cell holds one of a few hundred actions: mode, sub-channel, how much it is wanted
-against the other user, levels. Starting from the local policy, each user in turn takes, in every
-cell, the action of highest mean reward over the drawn slots that fall into it, the other user's
-table being what it is, until nothing improves. On other slots than it was fitted on, the result is
-what no user could improve on its own by a function this fine: an estimate from below of the best.
+A user of observation `own` chooses mode and levels without knowing what the other has. Relax that
+for one user only: let the other see everything, choose last, and give out the sub-channels. Draws
+of users are independent, so the exact decisions can be conditioned on own observations without
+bins: for each drawn observation of the first user, the best of its actions is the one of highest
+mean value over the draws of the second, each answered by its best reply. No pair of functions of
+own observations has a higher mean (but for the grid of levels, and for the noise of the draws). As
+an estimate of what both lose at once, their single losses are also added up.
 """
 
 from __future__ import annotations
 
-import argparse
-from itertools import product
+import sys
 
 import numpy as np
 
-from semopt import Scenario, solve_batch
-from semopt.env import Decisions, Environment
-from semopt.learn import evaluate
-from semopt.model import LOCAL, RAW, SEMANTIC
-from semopt.solvers import constant
+from semopt import Actions, Problem, Scenario
+from semopt.backends import cpu
+from semopt.learn.evaluate import compare
+from semopt.learn.refine import modes_of
+from semopt.problem import Floats, Integers
 
-BINS = 10  # of each gain
-LEVELS = 4  # of power, frequency and extraction
-WANTED = (1.0, 2.0, 3.0)  # bids for a sub-channel; 0 is bid for all others
-SWEEPS = 6
+DRAWS = 400  # observations of the user that sees its own
+REPLIES = 1000  # draws of the other, the same for all observations
 
 
-def actions_of(channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return modes (A,), levels (A, 3) and preferences (A, K) of all actions of a table."""
-    share = np.linspace(0.0, 1.0, LEVELS)
-    rows = [(LOCAL, 0, 0.0, 1.0, f, 1.0) for f in share]
-    bids = list(product(range(channels), WANTED))
-    rows += [(RAW, k, bid, p, 1.0, 1.0) for (k, bid), p in product(bids, share)]
-    rows += [(SEMANTIC, *b, *levels) for b, levels in product(bids, product(share, repeat=3))]
-    table = np.array(rows)
-    preference = np.zeros((len(table), channels), np.float32)
-    preference[np.arange(len(table)), table[:, 1].astype(int)] = table[:, 2]
-    return table[:, 0].astype(np.uint8), table[:, 3:].astype(np.float32), preference
+def worth(problem: Problem, user: int, gain: Floats, kind: int) -> tuple[float, Floats]:
+    """Return the best local QoE, and that of offloading actions: (A, K, 2), by offloaders - 1.
+
+    A task that breaks a limit is worth 0. The other user is there to be counted: local, or on the
+    next sub-channel.
+    """
+    local, *modes = modes_of(problem, user, kind)
+    offload = np.concatenate(modes, axis=1)
+    channels = len(gain)
+    place = np.indices((offload.shape[1], channels, 2)).reshape(3, -1)
+    rows = np.concatenate([local, offload[:, place[0]]], axis=1)
+    channel = np.full((rows.shape[1], 2), -1)
+    own, other = channel[local.shape[1] :, user], channel[local.shape[1] :, 1 - user]
+    own[:] = place[1]
+    other[:] = np.where(place[2] == 1, (place[1] + 1) % channels, -1)
+    actions = Actions(channel, *(np.repeat(row[:, None], 2, axis=1) for row in rows))
+    outcome = cpu.evaluate(problem, actions, np.tile(gain, (2, 1)), np.array([kind, kind]))
+    value = np.where(outcome.violations == 0, outcome.qoe, 0.0)[:, user]
+    best = float(value[: local.shape[1]].max())
+    return best, value[local.shape[1] :].reshape(-1, channels, 2)
 
 
-class Tables:
-    """A table for each user, over cells of own observations."""
-
-    def __init__(self, scenario: Scenario, gain: np.ndarray) -> None:
-        self.kinds = len(scenario.template().tasks.names)
-        self.edges = np.quantile(gain, np.linspace(0, 1, BINS + 1)[1:-1])
-        self.cells = self.kinds * BINS ** gain.shape[2]
-        self.mode, self.level, self.preference = actions_of(gain.shape[2])
-        self.chosen = np.zeros((gain.shape[1], self.cells), np.int64)
-
-    def cell(self, gain: np.ndarray, task: np.ndarray) -> np.ndarray:
-        """Return the cells (S, N) of slots gain (S, N, K), task (S, N)."""
-        cell = task
-        for rank in np.moveaxis(np.digitize(gain, self.edges), -1, 0):
-            cell = cell * BINS + rank
-        return cell
-
-    def decisions(self, action: np.ndarray) -> Decisions:
-        """Return what actions (S, N) stand for."""
-        return Decisions(self.mode[action], self.level[action], self.preference[action])
-
-
-def improve(env: Environment, tables: Tables, user: int, cell: np.ndarray) -> float:
-    """Give a user its best table beside the others'; return the mean reward of a user then."""
-    action = np.take_along_axis(tables.chosen, cell.T, axis=1).T
-    count = np.bincount(cell[:, user], minlength=tables.cells)
-    reward = np.empty(env.task.shape, np.float32)
-    best = np.full(tables.cells, -np.inf)
-    for a in range(len(tables.mode)):
-        action[:, user] = a
-        env.score(tables.decisions(action), reward)
-        total = np.bincount(cell[:, user], reward.sum(axis=1), tables.cells)
-        better = total > best
-        tables.chosen[user, better], best[better] = a, total[better]
-    return float(best[count > 0].sum()) / reward.size
+def loss(problem: Problem, user: int, gain: Floats, task: Integers) -> float:
+    """Return what it costs both users together that one sees its own gains and task alone."""
+    replies = [
+        worth(problem, 1 - user, gain[s, 1 - user], task[s, 1 - user]) for s in range(REPLIES)
+    ]
+    local = np.array([reply[0] for reply in replies])
+    offload = np.array([reply[1].max(axis=0) for reply in replies])  # (J, K, 2)
+    alone = np.maximum(local, offload[:, :, 0].max(axis=1))  # beside a local user
+    channels = range(offload.shape[1])
+    beside = [np.delete(offload[:, :, 1], k, axis=1).max(axis=1) for k in channels]
+    lost = []
+    for s in range(DRAWS):
+        own_local, own = worth(problem, user, gain[s, user], task[s, user])
+        value = np.full((len(own), REPLIES), -np.inf)
+        for k in channels:
+            np.maximum(value, own[:, k, 0, None] + local, out=value)
+            np.maximum(value, own[:, k, 1, None] + beside[k], out=value)
+        informed = np.maximum(value.max(axis=0), own_local + alone).mean()
+        lost.append(informed - max(value.mean(axis=1).max(), own_local + alone.mean()))
+        if s % 100 == 99:
+            print(f"user {user}: {s + 1} draws, loss {np.mean(lost):.5f}", file=sys.stderr)
+    return float(np.mean(lost))
 
 
 def main() -> None:
-    """Fit tables, and score them on slots that are not those of the fit."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scenario", nargs="?", default="contended")
-    parser.add_argument("--slots", type=int, default=100_000)
-    given = parser.parse_args()
-    scenario = Scenario.load(given.scenario)
-    env = Environment(scenario, given.slots, seed=1)
-    tables = Tables(scenario, env.gain)
-    cell, reached = tables.cell(env.gain, env.task), -np.inf
-    for sweep in range(SWEEPS):
-        before = reached
-        for user in range(env.users):
-            reached = improve(env, tables, user, cell)
-            print(f"sweep {sweep}, user {user}: mean reward {reached:.5f}", flush=True)
-        if reached < before + 1e-5:
-            break
-
-    gain, task = scenario.draw(1000, 0)  # those of `semopt evaluate`
-    optimum = solve_batch(scenario, gain, task, "global").objective
-    gain, task, optimum = (x[~np.isnan(optimum)] for x in (gain, task, optimum))
-    judge = Environment(scenario, len(task), seed=1)
-    actions = evaluate.empty_actions(task.shape)
-    action = np.take_along_axis(tables.chosen, tables.cell(gain, task).T, axis=1).T
-    judge.decide(tables.decisions(np.ascontiguousarray(action)), task, actions)
-    fixed = constant.fit(judge.problem, *scenario.draw(1000, 1)).decide(judge.problem, gain, task)
-    own, least = (
-        evaluate.score(judge.problem, a, gain, task, optimum, 0.0) for a in (actions, fixed)
-    )
-    gap = (own.qoe - least.qoe) / (own.reference_qoe - least.qoe)
-    print(
-        f"{scenario.name}, own observations, {tables.cells} cells, {len(tables.mode)} actions: QoE "
-        f"{own.qoe:.5f}, closure {own.closure:.4f}, {gap:.1%} of the gap between constant "
-        f"({least.qoe:.5f}) and the certified optimum ({own.reference_qoe:.5f})"
-    )
+    """Print the bound beside the reference and `constant`."""
+    scenario = Scenario.load(sys.argv[1] if len(sys.argv) > 1 else "contended")
+    if scenario.users != 2 or scenario.channels < 2:
+        sys.exit(f"{scenario.name}: two users and two or more sub-channels are expected")
+    gain, task = scenario.draw(REPLIES, 0)
+    lost = [loss(scenario.template(), user, gain, task) / 2 for user in range(2)]
+    fixed = compare(["constant"], scenario).scores["constant"]
+    best, least = fixed.reference_qoe, fixed.qoe
+    print(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
+    for what, less in (("at most", max(lost)), ("if the losses add up", sum(lost))):
+        share = (best - less - least) / (best - least)
+        print(
+            f"on own observations, {what}: {best - less:.5f}, {share:.1%} of the gap between them"
+        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import log, log10
+from math import inf, log, log10
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -88,13 +88,23 @@ def linear(coefficients, variables):
     return sum(c * v for c, v in zip(coefficients, variables, strict=True))
 
 
-def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln: Any, sigmoid: Any):
+def program(
+    problem: Problem,
+    users: list[User],
+    count: list[Any],
+    exp: Any,
+    ln: Any,
+    sigmoid: Any,
+    at_least: Any = lambda x, low: x,
+):
     """Return the sum of QoE, what must be at most 0, and what must be 0.
 
     Parameters
     ----------
     count : (K + 1,) binaries that mark the number of offloaders
     exp, ln, sigmoid : functions of the algebra
+    at_least : maximum of an expression and a number below which no solution has it, for algebras
+        that would else divide by what relaxed binaries make 0
     """
     system, own, tasks = problem.system, problem.users, problem.tasks
     channels = range(problem.gain.shape[1])
@@ -121,7 +131,10 @@ def program(problem: Problem, users: list[User], count: list[Any], exp: Any, ln:
         # One binary picks the sub-channel, so that the logarithm of its gain is linear in them.
         log_gain = np.log(problem.gain[n])
         chosen = [user.raw[k] + user.semantic[k] for k in channels]
-        log_snr = user.log_power + linear(log_gain, chosen) - log(system.noise)
+        log_snr = at_least(
+            user.log_power + linear(log_gain, chosen) - log(system.noise),
+            log(own.power_min[n]) + min(0.0, *log_gain) - log(system.noise),
+        )
         full = tasks.bits[kind] * log(2) / system.bandwidth * 1e3
         t_tx = full * offload * user.extraction**system.compress_exponent / ln(1 + exp(log_snr))
 
@@ -202,7 +215,8 @@ def scip(problem: Problem) -> tuple[float, bool]:
     model.addCons(objective <= value)
     model.setObjective(objective, "maximize")
     model.optimize()
-    return model.getObjVal(), model.getStatus() in ("optimal", "gaplimit")
+    best = model.getObjVal() if model.getNSols() else -inf
+    return best, model.getStatus() in ("optimal", "gaplimit")
 
 
 def maingo(problem: Problem) -> tuple[float, bool]:
@@ -234,6 +248,7 @@ def maingo(problem: Problem) -> tuple[float, bool]:
                 maingopy.exp,
                 maingopy.log,
                 lambda z: 0.5 + 0.5 * maingopy.tanh(0.5 * z),
+                maingopy.max,
             )
             result = maingopy.EvaluationContainer()
             result.objective = -value

@@ -94,7 +94,18 @@ def test_a_local_model_below_its_floor_is_replaced(records):
     assert found.tasks["text"].local_mflop == 0.002
     assert kept["local"]["text"]["name"] == "linear"
     assert "69.0%" in found.assumed["tasks.text.local_accuracy"]
-    assert kept["local"]["image"]["name"] == "network"
+    assert kept["local"]["image"]["name"] == "local network"
+
+
+def test_a_server_model_below_the_local_one_is_replaced(records):
+    records["image"] = record("image", local=850)
+    found, kept = export.scenario("measured", records)
+    task = found.tasks["image"]
+    assert task.accuracy.raw == [0.85] * len(accuracy.SNRS_DB)
+    assert task.server_raw_mflop == task.local_mflop
+    assert kept["raw"]["image"]["name"] == "local network"
+    assert "82.0% only" in found.assumed["tasks.image.server_raw_mflop"]
+    assert kept["raw"]["text"]["name"] == "server network"
 
 
 def test_files(records, tmp_path):
@@ -127,3 +138,13 @@ def test_the_shipped_scenario_is_what_its_record_gives():
     assert kept == shipped
     text = (PRESETS / "measured.toml").read_text(encoding="utf-8")
     assert found.to_toml(export.HEAD.format(name="measured")) == text
+
+
+def test_plot_of_a_surface(tmp_path):
+    pytest.importorskip("matplotlib")
+    from semopt.plots import plot_surface
+
+    plot_surface(record("image"), tmp_path / "image.png")
+    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="cannot write"):
+        plot_surface(record("image"), tmp_path / "none" / "image.png")

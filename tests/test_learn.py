@@ -260,6 +260,12 @@ def test_a_run_taken_up_ends_with_the_same_weights(algorithm, tmp_path, monkeypa
     ]
 
 
+@pytest.mark.parametrize("algorithm", ["mappo", "dqn"])
+def test_settings_of_the_paper_can_be_trained_and_kept(algorithm, tmp_path):
+    train.train(train.describe(algorithm, PAPER, "paper", updates=2, every=1), tmp_path)
+    assert Checkpoint.read(tmp_path).progress["updates"] == 2
+
+
 def test_a_run_is_neither_overwritten_nor_taken_up_by_another(tmp_path):
     train.train(tiny("distill"), tmp_path)
     with pytest.raises(ValueError, match="holds a run already"):

@@ -16,7 +16,8 @@ def bench(
     suites: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SUITE]...", help="evaluate, search, exact, channel, env, global; all if none."
+            metavar="[SUITE]...",
+            help="evaluate, search, exact, channel, env, learn, global; all if none.",
         ),
     ] = None,
     json: Annotated[

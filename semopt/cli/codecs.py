@@ -16,6 +16,10 @@ DataOption = Annotated[
     typer.Option("--data", metavar="DIR", help="The data folder; $SEMOPT_DATA, else the cache."),
 ]
 
+ScenarioOption = Annotated[
+    str, typer.Option(metavar="NAME", help="The scenario that it is for: measured or grounded.")
+]
+
 
 def train(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The data set.")],
@@ -33,16 +37,17 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the run in DIR where it stopped.")
     ] = False,
+    scenario: ScenarioOption = "measured",
     data: DataOption = None,
 ) -> None:
-    """Train one tiny network of the scenario `measured`."""
+    """Train one network behind a scenario: tiny and new, or on pretrained encoders."""
     from ..semantic import tasks
     from ..semantic.plans import plan_of
     from ..semantic.sources import data_folder
     from ..semantic.training import train as run
     from .progress import progress
 
-    plan = replace(plan_of(name, role), seed=seed)
+    plan = replace(plan_of(name, role, scenario), seed=seed)
     plan = replace(plan, epochs=epochs or plan.epochs, share=share or plan.share)
     folder = data or data_folder()
     dataset = tasks.load(name, folder, plan.share)
@@ -69,7 +74,11 @@ def measure(
         Path, typer.Option(metavar="DIR", help="Folder of checkpoints and records.")
     ] = ...,  # type: ignore[assignment]
     every: Annotated[
-        bool, typer.Option("--all", help="All three modalities of the scenario `measured`.")
+        bool, typer.Option("--all", help="All three modalities of the scenario.")
+    ] = False,
+    scenario: ScenarioOption = "measured",
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Also draw each surface to a PNG file.")
     ] = False,
     data: DataOption = None,
 ) -> None:
@@ -77,9 +86,11 @@ def measure(
 
     What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
     """
-    from ..semantic.plans import MODALITIES
+    from ..plots import plot_surface
+    from ..semantic.plans import MODALITIES, plan_of
     from ..semantic.record import measure as run
     from ..semantic.sources import data_folder
+    from ..semantic.training import ROLES
     from .progress import progress
 
     if bool(names) == every:
@@ -95,10 +106,18 @@ def measure(
 
         with progress(name, 1.0) as show:
             record = run(
-                name, data or data_folder(), out, report=report, tick=lambda step, done: show(done)
+                name,
+                data or data_folder(),
+                out,
+                plans={role: plan_of(name, role, scenario) for role in ROLES},
+                report=report,
+                tick=lambda step, done: show(done),
             )
         print_record(record)
         print(f"wrote {out / name}.json", flush=True)
+        if plots:
+            plot_surface(record, out / f"{name}.png")
+            print(f"wrote {out / name}.png", flush=True)
 
 
 def print_record(record: dict[str, Any]) -> None:
@@ -129,7 +148,9 @@ def print_record(record: dict[str, Any]) -> None:
 
 
 def export(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The scenario: measured.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The scenario: measured or grounded.")
+    ],
     records: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="Folder of the records.")
     ] = ...,  # type: ignore[assignment]

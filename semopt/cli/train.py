@@ -49,7 +49,8 @@ def train(
     ] = "own",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     time_limit: Annotated[
-        float | None, typer.Option(help="Seconds after which training stops, to be resumed.")
+        float | None,
+        typer.Option(min=0.0, help="Seconds after which training stops, to be resumed."),
     ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Of the networks.")] = "auto",
     resume: Annotated[

@@ -30,7 +30,7 @@ class Settings:
     steps: int = 1  # slots in a row between two updates of the policy
     updates: int = 1000  # rollouts, each followed by `epochs` passes over it
     epochs: int = 1  # passes over a rollout
-    minibatches: int = 2  # steps of the optimiser in a pass
+    minibatches: int = 4  # steps of the optimiser in a pass
     learning_rate: float = 1e-3  # of Adam, at the start
     final_rate: float = 0.02  # share of the learning rate that is left at the end
     discount: float = 0.0  # of the reward of the next slot (gamma)
@@ -67,7 +67,7 @@ PAPER = Settings(  # Table II
     entropy=0.01,
     final_entropy=0.01,
     sharpness=3000.0,
-    floor=-np.inf,
+    floor=-1e6,  # none
     warmup=0.0,
     baseline="critic",
     every=10,
@@ -243,7 +243,9 @@ class Learner(learner.Learner):
         Slots are drawn independently of each other: consecutive rows are as good as shuffled ones.
         """
         s, rows = self.settings, len(rollout.observation)
-        advantage = self.scaled(rollout.advantage)
+        log_prob, scaled = torch.cat(rollout.log_prob, 1), self.scaled(rollout.advantage)
+        parts = zip(scaled, rollout.log_prob, strict=True)
+        advantage = torch.cat([a.expand_as(of) for a, of in parts], 1)
         by_critic, value = s.baseline == "critic", torch.zeros(())
         if by_critic:
             self.watch(rollout.target)
@@ -253,11 +255,8 @@ class Learner(learner.Learner):
             heads = self.heads(rollout.observation[part])
             sample = Sample(*(x[part] for x in rollout.sample))
             openness = Openness(*(x[part] for x in rollout.openness))
-            policy = torch.zeros((), device=self.device)
-            for now, old, over_baseline in zip(
-                log_probs(heads, sample, openness), rollout.log_prob, advantage, strict=True
-            ):
-                policy = policy - clipped(now - old[part], over_baseline[part], s.clip)
+            moved = torch.cat(log_probs(heads, sample, openness), 1) - log_prob[part]
+            policy = -clipped(moved, advantage[part], s.clip)
             spread = heads.entropy().mean()
             loss = policy - entropy * self.env.users * spread
             if by_critic:
@@ -299,7 +298,7 @@ def log_probs(heads: Heads, sample: Sample, openness: Openness) -> Parts:
 
 
 def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Return the clipped surrogate where log-probabilities moved, summed over users."""
+    """Return the clipped surrogate of (R, parts) that moved, summed over parts."""
     ratio = moved.exp()
     bounded = ratio.clamp(1.0 - clip, 1.0 + clip)
     return torch.minimum(ratio * advantage, bounded * advantage).sum(-1).mean()

@@ -30,7 +30,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, ViTConfig, ViTModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    Dinov2Config,
+    Dinov2Model,
+    ViTConfig,
+    ViTModel,
+)
 
 FEATURE_BITS = 8
 CLIP = 4.0  # standard deviations of a feature within which its 256 levels lie
@@ -75,6 +82,7 @@ class Source:
     classes : number of answers
     words, length : size of the vocabulary and tokens a text; 0 without text
     pixels, colours : side of an image and values a pixel; 0 without images
+    frozen : whether features of the pretrained encoders come in place of texts and images
     """
 
     classes: int
@@ -82,6 +90,7 @@ class Source:
     length: int = 0
     pixels: int = 0
     colours: int = 0
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,8 @@ class Batch:
     ----------
     text : (B, L) int64, tokens, 0 behind the last
     image : (B, C, H, W) float32, standardised
+
+    For a `Frozen` encoder both are (B, E, T, width) float32, its features at each exit.
     """
 
     text: Tensor | None = None
@@ -140,6 +151,47 @@ class Encoder(nn.Module):
         return torch.cat(found, dim=1)
 
 
+class Frozen(nn.Module):
+    """The pretrained encoders, which are not run: features at their exits are given.
+
+    A token holds the features at all exits so far side by side, and zeros for those to come.
+
+    Parameters
+    ----------
+    text, image : the pretrained classes with their sizes, without weights: for FLOPs
+    exits : layers of the image encoder that have run after each stage, else of the text encoder
+    text_layers : layers that a question beside an image takes
+    pixels : side of the images
+    """
+
+    def __init__(
+        self,
+        text: Layers | None,
+        image: Layers | None,
+        exits: tuple[int, ...],
+        text_layers: int,
+        pixels: int,
+    ) -> None:
+        super().__init__()
+        self.models: tuple[Layers | None, Layers | None] = (text, image)  # no parameters of this
+        self.exits, self.text_layers, self.pixels = exits, text_layers, pixels
+        own: Layers = image if text is None else text
+        self.width = int(own.config.hidden_size) * len(exits)
+        self.tokens = (text is not None) + 2 * (image is not None)
+
+    def forward(self, batch: Batch, stages: int) -> Tensor:
+        """Return the tokens (B, T, width): class and mean patch of the image, mean of the text."""
+        found = []
+        if batch.image is not None:
+            found.append(batch.image[:, :stages])
+        if batch.text is not None:
+            found.append(batch.text[:, :stages])
+        tokens = [part.transpose(1, 2).flatten(2) for part in found]
+        return torch.cat(
+            [nn.functional.pad(part, (0, self.width - part.shape[-1])) for part in tokens], dim=1
+        )
+
+
 def layers_of(model: Layers) -> nn.ModuleList:
     """Return the layers of a model, wherever its class keeps them."""
     found: nn.ModuleList = model.encoder.layer if hasattr(model, "encoder") else model.layers
@@ -156,13 +208,16 @@ class Codec(nn.Module):
     classes : number of answers
     """
 
-    def __init__(self, encoder: Encoder, sizes: Sizes, classes: int) -> None:
+    def __init__(self, encoder: Encoder | Frozen, sizes: Sizes, classes: int) -> None:
         super().__init__()
-        self.encoder, self.features = encoder, sizes.features
+        self.encoder: Encoder | Frozen = encoder
+        self.features = sizes.features
         width = sizes.width
         if sizes.features:
             self.project = nn.Linear(encoder.width, sizes.features)
-            self.receive = nn.Linear(sizes.features, width)
+        given = sizes.features or encoder.width
+        mapped = bool(sizes.features) or given != width
+        self.receive = nn.Linear(given, width) if mapped else None
         decoder: Layers = bert(replace(sizes, exits=(sizes.decoder,)), 1, encoder.tokens)
         decoder.embeddings.word_embeddings = None  # it is given features, not words
         self.decoder: Layers = decoder
@@ -194,7 +249,7 @@ class Codec(nn.Module):
 
     def at_server(self, received: Tensor) -> Tensor:
         """Return the logits (B, classes) of what the server received."""
-        if self.features:
+        if self.receive is not None:
             weight = self.receive.weight[:, : received.shape[-1]]
             received = nn.functional.linear(received, weight, self.receive.bias)
         decoded: Tensor = self.decoder(inputs_embeds=received).last_hidden_state
@@ -310,6 +365,8 @@ def vit(sizes: Sizes, pixels: int, colours: int) -> ViTModel:
 
 def build(sizes: Sizes, source: Source) -> Codec:
     """Return a new network for a source of texts, images or questions on images."""
+    if source.frozen:
+        return Codec(frozen(sizes, source), sizes, source.classes)
     text = image = None
     if source.pixels:
         image = vit(sizes, source.pixels, source.colours)
@@ -317,3 +374,16 @@ def build(sizes: Sizes, source: Source) -> Codec:
         own = replace(sizes, exits=(sizes.text_layers,)) if image is not None else sizes
         text = bert(own, source.words, source.length)
     return Codec(Encoder(text, image, sizes.exits), sizes, source.classes)
+
+
+def frozen(sizes: Sizes, source: Source) -> Frozen:
+    """Return the pretrained encoders of a source, without weights."""
+    from .pretrained import DINOV2, MINILM
+
+    text = image = None
+    with torch.device("meta"):
+        if source.length:
+            text = BertModel(BertConfig(**MINILM, **EAGER), add_pooling_layer=False)
+        if source.pixels:
+            image = Dinov2Model(Dinov2Config(**DINOV2, **EAGER))
+    return Frozen(text, image, sizes.exits, sizes.text_layers, source.pixels)

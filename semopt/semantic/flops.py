@@ -82,15 +82,20 @@ def user_flop(network: Codec, length: int, extraction: float = 1.0) -> int:
     length : tokens a text; 0 without texts
     extraction : share of the features that is sent
     """
-    from .codec import stages_at
+    from .codec import Frozen, stages_at
 
     encoder = network.encoder
     stages = stages_at(extraction, network.stages) if network.features else network.stages
     layers, total = encoder.exits[stages - 1], 0
-    if encoder.image is not None:
-        total += image_encoder(encoder.image, None, min(layers, depth(encoder.image)))
-    if encoder.text is not None:
-        total += text_encoder(encoder.text, length, min(layers, depth(encoder.text)))
+    if isinstance(encoder, Frozen):
+        text, image = encoder.models
+        pixels, asked = encoder.pixels, encoder.text_layers if image is not None else layers
+    else:
+        text, image, pixels, asked = encoder.text, encoder.image, None, layers
+    if image is not None:
+        total += image_encoder(image, pixels, min(layers, depth(image)))
+    if text is not None:
+        total += text_encoder(text, length, min(asked, depth(text)))
     if network.features:
         total += linear(encoder.tokens, encoder.width, network.sent(extraction))
     return total
@@ -99,8 +104,9 @@ def user_flop(network: Codec, length: int, extraction: float = 1.0) -> int:
 def server_flop(network: Codec, extraction: float = 1.0) -> int:
     """Return l^S: the FLOPs of the server's part on what a user sent at an extraction."""
     tokens, width, total = network.encoder.tokens, int(network.head.in_features), 0
-    if network.features:
-        total += linear(tokens, network.sent(extraction), width)
+    if network.receive is not None:
+        given = network.sent(extraction) if network.features else network.encoder.width
+        total += linear(tokens, given, width)
     return (
         total + text_encoder(network.decoder, tokens) + linear(1, width, network.head.out_features)
     )

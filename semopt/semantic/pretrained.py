@@ -17,6 +17,22 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # weights come from the data folde
 if TYPE_CHECKING:
     from transformers import BertModel, Dinov2Model
 
+# Their sizes; the rest is as the classes have it.
+MINILM: dict[str, Any] = {
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 1536,
+}
+DINOV2: dict[str, Any] = {
+    "hidden_size": 384,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 6,
+    "mlp_ratio": 4,
+    "image_size": 518,
+    "patch_size": 14,
+    "layer_norm_eps": 1e-6,
+}
 # The statistics of the images that DINOv2 was trained on (ImageNet), of red, green and blue.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -48,15 +64,7 @@ def dinov2(data: Path) -> Dinov2Model:
     """Return the image encoder (12 layers, 384 wide, patches of 14 pixels, eager attention)."""
     from transformers import Dinov2Config, Dinov2Model
 
-    config = Dinov2Config(
-        hidden_size=384,
-        num_hidden_layers=12,
-        num_attention_heads=6,
-        mlp_ratio=4,
-        image_size=518,
-        patch_size=14,
-        layer_norm_eps=1e-6,
-    )
+    config = Dinov2Config(**DINOV2)
     model: Dinov2Model = loaded(Dinov2Model, ready("dinov2-small", data), config)
     return model
 

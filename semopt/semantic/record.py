@@ -18,8 +18,8 @@ from .accuracy import EXTRACTIONS
 from .codec import Codec
 from .floors import Floor
 from .plans import plan_of
-from .samples import Samples, source_bits, tensors
-from .training import EVALUATED, ROLES, Plan, Progress, read, train
+from .samples import Samples, source_bits
+from .training import EVALUATED, ROLES, Plan, Progress, prepared, read, train
 
 SCHEMA = 1
 RIDGE = 1e-3  # penalty of the weights on random features, a sample
@@ -63,7 +63,7 @@ def measure(
 
         folder = out / name / role
         network = train(plan, dataset, data, folder, resume=True, report=told, tick=done)
-        parts, source = tensors(dataset, plan.words, plan.length, data)
+        parts, source = prepared(plan, dataset, data)
         if network.features:
             surface = accuracy.measure(
                 network, parts.test, tick=lambda share: tick("surface", share)
@@ -113,7 +113,7 @@ def costs(network: Codec, length: int) -> dict[str, Any]:
 
 def random_features(plan: Plan, dataset: tasks.Dataset, data: Path) -> Floor:
     """Return the floor of the codec as it is before training: ridge regression on its features."""
-    parts, source = tensors(dataset, plan.words, plan.length, data)
+    parts, source = prepared(plan, dataset, data)
     torch.manual_seed(plan.seed)
     network = codec.build(plan.sizes, source).eval()
 

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from ..files import check_writable
 from ..learn.checkpoint import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
-from . import codec
+from . import codec, features
 from .codec import Codec, Sizes
-from .samples import Samples, first_vectors, tensors
+from .samples import Parts, Samples, first_vectors, tensors
 from .tasks import Dataset
 
 SCHEMA, KIND = 1, "semantic codec"
@@ -48,7 +48,8 @@ class Plan:
     batch, weight_decay : as in the paper
     extraction, snr_db : ranges that are drawn from, evenly
     fading : law of the channel
-    words : "own" for vectors from scratch, "minilm" for principal components of MiniLM's
+    words : "own" for vectors from scratch, "minilm" for principal components of MiniLM's;
+        "pretrained" for MiniLM and DINOv2 themselves as encoders, frozen
     length : tokens a text is cut to
     share : of the data
     seed : of everything random
@@ -202,10 +203,10 @@ def train(
         For a folder in use, a foreign or unreadable checkpoint, a run that diverged.
     """
     start = perf_counter()
-    parts, source = tensors(dataset, plan.words, plan.length, data)
+    parts, source = prepared(plan, dataset, data)
     torch.manual_seed(stream(plan.seed, 0))
     network = codec.build(plan.sizes, source)
-    if plan.words != "own":
+    if plan.words == "minilm":
         first_vectors(network, parts.train, data)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
@@ -235,6 +236,15 @@ def train(
         report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
     network.load_state_dict(run.kept)
     return network.eval()
+
+
+def prepared(
+    plan: Plan, dataset: Dataset, data: Path, tick: Callable[[float], None] = lambda _: None
+) -> tuple[Parts, codec.Source]:
+    """Return a data set as the network of a plan takes it, and what it feeds into the network."""
+    if plan.words != "pretrained":
+        return tensors(dataset, plan.words, plan.length, data)
+    return features.tensors(dataset, plan.sizes, plan.length, data, tick)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
