@@ -37,7 +37,7 @@ def report(
     reference_rate: float,
     *,
     kind: str,
-    operations: float,
+    operations: float | None,
     read: float,
     rounds: int = 5,
 ) -> None:
@@ -48,7 +48,7 @@ def report(
     amount : units of work in a call
     reference_rate : units a second of the peer, measured in this run
     kind : the ceiling that `operations` are held against, a name of `_core.ceiling`
-    operations : arithmetic operations that a unit needs
+    operations : arithmetic operations that a unit needs; None where most units are never scored
     read : bytes that a unit needs to move between memory and cores
     """
     benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
@@ -61,7 +61,7 @@ def report(
         "reference": reference,
         "ratio": rate / reference_rate,
         "ceiling": f"{kind}, {ceiling(kind):.3g} operations/s",
-        "ceiling_fraction": rate * operations / ceiling(kind),
+        "ceiling_fraction": None if operations is None else rate * operations / ceiling(kind),
         "operations": operations,
         "bytes": read,
     }

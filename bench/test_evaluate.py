@@ -75,7 +75,7 @@ def test_evaluate(benchmark, peer, precision):
     report(
         benchmark,
         "evaluate",
-        f"evaluate {precision}",
+        precision,
         lambda: backends.evaluate(problem, actions, gain, task, out=out, backend="cpu"),
         count,
         "QoE/s",

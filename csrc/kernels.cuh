@@ -125,14 +125,17 @@ __device__ inline void merge(const SearchJob& job, bool tail) {
     }
 }
 
+// No score is NaN, so these need no comparison beside the choice: one instruction.
+__device__ inline float larger(float a, float b) { return fmaxf(a, b); }
+
 template <bool kFairest>
 __device__ inline float join(float a, float b) {
-    return kFairest ? math::min(a, b) : a + b;
+    return kFairest ? fminf(a, b) : a + b;
 }
 
 __device__ inline float warp_max(float value) {
     for (int step = kWarp / 2; step > 0; step /= 2)
-        value = math::max(value, __shfl_down_sync(0xffffffffu, value, step));
+        value = larger(value, __shfl_down_sync(0xffffffffu, value, step));
     return value;
 }
 
@@ -183,7 +186,7 @@ __device__ void scan(const SearchJob& job) {
             for (int i = 0; i < kPerThread; ++i) {
                 float x = join<kFairest>(own, tail[i]);
                 if (kLimited) x = own_energy + energy[i] <= energy_high ? x : least;
-                best = math::max(best, x);
+                best = larger(best, x);
                 if (kCount) {
                     // With a limit on energy every candidate is scored exactly: two doubts in one.
                     if (!kLimited && x > high) {
@@ -200,7 +203,7 @@ __device__ void scan(const SearchJob& job) {
         if (lane == 0) part[warp] = best;
         __syncthreads();
         if (threadIdx.x == 0) {
-            for (int w = 1; w < kThreads / kWarp; ++w) best = math::max(best, part[w]);
+            for (int w = 1; w < kThreads / kWarp; ++w) best = larger(best, part[w]);
             job.best[unit] = best;
         }
     }

@@ -121,30 +121,35 @@ SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
     return cell;
 }
 
-// Where x lies in that cell, 0 to 1, clamped.
+// Where x lies in its cell, 0 to 1, clamped. R may be a vector of numbers here and below.
 template <class R>
-SEMOPT_HD R axis_share(const R* axis, const R* scale, Index<R> cell, R x) {
-    const R share = (x - axis[cell]) * scale[cell];
-    return math::min(math::max(share, R(0)), R(1));
+SEMOPT_HD R axis_share(R edge, R scale, R x) {
+    const R share = (x - edge) * scale;
+    return math::min(math::max(share, R{}), R{} + 1);
+}
+
+template <class R>
+SEMOPT_HD R between(R share, R low, R high) {
+    return (1 - share) * low + share * high;
 }
 
 template <bool kPadded = false, class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
     const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
-    const R v = axis_share(table.snr_db, table.snr_scale, j, snr_db);
-    return (R(1) - v) * table.raw[j] + v * table.raw[j + 1];
+    return between(axis_share(table.snr_db[j], table.snr_scale[j], snr_db), table.raw[j],
+                   table.raw[j + 1]);
 }
 
 template <bool kPadded = false, class R>
 SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
     const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
-    const R v = axis_share(table.snr_db, table.snr_scale, j, snr_db);
+    const R v = axis_share(table.snr_db[j], table.snr_scale[j], snr_db);
     const Index<R> i = axis_cell<kPadded>(table.extraction, table.rows, extraction);
-    const R u = axis_share(table.extraction, table.extraction_scale, i, extraction);
+    const R u = axis_share(table.extraction[i], table.extraction_scale[i], extraction);
     const Index<R> low = i * (kPadded ? kAxis : table.columns) + j,
                    high = low + (kPadded ? kAxis : table.columns);
-    return (R(1) - u) * ((R(1) - v) * table.table[low] + v * table.table[low + 1]) +
-           u * ((R(1) - v) * table.table[high] + v * table.table[high + 1]);
+    return between(u, between(v, table.table[low], table.table[low + 1]),
+                   between(v, table.table[high], table.table[high + 1]));
 }
 
 template <class R>

@@ -5,13 +5,17 @@
 #pragma once
 
 #include "cpu.h"
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#include "lookup.h"
+#define SEMOPT_LOOKUP 1
+#endif
 
 namespace semopt {
 namespace {
 
 enum Mode { kLocally, kRaw, kSemantic, kModes };
 
-constexpr int kGroup = 128, kLanes = 16;  // tasks scored together, a multiple of any vector
+constexpr int kGroup = 64, kLanes = 16;  // tasks scored together, a multiple of any vector
 
 template <class R>
 struct alignas(64) Group {
@@ -79,6 +83,12 @@ void cost(const System<R>& whole, const User<R>& owner, const Task<R>& kind, con
 
 template <bool kRaw, bool kPadded, class R>
 void reach(AccuracyTable<R> table, const Group<R>& group, int count, Scores<R>& scores) {
+#ifdef SEMOPT_LOOKUP
+    if (kPadded)
+        return kRaw ? raw_accuracies(table, scores.snr_db, count, scores.accuracy)
+                    : semantic_accuracies(table, group.extraction, scores.snr_db, count,
+                                          scores.accuracy);
+#endif
 #pragma GCC ivdep
     for (int i = 0; i < count; ++i)
         scores.accuracy[i] =
@@ -170,116 +180,214 @@ class Counts {
     void clear(int group) { packed_ &= ~(kMost << (kBits * group)); }
 
   private:
-    static constexpr int kBits = 7;
+    static constexpr int kBits = 6;
     static constexpr uint64_t kMost = (1 << kBits) - 1;
     static_assert(kMost == kGroup - 1 && kBits * kKinds * kModes <= 64, "every count fits");
     uint64_t packed_ = 0;
 };
 
+// What a task brings and what it gets, each moved in one go.
 template <class R>
-void score_group(const Batch<R>& batch, long long origin, int n, int kind, Mode mode,
-                 Group<R>& group, int count, Scores<R>& scores) {
-    score(batch.scene, n, kind, mode, group, count, scores);
+struct alignas(4 * sizeof(R)) Given {
+    R gain, power, frequency, extraction;
+};
+struct Place {
+    int at, offloaders;  // in the tile; of the row
+};
 
-    R *const latency = batch.latency + origin, *const energy = batch.energy + origin,
-             *const accuracy = batch.accuracy + origin, *const qoe = batch.qoe + origin;
-    unsigned char* const violations = batch.violations + origin;
-    for (int i = 0; i < count; ++i) {
-        const int at = group.at[i];
-        latency[at] = scores.latency[i];
-        energy[at] = scores.energy[i];
-        accuracy[at] = scores.accuracy[i];
-        qoe[at] = scores.qoe[i];
-        violations[at] = scores.violations[i];
-    }
-}
-
-// A tile of rows, as it is sorted into groups.
 template <class R>
-struct Tile {
-    R offloaders[kTasks];        // by row
-    unsigned char code[kTasks];  // of one user's tasks: the group, or kElsewhere
-    Group<R> groups[kKinds * kModes];
+struct alignas(64) Sorted {
+    Given<R> given[kGroup];
+    Place place[kGroup];
+};
+
+// Rows first..first+rows-1, or, where a row does not fit a tile, a part of one: the users that a
+// tile holds. Its tasks lie one after the other in every array.
+struct Rows {
+    long long first;
+    int rows, first_user, users;
+
+    int tasks() const { return rows * users; }
+    long long origin(int all_users) const { return first * all_users + first_user; }
+};
+
+// A tile of rows, as its tasks are sorted into groups. All by task but for `offloaders`.
+template <class R>
+struct alignas(64) Tile {
+    Given<R> given[kTasks];
+    alignas(64) Outcome<R> found[kTasks];
+    unsigned char code[kTasks];  // the group, or kElsewhere
+    unsigned char violations[kTasks];
+    int offloaders[kTasks];  // by row
+    Sorted<R> sorted[kKinds * kModes];
+    Group<R> group;
     Scores<R> scores;
+    long long reads, reads_end, writes, writes_end;  // tasks that memory is still asked for
 };
 
 constexpr int kElsewhere = kKinds * kModes;  // of another kind
 
-int group_of(long long kind, int offloaded, long long channel) {
-    const int mode = channel < 0 ? int(kLocally) : offloaded;
-    return kind >= 0 && kind < kKinds ? int(kind) * kModes + mode : kElsewhere;
+template <bool kWrite, class T>
+void fetch(const T* from, long long count) {
+    constexpr int kLine = 64;
+    for (const char* line = (const char*)from; line < (const char*)(from + count); line += kLine)
+        __builtin_prefetch(line, kWrite);
 }
 
-// Finds the groups of one user's tasks in rows first..first+rows-1.
+// While a group is scored, memory brings what the tile writes and what the next one reads, `count`
+// tasks of each at a time.
 template <class R>
-void sort_tasks(const Batch<R>& batch, long long first, int rows, int n, int kind,
-                unsigned char* code) {
-    const long long users = batch.scene.user_count, origin = first * users + n;
-    const long long* const channel = batch.channel + origin;
-    const R* const extraction = batch.extraction + origin;
-    const long long* const task = batch.task + (batch.slot_per_row ? origin : n);
-    const long long next = batch.slot_per_row ? users : 0;
-    for (int b = 0; b < rows; ++b) {
-        const int offloaded = extraction[b * users] >= R(1) ? kRaw : kSemantic;  // as is a NaN
-        code[b] = (unsigned char)group_of(task[b * next] - kind, offloaded, channel[b * users]);
+void fetch_ahead(const Batch<R>& batch, long long count, Tile<R>& tile) {
+    const long long to = tile.writes;
+    for (const R* array : {batch.latency, batch.energy, batch.accuracy, batch.qoe})
+        fetch<true>(array + to, math::min(count, tile.writes_end - to));
+    tile.writes = math::min(to + count, tile.writes_end);
+    const long long from = tile.reads, most = math::min(count, tile.reads_end - from);
+    fetch<false>(batch.channel + from, most);
+    for (const R* array : {batch.power, batch.frequency, batch.extraction})
+        fetch<false>(array + from, most);
+    if (batch.slot_per_row) {
+        fetch<false>(batch.task + from, most);
+        fetch<false>(batch.gain + from * batch.channels, most * batch.channels);
+    }
+    tile.reads = from + most;
+}
+
+template <class R>
+void score_group(const Batch<R>& batch, int n, int kind, int g, int count, Tile<R>& tile) {
+    const Sorted<R>& sorted = tile.sorted[g];
+    Group<R>& group = tile.group;
+    Scores<R>& scores = tile.scores;
+    const int whole = padded(count);
+#pragma GCC ivdep
+    for (int i = 0; i < whole; ++i) {
+        const Given<R> given = sorted.given[i];
+        group.gain[i] = given.gain;
+        group.power[i] = given.power;
+        group.frequency[i] = given.frequency;
+        group.extraction[i] = given.extraction;
+        group.offloaders[i] = R(sorted.place[i].offloaders);
+    }
+    fetch_ahead(batch, count, tile);
+    score(batch.scene, n, kind + g / kModes, Mode(g % kModes), group, count, scores);
+    alignas(64) Outcome<R> found[kGroup];
+#pragma GCC ivdep
+    for (int i = 0; i < whole; ++i)
+        found[i] = {scores.latency[i], scores.energy[i], scores.accuracy[i], scores.qoe[i]};
+    for (int i = 0; i < count; ++i) {
+        const int at = sorted.place[i].at;
+        tile.found[at] = found[i];
+        tile.violations[at] = scores.violations[i];
     }
 }
 
-// The sorted tasks of one user.
-template <class R>
-void evaluate_user(const Batch<R>& batch, long long first, int rows, int n, int kind,
-                   Tile<R>& tile) {
-    const int users = batch.scene.user_count;
-    const long long origin = first * users + n;
-    const R none = 0;  // read in place of a gain where there is no sub-channel
-    const R* gain =
-        batch.channels ? batch.gain + (batch.slot_per_row ? origin : n) * batch.channels : &none;
-    const long long next_gain = batch.slot_per_row ? (long long)users * batch.channels : 0;
+// Reads a tile's rows.
+template <bool kSlotPerRow, class R>
+void read_tile(const Batch<R>& batch, const Rows& part, Tile<R>& tile) {
+    const int all_users = batch.scene.user_count, users = part.users, tasks = part.tasks();
+    const long long origin = part.origin(all_users);
     const long long* const channel = batch.channel + origin;
     const R *const power = batch.power + origin, *const frequency = batch.frequency + origin,
                    *const extraction = batch.extraction + origin;
+    const long long channels = batch.channels;
+    const R none = 0;  // read in place of a gain where there is no sub-channel
+    const R* const gain = !channels     ? &none
+                          : kSlotPerRow ? batch.gain + origin * channels
+                                        : batch.gain + part.first_user * channels;
+#pragma GCC ivdep
+    for (int e = 0; e < tasks; ++e) {
+        const long long slot = kSlotPerRow ? e : e % users;
+        tile.given[e] = {gain[slot * channels + math::max(channel[e], 0LL)], power[e], frequency[e],
+                         extraction[e]};
+    }
+    const long long* const whole = channel - part.first_user;
+    for (int b = 0; b < part.rows; ++b) tile.offloaders[b] = 0;
+    for (int n = 0; n < all_users; ++n)
+        for (int b = 0; b < part.rows; ++b)
+            tile.offloaders[b] += whole[(long long)b * all_users + n] >= 0;
+}
+
+// Finds the group of every task in a tile, for kinds of task from `kind` on.
+template <bool kSlotPerRow, class R>
+void find_groups(const Batch<R>& batch, const Rows& part, int kind, Tile<R>& tile) {
+    const int users = part.users, tasks = part.tasks();
+    const long long origin = part.origin(batch.scene.user_count);
+    const long long* const channel = batch.channel + origin;
+    const R* const extraction = batch.extraction + origin;
+    const long long* const task = batch.task + (kSlotPerRow ? origin : part.first_user);
+#pragma GCC ivdep
+    for (int e = 0; e < tasks; ++e) {
+        const long long own = task[kSlotPerRow ? e : e % users] - kind;
+        const long long offloaded = extraction[e] >= R(1) ? kRaw : kSemantic;  // as is a NaN
+        const long long mode = channel[e] < 0 ? (long long)kLocally : offloaded;
+        tile.code[e] = (unsigned char)((own >= 0) & (own < kKinds) ? own * kModes + mode
+                                                                   : (long long)kElsewhere);
+    }
+}
+
+// Scores the tasks of one user of a tile.
+template <class R>
+void evaluate_user(const Batch<R>& batch, const Rows& part, int user, int kind, Tile<R>& tile) {
+    const int n = part.first_user + user;
     Counts counts;
-    for (int b = 0, at = 0; b < rows; ++b, at += users, gain += next_gain) {
-        const int g = tile.code[b];
+    for (int b = 0, at = user; b < part.rows; ++b, at += part.users) {
+        const int g = tile.code[at];
         const bool here = g != kElsewhere;
-        Group<R>& group = tile.groups[here ? g : 0];
+        Sorted<R>& sorted = tile.sorted[here ? g : 0];
         const int i = counts[here ? g : 0];  // a task of another kind is overwritten by the next
-        group.gain[i] = gain[math::max(channel[at], 0LL)];
-        group.offloaders[i] = tile.offloaders[b];
-        group.power[i] = power[at];
-        group.frequency[i] = frequency[at];
-        group.extraction[i] = extraction[at];
-        group.at[i] = at;
+        sorted.given[i] = tile.given[at];
+        sorted.place[i] = {at, tile.offloaders[b]};
         if (here && i == kGroup - 1) {
-            score_group(batch, origin, n, kind + g / kModes, Mode(g % kModes), group, kGroup,
-                        tile.scores);
+            score_group(batch, n, kind, g, kGroup, tile);
             counts.clear(g);
         } else {
             counts.add(here ? g : 0, here);
         }
     }
     for (int g = 0; g < kElsewhere; ++g)
-        if (counts[g])
-            score_group(batch, origin, n, kind + g / kModes, Mode(g % kModes), tile.groups[g],
-                        counts[g], tile.scores);
+        if (counts[g]) score_group(batch, n, kind, g, counts[g], tile);
+}
+
+template <class R>
+void write_tile(const Batch<R>& batch, const Rows& part, const Tile<R>& tile) {
+    const int tasks = part.tasks();
+    const long long origin = part.origin(batch.scene.user_count);
+    R *const latency = batch.latency + origin, *const energy = batch.energy + origin,
+             *const accuracy = batch.accuracy + origin, *const qoe = batch.qoe + origin;
+#pragma GCC ivdep
+    for (int e = 0; e < tasks; ++e) {
+        const Outcome<R> found = tile.found[e];
+        latency[e] = found.latency;
+        energy[e] = found.energy;
+        accuracy[e] = found.accuracy;
+        qoe[e] = found.qoe;
+    }
+    __builtin_memcpy(batch.violations + origin, tile.violations, tasks);
+}
+
+template <class R>
+void evaluate_tile(const Batch<R>& batch, const Rows& part, Tile<R>& tile) {
+    batch.slot_per_row ? read_tile<true>(batch, part, tile) : read_tile<false>(batch, part, tile);
+    for (int kind = 0; kind < batch.scene.task_count; kind += kKinds) {
+        batch.slot_per_row ? find_groups<true>(batch, part, kind, tile)
+                           : find_groups<false>(batch, part, kind, tile);
+        for (int user = 0; user < part.users; ++user) evaluate_user(batch, part, user, kind, tile);
+    }
+    write_tile(batch, part, tile);
 }
 
 template <class R>
 void evaluate(const Batch<R>& batch, long long first, long long last) {
-    const int users = batch.scene.user_count;
+    const int users = batch.scene.user_count, most = math::min(kTasks, users);
     Tile<R> tile;
-    const long long most = math::max(kTasks / users, 1);
     while (first < last) {
-        const int rows = int(math::min(most, last - first));
-        for (int b = 0; b < rows; ++b) tile.offloaders[b] = 0;
-        for (int n = 0; n < users; ++n)
-            for (int b = 0; b < rows; ++b)
-                tile.offloaders[b] += batch.channel[(first + b) * users + n] >= 0 ? R(1) : R(0);
-        for (int kind = 0; kind < batch.scene.task_count; kind += kKinds) {
-            for (int n = 0; n < users; ++n) {
-                sort_tasks(batch, first, rows, n, kind, tile.code);
-                evaluate_user(batch, first, rows, n, kind, tile);
-            }
+        const int rows = int(math::min<long long>(kTasks / most, last - first));
+        for (int n = 0; n < users; n += most) {
+            const Rows part = {first, rows, n, math::min(most, users - n)};
+            tile.writes = part.origin(users);
+            tile.reads = tile.writes_end = tile.writes + part.tasks();
+            tile.reads_end = math::min(tile.reads + part.tasks(), last * users);
+            evaluate_tile(batch, part, tile);
         }
         first += rows;
     }

@@ -51,6 +51,19 @@ def test_no_kernel_spills_and_enough_blocks_fit(figures):
         assert blocks >= RESIDENT.get(name, LEAST_RESIDENT), f"{name}: {registers} registers"
 
 
+@pytest.mark.parametrize("kernel", ["sum", "min", "sum_limited", "min_limited"])
+def test_a_scan_takes_one_instruction_for_a_maximum(kernel, tmp_path):
+    if which("nvcc") is None:
+        pytest.skip("nvcc is not installed")
+    out = tmp_path / "kernels.ptx"
+    command = ["nvcc", *OPTIONS, "-arch=sm_90", "-ptx", "-x", "cu", "-o", str(out), str(SOURCE)]
+    subprocess.run(command, check=True, capture_output=True)
+    body = out.read_text().split(f".entry semopt_scan_{kernel}(")[1].split("\n}")[0]
+    largest, choices = body.count("max.f32"), body.count("selp.f32")
+    assert largest >= 16  # a score that each thread holds
+    assert choices <= (largest if "limited" in kernel else 16)  # reading the tail, and the limit
+
+
 def nvrtc():
     """The runtime compiler, of a toolkit or of the package nvidia-cuda-nvrtc."""
     inside = [p for root in sys.path for p in Path(root or ".").glob("nvidia/*/lib/libnvrtc.so.*")]

@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
 from shutil import which
@@ -14,6 +15,7 @@ from semopt import _core, backends
 from semopt.backends import Query, Space, Tables, gpu
 from test_search import random_tables
 from test_twins import FIGURES, random_actions, random_slots
+from tolerances import TWINS
 
 HERE = Path(__file__).parent
 HEADERS = Path(_core.__file__).parent / "include"
@@ -100,6 +102,85 @@ def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
         found = gpu.evaluate(Emulator(library), problem, actions, gain, task, None)
         for name in (*FIGURES, "violations"):
             assert np.array_equal(getattr(found, name), getattr(want, name)), name
+
+
+class Borrowed:
+    """An array as one on a device shows itself: the emulator's device has the host's memory."""
+
+    def __init__(self, array, strides=None):
+        self.array = array
+        about = {"shape": array.shape, "typestr": array.dtype.str, "strides": strides}
+        self.__cuda_array_interface__ = {**about, "data": (array.ctypes.data, False), "version": 3}
+
+
+@pytest.fixture
+def device(library, monkeypatch):
+    """A backend `cuda` whose device is the emulator."""
+
+    class Device(Emulator):
+        def copy_out(self, host, memory):
+            ctypes.memmove(host.ctypes.data, memory, host.nbytes)
+
+    emulator = Device(library)
+
+    def evaluate(problem, actions, gain, task, out, threads):
+        return gpu.evaluate(emulator, problem, actions, gain, task, out)
+
+    chosen = backends.Backend("cuda", evaluate, None, None)
+    monkeypatch.setattr(backends, "get", lambda name="auto": chosen)
+    return emulator
+
+
+def slots_on_a_device(rows=40):
+    rng = np.random.default_rng(3)
+    problem = random_problem(rng, 3, 3)
+    actions = random_actions(rng, problem, rows)
+    gain, task = random_slots(rng, problem, rows, extreme=False)
+    want = backends.evaluate(problem, actions, gain, task, backend="cpu")
+    return problem, actions, gain, task, want
+
+
+def borrowed(record):
+    return type(record)(*(Borrowed(getattr(record, f.name)) for f in fields(record)))
+
+
+def test_arrays_on_the_device_are_read_and_written_where_they_lie(request):
+    problem, actions, gain, task, want = slots_on_a_device()
+    emulator = request.getfixturevalue("device")
+    copied = []
+    plain = emulator.copy_in
+    emulator.copy_in = lambda memory, host: (copied.append(host.nbytes), plain(memory, host))
+    out = type(want)(*(np.zeros_like(getattr(want, f.name)) for f in fields(want)))
+    shown = borrowed(out)
+    found = backends.evaluate(problem, borrowed(actions), Borrowed(gain), Borrowed(task), out=shown)
+    assert found is shown
+    for name in (*FIGURES, "violations"):
+        assert np.allclose(getattr(out, name), getattr(want, name), rtol=TWINS), name
+    assert max(copied) < actions.power.nbytes  # records and tables alone
+
+    fresh = backends.evaluate(problem, borrowed(actions), Borrowed(gain), Borrowed(task))
+    about = fresh.qoe.__cuda_array_interface__
+    qoe = np.empty(about["shape"], about["typestr"])
+    emulator.copy_out(qoe, about["data"][0])
+    assert np.array_equal(qoe, out.qoe)
+
+
+def test_wrong_arrays_on_the_device_are_refused_by_name(request):
+    problem, actions, gain, task, _ = slots_on_a_device()
+    request.getfixturevalue("device")
+    given, slots = borrowed(actions), (Borrowed(gain), Borrowed(task))
+    turned = Borrowed(actions.power, strides=(8, 8 * 40))
+    with pytest.raises(ValueError, match=r"^power: a C-ordered array is expected"):
+        backends.evaluate(problem, replace(given, power=turned), *slots)
+    short = Borrowed(actions.frequency[:-1])
+    with pytest.raises(ValueError, match=r"^frequency: a C-ordered float64 array of shape"):
+        backends.evaluate(problem, replace(given, frequency=short), *slots)
+    beyond = Borrowed(np.full_like(actions.channel, 3))
+    with pytest.raises(ValueError, match=r"^channel: indices from -1 to 2"):
+        backends.evaluate(problem, replace(given, channel=beyond), *slots)
+    gain[0] = np.nan
+    with pytest.raises(ValueError, match=r"^gain: finite numbers are expected"):
+        backends.evaluate(problem, given, *slots)
 
 
 SPACES = {

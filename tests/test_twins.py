@@ -133,6 +133,20 @@ def test_accuracy_tables_of_any_length(points, instruction_set):
     assert_twins(found, model.evaluate(problem, actions, gain, task), TWINS)
 
 
+@pytest.mark.parametrize("own_slots", [False, True])
+def test_rows_of_more_users_than_a_tile_holds(own_slots):
+    rng = np.random.default_rng(13)
+    problem = random_problem(rng, 4100, 2)
+    actions = random_actions(rng, problem, 3)
+    gain, task = random_slots(rng, problem, 3, extreme=False)
+    if not own_slots:
+        gain, task = gain[0], task[0]
+    found = backends.evaluate(problem, actions, gain, task, backend="cpu")
+    want = model.evaluate(problem, actions, gain, task)
+    assert_twins(found, want, TWINS)
+    assert_same_violations(problem, found, want, task)
+
+
 def test_results_do_not_depend_on_threads_or_neighbours():
     rng = np.random.default_rng(5)
     problem = random_problem(rng, 3, 3)

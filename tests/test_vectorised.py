@@ -36,7 +36,10 @@ def body(name, function):
     return {i + 1: lines[i] for i in range(first, last)}
 
 
-@pytest.mark.parametrize("function", ["link_up", "extract", "cost", "reach", "execute", "judge"])
+HOT = ["link_up", "extract", "cost", "execute", "judge", "find_groups", "write_tile"]
+
+
+@pytest.mark.parametrize("function", HOT)
 def test_every_loop_over_a_group_is_vectorised(vectorised, function):
     lines = [i for i, line in body("score_loops.h", function).items() if "for (" in line]
     assert lines

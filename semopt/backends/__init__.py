@@ -48,6 +48,7 @@ class Backend:
 
 # The module of each backend, imported when asked for; from the plainest to the fastest.
 _MODULES = {"numpy": "reference", "cpu": "cpu", "cupy": "cupy", "cuda": "cuda"}
+_DEVICES = ("cupy", "cuda")  # those that read a device's memory
 NAMES = ("auto", *_MODULES)
 
 
@@ -111,8 +112,11 @@ def evaluate(
     backend : a name of `NAMES`
     threads : how many to use; 0 for every core; results do not depend on it
 
-    Arrays may be NumPy's or, on the host, of any library that speaks DLPack, such as torch's: they
-    are read and written where they lie, and the outcome is of the kind of `actions.power`.
+    Arrays may be NumPy's or, on the host, of any library that speaks DLPack, such as torch's.
+    Backends `cuda` and `cupy` also take arrays in the device's memory (those that have
+    `__cuda_array_interface__`), once the work queued on its default stream is done; indices and QoE
+    are copied to be checked. All are read and written where they lie, and the outcome is of the
+    kind of `actions.power`.
 
     Raises
     ------
@@ -120,13 +124,13 @@ def evaluate(
         Naming an argument of another type, shape, order or device than expected, an index out of
         range, or what is not a finite number; nothing is converted.
     """
-    kind = actions.power
-    actions = arrays.host_fields(actions)
-    gain = None if gain is None else arrays.host("gain", gain)
-    task = None if task is None else arrays.host("task", task)
-    target = None if out is None else arrays.host_fields(out)
-    found = get(backend).evaluate(problem, actions, gain, task, target, threads)
-    arrays.refuse_nan(actions, gain, found)
+    chosen, kind = get(backend), actions.power
+    show = arrays.view if chosen.name in _DEVICES else arrays.host
+    actions = arrays.each(show, actions)
+    gain = None if gain is None else show("gain", gain)
+    task = None if task is None else show("task", task)
+    target = None if out is None else arrays.each(show, out)
+    found = chosen.evaluate(problem, actions, gain, task, target, threads)
     if out is not None:
         return out
     return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))

@@ -3,13 +3,53 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import fields
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+
+
+class OnDevice:
+    """Memory of a device, described by `__cuda_array_interface__`; it is neither read nor copied.
+
+    Raises
+    ------
+    ValueError
+        Naming an array whose elements do not lie one after the other in C order.
+    """
+
+    def __init__(self, name: str, array: Any) -> None:
+        about = array.__cuda_array_interface__
+        self.shape, self.dtype = tuple(about["shape"]), np.dtype(about["typestr"])
+        self.address = about["data"][0]
+        self.owner = array  # keeps the memory
+        self.ndim, size = len(self.shape), prod(self.shape)
+        self.nbytes = size * self.dtype.itemsize
+        inner = [prod(self.shape[i + 1 :]) for i in range(self.ndim)]
+        packed = tuple(self.dtype.itemsize * count for count in inner)
+        strides = about.get("strides")
+        if size and strides is not None and tuple(strides) != packed:
+            raise ValueError(f"{name}: a C-ordered array is expected")
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        about = {"shape": self.shape, "typestr": self.dtype.str, "data": (self.address, False)}
+        return {**about, "strides": None, "version": 3, "stream": 1}  # the default stream
+
+
+def on_device(array: Any) -> bool:
+    """Return whether an array lies in a device's memory."""
+    return hasattr(array, "__cuda_array_interface__")
+
+
+def view(name: str, array: Any) -> Any:
+    """Return an array's memory as `OnDevice`, or as a NumPy array where it is on the host."""
+    return OnDevice(name, array) if on_device(array) else host(name, array)
 
 
 def host(name: str, array: Any) -> Any:
@@ -22,7 +62,7 @@ def host(name: str, array: Any) -> Any:
     """
     if isinstance(array, np.ndarray):
         return array
-    if hasattr(array, "__cuda_array_interface__"):
+    if on_device(array):
         raise ValueError(f"{name}: it lies in a device's memory: an array on the host is expected")
     try:
         return np.from_dlpack(array)
@@ -37,12 +77,15 @@ def like(example: Any, array: Any) -> Any:
     if isinstance(example, np.ndarray):
         return array
     library = sys.modules[type(example).__module__.partition(".")[0]]
+    if isinstance(array, OnDevice):
+        make = getattr(library, "as_tensor", None) or getattr(library, "asarray", None)
+        return make(array) if make else array
     return library.from_dlpack(array)
 
 
-def host_fields(record: Any) -> Any:
-    """Return actions or an outcome whose arrays are NumPy's."""
-    return type(record)(*(host(f.name, getattr(record, f.name)) for f in fields(record)))
+def each(show: Callable[[str, Any], Any], record: Any) -> Any:
+    """Return actions or an outcome with `show` (`host` or `view`) applied to its arrays."""
+    return type(record)(*(show(f.name, getattr(record, f.name)) for f in fields(record)))
 
 
 def check(
@@ -66,7 +109,8 @@ def check(
 
     def require(name: str, array: Any, kind: Any, wanted: tuple[int, ...]) -> None:
         kind = np.dtype(kind)
-        if array.dtype != kind or array.shape != wanted or not array.flags.c_contiguous:
+        packed = isinstance(array, OnDevice) or array.flags.c_contiguous
+        if array.dtype != kind or array.shape != wanted or not packed:
             raise ValueError(f"{name}: a C-ordered {kind} array of shape {wanted} is expected")
 
     def within(name: str, indices: Any, low: int, end: int) -> None:

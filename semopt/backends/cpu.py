@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+from .arrays import refuse_nan
 from .core import setting
 from .space import Space
 from .tables import MAX_SIZE, Found, Query, Tables
@@ -72,6 +73,7 @@ def evaluate(
         _rows(out.violations, rows),
         threads,
     )
+    refuse_nan(actions, gain, out)
     return out
 
 

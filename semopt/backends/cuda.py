@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
 from . import gpu
 from .cpu import tabulate
-from .tables import Found, Query, Tables
 
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
@@ -35,18 +32,4 @@ def describe() -> str:
     return name
 
 
-def evaluate(
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None = None,
-    task: Integers | None = None,
-    out: Outcome | None = None,
-    threads: int = 0,
-) -> Outcome:
-    """Score joint actions on the device."""
-    return gpu.evaluate(runtime(), problem, actions, gain, task, out)
-
-
-def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
-    """Scan joint actions start..stop-1 on the device."""
-    return gpu.search(runtime(), tables, start, stop, query, threads)
+evaluate, search = gpu.operations(runtime)

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
 from . import gpu
 from .cpu import tabulate
-from .tables import Found, Query, Tables
 
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
@@ -88,18 +85,4 @@ def describe() -> str:
     return f"{name.decode()}, CuPy {cupy.__version__}"
 
 
-def evaluate(
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None = None,
-    task: Integers | None = None,
-    out: Outcome | None = None,
-    threads: int = 0,
-) -> Outcome:
-    """Score joint actions on the device."""
-    return gpu.evaluate(runtime(), problem, actions, gain, task, out)
-
-
-def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
-    """Scan joint actions start..stop-1 on the device."""
-    return gpu.search(runtime(), tables, start, stop, query, threads)
+evaluate, search = gpu.operations(runtime)

@@ -8,7 +8,8 @@ wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs 
 from __future__ import annotations
 
 import weakref
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
 from math import inf, prod
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
-from .arrays import check
+from .arrays import OnDevice, check, each, refuse_nan
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
@@ -68,6 +69,23 @@ class Buffer:
         return host
 
 
+class Borrowed(Buffer):
+    """Device memory that belongs to another's array."""
+
+    def __init__(self, runtime: Runtime, array: OnDevice) -> None:
+        self.runtime, self.size, self.address = runtime, array.nbytes, array.address
+        self.array = array
+
+
+class Owned:
+    """Device memory of ours in the shape of an array."""
+
+    def __init__(self, buffer: Buffer, shape: tuple[int, ...], dtype: Any) -> None:
+        self.buffer = buffer
+        about = {"shape": shape, "typestr": np.dtype(dtype).str, "data": (buffer.address, False)}
+        self.__cuda_array_interface__ = {**about, "version": 3}
+
+
 def upload(runtime: Runtime, array: Any) -> Buffer:
     """Return a copy of an array on the device."""
     host = np.ascontiguousarray(array)
@@ -77,13 +95,28 @@ def upload(runtime: Runtime, array: Any) -> Buffer:
     return buffer
 
 
+def place(runtime: Runtime, array: Any) -> Buffer:
+    """Return an array's memory on the device: its own where it lies there, else a copy."""
+    return Borrowed(runtime, array) if isinstance(array, OnDevice) else upload(runtime, array)
+
+
+def read(runtime: Runtime, array: Any) -> Any:
+    """Return an array on the host: itself, or a copy from the device."""
+    if not isinstance(array, OnDevice):
+        return array
+    copy = np.empty(array.shape, array.dtype)
+    if copy.nbytes:
+        runtime.copy_out(copy, array.address)
+    return copy
+
+
 class Job:
     """A record of 8-byte fields on the device, in the order of the structure in kernels.cuh."""
 
     def __init__(self, runtime: Runtime, names: str, **values: Any) -> None:
         self.runtime, self.values = runtime, values
-        kinds = {float: "f8", int: "i8", Buffer: "u8", type(None): "u8"}
-        self.dtype = np.dtype([(name, kinds[type(values[name])]) for name in names.split()])
+        kinds = {float: "f8", int: "i8"}  # all else is an address
+        self.dtype = np.dtype([(n, kinds.get(type(values[n]), "u8")) for n in names.split()])
         self.buffer = Buffer(runtime, self.dtype.itemsize)
         self.update()
 
@@ -102,6 +135,29 @@ class Job:
         """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
         blocks = max(1, min(work, 8 * self.runtime.processors()))
         self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
+
+
+def operations(
+    runtime: Callable[[], Runtime],
+) -> tuple[Callable[..., Outcome], Callable[..., Found]]:
+    """Return `evaluate` and `search` of the backend with this runtime, started when called."""
+
+    def evaluate_there(
+        problem: Problem,
+        actions: Actions,
+        gain: Floats | None = None,
+        task: Integers | None = None,
+        out: Outcome | None = None,
+        threads: int = 0,
+    ) -> Outcome:
+        return evaluate(runtime(), problem, actions, gain, task, out)
+
+    def search_there(
+        tables: Tables, start: int, stop: int, query: Query, threads: int = 0
+    ) -> Found:
+        return search(runtime(), tables, start, stop, query, threads)
+
+    return evaluate_there, search_there
 
 
 # ---- evaluate ----
@@ -128,11 +184,15 @@ def evaluate(
     out: Outcome | None,
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
-    check(problem, actions, gain, task, out)
+    seen = replace(actions, channel=read(runtime, actions.channel))
+    check(problem, seen, gain, None if task is None else read(runtime, task), out)
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
     task = problem.task if task is None else task
-    out = cpu.empty_outcome(shape, dtype) if out is None else out
+    if out is None:
+        out = cpu.empty_outcome(shape, dtype)
+        if isinstance(actions.power, OnDevice):
+            out = each(lambda name, figure: new(runtime, name, figure), out)
     rows = int(prod(shape[:-1]))
 
     def records(owner: Any, names: list[str]) -> Buffer:
@@ -148,7 +208,7 @@ def evaluate(
             row[name] = kept[-1].address
         row["rows"], row["columns"] = table.table.shape
     figures = [field.name for field in fields(out)]
-    results = {name: Buffer(runtime, getattr(out, name).nbytes) for name in figures}
+    results = {name: target(runtime, getattr(out, name)) for name in figures}
     job = Job(
         runtime,
         EVALUATE,
@@ -156,12 +216,12 @@ def evaluate(
         users=records(problem.users, _core.USER_FIELDS),
         tasks=records(problem.tasks, _core.TASK_FIELDS),
         tables=upload(runtime, tables),
-        channel=upload(runtime, actions.channel),
-        power=upload(runtime, actions.power),
-        frequency=upload(runtime, actions.frequency),
-        extraction=upload(runtime, actions.extraction),
-        gain=upload(runtime, gain),
-        task=upload(runtime, task),
+        channel=place(runtime, actions.channel),
+        power=place(runtime, actions.power),
+        frequency=place(runtime, actions.frequency),
+        extraction=place(runtime, actions.extraction),
+        gain=place(runtime, gain),
+        task=place(runtime, task),
         **results,
         rows=rows,
         user_count=shape[-1],
@@ -171,8 +231,25 @@ def evaluate(
     single = "_single" if dtype == np.float32 else ""
     job.launch(f"evaluate{single}", -(-rows * shape[-1] // THREADS))
     for name in figures:
-        runtime.copy_out(getattr(out, name), results[name].address)
+        if not isinstance(getattr(out, name), OnDevice):
+            runtime.copy_out(getattr(out, name), results[name].address)
+    if np.isnan(read(runtime, out.qoe).sum()):
+        given = each(lambda name, array: read(runtime, array), actions)
+        refuse_nan(given, read(runtime, gain), each(lambda name, array: read(runtime, array), out))
     return out
+
+
+def target(runtime: Runtime, figure: Any) -> Buffer:
+    """Return where a kernel writes a figure: its own memory on the device, or a buffer."""
+    if isinstance(figure, OnDevice):
+        return Borrowed(runtime, figure)
+    return Buffer(runtime, figure.nbytes)
+
+
+def new(runtime: Runtime, name: str, figure: Any) -> OnDevice:
+    """Return memory on the device for a figure."""
+    buffer = Buffer(runtime, figure.nbytes)
+    return OnDevice(name, Owned(buffer, figure.shape, figure.dtype))
 
 
 # ---- search ----

@@ -9,7 +9,7 @@ import numpy as np
 from .. import model
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .arrays import check
+from .arrays import check, refuse_nan
 from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
 from .tables import Found, Query, Tables, nothing
 
@@ -32,6 +32,7 @@ def evaluate(
     """Score joint actions with the model itself."""
     check(problem, actions, gain, task, out)
     found = model.evaluate(problem, actions, gain, task)
+    refuse_nan(actions, gain, found)
     if out is None:
         return found
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):

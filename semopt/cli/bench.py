@@ -52,7 +52,7 @@ def folder() -> Path:
 
 def chosen(names: list[str]) -> list[Path]:
     """Return the files of the suites by name, all if there is none."""
-    known = {path.stem.removeprefix("test_"): path for path in sorted(folder().glob("test_*.py"))}
+    known = {suite(path): path for path in sorted(folder().glob("test_*.py"))}
     for name in names:
         if name not in known:
             raise ValueError(f"SUITE: {name!r} is not one of {', '.join(known)}")
@@ -60,22 +60,42 @@ def chosen(names: list[str]) -> list[Path]:
 
 
 def run(files: list[Path]) -> dict[str, Any]:
-    """Run suites in a process of their own; return the machine and their figures."""
+    """Run suites, each in a process of its own; return the machine and their figures."""
     from importlib.util import find_spec
+
+    from .progress import progress
 
     if find_spec("pytest_benchmark") is None:
         raise ValueError("bench: pytest-benchmark is not installed: pip install pytest-benchmark")
+    saved = []
+    with progress(f"suites {', '.join(map(suite, files))}", len(files)) as advance:
+        for file in files:
+            saved.append(figures(file))
+            advance(len(saved))
+    results = [row(entry) for part in saved for entry in part["benchmarks"]]
+    return {"machine": machine(saved[0]), "results": results}
+
+
+def suite(file: Path) -> str:
+    """Return the name of the suite in a file."""
+    return file.stem.removeprefix("test_")
+
+
+def figures(file: Path) -> dict[str, Any]:
+    """Return what pytest-benchmark saves of one suite."""
     with tempfile.TemporaryDirectory() as scratch:
         out, settings = Path(scratch) / "figures.json", Path(scratch) / "pytest.ini"
         settings.write_text("[pytest]\n")  # not those of a checkout that the suites lie in
         command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += ["-c", str(settings), f"--rootdir={files[0].parent}"]
-        command += ["--benchmark-only", f"--benchmark-json={out}", *map(str, files)]
+        command += ["-c", str(settings), f"--rootdir={file.parent}"]
+        command += ["--benchmark-only", f"--benchmark-json={out}", str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not out.exists():
-            raise ValueError(f"bench: a suite failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
-        saved = json.loads(out.read_text())
-    return {"machine": machine(saved), "results": [row(entry) for entry in saved["benchmarks"]]}
+            raise ValueError(
+                f"bench: suite {suite(file)} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+            )
+        saved: dict[str, Any] = json.loads(out.read_text())
+        return saved
 
 
 def machine(saved: dict[str, Any]) -> dict[str, Any]:
@@ -98,8 +118,8 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
     about = dict(entry["extra_info"])
     place, seconds = Path(entry["fullname"].split("::")[0]), entry["stats"]["median"]
     figures = {
-        "suite": about.pop("suite", place.stem.removeprefix("test_")),
-        "name": about.pop("name", entry["name"].removeprefix("test_").replace("_", " ")),
+        "suite": about.pop("suite", suite(place)),
+        "name": about.pop("name", words(entry["name"])),
         "value": about.pop("value", seconds),
         "unit": about.pop("unit", "s"),
         "reference": about.pop("reference", None),
@@ -107,6 +127,11 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
         "ceiling_fraction": about.pop("ceiling_fraction", None),
     }
     return {**figures, "seconds": seconds, "details": about}
+
+
+def words(name: str) -> str:
+    """Return the name of a test and its parameters as words."""
+    return name.removeprefix("test_").replace("_", " ").replace("[", " ").removesuffix("]")
 
 
 def load(file: Path) -> dict[tuple[str, ...], float]:
