@@ -42,6 +42,13 @@ def test_a_run_is_trained_evaluated_and_taken_up(tmp_path):
     assert len(reports) == 2
 
 
+def test_a_run_has_the_length_that_is_asked_for(tmp_path):
+    trained = run("train", "mappo", "paper", "--out", str(tmp_path / "run"), "--updates", "2")
+    assert trained.exit_code == 0, trained.output
+    document = json.loads((tmp_path / "run/checkpoint.json").read_text())
+    assert document["settings"]["updates"] == document["progress"]["updates"] == 2
+
+
 def test_bad_words_are_named(tmp_path):
     out = str(tmp_path)
     faults = {

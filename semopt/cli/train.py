@@ -48,6 +48,10 @@ def train(
         ),
     ] = "own",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    updates: Annotated[
+        int | None,
+        typer.Option(min=1, help="Length of the run, and of its schedules; else the settings'."),
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(min=0.0, help="Seconds after which training stops, to be resumed."),
@@ -70,6 +74,7 @@ def train(
             observation=observation,  # type: ignore[arg-type]
             semantic=not semantic_unaware,
             seed=seed,
+            **({} if updates is None else {"updates": updates}),
         )
         place = training.choose_device(device)
         print(f"{algorithm.value} on {scenario}, settings {settings}, device {place}", flush=True)
