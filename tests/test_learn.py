@@ -517,6 +517,15 @@ def too_loud(seen):
     return Actions(np.tile([0, 1], (len(seen), 1)), 0.2 * ones, 1e9 * ones, 0.5 * ones)
 
 
+def that_fails(seen):
+    raise KeyError("weights")
+
+
+def in_words(seen):
+    words = np.full(seen.shape[:2], "much")
+    return Actions(np.zeros(seen.shape[:2], np.int64), words, words, words)
+
+
 def test_exact_hits_and_local_at_the_reference_closes_nothing():
     names = ["exact", f"{__name__}:everyone_local"]
     found = evaluate.compare(names, PAPER, 60, seed=2, reference="exact")
@@ -539,6 +548,9 @@ def test_exact_hits_and_local_at_the_reference_closes_nothing():
         ("on_one_channel", "users 0 and 1 share sub-channel 0 in slot 0"),
         ("too_loud", "power of user 0 in slot 0 is out of its range"),
         ("absent", "cannot be imported"),
+        ("that_fails", "that_fails raised KeyError: 'weights'"),
+        ("in_words", "power has shape"),
+        ("PAPER", "is no function"),
     ],
 )
 def test_a_bad_policy_is_named(name, message):

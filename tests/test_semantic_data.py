@@ -375,6 +375,9 @@ def test_altered_files_are_named(package, tmp_path):
     path.write_bytes(whole[:150])
     with pytest.raises(ValueError, match=r"some-data_1.deb: no \S+ can be read"):
         packages.install(unpinned, tmp_path, path)
+    path.write_bytes(whole[:56] + b"-60       " + whole[66:])  # once an endless loop
+    with pytest.raises(ValueError, match=r"some-data_1.deb"):
+        packages.install(unpinned, tmp_path, path)
     path.write_bytes(ar_of({"data.tar.xz": tar_of("./a/file.txt", b"other data")}))
     with pytest.raises(ValueError, match=r"some-data_1.deb: file.txt has sha256 \w+, expected"):
         packages.install(unpinned, tmp_path, path)

@@ -48,7 +48,8 @@ def train(
     from .progress import progress
 
     plan = replace(plan_of(name, role, scenario), seed=seed)
-    plan = replace(plan, epochs=epochs or plan.epochs, share=share or plan.share)
+    plan = plan if epochs is None else replace(plan, epochs=epochs)
+    plan = plan if share is None else replace(plan, share=share)
     folder = data or data_folder()
     dataset = tasks.load(name, folder, plan.share)
     print(f"{name} {role}: {len(dataset.train)} samples, seed {seed}", flush=True)
@@ -154,16 +155,13 @@ def export(
     records: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="Folder of the records.")
     ] = ...,  # type: ignore[assignment]
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; the shipped scenarios if none.")
-    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
 ) -> None:
     """Write a scenario of what was measured, and its record beside it."""
-    from ..scenario import PRESETS
     from ..semantic.export import DATA, read_records
     from ..semantic.export import export as write
 
     if name not in DATA:
         raise ValueError(f"semantic export: {name!r} is not one of {', '.join(DATA)}")
-    for file in write(name, read_records(records, DATA[name]), out or PRESETS):
+    for file in write(name, read_records(records, DATA[name]), out):
         print(f"wrote {file}")

@@ -261,15 +261,20 @@ def plugged(name: str, scenario: Scenario) -> Decider:
         function = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{name}: cannot be imported: {error}") from None
+    if not callable(function):
+        raise ValueError(f"{name} is no function: {type(function).__name__}")
     env = Environment(scenario, 1, observation=getattr(function, "observation", "shared"))
 
     def decide(gain: Floats, task: Integers) -> Actions:
         seen = np.empty((*task.shape, env.observation_size), np.float32)
         env.observe(gain, task, seen)
-        given = function(seen)
-        if isinstance(given, Actions):
+        try:
+            given = function(seen)
+            array = None if isinstance(given, Actions) else np.asarray(given)
+        except Exception as error:  # whatever a user's own code raises
+            raise ValueError(f"{name} raised {type(error).__name__}: {error}") from error
+        if array is None:
             return given
-        array = np.asarray(given)
         shape = (*task.shape, 4 + env.channels)
         if array.shape != shape or array.dtype.kind not in "fiu":
             raise ValueError(
@@ -298,10 +303,11 @@ def checked(problem: Problem, actions: Actions, gain: Floats, name: str) -> Acti
     """Return actions (S, N) that can be carried out; raise ValueError naming what cannot."""
     slots, users, channels = gain.shape
     for field in ("channel", "power", "frequency", "extraction"):
-        array = getattr(actions, field)
-        if np.shape(array) != (slots, users):
+        array = np.asarray(getattr(actions, field))
+        if array.shape != (slots, users) or array.dtype.kind not in "fiu":
             raise ValueError(
-                f"{name}: {field} has shape {np.shape(array)}: {(slots, users)} is expected"
+                f"{name}: {field} has shape {array.shape} of {array.dtype}: numbers of shape "
+                f"{(slots, users)} are expected"
             )
         if not np.isfinite(array).all():
             row, user = np.argwhere(~np.isfinite(array))[0].tolist()

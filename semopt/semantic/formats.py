@@ -143,7 +143,10 @@ def vqav2(folder: Path) -> tuple[tuple[str, ...], Split, Split]:
             file = folder / part / f"COCO_{part}_{number_:012d}.jpg"
             if not file.is_file():
                 raise ValueError(f"{file} is missing; the images of {part} are expected")
-            image[i] = pixels(file.read_bytes(), VQA_PIXELS)
+            try:
+                image[i] = pixels(file.read_bytes(), VQA_PIXELS)
+            except OSError as error:
+                raise ValueError(f"{file} is no image that can be read: {error}") from None
         label = np.array([code_of[row[2]] for row in rows], np.int64)
         parts.append(Split(label, [row[1] for row in rows], image, index.astype(np.int64)))
     return answers, parts[0], parts[1]

@@ -125,10 +125,13 @@ def ar_member(content: bytes, member: str) -> bytes:
     at = len(AR)
     while at + 60 <= len(content):
         head = content[at : at + 60].decode("latin-1")
-        name, size = head[:16].strip().rstrip("/"), int(head[48:58])
+        name, size = head[:16].strip().rstrip("/"), head[48:58].strip()
+        if not size.isdecimal():
+            raise ValueError(f"no Debian package: a member's size is {size!r}")
+        end = at + 60 + int(size)
         if name == member:
-            return content[at + 60 : at + 60 + size]
-        at += 60 + size + size % 2
+            return content[at + 60 : end]
+        at = end + int(size) % 2
     raise KeyError(member)
 
 
