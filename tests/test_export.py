@@ -93,7 +93,7 @@ def test_a_local_model_below_its_floor_is_replaced(records):
     assert found.tasks["text"].local_accuracy == 0.7
     assert found.tasks["text"].local_mflop == 0.002
     assert kept["local"]["text"]["name"] == "linear"
-    assert "69.0%" in found.assumed["tasks.text.local_accuracy"]
+    assert "69.00%" in found.assumed["tasks.text.local_accuracy"]
     assert kept["local"]["image"]["name"] == "local network"
 
 
@@ -104,7 +104,7 @@ def test_a_server_model_below_the_local_one_is_replaced(records):
     assert task.accuracy.raw == [0.85] * len(accuracy.SNRS_DB)
     assert task.server_raw_mflop == task.local_mflop
     assert kept["raw"]["image"]["name"] == "local network"
-    assert "82.0% only" in found.assumed["tasks.image.server_raw_mflop"]
+    assert "82.00% only" in found.assumed["tasks.image.server_raw_mflop"]
     assert kept["raw"]["text"]["name"] == "server network"
 
 
