@@ -1,6 +1,9 @@
 """Suite `channel`: gains drawn a second, against NumPy's generator and a sum of sinusoids in NumPy.
 
 python -m pytest bench/test_channel.py --benchmark-only -s
+
+The compiled loops are loaded beforehand, as they are in training; alone, a draw of this size would
+be made without them, since loading them takes longer.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import semopt.channel.compiled  # noqa: F401 - see above
 from semopt.channel import Channel, Gains
 
 ROUNDS = 15
