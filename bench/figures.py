@@ -7,6 +7,8 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from semopt import _core
 
 
@@ -24,6 +26,16 @@ def seconds_of(function: Callable[[], Any], rounds: int = 3) -> float:
         function()
         times.append(perf_counter() - start)
     return min(times)
+
+
+def median_seconds(function: Callable[[], Any], rounds: int = 5) -> float:
+    """Return the median time of a function that is warm."""
+    times = []
+    for _ in range(rounds):
+        start = perf_counter()
+        function()
+        times.append(perf_counter() - start)
+    return float(np.median(times))
 
 
 def report(

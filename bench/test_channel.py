@@ -8,28 +8,18 @@ be made without them, since loading them takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pytest
 
 import semopt.channel.compiled  # noqa: F401 - see above
+from figures import median_seconds
 from semopt.channel import Channel, Gains
 
 ROUNDS = 15
 USERS = CHANNELS = 2
 SLOTS = 250_000  # a million gains, 8 MB: read by nothing, written once
-
-
-def median_seconds(function: Callable[[], Any], rounds: int = 5) -> float:
-    times = []
-    for _ in range(rounds):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return float(np.median(times))
 
 
 def report(benchmark: Any, name: str, gains: int, reference: str, reference_rate: float) -> None:

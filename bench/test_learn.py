@@ -5,27 +5,15 @@ python -m pytest bench/test_learn.py --benchmark-only -s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import perf_counter
-from typing import Any
-
 import numpy as np
 import pytest
 
+from figures import median_seconds
 from semopt import Scenario
 
 torch = pytest.importorskip("torch")
 
 ROUNDS = 30
-
-
-def median_seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    times = []
-    for _ in range(rounds):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return float(np.median(times))
 
 
 @pytest.mark.parametrize(("scenario", "observation"), [("paper", "own"), ("contended", "shared")])

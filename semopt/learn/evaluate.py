@@ -270,10 +270,10 @@ def plugged(name: str, scenario: Scenario) -> Decider:
         env.observe(gain, task, seen)
         try:
             given = function(seen)
-            array = None if isinstance(given, Actions) else np.asarray(given)
+            array = np.empty(0) if isinstance(given, Actions) else np.asarray(given)
         except Exception as error:  # whatever a user's own code raises
             raise ValueError(f"{name} raised {type(error).__name__}: {error}") from error
-        if array is None:
+        if isinstance(given, Actions):
             return given
         shape = (*task.shape, 4 + env.channels)
         if array.shape != shape or array.dtype.kind not in "fiu":
