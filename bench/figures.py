@@ -7,8 +7,6 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from semopt import _core
 
 
@@ -18,24 +16,16 @@ def ceiling(kind: str) -> float:
     return _core.ceiling(kind)
 
 
-def seconds_of(function: Callable[[], Any], rounds: int = 3) -> float:
-    """Return the shortest time of a peer, once it is warm."""
+def seconds_of(
+    function: Callable[[], Any], rounds: int = 3, of: Callable[[list[float]], float] = min
+) -> float:
+    """Return the shortest time of a function that is warm, or the median of its times."""
     times = []
     for _ in range(rounds):
         start = perf_counter()
         function()
         times.append(perf_counter() - start)
-    return min(times)
-
-
-def median_seconds(function: Callable[[], Any], rounds: int = 5) -> float:
-    """Return the median time of a function that is warm."""
-    times = []
-    for _ in range(rounds):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return float(np.median(times))
+    return of(times)
 
 
 def report(

@@ -8,13 +8,14 @@ be made without them, since loading them takes longer.
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import numpy as np
 import pytest
 
 import semopt.channel.compiled  # noqa: F401 - see above
-from figures import median_seconds
+from figures import seconds_of
 from semopt.channel import Channel, Gains
 
 ROUNDS = 15
@@ -76,7 +77,7 @@ def test_independent_gains(benchmark, name):
     assert np.quantile(out, [0.25, 0.5, 0.75]) == pytest.approx(
         np.quantile(sample, [0.25, 0.5, 0.75]), rel=0.02
     )
-    seconds = median_seconds(lambda: peer(rng, out.shape))
+    seconds = seconds_of(lambda: peer(rng, out.shape), 5, median)
     benchmark.pedantic(gains.slots, (out, 0), rounds=ROUNDS, warmup_rounds=2)
     report(benchmark, name, out.size, "NumPy", out.size / seconds)
 
@@ -102,6 +103,6 @@ def test_gains_correlated_in_time(benchmark):
     assert abs(np.diff(out, axis=0)).mean() == pytest.approx(
         abs(np.diff(sample, axis=0)).mean(), rel=0.2
     )
-    seconds = median_seconds(lambda: sinusoids(slots, 32, 0.01, rng), 3)
+    seconds = seconds_of(lambda: sinusoids(slots, 32, 0.01, rng), of=median)
     benchmark.pedantic(gains.slots, (out, 0), rounds=ROUNDS, warmup_rounds=2)
     report(benchmark, "jakes, 32 waves", out.size, "NumPy sum of sinusoids", out.size / seconds)

@@ -5,10 +5,12 @@ python -m pytest bench/test_learn.py --benchmark-only -s
 
 from __future__ import annotations
 
+from statistics import median
+
 import numpy as np
 import pytest
 
-from figures import median_seconds
+from figures import seconds_of
 from semopt import Scenario
 
 torch = pytest.importorskip("torch")
@@ -35,21 +37,22 @@ def test_updates_of_mappo(benchmark, scenario, observation):
     seen = np.empty((env.slots, env.users, env.observation_size), np.float32)
     reward = np.empty(env.task.shape, np.float32)
     seconds = {
-        "environment": median_seconds(lambda: env.step(decisions, seen, reward)),
-        "counterfactuals": (env.users + 2) * median_seconds(lambda: env.score(decisions, reward)),
-        "rollout, both included": median_seconds(learner.play),
-        "update": median_seconds(lambda: learner.learn(rollout, 0.0, 0.0)),
+        "environment": seconds_of(lambda: env.step(decisions, seen, reward), 5, median),
+        "counterfactuals": (env.users + 2)
+        * seconds_of(lambda: env.score(decisions, reward), 5, median),
+        "rollout, both included": seconds_of(learner.play, 5, median),
+        "update": seconds_of(lambda: learner.learn(rollout, 0.0, 0.0), 5, median),
     }
     benchmark.pedantic(learner.update, rounds=ROUNDS, warmup_rounds=3)
-    median = benchmark.stats.stats.median
-    rate = settings.steps * settings.slots * env.users / median
-    shares = {name: value / median for name, value in seconds.items()}
+    whole = benchmark.stats.stats.median
+    rate = settings.steps * settings.slots * env.users / whole
+    shares = {name: value / whole for name, value in seconds.items()}
     benchmark.extra_info |= {
         "suite": "learn",
         "value": rate,
         "unit": "agent-steps/s",
         "reference": "the environment alone",
-        "ratio": seconds["environment"] / median,
+        "ratio": seconds["environment"] / whole,
         "shares": shares,
     }
     words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())

@@ -131,7 +131,6 @@ def test_missing_and_foreign_records(records, tmp_path):
         export.read_records(tmp_path, ["movie-snippets"])
 
 
-@pytest.mark.skipif(not (PRESETS / "measured.json").is_file(), reason="measured is not shipped")
 def test_the_shipped_scenario_is_what_its_record_gives():
     shipped = json.loads((PRESETS / "measured.json").read_text(encoding="utf-8"))
     found, kept = export.scenario("measured", shipped["modalities"])

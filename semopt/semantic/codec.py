@@ -332,18 +332,25 @@ def channel(
     return estimate
 
 
+def in_common(sizes: Sizes) -> dict[str, Any]:
+    """Return what the configurations of all new encoders have in common."""
+    return {
+        "hidden_size": sizes.width,
+        "num_hidden_layers": sizes.exits[-1],
+        "num_attention_heads": sizes.heads,
+        "intermediate_size": sizes.inner,
+        **EAGER,
+    }
+
+
 def bert(sizes: Sizes, words: int, length: int) -> BertModel:
     """Return a new BERT of so many words and positions."""
     config = BertConfig(
+        **in_common(sizes),
         vocab_size=words,
-        hidden_size=sizes.width,
-        num_hidden_layers=sizes.exits[-1],
-        num_attention_heads=sizes.heads,
-        intermediate_size=sizes.inner,
         max_position_embeddings=length,
         hidden_dropout_prob=sizes.dropout,
         attention_probs_dropout_prob=0.0,
-        **EAGER,
     )
     return BertModel(config, add_pooling_layer=False)
 
@@ -351,14 +358,10 @@ def bert(sizes: Sizes, words: int, length: int) -> BertModel:
 def vit(sizes: Sizes, pixels: int, colours: int) -> ViTModel:
     """Return a new ViT for square images."""
     config = ViTConfig(
-        hidden_size=sizes.width,
-        num_hidden_layers=sizes.exits[-1],
-        num_attention_heads=sizes.heads,
-        intermediate_size=sizes.inner,
+        **in_common(sizes),
         image_size=pixels,
         patch_size=sizes.patch,
         num_channels=colours,
-        **EAGER,
     )
     return ViTModel(config, add_pooling_layer=False)
 
