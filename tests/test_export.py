@@ -129,6 +129,13 @@ def test_missing_and_foreign_records(records, tmp_path):
     (tmp_path / "movie-snippets.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="of schema 1"):
         export.read_records(tmp_path, ["movie-snippets"])
+    for altered, words in (
+        (records["image"], "is the record of 'fashion-mnist', 'image'"),
+        ({k: v for k, v in records["text"].items() if k != "networks"}, "networks of the record"),
+    ):
+        (tmp_path / "movie-snippets.json").write_text(json.dumps(altered))
+        with pytest.raises(ValueError, match=words):
+            export.read_records(tmp_path, ["movie-snippets"])
 
 
 def test_the_shipped_scenario_is_what_its_record_gives():

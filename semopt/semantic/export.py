@@ -30,15 +30,19 @@ the record. To measure again: `semopt semantic measure --all --scenario {name} -
 `semopt semantic export {name} --from DIR`."""
 
 
+NEEDED = {"data", "networks", "accuracy", "floors", "raw_kbit"}  # of a record
+
+
 def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return the records of data sets by modality.
 
     Raises
     ------
     ValueError
-        Where one is missing, or is no record of this version.
+        Where one is missing, or is no record of this version and of that data set.
     """
     records = {}
+    modalities = {data: modality for modality, data in MODALITIES.items()}
     for name in names:
         path = folder / f"{name}.json"
         try:
@@ -51,7 +55,15 @@ def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]
             raise ValueError(f"{path} is no record of a measurement: {error}") from None
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise ValueError(f"{path} is no record of a measurement of schema {SCHEMA}")
-        records[record["data"]["modality"]] = record
+        if absent := NEEDED - record.keys():
+            raise ValueError(f"{path}: {', '.join(sorted(absent))} of the record is missing")
+        data, modality = record["data"], modalities[name]
+        if (data.get("name"), data.get("modality")) != (name, modality):
+            raise ValueError(
+                f"{path} is the record of {data.get('name')!r}, {data.get('modality')!r}: that of "
+                f"{name!r}, {modality!r}, is expected"
+            )
+        records[modality] = record
     return records
 
 

@@ -259,6 +259,10 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if document.get("kind") != KIND:
         kind = document.get("kind", document.get("algorithm", "something else"))
         raise ValueError(f"{folder / DOCUMENT} is a checkpoint of {kind}, not of a {KIND}")
+    progress = document.get("progress")
+    done = progress.get("epochs") if isinstance(progress, dict) else None
+    if type(done) is not int or done < 0:
+        raise ValueError(f"{folder / DOCUMENT}: progress.epochs = {done!r}: at least 0 is expected")
     return document, tensors
 
 
