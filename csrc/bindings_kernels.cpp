@@ -44,17 +44,21 @@ T* output(const py::array& array, const char* argument, const Shape& shape) {
     return memory<T>(array, argument, shape, true);
 }
 
+std::string indices_expected(long long low, long long end) {
+    return "indices from " + std::to_string(low) + " to " + std::to_string(end - 1) +
+           " are expected";
+}
+
 void require_within(const long long* values, long long count, long long low, long long end,
                     const char* argument) {
     bool inside = true;
     for (long long i = 0; i < count; ++i) inside &= values[i] >= low && values[i] < end;
-    require(
-        inside, argument,
-        "indices from " + std::to_string(low) + " to " + std::to_string(end - 1) + " are expected");
+    require(inside, argument, indices_expected(low, end));
 }
 
+// Returns whether every QoE is a number.
 template <class R>
-void evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::array& power,
+bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::array& power,
                      const py::array& frequency, const py::array& extraction, const py::array& gain,
                      const py::array& task, const py::array& latency, const py::array& energy,
                      const py::array& accuracy, const py::array& qoe, const py::array& violations,
@@ -85,9 +89,14 @@ void evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
                             output<R>(qoe, "qoe", shape),
                             output<unsigned char>(violations, "violations", shape)};
     const py::gil_scoped_release release;
-    require_within(batch.channel, rows * users, kLocal, channels, "channel");
-    require_within(batch.task, slot_per_row ? rows * users : users, 0, scene.task_count, "task");
-    evaluate(batch, rows, threads);
+    const unsigned faults = evaluate(batch, rows, threads);
+    const auto require_none = [&](unsigned fault, const char* argument, long long low,
+                                  long long end) {
+        require(!(faults & fault), argument, indices_expected(low, end));
+    };
+    require_none(kChannelFault, "channel", kLocal, channels);
+    require_none(kTaskFault, "task", 0, scene.task_count);
+    return !(faults & kNotANumber);
 }
 
 // A scenario ready for the kernels, in both precisions.
@@ -96,11 +105,10 @@ class Scoring {
     explicit Scoring(const Setting& setting) : scenes_{setting} {}
 
     template <class... Arrays>
-    void evaluate(const py::array& channel, const py::array& power, const Arrays&... rest) const {
-        if (py::isinstance<py::array_t<float>>(power))
-            evaluate_arrays(scenes_.single.scene(), channel, power, rest...);
-        else
-            evaluate_arrays(scenes_.full.scene(), channel, power, rest...);
+    bool evaluate(const py::array& channel, const py::array& power, const Arrays&... rest) const {
+        return py::isinstance<py::array_t<float>>(power)
+                   ? evaluate_arrays(scenes_.single.scene(), channel, power, rest...)
+                   : evaluate_arrays(scenes_.full.scene(), channel, power, rest...);
     }
 
     void tabulate(const py::array& gain, const py::array& task, const std::vector<py::array>& value,

@@ -11,13 +11,41 @@ namespace semopt {
 
 constexpr double kInfinite = __builtin_inf();
 
+// Tasks that are scored together, 1 KiB of numbers: what a block needs fits a first-level cache.
+template <class R>
+constexpr int kBlock = 1024 / sizeof(R);
+
+// Users as the tasks of a block meet them, task after task: a block starts at the first user, or,
+// where a row is longer than a block, at any.
+template <class R>
+struct Owners {
+    const Index<R>* user;       // (length)
+    const R* fields;            // (fields of a User, length)
+    const R *latency, *energy;  // (T, length) of the reference
+    long long length;           // at least kBlock and N
+};
+
+// The most points of an axis that the vector code takes: one register or two. Shorter axes end in
+// infinity, their tables in the last value, which changes no result.
+constexpr int kAxis = 16;
+
+// All kinds' accuracy tables, padded. The last row of corners is that of raw mode.
+template <class R>
+struct Lookup {
+    const R* axes;     // (T, 4, kAxis): extraction, 1 / width of its cells, SNR, 1 / width
+    const R* corners;  // (T, kAxis + 1, kAxis, 2): of rows i and i + 1; null if an axis is longer
+    bool shared;       // the axes of all kinds are the same
+};
+
 // A scenario in the precision of the kernels.
 template <class R>
 struct Scene {
     const System<R>* system;
     const User<R>* users;            // (N)
     const Task<R>* tasks;            // (T)
-    const AccuracyTable<R>* tables;  // (T); (kAxis, kAxis) where no longer (model.h)
+    const AccuracyTable<R>* tables;  // (T)
+    Owners<R> owners;
+    Lookup<R> lookup;
     int user_count, task_count;
 };
 
@@ -34,6 +62,9 @@ struct Batch {
     R *latency, *energy, *accuracy, *qoe;
     unsigned char* violations;
 };
+
+// What is wrong with a batch, found while it is scored.
+constexpr unsigned kChannelFault = 1, kTaskFault = 2, kNotANumber = 4;
 
 // One user's grid in a slot, and where its scores go (space.h); infeasible actions score -inf.
 struct Grid {
@@ -87,8 +118,8 @@ constexpr int kMerged = 1 << 15;  // largest list merged from several users'
 
 struct Kernels {
     const char* name;
-    void (*evaluate)(const Batch<double>&, long long first, long long last);
-    void (*evaluate_single)(const Batch<float>&, long long first, long long last);
+    unsigned (*evaluate)(const Batch<double>&, long long first, long long last);  // faults
+    unsigned (*evaluate_single)(const Batch<float>&, long long first, long long last);
     void (*tabulate)(const Grid&, long long list);  // 0 local, then as in list_start
     void (*search)(const Search&, long long first, long long last, Scan&);
     void (*elementary)(int function, const double* x, const double* y, double* out,

@@ -122,21 +122,79 @@ SceneOwner<R>::SceneOwner(const Setting& setting) {
     tasks_.resize(setting.tasks.size());
     for (size_t n = 0; n < users_.size(); ++n) copy(setting.users[n], users_[n]);
     for (size_t t = 0; t < tasks_.size(); ++t) copy(setting.tasks[t], tasks_[t]);
+    own_tables(setting);
+    own_users();
+}
+
+template <class R>
+void SceneOwner<R>::own_tables(const Setting& setting) {
+    const auto numbers = [](const double* from, int count) {
+        return std::vector<R>(from, from + count);
+    };
+    bool fits = true;
     for (const AccuracyTable<double>& table : setting.tables) {
-        const bool pad = table.rows <= kAxis && table.columns <= kAxis;
-        const int rows = pad ? kAxis : table.rows, columns = pad ? kAxis : table.columns;
-        const R beyond = std::numeric_limits<R>::infinity();
-        std::vector<R> extraction(rows, beyond), snr_db(columns, beyond), values, raw;
-        std::copy_n(table.extraction, table.rows, extraction.begin());
-        std::copy_n(table.snr_db, table.columns, snr_db.begin());
-        for (int i = 0; i < rows; ++i)
-            for (int j = 0; j < columns; ++j)
-                values.push_back(R(table.table[std::min(i, table.rows - 1) * table.columns +
-                                               std::min(j, table.columns - 1)]));
-        for (int j = 0; j < columns; ++j)
-            raw.push_back(R(table.raw[std::min(j, table.columns - 1)]));
-        tables_.push_back(own_table(extraction, snr_db, values, raw, storage_));
+        tables_.push_back(own_table(numbers(table.extraction, table.rows),
+                                    numbers(table.snr_db, table.columns),
+                                    numbers(table.table, table.rows * table.columns),
+                                    numbers(table.raw, table.columns), storage_));
+        fits &= table.rows <= kAxis && table.columns <= kAxis;
     }
+    if (!fits) return;
+    for (const AccuracyTable<R>& table : tables_) {
+        const auto add_axis = [&](const R* axis, int points) {
+            std::vector<R> edge(axis, axis + points);
+            edge.resize(kAxis, std::numeric_limits<R>::infinity());
+            axes_.insert(axes_.end(), edge.begin(), edge.end());
+            for (int i = 0; i < kAxis; ++i)
+                axes_.push_back(i + 1 < points ? R(1) / (edge[i + 1] - edge[i]) : R(0));
+        };
+        add_axis(table.extraction, table.rows);
+        add_axis(table.snr_db, table.columns);
+        const auto row = [&](int i) {
+            return i < kAxis ? table.table + std::min(i, table.rows - 1) * table.columns
+                             : table.raw;
+        };
+        for (int i = 0; i <= kAxis; ++i)
+            for (int j = 0; j < kAxis; ++j)
+                for (const R* from : {row(i), row(i < kAxis - 1 ? i + 1 : i)})
+                    corners_.push_back(from[std::min(j, table.columns - 1)]);
+    }
+    const auto own = axes_.begin() + 4 * kAxis;
+    shared_axes_ = true;
+    for (auto next = own; next != axes_.end(); next += 4 * kAxis)
+        shared_axes_ &= std::equal(axes_.begin(), own, next);
+}
+
+template <class R>
+void SceneOwner<R>::own_users() {
+    const size_t users = users_.size(), length = std::max<size_t>(users, kBlock<R>);
+    constexpr size_t kFields = sizeof(User<R>) / sizeof(R);
+    user_fields_.resize(kFields * length);
+    for (auto* table : {&latency_, &energy_}) table->resize(tasks_.size() * length);
+    for (size_t i = 0; i < length; ++i) {
+        const User<R>& user = users_[i % users];
+        user_.push_back(Index<R>(i % users));
+        for (size_t f = 0; f < kFields; ++f)
+            user_fields_[f * length + i] = reinterpret_cast<const R*>(&user)[f];
+        for (size_t t = 0; t < tasks_.size(); ++t) {
+            const Reference<R> found = reference(user, tasks_[t]);
+            latency_[t * length + i] = found.latency;
+            energy_[t * length + i] = found.energy;
+        }
+    }
+}
+
+template <class R>
+Scene<R> SceneOwner<R>::scene() const {
+    return {&system_,
+            users_.data(),
+            tasks_.data(),
+            tables_.data(),
+            {user_.data(), user_fields_.data(), latency_.data(), energy_.data(),
+             (long long)user_.size()},
+            {axes_.data(), corners_.empty() ? nullptr : corners_.data(), shared_axes_},
+            int(users_.size()),
+            int(tasks_.size())};
 }
 
 template class SceneOwner<double>;
@@ -147,23 +205,25 @@ template class SceneOwner<float>;
 namespace {
 
 template <class R>
-void evaluate_rows(const Batch<R>& batch, long long rows, int threads,
-                   void (*rows_of)(const Batch<R>&, long long, long long)) {
+unsigned evaluate_rows(const Batch<R>& batch, long long rows, int threads,
+                       unsigned (*rows_of)(const Batch<R>&, long long, long long)) {
     constexpr long long kAtOnce = 512;  // below this a thread costs more than it saves
     const int lanes = threads > 0 ? threads : lanes_available();
     const long long share = (rows / (4LL * lanes) + kAtOnce) / kAtOnce * kAtOnce;
+    std::atomic<unsigned> faults{0};
     parallel((rows + share - 1) / share, lanes, [&](long long task, int) {
-        rows_of(batch, task * share, std::min(rows, (task + 1) * share));
+        faults |= rows_of(batch, task * share, std::min(rows, (task + 1) * share));
     });
+    return faults;
 }
 
 }  // namespace
 
-void evaluate(const Batch<double>& batch, long long rows, int threads) {
-    evaluate_rows(batch, rows, threads, kernels().evaluate);
+unsigned evaluate(const Batch<double>& batch, long long rows, int threads) {
+    return evaluate_rows(batch, rows, threads, kernels().evaluate);
 }
-void evaluate(const Batch<float>& batch, long long rows, int threads) {
-    evaluate_rows(batch, rows, threads, kernels().evaluate_single);
+unsigned evaluate(const Batch<float>& batch, long long rows, int threads) {
+    return evaluate_rows(batch, rows, threads, kernels().evaluate_single);
 }
 
 void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>& value,

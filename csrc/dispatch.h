@@ -16,23 +16,26 @@ std::vector<std::string> instruction_sets();
 const Kernels& kernels();
 void use_instruction_set(const std::string& name);
 
-// A setting as the kernels read it, in one precision: owned records, padded tables.
+// A setting as the kernels read it, in one precision.
 template <class R>
 class SceneOwner {
   public:
     explicit SceneOwner(const Setting& setting);
     SceneOwner(const SceneOwner&) = delete;
-    Scene<R> scene() const {
-        return {&system_,       users_.data(),      tasks_.data(),
-                tables_.data(), int(users_.size()), int(tasks_.size())};
-    }
+    Scene<R> scene() const;
 
   private:
+    void own_tables(const Setting& setting);
+    void own_users();
+
     System<R> system_;
     std::vector<User<R>> users_;
     std::vector<Task<R>> tasks_;
     std::vector<std::vector<R>> storage_;
     std::vector<AccuracyTable<R>> tables_;
+    std::vector<Index<R>> user_;  // this and what follows: Owners and Lookup
+    std::vector<R> user_fields_, latency_, energy_, axes_, corners_;
+    bool shared_axes_ = false;
 };
 
 struct Scenes {
@@ -41,8 +44,9 @@ struct Scenes {
     SceneOwner<float> single{setting};
 };
 
-void evaluate(const Batch<double>& batch, long long rows, int threads);
-void evaluate(const Batch<float>& batch, long long rows, int threads);
+// Both return the faults of the batch (cpu.h); what has none is scored.
+unsigned evaluate(const Batch<double>& batch, long long rows, int threads);
+unsigned evaluate(const Batch<float>& batch, long long rows, int threads);
 
 // Scores of every action of every user, as space.h lists them: value[n], server_energy[n] (or
 // null).

@@ -80,7 +80,7 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         job.energy[e] = outcome.energy;
         job.accuracy[e] = outcome.accuracy;
         job.qoe[e] = outcome.qoe;
-        job.violations[e] = violations(system, user, task, outcome);
+        job.violations[e] = (unsigned char)violations(system, user, task, outcome);
     }
 }
 

@@ -116,14 +116,26 @@ SEMOPT_HD R product_error(R a, R b, R product) {
 #endif
 }
 
-// c0 + x (c1 + x (c2 + ...)).
+// c0 + c2 x^2 + c4 x^4 + ..., of which every second coefficient is passed over.
 template <class R>
-SEMOPT_HD R polynomial(R, R c) {
+SEMOPT_HD R every_second(R, R c) {
+    return c;
+}
+template <class R>
+SEMOPT_HD R every_second(R, R c, R) {
     return c;
 }
 template <class R, class... C>
+SEMOPT_HD R every_second(R square, R c, R, C... rest) {
+    return multiply_add(square, every_second(square, rest...), c);
+}
+
+// c0 + c1 x + c2 x^2 + ...: the even and the odd terms are two chains that do not wait for each
+// other.
+template <class R, class... C>
 SEMOPT_HD R polynomial(R x, R c, C... rest) {
-    return multiply_add(x, polynomial(x, rest...), c);
+    const R square = x * x;
+    return multiply_add(x, every_second(square, rest...), every_second(square, c, rest...));
 }
 
 // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2.
@@ -327,12 +339,16 @@ SEMOPT_HD R log1p(R x) {
     return log_limits(x, R(-1), multiply_add(parts.k, R(T::ln2_high), value));
 }
 
-// x^y for finite x > 0 and finite y.
+// x^y for finite x > 0 and finite y, from ln x of log_sum or from x itself.
+template <class R>
+SEMOPT_HD R pow(Sum<R> log_x, R y) {
+    const R product = y * log_x.high;
+    return exp_sum(product, product_error(y, log_x.high, product) + y * log_x.low);
+}
+
 template <class R>
 SEMOPT_HD R pow(R x, R y) {
-    const Sum<R> sum = log_sum(x);
-    const R product = y * sum.high;
-    return exp_sum(product, product_error(y, sum.high, product) + y * sum.low);
+    return pow(log_sum(x), y);
 }
 
 }  // namespace semopt::math

@@ -62,8 +62,9 @@ SEMOPT_HD R rate(R bandwidth, R snr) {  // (2)
     return bandwidth * (math::log1p(snr) * R(1.44269504088896340736));
 }
 
-template <class R>
-SEMOPT_HD R sent_bits(R bits, R extraction, R compress_exponent) {  // (3)
+// Extraction as a number or, here and in extraction_flop, as its logarithm (math::log_sum).
+template <class R, class Extraction>
+SEMOPT_HD R sent_bits(R bits, Extraction extraction, R compress_exponent) {  // (3)
     return bits * math::pow(extraction, compress_exponent);
 }
 
@@ -72,8 +73,8 @@ SEMOPT_HD R transmission_time(R sent_bits, R rate) {  // (3)
     return sent_bits / rate;
 }
 
-template <class R>
-SEMOPT_HD R extraction_flop(R extract_flop, R extraction, R extract_exponent) {  // (4)
+template <class R, class Extraction>
+SEMOPT_HD R extraction_flop(R extract_flop, Extraction extraction, R extract_exponent) {  // (4)
     return extract_flop * math::pow(extraction, -extract_exponent);
 }
 
@@ -104,20 +105,14 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
     return system.server_energy_coefficient * time * (share * share * share);
 }
 
-// The points of a padded axis: shorter ones may end in infinity, their table in its last value,
-// which changes no result. Loops over lanes then need no inner loop of unknown length.
-constexpr int kAxis = 16;
-
 template <class R>
 using Index = typename math::Real<R>::Index;
 
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
-template <bool kPadded, class R>
+template <class R>
 SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
-    const int end = kPadded ? kAxis : points;
     Index<R> cell = 0;
-    SEMOPT_UNROLL
-    for (int i = 1; i < end - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
+    for (int i = 1; i < points - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
     return cell;
 }
 
@@ -133,21 +128,20 @@ SEMOPT_HD R between(R share, R low, R high) {
     return (1 - share) * low + share * high;
 }
 
-template <bool kPadded = false, class R>
+template <class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
-    const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
+    const Index<R> j = axis_cell(table.snr_db, table.columns, snr_db);
     return between(axis_share(table.snr_db[j], table.snr_scale[j], snr_db), table.raw[j],
                    table.raw[j + 1]);
 }
 
-template <bool kPadded = false, class R>
+template <class R>
 SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
-    const Index<R> j = axis_cell<kPadded>(table.snr_db, table.columns, snr_db);
+    const Index<R> j = axis_cell(table.snr_db, table.columns, snr_db);
     const R v = axis_share(table.snr_db[j], table.snr_scale[j], snr_db);
-    const Index<R> i = axis_cell<kPadded>(table.extraction, table.rows, extraction);
+    const Index<R> i = axis_cell(table.extraction, table.rows, extraction);
     const R u = axis_share(table.extraction[i], table.extraction_scale[i], extraction);
-    const Index<R> low = i * (kPadded ? kAxis : table.columns) + j,
-                   high = low + (kPadded ? kAxis : table.columns);
+    const Index<R> low = i * table.columns + j, high = low + table.columns;
     return between(u, between(v, table.table[low], table.table[low + 1]),
                    between(v, table.table[high], table.table[high + 1]));
 }
@@ -198,31 +192,39 @@ SEMOPT_HD R qoe(const System<R>& system, const User<R>& user, const Reference<R>
            accuracy_term(system, user, reference, accuracy);
 }
 
-template <class R>
-SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& user,
-                                     const Task<R>& task, R frequency) {
-    const R latency = execution_time(task.local_flop, user.flop_per_cycle, frequency);
-    const R energy = execution_energy(user.energy_coefficient, latency, frequency);
-    return {latency, energy, task.local_accuracy,
-            qoe(system, user, reference(user, task), latency, energy, task.local_accuracy)};
-}
-
-// What an offloaded task takes; `sent` bits leave at `rate`, once the user has spent `flop` on
-// them.
+// What a part of a task takes.
 template <class R>
 struct Costs {
     R latency, energy;
 };
 
-template <bool kRaw, class R>
-SEMOPT_HD Costs<R> offload_costs(const System<R>& system, const User<R>& user, const Task<R>& task,
-                                 R offloaders, R power, R frequency, R flop, R sent, R rate) {
-    const R t_tx = transmission_time(sent, rate);
-    const R t_ex = execution_time(flop, user.flop_per_cycle, frequency);
-    const R t_es = server_time(kRaw ? task.server_raw_flop : task.server_flop, offloaders, system);
-    return {t_ex + (t_tx + t_es),  // (6)
-            execution_energy(user.energy_coefficient, t_ex, frequency) +
-                (transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system))};
+template <class R>
+SEMOPT_HD Costs<R> operator+(const Costs<R>& a, const Costs<R>& b) {
+    return {a.latency + b.latency, a.energy + b.energy};
+}
+
+// `flop` on the user's own device: a local task, or the extraction of an offloaded one.
+template <class R>
+SEMOPT_HD Costs<R> own_costs(const User<R>& user, R flop, R frequency) {
+    const R time = execution_time(flop, user.flop_per_cycle, frequency);
+    return {time, execution_energy(user.energy_coefficient, time, frequency)};
+}
+
+// `sent` bits at `rate` on the air, then `flop` on the server.
+template <class R>
+SEMOPT_HD Costs<R> remote_costs(const System<R>& system, R offloaders, R power, R sent, R rate,
+                                R flop) {
+    const R t_tx = transmission_time(sent, rate), t_es = server_time(flop, offloaders, system);
+    return {t_tx + t_es,  // (6)
+            transmission_energy(power, t_tx) + server_energy(t_es, offloaders, system)};
+}
+
+template <class R>
+SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& user,
+                                     const Task<R>& task, R frequency) {
+    const Costs<R> own = own_costs(user, task.local_flop, frequency);
+    return {own.latency, own.energy, task.local_accuracy,
+            qoe(system, user, reference(user, task), own.latency, own.energy, task.local_accuracy)};
 }
 
 // An offloaded task in one of its two modes, raw or semantic.
@@ -235,8 +237,10 @@ SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& use
         kRaw ? task.bits : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
     const R flop =
         kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
-    const Costs<R> costs = offload_costs<kRaw>(system, user, task, offloaders, power, frequency,
-                                               flop, sent, rate(system.bandwidth, link));
+    const Costs<R> costs =
+        own_costs(user, flop, frequency) +
+        remote_costs(system, offloaders, power, sent, rate(system.bandwidth, link),
+                     kRaw ? task.server_raw_flop : task.server_flop);
     const R reached = kRaw ? raw_accuracy(table, decibel(link))
                            : semantic_accuracy(table, extraction, decibel(link));
     return {costs.latency, costs.energy, reached,
@@ -253,12 +257,13 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
                                                        power, frequency, extraction);
 }
 
+// The limits that an outcome breaks, as bits of Violation; NaN meets none.
 template <class R>
-SEMOPT_HD unsigned char violations(const System<R>& system, const User<R>& user,
-                                   const Task<R>& task, const Outcome<R>& outcome) {
-    return !(outcome.latency <= system.latency_max) * kLatency +  // NaN meets no limit
-           !(outcome.energy <= user.energy_max) * kEnergy +
-           !(outcome.accuracy >= task.accuracy_min) * kAccuracy;
+SEMOPT_HD Index<R> violations(const System<R>& system, const User<R>& user, const Task<R>& task,
+                              const Outcome<R>& outcome) {
+    return (outcome.latency <= system.latency_max ? Index<R>(0) : Index<R>(kLatency)) +
+           (outcome.energy <= user.energy_max ? Index<R>(0) : Index<R>(kEnergy)) +
+           (outcome.accuracy >= task.accuracy_min ? Index<R>(0) : Index<R>(kAccuracy));
 }
 
 }  // namespace semopt

@@ -86,7 +86,7 @@ class Scoring:
         qoe: Floats,
         violations: NDArray[np.uint8],
         threads: int = 0,
-    ) -> None: ...
+    ) -> bool: ...
     def tabulate(
         self,
         gain: Floats,

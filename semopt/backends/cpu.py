@@ -59,7 +59,7 @@ def evaluate(
     task = problem.task if task is None else task
     one_slot = gain.ndim == 2
     out = empty_outcome(shape, dtype) if out is None else out
-    scoring(problem).evaluate(
+    numbers = scoring(problem).evaluate(
         _rows(actions.channel, rows),
         _rows(actions.power, rows),
         _rows(actions.frequency, rows),
@@ -73,7 +73,8 @@ def evaluate(
         _rows(out.violations, rows),
         threads,
     )
-    refuse_nan(actions, gain, out)
+    if not numbers:
+        refuse_nan(actions, gain, out)
     return out
 
 
