@@ -167,7 +167,8 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
 
 template <class R>
 void SceneOwner<R>::own_users() {
-    const size_t users = users_.size(), length = std::max<size_t>(users, kBlock<R>);
+    const size_t users = users_.size(),
+                 length = std::max<size_t>(users, kBlock<R>) + 16;  // lanes that none has more of
     constexpr size_t kFields = sizeof(User<R>) / sizeof(R);
     user_fields_.resize(kFields * length);
     for (auto* table : {&latency_, &energy_}) table->resize(tasks_.size() * length);

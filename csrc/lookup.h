@@ -6,7 +6,7 @@
 #pragma once
 
 #include "cpu.h"
-#include "sieve.h"
+#include "lanes.h"
 
 namespace semopt {
 namespace {
@@ -22,62 +22,41 @@ struct alignas(64) Cells {
     R down[kMostAway<R>], across[kMostAway<R>];
 };
 
-#if SEMOPT_AVX512
-
-template <class R>
-struct Lanes {
-    static constexpr int kWidth = 64 / sizeof(R);
-    typedef R Values __attribute__((vector_size(64)));
-    typedef Index<R> Indices __attribute__((vector_size(64)));
+template <class V>
+struct Position {
+    Index<V> cell;
+    V share;  // of the cell, 0 to 1
 };
 
-template <class V, class T>
-V load(const T* from) {
-    V values;
-    __builtin_memcpy(&values, from, sizeof values);
-    return values;
-}
+#if SEMOPT_AVX512
 
 // kAxis numbers, any of which a lane may ask for.
 template <class R>
 class Entries {
   public:
-    using Values = typename Lanes<R>::Values;
-    using Indices = typename Lanes<R>::Indices;
-
     explicit Entries(const R* from)
-        : low_(load<Values>(from)), high_(load<Values>(from + kAxis - Lanes<R>::kWidth)) {}
+        : low_(load<Lanes<R>>(from)), high_(load<Lanes<R>>(from + kAxis - kWidth<R>)) {}
 
-    Values operator[](Indices at) const {
-        return kAxis > Lanes<R>::kWidth ? __builtin_shuffle(low_, high_, at)
-                                        : __builtin_shuffle(low_, at);
+    Lanes<R> operator[](Index<Lanes<R>> at) const {
+        return kAxis > kWidth<R> ? __builtin_shuffle(low_, high_, at) : __builtin_shuffle(low_, at);
     }
 
   private:
-    Values low_, high_;
-};
-
-template <class R>
-struct Position {
-    typename Lanes<R>::Indices cell;
-    typename Lanes<R>::Values share;  // of the cell, 0 to 1
+    Lanes<R> low_, high_;
 };
 
 template <class R>
 class Axis {
   public:
-    using Values = typename Lanes<R>::Values;
-    using Indices = typename Lanes<R>::Indices;
-
     explicit Axis(const R* points) : edge_(points), scale_(points + kAxis) {}
 
-    Position<R> operator()(Values x) const {
-        Indices cell = {};
+    Position<Lanes<R>> operator()(Lanes<R> x) const {
+        Index<Lanes<R>> cell = {};
         for (int step = kAxis / 2; step > 0; step /= 2) {
-            const Indices next = cell + step;
+            const auto next = cell + step;
             cell = x >= edge_[next] ? next : cell;
         }
-        const Indices last = Indices{} + (kAxis - 2);
+        const auto last = Index<Lanes<R>>{} + (kAxis - 2);
         cell = cell < last ? cell : last;
         return {cell, axis_share(edge_[cell], scale_[cell], x)};
     }
@@ -87,8 +66,7 @@ class Axis {
 };
 
 // What lies at corners + 2 at[i]: (low, high, low_next, high_next) of each lane.
-inline void load_corners(const double* corners, const long long* at,
-                         Lanes<double>::Values (&out)[4]) {
+inline void load_corners(const double* corners, const long long* at, Doubles (&out)[4]) {
     typedef double Corners __attribute__((vector_size(32)));
     const auto both = [&](int i) {  // lanes i and i + 4
         return __builtin_shufflevector(load<Corners>(corners + 2 * at[i]),
@@ -108,7 +86,7 @@ inline void load_corners(const double* corners, const long long* at,
     out[3] = __builtin_shufflevector(high_ab, high_cd, 2, 3, 10, 11, 6, 7, 14, 15);
 }
 
-inline void load_corners(const float* corners, const int* at, Lanes<float>::Values (&out)[4]) {
+inline void load_corners(const float* corners, const int* at, Floats (&out)[4]) {
     typedef double Corners __attribute__((vector_size(16)));  // pairs: (low, high), those next
     typedef double Pairs __attribute__((vector_size(64)));
     const auto corner = [&](int i) { return load<Corners>(corners + 2 * at[i]); };
@@ -118,7 +96,7 @@ inline void load_corners(const float* corners, const int* at, Lanes<float>::Valu
         return __builtin_shufflevector(two, rest, 0, 1, 2, 3, 4, 5, 6, 7);
     };
     const Pairs a = four(0), b = four(1), c = four(2), d = four(3);
-    using Values = Lanes<float>::Values;
+    using Values = Floats;
     const auto first = [](Pairs x, Pairs y) {  // the pairs (low, high) of lanes, side by side
         return (Values)__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14);
     };
@@ -141,108 +119,76 @@ inline void load_corners(const float* corners, const int* at, Lanes<float>::Valu
     out[3] = odd(next_ab, next_cd);
 }
 
-template <class T, class V>
-void store(V values, T* to) {
-    __builtin_memcpy(to, &values, sizeof values);
-}
-
-template <bool kShared, class R>
-void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
-                const R* snr_db, int count, Cells<R>& cells) {
-    using Values = typename Lanes<R>::Values;
-    using Indices = typename Lanes<R>::Indices;
-    const auto axis = [&](int k, int which) {
-        return Axis<R>(lookup.axes + (2 * k + which) * 2 * kAxis);
-    };
-    const Axis<R> down = axis(0, 0), across = axis(0, 1);
-    for (int n = 0; n < count; n += Lanes<R>::kWidth) {
-        const Values mu = load<Values>(extraction + n), x = load<Values>(snr_db + n);
-        const Indices own = load<Indices>(kind + n);
-        Position<R> row = down(mu), column = across(x);
-        for (int k = 1; !kShared && k < kinds; ++k) {
-            const Position<R> other_row = axis(k, 0)(mu), other_column = axis(k, 1)(x);
-            row = {own == k ? other_row.cell : row.cell, own == k ? other_row.share : row.share};
-            column = {own == k ? other_column.cell : column.cell,
-                      own == k ? other_column.share : column.share};
-        }
-        const auto raw = mu >= 1;
-        const Indices i = raw ? Indices{} + kAxis : row.cell;
-        store((own * (kAxis + 1) + i) * kAxis + column.cell, cells.at + n);
-        store(raw ? Values{} : row.share, cells.down + n);
-        store(column.share, cells.across + n);
-    }
-}
-
-template <class R>
-void interpolate(const R* corners, const Cells<R>& cells, int count, R* accuracy) {
-    using Values = typename Lanes<R>::Values;
-    for (int n = 0; n < count; n += Lanes<R>::kWidth) {
-        Values corner[4];
-        load_corners(corners, cells.at + n, corner);
-        const Values u = load<Values>(cells.down + n), v = load<Values>(cells.across + n);
-        store(between(u, between(v, corner[0], corner[2]), between(v, corner[1], corner[3])),
-              accuracy + n);
-    }
-}
-
 #else
 
-// The cell and share of each x on the axis of tasks of kind k.
 template <class R>
-void locate(const R* axis, Index<R> k, const Index<R>* kind, const R* x, int count, Index<R>* cell,
-            R* share) {
-#pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        Index<R> found = 0;
+class Axis {
+  public:
+    explicit Axis(const R* points) : points_(points) {}
+
+    Position<R> operator()(R x) const {
+        Index<R> cell = 0;
         SEMOPT_UNROLL
-        for (int p = 1; p < kAxis - 1; ++p) found = x[i] >= axis[p] ? Index<R>(p) : found;
-        const R part = axis_share(axis[found], axis[kAxis + found], x[i]);
-        cell[i] = kind[i] == k ? found : cell[i];
-        share[i] = kind[i] == k ? part : share[i];
+        for (int p = 1; p < kAxis - 1; ++p) cell = x >= points_[p] ? Index<R>(p) : cell;
+        return {cell, axis_share(points_[cell], points_[kAxis + cell], x)};
     }
-}
 
-template <bool kShared, class R>
-void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
-                const R* snr_db, int count, Cells<R>& cells) {
-    static constexpr Index<R> kSame[kMostAway<R>] = {};
-    Index<R> row[kMostAway<R>] = {}, column[kMostAway<R>] = {};
-    const Index<R>* const own = kShared ? kSame : kind;
-    for (int k = 0; k < (kShared ? 1 : kinds); ++k) {
-        const R* const axes = lookup.axes + k * 4 * kAxis;
-        locate(axes, Index<R>(k), own, extraction, count, row, cells.down);
-        locate(axes + 2 * kAxis, Index<R>(k), own, snr_db, count, column, cells.across);
-    }
-#pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const bool raw = extraction[i] >= R(1);
-        cells.at[i] =
-            (kind[i] * (kAxis + 1) + (raw ? Index<R>(kAxis) : row[i])) * kAxis + column[i];
-        cells.down[i] = raw ? R(0) : cells.down[i];
-    }
-}
+  private:
+    const R* points_;
+};
 
 template <class R>
-void interpolate(const R* corners, const Cells<R>& cells, int count, R* accuracy) {
-#pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const R* const corner = corners + 2 * cells.at[i];
-        accuracy[i] = between(cells.down[i], between(cells.across[i], corner[0], corner[2]),
-                              between(cells.across[i], corner[1], corner[3]));
-    }
+void load_corners(const R* corners, const Index<R>* at, R (&out)[4]) {
+    for (int c = 0; c < 4; ++c) out[c] = corners[2 * *at + c];
 }
 
 #endif
 
-// Accuracies of offloaded tasks (10). In two passes: so short, the core works at several vectors of
+template <bool kShared, class R>
+void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
+                const R* snr_db, int count, Cells<R>& cells) {
+    using V = Lanes<R>;
+    const auto axis = [&](int k, int which) {
+        return Axis<R>(lookup.axes + (2 * k + which) * 2 * kAxis);
+    };
+    const Axis<R> down = axis(0, 0), across = axis(0, 1);
+#pragma GCC ivdep
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const V mu = load<V>(extraction + i), x = load<V>(snr_db + i);
+        const Index<V> own = load<Index<V>>(kind + i);
+        Position<V> row = down(mu), column = across(x);
+        for (int k = 1; !kShared && k < kinds; ++k) {
+            const Position<V> its_row = axis(k, 0)(mu), its_column = axis(k, 1)(x);
+            row = {own == k ? its_row.cell : row.cell, own == k ? its_row.share : row.share};
+            column = {own == k ? its_column.cell : column.cell,
+                      own == k ? its_column.share : column.share};
+        }
+        const auto raw = mu >= Number<V>(1);
+        const Index<V> top = raw ? Index<V>{} + kAxis : row.cell;
+        store((own * (kAxis + 1) + top) * kAxis + column.cell, cells.at + i);
+        store(raw ? V{} : row.share, cells.down + i);
+        store(column.share, cells.across + i);
+    }
+}
+
+// Accuracies of offloaded tasks (10). In two passes: so short, the core is at several vectors of
 // each at a time.
 template <class R>
 void find_accuracies(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
                      const R* snr_db, int count, R* accuracy) {
+    using V = Lanes<R>;
     Cells<R> cells;
     (lookup.shared ? find_cells<true, R> : find_cells<false, R>)(lookup, kinds, kind, extraction,
                                                                  snr_db, count, cells);
-    interpolate(lookup.corners, cells, count, accuracy);
+    const R* const corners = lookup.corners;
+#pragma GCC ivdep
+    for (int i = 0; i < count; i += kWidth<R>) {
+        V corner[4];
+        load_corners(corners, cells.at + i, corner);
+        const V u = load<V>(cells.down + i), v = load<V>(cells.across + i);
+        store(between(u, between(v, corner[0], corner[2]), between(v, corner[1], corner[3])),
+              accuracy + i);
+    }
 }
 
 }  // namespace

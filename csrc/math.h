@@ -48,17 +48,21 @@ SEMOPT_HD R max(R a, R b) {
     return a < b ? b : a;
 }
 
-// What differs between the precisions. `round` added and taken away again rounds to an integer;
-// `ln2_high` has trailing zeros, so that its product with any exponent is exact.
+// What differs between the precisions. R may be a vector of numbers here and below (lanes.h): its
+// `Number` is what it holds, its Bits and Index are vectors too. `round` added and taken away again
+// rounds to an integer; `ln2_high` has trailing zeros, so that its product with any exponent is
+// exact.
 template <class R>
 struct Real;
 
 template <>
 struct Real<double> {
-    using Bits = uint64_t;
+    using Number = double;
+    using Word = uint64_t;  // of a number; Bits of an R
+    using Bits = Word;
     using Index = long long;  // as wide as the number: loops over lanes mix no widths
     static constexpr int mantissa = 52, bias = 1023, subnormal_shift = 54;
-    static constexpr Bits one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd,
+    static constexpr Word one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd,
                           infinity = 0x7ff0000000000000;
     static constexpr double round = 0x1.8p52, splitter = 0x1p27 + 1, smallest_normal = 0x1p-1022,
                             subnormal_scale = 0x1p54, exp_low = -746, exp_high = 710,
@@ -72,10 +76,12 @@ struct Real<double> {
 
 template <>
 struct Real<float> {
-    using Bits = uint32_t;
+    using Number = float;
+    using Word = uint32_t;
+    using Bits = Word;
     using Index = int;
     static constexpr int mantissa = 23, bias = 127, subnormal_shift = 25;
-    static constexpr Bits one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
+    static constexpr Word one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
     static constexpr float round = 0x1.8p23f, splitter = 0x1p12f + 1, smallest_normal = 0x1p-126f,
                            subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
                            exp_normal_low = -87, exp_normal_high = 87, log2_e = 1.4426950216293335f,
@@ -92,16 +98,43 @@ SEMOPT_HD To bit_cast(From from) {
     return __builtin_bit_cast(To, from);
 }
 
-// a b + c; fused where that is one instruction.
+template <class R>
+using Number = typename Real<R>::Number;
+
+// The same number in every lane.
+template <class R>
+SEMOPT_HD R all(Number<R> x) {
+    return R{} + x;
+}
+
+// What vectors do in an instruction of their own.
+template <class R>
+struct Operations {
+    // a b + c; fused where that is one instruction.
+    SEMOPT_HD R multiply_add(R a, R b, R c) {
+#if SEMOPT_FMA && defined(__CUDA_ARCH__)
+        return ::fma(a, b, c);
+#elif SEMOPT_FMA
+        return std::fma(a, b, c);
+#else
+        return a * b + c;
+#endif
+    }
+
+    // NaN stays.
+    SEMOPT_HD R clamp(R x, R low, R high) {
+        x = x < low ? low : x;
+        return x > high ? high : x;
+    }
+};
+
 template <class R>
 SEMOPT_HD R multiply_add(R a, R b, R c) {
-#if SEMOPT_FMA && defined(__CUDA_ARCH__)
-    return ::fma(a, b, c);
-#elif SEMOPT_FMA
-    return std::fma(a, b, c);
-#else
-    return a * b + c;
-#endif
+    return Operations<R>::multiply_add(a, b, c);
+}
+template <class R>
+SEMOPT_HD R clamp(R x, Number<R> low, Number<R> high) {
+    return Operations<R>::clamp(x, all<R>(low), all<R>(high));
 }
 
 // a b - product, exactly, where product is a b rounded.
@@ -118,55 +151,61 @@ SEMOPT_HD R product_error(R a, R b, R product) {
 
 // c0 + c2 x^2 + c4 x^4 + ..., of which every second coefficient is passed over.
 template <class R>
-SEMOPT_HD R every_second(R, R c) {
-    return c;
+SEMOPT_HD R every_second(R, Number<R> c) {
+    return all<R>(c);
 }
 template <class R>
-SEMOPT_HD R every_second(R, R c, R) {
-    return c;
+SEMOPT_HD R every_second(R, Number<R> c, Number<R>) {
+    return all<R>(c);
 }
 template <class R, class... C>
-SEMOPT_HD R every_second(R square, R c, R, C... rest) {
-    return multiply_add(square, every_second(square, rest...), c);
+SEMOPT_HD R every_second(R square, Number<R> c, Number<R>, C... rest) {
+    return multiply_add(square, every_second(square, rest...), all<R>(c));
 }
 
 // c0 + c1 x + c2 x^2 + ...: the even and the odd terms are two chains that do not wait for each
 // other.
 template <class R, class... C>
-SEMOPT_HD R polynomial(R x, R c, C... rest) {
+SEMOPT_HD R polynomial(R x, Number<R> c, C... rest) {
     const R square = x * x;
     return multiply_add(x, every_second(square, rest...), every_second(square, c, rest...));
 }
 
+template <class R>
+constexpr bool is_double = sizeof(Number<R>) == sizeof(double);
+
 // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2.
-SEMOPT_HD double exp_polynomial(double r) {
-    return polynomial(r, 0.5000000000000001, 0.16666666666666669, 0.04166666666662413,
-                      0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618,
-                      2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07,
-                      2.510038549551032e-08);
-}
-SEMOPT_HD float exp_polynomial(float r) {
-    return polynomial(r, 0.5f, 0.16666576f, 0.041666556f, 0.008363179f, 0.0013926184f);
+template <class R>
+SEMOPT_HD R exp_polynomial(R r) {
+    if constexpr (is_double<R>)
+        return polynomial(r, 0.5000000000000001, 0.16666666666666669, 0.04166666666662413,
+                          0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618,
+                          2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07,
+                          2.510038549551032e-08);
+    else
+        return polynomial(r, 0.5f, 0.16666576f, 0.041666556f, 0.008363179f, 0.0013926184f);
 }
 
 // ((2 artanh(s) / s - 2) / z - 2/3) / z with z = s^2, on sqrt(1/2) <= (1 + s) / (1 - s) <= sqrt(2).
-SEMOPT_HD double log_polynomial(double z) {
-    return polynomial(z, 0.4, 0.28571428571429364, 0.22222222221655885, 0.18181818335392802,
-                      0.1538459496251843, 0.1333480469384731, 0.11706236339491206,
-                      0.11723178623876518);
-}
-SEMOPT_HD float log_polynomial(float z) {
-    return polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
+template <class R>
+SEMOPT_HD R log_polynomial(R z) {
+    if constexpr (is_double<R>)
+        return polynomial(z, 0.4, 0.28571428571429364, 0.22222222221655885, 0.18181818335392802,
+                          0.1538459496251843, 0.1333480469384731, 0.11706236339491206,
+                          0.11723178623876518);
+    else
+        return polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
 }
 
 // (2 artanh(s) / s - 2) there, with no more digits than a number has.
-SEMOPT_HD double log_polynomial_short(double z) {
-    return z * polynomial(z, 0.666666666666667, 0.39999999999899505, 0.28571428625975487,
-                          0.2222221113479508, 0.18182889125261723, 0.15331721600556042,
-                          0.14616449685043406);
-}
-SEMOPT_HD float log_polynomial_short(float z) {
-    return z * polynomial(z, 0.66666685f, 0.3998878f, 0.2957995f);
+template <class R>
+SEMOPT_HD R log_polynomial_short(R z) {
+    if constexpr (is_double<R>)
+        return z * polynomial(z, 0.666666666666667, 0.39999999999899505, 0.28571428625975487,
+                              0.2222221113479508, 0.18182889125261723, 0.15331721600556042,
+                              0.14616449685043406);
+    else
+        return z * polynomial(z, 0.66666685f, 0.3998878f, 0.2957995f);
 }
 
 // c - a b, which is exact where a b is c to within a few units in the last place.
@@ -180,24 +219,19 @@ SEMOPT_HD R remainder(R a, R b, R c) {
 #endif
 }
 
-template <class R>
-SEMOPT_HD R clamp(R x, R low, R high) {
-    x = x < low ? low : x;
-    return x > high ? high : x;
-}
-
 // x log2(e) rounded to an integer n, as the low bits of the result.
 template <class R>
 SEMOPT_HD R exp_exponent(R x) {
-    return multiply_add(x, R(Real<R>::log2_e), R(Real<R>::round));
+    return multiply_add(x, all<R>(Real<R>::log2_e), all<R>(Real<R>::round));
 }
 
 // e^(x + low - n ln 2) for n of exp_exponent(x).
 template <class R>
 SEMOPT_HD R exp_fraction(R x, R low, R n) {
     using T = Real<R>;
-    const R r = multiply_add(-n, R(T::ln2_high), x) + multiply_add(-n, R(T::ln2_low), low);
-    return R(1) + multiply_add(r * r, exp_polynomial(r), r);
+    const R r =
+        multiply_add(-n, all<R>(T::ln2_high), x) + multiply_add(-n, all<R>(T::ln2_low), low);
+    return Number<R>(1) + multiply_add(r * r, exp_polynomial(r), r);
 }
 
 // e^(x + low), for |low| far below |x| or both small.
@@ -205,11 +239,12 @@ template <class R>
 SEMOPT_HD R exp_sum(R x, R low) {
     using T = Real<R>;
     using Bits = typename T::Bits;
-    const R within = clamp(x, R(T::exp_low), R(T::exp_high));
+    using Word = typename T::Word;
+    const R within = clamp(x, T::exp_low, T::exp_high);
     const R shifted = exp_exponent(within), n = shifted - T::round;
-    const R value = exp_fraction(within, within == x ? low : R(0), n);
+    const R value = exp_fraction(within, within == x ? low : R{}, n);
     // 2^n in two factors, so that results beyond the normal range come out right, rounded once.
-    const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(2 * T::bias);
+    const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Word>(T::round) + Word(2 * T::bias);
     const Bits half = whole >> 1;
     return value * bit_cast<R>(half << T::mantissa) * bit_cast<R>((whole - half) << T::mantissa);
 }
@@ -219,10 +254,11 @@ template <class R>
 SEMOPT_HD R exp_normal(R x) {
     using T = Real<R>;
     using Bits = typename T::Bits;
-    const R within = clamp(x, R(T::exp_normal_low), R(T::exp_normal_high));
+    const R within = clamp(x, T::exp_normal_low, T::exp_normal_high);
     const R shifted = exp_exponent(within), n = shifted - T::round;
-    const Bits power = bit_cast<Bits>(shifted) - bit_cast<Bits>(T::round) + Bits(T::bias);
-    return exp_fraction(within, R(0), n) * bit_cast<R>(power << T::mantissa);
+    const R value = exp_fraction(within, R{}, n);
+    // Times 2^n: n is added to the exponent's bits.
+    return bit_cast<R>(bit_cast<Bits>(value) + (bit_cast<Bits>(shifted) << T::mantissa));
 }
 
 // x = 2^k m with m in [sqrt(1/2), sqrt(2)), for normal x > 0.
@@ -236,12 +272,13 @@ template <class R>
 SEMOPT_HD Split<R> split(R x) {
     using T = Real<R>;
     using Bits = typename T::Bits;
+    using Word = typename T::Word;
     const Bits exponent = (bit_cast<Bits>(x) + (T::one - T::root_half)) >> T::mantissa;
     // The exponent becomes a number by way of its bits.
-    const R two_to_mantissa = bit_cast<R>(Bits(T::bias + T::mantissa) << T::mantissa);
+    const Word two_to_mantissa = Word(T::bias + T::mantissa) << T::mantissa;
     const R k =
-        bit_cast<R>(exponent | bit_cast<Bits>(two_to_mantissa)) - (two_to_mantissa + R(T::bias));
-    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Bits(T::bias)) << T::mantissa));
+        bit_cast<R>(exponent | two_to_mantissa) - (bit_cast<Number<R>>(two_to_mantissa) + T::bias);
+    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Word(T::bias)) << T::mantissa));
     return {k, m, exponent};
 }
 
@@ -249,9 +286,9 @@ SEMOPT_HD Split<R> split(R x) {
 template <class R>
 SEMOPT_HD Split<R> split_any(R x) {
     using T = Real<R>;
-    const bool subnormal = x < T::smallest_normal;
+    const auto subnormal = x < T::smallest_normal;
     Split<R> parts = split(subnormal ? x * T::subnormal_scale : x);
-    parts.k = parts.k - (subnormal ? R(T::subnormal_shift) : R(0));
+    parts.k = parts.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
     return parts;
 }
 
@@ -264,79 +301,81 @@ struct Sum {
 template <class R>
 SEMOPT_HD Sum<R> log_sum(R x) {
     using T = Real<R>;
+    const Number<R> one = 1, two = 2;
     const Split<R> parts = split_any(x);
-    const R f = parts.m - R(1);
+    const R f = parts.m - one;
     // s = f / (2 + f) as high + low; ln m = 2 artanh s.
-    const R d = R(2) + f, d_low = f - (d - R(2)), inverse = R(1) / d;
+    const R d = two + f, d_low = f - (d - two), inverse = one / d;
     const R s = f * inverse;
     const R s_low = multiply_add(-s, d_low, remainder(s, d, f)) * inverse;
-    const R z = s * s, z_low = multiply_add(R(2) * s, s_low, product_error(s, s, z));
+    const R z = s * s, z_low = multiply_add(two * s, s_low, product_error(s, s, z));
     // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
     const R q = z * log_polynomial(z);
     const R w = T::two_thirds + q, w_low = ((T::two_thirds - w) + q) + T::two_thirds_low;
     const R g = z * w, g_low = product_error(z, w, g) + multiply_add(z, w_low, z_low * w);
     const R b = s * g, b_low = product_error(s, g, b) + multiply_add(s, g_low, s_low * g);
-    const R a = R(2) * s, high = a + b, rest = ((a - high) + b) + multiply_add(R(2), s_low, b_low);
+    const R a = two * s, high = a + b,
+            rest = ((a - high) + b) + multiply_add(all<R>(two), s_low, b_low);
     const R whole = parts.k * T::ln2_high, sum = whole + high;
-    return {sum, ((whole - sum) + high) + multiply_add(parts.k, R(T::ln2_low), rest)};
+    return {sum, ((whole - sum) + high) + multiply_add(parts.k, all<R>(T::ln2_low), rest)};
 }
 
 // ln m = f - t with f = m - 1, exact.
 template <class R>
 SEMOPT_HD R log_rest(R f) {
-    const R s = f / (R(2) + f), z = s * s;
+    const R s = f / (Number<R>(2) + f), z = s * s;
     return s * (f - log_polynomial_short(z));
 }
 
 // The logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
 template <class R>
-SEMOPT_HD R log_limits(R x, R zero, R value) {
-    const R infinity = bit_cast<R>(Real<R>::infinity);
-    value = x == infinity ? infinity : value;
-    value = x == zero ? -infinity : value;
-    return x >= zero ? value : infinity - infinity;
+SEMOPT_HD R log_limits(R x, Number<R> zero, R value) {
+    const auto infinity = bit_cast<Number<R>>(Real<R>::infinity);
+    value = x == infinity ? all<R>(infinity) : value;
+    value = x == zero ? all<R>(-infinity) : value;
+    return x >= zero ? value : all<R>(infinity - infinity);
 }
 
 template <class R>
 SEMOPT_HD R exp(R x) {
-    return exp_sum(x, R(0));
+    return exp_sum(x, R{});
 }
 
 template <class R>
 SEMOPT_HD R log(R x) {
     using T = Real<R>;
     const Split<R> parts = split_any(x);
-    const R f = parts.m - R(1), t = multiply_add(-parts.k, R(T::ln2_low), log_rest(f));
-    return log_limits(x, R(0), multiply_add(parts.k, R(T::ln2_high), f - t));
+    const R f = parts.m - Number<R>(1), t = multiply_add(-parts.k, all<R>(T::ln2_low), log_rest(f));
+    return log_limits(x, 0, multiply_add(parts.k, all<R>(T::ln2_high), f - t));
 }
 
 template <class R>
 SEMOPT_HD R log10(R x) {
     using T = Real<R>;
     const Split<R> parts = split_any(x);
-    const R f = parts.m - R(1), t = log_rest(f);
-    const R product = f * T::log10_e;
-    const R rest = multiply_add(f, R(T::log10_e_low), product_error(f, R(T::log10_e), product));
-    const R low = multiply_add(-t, R(T::log10_e), multiply_add(parts.k, R(T::log10_2_low), rest));
-    return log_limits(x, R(0), multiply_add(parts.k, R(T::log10_2_high), product + low));
+    const R f = parts.m - Number<R>(1), t = log_rest(f), log10_e = all<R>(T::log10_e);
+    const R product = f * log10_e;
+    const R rest = multiply_add(f, all<R>(T::log10_e_low), product_error(f, log10_e, product));
+    const R low = multiply_add(-t, log10_e, multiply_add(parts.k, all<R>(T::log10_2_low), rest));
+    return log_limits(x, 0, multiply_add(parts.k, all<R>(T::log10_2_high), product + low));
 }
 
 template <class R>
 SEMOPT_HD R log1p(R x) {
     using T = Real<R>;
-    using Bits = typename T::Bits;
+    const Number<R> one = 1;
     // u = 1 + x rounded, and what is lost.
-    const R u = R(1) + x, v = u - x;
-    const R lost = (R(1) - v) + (x - (u - v));
+    const R u = one + x, v = u - x;
+    const R lost = (one - v) + (x - (u - v));
     const Split<R> parts = split(u);
-    const R f = parts.m - R(1);
-    const R f_low =
-        R(0.5) * lost *
-        bit_cast<R>((Bits(2 * T::bias + 1) - parts.exponent) << T::mantissa);  // by 2^-k
+    const R f = parts.m - one;
+    const R f_low = Number<R>(0.5) * lost *
+                    bit_cast<R>((typename T::Word(2 * T::bias + 1) - parts.exponent)
+                                << T::mantissa);  // by 2^-k
     // ln(m + f_low) is ln m + f_low / m but for terms of second order; 1 / m by 1 - f suffices.
-    const R correction = multiply_add(parts.k, R(T::ln2_low), multiply_add(-f, f_low, f_low));
+    const R correction = multiply_add(parts.k, all<R>(T::ln2_low), multiply_add(-f, f_low, f_low));
     const R value = f - (log_rest(f) - correction);
-    return log_limits(x, R(-1), multiply_add(parts.k, R(T::ln2_high), value));
+    return log_limits(x, -1, multiply_add(parts.k, all<R>(T::ln2_high), value));
 }
 
 // x^y for finite x > 0 and finite y, from ln x of log_sum or from x itself.

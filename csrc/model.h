@@ -1,10 +1,16 @@
 // The physics and the QoE of one task: the fast twin of semopt/model.py (same names, same order,
-// SI units, equation numbers of the paper). Scalar templates for host and device.
+// SI units, equation numbers of the paper). Templates for host and device, of a number or, on the
+// host, of a vector of them (lanes.h).
 #pragma once
 
 #include "math.h"
 
 namespace semopt {
+
+using math::Number;
+
+template <class R>
+using Index = typename math::Real<R>::Index;
 
 // Fields in the order in which Python packs them (bindings.cpp names them); all of one type, so
 // that a row of numbers is a record.
@@ -40,26 +46,27 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-enum Violation : unsigned char { kLatency = 1, kEnergy = 2, kAccuracy = 4 };
+// Bits of what an outcome may break.
+constexpr int kLatency = 1, kEnergy = 2, kAccuracy = 4;
 
 template <class R>
 SEMOPT_HD R sigmoid(R x) {
-    return R(1) / (R(1) + math::exp_normal(-x));
+    return Number<R>(1) / (Number<R>(1) + math::exp_normal(-x));
 }
 
 template <class R>
 SEMOPT_HD R snr(R gain, R power, R noise) {  // (2)
-    return gain * power * (R(1) / noise);
+    return gain * power * (Number<R>(1) / noise);
 }
 
 template <class R>
 SEMOPT_HD R decibel(R ratio) {
-    return R(10) * math::log10(ratio);
+    return Number<R>(10) * math::log10(ratio);
 }
 
 template <class R>
 SEMOPT_HD R rate(R bandwidth, R snr) {  // (2)
-    return bandwidth * (math::log1p(snr) * R(1.44269504088896340736));
+    return bandwidth * (math::log1p(snr) * Number<R>(1.44269504088896340736));
 }
 
 // Extraction as a number or, here and in extraction_flop, as its logarithm (math::log_sum).
@@ -86,7 +93,7 @@ SEMOPT_HD R execution_time(R flop, R flop_per_cycle, R frequency) {  // (4)
 template <class R>
 SEMOPT_HD R server_time(R server_flop, R offloaders, const System<R>& system) {  // (5)
     return server_flop * offloaders *
-           (R(1) / (system.server_flop_per_cycle * system.server_frequency));
+           (Number<R>(1) / (system.server_flop_per_cycle * system.server_frequency));
 }
 
 template <class R>
@@ -105,9 +112,6 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
     return system.server_energy_coefficient * time * (share * share * share);
 }
 
-template <class R>
-using Index = typename math::Real<R>::Index;
-
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
 template <class R>
 SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
@@ -116,11 +120,11 @@ SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
     return cell;
 }
 
-// Where x lies in its cell, 0 to 1, clamped. R may be a vector of numbers here and below.
+// Where x lies in its cell, 0 to 1, clamped.
 template <class R>
 SEMOPT_HD R axis_share(R edge, R scale, R x) {
     const R share = (x - edge) * scale;
-    return math::min(math::max(share, R{}), R{} + 1);
+    return math::clamp(share, 0, 1);
 }
 
 template <class R>
@@ -257,13 +261,14 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
                                                        power, frequency, extraction);
 }
 
-// The limits that an outcome breaks, as bits of Violation; NaN meets none.
+// The limits that an outcome breaks, as bits; NaN meets none.
 template <class R>
 SEMOPT_HD Index<R> violations(const System<R>& system, const User<R>& user, const Task<R>& task,
                               const Outcome<R>& outcome) {
-    return (outcome.latency <= system.latency_max ? Index<R>(0) : Index<R>(kLatency)) +
-           (outcome.energy <= user.energy_max ? Index<R>(0) : Index<R>(kEnergy)) +
-           (outcome.accuracy >= task.accuracy_min ? Index<R>(0) : Index<R>(kAccuracy));
+    const Index<R> none{};
+    return (outcome.latency <= system.latency_max ? none : none + kLatency) +
+           (outcome.energy <= user.energy_max ? none : none + kEnergy) +
+           (outcome.accuracy >= task.accuracy_min ? none : none + kAccuracy);
 }
 
 }  // namespace semopt

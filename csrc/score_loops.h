@@ -1,36 +1,38 @@
 // `evaluate` and `tabulate`, a block of tasks at a time, in loops over lanes that take no branch.
 //
 // What local and offloaded tasks share is found for all of them, in their order. The offloaded ones
-// close ranks for what they alone need, rates, powers and accuracies, most of the work; the
-// formulas are the plain ones of model.h, which vectorise. Included by cpu.cpp alone.
+// close ranks for what they alone need, rates, powers and accuracies, most of the work. Loops are
+// short: long ones keep a core from being at several vectors at a time. Included by cpu.cpp alone.
 #pragma once
 
 #include "cpu.h"
+#include "lanes.h"
 #include "lookup.h"
-#include "sieve.h"
 
 namespace semopt {
 namespace {
 
 constexpr int kLanes = 16;  // a multiple of any vector
 
+int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
 // Tasks that follow each other in memory.
 template <class R>
 struct alignas(64) Block {
     Index<R> channel[kBlock<R>], kind[kBlock<R>];
-    R link[kBlock<R>], power[kBlock<R>], extraction[kBlock<R>], offloaders[kBlock<R>];
-    // of a task's extraction or local execution; of its way to the server and there
+    R link[kBlock<R>], power[kBlock<R>], frequency[kBlock<R>], extraction[kBlock<R>],
+        offloaders[kBlock<R>];
+    // of its extraction or local execution; of its way to the server and there; then of it all
     R flop[kBlock<R>], latency[kBlock<R>], energy[kBlock<R>], accuracy[kBlock<R>];
 };
 
 // The offloaded ones of a block: what they bring, and what is found for them.
 template <class R>
 struct alignas(64) Offloaded {
-    static constexpr int kMost = kMostAway<R>;
-    Index<R> kind[kMost];
-    R link[kMost], power[kMost], extraction[kMost], offloaders[kMost];
-    R rate[kMost], snr_db[kMost], sent[kMost], flop[kMost], latency[kMost], energy[kMost],
-        accuracy[kMost];
+    Index<R> kind[kMostAway<R>];
+    R link[kMostAway<R>], power[kMostAway<R>], extraction[kMostAway<R>], offloaders[kMostAway<R>];
+    R rate[kMostAway<R>], snr_db[kMostAway<R>], sent[kMostAway<R>], flop[kMostAway<R>],
+        latency[kMostAway<R>], energy[kMostAway<R>], accuracy[kMostAway<R>];
 };
 
 // Where the figures of a block go.
@@ -40,20 +42,27 @@ struct Figures {
     unsigned char* violations;
 };
 
-int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
-
-// ---- whose task it is: a lane's user, kind of task and reference ----
+// ---- whose task it is: the user, kind of task and reference of lanes i, i + 1, ... ----
 
 // One user with one kind of task.
 template <class R>
-struct Same {
-    User<R> own_user;
-    Task<R> own_task;
-    Reference<R> own_reference;
+class Same {
+    using V = Lanes<R>;
 
-    User<R> user(int) const { return own_user; }
-    Task<R> task(Index<R>) const { return own_task; }
-    Reference<R> reference(int, Index<R>) const { return own_reference; }
+  public:
+    Same(const User<R>& user, const Task<R>& task)
+        : user_(in_lanes(user)),
+          task_(in_lanes(task)),
+          reference_(in_lanes(semopt::reference(user, task))) {}
+
+    User<V> user(int) const { return user_; }
+    Task<V> task(Index<V>) const { return task_; }
+    Reference<V> reference(int, Index<V>) const { return reference_; }
+
+  private:
+    User<V> user_;
+    Task<V> task_;
+    Reference<V> reference_;
 };
 
 constexpr int kFew = 3;  // kinds that are told apart by choices in registers
@@ -61,6 +70,8 @@ constexpr int kFew = 3;  // kinds that are told apart by choices in registers
 // A user after the other, with tasks of any kind, of which there are few or (loads) many.
 template <bool kMany, class R>
 class Each {
+    using V = Lanes<R>;
+
   public:
     Each(const Scene<R>& scene, int first_user)
         : fields_(scene.owners.fields + first_user),
@@ -74,15 +85,16 @@ class Each {
         }
     }
 
-    User<R> user(int i) const {
-        const auto field = [&](int f) { return fields_[f * length_ + i]; };
+    User<V> user(int i) const {
+        const auto field = [&](int f) { return load<V>(fields_ + f * length_ + i); };
         return {field(0), field(1), field(2), field(3), field(4),  field(5),
                 field(6), field(7), field(8), field(9), field(10), field(11)};
     }
-    Task<R> task(Index<R> k) const {
-        if (kMany) return tasks_[k];
+    Task<V> task(Index<V> k) const {
         const auto field = [&](R Task<R>::* of) {
-            return choose(k, few_[0].*of, few_[1].*of, few_[2].*of);
+            return kMany ? gather(&(tasks_->*of), k * int(sizeof(Task<R>) / sizeof(R)))
+                         : choose(k, math::all<V>(few_[0].*of), math::all<V>(few_[1].*of),
+                                  math::all<V>(few_[2].*of));
         };
         return {field(&Task<R>::bits),           field(&Task<R>::semantic_bits),
                 field(&Task<R>::local_flop),     field(&Task<R>::extract_flop),
@@ -90,19 +102,21 @@ class Each {
                 field(&Task<R>::local_accuracy), field(&Task<R>::accuracy_min),
                 field(&Task<R>::extraction_max)};
     }
-    Reference<R> reference(int i, Index<R> k) const {
+    Reference<V> reference(int i, Index<V> k) const {
         const auto of = [&](const R* table) {
-            return kMany ? table[k * length_ + i]
-                         : choose(k, table[start_[0] + i], table[start_[1] + i],
-                                  table[start_[2] + i]);
+            return kMany ? gather(table + i, k * Index<R>(length_) + load<Index<V>>(kCounting))
+                         : choose(k, load<V>(table + start_[0] + i), load<V>(table + start_[1] + i),
+                                  load<V>(table + start_[2] + i));
         };
         return {of(latency_), of(energy_), task(k).local_accuracy};
     }
 
   private:
+    static constexpr Index<R> kCounting[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     static_assert(kFew == 3, "choose() has three");
-    static R choose(Index<R> k, R first, R second, R third) {
-        return k == 0 ? first : k == 1 ? second : third;
+    static V choose(Index<V> k, V first, V second, V third) {
+        const V rest = k == 1 ? second : third;
+        return k == 0 ? first : rest;
     }
 
     const R *fields_, *latency_, *energy_;
@@ -112,77 +126,79 @@ class Each {
     long long start_[kFew];
 };
 
-// ---- offloaded tasks ----
+// ---- offloaded tasks, of which there is a multiple of a vector's lanes ----
 
 template <class R>
-void link_up(const System<R>& system, int count, Offloaded<R>& tasks) {
-    const R bandwidth = system.bandwidth;
+void link_up(const System<Lanes<R>>& system, int count, Offloaded<R>& tasks) {
+    using V = Lanes<R>;
+    const V bandwidth = system.bandwidth;
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        tasks.rate[i] = rate(bandwidth, tasks.link[i]);
-        tasks.snr_db[i] = decibel(tasks.link[i]);
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const V link = load<V>(tasks.link + i);
+        store(rate(bandwidth, link), tasks.rate + i);
+        store(decibel(link), tasks.snr_db + i);
     }
 }
 
 template <class Who, class R>
-void extract(const System<R>& system, const Who& whose, int count, Offloaded<R>& tasks) {
+void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloaded<R>& tasks) {
+    using V = Lanes<R>;
     const Who who = whose;
-    const R compress_exponent = system.compress_exponent,
+    const V compress_exponent = system.compress_exponent,
             extract_exponent = system.extract_exponent;
-    R high[Offloaded<R>::kMost], low[Offloaded<R>::kMost];
+    R high[kMostAway<R>], low[kMostAway<R>];  // the logarithm, which both powers take
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const math::Sum<R> sum = math::log_sum(tasks.extraction[i]);
-        high[i] = sum.high;
-        low[i] = sum.low;
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const math::Sum<V> sum = math::log_sum(load<V>(tasks.extraction + i));
+        store(sum.high, high + i);
+        store(sum.low, low + i);
     }
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const Task<R> task = who.task(tasks.kind[i]);
-        const math::Sum<R> log_extraction = {high[i], low[i]};
-        const bool raw = tasks.extraction[i] >= R(1);
-        const R sent = sent_bits(task.semantic_bits, log_extraction, compress_exponent),
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
+        const math::Sum<V> log_extraction = {load<V>(high + i), load<V>(low + i)};
+        const auto raw = load<V>(tasks.extraction + i) >= Number<V>(1);
+        const V sent = sent_bits(task.semantic_bits, log_extraction, compress_exponent),
                 flop = extraction_flop(task.extract_flop, log_extraction, extract_exponent);
-        tasks.sent[i] = raw ? task.bits : sent;
-        tasks.flop[i] = raw ? R(0) : flop;
+        store(raw ? task.bits : sent, tasks.sent + i);
+        store(raw ? V{} : flop, tasks.flop + i);
     }
 }
 
 template <class Who, class R>
-void serve(const System<R>& whole, const Who& whose, int count, Offloaded<R>& tasks) {
-    const System<R> system = whole;
+void serve(const System<Lanes<R>>& whole, const Who& whose, int count, Offloaded<R>& tasks) {
+    using V = Lanes<R>;
+    const System<V> system = whole;
     const Who who = whose;
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const Task<R> task = who.task(tasks.kind[i]);
-        const R flop = tasks.extraction[i] >= R(1) ? task.server_raw_flop : task.server_flop;
-        const Costs<R> costs = remote_costs(system, tasks.offloaders[i], tasks.power[i],
-                                            tasks.sent[i], tasks.rate[i], flop);
-        tasks.latency[i] = costs.latency;
-        tasks.energy[i] = costs.energy;
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
+        const auto raw = load<V>(tasks.extraction + i) >= Number<V>(1);
+        const Costs<V> costs =
+            remote_costs(system, load<V>(tasks.offloaders + i), load<V>(tasks.power + i),
+                         load<V>(tasks.sent + i), load<V>(tasks.rate + i),
+                         raw ? task.server_raw_flop : task.server_flop);
+        store(costs.latency, tasks.latency + i);
+        store(costs.energy, tasks.energy + i);
     }
 }
 
 template <class R>
 void reach(const Scene<R>& scene, int count, Offloaded<R>& tasks) {
-    const Lookup<R>& lookup = scene.lookup;
-    if (!lookup.corners) {
-        for (int i = 0; i < count; ++i) {
-            const AccuracyTable<R>& table = scene.tables[tasks.kind[i]];
-            tasks.accuracy[i] =
-                tasks.extraction[i] >= R(1)
-                    ? raw_accuracy(table, tasks.snr_db[i])
-                    : semantic_accuracy(table, tasks.extraction[i], tasks.snr_db[i]);
-        }
-    } else {
-        find_accuracies(lookup, scene.task_count, tasks.kind, tasks.extraction, tasks.snr_db, count,
-                        tasks.accuracy);
+    if (scene.lookup.corners)
+        return find_accuracies(scene.lookup, scene.task_count, tasks.kind, tasks.extraction,
+                               tasks.snr_db, count, tasks.accuracy);
+    for (int i = 0; i < count; ++i) {
+        const R extraction = tasks.extraction[i];
+        tasks.accuracy[i] = accuracy(scene.tables[tasks.kind[i]],
+                                     extraction >= R(1) ? R(1) : extraction, tasks.snr_db[i]);
     }
 }
 
 // Fills what the lanes beyond `count` bring, so that no loop has any left over, and finds the rest.
 template <class Who, class R>
-void offload(const Scene<R>& scene, const Who& who, int count, Offloaded<R>& tasks) {
+void offload(const Scene<R>& scene, const System<Lanes<R>>& system, const Who& who, int count,
+             Offloaded<R>& tasks) {
     const int whole = padded(count);
     for (int i = count; i < whole; ++i) {
         tasks.kind[i] = tasks.kind[0];
@@ -191,83 +207,120 @@ void offload(const Scene<R>& scene, const Who& who, int count, Offloaded<R>& tas
         tasks.extraction[i] = tasks.extraction[0];
         tasks.offloaders[i] = tasks.offloaders[0];
     }
-    link_up(*scene.system, whole, tasks);
-    extract(*scene.system, who, whole, tasks);
-    serve(*scene.system, who, whole, tasks);
+    link_up(system, whole, tasks);
+    extract(system, who, whole, tasks);
+    serve(system, who, whole, tasks);
     reach(scene, whole, tasks);
 }
 
 // ---- all tasks ----
 
-// Adds what a task takes on the user's own device, in place of what it takes elsewhere.
+// Copies what the offloaded tasks bring; returns how many they are.
+template <class R>
+int leave(const Block<R>& block, int count, Offloaded<R>& tasks) {
+    using V = Lanes<R>;
+    int gone = 0;
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const auto chosen = not_negative(load<Index<V>>(block.channel + i));
+        const auto move = [&](auto lanes, const auto* from, auto* to) {
+            store(close_ranks(chosen, load<decltype(lanes)>(from + i)), to + gone);
+        };
+        move(Index<V>{}, block.kind, tasks.kind);
+        move(V{}, block.link, tasks.link);
+        move(V{}, block.power, tasks.power);
+        move(V{}, block.extraction, tasks.extraction);
+        move(V{}, block.offloaders, tasks.offloaders);
+        gone += semopt::count(chosen);
+    }
+    return gone;
+}
+
+// Puts what was found for the offloaded tasks in their places, beside what the others need.
 template <class Who, class R>
-void execute(const Who& whose, const R* frequency, int count, const Block<R>& block,
-             const Figures<R>& figures) {
+void come_back(const Who& whose, const Offloaded<R>& tasks, int count, Block<R>& block) {
+    using V = Lanes<R>;
+    const Who who = whose;
+    int next = 0;
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const auto chosen = not_negative(load<Index<V>>(block.channel + i));
+        const Task<V> task = who.task(load<Index<V>>(block.kind + i));
+        const auto place = [&](const R* from, V other, R* to) {
+            store(open_ranks(chosen, load<V>(from + next), other), to + i);
+        };
+        place(tasks.flop, task.local_flop, block.flop);
+        place(tasks.latency, V{}, block.latency);
+        place(tasks.energy, V{}, block.energy);
+        place(tasks.accuracy, task.local_accuracy, block.accuracy);
+        next += semopt::count(chosen);
+    }
+}
+
+// Adds what a task takes on the user's own device.
+template <class Who, class R>
+void execute(const Who& whose, int count, Block<R>& block, const Figures<R>& figures) {
+    using V = Lanes<R>;
     const Who who = whose;
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const User<R> user = who.user(i);
-        const bool raw = (block.channel[i] >= 0) & (block.extraction[i] >= R(1));
-        const Costs<R> own =
-            own_costs(user, block.flop[i], raw ? user.frequency_min : frequency[i]);
-        const Costs<R> costs = own + Costs<R>{block.latency[i], block.energy[i]};
-        figures.latency[i] = costs.latency;
-        figures.energy[i] = costs.energy;
-        figures.accuracy[i] = block.accuracy[i];
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const User<V> user = who.user(i);
+        const auto raw = (load<Index<V>>(block.channel + i) >= 0) &
+                         (load<V>(block.extraction + i) >= Number<V>(1));
+        const V frequency = raw ? user.frequency_min : load<V>(block.frequency + i);
+        const Costs<V> costs = own_costs(user, load<V>(block.flop + i), frequency) +
+                               Costs<V>{load<V>(block.latency + i), load<V>(block.energy + i)};
+        store(costs.latency, block.latency + i);
+        store(costs.energy, block.energy + i);
+        store(costs.latency, figures.latency + i, count - i);
+        store(costs.energy, figures.energy + i, count - i);
+        store(load<V>(block.accuracy + i), figures.accuracy + i, count - i);
     }
 }
 
 template <class Who, class R>
-unsigned judge(const System<R>& whole, const Who& whose, int count, const Block<R>& block,
+unsigned judge(const System<Lanes<R>>& whole, const Who& whose, int count, const Block<R>& block,
                const Figures<R>& figures) {
-    const System<R> system = whole;
+    using V = Lanes<R>;
+    const System<V> system = whole;
     const Who who = whose;
-    Index<R> broken[kBlock<R>], good = 1;
+    constexpr int kNoNumber = 8;  // beside the bits of violations
+    Index<R> broken[kBlock<R>], seen = 0;
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) {
-        const User<R> user = who.user(i);
-        const Reference<R> offset = who.reference(i, block.kind[i]);
-        const R latency = figures.latency[i], energy = figures.energy[i],
-                accuracy = figures.accuracy[i];
-        const R value = qoe(system, user, offset, latency, energy, accuracy);
-        figures.qoe[i] = value;
-        good &= Index<R>(value == value);
-        broken[i] = violations(system, user, who.task(block.kind[i]),
-                               Outcome<R>{latency, energy, accuracy, value});
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const User<V> user = who.user(i);
+        const Index<V> kind = load<Index<V>>(block.kind + i), none{};
+        const V latency = load<V>(block.latency + i), energy = load<V>(block.energy + i),
+                accuracy = load<V>(block.accuracy + i);
+        const V value = qoe(system, user, who.reference(i, kind), latency, energy, accuracy);
+        store(value, figures.qoe + i, count - i);
+        store(
+            violations(system, user, who.task(kind), Outcome<V>{latency, energy, accuracy, value}) +
+                (value == value ? none : none + kNoNumber),
+            broken + i);
     }
 #pragma GCC ivdep
-    for (int i = 0; i < count; ++i) figures.violations[i] = (unsigned char)broken[i];
-    return good ? 0 : kNotANumber;
+    for (int i = 0; i < count; ++i) {
+        figures.violations[i] = (unsigned char)(broken[i] % kNoNumber);
+        seen |= broken[i];
+    }
+    return seen >= kNoNumber ? kNotANumber : 0;
 }
 
 // Scores tasks of a block: all but what is found here is there.
 template <class Who, class R>
-unsigned score(const Scene<R>& scene, const Who& whose, const R* frequency, int count,
-               Block<R>& block, Offloaded<R>& away, const Figures<R>& figures) {
-    const Who who = whose;
+unsigned score(const Scene<R>& scene, const Who& who, int count, Block<R>& block,
+               Offloaded<R>& away, const Figures<R>& figures) {
+    const System<Lanes<R>> system = in_lanes(*scene.system);
     const int whole = padded(count);
-    for (int i = count; i < whole; ++i) {
+    for (int i = count; i < whole; ++i) {  // local tasks like any other
         block.channel[i] = kLocal;
-        block.kind[i] = 0;
+        block.kind[i] = block.kind[0];
+        block.frequency[i] = block.frequency[0];
     }
-#pragma GCC ivdep
-    for (int i = 0; i < whole; ++i) {
-        const Task<R> task = who.task(block.kind[i]);
-        block.flop[i] = task.local_flop;
-        block.latency[i] = 0;
-        block.energy[i] = 0;
-        block.accuracy[i] = task.local_accuracy;
-    }
-    const auto numbers = [](auto* indices) { return (R*)indices; };
-    const int gone = close_ranks<R, 5>(
-        block.channel, whole,
-        {numbers(block.kind), block.link, block.power, block.extraction, block.offloaders},
-        {numbers(away.kind), away.link, away.power, away.extraction, away.offloaders});
-    offload(scene, who, gone, away);
-    open_ranks<R, 4>(block.channel, whole, {away.flop, away.latency, away.energy, away.accuracy},
-                     {block.flop, block.latency, block.energy, block.accuracy});
-    execute(who, frequency, count, block, figures);
-    return judge(*scene.system, who, count, block, figures);
+    const int gone = leave(block, whole, away);
+    offload(scene, system, who, gone, away);
+    come_back(who, away, whole, block);
+    execute(who, count, block, figures);
+    return judge(system, who, count, block, figures);
 }
 
 // ---- evaluate ----
@@ -278,13 +331,19 @@ struct Part {
     int count, first_user;
 };
 
+template <class I>
+I within(I index, I last) {
+    return math::min(math::max(index, I(0)), last);
+}
+
 template <bool kSlotPerRow, class R>
 unsigned read(const Batch<R>& batch, const Part& part, Block<R>& block) {
     const long long *const channel = batch.channel + part.first, *const kind =
                                                                      batch.task +
                                                                      (kSlotPerRow ? part.first : 0);
-    const R *const power = batch.power + part.first, *const extraction =
-                                                         batch.extraction + part.first;
+    const R *const power = batch.power + part.first,
+                   *const frequency = batch.frequency + part.first,
+                   *const extraction = batch.extraction + part.first;
     const Index<R>* const user = batch.scene.owners.user + part.first_user;
     const R none = 1;  // read in place of a gain where there is no sub-channel
     const R* const gain = !batch.channels ? &none
@@ -300,10 +359,11 @@ unsigned read(const Batch<R>& batch, const Part& part, Block<R>& block) {
         good &= Index<R>((given >= kLocal) & (given < channels));
         kind_good &= Index<R>((own >= 0) & (own <= last_kind));
         block.channel[i] = Index<R>(given);
-        block.kind[i] = math::clamp(Index<R>(own), Index<R>(0), last_kind);
-        const Index<R> at = math::clamp(Index<R>(given), Index<R>(0), last);
+        block.kind[i] = within(Index<R>(own), last_kind);
+        const Index<R> at = within(Index<R>(given), last);
         block.link[i] = snr(gain[(kSlotPerRow ? i : user[i]) * channels + at], power[i], noise);
         block.power[i] = power[i];
+        block.frequency[i] = frequency[i];
         block.extraction[i] = extraction[i];
     }
     return (good ? 0 : kChannelFault) | (kind_good ? 0 : kTaskFault);
@@ -350,8 +410,8 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, Block<R>& block,
     const Figures<R> figures = {batch.latency + part.first, batch.energy + part.first,
                                 batch.accuracy + part.first, batch.qoe + part.first,
                                 batch.violations + part.first};
-    return faults | score(batch.scene, Each<kMany, R>(batch.scene, part.first_user),
-                          batch.frequency + part.first, part.count, block, away, figures);
+    return faults | score(batch.scene, Each<kMany, R>(batch.scene, part.first_user), part.count,
+                          block, away, figures);
 }
 
 // The rows of the first block: as many as bring the next one to the start of a cache line, where
@@ -394,7 +454,7 @@ void tabulate(const Grid& grid, long long list) {
     const System<double>& system = *scene.system;
     const User<double>& user = scene.users[grid.user];
     const Task<double>& task = scene.tasks[grid.task];
-    const Same<double> who = {user, task, reference(user, task)};
+    const Same<double> who(user, task);
     const bool local = list == 0;
     const int channel = local ? 0 : int((list - 1) % grid.channels);
     const double offloaders = local ? 0 : double((list - 1) / grid.channels + 1);
@@ -411,7 +471,7 @@ void tabulate(const Grid& grid, long long list) {
     Block<double> block;
     Offloaded<double> away;
     constexpr int kMost = kBlock<double>;
-    alignas(64) double frequency[kMost], latency[kMost], energy[kMost], accuracy[kMost], qoe[kMost];
+    double latency[kMost], energy[kMost], accuracy[kMost], qoe[kMost];
     unsigned char violations[kMost];
     for (long long first = 0; first < length; first += kMost) {
         const int count = int(math::min<long long>(kMost, length - first));
@@ -426,10 +486,9 @@ void tabulate(const Grid& grid, long long list) {
             block.extraction[i] = local || raw ? 1 : grid.extraction[semantic % levels];
             block.offloaders[i] = offloaders;
             block.link[i] = local ? 1 : snr(grid.gain[channel], block.power[i], system.noise);
-            frequency[i] = grid.frequency[local ? action : raw ? 0 : rest % grid.frequencies];
+            block.frequency[i] = grid.frequency[local ? action : raw ? 0 : rest % grid.frequencies];
         }
-        score(scene, who, frequency, count, block, away,
-              {latency, energy, accuracy, qoe, violations});
+        score(scene, who, count, block, away, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
         for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinite : qoe[i];
         if (grid.server_energy)
