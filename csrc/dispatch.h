@@ -1,6 +1,7 @@
 // The CPU backend's two operations: picks the instruction set, splits the work over threads.
 #pragma once
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,23 @@ std::vector<std::string> instruction_sets();
 // The kernels in use: the widest, or what the environment's SEMOPT_ISA or `use` names.
 const Kernels& kernels();
 void use_instruction_set(const std::string& name);
+
+// Memory that starts where a cache line does, so that no vector lies across two.
+template <class T>
+struct CacheLines {
+    using value_type = T;
+    static constexpr std::align_val_t kLine{64};
+
+    CacheLines() = default;
+    template <class Other>
+    CacheLines(const CacheLines<Other>&) {}
+    T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+    void deallocate(T* memory, size_t) { ::operator delete(memory, kLine); }
+    friend bool operator==(const CacheLines&, const CacheLines&) { return true; }
+    friend bool operator!=(const CacheLines&, const CacheLines&) { return false; }
+};
+template <class T>
+using Aligned = std::vector<T, CacheLines<T>>;
 
 // A setting as the kernels read it, in one precision.
 template <class R>
@@ -33,8 +51,8 @@ class SceneOwner {
     std::vector<Task<R>> tasks_;
     std::vector<std::vector<R>> storage_;
     std::vector<AccuracyTable<R>> tables_;
-    std::vector<Index<R>> user_;  // this and what follows: Owners and Lookup
-    std::vector<R> user_fields_, latency_, energy_, axes_, corners_;
+    Aligned<Index<R>> user_;  // this and what follows: Owners and Lookup
+    Aligned<R> user_fields_, latency_, energy_, axes_, corners_;
     bool shared_axes_ = false;
 };
 

@@ -297,17 +297,30 @@ struct Sum {
     R high, low;
 };
 
-// ln x for x > 0, with the digits that `pow` needs.
+// x = 2^k (1 + s) / (1 - s) for x > 0, s as an unevaluated sum.
 template <class R>
-SEMOPT_HD Sum<R> log_sum(R x) {
-    using T = Real<R>;
+struct Ratio {
+    R k;
+    Sum<R> s;
+};
+
+template <class R>
+SEMOPT_HD Ratio<R> log_ratio(R x) {
     const Number<R> one = 1, two = 2;
     const Split<R> parts = split_any(x);
+    // s = f / (2 + f) with m = 1 + f.
     const R f = parts.m - one;
-    // s = f / (2 + f) as high + low; ln m = 2 artanh s.
     const R d = two + f, d_low = f - (d - two), inverse = one / d;
     const R s = f * inverse;
-    const R s_low = multiply_add(-s, d_low, remainder(s, d, f)) * inverse;
+    return {parts.k, {s, multiply_add(-s, d_low, remainder(s, d, f)) * inverse}};
+}
+
+// ln x = k ln 2 + 2 artanh s, with the digits that `pow` needs.
+template <class R>
+SEMOPT_HD Sum<R> log_sum(Ratio<R> x) {
+    using T = Real<R>;
+    const Number<R> two = 2;
+    const R s = x.s.high, s_low = x.s.low;
     const R z = s * s, z_low = multiply_add(two * s, s_low, product_error(s, s, z));
     // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
     const R q = z * log_polynomial(z);
@@ -316,8 +329,8 @@ SEMOPT_HD Sum<R> log_sum(R x) {
     const R b = s * g, b_low = product_error(s, g, b) + multiply_add(s, g_low, s_low * g);
     const R a = two * s, high = a + b,
             rest = ((a - high) + b) + multiply_add(all<R>(two), s_low, b_low);
-    const R whole = parts.k * T::ln2_high, sum = whole + high;
-    return {sum, ((whole - sum) + high) + multiply_add(parts.k, all<R>(T::ln2_low), rest)};
+    const R whole = x.k * T::ln2_high, sum = whole + high;
+    return {sum, ((whole - sum) + high) + multiply_add(x.k, all<R>(T::ln2_low), rest)};
 }
 
 // ln m = f - t with f = m - 1, exact.
@@ -378,7 +391,7 @@ SEMOPT_HD R log1p(R x) {
     return log_limits(x, -1, multiply_add(parts.k, all<R>(T::ln2_high), value));
 }
 
-// x^y for finite x > 0 and finite y, from ln x of log_sum or from x itself.
+// x^y for finite x > 0 and finite y, from ln x or from x itself.
 template <class R>
 SEMOPT_HD R pow(Sum<R> log_x, R y) {
     const R product = y * log_x.high;
@@ -387,7 +400,7 @@ SEMOPT_HD R pow(Sum<R> log_x, R y) {
 
 template <class R>
 SEMOPT_HD R pow(R x, R y) {
-    return pow(log_sum(x), y);
+    return pow(log_sum(log_ratio(x)), y);
 }
 
 }  // namespace semopt::math

@@ -49,9 +49,15 @@ struct Outcome {
 // Bits of what an outcome may break.
 constexpr int kLatency = 1, kEnergy = 2, kAccuracy = 4;
 
+// height / (1 + e^-x).
+template <class R>
+SEMOPT_HD R sigmoid(R x, R height) {
+    return height / (Number<R>(1) + math::exp_normal(-x));
+}
+
 template <class R>
 SEMOPT_HD R sigmoid(R x) {
-    return Number<R>(1) / (Number<R>(1) + math::exp_normal(-x));
+    return sigmoid(x, math::all<R>(1));
 }
 
 template <class R>
@@ -173,19 +179,19 @@ SEMOPT_HD Reference<R> reference(const User<R>& user, const Task<R>& task) {
 template <class R>
 SEMOPT_HD R latency_term(const System<R>& system, const User<R>& user,
                          const Reference<R>& reference, R latency) {
-    return user.weight_latency * sigmoid(system.slope_latency * (reference.latency - latency));
+    return sigmoid(system.slope_latency * (reference.latency - latency), user.weight_latency);
 }
 
 template <class R>
 SEMOPT_HD R energy_term(const System<R>& system, const User<R>& user, const Reference<R>& reference,
                         R energy) {
-    return user.weight_energy * sigmoid(system.slope_energy * (reference.energy - energy));
+    return sigmoid(system.slope_energy * (reference.energy - energy), user.weight_energy);
 }
 
 template <class R>
 SEMOPT_HD R accuracy_term(const System<R>& system, const User<R>& user,
                           const Reference<R>& reference, R accuracy) {
-    return user.weight_accuracy * sigmoid(system.slope_accuracy * (accuracy - reference.accuracy));
+    return sigmoid(system.slope_accuracy * (accuracy - reference.accuracy), user.weight_accuracy);
 }
 
 template <class R>

@@ -146,10 +146,19 @@ void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloa
     const Who who = whose;
     const V compress_exponent = system.compress_exponent,
             extract_exponent = system.extract_exponent;
-    R high[kMostAway<R>], low[kMostAway<R>];  // the logarithm, which both powers take
+    // The logarithm, which both powers take, in two steps.
+    R k[kMostAway<R>], high[kMostAway<R>], low[kMostAway<R>];
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const math::Sum<V> sum = math::log_sum(load<V>(tasks.extraction + i));
+        const math::Ratio<V> ratio = math::log_ratio(load<V>(tasks.extraction + i));
+        store(ratio.k, k + i);
+        store(ratio.s.high, high + i);
+        store(ratio.s.low, low + i);
+    }
+#pragma GCC ivdep
+    for (int i = 0; i < count; i += kWidth<R>) {
+        const math::Sum<V> sum =
+            math::log_sum(math::Ratio<V>{load<V>(k + i), {load<V>(high + i), load<V>(low + i)}});
         store(sum.high, high + i);
         store(sum.low, low + i);
     }
@@ -282,7 +291,7 @@ unsigned judge(const System<Lanes<R>>& whole, const Who& whose, int count, const
     using V = Lanes<R>;
     const System<V> system = whole;
     const Who who = whose;
-    constexpr int kNoNumber = 8;  // beside the bits of violations
+    constexpr int kNoNumber = 8;  // a bit beside those of violations
     Index<R> broken[kBlock<R>], seen = 0;
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
@@ -299,7 +308,7 @@ unsigned judge(const System<Lanes<R>>& whole, const Who& whose, int count, const
     }
 #pragma GCC ivdep
     for (int i = 0; i < count; ++i) {
-        figures.violations[i] = (unsigned char)(broken[i] % kNoNumber);
+        figures.violations[i] = (unsigned char)(broken[i] & (kNoNumber - 1));
         seen |= broken[i];
     }
     return seen >= kNoNumber ? kNotANumber : 0;
@@ -419,8 +428,8 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, Block<R>& block,
 template <class R>
 int rows_to_line(const R* row, int users, int rows) {
     constexpr unsigned long long kLine = 64;
-    for (int b = 1; b < rows; ++b)
-        if ((unsigned long long)(row + b * users) % kLine == 0) return b;
+    for (int b = 0; b < rows; ++b)
+        if ((unsigned long long)(row + b * users) % kLine == 0) return b ? b : rows;
     return rows;
 }
 

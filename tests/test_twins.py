@@ -68,11 +68,18 @@ def assert_same_violations(problem, found, want, task):
 
 
 @pytest.mark.parametrize("extreme", [False, True], ids=["usual", "extreme"])
-@pytest.mark.parametrize(("users", "channels"), [(1, 1), (2, 2), (3, 2), (4, 4), (2, 5)])
-def test_evaluate_agrees_with_the_model(users, channels, extreme, instruction_set):
+@pytest.mark.parametrize(
+    ("users", "channels", "kinds"),
+    [(1, 1, 3), (2, 2, 3), (3, 2, 4), (4, 4, 8), (2, 5, 1), (9, 3, 3), (70, 4, 5), (150, 3, 2)],
+)
+def test_evaluate_agrees_with_the_model(users, channels, kinds, extreme, instruction_set):
     rng = np.random.default_rng(1000 * users + 10 * channels + extreme)
     for trial in range(6):
-        problem = random_problem(rng, users, channels, own_figures=trial % 2 == 0)
+        problem = random_problem(rng, users, channels, kinds, own_figures=trial % 2 == 0)
+        if trial > 2:  # the same axes for all kinds
+            first, *others = problem.tasks.accuracy
+            same = (replace(t, extraction=first.extraction, snr_db=first.snr_db) for t in others)
+            problem = replace(problem, tasks=replace(problem.tasks, accuracy=(first, *same)))
         rows = int(rng.choice([1, 7, 130, 1100]))
         actions = random_actions(rng, problem, rows)
         gain, task = random_slots(rng, problem, rows, extreme)
@@ -134,7 +141,7 @@ def test_accuracy_tables_of_any_length(points, instruction_set):
 
 
 @pytest.mark.parametrize("own_slots", [False, True])
-def test_rows_of_more_users_than_a_tile_holds(own_slots):
+def test_rows_of_more_users_than_a_block_holds(own_slots):
     rng = np.random.default_rng(13)
     problem = random_problem(rng, 4100, 2)
     actions = random_actions(rng, problem, 3)
