@@ -107,11 +107,6 @@ __device__ inline double exact(const SearchJob& job, long long index) {
     return job.server_energy && energy > job.server_energy_max ? none() : value;
 }
 
-// Rarely needed in a scan, and kept out of line: sixteen copies would crowd out its registers.
-__device__ __noinline__ bool exceeds(const SearchJob& job, long long index) {
-    return exact(job, index) > job.above_value;
-}
-
 // The heads, or the tail, in single precision.
 __device__ inline void merge(const SearchJob& job, bool tail) {
     const long long count = tail ? job.tail_size : job.heads, first = tail ? 0 : job.first_head;
@@ -154,13 +149,32 @@ __device__ inline Scored warp_best(Scored best) {
     return best;
 }
 
+// The scan's bounds around the value to be counted above: a score between them is in doubt.
+__device__ inline float doubt_low(const SearchJob& job) {
+    return float(job.above_value - job.slack * (1 + 1e-3));
+}
+__device__ inline float doubt_high(const SearchJob& job) {
+    return float(job.above_value + job.slack * (1 + 1e-3));
+}
+
+// How many of a thread's joint actions with one head exceed that value, exactly. Rarely needed, and
+// kept out of line: it would crowd out the registers of a scan.
+template <bool kFairest>
+__device__ __noinline__ unsigned exceeding(const SearchJob& job, long long head, long long at) {
+    const float own = job.head[head - job.first_head], low = doubt_low(job);
+    unsigned found = 0;
+    for (long long j = at + threadIdx.x; j < job.tail_size && j < at + kUnitTail; j += kThreads)
+        if (join<kFairest>(own, job.tail[j]) >= low)
+            found += exact(job, head * job.tail_size + j) > job.above_value;
+    return found;
+}
+
 template <bool kFairest, bool kLimited, bool kCount>
 __device__ void scan(const SearchJob& job) {
     __shared__ float head[kUnitHeads], head_energy[kUnitHeads], part[kThreads / kWarp];
     const float least = -math::bit_cast<float>(math::Real<float>::infinity);
     const float energy_high = float((job.server_energy_max + job.energy_slack) * (1 + 1e-6));
-    const float low = float(job.above_value - job.slack * (1 + 1e-3)),
-                high = float(job.above_value + job.slack * (1 + 1e-3));
+    const float low = doubt_low(job), high = doubt_high(job);
     const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
@@ -180,23 +194,28 @@ __device__ void scan(const SearchJob& job) {
             tail[i] = j < job.tail_size ? job.tail[j] : least;
             energy[i] = kLimited && j < job.tail_size ? job.tail_energy[j] : 0;
         }
+#pragma unroll(kCount ? 1 : 4)
         for (int h = 0; h < kUnitHeads; ++h) {
             const float own = head[h], own_energy = head_energy[h];
+            float score[kPerThread], most = kCount ? least : best;
 #pragma unroll
             for (int i = 0; i < kPerThread; ++i) {
-                float x = join<kFairest>(own, tail[i]);
-                if (kLimited) x = own_energy + energy[i] <= energy_high ? x : least;
-                best = larger(best, x);
-                if (kCount) {
-                    // With a limit on energy every candidate is scored exactly: two doubts in one.
-                    if (!kLimited && x > high) {
-                        ++above;
-                    } else if (x >= low && x > least) {
-                        const long long j = at + i * kThreads + threadIdx.x;
-                        const long long index = (job.first_head + first + h) * job.tail_size + j;
-                        above += exceeds(job, index);
-                    }
+                score[i] = join<kFairest>(own, tail[i]);
+                if (kLimited) score[i] = own_energy + energy[i] <= energy_high ? score[i] : least;
+                most = larger(most, score[i]);
+            }
+            best = kCount ? larger(best, most) : most;
+            if (kCount && most >= low && most > least) {
+                unsigned reach = 0, exceed = 0;
+#pragma unroll
+                for (int i = 0; i < kPerThread; ++i) {
+                    reach += score[i] >= low;
+                    exceed += score[i] > high;
                 }
+                // With a limit on energy every candidate is in doubt.
+                above += reach > exceed || kLimited
+                             ? exceeding<kFairest>(job, job.first_head + first + h, at)
+                             : exceed;
             }
         }
         best = warp_max(best);
@@ -281,10 +300,11 @@ __global__ void semopt_tail(const semopt::device::SearchJob* job) {
     semopt::device::merge(*job, true);
 }
 
-#define SEMOPT_SCAN(name, fairest, limited, count)                 \
-    __global__ void __launch_bounds__(semopt::device::kThreads)    \
-        semopt_scan_##name(const semopt::device::SearchJob* job) { \
-        semopt::device::scan<fairest, limited, count>(*job);       \
+// At least two blocks a multiprocessor: without that word the compiler saves registers, and spills.
+#define SEMOPT_SCAN(name, fairest, limited, count)                             \
+    __global__ void __launch_bounds__(semopt::device::kThreads, count ? 2 : 0) \
+        semopt_scan_##name(const semopt::device::SearchJob* job) {             \
+        semopt::device::scan<fairest, limited, count>(*job);                   \
     }
 SEMOPT_SCAN(sum, false, false, false)
 SEMOPT_SCAN(sum_count, false, false, true)
@@ -296,13 +316,12 @@ SEMOPT_SCAN(min_limited, true, true, false)
 SEMOPT_SCAN(min_limited_count, true, true, true)
 #undef SEMOPT_SCAN
 
-__global__ void __launch_bounds__(semopt::device::kThreads)
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_settle(const semopt::device::SearchJob* job) {
     semopt::device::settle(*job);
 }
 
-// Four blocks fill a multiprocessor; without that word the compiler saves registers and spills.
-__global__ void __launch_bounds__(semopt::device::kThreads, 4)
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_histogram(const semopt::device::SearchJob* job) {
     semopt::device::count_bins(*job);
 }
