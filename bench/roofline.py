@@ -5,8 +5,8 @@ python bench/roofline.py
 Nothing is run: nvcc compiles the kernels for the GPU, and the instructions of the inner loop of
 each scan and of the body of `evaluate` are counted by the pipe that executes them; the slowest of
 pipes, issue and memory bounds the rate. Latency is taken to be hidden. `evaluate` is counted along
-its longest way, the costliest mode of a task; scans that count along that on which no score is in
-doubt.
+its longest way, the costliest mode of a task; a scan that counts both where each head reaches the
+value to be counted above, without doubt, and where none does.
 
 Figures of the H100 SXM: CUDA C++ Programming Guide, table "Throughput of native arithmetic
 instructions", compute capability 9.0; Nsight Compute documentation, "Pipelines"; NVIDIA H100 data
@@ -76,9 +76,9 @@ class Prediction:
     done: int  # joint actions or tasks by these instructions
 
 
-def predict_scan(name: str, lines: list[str]) -> Prediction:
+def predict_scan(name: str, lines: list[str], shortest: bool = False) -> Prediction:
     """Return the prediction for a scan with these lines."""
-    way = sass.path(sass.innermost(lines, "FMNMX"))
+    way = sass.path(sass.innermost(lines, "FMNMX"), shortest)
     mix, done = sass.mix(way), joint_actions(way) // (2 if "limited" in name else 1)
     time, pipe = bound(mix)
     return Prediction(name, done / time * PROCESSORS * CLOCK, pipe, mix, done)
@@ -98,9 +98,14 @@ def predict_evaluate(name: str, lines: list[str], size: int) -> Prediction:
 
 def predictions(code: dict[str, list[str]]) -> list[Prediction]:
     """Return the predictions for the kernels whose lines these are."""
-    scans = [predict_scan(f"scan_{name}", code[f"scan_{name}"]) for name in SCANS]
-    sizes = {"evaluate": 8, "evaluate_single": 4}
-    return scans + [predict_evaluate(name, code[name], size) for name, size in sizes.items()]
+    rows = []
+    for name in (f"scan_{scan}" for scan in SCANS):
+        rows.append(predict_scan(name, code[name]))
+        if "count" in name:
+            rows.append(predict_scan(f"{name}, none above", code[name], shortest=True))
+    rows.append(predict_evaluate("evaluate", code["evaluate"], 8))
+    rows.append(predict_evaluate("evaluate_single", code["evaluate_single"], 4))
+    return rows
 
 
 def main() -> None:
@@ -108,11 +113,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         code = sass.kernels(cubin(Path(scratch) / "kernels.cubin"))
     print(f"Prediction for one {DEVICE} from its machine code; no such device was run.")
-    print(f"{'kernel':24}{'bound by':9}{'at most, G/s':>13}  instructions of a thread")
+    print(f"{'kernel':36}{'bound by':9}{'at most, G/s':>13}  instructions of a thread")
     for row in predictions(code):
         mix = ", ".join(f"{count} {name}" for name, count in row.mix.most_common())
-        what = "tasks" if row.done == 1 else "scores"
-        print(f"{row.kernel:24}{row.bound_by:9}{row.rate / 1e9:13,.1f}  {mix}: {row.done} {what}")
+        done = f"{row.done} scores" if row.done > 1 else "1 task"
+        print(f"{row.kernel:36}{row.bound_by:9}{row.rate / 1e9:13,.1f}  {mix}: {done}")
 
 
 if __name__ == "__main__":

@@ -95,17 +95,18 @@ def outermost(lines: list[str]) -> list[str]:
     return max(loops(lines), key=len)
 
 
-def path(body: list[str]) -> list[str]:
-    """Return the longest way through a loop, of those with the fewest calls of rare cases.
+def path(body: list[str], shortest: bool = False) -> list[str]:
+    """Return the longest (or shortest) way through a loop, of those with the fewest calls.
 
-    Loops inside are passed once.
+    What is out of line is for rare cases. Loops inside are passed once.
     """
     way: list[str] | None = []  # up to this line; None where nothing falls through
     ways: dict[str, list[str] | None] = {}  # up to branches to labels ahead
 
     def better(*ways: list[str] | None) -> list[str] | None:
         def rank(way: list[str]) -> tuple[int, int]:
-            return -sum(mnemonic(line).startswith("CALL") for line in way), len(way)
+            calls = sum(mnemonic(line).startswith("CALL") for line in way)
+            return -calls, -len(way) if shortest else len(way)
 
         return max((way for way in ways if way is not None), key=rank, default=None)
 
