@@ -11,8 +11,8 @@ from shutil import which
 import pytest
 
 from semopt import backends
-from semopt.backends import gpu
 from semopt.backends.cupy import HEADERS, OPTIONS
+from semopt.backends.runtime import THREADS
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[1] / "bench"))
@@ -90,7 +90,7 @@ def test_no_kernel_spills_and_enough_blocks_fit(architecture, tmp_path):
         assert shared is None or int(shared[1]) <= SHARED, name
         registers = int(re.search(r"Used (\d+) registers", part)[1])
         least = RESIDENT.get(name, LEAST_RESIDENT) if architecture == "sm_90" else LEAST_RESIDENT
-        assert REGISTERS // (registers * gpu.THREADS) >= least, f"{name}: {registers} registers"
+        assert REGISTERS // (registers * THREADS) >= least, f"{name}: {registers} registers"
 
 
 @pytest.fixture(scope="module", params=["nvcc", "nvrtc"])

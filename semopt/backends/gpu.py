@@ -1,17 +1,15 @@
 """What both GPU backends share: packing jobs, choosing what to scan, settling what the scan leaves.
 
-A `Runtime` is a handful of functions (memory, copies, launch by name); `cuda` has it from the
-wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs are records of
-8-byte fields that are packed here.
+`cuda` has its runtime from the wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh;
+their jobs are records of 8-byte fields that are packed here.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import fields, replace
 from math import inf, prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,122 +17,16 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
-from .arrays import OnDevice, check, each, refuse_nan
+from .arrays import check, each, refuse_nan
+from .memory import OnDevice
+from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
-THREADS, UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 64, 4096, 4096  # as in kernels.cuh
+UNIT_HEADS, UNIT_TAIL, MAX_BINS = 64, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
 HEADS = 1 << 20  # heads scanned by one launch
 WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
-
-
-class Runtime(Protocol):
-    """A CUDA runtime: addresses are integers, copies wait for the kernels queued before them."""
-
-    def allocate(self, bytes: int, /) -> int:
-        """Return the address of so much device memory."""
-
-    def release(self, memory: int, /) -> None:
-        """Give memory back."""
-
-    def copy_in(self, memory: int, host: Any, /) -> None:
-        """Copy an array to the device."""
-
-    def copy_out(self, host: Any, memory: int, /) -> None:
-        """Copy from the device into an array."""
-
-    def clear(self, memory: int, bytes: int, /) -> None:
-        """Set memory to zero."""
-
-    def launch(self, name: str, job: int, blocks: int, /) -> None:
-        """Queue a kernel of `THREADS` threads a block on the job at an address."""
-
-    def processors(self) -> int:
-        """Return how many multiprocessors the device has."""
-
-
-class Buffer:
-    """Device memory, given back with the object."""
-
-    def __init__(self, runtime: Runtime, size: int) -> None:
-        self.runtime, self.size = runtime, size
-        self.address = runtime.allocate(size)
-        weakref.finalize(self, runtime.release, self.address)
-
-    def read(self, dtype: Any, count: int) -> Any:
-        """Return a copy of the first `count` elements on the host."""
-        host = np.empty(count, dtype)
-        self.runtime.copy_out(host, self.address)
-        return host
-
-
-class Borrowed(Buffer):
-    """Device memory that belongs to another's array."""
-
-    def __init__(self, runtime: Runtime, array: OnDevice) -> None:
-        self.runtime, self.size, self.address = runtime, array.nbytes, array.address
-        self.array = array
-
-
-class Owned:
-    """Device memory of ours in the shape of an array."""
-
-    def __init__(self, buffer: Buffer, shape: tuple[int, ...], dtype: Any) -> None:
-        self.buffer = buffer
-        about = {"shape": shape, "typestr": np.dtype(dtype).str, "data": (buffer.address, False)}
-        self.__cuda_array_interface__ = {**about, "version": 3}
-
-
-def upload(runtime: Runtime, array: Any) -> Buffer:
-    """Return a copy of an array on the device."""
-    host = np.ascontiguousarray(array)
-    buffer = Buffer(runtime, host.nbytes)
-    if host.nbytes:
-        runtime.copy_in(buffer.address, host)
-    return buffer
-
-
-def place(runtime: Runtime, array: Any) -> Buffer:
-    """Return an array's memory on the device: its own where it lies there, else a copy."""
-    return Borrowed(runtime, array) if isinstance(array, OnDevice) else upload(runtime, array)
-
-
-def read(runtime: Runtime, array: Any) -> Any:
-    """Return an array on the host: itself, or a copy from the device."""
-    if not isinstance(array, OnDevice):
-        return array
-    copy = np.empty(array.shape, array.dtype)
-    if copy.nbytes:
-        runtime.copy_out(copy, array.address)
-    return copy
-
-
-class Job:
-    """A record of 8-byte fields on the device, in the order of the structure in kernels.cuh."""
-
-    def __init__(self, runtime: Runtime, names: str, **values: Any) -> None:
-        self.runtime, self.values = runtime, values
-        kinds = {float: "f8", int: "i8"}  # all else is an address
-        self.dtype = np.dtype([(n, kinds.get(type(values[n]), "u8")) for n in names.split()])
-        self.buffer = Buffer(runtime, self.dtype.itemsize)
-        self.update()
-
-    def update(self, **values: Any) -> None:
-        """Change fields, and send the record."""
-        self.values |= values
-        row = np.zeros(1, self.dtype)
-        for name in self.dtype.names or ():
-            value = self.values[name]
-            row[name] = (
-                value.address if isinstance(value, Buffer) else 0 if value is None else value
-            )
-        self.runtime.copy_in(self.buffer.address, row)
-
-    def launch(self, kernel: str, work: int) -> None:
-        """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
-        blocks = max(1, min(work, 8 * self.runtime.processors()))
-        self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
 
 
 def operations(
@@ -184,6 +76,12 @@ def evaluate(
     out: Outcome | None,
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
+
+    def met(name: str, array: Any) -> Any:
+        return meet(runtime, name, array)
+
+    actions, out = each(met, actions), None if out is None else each(met, out)
+    gain, task = met("gain", gain), met("task", task)
     seen = replace(actions, channel=read(runtime, actions.channel))
     check(problem, seen, gain, None if task is None else read(runtime, task), out)
     shape, dtype = actions.channel.shape, actions.power.dtype
@@ -192,7 +90,7 @@ def evaluate(
     if out is None:
         out = cpu.empty_outcome(shape, dtype)
         if isinstance(actions.power, OnDevice):
-            out = each(lambda name, figure: new(runtime, name, figure), out)
+            out = each(lambda _, a: shaped(runtime, Buffer(runtime, a.nbytes), a), out)
     rows = int(prod(shape[:-1]))
 
     def records(owner: Any, names: list[str]) -> Buffer:
@@ -246,12 +144,6 @@ def target(runtime: Runtime, figure: Any) -> Buffer:
     return Buffer(runtime, figure.nbytes)
 
 
-def new(runtime: Runtime, name: str, figure: Any) -> OnDevice:
-    """Return memory on the device for a figure."""
-    buffer = Buffer(runtime, figure.nbytes)
-    return OnDevice(name, Owned(buffer, figure.shape, figure.dtype))
-
-
 # ---- search ----
 
 SEARCH = (
@@ -266,9 +158,14 @@ SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 def search(
     runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int
 ) -> Found:
-    """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU."""
-    space, found = tables.space, nothing(query.bins)
+    """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU.
+
+    Tables on the device are scanned where they lie; the CPU's share needs a copy of them. The
+    answer lies where the first of them does.
+    """
     lists = Lists(runtime, tables)
+    tables, given = lists.on_host(tables), tables
+    space, found = tables.space, nothing(query.bins)
     while start < stop:
         pattern, first = space.pattern_at(start)
         end = min(stop, first + prod(space.sizes(pattern)))
@@ -287,7 +184,13 @@ def search(
         for part in parts:
             found = found.merged(part, query.keep)
         start = end
-    return found
+    if not isinstance(given.value[0], OnDevice):
+        return found
+    sent: dict[str, Any] = {}
+    for name in ("value", "index", "histogram"):
+        part = getattr(found, name)
+        sent[name] = shaped(runtime, upload(runtime, part), part)
+    return replace(found, **sent)
 
 
 def split_pattern(sizes: tuple[int, ...]) -> tuple[int, int]:
@@ -303,8 +206,24 @@ class Lists:
     """All users' scores on the device."""
 
     def __init__(self, runtime: Runtime, tables: Tables) -> None:
-        self.value = [upload(runtime, values) for values in tables.value]
-        self.energy = [upload(runtime, values) for values in tables.server_energy]
+        self.runtime = runtime
+        self.value, self.energy = (
+            [
+                place(runtime, meet(runtime, f"{name}[{n}]", values))
+                for n, values in enumerate(getattr(tables, name))
+            ]
+            for name in ("value", "server_energy")
+        )
+
+    def on_host(self, tables: Tables) -> Tables:
+        """Return the tables themselves, or a copy where some lie on the device."""
+        if not any(isinstance(a, OnDevice) for a in (*tables.value, *tables.server_energy)):
+            return tables
+        value, energy = (
+            tuple(read(self.runtime, values) for values in lists)
+            for lists in (tables.value, tables.server_energy)
+        )
+        return replace(tables, value=value, server_energy=energy)
 
 
 class PatternScan:
