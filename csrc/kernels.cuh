@@ -7,9 +7,9 @@
 // A search scans in single precision and settles in double, as on the CPU (scan_loops.h has the
 // error argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a
 // block keeps kPerThread scores of the tail in registers and meets every head once, read from
-// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the
-// host names the units that may hold the best, and `settle` gives the exact (score, index) of each.
-// A score in doubt against the value to be counted above is scored in double on the spot.
+// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit and the
+// largest of all; `settle` scores exactly what may be the best, and leaves a (score, index) a
+// block. A score in doubt against the value to be counted above is scored in double on the spot.
 #pragma once
 
 #include "model.h"
@@ -41,14 +41,14 @@ struct SearchJob {
     const long long* size;               // (N)
     float *head, *head_energy, *tail, *tail_energy;
     float* best;                    // (units)
-    const long long* chosen;        // (chosen_count) units to be settled
-    Scored* settled;                // (chosen_count)
+    unsigned long long* peak;       // the rank of the largest of them
+    Scored* settled;                // (blocks of `settle`)
     unsigned long long* above;      // joint actions above `above_value`
     unsigned long long* histogram;  // (bins)
-    double server_energy_max, above_value, slack, energy_slack, low, per_unit;
+    double server_energy_max, above_value, slack, energy_slack, floor, low, per_unit;
     long long users, split;  // heads are of users 0..split-1, the tail of the others
     long long start;         // of the pattern
-    long long first_head, heads, tail_size, chosen_count, bins;
+    long long first_head, heads, tail_size, bins;
     long long fairest, count;
 };
 
@@ -123,6 +123,12 @@ __device__ inline void merge(const SearchJob& job, bool tail) {
 // No score is NaN, so these need no comparison beside the choice: one instruction.
 __device__ inline float larger(float a, float b) { return fmaxf(a, b); }
 
+// A number that grows with a float, for atomics; 0 is below that of every number.
+__device__ inline unsigned long long rank(float value) {
+    const auto bits = math::bit_cast<uint32_t>(value);
+    return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
 template <bool kFairest>
 __device__ inline float join(float a, float b) {
     return kFairest ? fminf(a, b) : a + b;
@@ -179,6 +185,7 @@ __device__ void scan(const SearchJob& job) {
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     unsigned long long above = 0;
+    float peak = least;  // of thread 0
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         // The barrier after `part` was written keeps these writes behind the last unit's reads.
@@ -224,40 +231,45 @@ __device__ void scan(const SearchJob& job) {
         if (threadIdx.x == 0) {
             for (int w = 1; w < kThreads / kWarp; ++w) best = larger(best, part[w]);
             job.best[unit] = best;
+            peak = larger(peak, best);
         }
     }
+    if (threadIdx.x == 0) atomicMax(job.peak, rank(peak));
     if (kCount) {
         above = warp_sum(above);
         if (lane == 0 && above) atomicAdd(job.above, above);
     }
 }
 
-// The best joint action of each chosen unit, exactly.
+// The best of the joint actions that may score `floor` or more, exactly: one a block.
 __device__ inline void settle(const SearchJob& job) {
     __shared__ Scored part[kThreads / kWarp];
     const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    for (long long c = blockIdx.x; c < job.chosen_count; c += gridDim.x) {
-        const long long unit = job.chosen[c];
+    Scored best = {none(), 0x7fffffffffffffff};
+    for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        if (job.best[unit] + job.slack < job.floor) continue;
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
-        const long long width = math::min<long long>(kUnitTail, job.tail_size - at);
-        const long long height = math::min<long long>(kUnitHeads, job.heads - first);
-        Scored best = {none(), 0x7fffffffffffffff};
-        for (long long i = threadIdx.x; i < height * width; i += kThreads) {
-            const long long head = job.first_head + first + i / width;
-            const long long index = head * job.tail_size + at + i % width;
-            const Scored found = {exact(job, index), job.start + index};
-            best = better(found, best) ? found : best;
+        const long long end = math::min<long long>(at + kUnitTail, job.tail_size);
+        const long long last = math::min<long long>(first + kUnitHeads, job.heads);
+        for (long long h = first; h < last; ++h) {
+            for (long long j = at + threadIdx.x; j < end; j += kThreads) {
+                const float own = job.head[h], other = job.tail[j];
+                const float scanned = job.fairest ? fminf(own, other) : own + other;
+                if (scanned + job.slack < job.floor) continue;
+                const long long index = (job.first_head + h) * job.tail_size + j;
+                const Scored found = {exact(job, index), job.start + index};
+                best = better(found, best) ? found : best;
+            }
         }
-        best = warp_best(best);
-        __syncthreads();
-        if (lane == 0) part[warp] = best;
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (int w = 1; w < kThreads / kWarp; ++w)
-                best = better(part[w], best) ? part[w] : best;
-            job.settled[c] = best;
-        }
+    }
+    best = warp_best(best);
+    if (lane == 0) part[warp] = best;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int w = 1; w < kThreads / kWarp; ++w) best = better(part[w], best) ? part[w] : best;
+        job.settled[blockIdx.x] = best;
     }
 }
 

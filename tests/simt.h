@@ -151,3 +151,10 @@ T atomicAdd(T* target, T value) {
     *target += value;
     return before;
 }
+
+template <class T>
+T atomicMax(T* target, T value) {
+    const T before = *target;
+    if (value > before) *target = value;
+    return before;
+}

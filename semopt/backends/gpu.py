@@ -148,9 +148,9 @@ def target(runtime: Runtime, figure: Any) -> Buffer:
 
 SEARCH = (
     "value server_energy size head head_energy tail tail_energy "
-    "best chosen settled above histogram "
-    "server_energy_max above_value slack energy_slack low per_unit "
-    "users split start first_head heads tail_size chosen_count bins fairest count"
+    "best peak settled above histogram "
+    "server_energy_max above_value slack energy_slack floor low per_unit "
+    "users split start first_head heads tail_size bins fairest count"
 )
 SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 
@@ -258,6 +258,7 @@ class PatternScan:
         self.tiles = -(-tail // UNIT_TAIL)
         units = -(-most // UNIT_HEADS) * self.tiles
         slack, energy_slack = tables.slack
+        self.counts = Buffer(runtime, 16)  # the rank of the peak, and the number above
         self.job = Job(
             runtime,
             SEARCH,
@@ -269,14 +270,15 @@ class PatternScan:
             tail=floats(tail),
             tail_energy=floats(tail) if limited else None,
             best=floats(units),
-            chosen=Buffer(runtime, 8 * units),
             settled=Buffer(runtime, SCORED.itemsize * units),
-            above=Buffer(runtime, 8),
+            peak=self.counts.address,
+            above=self.counts.address + 8,
             histogram=Buffer(runtime, 8 * max(query.bins, 1)),
             server_energy_max=float(tables.server_energy_max),
             above_value=0.0 if query.above is None else float(query.above),
             slack=slack,
             energy_slack=energy_slack,
+            floor=0.0,
             low=float(query.low),
             per_unit=query.bins / (query.high - query.low),
             users=len(sizes),
@@ -285,7 +287,6 @@ class PatternScan:
             first_head=0,
             heads=0,
             tail_size=tail,
-            chosen_count=0,
             bins=query.bins,
             fairest=int(tables.fairest),
             count=int(query.above is not None),
@@ -302,49 +303,54 @@ class PatternScan:
         job, query = self.job, self.query
         units = -(-count // UNIT_HEADS) * self.tiles
         job.update(first_head=first, heads=count)
-        for name in ("above", "histogram"):
-            buffer = job.values[name]
+        histogram = job.values["histogram"]
+        for buffer in (self.counts, histogram):
             self.runtime.clear(buffer.address, buffer.size)
         job.launch("heads", -(-count // THREADS))
         job.launch(self.kernel, units)
         if query.bins:
             job.launch("histogram", units)
-        best = job.values["best"].read(np.float32, units).astype(float)
-        above = int(job.values["above"].read(np.uint64, 1)[0])
-        histogram = job.values["histogram"].read(np.int64, max(query.bins, 1))[: query.bins]
-        examined = count * job.values["tail_size"]
-        kept = self.settle(best, threads)
-        return Found(kept.value, kept.index, above, histogram, examined)
+        peak, above = self.counts.read(np.uint64, 2).tolist()
+        kept = nothing()
+        if query.keep == 1:
+            kept = self.settle(unranked(peak), units)
+        elif query.keep > 1:
+            best = job.values["best"].read(np.float32, units).astype(float)
+            kept = self.settle_on_host(best, threads)
+        bins = histogram.read(np.int64, max(query.bins, 1))[: query.bins]
+        return Found(kept.value, kept.index, above, bins, count * job.values["tail_size"])
 
-    def settle(self, best: Floats, threads: int) -> Found:
-        """Return the best joint actions, given the largest scanned score of each unit."""
-        job, keep, slack = self.job, self.query.keep, self.tables.slack[0]
-        chosen = np.flatnonzero(best > -inf)
-        if (
-            self.tables.server_energy
-        ):  # a scanned score may prove too costly: bounds from above only
-            floor = -inf
-        else:  # each of the `keep` best units holds a joint action at least this good
-            floor = np.sort(best[chosen])[-keep] - slack if 0 < keep <= len(chosen) else -inf
-        chosen = chosen[best[chosen] + slack >= floor]
-        found = nothing()
-        if not len(chosen) or not keep:
-            return found
-        if keep > 1:  # several from one unit: the CPU settles it
-            for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():
-                if len(found.value) == keep and best[unit] + slack < found.value[-1]:
-                    break
-                for start, stop in self.ranges(unit):
-                    part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
-                    found = found.merged(part, keep)
-            return found
-        self.runtime.copy_in(job.values["chosen"].address, chosen.astype(np.int64))
-        job.update(chosen_count=len(chosen))
-        job.launch("settle", len(chosen))
-        settled = job.values["settled"].read(SCORED, len(chosen))
+    def settle(self, peak: float, units: int) -> Found:
+        """Return the best joint action, given the largest scanned score."""
+        if peak == -inf:
+            return nothing()
+        floor = peak - self.tables.slack[0]
+        found = self.best_of(floor, units)
+        # With a limit on energy the peak may prove too costly, and the best lie further below.
+        value = float(found.value[0]) if len(found.value) else -inf
+        return found if value >= floor else self.best_of(value, units)
+
+    def best_of(self, floor: float, units: int) -> Found:
+        """Return the best of the joint actions that may score `floor` or more."""
+        self.job.update(floor=floor)
+        blocks = self.job.launch("settle", units)
+        settled = self.job.values["settled"].read(SCORED, blocks)
         settled = settled[settled["value"] > -inf]
-        order = np.lexsort((settled["index"], -settled["value"]))[:1]
-        return Found(settled["value"][order], settled["index"][order], 0, found.histogram, 0)
+        best = np.lexsort((settled["index"], -settled["value"]))[:1]
+        return replace(nothing(), value=settled["value"][best], index=settled["index"][best])
+
+    def settle_on_host(self, best: Floats, threads: int) -> Found:
+        """Return the `keep` best joint actions, given the largest scanned score of each unit."""
+        keep, slack = self.query.keep, self.tables.slack[0]
+        chosen = np.flatnonzero(best > -inf)
+        found = nothing()
+        for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():
+            if len(found.value) == keep and best[unit] + slack < found.value[-1]:
+                break
+            for start, stop in self.ranges(unit):
+                part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
+                found = found.merged(part, keep)
+        return found
 
     def ranges(self, unit: int) -> list[tuple[int, int]]:
         """Return the ranges of flat indices that a unit covers."""
@@ -356,3 +362,9 @@ class PatternScan:
         rows = range(first, min(first + UNIT_HEADS, last))
         start = values["start"]
         return [(start + head * tail + at, start + head * tail + end) for head in rows]
+
+
+def unranked(rank: int) -> float:
+    """Return the float whose `rank` in kernels.cuh this is."""
+    bits = rank ^ 0x80000000 if rank >> 31 else rank ^ 0xFFFFFFFF
+    return float(np.uint32(bits).view(np.float32))

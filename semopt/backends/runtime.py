@@ -140,7 +140,11 @@ class Job:
             )
         self.runtime.copy_in(self.buffer.address, row)
 
-    def launch(self, kernel: str, work: int) -> None:
-        """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
+    def launch(self, kernel: str, work: int) -> int:
+        """Queue a kernel with about `work` blocks of work, and return with how many.
+
+        A few blocks a processor suffice.
+        """
         blocks = max(1, min(work, 8 * self.runtime.processors()))
         self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
+        return blocks
