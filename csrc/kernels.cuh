@@ -273,17 +273,40 @@ __device__ inline void settle(const SearchJob& job) {
     }
 }
 
-// Feasible joint actions by exact score; the last bin holds its upper end.
+// The bin of a score, the last with its upper end; -1 below and `bins` above. It never falls as the
+// score grows, so two scores of one bin have all between them in it.
+__device__ inline long long bin_of(const SearchJob& job, double score) {
+    const double bin = (score - job.low) * job.per_unit;
+    return bin < 0 ? -1 : bin > job.bins ? job.bins : math::min<long long>(bin, job.bins - 1);
+}
+
+// Feasible joint actions by exact score, which is needed only near the edges of bins.
 __device__ inline void count_bins(const SearchJob& job) {
     __shared__ unsigned bins[kMaxBins];
     for (int b = threadIdx.x; b < job.bins; b += kThreads) bins[b] = 0;
     __syncthreads();
-    const long long step = (long long)gridDim.x * kThreads, count = job.heads * job.tail_size;
-    for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < count; i += step) {
-        const double value = exact(job, job.first_head * job.tail_size + i);
-        const double bin = (value - job.low) * job.per_unit;
-        if (bin >= 0 && bin <= job.bins)
-            atomicAdd(&bins[math::min<long long>((long long)bin, job.bins - 1)], 1u);
+    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
+    for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
+        const long long end = math::min<long long>(at + kUnitTail, job.tail_size);
+        const long long last = math::min<long long>(first + kUnitHeads, job.heads);
+        for (long long j = at + threadIdx.x; j < end; j += kThreads) {
+            for (long long h = first; h < last; ++h) {
+                const float own = job.head[h], other = job.tail[j];
+                const double scanned = job.fairest ? fminf(own, other) : own + other;
+                bool sure = true;
+                if (job.server_energy) {
+                    const double energy = job.head_energy[h] + job.tail_energy[j];
+                    if (energy > job.server_energy_max + job.energy_slack) continue;
+                    sure = energy < job.server_energy_max - job.energy_slack;
+                }
+                long long bin = bin_of(job, scanned - job.slack);
+                if (!sure || bin != bin_of(job, scanned + job.slack))
+                    bin = bin_of(job, exact(job, (job.first_head + h) * job.tail_size + j));
+                if (bin >= 0 && bin < job.bins) atomicAdd(&bins[bin], 1u);
+            }
+        }
     }
     __syncthreads();
     for (int b = threadIdx.x; b < job.bins; b += kThreads)

@@ -1,6 +1,7 @@
 """The device code itself, run on the host by an emulator of CUDA's threads (simt.h)."""
 
 import ctypes
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -100,12 +101,32 @@ def test_ties_and_blind_scans_are_settled_exactly(library, monkeypatch):
     ):
         tables = random_tables(rng, space, entries=draw)
         sample = backends.search(tables, start, start + 40_000, query=Query(keep=9000))
-        query = Query(above=float(sample.value[-1]))
+        query = Query(above=float(sample.value[-1]), bins=8, high=2.0)  # scores on edges of bins
         want = backends.search(tables, start, start + 600_000, query=query, backend="cpu")
         found = gpu.search(Emulator(library), tables, start, start + 600_000, query, 1)
         assert found.index.tolist() == want.index.tolist()
         assert found.value.tolist() == want.value.tolist()
         assert found.above == want.above
+        assert found.histogram.tolist() == want.histogram.tolist()
+
+
+def test_the_best_lies_below_what_is_a_little_too_costly(library, monkeypatch):
+    monkeypatch.setattr(gpu, "WORTH", 0)
+    rng = np.random.default_rng(6)
+    space = SPACES["ragged"]
+    start = space.pattern_start((0, 1))
+    tables = random_tables(rng, space)
+    energy = tuple(np.where(values > 0.1, 0.5, 0.4) for values in tables.value)
+    limit = 1.0 - 1e-12  # which single precision does not tell from the sum of two of 0.5
+    tables = replace(tables, server_energy=energy, server_energy_max=limit)
+    for query in (Query(), Query(above=1.05, bins=4, high=2.0)):
+        want = backends.search(tables, start, start + 600_000, query=query, backend="cpu")
+        assert want.value[0] < 1.1 < tables.bound()
+        found = gpu.search(Emulator(library), tables, start, start + 600_000, query, 1)
+        assert found.value.tolist() == want.value.tolist()
+        assert found.index.tolist() == want.index.tolist()
+        assert found.above == want.above
+        assert found.histogram.tolist() == want.histogram.tolist()
 
 
 @pytest.mark.parametrize("seed", range(4))
