@@ -14,6 +14,7 @@ from semopt import _core
 from semopt.backends.runtime import THREADS
 
 HERE = Path(__file__).parent
+ANY_SHAPE = ("semopt_evaluate", "semopt_evaluate_single", "semopt_heads", "semopt_tail")
 HEADERS = Path(_core.__file__).parent / "include"
 
 
@@ -32,10 +33,14 @@ def library():
 
 
 class Emulator:
-    """A `Runtime` on the host; `grid` caps the number of blocks, `seed` orders the threads."""
+    """A `Runtime` on the host; `grid` caps the number of blocks, `seed` orders the threads.
 
-    def __init__(self, library, grid=5, seed=0):
-        self.library, self.grid, self.seed, self.memory = library, grid, seed, {}
+    Kernels without shared memory run in blocks of `threads`, which the others have built in.
+    """
+
+    def __init__(self, library, grid=5, seed=0, threads=THREADS):
+        self.library, self.grid, self.seed, self.threads = library, grid, seed, threads
+        self.memory = {}
 
     def allocate(self, size):
         # Exactly as large as asked for, filled with what nothing may read.
@@ -59,8 +64,9 @@ class Emulator:
 
     def launch(self, name, job, blocks):
         blocks = min(blocks, self.grid)
+        threads = self.threads if name in ANY_SHAPE else THREADS
         code = self.library.launch(
-            name.encode(), ctypes.c_void_p(job), blocks, THREADS, ctypes.c_ulonglong(self.seed)
+            name.encode(), ctypes.c_void_p(job), blocks, threads, ctypes.c_ulonglong(self.seed)
         )
         assert code == 0, f"{name}: {('', 'a barrier is not reached', 'no such kernel')[code]}"
 

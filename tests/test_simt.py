@@ -40,7 +40,13 @@ def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
     if "v3" not in _core.instruction_sets():
         pytest.skip("no instruction set with fused multiply-add, which the device code uses")
     rng = np.random.default_rng(per_row)
-    for rows in (1, 37, 300):
+    for rows, grid, threads in (
+        (1, 1, 32),
+        (37, 3, 96),
+        (37, 64, 1),
+        (300, 2, 1024),
+        (300, 5, 256),
+    ):
         problem = random_problem(rng, 3, 3, own_figures=True)
         actions = random_actions(rng, problem, rows)
         gain, task = random_slots(rng, problem, rows, extreme=True)
@@ -50,7 +56,8 @@ def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
         actions = type(actions)(actions.channel, *figures)
         gain = gain.astype(dtype)
         want = backends.evaluate(problem, actions, gain, task, backend="cpu")
-        found = gpu.evaluate(Emulator(library), problem, actions, gain, task, None)
+        device = Emulator(library, grid, seed=rows, threads=threads)
+        found = gpu.evaluate(device, problem, actions, gain, task, None)
         for name in (*FIGURES, "violations"):
             assert np.array_equal(getattr(found, name), getattr(want, name)), name
 
@@ -74,14 +81,14 @@ def test_search_gives_the_cpus_answer(library, monkeypatch, name, limited, faire
     stop = min(space.size, 1_200_000)
     start = stop // 5 + 3
     top = backends.search(tables, start, stop, query=Query(keep=200), backend="cpu")
-    for query, grid, seed in (
-        (Query(), 1, 0),
-        (Query(above=float(top.value[-1])), 5, 1),
-        (Query(keep=0, above=float(top.value[-1])), 5, 1),
-        (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2),
+    for query, grid, seed, threads in (
+        (Query(), 1, 0, 32),
+        (Query(above=float(top.value[-1])), 5, 1, 224),
+        (Query(keep=0, above=float(top.value[-1])), 5, 1, 1024),
+        (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2, 256),
     ):
         want = backends.search(tables, start, stop, query=query, backend="cpu")
-        found = gpu.search(Emulator(library, grid, seed), tables, start, stop, query, 1)
+        found = gpu.search(Emulator(library, grid, seed, threads), tables, start, stop, query, 1)
         assert found.index.tolist() == want.index.tolist()
         assert found.value.tolist() == want.value.tolist()
         assert found.above == want.above
