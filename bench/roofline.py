@@ -2,11 +2,11 @@
 
 python bench/roofline.py
 
-Nothing is run: nvcc compiles the kernels for the GPU, and the instructions of the inner loop of
-each scan and of the body of `evaluate` are counted by the pipe that executes them; the slowest of
-pipes, issue and memory bounds the rate. Latency is taken to be hidden. `evaluate` is counted along
-its longest way, the costliest mode of a task; a scan that counts both where each head reaches the
-value to be counted above, without doubt, and where none does.
+Nothing is run: nvcc compiles the kernels for the GPU, and the instructions of a unit of a scan and
+of the body of `evaluate` are counted by the pipe that executes them; the slowest of pipes, issue
+and memory bounds the rate. Latency is taken to be hidden. `evaluate` is counted along its longest
+way, the costliest mode of a task; a scan that counts both where each head reaches the value to be
+counted above, without doubt, and where none does.
 
 Figures of the H100 SXM: CUDA C++ Programming Guide, table "Throughput of native arithmetic
 instructions", compute capability 9.0; Nsight Compute documentation, "Pipelines"; NVIDIA H100 data
@@ -36,6 +36,7 @@ SCANS = [
     for count in ("", "_count")
 ]
 PER_THREAD = 16  # scores of the tail that a thread holds, as in kernels.cuh
+UNIT = 256 * PER_THREAD  # joint actions of a unit that a thread scores
 FIGURES, INDICES, SECTOR = 7, 17, 32  # of a task of `evaluate`: numbers, bytes, bytes of a gain
 
 
@@ -77,11 +78,15 @@ class Prediction:
 
 
 def predict_scan(name: str, lines: list[str], shortest: bool = False) -> Prediction:
-    """Return the prediction for a scan with these lines."""
-    way = sass.path(sass.innermost(lines, "FMNMX"), shortest)
-    mix, done = sass.mix(way), joint_actions(way) // (2 if "limited" in name else 1)
+    """Return the prediction for a scan with these lines, for one thread's share of a unit."""
+    inner = sass.innermost(lines, "FMNMX")
+    way = sass.path(inner, shortest)
+    scored = joint_actions(way) // (2 if "limited" in name else 1)
+    mix = sass.mix(sass.path(sass.outermost(lines), shortest))  # with one round of the inner loop
+    for pipe, count in sass.mix(way).items():
+        mix[pipe] += count * (UNIT // scored - 1)
     time, pipe = bound(mix)
-    return Prediction(name, done / time * PROCESSORS * CLOCK, pipe, mix, done)
+    return Prediction(name, UNIT / time * PROCESSORS * CLOCK, pipe, mix, UNIT)
 
 
 def predict_evaluate(name: str, lines: list[str], size: int) -> Prediction:

@@ -13,17 +13,17 @@ from pathlib import Path
 from shutil import which
 
 # Where each instruction runs, by the start of its name; the longest that fits holds. Nsight
-# Compute's documentation names the pipes; what is not here is refused, so none is miscounted.
+# Compute's documentation names the pipes; what is not here is refused, so none is miscounted. `U`
+# begins the names of those that a warp runs once, beside the others.
 PIPES = {
     "fp64": "DADD DMUL DFMA DSETP DMNMX",
     "fp32": "FADD FMUL FFMA",
     "imad": "IMAD HFMA2 HADD2 HMUL2",
     "alu": "FMNMX FSETP FSEL FCHK IADD ISETP IABS ISCADD LOP3 LEA PLOP3 P2R R2P SEL SHF PRMT MOV "
-    "CS2R VIADD VIMNMX VIADDMNMX I2FP F2FP FLO POPC",
+    "CS2R VIADD VIMNMX VIADDMNMX IMNMX I2FP F2FP FLO POPC SGXT BMSK",
     "xu": "MUFU I2F F2I F2F FRND",
     "load": "LD LDG LDS LDL LDC ST STG STS STL ATOM ATOMG ATOMS RED SHFL QSPC",
-    "other": "BRA BSSY BSYNC CALL RET EXIT BAR NOP YIELD WARPSYNC S2R S2UR R2UR UMOV ULDC UIADD3 "
-    "UIMAD UISETP ULEA ULOP3 USEL USHF",
+    "other": "BRA BSSY BSYNC CALL RET EXIT BAR NOP YIELD WARPSYNC S2 R2UR VOTE MEMBAR CCTL U",
 }
 _PIPE = {name: pipe for pipe, names in PIPES.items() for name in names.split()}
 WITHOUT = "nvdisasm is not installed: pip install nvidia-cuda-nvdisasm"

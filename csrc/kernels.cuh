@@ -18,7 +18,7 @@
 namespace semopt::device {
 
 constexpr int kThreads = 256, kPerThread = 16, kWarp = 32;
-constexpr int kUnitTail = kThreads * kPerThread, kUnitHeads = 64;
+constexpr int kUnitTail = kThreads * kPerThread, kUnitHeads = kThreads;
 constexpr int kMaxBins = 4096;
 
 template <class R>
@@ -181,7 +181,9 @@ __device__ void scan(const SearchJob& job) {
     const float least = -math::bit_cast<float>(math::Real<float>::infinity);
     const float energy_high = float((job.server_energy_max + job.energy_slack) * (1 + 1e-6));
     const float low = doubt_low(job), high = doubt_high(job);
-    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    // Read once: for all the compiler knows, what is written might change them.
+    const float *const tails = job.tail, *const tail_energies = job.tail_energy;
+    const long long width = job.tail_size, tiles = (width + kUnitTail - 1) / kUnitTail;
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     unsigned long long above = 0;
@@ -189,21 +191,19 @@ __device__ void scan(const SearchJob& job) {
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         // The barrier after `part` was written keeps these writes behind the last unit's reads.
-        for (int h = threadIdx.x; h < kUnitHeads; h += kThreads) {
-            const bool there = first + h < job.heads;
-            head[h] = there ? job.head[first + h] : least;
-            head_energy[h] = there && kLimited ? job.head_energy[first + h] : 0;
-        }
+        const long long mine = first + threadIdx.x;
+        head[threadIdx.x] = mine < job.heads ? job.head[mine] : least;
+        if (kLimited) head_energy[threadIdx.x] = mine < job.heads ? job.head_energy[mine] : 0;
         __syncthreads();
         float tail[kPerThread], energy[kPerThread], best = least;
         for (int i = 0; i < kPerThread; ++i) {
             const long long j = at + i * kThreads + threadIdx.x;
-            tail[i] = j < job.tail_size ? job.tail[j] : least;
-            energy[i] = kLimited && j < job.tail_size ? job.tail_energy[j] : 0;
+            tail[i] = j < width ? tails[j] : least;
+            energy[i] = kLimited && j < width ? tail_energies[j] : 0;
         }
 #pragma unroll(kCount ? 1 : 4)
         for (int h = 0; h < kUnitHeads; ++h) {
-            const float own = head[h], own_energy = head_energy[h];
+            const float own = head[h], own_energy = kLimited ? head_energy[h] : 0;
             float score[kPerThread], most = kCount ? least : best;
 #pragma unroll
             for (int i = 0; i < kPerThread; ++i) {

@@ -66,6 +66,7 @@ SPACES = {
     "ragged": Space((3, 5), (700, 4700), 2),
     "three users": Space((4, 3, 5), (40, 50, 45), 3),
     "long tail": Space((2, 7), (150, 9001), 1),
+    "many heads": Space((2, 3), (3000, 400), 2),
 }
 
 
@@ -74,7 +75,7 @@ SPACES = {
 @pytest.mark.parametrize("name", SPACES)
 def test_search_gives_the_cpus_answer(library, monkeypatch, name, limited, fairest):
     monkeypatch.setattr(gpu, "WORTH", 0)
-    monkeypatch.setattr(gpu, "HEADS", 200)
+    monkeypatch.setattr(gpu, "HEADS", 600)
     rng = np.random.default_rng(len(name))
     space = SPACES[name]
     tables = random_tables(rng, space, limited=limited, fairest=fairest)

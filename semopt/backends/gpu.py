@@ -23,7 +23,7 @@ from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read,
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
-UNIT_HEADS, UNIT_TAIL, MAX_BINS = 64, 4096, 4096  # as in kernels.cuh
+UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
 HEADS = 1 << 20  # heads scanned by one launch
 WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
