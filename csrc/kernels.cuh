@@ -42,13 +42,14 @@ struct SearchJob {
     float *head, *head_energy, *tail, *tail_energy;
     float* best;                    // (units)
     unsigned long long* peak;       // the rank of the largest of them
-    Scored* settled;                // (blocks of `settle`)
+    Scored* settled;                // (blocks) by `settle`, (capacity) by `collect`
+    unsigned long long* collected;  // how many there were to collect
     unsigned long long* above;      // joint actions above `above_value`
     unsigned long long* histogram;  // (bins)
     double server_energy_max, above_value, slack, energy_slack, floor, low, per_unit;
     long long users, split;  // heads are of users 0..split-1, the tail of the others
     long long start;         // of the pattern
-    long long first_head, heads, tail_size, bins;
+    long long first_head, heads, tail_size, capacity, bins;
     long long fairest, count;
 };
 
@@ -241,13 +242,11 @@ __device__ void scan(const SearchJob& job) {
     }
 }
 
-// The best of the joint actions that may score `floor` or more, exactly: one a block.
-__device__ inline void settle(const SearchJob& job) {
-    __shared__ Scored part[kThreads / kWarp];
+// Gives `take` the exact score and the index of each joint action that may score `floor` or more.
+template <class Take>
+__device__ inline void visit(const SearchJob& job, Take take) {
     const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    Scored best = {none(), 0x7fffffffffffffff};
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         if (job.best[unit] + job.slack < job.floor) continue;
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
@@ -259,11 +258,18 @@ __device__ inline void settle(const SearchJob& job) {
                 const float scanned = job.fairest ? fminf(own, other) : own + other;
                 if (scanned + job.slack < job.floor) continue;
                 const long long index = (job.first_head + h) * job.tail_size + j;
-                const Scored found = {exact(job, index), job.start + index};
-                best = better(found, best) ? found : best;
+                take({exact(job, index), job.start + index});
             }
         }
     }
+}
+
+// The best of these: one a block.
+__device__ inline void settle(const SearchJob& job) {
+    __shared__ Scored part[kThreads / kWarp];
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    Scored best = {none(), 0x7fffffffffffffff};
+    visit(job, [&](const Scored& found) { best = better(found, best) ? found : best; });
     best = warp_best(best);
     if (lane == 0) part[warp] = best;
     __syncthreads();
@@ -271,6 +277,15 @@ __device__ inline void settle(const SearchJob& job) {
         for (int w = 1; w < kThreads / kWarp; ++w) best = better(part[w], best) ? part[w] : best;
         job.settled[blockIdx.x] = best;
     }
+}
+
+// All that score `floor` or more, in any order; `collected` says whether there was room.
+__device__ inline void collect(const SearchJob& job) {
+    visit(job, [&](const Scored& found) {
+        if (found.value < job.floor) return;
+        const unsigned long long at = atomicAdd(job.collected, 1ull);
+        if (at < (unsigned long long)job.capacity) job.settled[at] = found;
+    });
 }
 
 // The bin of a score, the last with its upper end; -1 below and `bins` above. It never falls as the
@@ -354,6 +369,11 @@ SEMOPT_SCAN(min_limited_count, true, true, true)
 __global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_settle(const semopt::device::SearchJob* job) {
     semopt::device::settle(*job);
+}
+
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
+    semopt_collect(const semopt::device::SearchJob* job) {
+    semopt::device::collect(*job);
 }
 
 __global__ void __launch_bounds__(semopt::device::kThreads, 2)

@@ -137,6 +137,26 @@ def test_the_best_lies_below_what_is_a_little_too_costly(library, monkeypatch):
         assert found.histogram.tolist() == want.histogram.tolist()
 
 
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
+@pytest.mark.parametrize("name", ["long tail", "many heads"])
+@pytest.mark.parametrize("room", [0, 1 << 16])
+def test_the_best_few_are_found_with_and_without_room_for_them(
+    library, monkeypatch, name, limited, room
+):
+    monkeypatch.setattr(gpu, "WORTH", 0)
+    monkeypatch.setattr(gpu, "CAPACITY", room)
+    space = SPACES[name]
+    tables = random_tables(np.random.default_rng(8), space, limited=limited)
+    start = space.pattern_start((0, 1) if space.channels > 1 else (0, -1))
+    stop = min(space.size, start + 1_200_000)
+    for keep in (2, 40):
+        query = Query(keep=keep)
+        want = backends.search(tables, start, stop, query=query, backend="cpu")
+        found = gpu.search(Emulator(library), tables, start, stop, query, 1)
+        assert found.value.tolist() == want.value.tolist()
+        assert found.index.tolist() == want.index.tolist()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_result_depends_on_the_order_of_threads(library, monkeypatch, seed):
     monkeypatch.setattr(gpu, "WORTH", 0)

@@ -26,6 +26,7 @@ from .tables import Found, Query, Tables, nothing
 UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
 HEADS = 1 << 20  # heads scanned by one launch
+CAPACITY = 1 << 16  # joint actions that may be collected for the best of them
 WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
 
 
@@ -148,9 +149,9 @@ def target(runtime: Runtime, figure: Any) -> Buffer:
 
 SEARCH = (
     "value server_energy size head head_energy tail tail_energy "
-    "best peak settled above histogram "
+    "best peak settled collected above histogram "
     "server_energy_max above_value slack energy_slack floor low per_unit "
-    "users split start first_head heads tail_size bins fairest count"
+    "users split start first_head heads tail_size capacity bins fairest count"
 )
 SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 
@@ -258,7 +259,7 @@ class PatternScan:
         self.tiles = -(-tail // UNIT_TAIL)
         units = -(-most // UNIT_HEADS) * self.tiles
         slack, energy_slack = tables.slack
-        self.counts = Buffer(runtime, 16)  # the rank of the peak, and the number above
+        self.counts = Buffer(runtime, 24)  # the rank of the peak, numbers above and collected
         self.job = Job(
             runtime,
             SEARCH,
@@ -270,9 +271,10 @@ class PatternScan:
             tail=floats(tail),
             tail_energy=floats(tail) if limited else None,
             best=floats(units),
-            settled=Buffer(runtime, SCORED.itemsize * units),
+            settled=Buffer(runtime, SCORED.itemsize * max(units, CAPACITY)),
             peak=self.counts.address,
             above=self.counts.address + 8,
+            collected=self.counts.address + 16,
             histogram=Buffer(runtime, 8 * max(query.bins, 1)),
             server_energy_max=float(tables.server_energy_max),
             above_value=0.0 if query.above is None else float(query.above),
@@ -287,6 +289,7 @@ class PatternScan:
             first_head=0,
             heads=0,
             tail_size=tail,
+            capacity=CAPACITY,
             bins=query.bins,
             fairest=int(tables.fairest),
             count=int(query.above is not None),
@@ -315,8 +318,7 @@ class PatternScan:
         if query.keep == 1:
             kept = self.settle(unranked(peak), units)
         elif query.keep > 1:
-            best = job.values["best"].read(np.float32, units).astype(float)
-            kept = self.settle_on_host(best, threads)
+            kept = self.settle_many(units, threads)
         bins = histogram.read(np.int64, max(query.bins, 1))[: query.bins]
         return Found(kept.value, kept.index, above, bins, count * job.values["tail_size"])
 
@@ -339,12 +341,39 @@ class PatternScan:
         best = np.lexsort((settled["index"], -settled["value"]))[:1]
         return replace(nothing(), value=settled["value"][best], index=settled["index"][best])
 
+    def settle_many(self, units: int, threads: int) -> Found:
+        """Return the `keep` best joint actions."""
+        keep, values = self.query.keep, self.job.values
+        if units < keep:  # few joint actions
+            start = values["start"] + values["first_head"] * values["tail_size"]
+            stop = start + values["heads"] * values["tail_size"]
+            return cpu.search(self.tables, start, stop, Query(keep=keep), threads)
+        best = values["best"].read(np.float32, units).astype(float)
+        # Each of the `keep` best units holds a joint action at least this good, unless its server
+        # energy proves too high.
+        floor = float(np.partition(best, -keep)[-keep]) - self.tables.slack[0]
+        found = self.collect(floor, units) if floor > -inf else nothing()
+        return found if len(found.value) == keep else self.settle_on_host(best, threads)
+
+    def collect(self, floor: float, units: int) -> Found:
+        """Return the best joint actions that score `floor` or more; none if there is no room."""
+        self.job.update(floor=floor)
+        self.job.launch("collect", units)
+        count = int(self.counts.read(np.uint64, 3)[2])
+        if count > CAPACITY:
+            return nothing()
+        found = self.job.values["settled"].read(SCORED, count)
+        return replace(nothing(), value=found["value"], index=found["index"]).merged(
+            nothing(), self.query.keep
+        )
+
     def settle_on_host(self, best: Floats, threads: int) -> Found:
         """Return the `keep` best joint actions, given the largest scanned score of each unit."""
         keep, slack = self.query.keep, self.tables.slack[0]
-        chosen = np.flatnonzero(best > -inf)
         found = nothing()
-        for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():
+        for unit in np.argsort(-best, kind="stable").tolist():
+            if best[unit] == -inf:
+                break
             if len(found.value) == keep and best[unit] + slack < found.value[-1]:
                 break
             for start, stop in self.ranges(unit):
@@ -359,8 +388,9 @@ class PatternScan:
         first = values["first_head"] + unit // self.tiles * UNIT_HEADS
         at = unit % self.tiles * UNIT_TAIL
         end = min(at + UNIT_TAIL, tail)
-        rows = range(first, min(first + UNIT_HEADS, last))
-        start = values["start"]
+        rows, start = range(first, min(first + UNIT_HEADS, last)), values["start"]
+        if self.tiles == 1:  # rows follow one another
+            return [(start + rows.start * tail, start + rows.stop * tail)]
         return [(start + head * tail + at, start + head * tail + end) for head in rows]
 
 
