@@ -32,8 +32,11 @@ struct EvaluateJob {
     const long long* task;
     R *latency, *energy, *accuracy, *qoe;
     unsigned char* violations;
-    long long rows, user_count, channels, slot_per_row;
+    unsigned long long* faults;  // bits of Fault
+    long long rows, user_count, channels, task_count, slot_per_row;
 };
+
+enum Fault : unsigned long long { kIndex = 1, kNotANumber = 2 };
 
 struct SearchJob {
     const double* const* value;          // (N) lists of one channel pattern
@@ -60,20 +63,25 @@ __device__ inline double none() { return -math::bit_cast<double>(math::Real<doub
 template <class R>
 __device__ void evaluate(const EvaluateJob<R>& job) {
     const long long users = job.user_count, step = (long long)gridDim.x * blockDim.x;
+    unsigned long long faults = 0;
     for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < job.rows * users;
          e += step) {
         const long long row = e / users, n = e % users, slot = job.slot_per_row ? e : n;
+        const long long channel = job.channel[e], kind = job.task[slot];
+        if (channel < -1 || channel >= job.channels || kind < 0 || kind >= job.task_count) {
+            faults |= kIndex;
+            continue;
+        }
         const System<R>& system = *job.system;
         const User<R>& user = job.users[n];
-        const Task<R>& task = job.tasks[job.task[slot]];
-        const long long channel = job.channel[e];
+        const Task<R>& task = job.tasks[kind];
         int offloaders = 0;
         for (long long i = row * users; i < (row + 1) * users; ++i)
             offloaders += job.channel[i] >= 0;
         const bool semantic = !(job.extraction[e] >= R(1));  // as is a NaN
         const Outcome<R> outcome =
             channel < 0 ? execute_locally(system, user, task, job.frequency[e])
-                        : offload(system, user, task, job.tables[job.task[slot]],
+                        : offload(system, user, task, job.tables[kind],
                                   job.gain[slot * job.channels + channel], R(offloaders),
                                   job.power[e], semantic ? job.frequency[e] : user.frequency_min,
                                   semantic ? job.extraction[e] : R(1));
@@ -82,7 +90,9 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         job.accuracy[e] = outcome.accuracy;
         job.qoe[e] = outcome.qoe;
         job.violations[e] = (unsigned char)violations(system, user, task, outcome);
+        if (outcome.qoe != outcome.qoe) faults |= kNotANumber;
     }
+    if (faults) atomicOr(job.faults, faults);
 }
 
 // The exact score and server energy of users from..to-1, whose digits `index` holds.

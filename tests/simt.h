@@ -165,3 +165,10 @@ T atomicMax(T* target, T value) {
     if (value > before) *target = value;
     return before;
 }
+
+template <class T>
+T atomicOr(T* target, T value) {
+    const T before = *target;
+    *target |= value;
+    return before;
+}

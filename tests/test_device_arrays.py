@@ -24,13 +24,14 @@ class Device(Emulator):
 
     def __init__(self, library):
         super().__init__(library)
-        self.elsewhere, self.waited, self.sent = {}, [], []
+        self.elsewhere, self.waited, self.sent, self.received = {}, [], [], []
 
     def copy_in(self, memory, host):
         self.sent.append(host.nbytes)
         super().copy_in(memory, host)
 
     def copy_out(self, host, memory):
+        self.received.append(host.nbytes)
         ctypes.memmove(host.ctypes.data, memory, host.nbytes)
 
     def device_of(self, memory):
@@ -93,6 +94,7 @@ def test_arrays_on_the_device_are_read_and_written_where_they_lie(slots, device,
     for name in (*FIGURES, "violations"):
         assert np.allclose(getattr(out, name), getattr(want, name), rtol=TWINS), name
     assert max(device.sent) < actions.power.nbytes  # records and tables alone
+    assert device.received == [8]  # whether there were faults
 
 
 def test_an_outcome_is_of_the_kind_of_the_actions(slots, device):
@@ -171,9 +173,15 @@ def test_an_axis_of_one_may_have_any_stride(slots, device):
 def test_wrong_contents_and_places_are_refused_by_name(slots, device):
     problem, actions, gain, task, want = slots
     given, slot = shown(Described, actions), (Lent(gain), Lent(task))
-    beyond = Lent(np.full_like(actions.channel, 3))
-    with pytest.raises(ValueError, match=r"^channel: indices from -1 to 2"):
-        backends.evaluate(problem, replace(given, channel=beyond), *slot)
+    for index in (3, -2, 2**62):
+        beyond = actions.channel.copy()
+        beyond[-1, -1] = index
+        with pytest.raises(ValueError, match=r"^channel: indices from -1 to 2"):
+            backends.evaluate(problem, replace(given, channel=Lent(beyond)), *slot)
+        beyond = task.copy()
+        beyond[0, 1] = -1 if index < 0 else index
+        with pytest.raises(ValueError, match=r"^task: indices from 0 to"):
+            backends.evaluate(problem, given, Lent(gain), Lent(beyond))
     for place, words in ((1, "on device 1"), (-1, "on the host")):
         device.elsewhere = {actions.frequency.ctypes.data: place}
         with pytest.raises(ValueError, match=f"^frequency: it lies {words}: memory of device 0"):

@@ -115,9 +115,8 @@ def evaluate(
 
     Arrays may be NumPy's or of any library that speaks DLPack, such as torch's: on the host, and
     for backends `cuda` and `cupy` in the device's memory too (or by `__cuda_array_interface__`),
-    where the work that their library queued on them is waited for, and indices and QoE are copied
-    to be checked. All are read and written where they lie, and the outcome is of the kind of
-    `actions.power`.
+    where the work that their library queued on them is waited for. All are read and written where
+    they lie, and the outcome is of the kind of `actions.power`.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -92,6 +92,8 @@ def check(
 ) -> None:
     """Refuse what the compiled backend refuses, where Python reads the arrays.
 
+    Indices on a device are left to the kernel that reads them.
+
     Raises
     ------
     ValueError
@@ -109,6 +111,8 @@ def check(
             raise ValueError(f"{name}: a C-ordered {kind} array of shape {wanted} is expected")
 
     def within(name: str, indices: Any, low: int, end: int) -> None:
+        if isinstance(indices, OnDevice):
+            return
         if ((indices < low) | (indices >= end)).any():
             raise ValueError(f"{name}: indices from {low} to {end - 1} are expected")
 
@@ -141,8 +145,18 @@ def refuse_nan(actions: Actions, gain: Floats | None, out: Outcome) -> None:
     ValueError
         If there is such a QoE.
     """
-    if not np.isnan(out.qoe.sum()):  # one pass, nothing allocated: every QoE is within [0, 1]
-        return
+    if np.isnan(out.qoe.sum()):  # one pass, nothing allocated: every QoE is within [0, 1]
+        name_nan(actions, gain)
+
+
+def name_nan(actions: Actions, gain: Floats | None) -> NoReturn:
+    """Name the argument that holds a NaN or an infinity, or all that may be out of range.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
     given = {name: getattr(actions, name) for name in ("power", "frequency", "extraction")}
     given |= {} if gain is None else {"gain": gain}
     for name, array in given.items():

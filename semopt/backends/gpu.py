@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from math import inf, prod
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
-from .arrays import check, each, refuse_nan
+from .arrays import check, each, name_nan
 from .memory import OnDevice
 from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
 from .space import LOCAL, Pattern
@@ -57,7 +57,7 @@ def operations(
 
 EVALUATE = (
     "system users tasks tables channel power frequency extraction gain task "
-    "latency energy accuracy qoe violations rows user_count channels slot_per_row"
+    "latency energy accuracy qoe violations faults rows user_count channels task_count slot_per_row"
 )
 TABLE = np.dtype(
     [
@@ -83,8 +83,8 @@ def evaluate(
 
     actions, out = each(met, actions), None if out is None else each(met, out)
     gain, task = met("gain", gain), met("task", task)
-    seen = replace(actions, channel=read(runtime, actions.channel))
-    check(problem, seen, gain, None if task is None else read(runtime, task), out)
+    check(problem, actions, gain, task, out)
+    given = actions, gain, task
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
     task = problem.task if task is None else task
@@ -107,6 +107,7 @@ def evaluate(
             row[name] = kept[-1].address
         row["rows"], row["columns"] = table.table.shape
     figures = [field.name for field in fields(out)]
+    faults = upload(runtime, np.zeros(1, np.uint64))
     results = {name: target(runtime, getattr(out, name)) for name in figures}
     job = Job(
         runtime,
@@ -122,20 +123,35 @@ def evaluate(
         gain=place(runtime, gain),
         task=place(runtime, task),
         **results,
+        faults=faults,
         rows=rows,
         user_count=shape[-1],
         channels=gain.shape[-1],
+        task_count=len(problem.tasks.names),
         slot_per_row=int(gain.ndim > 2),
     )
     single = "_single" if dtype == np.float32 else ""
     job.launch(f"evaluate{single}", -(-rows * shape[-1] // THREADS))
+    if faults.read(np.uint64, 1)[0]:
+        refuse(runtime, problem, *given)
     for name in figures:
         if not isinstance(getattr(out, name), OnDevice):
             runtime.copy_out(getattr(out, name), results[name].address)
-    if np.isnan(read(runtime, out.qoe).sum()):
-        given = each(lambda name, array: read(runtime, array), actions)
-        refuse_nan(given, read(runtime, gain), each(lambda name, array: read(runtime, array), out))
     return out
+
+
+def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task: Any) -> NoReturn:
+    """Name the argument with the fault that a kernel found, from copies.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    actions = each(lambda _, array: read(runtime, array), actions)
+    gain, task = read(runtime, gain), read(runtime, task)
+    check(problem, actions, gain, task, None)
+    name_nan(actions, gain)
 
 
 def target(runtime: Runtime, figure: Any) -> Buffer:
