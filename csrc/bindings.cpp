@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "bindings_dlpack.h"
 #include "bindings_global.h"
 #include "bindings_kernels.h"
 #include "check.h"
@@ -235,6 +236,7 @@ PYBIND11_MODULE(_core, m) {
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
+    semopt::bind_dlpack(m);
     semopt::bind_global(m);
     semopt::bind_kernels(m);
 }

@@ -18,6 +18,9 @@ PYBIND11_MODULE(_cuda, m) {
     m.def("why_not", &why_not);
     m.def("device_name", &device_name);
     m.def("processors", &processors);
+    m.def("current_device", &current_device);
+    m.def("device_of", [](size_t memory) { return device_of(address(memory)); });
+    m.def("wait", &wait, py::call_guard<py::gil_scoped_release>());
     m.def("kernel_names", &kernel_names);
     m.def("allocate", [](size_t bytes) { return reinterpret_cast<size_t>(allocate(bytes)); });
     m.def("release", [](size_t memory) { release(address(memory)); });

@@ -32,15 +32,15 @@ const std::pair<const char*, const void*> kKernels[] = {
     SEMOPT_KERNEL(semopt_scan_min_limited),
     SEMOPT_KERNEL(semopt_scan_min_limited_count),
     SEMOPT_KERNEL(semopt_settle),
+    SEMOPT_KERNEL(semopt_collect),
     SEMOPT_KERNEL(semopt_histogram),
 #undef SEMOPT_KERNEL
 };
 
 cudaDeviceProp properties() {
     cudaDeviceProp found;
-    int device = 0;
-    check(cudaGetDevice(&device), "finding the device");
-    check(cudaGetDeviceProperties(&found, device), "asking the device for its properties");
+    check(cudaGetDeviceProperties(&found, current_device()),
+          "asking the device for its properties");
     return found;
 }
 
@@ -54,6 +54,23 @@ std::string why_not() {
 }
 
 std::string device_name() { return properties().name; }
+
+int current_device() {
+    int index = 0;
+    check(cudaGetDevice(&index), "finding the device");
+    return index;
+}
+
+int device_of(const void* memory) {
+    cudaPointerAttributes about;
+    check(cudaPointerGetAttributes(&about, memory), "asking where an array lies");
+    const bool there = about.type == cudaMemoryTypeDevice || about.type == cudaMemoryTypeManaged;
+    return there ? about.device : -1;
+}
+
+void wait(size_t stream) {
+    check(cudaStreamSynchronize(reinterpret_cast<cudaStream_t>(stream)), "waiting for a stream");
+}
 
 int processors() { return properties().multiProcessorCount; }
 

@@ -11,6 +11,9 @@ namespace semopt::cuda {
 std::string why_not();
 std::string device_name();
 int processors();
+int current_device();               // that kernels are launched on
+int device_of(const void* memory);  // -1 for memory of the host
+void wait(size_t stream);           // until what is queued on a stream is done
 
 void* allocate(size_t bytes);
 void release(void* memory) noexcept;

@@ -7,9 +7,9 @@
 // A search scans in single precision and settles in double, as on the CPU (scan_loops.h has the
 // error argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a
 // block keeps kPerThread scores of the tail in registers and meets every head once, read from
-// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit; the
-// host names the units that may hold the best, and `settle` gives the exact (score, index) of each.
-// A score in doubt against the value to be counted above is scored in double on the spot.
+// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit and the
+// largest of all; `settle` scores exactly what may be the best, and leaves a (score, index) a
+// block. A score in doubt against the value to be counted above is scored in double on the spot.
 #pragma once
 
 #include "model.h"
@@ -18,7 +18,7 @@
 namespace semopt::device {
 
 constexpr int kThreads = 256, kPerThread = 16, kWarp = 32;
-constexpr int kUnitTail = kThreads * kPerThread, kUnitHeads = 64;
+constexpr int kUnitTail = kThreads * kPerThread, kUnitHeads = kThreads;
 constexpr int kMaxBins = 4096;
 
 template <class R>
@@ -32,8 +32,11 @@ struct EvaluateJob {
     const long long* task;
     R *latency, *energy, *accuracy, *qoe;
     unsigned char* violations;
-    long long rows, user_count, channels, slot_per_row;
+    unsigned long long* faults;  // bits of Fault
+    long long rows, user_count, channels, task_count, slot_per_row;
 };
+
+enum Fault : unsigned long long { kIndex = 1, kNotANumber = 2 };
 
 struct SearchJob {
     const double* const* value;          // (N) lists of one channel pattern
@@ -41,14 +44,15 @@ struct SearchJob {
     const long long* size;               // (N)
     float *head, *head_energy, *tail, *tail_energy;
     float* best;                    // (units)
-    const long long* chosen;        // (chosen_count) units to be settled
-    Scored* settled;                // (chosen_count)
+    unsigned long long* peak;       // the rank of the largest of them
+    Scored* settled;                // (blocks) by `settle`, (capacity) by `collect`
+    unsigned long long* collected;  // how many there were to collect
     unsigned long long* above;      // joint actions above `above_value`
     unsigned long long* histogram;  // (bins)
-    double server_energy_max, above_value, slack, energy_slack, low, per_unit;
+    double server_energy_max, above_value, slack, energy_slack, floor, low, per_unit;
     long long users, split;  // heads are of users 0..split-1, the tail of the others
     long long start;         // of the pattern
-    long long first_head, heads, tail_size, chosen_count, bins;
+    long long first_head, heads, tail_size, capacity, bins;
     long long fairest, count;
 };
 
@@ -59,20 +63,25 @@ __device__ inline double none() { return -math::bit_cast<double>(math::Real<doub
 template <class R>
 __device__ void evaluate(const EvaluateJob<R>& job) {
     const long long users = job.user_count, step = (long long)gridDim.x * blockDim.x;
+    unsigned long long faults = 0;
     for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < job.rows * users;
          e += step) {
         const long long row = e / users, n = e % users, slot = job.slot_per_row ? e : n;
+        const long long channel = job.channel[e], kind = job.task[slot];
+        if (channel < -1 || channel >= job.channels || kind < 0 || kind >= job.task_count) {
+            faults |= kIndex;
+            continue;
+        }
         const System<R>& system = *job.system;
         const User<R>& user = job.users[n];
-        const Task<R>& task = job.tasks[job.task[slot]];
-        const long long channel = job.channel[e];
+        const Task<R>& task = job.tasks[kind];
         int offloaders = 0;
         for (long long i = row * users; i < (row + 1) * users; ++i)
             offloaders += job.channel[i] >= 0;
         const bool semantic = !(job.extraction[e] >= R(1));  // as is a NaN
         const Outcome<R> outcome =
             channel < 0 ? execute_locally(system, user, task, job.frequency[e])
-                        : offload(system, user, task, job.tables[job.task[slot]],
+                        : offload(system, user, task, job.tables[kind],
                                   job.gain[slot * job.channels + channel], R(offloaders),
                                   job.power[e], semantic ? job.frequency[e] : user.frequency_min,
                                   semantic ? job.extraction[e] : R(1));
@@ -81,7 +90,9 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         job.accuracy[e] = outcome.accuracy;
         job.qoe[e] = outcome.qoe;
         job.violations[e] = (unsigned char)violations(system, user, task, outcome);
+        if (outcome.qoe != outcome.qoe) faults |= kNotANumber;
     }
+    if (faults) atomicOr(job.faults, faults);
 }
 
 // The exact score and server energy of users from..to-1, whose digits `index` holds.
@@ -107,11 +118,6 @@ __device__ inline double exact(const SearchJob& job, long long index) {
     return job.server_energy && energy > job.server_energy_max ? none() : value;
 }
 
-// Rarely needed in a scan, and kept out of line: sixteen copies would crowd out its registers.
-__device__ __noinline__ bool exceeds(const SearchJob& job, long long index) {
-    return exact(job, index) > job.above_value;
-}
-
 // The heads, or the tail, in single precision.
 __device__ inline void merge(const SearchJob& job, bool tail) {
     const long long count = tail ? job.tail_size : job.heads, first = tail ? 0 : job.first_head;
@@ -127,6 +133,12 @@ __device__ inline void merge(const SearchJob& job, bool tail) {
 
 // No score is NaN, so these need no comparison beside the choice: one instruction.
 __device__ inline float larger(float a, float b) { return fmaxf(a, b); }
+
+// A number that grows with a float, for atomics; 0 is below that of every number.
+__device__ inline unsigned long long rank(float value) {
+    const auto bits = math::bit_cast<uint32_t>(value);
+    return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
 
 template <bool kFairest>
 __device__ inline float join(float a, float b) {
@@ -154,49 +166,74 @@ __device__ inline Scored warp_best(Scored best) {
     return best;
 }
 
+// The scan's bounds around the value to be counted above: a score between them is in doubt.
+__device__ inline float doubt_low(const SearchJob& job) {
+    return float(job.above_value - job.slack * (1 + 1e-3));
+}
+__device__ inline float doubt_high(const SearchJob& job) {
+    return float(job.above_value + job.slack * (1 + 1e-3));
+}
+
+// How many of a thread's joint actions with one head exceed that value, exactly. Rarely needed, and
+// kept out of line: it would crowd out the registers of a scan.
+template <bool kFairest>
+__device__ __noinline__ unsigned exceeding(const SearchJob& job, long long head, long long at) {
+    const float own = job.head[head - job.first_head], low = doubt_low(job);
+    unsigned found = 0;
+    for (long long j = at + threadIdx.x; j < job.tail_size && j < at + kUnitTail; j += kThreads)
+        if (join<kFairest>(own, job.tail[j]) >= low)
+            found += exact(job, head * job.tail_size + j) > job.above_value;
+    return found;
+}
+
 template <bool kFairest, bool kLimited, bool kCount>
 __device__ void scan(const SearchJob& job) {
     __shared__ float head[kUnitHeads], head_energy[kUnitHeads], part[kThreads / kWarp];
     const float least = -math::bit_cast<float>(math::Real<float>::infinity);
     const float energy_high = float((job.server_energy_max + job.energy_slack) * (1 + 1e-6));
-    const float low = float(job.above_value - job.slack * (1 + 1e-3)),
-                high = float(job.above_value + job.slack * (1 + 1e-3));
-    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const float low = doubt_low(job), high = doubt_high(job);
+    // Read once: for all the compiler knows, what is written might change them.
+    const float *const tails = job.tail, *const tail_energies = job.tail_energy;
+    const long long width = job.tail_size, tiles = (width + kUnitTail - 1) / kUnitTail;
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     unsigned long long above = 0;
+    float peak = least;  // of thread 0
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         // The barrier after `part` was written keeps these writes behind the last unit's reads.
-        for (int h = threadIdx.x; h < kUnitHeads; h += kThreads) {
-            const bool there = first + h < job.heads;
-            head[h] = there ? job.head[first + h] : least;
-            head_energy[h] = there && kLimited ? job.head_energy[first + h] : 0;
-        }
+        const long long mine = first + threadIdx.x;
+        head[threadIdx.x] = mine < job.heads ? job.head[mine] : least;
+        if (kLimited) head_energy[threadIdx.x] = mine < job.heads ? job.head_energy[mine] : 0;
         __syncthreads();
         float tail[kPerThread], energy[kPerThread], best = least;
         for (int i = 0; i < kPerThread; ++i) {
             const long long j = at + i * kThreads + threadIdx.x;
-            tail[i] = j < job.tail_size ? job.tail[j] : least;
-            energy[i] = kLimited && j < job.tail_size ? job.tail_energy[j] : 0;
+            tail[i] = j < width ? tails[j] : least;
+            energy[i] = kLimited && j < width ? tail_energies[j] : 0;
         }
+#pragma unroll(kCount ? 1 : 4)
         for (int h = 0; h < kUnitHeads; ++h) {
-            const float own = head[h], own_energy = head_energy[h];
+            const float own = head[h], own_energy = kLimited ? head_energy[h] : 0;
+            float score[kPerThread], most = kCount ? least : best;
 #pragma unroll
             for (int i = 0; i < kPerThread; ++i) {
-                float x = join<kFairest>(own, tail[i]);
-                if (kLimited) x = own_energy + energy[i] <= energy_high ? x : least;
-                best = larger(best, x);
-                if (kCount) {
-                    // With a limit on energy every candidate is scored exactly: two doubts in one.
-                    if (!kLimited && x > high) {
-                        ++above;
-                    } else if (x >= low && x > least) {
-                        const long long j = at + i * kThreads + threadIdx.x;
-                        const long long index = (job.first_head + first + h) * job.tail_size + j;
-                        above += exceeds(job, index);
-                    }
+                score[i] = join<kFairest>(own, tail[i]);
+                if (kLimited) score[i] = own_energy + energy[i] <= energy_high ? score[i] : least;
+                most = larger(most, score[i]);
+            }
+            best = kCount ? larger(best, most) : most;
+            if (kCount && most >= low && most > least) {
+                unsigned reach = 0, exceed = 0;
+#pragma unroll
+                for (int i = 0; i < kPerThread; ++i) {
+                    reach += score[i] >= low;
+                    exceed += score[i] > high;
                 }
+                // With a limit on energy every candidate is in doubt.
+                above += reach > exceed || kLimited
+                             ? exceeding<kFairest>(job, job.first_head + first + h, at)
+                             : exceed;
             }
         }
         best = warp_max(best);
@@ -205,54 +242,96 @@ __device__ void scan(const SearchJob& job) {
         if (threadIdx.x == 0) {
             for (int w = 1; w < kThreads / kWarp; ++w) best = larger(best, part[w]);
             job.best[unit] = best;
+            peak = larger(peak, best);
         }
     }
+    if (threadIdx.x == 0) atomicMax(job.peak, rank(peak));
     if (kCount) {
         above = warp_sum(above);
         if (lane == 0 && above) atomicAdd(job.above, above);
     }
 }
 
-// The best joint action of each chosen unit, exactly.
-__device__ inline void settle(const SearchJob& job) {
-    __shared__ Scored part[kThreads / kWarp];
+// Gives `take` the exact score and the index of each joint action that may score `floor` or more.
+template <class Take>
+__device__ inline void visit(const SearchJob& job, Take take) {
     const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    for (long long c = blockIdx.x; c < job.chosen_count; c += gridDim.x) {
-        const long long unit = job.chosen[c];
+    const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
+    for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        if (job.best[unit] + job.slack < job.floor) continue;
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
-        const long long width = math::min<long long>(kUnitTail, job.tail_size - at);
-        const long long height = math::min<long long>(kUnitHeads, job.heads - first);
-        Scored best = {none(), 0x7fffffffffffffff};
-        for (long long i = threadIdx.x; i < height * width; i += kThreads) {
-            const long long head = job.first_head + first + i / width;
-            const long long index = head * job.tail_size + at + i % width;
-            const Scored found = {exact(job, index), job.start + index};
-            best = better(found, best) ? found : best;
-        }
-        best = warp_best(best);
-        __syncthreads();
-        if (lane == 0) part[warp] = best;
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (int w = 1; w < kThreads / kWarp; ++w)
-                best = better(part[w], best) ? part[w] : best;
-            job.settled[c] = best;
+        const long long end = math::min<long long>(at + kUnitTail, job.tail_size);
+        const long long last = math::min<long long>(first + kUnitHeads, job.heads);
+        for (long long h = first; h < last; ++h) {
+            for (long long j = at + threadIdx.x; j < end; j += kThreads) {
+                const float own = job.head[h], other = job.tail[j];
+                const float scanned = job.fairest ? fminf(own, other) : own + other;
+                if (scanned + job.slack < job.floor) continue;
+                const long long index = (job.first_head + h) * job.tail_size + j;
+                take({exact(job, index), job.start + index});
+            }
         }
     }
 }
 
-// Feasible joint actions by exact score; the last bin holds its upper end.
+// The best of these: one a block.
+__device__ inline void settle(const SearchJob& job) {
+    __shared__ Scored part[kThreads / kWarp];
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    Scored best = {none(), 0x7fffffffffffffff};
+    visit(job, [&](const Scored& found) { best = better(found, best) ? found : best; });
+    best = warp_best(best);
+    if (lane == 0) part[warp] = best;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int w = 1; w < kThreads / kWarp; ++w) best = better(part[w], best) ? part[w] : best;
+        job.settled[blockIdx.x] = best;
+    }
+}
+
+// All that score `floor` or more, in any order; `collected` says whether there was room.
+__device__ inline void collect(const SearchJob& job) {
+    visit(job, [&](const Scored& found) {
+        if (found.value < job.floor) return;
+        const unsigned long long at = atomicAdd(job.collected, 1ull);
+        if (at < (unsigned long long)job.capacity) job.settled[at] = found;
+    });
+}
+
+// The bin of a score, the last with its upper end; -1 below and `bins` above. It never falls as the
+// score grows, so two scores of one bin have all between them in it.
+__device__ inline long long bin_of(const SearchJob& job, double score) {
+    const double bin = (score - job.low) * job.per_unit;
+    return bin < 0 ? -1 : bin > job.bins ? job.bins : math::min<long long>(bin, job.bins - 1);
+}
+
+// Feasible joint actions by exact score, which is needed only near the edges of bins.
 __device__ inline void count_bins(const SearchJob& job) {
     __shared__ unsigned bins[kMaxBins];
     for (int b = threadIdx.x; b < job.bins; b += kThreads) bins[b] = 0;
     __syncthreads();
-    const long long step = (long long)gridDim.x * kThreads, count = job.heads * job.tail_size;
-    for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < count; i += step) {
-        const double value = exact(job, job.first_head * job.tail_size + i);
-        const double bin = (value - job.low) * job.per_unit;
-        if (bin >= 0 && bin <= job.bins)
-            atomicAdd(&bins[math::min<long long>((long long)bin, job.bins - 1)], 1u);
+    const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
+    const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
+    for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
+        const long long end = math::min<long long>(at + kUnitTail, job.tail_size);
+        const long long last = math::min<long long>(first + kUnitHeads, job.heads);
+        for (long long j = at + threadIdx.x; j < end; j += kThreads) {
+            for (long long h = first; h < last; ++h) {
+                const float own = job.head[h], other = job.tail[j];
+                const double scanned = job.fairest ? fminf(own, other) : own + other;
+                bool sure = true;
+                if (job.server_energy) {
+                    const double energy = job.head_energy[h] + job.tail_energy[j];
+                    if (energy > job.server_energy_max + job.energy_slack) continue;
+                    sure = energy < job.server_energy_max - job.energy_slack;
+                }
+                long long bin = bin_of(job, scanned - job.slack);
+                if (!sure || bin != bin_of(job, scanned + job.slack))
+                    bin = bin_of(job, exact(job, (job.first_head + h) * job.tail_size + j));
+                if (bin >= 0 && bin < job.bins) atomicAdd(&bins[bin], 1u);
+            }
+        }
     }
     __syncthreads();
     for (int b = threadIdx.x; b < job.bins; b += kThreads)
@@ -281,10 +360,11 @@ __global__ void semopt_tail(const semopt::device::SearchJob* job) {
     semopt::device::merge(*job, true);
 }
 
-#define SEMOPT_SCAN(name, fairest, limited, count)                 \
-    __global__ void __launch_bounds__(semopt::device::kThreads)    \
-        semopt_scan_##name(const semopt::device::SearchJob* job) { \
-        semopt::device::scan<fairest, limited, count>(*job);       \
+// At least two blocks a multiprocessor: without that word the compiler saves registers, and spills.
+#define SEMOPT_SCAN(name, fairest, limited, count)                             \
+    __global__ void __launch_bounds__(semopt::device::kThreads, count ? 2 : 0) \
+        semopt_scan_##name(const semopt::device::SearchJob* job) {             \
+        semopt::device::scan<fairest, limited, count>(*job);                   \
     }
 SEMOPT_SCAN(sum, false, false, false)
 SEMOPT_SCAN(sum_count, false, false, true)
@@ -296,13 +376,17 @@ SEMOPT_SCAN(min_limited, true, true, false)
 SEMOPT_SCAN(min_limited_count, true, true, true)
 #undef SEMOPT_SCAN
 
-__global__ void __launch_bounds__(semopt::device::kThreads)
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_settle(const semopt::device::SearchJob* job) {
     semopt::device::settle(*job);
 }
 
-// Four blocks fill a multiprocessor; without that word the compiler saves registers and spills.
-__global__ void __launch_bounds__(semopt::device::kThreads, 4)
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
+    semopt_collect(const semopt::device::SearchJob* job) {
+    semopt::device::collect(*job);
+}
+
+__global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_histogram(const semopt::device::SearchJob* job) {
     semopt::device::count_bins(*job);
 }

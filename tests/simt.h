@@ -1,8 +1,8 @@
 // Runs CUDA kernels on the host: a block's threads are fibers that yield at barriers and shuffles.
 //
-// Blocks run one after another, so a static variable is a block's shared memory. Between two
-// barriers the threads run in an order drawn from a seed: a result that depends on it is a race. A
-// barrier that some threads of the block never reach is an error, as is a shuffle.
+// Blocks run one after another, so a static variable is a block's shared memory. Their order, and
+// that of the threads between two barriers, is drawn from a seed: a result that depends on it is a
+// race. A barrier that some threads of the block never reach is an error, as is a shuffle.
 #pragma once
 
 #include <ucontext.h>
@@ -80,6 +80,10 @@ inline void start() {
     yield();
 }
 
+inline void shuffle(std::vector<unsigned>& order, std::mt19937_64& random) {
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+}
+
 // Runs one block; false if its threads wait for each other for ever.
 inline bool run_block(std::mt19937_64& random) {
     const unsigned count = blockDim.x;
@@ -98,7 +102,7 @@ inline bool run_block(std::mt19937_64& random) {
     block->whole = {};
     for (unsigned left = count; left > 0;) {
         block->progress = false;
-        for (unsigned i = count - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
+        shuffle(order, random);
         for (const unsigned i : order) {
             if (block->threads[i].done) continue;
             block->current = i;
@@ -121,7 +125,10 @@ inline bool run(void (*kernel)(const void*), const void* job, unsigned blocks, u
     block = &running;
     gridDim.x = blocks;
     blockDim.x = threads;
-    for (unsigned b = 0; b < blocks; ++b) {
+    std::vector<unsigned> order(blocks);
+    for (unsigned b = 0; b < blocks; ++b) order[b] = b;
+    shuffle(order, random);
+    for (const unsigned b : order) {
         blockIdx.x = b;
         if (!run_block(random)) return false;
     }
@@ -149,5 +156,19 @@ template <class T>
 T atomicAdd(T* target, T value) {
     const T before = *target;
     *target += value;
+    return before;
+}
+
+template <class T>
+T atomicMax(T* target, T value) {
+    const T before = *target;
+    if (value > before) *target = value;
+    return before;
+}
+
+template <class T>
+T atomicOr(T* target, T value) {
+    const T before = *target;
+    *target |= value;
     return before;
 }

@@ -1,73 +1,24 @@
 """The device code itself, run on the host by an emulator of CUDA's threads (simt.h)."""
 
 import ctypes
-import subprocess
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import inf
-from pathlib import Path
-from shutil import which
 
 import numpy as np
 import pytest
 
+import emulator
+from emulator import Emulator
 from problems import random_problem
 from semopt import _core, backends
 from semopt.backends import Query, Space, Tables, gpu
 from test_search import random_tables
 from test_twins import FIGURES, random_actions, random_slots
-from tolerances import TWINS
-
-HERE = Path(__file__).parent
-HEADERS = Path(_core.__file__).parent / "include"
-
-
-class Emulator:
-    """A `gpu.Runtime` on the host; `grid` caps the number of blocks, `seed` orders the threads."""
-
-    def __init__(self, library, grid=5, seed=0):
-        self.library, self.grid, self.seed, self.memory = library, grid, seed, {}
-
-    def allocate(self, size):
-        # Exactly as large as asked for, filled with what nothing may read.
-        block = np.full(max(size, 1), 0xFF, dtype=np.uint8)
-        self.memory[block.ctypes.data] = block
-        return block.ctypes.data
-
-    def release(self, memory):
-        del self.memory[memory]
-
-    def copy_in(self, memory, host):
-        assert host.nbytes <= self.memory[memory].nbytes
-        ctypes.memmove(memory, host.ctypes.data, host.nbytes)
-
-    def copy_out(self, host, memory):
-        assert host.nbytes <= self.memory[memory].nbytes
-        ctypes.memmove(host.ctypes.data, memory, host.nbytes)
-
-    def clear(self, memory, size):
-        self.memory[memory][:size] = 0
-
-    def launch(self, name, job, blocks):
-        blocks = min(blocks, self.grid)
-        code = self.library.launch(
-            name.encode(), ctypes.c_void_p(job), blocks, gpu.THREADS, ctypes.c_ulonglong(self.seed)
-        )
-        assert code == 0, f"{name}: {('', 'a barrier is not reached', 'no such kernel')[code]}"
-
-    def processors(self):
-        return 4
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    if which("g++") is None:
-        pytest.skip("the emulator is compiled with g++, which is not here")
-    out = tmp_path_factory.mktemp("simt") / "simt.so"
-    fused = ["-mfma"] if "v3" in _core.instruction_sets() else []
-    command = ["g++", "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", *fused]
-    command += [f"-I{HERE}", f"-I{HEADERS}", str(HERE / "simt.cpp"), "-o", str(out)]
-    subprocess.run(command, check=True)
-    return ctypes.CDLL(str(out))
+def library():
+    return emulator.library()
 
 
 def test_emulator_notices_a_race(library):
@@ -89,7 +40,13 @@ def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
     if "v3" not in _core.instruction_sets():
         pytest.skip("no instruction set with fused multiply-add, which the device code uses")
     rng = np.random.default_rng(per_row)
-    for rows in (1, 37, 300):
+    for rows, grid, threads in (
+        (1, 1, 32),
+        (37, 3, 96),
+        (37, 64, 1),
+        (300, 2, 1024),
+        (300, 5, 256),
+    ):
         problem = random_problem(rng, 3, 3, own_figures=True)
         actions = random_actions(rng, problem, rows)
         gain, task = random_slots(rng, problem, rows, extreme=True)
@@ -99,94 +56,17 @@ def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
         actions = type(actions)(actions.channel, *figures)
         gain = gain.astype(dtype)
         want = backends.evaluate(problem, actions, gain, task, backend="cpu")
-        found = gpu.evaluate(Emulator(library), problem, actions, gain, task, None)
+        device = Emulator(library, grid, seed=rows, threads=threads)
+        found = gpu.evaluate(device, problem, actions, gain, task, None)
         for name in (*FIGURES, "violations"):
             assert np.array_equal(getattr(found, name), getattr(want, name)), name
-
-
-class Borrowed:
-    """An array as one on a device shows itself: the emulator's device has the host's memory."""
-
-    def __init__(self, array, strides=None):
-        self.array = array
-        about = {"shape": array.shape, "typestr": array.dtype.str, "strides": strides}
-        self.__cuda_array_interface__ = {**about, "data": (array.ctypes.data, False), "version": 3}
-
-
-@pytest.fixture
-def device(library, monkeypatch):
-    """A backend `cuda` whose device is the emulator."""
-
-    class Device(Emulator):
-        def copy_out(self, host, memory):
-            ctypes.memmove(host.ctypes.data, memory, host.nbytes)
-
-    emulator = Device(library)
-
-    def evaluate(problem, actions, gain, task, out, threads):
-        return gpu.evaluate(emulator, problem, actions, gain, task, out)
-
-    chosen = backends.Backend("cuda", evaluate, None, None)
-    monkeypatch.setattr(backends, "get", lambda name="auto": chosen)
-    return emulator
-
-
-def slots_on_a_device(rows=40):
-    rng = np.random.default_rng(3)
-    problem = random_problem(rng, 3, 3)
-    actions = random_actions(rng, problem, rows)
-    gain, task = random_slots(rng, problem, rows, extreme=False)
-    want = backends.evaluate(problem, actions, gain, task, backend="cpu")
-    return problem, actions, gain, task, want
-
-
-def borrowed(record):
-    return type(record)(*(Borrowed(getattr(record, f.name)) for f in fields(record)))
-
-
-def test_arrays_on_the_device_are_read_and_written_where_they_lie(request):
-    problem, actions, gain, task, want = slots_on_a_device()
-    emulator = request.getfixturevalue("device")
-    copied = []
-    plain = emulator.copy_in
-    emulator.copy_in = lambda memory, host: (copied.append(host.nbytes), plain(memory, host))
-    out = type(want)(*(np.zeros_like(getattr(want, f.name)) for f in fields(want)))
-    shown = borrowed(out)
-    found = backends.evaluate(problem, borrowed(actions), Borrowed(gain), Borrowed(task), out=shown)
-    assert found is shown
-    for name in (*FIGURES, "violations"):
-        assert np.allclose(getattr(out, name), getattr(want, name), rtol=TWINS), name
-    assert max(copied) < actions.power.nbytes  # records and tables alone
-
-    fresh = backends.evaluate(problem, borrowed(actions), Borrowed(gain), Borrowed(task))
-    about = fresh.qoe.__cuda_array_interface__
-    qoe = np.empty(about["shape"], about["typestr"])
-    emulator.copy_out(qoe, about["data"][0])
-    assert np.array_equal(qoe, out.qoe)
-
-
-def test_wrong_arrays_on_the_device_are_refused_by_name(request):
-    problem, actions, gain, task, _ = slots_on_a_device()
-    request.getfixturevalue("device")
-    given, slots = borrowed(actions), (Borrowed(gain), Borrowed(task))
-    turned = Borrowed(actions.power, strides=(8, 8 * 40))
-    with pytest.raises(ValueError, match=r"^power: a C-ordered array is expected"):
-        backends.evaluate(problem, replace(given, power=turned), *slots)
-    short = Borrowed(actions.frequency[:-1])
-    with pytest.raises(ValueError, match=r"^frequency: a C-ordered float64 array of shape"):
-        backends.evaluate(problem, replace(given, frequency=short), *slots)
-    beyond = Borrowed(np.full_like(actions.channel, 3))
-    with pytest.raises(ValueError, match=r"^channel: indices from -1 to 2"):
-        backends.evaluate(problem, replace(given, channel=beyond), *slots)
-    gain[0] = np.nan
-    with pytest.raises(ValueError, match=r"^gain: finite numbers are expected"):
-        backends.evaluate(problem, given, *slots)
 
 
 SPACES = {
     "ragged": Space((3, 5), (700, 4700), 2),
     "three users": Space((4, 3, 5), (40, 50, 45), 3),
     "long tail": Space((2, 7), (150, 9001), 1),
+    "many heads": Space((2, 3), (3000, 400), 2),
 }
 
 
@@ -195,21 +75,21 @@ SPACES = {
 @pytest.mark.parametrize("name", SPACES)
 def test_search_gives_the_cpus_answer(library, monkeypatch, name, limited, fairest):
     monkeypatch.setattr(gpu, "WORTH", 0)
-    monkeypatch.setattr(gpu, "HEADS", 200)
+    monkeypatch.setattr(gpu, "HEADS", 600)
     rng = np.random.default_rng(len(name))
     space = SPACES[name]
     tables = random_tables(rng, space, limited=limited, fairest=fairest)
     stop = min(space.size, 1_200_000)
     start = stop // 5 + 3
     top = backends.search(tables, start, stop, query=Query(keep=200), backend="cpu")
-    for query, grid, seed in (
-        (Query(), 1, 0),
-        (Query(above=float(top.value[-1])), 5, 1),
-        (Query(keep=0, above=float(top.value[-1])), 5, 1),
-        (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2),
+    for query, grid, seed, threads in (
+        (Query(), 1, 0, 32),
+        (Query(above=float(top.value[-1])), 5, 1, 224),
+        (Query(keep=0, above=float(top.value[-1])), 5, 1, 1024),
+        (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2, 256),
     ):
         want = backends.search(tables, start, stop, query=query, backend="cpu")
-        found = gpu.search(Emulator(library, grid, seed), tables, start, stop, query, 1)
+        found = gpu.search(Emulator(library, grid, seed, threads), tables, start, stop, query, 1)
         assert found.index.tolist() == want.index.tolist()
         assert found.value.tolist() == want.value.tolist()
         assert found.above == want.above
@@ -229,12 +109,52 @@ def test_ties_and_blind_scans_are_settled_exactly(library, monkeypatch):
     ):
         tables = random_tables(rng, space, entries=draw)
         sample = backends.search(tables, start, start + 40_000, query=Query(keep=9000))
-        query = Query(above=float(sample.value[-1]))
+        query = Query(above=float(sample.value[-1]), bins=8, high=2.0)  # scores on edges of bins
         want = backends.search(tables, start, start + 600_000, query=query, backend="cpu")
         found = gpu.search(Emulator(library), tables, start, start + 600_000, query, 1)
         assert found.index.tolist() == want.index.tolist()
         assert found.value.tolist() == want.value.tolist()
         assert found.above == want.above
+        assert found.histogram.tolist() == want.histogram.tolist()
+
+
+def test_the_best_lies_below_what_is_a_little_too_costly(library, monkeypatch):
+    monkeypatch.setattr(gpu, "WORTH", 0)
+    rng = np.random.default_rng(6)
+    space = SPACES["ragged"]
+    start = space.pattern_start((0, 1))
+    tables = random_tables(rng, space)
+    energy = tuple(np.where(values > 0.1, 0.5, 0.4) for values in tables.value)
+    limit = 1.0 - 1e-12  # which single precision does not tell from the sum of two of 0.5
+    tables = replace(tables, server_energy=energy, server_energy_max=limit)
+    for query in (Query(), Query(above=1.05, bins=4, high=2.0)):
+        want = backends.search(tables, start, start + 600_000, query=query, backend="cpu")
+        assert want.value[0] < 1.1 < tables.bound()
+        found = gpu.search(Emulator(library), tables, start, start + 600_000, query, 1)
+        assert found.value.tolist() == want.value.tolist()
+        assert found.index.tolist() == want.index.tolist()
+        assert found.above == want.above
+        assert found.histogram.tolist() == want.histogram.tolist()
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
+@pytest.mark.parametrize("name", ["long tail", "many heads"])
+@pytest.mark.parametrize("room", [0, 1 << 16])
+def test_the_best_few_are_found_with_and_without_room_for_them(
+    library, monkeypatch, name, limited, room
+):
+    monkeypatch.setattr(gpu, "WORTH", 0)
+    monkeypatch.setattr(gpu, "CAPACITY", room)
+    space = SPACES[name]
+    tables = random_tables(np.random.default_rng(8), space, limited=limited)
+    start = space.pattern_start((0, 1) if space.channels > 1 else (0, -1))
+    stop = min(space.size, start + 1_200_000)
+    for keep in (2, 40):
+        query = Query(keep=keep)
+        want = backends.search(tables, start, stop, query=query, backend="cpu")
+        found = gpu.search(Emulator(library), tables, start, stop, query, 1)
+        assert found.value.tolist() == want.value.tolist()
+        assert found.index.tolist() == want.index.tolist()
 
 
 @pytest.mark.parametrize("seed", range(4))

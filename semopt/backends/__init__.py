@@ -7,8 +7,9 @@ tables that `search` reads. All backends answer alike: `search` exactly, `evalua
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
+from typing import Any
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
@@ -112,11 +113,10 @@ def evaluate(
     backend : a name of `NAMES`
     threads : how many to use; 0 for every core; results do not depend on it
 
-    Arrays may be NumPy's or, on the host, of any library that speaks DLPack, such as torch's.
-    Backends `cuda` and `cupy` also take arrays in the device's memory (those that have
-    `__cuda_array_interface__`), once the work queued on its default stream is done; indices and QoE
-    are copied to be checked. All are read and written where they lie, and the outcome is of the
-    kind of `actions.power`.
+    Arrays may be NumPy's or of any library that speaks DLPack, such as torch's: on the host, and
+    for backends `cuda` and `cupy` in the device's memory too (or by `__cuda_array_interface__`),
+    where the work that their library queued on them is waited for. All are read and written where
+    they lie, and the outcome is of the kind of `actions.power`.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def evaluate(
         range, or what is not a finite number; nothing is converted.
     """
     chosen, kind = get(backend), actions.power
-    show = arrays.view if chosen.name in _DEVICES else arrays.host
+    show = _show(chosen)
     actions = arrays.each(show, actions)
     gain = None if gain is None else show("gain", gain)
     task = None if task is None else show("task", task)
@@ -134,6 +134,11 @@ def evaluate(
     if out is not None:
         return out
     return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))
+
+
+def _show(backend: Backend) -> Callable[[str, Any], Any]:
+    """Return what shows a backend the memory of other libraries' arrays."""
+    return arrays.view if backend.name in _DEVICES else arrays.host
 
 
 def tabulate(problem: Problem, *, backend: str = "auto", threads: int = 0) -> Tables:
@@ -167,7 +172,8 @@ def search(
 
     Parameters
     ----------
-    problem : the slot, or tables of it made once for many ranges
+    problem : the slot, or tables of it made once for many ranges: their arrays may be those that
+        `evaluate` takes, and the arrays of the answer are of the kind of the first
     query : what to look for besides the best joint action
     backend : a name of `NAMES`
     threads : how many to use; 0 for every core; results do not depend on it
@@ -185,4 +191,10 @@ def search(
     stop = size if stop is None else stop
     if not 0 <= start <= stop <= size:
         raise ValueError(f"start, stop = {start}, {stop}: must be ordered and within 0 to {size}")
-    return chosen.search(tables, start, stop, query or Query(), threads)
+    shown = arrays.each_list(_show(chosen), tables)
+    found = chosen.search(shown, start, stop, query or Query(), threads)
+    if shown is tables:
+        return found
+    parts = ("value", "index", "histogram")
+    kind = tables.value[0]
+    return replace(found, **{name: arrays.like(kind, getattr(found, name)) for name in parts})

@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields
-from math import prod
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+from .memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, hidden, lies_in
+from .tables import Tables
 
 
-class OnDevice:
-    """Memory of a device, described by `__cuda_array_interface__`; it is neither read nor copied.
+def view(name: str, array: Any) -> Any:
+    """Return an array's memory as `OnDevice`, or as a NumPy array where it is on the host.
 
     Raises
     ------
     ValueError
-        Naming an array whose elements do not lie one after the other in C order.
+        Naming an array that does not show its memory, or whose elements do not lie one after the
+        other in C order.
     """
-
-    def __init__(self, name: str, array: Any) -> None:
-        about = array.__cuda_array_interface__
-        self.shape, self.dtype = tuple(about["shape"]), np.dtype(about["typestr"])
-        self.address = about["data"][0]
-        self.owner = array  # keeps the memory
-        self.ndim, size = len(self.shape), prod(self.shape)
-        self.nbytes = size * self.dtype.itemsize
-        inner = [prod(self.shape[i + 1 :]) for i in range(self.ndim)]
-        packed = tuple(self.dtype.itemsize * count for count in inner)
-        strides = about.get("strides")
-        if size and strides is not None and tuple(strides) != packed:
-            raise ValueError(f"{name}: a C-ordered array is expected")
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        about = {"shape": self.shape, "typestr": self.dtype.str, "data": (self.address, False)}
-        return {**about, "strides": None, "version": 3, "stream": 1}  # the default stream
-
-
-def on_device(array: Any) -> bool:
-    """Return whether an array lies in a device's memory."""
-    return hasattr(array, "__cuda_array_interface__")
-
-
-def view(name: str, array: Any) -> Any:
-    """Return an array's memory as `OnDevice`, or as a NumPy array where it is on the host."""
-    return OnDevice(name, array) if on_device(array) else host(name, array)
+    if isinstance(array, np.ndarray) or lies_in(array) not in (CUDA, MANAGED):
+        return host(name, array)
+    return borrowed(name, array) if hasattr(array, "__dlpack__") else described(name, array)
 
 
 def host(name: str, array: Any) -> Any:
@@ -58,34 +35,52 @@ def host(name: str, array: Any) -> Any:
     Raises
     ------
     ValueError
-        Naming an array that lies on a device, or that does not show its memory.
+        Naming an array that lies elsewhere, or that does not show its memory.
     """
     if isinstance(array, np.ndarray):
         return array
-    if on_device(array):
+    kind = lies_in(array)
+    if kind == CUDA:
         raise ValueError(f"{name}: it lies in a device's memory: an array on the host is expected")
+    if kind in OTHERS:
+        raise ValueError(
+            f"{name}: it lies in memory of {OTHERS[kind]}: an array on the host, or on a CUDA "
+            f"device for backends that use one, is expected"
+        )
     try:
         return np.from_dlpack(array)
     except (AttributeError, TypeError, BufferError, RuntimeError) as fault:
-        raise ValueError(
-            f"{name}: an array that shows its memory by DLPack is expected: {fault}"
-        ) from None
+        raise hidden(name, fault) from None
 
 
 def like(example: Any, array: Any) -> Any:
-    """Return the same memory as an array of the library that `example` is of."""
+    """Return the same memory as an array of the library that `example` is of.
+
+    A library without `from_dlpack` gets what shows its memory by both protocols.
+    """
     if isinstance(example, np.ndarray):
         return array
-    library = sys.modules[type(example).__module__.partition(".")[0]]
-    if isinstance(array, OnDevice):
-        make = getattr(library, "as_tensor", None) or getattr(library, "asarray", None)
-        return make(array) if make else array
-    return library.from_dlpack(array)
+    if hasattr(example, "__array_namespace__"):
+        library = example.__array_namespace__()
+    else:
+        library = sys.modules[type(example).__module__.partition(".")[0]]
+    return library.from_dlpack(array) if hasattr(library, "from_dlpack") else array
 
 
 def each(show: Callable[[str, Any], Any], record: Any) -> Any:
     """Return actions or an outcome with `show` (`host` or `view`) applied to its arrays."""
     return type(record)(*(show(f.name, getattr(record, f.name)) for f in fields(record)))
+
+
+def each_list(show: Callable[[str, Any], Any], tables: Tables) -> Tables:
+    """Return tables with `show` applied to their arrays; the same where that changes nothing."""
+    changed: dict[str, Any] = {}
+    for name in ("value", "server_energy"):
+        lists = getattr(tables, name)
+        shown = tuple(show(f"{name}[{n}]", values) for n, values in enumerate(lists))
+        if any(one is not other for one, other in zip(shown, lists, strict=True)):
+            changed[name] = shown
+    return replace(tables, **changed) if changed else tables
 
 
 def check(
@@ -96,6 +91,8 @@ def check(
     out: Outcome | None,
 ) -> None:
     """Refuse what the compiled backend refuses, where Python reads the arrays.
+
+    Indices on a device are left to the kernel that reads them.
 
     Raises
     ------
@@ -114,6 +111,8 @@ def check(
             raise ValueError(f"{name}: a C-ordered {kind} array of shape {wanted} is expected")
 
     def within(name: str, indices: Any, low: int, end: int) -> None:
+        if isinstance(indices, OnDevice):
+            return
         if ((indices < low) | (indices >= end)).any():
             raise ValueError(f"{name}: indices from {low} to {end - 1} are expected")
 
@@ -132,7 +131,10 @@ def check(
     if out is not None:
         for field in fields(out):
             kind = np.uint8 if field.name == "violations" else dtype
-            require(field.name, getattr(out, field.name), kind, shape)
+            array = getattr(out, field.name)
+            require(field.name, array, kind, shape)
+            if array.read_only if isinstance(array, OnDevice) else not array.flags.writeable:
+                raise ValueError(f"{field.name}: a writeable array is expected")
 
 
 def refuse_nan(actions: Actions, gain: Floats | None, out: Outcome) -> None:
@@ -143,8 +145,18 @@ def refuse_nan(actions: Actions, gain: Floats | None, out: Outcome) -> None:
     ValueError
         If there is such a QoE.
     """
-    if not np.isnan(out.qoe.sum()):  # one pass, nothing allocated: every QoE is within [0, 1]
-        return
+    if np.isnan(out.qoe.sum()):  # one pass, nothing allocated: every QoE is within [0, 1]
+        name_nan(actions, gain)
+
+
+def name_nan(actions: Actions, gain: Floats | None) -> NoReturn:
+    """Name the argument that holds a NaN or an infinity, or all that may be out of range.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
     given = {name: getattr(actions, name) for name in ("power", "frequency", "extraction")}
     given |= {} if gain is None else {"gain": gain}
     for name, array in given.items():

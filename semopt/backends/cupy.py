@@ -10,6 +10,7 @@ from typing import Any
 from .. import _core
 from . import gpu
 from .cpu import tabulate
+from .runtime import THREADS
 
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
@@ -18,7 +19,7 @@ OPTIONS = ("-std=c++17", f"-I{HEADERS}", "--fmad=false")  # no contraction: the 
 
 
 class CupyRuntime:
-    """The functions of `gpu.Runtime`, from CuPy."""
+    """The functions of a `Runtime`, from CuPy."""
 
     def __init__(self) -> None:
         import cupy
@@ -49,12 +50,28 @@ class CupyRuntime:
         from numpy import uintp
 
         with self._cupy.cuda.Stream.null:
-            self._module.get_function(name)((blocks,), (gpu.THREADS,), (uintp(job),))
+            self._module.get_function(name)((blocks,), (THREADS,), (uintp(job),))
 
     def processors(self) -> int:
         """Return how many multiprocessors the device has."""
         count: int = self._cupy.cuda.Device().attributes["MultiProcessorCount"]
         return count
+
+    def current_device(self) -> int:
+        """Return the index of the device that kernels are launched on."""
+        index: int = self._api.getDevice()
+        return index
+
+    def device_of(self, memory: int) -> int:
+        """Return the index of the device that memory lies on; -1 if it is the host's."""
+        about = self._api.pointerGetAttributes(memory)
+        device: int = about.device
+        there = about.type in (self._api.memoryTypeDevice, self._api.memoryTypeManaged)
+        return device if there else -1
+
+    def wait(self, stream: int) -> None:
+        """Return when the work queued on a stream is done."""
+        self._api.streamSynchronize(stream)
 
 
 @cache

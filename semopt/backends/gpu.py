@@ -1,17 +1,15 @@
 """What both GPU backends share: packing jobs, choosing what to scan, settling what the scan leaves.
 
-A `Runtime` is a handful of functions (memory, copies, launch by name); `cuda` has it from the
-wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh; their jobs are records of
-8-byte fields that are packed here.
+`cuda` has its runtime from the wheel, `cupy` from CuPy and NVRTC. The kernels are csrc/kernels.cuh;
+their jobs are records of 8-byte fields that are packed here.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import fields, replace
 from math import inf, prod
-from typing import Any, Protocol
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,122 +17,17 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
-from .arrays import OnDevice, check, each, refuse_nan
+from .arrays import check, each, name_nan
+from .memory import OnDevice
+from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
 from .space import LOCAL, Pattern
 from .tables import Found, Query, Tables, nothing
 
-THREADS, UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 64, 4096, 4096  # as in kernels.cuh
+UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
 HEADS = 1 << 20  # heads scanned by one launch
+CAPACITY = 1 << 16  # joint actions that may be collected for the best of them
 WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
-
-
-class Runtime(Protocol):
-    """A CUDA runtime: addresses are integers, copies wait for the kernels queued before them."""
-
-    def allocate(self, bytes: int, /) -> int:
-        """Return the address of so much device memory."""
-
-    def release(self, memory: int, /) -> None:
-        """Give memory back."""
-
-    def copy_in(self, memory: int, host: Any, /) -> None:
-        """Copy an array to the device."""
-
-    def copy_out(self, host: Any, memory: int, /) -> None:
-        """Copy from the device into an array."""
-
-    def clear(self, memory: int, bytes: int, /) -> None:
-        """Set memory to zero."""
-
-    def launch(self, name: str, job: int, blocks: int, /) -> None:
-        """Queue a kernel of `THREADS` threads a block on the job at an address."""
-
-    def processors(self) -> int:
-        """Return how many multiprocessors the device has."""
-
-
-class Buffer:
-    """Device memory, given back with the object."""
-
-    def __init__(self, runtime: Runtime, size: int) -> None:
-        self.runtime, self.size = runtime, size
-        self.address = runtime.allocate(size)
-        weakref.finalize(self, runtime.release, self.address)
-
-    def read(self, dtype: Any, count: int) -> Any:
-        """Return a copy of the first `count` elements on the host."""
-        host = np.empty(count, dtype)
-        self.runtime.copy_out(host, self.address)
-        return host
-
-
-class Borrowed(Buffer):
-    """Device memory that belongs to another's array."""
-
-    def __init__(self, runtime: Runtime, array: OnDevice) -> None:
-        self.runtime, self.size, self.address = runtime, array.nbytes, array.address
-        self.array = array
-
-
-class Owned:
-    """Device memory of ours in the shape of an array."""
-
-    def __init__(self, buffer: Buffer, shape: tuple[int, ...], dtype: Any) -> None:
-        self.buffer = buffer
-        about = {"shape": shape, "typestr": np.dtype(dtype).str, "data": (buffer.address, False)}
-        self.__cuda_array_interface__ = {**about, "version": 3}
-
-
-def upload(runtime: Runtime, array: Any) -> Buffer:
-    """Return a copy of an array on the device."""
-    host = np.ascontiguousarray(array)
-    buffer = Buffer(runtime, host.nbytes)
-    if host.nbytes:
-        runtime.copy_in(buffer.address, host)
-    return buffer
-
-
-def place(runtime: Runtime, array: Any) -> Buffer:
-    """Return an array's memory on the device: its own where it lies there, else a copy."""
-    return Borrowed(runtime, array) if isinstance(array, OnDevice) else upload(runtime, array)
-
-
-def read(runtime: Runtime, array: Any) -> Any:
-    """Return an array on the host: itself, or a copy from the device."""
-    if not isinstance(array, OnDevice):
-        return array
-    copy = np.empty(array.shape, array.dtype)
-    if copy.nbytes:
-        runtime.copy_out(copy, array.address)
-    return copy
-
-
-class Job:
-    """A record of 8-byte fields on the device, in the order of the structure in kernels.cuh."""
-
-    def __init__(self, runtime: Runtime, names: str, **values: Any) -> None:
-        self.runtime, self.values = runtime, values
-        kinds = {float: "f8", int: "i8"}  # all else is an address
-        self.dtype = np.dtype([(n, kinds.get(type(values[n]), "u8")) for n in names.split()])
-        self.buffer = Buffer(runtime, self.dtype.itemsize)
-        self.update()
-
-    def update(self, **values: Any) -> None:
-        """Change fields, and send the record."""
-        self.values |= values
-        row = np.zeros(1, self.dtype)
-        for name in self.dtype.names or ():
-            value = self.values[name]
-            row[name] = (
-                value.address if isinstance(value, Buffer) else 0 if value is None else value
-            )
-        self.runtime.copy_in(self.buffer.address, row)
-
-    def launch(self, kernel: str, work: int) -> None:
-        """Queue a kernel with about `work` blocks of work: a few blocks a processor suffice."""
-        blocks = max(1, min(work, 8 * self.runtime.processors()))
-        self.runtime.launch(f"semopt_{kernel}", self.buffer.address, blocks)
 
 
 def operations(
@@ -164,7 +57,7 @@ def operations(
 
 EVALUATE = (
     "system users tasks tables channel power frequency extraction gain task "
-    "latency energy accuracy qoe violations rows user_count channels slot_per_row"
+    "latency energy accuracy qoe violations faults rows user_count channels task_count slot_per_row"
 )
 TABLE = np.dtype(
     [
@@ -184,15 +77,21 @@ def evaluate(
     out: Outcome | None,
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
-    seen = replace(actions, channel=read(runtime, actions.channel))
-    check(problem, seen, gain, None if task is None else read(runtime, task), out)
+
+    def met(name: str, array: Any) -> Any:
+        return meet(runtime, name, array)
+
+    actions, out = each(met, actions), None if out is None else each(met, out)
+    gain, task = met("gain", gain), met("task", task)
+    check(problem, actions, gain, task, out)
+    given = actions, gain, task
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
     task = problem.task if task is None else task
     if out is None:
         out = cpu.empty_outcome(shape, dtype)
         if isinstance(actions.power, OnDevice):
-            out = each(lambda name, figure: new(runtime, name, figure), out)
+            out = each(lambda _, a: shaped(runtime, Buffer(runtime, a.nbytes), a), out)
     rows = int(prod(shape[:-1]))
 
     def records(owner: Any, names: list[str]) -> Buffer:
@@ -208,6 +107,7 @@ def evaluate(
             row[name] = kept[-1].address
         row["rows"], row["columns"] = table.table.shape
     figures = [field.name for field in fields(out)]
+    faults = upload(runtime, np.zeros(1, np.uint64))
     results = {name: target(runtime, getattr(out, name)) for name in figures}
     job = Job(
         runtime,
@@ -223,20 +123,35 @@ def evaluate(
         gain=place(runtime, gain),
         task=place(runtime, task),
         **results,
+        faults=faults,
         rows=rows,
         user_count=shape[-1],
         channels=gain.shape[-1],
+        task_count=len(problem.tasks.names),
         slot_per_row=int(gain.ndim > 2),
     )
     single = "_single" if dtype == np.float32 else ""
     job.launch(f"evaluate{single}", -(-rows * shape[-1] // THREADS))
+    if faults.read(np.uint64, 1)[0]:
+        refuse(runtime, problem, *given)
     for name in figures:
         if not isinstance(getattr(out, name), OnDevice):
             runtime.copy_out(getattr(out, name), results[name].address)
-    if np.isnan(read(runtime, out.qoe).sum()):
-        given = each(lambda name, array: read(runtime, array), actions)
-        refuse_nan(given, read(runtime, gain), each(lambda name, array: read(runtime, array), out))
     return out
+
+
+def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task: Any) -> NoReturn:
+    """Name the argument with the fault that a kernel found, from copies.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    actions = each(lambda _, array: read(runtime, array), actions)
+    gain, task = read(runtime, gain), read(runtime, task)
+    check(problem, actions, gain, task, None)
+    name_nan(actions, gain)
 
 
 def target(runtime: Runtime, figure: Any) -> Buffer:
@@ -246,19 +161,13 @@ def target(runtime: Runtime, figure: Any) -> Buffer:
     return Buffer(runtime, figure.nbytes)
 
 
-def new(runtime: Runtime, name: str, figure: Any) -> OnDevice:
-    """Return memory on the device for a figure."""
-    buffer = Buffer(runtime, figure.nbytes)
-    return OnDevice(name, Owned(buffer, figure.shape, figure.dtype))
-
-
 # ---- search ----
 
 SEARCH = (
     "value server_energy size head head_energy tail tail_energy "
-    "best chosen settled above histogram "
-    "server_energy_max above_value slack energy_slack low per_unit "
-    "users split start first_head heads tail_size chosen_count bins fairest count"
+    "best peak settled collected above histogram "
+    "server_energy_max above_value slack energy_slack floor low per_unit "
+    "users split start first_head heads tail_size capacity bins fairest count"
 )
 SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 
@@ -266,9 +175,14 @@ SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 def search(
     runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int
 ) -> Found:
-    """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU."""
-    space, found = tables.space, nothing(query.bins)
+    """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU.
+
+    Tables on the device are scanned where they lie; the CPU's share needs a copy of them. The
+    answer lies where the first of them does.
+    """
     lists = Lists(runtime, tables)
+    tables, given = lists.on_host(tables), tables
+    space, found = tables.space, nothing(query.bins)
     while start < stop:
         pattern, first = space.pattern_at(start)
         end = min(stop, first + prod(space.sizes(pattern)))
@@ -287,7 +201,13 @@ def search(
         for part in parts:
             found = found.merged(part, query.keep)
         start = end
-    return found
+    if not isinstance(given.value[0], OnDevice):
+        return found
+    sent: dict[str, Any] = {}
+    for name in ("value", "index", "histogram"):
+        part = getattr(found, name)
+        sent[name] = shaped(runtime, upload(runtime, part), part)
+    return replace(found, **sent)
 
 
 def split_pattern(sizes: tuple[int, ...]) -> tuple[int, int]:
@@ -303,8 +223,24 @@ class Lists:
     """All users' scores on the device."""
 
     def __init__(self, runtime: Runtime, tables: Tables) -> None:
-        self.value = [upload(runtime, values) for values in tables.value]
-        self.energy = [upload(runtime, values) for values in tables.server_energy]
+        self.runtime = runtime
+        self.value, self.energy = (
+            [
+                place(runtime, meet(runtime, f"{name}[{n}]", values))
+                for n, values in enumerate(getattr(tables, name))
+            ]
+            for name in ("value", "server_energy")
+        )
+
+    def on_host(self, tables: Tables) -> Tables:
+        """Return the tables themselves, or a copy where some lie on the device."""
+        if not any(isinstance(a, OnDevice) for a in (*tables.value, *tables.server_energy)):
+            return tables
+        value, energy = (
+            tuple(read(self.runtime, values) for values in lists)
+            for lists in (tables.value, tables.server_energy)
+        )
+        return replace(tables, value=value, server_energy=energy)
 
 
 class PatternScan:
@@ -339,6 +275,7 @@ class PatternScan:
         self.tiles = -(-tail // UNIT_TAIL)
         units = -(-most // UNIT_HEADS) * self.tiles
         slack, energy_slack = tables.slack
+        self.counts = Buffer(runtime, 24)  # the rank of the peak, numbers above and collected
         self.job = Job(
             runtime,
             SEARCH,
@@ -350,14 +287,16 @@ class PatternScan:
             tail=floats(tail),
             tail_energy=floats(tail) if limited else None,
             best=floats(units),
-            chosen=Buffer(runtime, 8 * units),
-            settled=Buffer(runtime, SCORED.itemsize * units),
-            above=Buffer(runtime, 8),
+            settled=Buffer(runtime, SCORED.itemsize * max(units, CAPACITY)),
+            peak=self.counts.address,
+            above=self.counts.address + 8,
+            collected=self.counts.address + 16,
             histogram=Buffer(runtime, 8 * max(query.bins, 1)),
             server_energy_max=float(tables.server_energy_max),
             above_value=0.0 if query.above is None else float(query.above),
             slack=slack,
             energy_slack=energy_slack,
+            floor=0.0,
             low=float(query.low),
             per_unit=query.bins / (query.high - query.low),
             users=len(sizes),
@@ -366,7 +305,7 @@ class PatternScan:
             first_head=0,
             heads=0,
             tail_size=tail,
-            chosen_count=0,
+            capacity=CAPACITY,
             bins=query.bins,
             fairest=int(tables.fairest),
             count=int(query.above is not None),
@@ -383,49 +322,80 @@ class PatternScan:
         job, query = self.job, self.query
         units = -(-count // UNIT_HEADS) * self.tiles
         job.update(first_head=first, heads=count)
-        for name in ("above", "histogram"):
-            buffer = job.values[name]
+        histogram = job.values["histogram"]
+        for buffer in (self.counts, histogram):
             self.runtime.clear(buffer.address, buffer.size)
         job.launch("heads", -(-count // THREADS))
         job.launch(self.kernel, units)
         if query.bins:
             job.launch("histogram", units)
-        best = job.values["best"].read(np.float32, units).astype(float)
-        above = int(job.values["above"].read(np.uint64, 1)[0])
-        histogram = job.values["histogram"].read(np.int64, max(query.bins, 1))[: query.bins]
-        examined = count * job.values["tail_size"]
-        kept = self.settle(best, threads)
-        return Found(kept.value, kept.index, above, histogram, examined)
+        peak, above = self.counts.read(np.uint64, 2).tolist()
+        kept = nothing()
+        if query.keep == 1:
+            kept = self.settle(unranked(peak), units)
+        elif query.keep > 1:
+            kept = self.settle_many(units, threads)
+        bins = histogram.read(np.int64, max(query.bins, 1))[: query.bins]
+        return Found(kept.value, kept.index, above, bins, count * job.values["tail_size"])
 
-    def settle(self, best: Floats, threads: int) -> Found:
-        """Return the best joint actions, given the largest scanned score of each unit."""
-        job, keep, slack = self.job, self.query.keep, self.tables.slack[0]
-        chosen = np.flatnonzero(best > -inf)
-        if (
-            self.tables.server_energy
-        ):  # a scanned score may prove too costly: bounds from above only
-            floor = -inf
-        else:  # each of the `keep` best units holds a joint action at least this good
-            floor = np.sort(best[chosen])[-keep] - slack if 0 < keep <= len(chosen) else -inf
-        chosen = chosen[best[chosen] + slack >= floor]
-        found = nothing()
-        if not len(chosen) or not keep:
-            return found
-        if keep > 1:  # several from one unit: the CPU settles it
-            for unit in chosen[np.argsort(-best[chosen], kind="stable")].tolist():
-                if len(found.value) == keep and best[unit] + slack < found.value[-1]:
-                    break
-                for start, stop in self.ranges(unit):
-                    part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
-                    found = found.merged(part, keep)
-            return found
-        self.runtime.copy_in(job.values["chosen"].address, chosen.astype(np.int64))
-        job.update(chosen_count=len(chosen))
-        job.launch("settle", len(chosen))
-        settled = job.values["settled"].read(SCORED, len(chosen))
+    def settle(self, peak: float, units: int) -> Found:
+        """Return the best joint action, given the largest scanned score."""
+        if peak == -inf:
+            return nothing()
+        floor = peak - self.tables.slack[0]
+        found = self.best_of(floor, units)
+        # With a limit on energy the peak may prove too costly, and the best lie further below.
+        value = float(found.value[0]) if len(found.value) else -inf
+        return found if value >= floor else self.best_of(value, units)
+
+    def best_of(self, floor: float, units: int) -> Found:
+        """Return the best of the joint actions that may score `floor` or more."""
+        self.job.update(floor=floor)
+        blocks = self.job.launch("settle", units)
+        settled = self.job.values["settled"].read(SCORED, blocks)
         settled = settled[settled["value"] > -inf]
-        order = np.lexsort((settled["index"], -settled["value"]))[:1]
-        return Found(settled["value"][order], settled["index"][order], 0, found.histogram, 0)
+        best = np.lexsort((settled["index"], -settled["value"]))[:1]
+        return replace(nothing(), value=settled["value"][best], index=settled["index"][best])
+
+    def settle_many(self, units: int, threads: int) -> Found:
+        """Return the `keep` best joint actions."""
+        keep, values = self.query.keep, self.job.values
+        if units < keep:  # few joint actions
+            start = values["start"] + values["first_head"] * values["tail_size"]
+            stop = start + values["heads"] * values["tail_size"]
+            return cpu.search(self.tables, start, stop, Query(keep=keep), threads)
+        best = values["best"].read(np.float32, units).astype(float)
+        # Each of the `keep` best units holds a joint action at least this good, unless its server
+        # energy proves too high.
+        floor = float(np.partition(best, -keep)[-keep]) - self.tables.slack[0]
+        found = self.collect(floor, units) if floor > -inf else nothing()
+        return found if len(found.value) == keep else self.settle_on_host(best, threads)
+
+    def collect(self, floor: float, units: int) -> Found:
+        """Return the best joint actions that score `floor` or more; none if there is no room."""
+        self.job.update(floor=floor)
+        self.job.launch("collect", units)
+        count = int(self.counts.read(np.uint64, 3)[2])
+        if count > CAPACITY:
+            return nothing()
+        found = self.job.values["settled"].read(SCORED, count)
+        return replace(nothing(), value=found["value"], index=found["index"]).merged(
+            nothing(), self.query.keep
+        )
+
+    def settle_on_host(self, best: Floats, threads: int) -> Found:
+        """Return the `keep` best joint actions, given the largest scanned score of each unit."""
+        keep, slack = self.query.keep, self.tables.slack[0]
+        found = nothing()
+        for unit in np.argsort(-best, kind="stable").tolist():
+            if best[unit] == -inf:
+                break
+            if len(found.value) == keep and best[unit] + slack < found.value[-1]:
+                break
+            for start, stop in self.ranges(unit):
+                part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
+                found = found.merged(part, keep)
+        return found
 
     def ranges(self, unit: int) -> list[tuple[int, int]]:
         """Return the ranges of flat indices that a unit covers."""
@@ -434,6 +404,13 @@ class PatternScan:
         first = values["first_head"] + unit // self.tiles * UNIT_HEADS
         at = unit % self.tiles * UNIT_TAIL
         end = min(at + UNIT_TAIL, tail)
-        rows = range(first, min(first + UNIT_HEADS, last))
-        start = values["start"]
+        rows, start = range(first, min(first + UNIT_HEADS, last)), values["start"]
+        if self.tiles == 1:  # rows follow one another
+            return [(start + rows.start * tail, start + rows.stop * tail)]
         return [(start + head * tail + at, start + head * tail + end) for head in rows]
+
+
+def unranked(rank: int) -> float:
+    """Return the float whose `rank` in kernels.cuh this is."""
+    bits = rank ^ 0x80000000 if rank >> 31 else rank ^ 0xFFFFFFFF
+    return float(np.uint32(bits).view(np.float32))
