@@ -84,7 +84,7 @@ struct Real<float> {
     static constexpr Word one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
     static constexpr float round = 0x1.8p23f, splitter = 0x1p12f + 1, smallest_normal = 0x1p-126f,
                            subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
-                           exp_normal_low = -87, exp_normal_high = 87, log2_e = 1.4426950216293335f,
+                           exp_normal_low = -80, exp_normal_high = 80, log2_e = 1.4426950216293335f,
                            ln2_high = 0.693145751953125f, ln2_low = 1.428606765330187e-06f,
                            log10_e = 0.4342944920063019f, log10_e_low = -1.0103049952192578e-08f,
                            log10_2_high = 0.301025390625f, log10_2_low = 4.605038981195214e-06f,
@@ -249,7 +249,7 @@ SEMOPT_HD R exp_sum(R x, R low) {
     return value * bit_cast<R>(half << T::mantissa) * bit_cast<R>((whole - half) << T::mantissa);
 }
 
-// e^x, held within the normal range.
+// e^x, held so far within the normal range that a number of usual size may be divided by it.
 template <class R>
 SEMOPT_HD R exp_normal(R x) {
     using T = Real<R>;

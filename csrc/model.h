@@ -122,6 +122,7 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
 template <class R>
 SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
     Index<R> cell = 0;
+    SEMOPT_UNROLL
     for (int i = 1; i < points - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
     return cell;
 }
@@ -247,10 +248,10 @@ SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& use
         kRaw ? task.bits : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
     const R flop =
         kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
+    const Costs<R> own = kRaw ? Costs<R>{} : own_costs(user, flop, frequency);
     const Costs<R> costs =
-        own_costs(user, flop, frequency) +
-        remote_costs(system, offloaders, power, sent, rate(system.bandwidth, link),
-                     kRaw ? task.server_raw_flop : task.server_flop);
+        own + remote_costs(system, offloaders, power, sent, rate(system.bandwidth, link),
+                           kRaw ? task.server_raw_flop : task.server_flop);
     const R reached = kRaw ? raw_accuracy(table, decibel(link))
                            : semantic_accuracy(table, extraction, decibel(link));
     return {costs.latency, costs.energy, reached,
