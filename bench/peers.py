@@ -107,6 +107,57 @@ def evaluate(
             violations[b, n] = late + 2 * dear + 4 * poor
 
 
+def evaluate_torch(
+    system, users, tasks, extractions, snrs, tables, raws,
+    channel, power, frequency, extraction, gain, task,
+):  # fmt: skip
+    """Return latency, energy, accuracy, QoE (B, N) and violations of the same, as tensors."""
+    import torch
+
+    (bandwidth, noise, server_frequency, server_flop_per_cycle, server_coefficient, compress,
+     extract, latency_max, slope_latency, slope_energy, slope_accuracy) = system[:11]  # fmt: skip
+
+    def share(axis, x):
+        cell = (x[..., None] >= axis[..., 1:-1]).sum(-1)
+        low, high = (axis.gather(-1, (cell + k)[..., None])[..., 0] for k in (0, 1))
+        return cell, ((x - low) / (high - low)).clamp(0, 1)
+
+    def blend(v, low, high):
+        return (1 - v) * low + v * high
+
+    here, raw = channel >= 0, extraction == 1
+    offloaders = here.sum(1, keepdim=True).to(power.dtype)
+    t = [column[task] for column in tasks.T]
+    link = gain.gather(2, channel.clamp(min=0)[..., None])[..., 0] * power / noise
+    bits = torch.where(raw, t[0], t[1] * extraction**compress)
+    sending = bits / (bandwidth * torch.log2(1 + link))
+    flop = torch.where(raw, 0, t[3] * extraction**-extract)
+    flop = torch.where(here, flop, t[2])
+    own = flop / (users[:, 0] * torch.where(here & raw, users[:, 2], frequency))
+    own_energy = users[:, 1] * own * torch.where(here & raw, users[:, 2], frequency) ** 3
+    served = torch.where(raw, t[5], t[4]) * offloaders
+    served = served / (server_flop_per_cycle * server_frequency)
+    away = power * sending + server_coefficient * served * (server_frequency / offloaders) ** 3
+    latency = own + torch.where(here, sending + served, 0)
+    energy = own_energy + torch.where(here, away, 0)
+    j, v = share(snrs[task], 10 * torch.log10(link))
+    i, u = share(extractions[task], extraction)
+    semantic = blend(
+        u,
+        blend(v, tables[task, i, j], tables[task, i, j + 1]),
+        blend(v, tables[task, i + 1, j], tables[task, i + 1, j + 1]),
+    )
+    reached = torch.where(raw, blend(v, raws[task, j], raws[task, j + 1]), semantic)
+    reached = torch.where(here, reached, t[6])
+    usual = t[2] / (users[:, 0] * users[:, 4])
+    costs = users[:, 1] * usual * users[:, 4] ** 3
+    qoe = users[:, 9] * torch.sigmoid(slope_latency * (usual - latency))
+    qoe = qoe + users[:, 10] * torch.sigmoid(slope_energy * (costs - energy))
+    qoe = qoe + users[:, 11] * torch.sigmoid(slope_accuracy * (reached - t[6]))
+    broken = (latency > latency_max) + 2 * (energy > users[:, 8]) + 4 * (reached < t[7])
+    return latency, energy, reached, qoe, broken.to(torch.uint8)
+
+
 # ---- search: every pair of an entry of list a and one of list b ----
 
 

@@ -1,9 +1,10 @@
-"""Suite `evaluate`: QoE evaluations a second, against NumPy and Numba in the same run.
+"""Suite `evaluate`: QoE evaluations a second, against NumPy, Numba and torch in the same run.
 
 python -m pytest bench/test_evaluate.py --benchmark-only
 
 The ceiling is the machine's rate of fused multiply-adds, two operations each. Operations are those
-of csrc/model.h and csrc/math.h, counted by hand: +, -, *, /, minimum, maximum and choice are one.
+of csrc/model.h and csrc/math.h, counted by hand: +, -, *, /, minimum, maximum, comparison and
+choice are one. A sweep lies in memory; what a learner scores at a time lies in a cache.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ import peers
 from figures import report, seconds_of
 from semopt import Actions, Scenario, backends, model
 
-ROWS = 400_000
+ROWS = {"": 400_000, ", in cache": 32_768}
 FIGURES = ("latency", "energy", "accuracy", "qoe")
-#                local raw semantic: an exp takes 35, log1p and log10 45 each, the logarithm that
-# both powers share 75, and a power of it 45; in single precision about a fifth less
-OPERATIONS = {"f64": (130, 285, 480), "f32": (100, 240, 400)}
+#                local raw semantic: a sigmoid takes 38, log1p and log10 42 each, the logarithm
+# that both powers share 65, a power of it 45; in single precision 28, 34, 57, 35
+OPERATIONS = {"f64": (130, 260, 435), "f32": (100, 215, 360)}
 TOLERANCE = {"f64": 1e-9, "f32": 3e-3}  # relative; the slopes of the QoE amplify rounding
 BYTES = 13  # a task needs about so many numbers: 2 gains, 3 variables, 2 indices, 5 figures
 
 
-def batch(dtype):
+def batch(dtype, rows):
     """Return a problem and joint actions of many slots: every mode, every kind of task."""
     scenario = Scenario.load("paper")
-    gain, task = scenario.draw(ROWS, 0)
+    gain, task = scenario.draw(rows, 0)
     problem, rng = scenario.problem(gain[0], task[0]), np.random.default_rng(0)
     users = problem.users
 
     def within(low, high):
-        return (low + rng.random((ROWS, 2)) * (high - low)).astype(dtype)
+        return (low + rng.random((rows, 2)) * (high - low)).astype(dtype)
 
     seats = np.array([[-1, -1], [-1, 0], [0, -1], [1, 0], [0, 1], [1, 0], [0, 1]])
     extraction = within(users.extraction_min, 1.0)
     actions = Actions(
-        seats[rng.integers(0, len(seats), ROWS)],
+        seats[rng.integers(0, len(seats), rows)],
         within(users.power_min, users.power_max),
         within(users.frequency_min, users.frequency_max),
-        np.where(rng.random((ROWS, 2)) < 0.2, dtype(1), extraction),
+        np.where(rng.random((rows, 2)) < 0.2, dtype(1), extraction),
     )
     return problem, actions, gain.astype(dtype), task
 
@@ -52,36 +53,56 @@ def operations(actions, precision):
     return float(np.array(OPERATIONS[precision])[mode].mean())
 
 
+def numba(problem, actions, gain, task, dtype):
+    packed = peers.arguments(problem, actions, gain, task, dtype)
+    peers.evaluate(*packed)  # compiles
+    return packed[-2], seconds_of(lambda: peers.evaluate(*packed), 9)
+
+
+def torch_compiled(problem, actions, gain, task, dtype):
+    torch = pytest.importorskip("torch")
+    score = torch.compile(peers.evaluate_torch)  # takes half a minute, and half the time from then
+    *packed, _, _ = peers.arguments(problem, actions, gain, task, dtype)
+    tensors = [torch.as_tensor(array) for array in packed]
+    score(*tensors)
+    return score(*tensors), seconds_of(lambda: score(*tensors))
+
+
+def numpy(problem, actions, gain, task, dtype):
+    double = Actions(
+        actions.channel,
+        *(getattr(actions, f).astype(float) for f in ("power", "frequency", "extraction")),
+    )
+    found = model.evaluate(problem, double, gain.astype(float), task)
+    seconds = seconds_of(lambda: model.evaluate(problem, actions, gain, task), 1)
+    return [getattr(found, name) for name in FIGURES], seconds
+
+
+PEERS = {"numba parallel fastmath": numba, "torch compiled": torch_compiled, "numpy": numpy}
+CASES = [(peer, "") for peer in PEERS] + [("numba parallel fastmath", ", in cache")]
+
+
 @pytest.mark.parametrize("precision", ["f64", "f32"])
-@pytest.mark.parametrize("peer", ["numba", "numpy"])
-def test_evaluate(benchmark, peer, precision):
+@pytest.mark.parametrize(("peer", "size"), CASES)
+def test_evaluate(benchmark, peer, size, precision):
     dtype = np.float64 if precision == "f64" else np.float32
-    problem, actions, gain, task = batch(dtype)
+    problem, actions, gain, task = batch(dtype, ROWS[size])
     out = backends.evaluate(problem, actions, gain, task, backend="cpu")
-    if peer == "numba":
-        packed = peers.arguments(problem, actions, gain, task, dtype)
-        peers.evaluate(*packed)  # compiles
-        seconds = seconds_of(lambda: peers.evaluate(*packed))
-        want = dict(zip(FIGURES, packed[-2], strict=True))
-    else:
-        seconds = seconds_of(lambda: model.evaluate(problem, actions, gain, task), 1)
-        wide = (getattr(actions, f).astype(float) for f in ("power", "frequency", "extraction"))
-        double = Actions(actions.channel, *wide)
-        result = model.evaluate(problem, double, gain.astype(float), task)
-        want = {name: getattr(result, name) for name in FIGURES}
-    for name in FIGURES:
-        assert np.allclose(getattr(out, name), want[name], rtol=TOLERANCE[precision]), name
+    figures, seconds = PEERS[peer](problem, actions, gain, task, dtype)
+    for name, want in zip(FIGURES, figures, strict=False):
+        assert np.allclose(getattr(out, name), want, rtol=TOLERANCE[precision]), name
     count = actions.channel.size
     report(
         benchmark,
         "evaluate",
-        precision,
+        precision + size,
         lambda: backends.evaluate(problem, actions, gain, task, out=out, backend="cpu"),
         count,
         "QoE/s",
-        "numba parallel fastmath" if peer == "numba" else "numpy",
+        peer,
         count / seconds,
         kind="fma" if precision == "f64" else "fma_single",
         operations=operations(actions, precision),
         read=BYTES * np.dtype(dtype).itemsize,
+        rounds=15,
     )

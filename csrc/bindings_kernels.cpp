@@ -24,14 +24,16 @@ using Shape = std::vector<py::ssize_t>;
 template <class T>
 T* memory(const py::array& array, const char* argument, const Shape& shape, bool written) {
     using Typed = py::array_t<std::remove_const_t<T>, py::array::c_style>;
-    std::string expected = py::str(py::dtype::of<std::remove_const_t<T>>());
-    expected = "a C-ordered " + expected + " array of shape (";
-    for (const py::ssize_t length : shape) expected += std::to_string(length) + ",";
-    expected += ") is expected";
-    require(py::isinstance<Typed>(array) && array.ndim() == py::ssize_t(shape.size()) &&
-                std::equal(shape.begin(), shape.end(), array.shape()),
-            argument, expected);
-    require(!written || array.writeable(), argument, "a writeable array is expected");
+    if (!py::isinstance<Typed>(array) || array.ndim() != py::ssize_t(shape.size()) ||
+        !std::equal(shape.begin(), shape.end(), array.shape())) {
+        const std::string type = py::str(py::dtype::of<std::remove_const_t<T>>());
+        std::string lengths;
+        for (const py::ssize_t length : shape) lengths += std::to_string(length) + ",";
+        throw ArgumentError(
+            argument, "a C-ordered " + type + " array of shape (" + lengths + ") is expected");
+    }
+    if (written && !array.writeable())
+        throw ArgumentError(argument, "a writeable array is expected");
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
 
@@ -231,8 +233,8 @@ void bind_kernels(py::module_& m) {
             "evaluate",
             [](const Scoring& self, A channel, A power, A frequency, A extraction, A gain, A task,
                A latency, A energy, A accuracy, A qoe, A violations, int threads) {
-                self.evaluate(channel, power, frequency, extraction, gain, task, latency, energy,
-                              accuracy, qoe, violations, threads);
+                return self.evaluate(channel, power, frequency, extraction, gain, task, latency,
+                                     energy, accuracy, qoe, violations, threads);
             },
             py::arg("channel"), py::arg("power"), py::arg("frequency"), py::arg("extraction"),
             py::arg("gain"), py::arg("task"), py::arg("latency"), py::arg("energy"),

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -32,6 +33,23 @@ struct Job {
     }
 };
 
+// Waits for a moment while `holds`: what comes within it is not worth a sleep and a wake-up, which
+// take about as long.
+template <class Condition>
+void spin_while(Condition holds) {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto kMoment = std::chrono::microseconds(30);
+    constexpr int kLooks = 64;  // between two looks at the clock
+    const auto start = Clock::now();
+    while (Clock::now() - start < kMoment)
+        for (int i = 0; i < kLooks; ++i) {
+            if (!holds()) return;
+#ifdef __x86_64__
+            __builtin_ia32_pause();
+#endif
+        }
+}
+
 // Workers are detached and the pool is never destroyed: nothing to join at exit, and a forked child
 // (which inherits no thread and perhaps a held lock) starts a pool of its own.
 class Pool {
@@ -48,11 +66,13 @@ class Pool {
                 helpers = workers_;  // the system grants no more threads: work with those there are
             }
             job_ = &job;
-            wanted_ = running_ = helpers;
+            wanted_ = helpers;
+            running_ = helpers;
             ++round_;
         }
         wake_.notify_all();
         job.run(0);
+        spin_while([&] { return running_ > 0; });
         std::unique_lock<std::mutex> lock(state_);
         done_.wait(lock, [&] { return running_ == 0; });
         return true;
@@ -70,14 +90,18 @@ class Pool {
             job.run(worker + 1);
             lock.lock();
             if (--running_ == 0) done_.notify_one();
+            lock.unlock();
+            spin_while([&] { return round_ == seen; });
+            lock.lock();
         }
     }
 
     std::mutex callers_, state_;
     std::condition_variable wake_, done_;
     Job* job_ = nullptr;
-    int workers_ = 0, wanted_ = 0, running_ = 0;
-    unsigned long long round_ = 0;
+    int workers_ = 0, wanted_ = 0;
+    std::atomic<int> running_{0};  // written with the lock held, as is round_
+    std::atomic<unsigned long long> round_{0};
 };
 
 std::atomic<Pool*> current{nullptr};

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -87,6 +88,11 @@ def get(name: str = "auto") -> Backend:
     reason = why_not(name)
     if reason is not None:
         raise ValueError(f"backend {name!r} cannot be used: {reason}")
+    return _backend(name)
+
+
+@cache
+def _backend(name: str) -> Backend:
     module = import_module(f".{_MODULES[name]}", __name__)
     return Backend(name, module.evaluate, module.tabulate, module.search)
 

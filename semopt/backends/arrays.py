@@ -69,7 +69,10 @@ def like(example: Any, array: Any) -> Any:
 
 def each(show: Callable[[str, Any], Any], record: Any) -> Any:
     """Return actions or an outcome with `show` (`host` or `view`) applied to its arrays."""
-    return type(record)(*(show(f.name, getattr(record, f.name)) for f in fields(record)))
+    values = vars(record)
+    if all(type(value) is np.ndarray for value in values.values()):
+        return record
+    return type(record)(**{name: show(name, value) for name, value in values.items()})
 
 
 def each_list(show: Callable[[str, Any], Any], tables: Tables) -> Tables:

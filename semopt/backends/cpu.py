@@ -80,7 +80,9 @@ def evaluate(
 
 def _rows(array: Any, shape: tuple[int, ...]) -> Any:
     """Return the same memory as rows; an array that is not C-ordered is left to be refused."""
-    return array.reshape(shape) if array.flags.c_contiguous else array
+    if array.ndim == len(shape) or not array.flags.c_contiguous:
+        return array
+    return array.reshape(shape)
 
 
 def tabulate(problem: Problem, threads: int = 0) -> Tables:
