@@ -208,9 +208,11 @@ namespace {
 template <class R>
 unsigned evaluate_rows(const Batch<R>& batch, long long rows, int threads,
                        unsigned (*rows_of)(const Batch<R>&, long long, long long)) {
-    constexpr long long kAtOnce = 512;  // below this a thread costs more than it saves
-    const int lanes = threads > 0 ? threads : lanes_available();
-    const long long share = (rows / (4LL * lanes) + kAtOnce) / kAtOnce * kAtOnce;
+    constexpr long long kLeast = 256;  // rows: fewer cost a thread more than they save
+    const long long lanes = threads > 0 ? threads : lanes_available(),
+                    most = std::min(4 * lanes, std::max(rows / kLeast, 1LL)),
+                    pieces = most < lanes ? most : most / lanes * lanes,  // as many for each
+        share = std::max((rows + pieces - 1) / pieces, 1LL);
     std::atomic<unsigned> faults{0};
     parallel((rows + share - 1) / share, lanes, [&](long long task, int) {
         faults |= rows_of(batch, task * share, std::min(rows, (task + 1) * share));
