@@ -22,7 +22,8 @@ FIGURES = ("latency", "energy", "accuracy", "qoe")
 # that both powers share 65, a power of it 45; in single precision 28, 34, 57, 35
 OPERATIONS = {"f64": (130, 260, 435), "f32": (100, 215, 360)}
 TOLERANCE = {"f64": 1e-9, "f32": 3e-3}  # relative; the slopes of the QoE amplify rounding
-BYTES = 13  # a task needs about so many numbers: 2 gains, 3 variables, 2 indices, 5 figures
+NUMBERS, BYTES = 9, 17  # of a task: 2 gains, 3 variables, 4 figures; 2 indices and its flags
+ROUNDS = 9
 
 
 def batch(dtype, rows):
@@ -56,7 +57,7 @@ def operations(actions, precision):
 def numba(problem, actions, gain, task, dtype):
     packed = peers.arguments(problem, actions, gain, task, dtype)
     peers.evaluate(*packed)  # compiles
-    return packed[-2], seconds_of(lambda: peers.evaluate(*packed), 9)
+    return packed[-2], seconds_of(lambda: peers.evaluate(*packed), ROUNDS)
 
 
 def torch_compiled(problem, actions, gain, task, dtype):
@@ -65,7 +66,7 @@ def torch_compiled(problem, actions, gain, task, dtype):
     *packed, _, _ = peers.arguments(problem, actions, gain, task, dtype)
     tensors = [torch.as_tensor(array) for array in packed]
     score(*tensors)
-    return score(*tensors), seconds_of(lambda: score(*tensors))
+    return score(*tensors), seconds_of(lambda: score(*tensors), ROUNDS)
 
 
 def numpy(problem, actions, gain, task, dtype):
@@ -74,7 +75,7 @@ def numpy(problem, actions, gain, task, dtype):
         *(getattr(actions, f).astype(float) for f in ("power", "frequency", "extraction")),
     )
     found = model.evaluate(problem, double, gain.astype(float), task)
-    seconds = seconds_of(lambda: model.evaluate(problem, actions, gain, task), 1)
+    seconds = seconds_of(lambda: model.evaluate(problem, actions, gain, task), 3)
     return [getattr(found, name) for name in FIGURES], seconds
 
 
@@ -103,6 +104,6 @@ def test_evaluate(benchmark, peer, size, precision):
         count / seconds,
         kind="fma" if precision == "f64" else "fma_single",
         operations=operations(actions, precision),
-        read=BYTES * np.dtype(dtype).itemsize,
-        rounds=15,
+        read=NUMBERS * np.dtype(dtype).itemsize + BYTES,
+        rounds=ROUNDS,
     )

@@ -76,6 +76,8 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
     const Shape slot = slot_per_row ? shape : Shape{users};
     Shape gains = slot;
     gains.push_back(channels);
+    if (users * channels > std::numeric_limits<int>::max())
+        throw ArgumentError("gain", "fewer than 2^31 numbers a slot are expected");
     const Batch<R> batch = {scene,
                             input<long long>(channel, "channel", shape),
                             input<R>(power, "power", shape),
@@ -92,12 +94,8 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
                             output<unsigned char>(violations, "violations", shape)};
     const py::gil_scoped_release release;
     const unsigned faults = evaluate(batch, rows, threads);
-    const auto require_none = [&](unsigned fault, const char* argument, long long low,
-                                  long long end) {
-        require(!(faults & fault), argument, indices_expected(low, end));
-    };
-    require_none(kChannelFault, "channel", kLocal, channels);
-    require_none(kTaskFault, "task", 0, scene.task_count);
+    if (faults & kChannelFault) throw ArgumentError("channel", indices_expected(kLocal, channels));
+    if (faults & kTaskFault) throw ArgumentError("task", indices_expected(0, scene.task_count));
     return !(faults & kNotANumber);
 }
 

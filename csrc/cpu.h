@@ -11,9 +11,11 @@ namespace semopt {
 
 constexpr double kInfinite = __builtin_inf();
 
-// Tasks that are scored together, 1 KiB of numbers: what a block needs fits a first-level cache.
+// Tasks that are scored together, 1 KiB of numbers: what is found for a block stays near the core.
 template <class R>
 constexpr int kBlock = 1024 / sizeof(R);
+
+constexpr int kMostLanes = 16;  // of any vector
 
 // Users as the tasks of a block meet them, task after task: a block starts at the first user, or,
 // where a row is longer than a block, at any.
@@ -22,7 +24,7 @@ struct Owners {
     const Index<R>* user;       // (length)
     const R* fields;            // (fields of a User, length)
     const R *latency, *energy;  // (T, length) of the reference
-    long long length;           // at least kBlock and N
+    long long length;           // kMostLanes more than kBlock and N
 };
 
 // The most points of an axis that the vector code takes: one register or two. Shorter axes end in
@@ -69,7 +71,7 @@ constexpr unsigned kChannelFault = 1, kTaskFault = 2, kNotANumber = 4;
 // One user's grid in a slot, and where its scores go (space.h); infeasible actions score -inf.
 struct Grid {
     Scene<double> scene;
-    int user, task, channels, most_offloaders;
+    int user, task, channels;
     const double *power, *frequency, *extraction;  // ascending; extraction below 1
     int powers, frequencies, extractions;
     const double* gain;  // (K) of this user

@@ -167,8 +167,7 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
 
 template <class R>
 void SceneOwner<R>::own_users() {
-    const size_t users = users_.size(),
-                 length = std::max<size_t>(users, kBlock<R>) + 16;  // lanes that none has more of
+    const size_t users = users_.size(), length = std::max<size_t>(users, kBlock<R>) + kMostLanes;
     constexpr size_t kFields = sizeof(User<R>) / sizeof(R);
     user_fields_.resize(kFields * length);
     for (auto* table : {&latency_, &energy_}) table->resize(tasks_.size() * length);
@@ -208,9 +207,10 @@ namespace {
 template <class R>
 unsigned evaluate_rows(const Batch<R>& batch, long long rows, int threads,
                        unsigned (*rows_of)(const Batch<R>&, long long, long long)) {
-    constexpr long long kLeast = 256;  // rows: fewer cost a thread more than they save
+    constexpr long long kLeast = 512;  // tasks: fewer cost a thread more than they save
     const long long lanes = threads > 0 ? threads : lanes_available(),
-                    most = std::min(4 * lanes, std::max(rows / kLeast, 1LL)),
+                    worth = rows * batch.scene.user_count / kLeast,
+                    most = std::max(std::min({4 * lanes, rows, worth}), 1LL),
                     pieces = most < lanes ? most : most / lanes * lanes,  // as many for each
         share = std::max((rows + pieces - 1) / pieces, 1LL);
     std::atomic<unsigned> faults{0};
@@ -242,7 +242,6 @@ void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>
                            n,
                            int(slot.task[n]),
                            slot.channels,
-                           most,
                            levels.power.data(),
                            levels.frequency.data(),
                            extraction.data(),

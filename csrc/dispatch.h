@@ -62,7 +62,8 @@ struct Scenes {
     SceneOwner<float> single{setting};
 };
 
-// Both return the faults of the batch (cpu.h); what has none is scored.
+// Both return the faults of the batch (cpu.h): all is scored, a wrong index as the nearest right
+// one.
 unsigned evaluate(const Batch<double>& batch, long long rows, int threads);
 unsigned evaluate(const Batch<float>& batch, long long rows, int threads);
 

@@ -68,7 +68,7 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
          e += step) {
         const long long row = e / users, n = e % users, slot = job.slot_per_row ? e : n;
         const long long channel = job.channel[e], kind = job.task[slot];
-        if (channel < -1 || channel >= job.channels || kind < 0 || kind >= job.task_count) {
+        if (channel < kLocal || channel >= job.channels || kind < 0 || kind >= job.task_count) {
             faults |= kIndex;
             continue;
         }
@@ -78,13 +78,12 @@ __device__ void evaluate(const EvaluateJob<R>& job) {
         int offloaders = 0;
         for (long long i = row * users; i < (row + 1) * users; ++i)
             offloaders += job.channel[i] >= 0;
-        const bool semantic = !(job.extraction[e] >= R(1));  // as is a NaN
+        const R extraction = checked_extraction(job.extraction[e]);
         const Outcome<R> outcome =
             channel < 0 ? execute_locally(system, user, task, job.frequency[e])
                         : offload(system, user, task, job.tables[kind],
-                                  job.gain[slot * job.channels + channel], R(offloaders),
-                                  job.power[e], semantic ? job.frequency[e] : user.frequency_min,
-                                  semantic ? job.extraction[e] : R(1));
+                                  checked_gain(job.gain[slot * job.channels + channel]),
+                                  R(offloaders), job.power[e], job.frequency[e], extraction);
         job.latency[e] = outcome.latency;
         job.energy[e] = outcome.energy;
         job.accuracy[e] = outcome.accuracy;

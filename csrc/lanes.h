@@ -5,11 +5,14 @@
 
 #include "model.h"
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-#include <immintrin.h>
-#define SEMOPT_AVX512 1
-#else
+// GCC before 12 has no __builtin_shufflevector: it makes the vectors there too.
 #define SEMOPT_AVX512 0
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#include <immintrin.h>
+#undef SEMOPT_AVX512
+#define SEMOPT_AVX512 1
+#endif
 #endif
 
 namespace semopt {
@@ -61,6 +64,8 @@ struct Operations<Floats> {
 
 }  // namespace math
 
+namespace {
+
 template <class R>
 struct LanesOf {
     typedef R Values __attribute__((vector_size(64)));
@@ -77,19 +82,19 @@ SEMOPT_HD int count(unsigned lanes) { return __builtin_popcount(lanes); }
 
 // The chosen lanes first, in order.
 template <class V>
-SEMOPT_HD V close_ranks(__mmask8 chosen, V x) {
+SEMOPT_HD V compress(__mmask8 chosen, V x) {
     return (V)_mm512_maskz_compress_epi64(chosen, (__m512i)x);
 }
 template <class V>
-SEMOPT_HD V close_ranks(__mmask16 chosen, V x) {
+SEMOPT_HD V compress(__mmask16 chosen, V x) {
     return (V)_mm512_maskz_compress_epi32(chosen, (__m512i)x);
 }
 
 // The reverse: the first lanes of x where chosen, elsewhere those of `other`.
-SEMOPT_HD Doubles open_ranks(__mmask8 chosen, Doubles x, Doubles other) {
+SEMOPT_HD Doubles expand(__mmask8 chosen, Doubles x, Doubles other) {
     return (Doubles)_mm512_mask_expand_pd((__m512d)other, chosen, (__m512d)x);
 }
-SEMOPT_HD Floats open_ranks(__mmask16 chosen, Floats x, Floats other) {
+SEMOPT_HD Floats expand(__mmask16 chosen, Floats x, Floats other) {
     return (Floats)_mm512_mask_expand_ps((__m512)other, chosen, (__m512)x);
 }
 
@@ -100,7 +105,11 @@ SEMOPT_HD Floats gather(const float* from, Index<Floats> at) {
     return (Floats)_mm512_mask_i32gather_ps(__m512{}, kAll, (__m512i)at, from, sizeof *from);
 }
 
+}  // namespace
+
 #else
+
+namespace {
 
 template <class R>
 struct LanesOf {
@@ -113,11 +122,11 @@ SEMOPT_HD bool not_negative(I x) {
 }
 SEMOPT_HD int count(bool chosen) { return chosen; }
 template <class V>
-SEMOPT_HD V close_ranks(bool, V x) {
+SEMOPT_HD V compress(bool, V x) {
     return x;
 }
 template <class V>
-SEMOPT_HD V open_ranks(bool chosen, V x, V other) {
+SEMOPT_HD V expand(bool chosen, V x, V other) {
     return chosen ? x : other;
 }
 template <class R, class I>
@@ -125,7 +134,12 @@ SEMOPT_HD R gather(const R* from, I at) {
     return from[at];
 }
 
+}  // namespace
+
 #endif
+
+// Of each object its own, as the widths differ.
+namespace {
 
 template <class R>
 using Lanes = typename LanesOf<R>::Values;
@@ -152,13 +166,17 @@ SEMOPT_HD void store(V values, T* to) {
         __builtin_memcpy(to, &values, sizeof values);
 }
 
-// The first lanes alone, where fewer are `left` than there are.
+// The first lanes alone, where fewer are `left` than there are; one is.
 template <class V, class T>
 SEMOPT_HD void store(V values, T* to, int left) {
-    if (left >= int(sizeof(V) / sizeof(T)))
+    constexpr int kLanes = sizeof(V) / sizeof(T);
+    if constexpr (kLanes == 1) {
+        *to = values;
+    } else if (left >= kLanes) {
         store(values, to);
-    else
-        __builtin_memcpy(to, &values, left * sizeof(T));
+    } else {
+        for (int i = 0; i < left; ++i) to[i] = values[i];
+    }
 }
 
 // A record with the same numbers in every lane.
@@ -174,4 +192,5 @@ SEMOPT_HD Record<Lanes<R>> in_lanes(const Record<R>& record) {
     return out;
 }
 
+}  // namespace
 }  // namespace semopt

@@ -11,9 +11,9 @@
 namespace semopt {
 namespace {
 
-// The offloaded tasks of a block at most, and as many lanes as no vector has more of.
+// The offloaded tasks of a block at most, and lanes that may be left over.
 template <class R>
-constexpr int kMostAway = kBlock<R> + 16;
+constexpr int kMostAway = kBlock<R> + kMostLanes;
 
 // Where each task's accuracy lies: the first corner of its cell, and its shares of the cell.
 template <class R>
@@ -38,7 +38,10 @@ class Entries {
         : low_(load<Lanes<R>>(from)), high_(load<Lanes<R>>(from + kAxis - kWidth<R>)) {}
 
     Lanes<R> operator[](Index<Lanes<R>> at) const {
-        return kAxis > kWidth<R> ? __builtin_shuffle(low_, high_, at) : __builtin_shuffle(low_, at);
+        if constexpr (kAxis > kWidth<R>)
+            return (Lanes<R>)_mm512_permutex2var_pd((__m512d)low_, (__m512i)at, (__m512d)high_);
+        else
+            return (Lanes<R>)_mm512_maskz_permutexvar_ps(kAll, (__m512i)at, (__m512)low_);
     }
 
   private:

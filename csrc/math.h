@@ -137,6 +137,12 @@ SEMOPT_HD R clamp(R x, Number<R> low, Number<R> high) {
     return Operations<R>::clamp(x, all<R>(low), all<R>(high));
 }
 
+// x where that is usable, else NaN.
+template <class R>
+SEMOPT_HD R or_nan(bool usable, R x) {
+    return usable ? x : bit_cast<R>(Real<R>::infinity) - bit_cast<R>(Real<R>::infinity);
+}
+
 // a b - product, exactly, where product is a b rounded.
 template <class R>
 SEMOPT_HD R product_error(R a, R b, R product) {
@@ -255,10 +261,10 @@ SEMOPT_HD R exp_normal(R x) {
     using T = Real<R>;
     using Bits = typename T::Bits;
     const R within = clamp(x, T::exp_normal_low, T::exp_normal_high);
-    const R shifted = exp_exponent(within), n = shifted - T::round;
-    const R value = exp_fraction(within, R{}, n);
-    // Times 2^n: n is added to the exponent's bits.
-    return bit_cast<R>(bit_cast<Bits>(value) + (bit_cast<Bits>(shifted) << T::mantissa));
+    // x log2(e) rounded to an integer n, as is exp_exponent; the low bits are n + bias.
+    const Number<R> shift = T::round + T::bias;
+    const R shifted = multiply_add(within, all<R>(T::log2_e), all<R>(shift)), n = shifted - shift;
+    return exp_fraction(within, R{}, n) * bit_cast<R>(bit_cast<Bits>(shifted) << T::mantissa);
 }
 
 // x = 2^k m with m in [sqrt(1/2), sqrt(2)), for normal x > 0.

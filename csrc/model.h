@@ -60,6 +60,17 @@ SEMOPT_HD R sigmoid(R x) {
     return sigmoid(x, math::all<R>(1));
 }
 
+// Inputs of an offloaded task; what is out of range gives no QoE.
+template <class R>
+SEMOPT_HD R checked_extraction(R extraction) {
+    return math::or_nan((extraction > 0) & (extraction <= 1), extraction);
+}
+
+template <class R>
+SEMOPT_HD R checked_gain(R gain) {
+    return math::or_nan((gain >= 0) & (gain < math::bit_cast<R>(math::Real<R>::infinity)), gain);
+}
+
 template <class R>
 SEMOPT_HD R snr(R gain, R power, R noise) {  // (2)
     return gain * power * (Number<R>(1) / noise);

@@ -1,4 +1,5 @@
-// A thread pool that sleeps between calls, allocates nothing in them and survives fork.
+// A thread pool that waits a moment, then sleeps, between calls; allocates nothing in them;
+// survives fork.
 #pragma once
 
 namespace semopt {

@@ -1,8 +1,9 @@
 // `evaluate` and `tabulate`, a block of tasks at a time, in loops over lanes that take no branch.
 //
 // What local and offloaded tasks share is found for all of them, in their order. The offloaded ones
-// close ranks for what they alone need, rates, powers and accuracies, most of the work. Loops are
-// short: long ones keep a core from being at several vectors at a time. Included by cpu.cpp alone.
+// are compressed for what they alone need, rates, powers and accuracies, most of the work. Loops
+// are short: long ones keep a core from being at several vectors at a time. Included by cpu.cpp
+// alone.
 #pragma once
 
 #include "cpu.h"
@@ -12,9 +13,8 @@
 namespace semopt {
 namespace {
 
-constexpr int kLanes = 16;  // a multiple of any vector
-
-int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
+// As many tasks as fill vectors of any width.
+int padded(int count) { return (count + kMostLanes - 1) / kMostLanes * kMostLanes; }
 
 // Tasks that follow each other in memory.
 template <class R>
@@ -113,6 +113,7 @@ class Each {
 
   private:
     static constexpr Index<R> kCounting[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static_assert(sizeof kCounting / sizeof *kCounting == kMostLanes, "a number for each lane");
     static_assert(kFew == 3, "choose() has three");
     static V choose(Index<V> k, V first, V second, V third) {
         const V rest = k == 1 ? second : third;
@@ -125,6 +126,8 @@ class Each {
     Task<R> few_[kFew];
     long long start_[kFew];
 };
+
+// Loops copy what they are given: a copy whose address nobody has stays in registers.
 
 // ---- offloaded tasks, of which there is a multiple of a vector's lanes ----
 
@@ -226,27 +229,27 @@ void offload(const Scene<R>& scene, const System<Lanes<R>>& system, const Who& w
 
 // Copies what the offloaded tasks bring; returns how many they are.
 template <class R>
-int leave(const Block<R>& block, int count, Offloaded<R>& tasks) {
+int compress_offloaded(const Block<R>& block, int count, Offloaded<R>& tasks) {
     using V = Lanes<R>;
-    int gone = 0;
+    int kept = 0;
     for (int i = 0; i < count; i += kWidth<R>) {
         const auto chosen = not_negative(load<Index<V>>(block.channel + i));
         const auto move = [&](auto lanes, const auto* from, auto* to) {
-            store(close_ranks(chosen, load<decltype(lanes)>(from + i)), to + gone);
+            store(compress(chosen, load<decltype(lanes)>(from + i)), to + kept);
         };
         move(Index<V>{}, block.kind, tasks.kind);
         move(V{}, block.link, tasks.link);
         move(V{}, block.power, tasks.power);
         move(V{}, block.extraction, tasks.extraction);
         move(V{}, block.offloaders, tasks.offloaders);
-        gone += semopt::count(chosen);
+        kept += semopt::count(chosen);
     }
-    return gone;
+    return kept;
 }
 
 // Puts what was found for the offloaded tasks in their places, beside what the others need.
 template <class Who, class R>
-void come_back(const Who& whose, const Offloaded<R>& tasks, int count, Block<R>& block) {
+void expand_found(const Who& whose, const Offloaded<R>& tasks, int count, Block<R>& block) {
     using V = Lanes<R>;
     const Who who = whose;
     int next = 0;
@@ -254,7 +257,7 @@ void come_back(const Who& whose, const Offloaded<R>& tasks, int count, Block<R>&
         const auto chosen = not_negative(load<Index<V>>(block.channel + i));
         const Task<V> task = who.task(load<Index<V>>(block.kind + i));
         const auto place = [&](const R* from, V other, R* to) {
-            store(open_ranks(chosen, load<V>(from + next), other), to + i);
+            store(expand(chosen, load<V>(from + next), other), to + i);
         };
         place(tasks.flop, task.local_flop, block.flop);
         place(tasks.latency, V{}, block.latency);
@@ -314,10 +317,10 @@ unsigned judge(const System<Lanes<R>>& whole, const Who& whose, int count, const
     return seen >= kNoNumber ? kNotANumber : 0;
 }
 
-// Scores tasks of a block: all but what is found here is there.
+// Scores the tasks of a block, from what they bring.
 template <class Who, class R>
 unsigned score(const Scene<R>& scene, const Who& who, int count, Block<R>& block,
-               Offloaded<R>& away, const Figures<R>& figures) {
+               Offloaded<R>& offloaded, const Figures<R>& figures) {
     const System<Lanes<R>> system = in_lanes(*scene.system);
     const int whole = padded(count);
     for (int i = count; i < whole; ++i) {  // local tasks like any other
@@ -325,9 +328,9 @@ unsigned score(const Scene<R>& scene, const Who& who, int count, Block<R>& block
         block.kind[i] = block.kind[0];
         block.frequency[i] = block.frequency[0];
     }
-    const int gone = leave(block, whole, away);
-    offload(scene, system, who, gone, away);
-    come_back(who, away, whole, block);
+    const int kept = compress_offloaded(block, whole, offloaded);
+    offload(scene, system, who, kept, offloaded);
+    expand_found(who, offloaded, whole, block);
     execute(who, count, block, figures);
     return judge(system, who, count, block, figures);
 }
@@ -347,9 +350,8 @@ I within(I index, I last) {
 
 template <bool kSlotPerRow, class R>
 unsigned read(const Batch<R>& batch, const Part& part, Block<R>& block) {
-    const long long *const channel = batch.channel + part.first, *const kind =
-                                                                     batch.task +
-                                                                     (kSlotPerRow ? part.first : 0);
+    const long long* const channel = batch.channel + part.first;
+    const long long* const kind = batch.task + (kSlotPerRow ? part.first : 0);
     const R *const power = batch.power + part.first,
                    *const frequency = batch.frequency + part.first,
                    *const extraction = batch.extraction + part.first;
@@ -370,10 +372,11 @@ unsigned read(const Batch<R>& batch, const Part& part, Block<R>& block) {
         block.channel[i] = Index<R>(given);
         block.kind[i] = within(Index<R>(own), last_kind);
         const Index<R> at = within(Index<R>(given), last);
-        block.link[i] = snr(gain[(kSlotPerRow ? i : user[i]) * channels + at], power[i], noise);
+        const R own_gain = checked_gain(gain[(kSlotPerRow ? i : user[i]) * channels + at]);
+        block.link[i] = snr(own_gain, power[i], noise);
         block.power[i] = power[i];
         block.frequency[i] = frequency[i];
-        block.extraction[i] = extraction[i];
+        block.extraction[i] = checked_extraction(extraction[i]);
     }
     return (good ? 0 : kChannelFault) | (kind_good ? 0 : kTaskFault);
 }
@@ -412,7 +415,7 @@ void count_offloaders(const Batch<R>& batch, const Part& part, Block<R>& block) 
 
 template <bool kMany, class R>
 unsigned evaluate_part(const Batch<R>& batch, const Part& part, Block<R>& block,
-                       Offloaded<R>& away) {
+                       Offloaded<R>& offloaded) {
     const unsigned faults =
         batch.slot_per_row ? read<true>(batch, part, block) : read<false>(batch, part, block);
     count_offloaders(batch, part, block);
@@ -420,16 +423,16 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, Block<R>& block,
                                 batch.accuracy + part.first, batch.qoe + part.first,
                                 batch.violations + part.first};
     return faults | score(batch.scene, Each<kMany, R>(batch.scene, part.first_user), part.count,
-                          block, away, figures);
+                          block, offloaded, figures);
 }
 
 // The rows of the first block: as many as bring the next one to the start of a cache line, where
 // there are such.
 template <class R>
 int rows_to_line(const R* row, int users, int rows) {
-    constexpr unsigned long long kLine = 64;
+    constexpr uintptr_t kLine = 64;
     for (int b = 0; b < rows; ++b)
-        if ((unsigned long long)(row + b * users) % kLine == 0) return b ? b : rows;
+        if (((uintptr_t)row + b * users * sizeof(R)) % kLine == 0) return b ? b : rows;
     return rows;
 }
 
@@ -438,14 +441,14 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
     const int users = batch.scene.user_count, most = math::min(users, kBlock<R>),
               rows = math::max(kBlock<R> / users, 1);
     Block<R> block;
-    Offloaded<R> away;
+    Offloaded<R> offloaded;
     unsigned faults = 0;
     int now = rows_to_line(batch.qoe + first * users, users, rows);
     for (; first < last; first += now, now = rows)
         for (int n = 0; n < users; n += most) {
             const int count = users > most ? math::min(most, users - n)
                                            : int(math::min<long long>(now, last - first)) * users;
-            faults |= evaluate_part<kMany>(batch, {first * users + n, count, n}, block, away);
+            faults |= evaluate_part<kMany>(batch, {first * users + n, count, n}, block, offloaded);
         }
     return faults;
 }
@@ -478,7 +481,7 @@ void tabulate(const Grid& grid, long long list) {
                  semantic_joule = server_joule(task.server_flop);
     const int levels = math::max(grid.extractions, 1);  // no semantic action divides by none
     Block<double> block;
-    Offloaded<double> away;
+    Offloaded<double> offloaded;
     constexpr int kMost = kBlock<double>;
     double latency[kMost], energy[kMost], accuracy[kMost], qoe[kMost];
     unsigned char violations[kMost];
@@ -497,7 +500,7 @@ void tabulate(const Grid& grid, long long list) {
             block.link[i] = local ? 1 : snr(grid.gain[channel], block.power[i], system.noise);
             block.frequency[i] = grid.frequency[local ? action : raw ? 0 : rest % grid.frequencies];
         }
-        score(scene, who, count, block, away, {latency, energy, accuracy, qoe, violations});
+        score(scene, who, count, block, offloaded, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
         for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinite : qoe[i];
         if (grid.server_energy)

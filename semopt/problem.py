@@ -86,6 +86,9 @@ class AccuracyTable:
     table: Floats
     raw: Floats
 
+    def __post_init__(self) -> None:
+        freeze(self)
+
     @classmethod
     def from_arrays(
         cls,

@@ -1,5 +1,6 @@
 """The exhaustive method: against the exact one, refusals, limits, interrupts, checkpoints."""
 
+import json
 from dataclasses import replace
 from math import inf
 
@@ -129,8 +130,23 @@ def test_interrupted_search_is_taken_up_again(tmp_path):
     assert stopped.status is Status.LIMIT_REACHED
     assert 0 < stopped.details["examined"] < problem.joint_actions()
     other = replace(problem, objective="min")
-    with pytest.raises(ValueError, match="it is of another problem or query"):
+    with pytest.raises(ValueError, match="it is of another problem, query or schema"):
         solve(other, "exhaustive", checkpoint=file, query=query)
+    taken = json.loads(file.read_text())
+    for changed in (
+        {"next": problem.joint_actions() + 1},
+        {"next": 1.5},
+        {"above": -7},
+        {"histogram": [1]},
+        {"best": [[(9.0).hex(), taken["best"][0][1]]]},
+        {"best": [[taken["best"][0][0], problem.joint_actions() - 1]]},
+        {"schema": 2},
+    ):
+        false = tmp_path / "false.json"
+        false.write_text(json.dumps(taken | changed))
+        with pytest.raises(ValueError, match=r"false.json: cannot be taken up: .*; delete it"):
+            solve(problem, "exhaustive", checkpoint=false, query=query)
+        false.unlink()
     resumed = solve(problem, "exhaustive", checkpoint=file, query=query)
     whole = solve(problem, "exhaustive", query=query)
     assert resumed.status is whole.status is Status.OPTIMAL

@@ -86,7 +86,7 @@ def test_search_gives_the_cpus_answer(library, monkeypatch, name, limited, faire
         (Query(), 1, 0, 32),
         (Query(above=float(top.value[-1])), 5, 1, 224),
         (Query(keep=0, above=float(top.value[-1])), 5, 1, 1024),
-        (Query(keep=3, bins=7, high=float(len(space.local))), 64, 2, 256),
+        (Query(keep=3, bins=7, high=np.float64(len(space.local))), 64, 2, 256),
     ):
         want = backends.search(tables, start, stop, query=query, backend="cpu")
         found = gpu.search(Emulator(library, grid, seed, threads), tables, start, stop, query, 1)

@@ -230,6 +230,54 @@ def test_what_is_no_number_is_refused_by_name(name, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("extraction", [1.5, np.inf, 0.0, -1.0])
+def test_extraction_out_of_range_is_refused_where_a_task_is_offloaded(extraction, backend):
+    rng = np.random.default_rng(11)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 4)
+    actions.channel[:] = [0, -1]
+    actions.extraction[:] = 0.9
+    want = backends.evaluate(problem, actions, backend=backend)
+    actions.extraction[:, 1] = extraction  # of a local task, which extracts nothing
+    found = backends.evaluate(problem, actions, backend=backend)
+    assert np.array_equal(found.qoe, want.qoe)
+    actions.extraction[2, 0] = extraction
+    with pytest.raises(ValueError, match=r"^extraction: "):
+        backends.evaluate(problem, actions, backend=backend)
+
+
+@pytest.mark.parametrize("payload", [0x7FF8000000000000, 0x7FF80000000007A2, 0xFFFFFFFFFFFFFFFF])
+def test_no_bits_of_a_nan_make_a_number(payload, instruction_set):
+    rng = np.random.default_rng(12)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 9)
+    actions.frequency.view(np.uint64)[3, 1] = payload
+    actions.channel[3] = -1
+    with pytest.raises(ValueError, match=r"^frequency: finite numbers"):
+        backends.evaluate(problem, actions, backend="cpu")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_of_other_shapes_are_refused_however_many_numbers_they_hold(backend):
+    rng = np.random.default_rng(13)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 6)
+    for shape in ((12,), (3, 2, 2)):
+        with pytest.raises(ValueError, match=r"^power: "):
+            backends.evaluate(
+                problem, replace(actions, power=actions.power.reshape(shape)), backend=backend
+            )
+
+
+def test_arrays_that_backends_keep_copies_of_cannot_be_changed():
+    problem = random_problem(np.random.default_rng(14), 2, 2)
+    table = AccuracyTable.from_arrays([0.3, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]])
+    for array in (table.table, table.raw, problem.tasks.bits, problem.users.power_max):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0.1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_tensors_are_read_and_written_where_they_lie(backend):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(10)

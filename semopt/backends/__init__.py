@@ -122,13 +122,15 @@ def evaluate(
     Arrays may be NumPy's or of any library that speaks DLPack, such as torch's: on the host, and
     for backends `cuda` and `cupy` in the device's memory too (or by `__cuda_array_interface__`),
     where the work that their library queued on them is waited for. All are read and written where
-    they lie, and the outcome is of the kind of `actions.power`.
+    they lie, and the outcome is of the kind of `actions.power`. An array of `out` may be one of
+    `actions`, but must not overlap another in part; after an error `out` holds anything.
 
     Raises
     ------
     ValueError
         Naming an argument of another type, shape, order or device than expected, an index out of
-        range, or what is not a finite number; nothing is converted.
+        range, or what gives no QoE: NaN, infinite gains, and, of offloaded tasks, extractions that
+        are not above 0 and at most 1. Nothing is converted.
     """
     chosen, kind = get(backend), actions.power
     show = _show(chosen)

@@ -140,18 +140,6 @@ def check(
                 raise ValueError(f"{field.name}: a writeable array is expected")
 
 
-def refuse_nan(actions: Actions, gain: Floats | None, out: Outcome) -> None:
-    """Name the argument whose NaN or infinity made a QoE that is not a number.
-
-    Raises
-    ------
-    ValueError
-        If there is such a QoE.
-    """
-    if np.isnan(out.qoe.sum()):  # one pass, nothing allocated: every QoE is within [0, 1]
-        name_nan(actions, gain)
-
-
 def name_nan(actions: Actions, gain: Floats | None) -> NoReturn:
     """Name the argument that holds a NaN or an infinity, or all that may be out of range.
 
@@ -165,4 +153,7 @@ def name_nan(actions: Actions, gain: Floats | None) -> NoReturn:
     for name, array in given.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: finite numbers are expected")
+    sent = actions.extraction[actions.channel >= 0]
+    if not ((sent > 0) & (sent <= 1)).all():
+        raise ValueError("extraction: numbers above 0, at most 1, are expected of offloaded tasks")
     raise ValueError("power, frequency, extraction, gain: values in their ranges are expected")

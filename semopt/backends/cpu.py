@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .arrays import refuse_nan
+from .arrays import name_nan
 from .core import setting
 from .space import Space
 from .tables import MAX_SIZE, Found, Query, Tables
@@ -53,36 +54,40 @@ def evaluate(
 ) -> Outcome:
     """Score joint actions in the precision of `actions.power`, float64 or float32."""
     shape, dtype = actions.channel.shape, actions.power.dtype
-    rows = (-1, shape[-1])
     if gain is None:
         gain = np.ascontiguousarray(problem.gain, dtype)
     task = problem.task if task is None else task
-    one_slot = gain.ndim == 2
     out = empty_outcome(shape, dtype) if out is None else out
+    if gain.ndim > 2:  # a slot a row
+        gain, task = _rows("gain", gain, (*shape, gain.shape[-1]), 2), _rows("task", task, shape)
     numbers = scoring(problem).evaluate(
-        _rows(actions.channel, rows),
-        _rows(actions.power, rows),
-        _rows(actions.frequency, rows),
-        _rows(actions.extraction, rows),
-        gain if one_slot else _rows(gain, (*rows, gain.shape[-1])),
-        task if one_slot else _rows(task, rows),
-        _rows(out.latency, rows),
-        _rows(out.energy, rows),
-        _rows(out.accuracy, rows),
-        _rows(out.qoe, rows),
-        _rows(out.violations, rows),
+        _rows("channel", actions.channel, shape),
+        _rows("power", actions.power, shape),
+        _rows("frequency", actions.frequency, shape),
+        _rows("extraction", actions.extraction, shape),
+        gain,
+        task,
+        _rows("latency", out.latency, shape),
+        _rows("energy", out.energy, shape),
+        _rows("accuracy", out.accuracy, shape),
+        _rows("qoe", out.qoe, shape),
+        _rows("violations", out.violations, shape),
         threads,
     )
     if not numbers:
-        refuse_nan(actions, gain, out)
+        name_nan(actions, gain)
     return out
 
 
-def _rows(array: Any, shape: tuple[int, ...]) -> Any:
-    """Return the same memory as rows; an array that is not C-ordered is left to be refused."""
-    if array.ndim == len(shape) or not array.flags.c_contiguous:
+def _rows(name: str, array: Any, shape: tuple[int, ...], own: int = 1) -> Any:
+    """Return the same memory as rows of `own` axes; what is not C-ordered is left to be refused."""
+    if array.shape != shape:
+        raise ValueError(
+            f"{name}: a C-ordered array of shape {shape} is expected, not {array.shape}"
+        )
+    if array.ndim == own + 1 or not array.flags.c_contiguous:
         return array
-    return array.reshape(shape)
+    return array.reshape((prod(shape[:-own]), *shape[-own:]))
 
 
 def tabulate(problem: Problem, threads: int = 0) -> Tables:
@@ -111,7 +116,7 @@ def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0
         tables.fairest,
         start,
         stop,
-        query.keep,
+        min(query.keep, stop - start),
         query.above,
         query.bins,
         query.low,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .. import model
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .arrays import check, refuse_nan
+from .arrays import check, name_nan
 from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
 from .tables import Found, Query, Tables, nothing
 
@@ -31,8 +32,12 @@ def evaluate(
 ) -> Outcome:
     """Score joint actions with the model itself."""
     check(problem, actions, gain, task, out)
-    found = model.evaluate(problem, actions, gain, task)
-    refuse_nan(actions, gain, found)
+    sent = actions.extraction
+    usable = np.where((sent > 0) & (sent <= 1), sent, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):  # said by name
+        found = model.evaluate(problem, replace(actions, extraction=usable), gain, task)
+    if np.isnan(found.qoe).any():
+        name_nan(actions, gain)
     if out is None:
         return found
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):

@@ -124,8 +124,11 @@ class Job:
 
     def __init__(self, runtime: Runtime, names: str, **values: Any) -> None:
         self.runtime, self.values = runtime, values
-        kinds = {float: "f8", int: "i8"}  # all else is an address
-        self.dtype = np.dtype([(n, kinds.get(type(values[n]), "u8")) for n in names.split()])
+
+        def kind(value: Any) -> str:  # all else is an address
+            return "f8" if isinstance(value, float) else "i8" if isinstance(value, int) else "u8"
+
+        self.dtype = np.dtype([(n, kind(values[n])) for n in names.split()])
         self.buffer = Buffer(runtime, self.dtype.itemsize)
         self.update()
 

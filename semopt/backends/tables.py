@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..problem import Floats, Integers
 from .space import Space
 
 MAX_SIZE = 2**63 - 1  # of a space whose flat index is a 64-bit integer
+MAX_KEPT = 2**24  # joint actions, or bins of a histogram, that one query asks for
 MAX_ENTRIES = 2**27  # tabulated scores, 1 GiB
 
 
@@ -123,6 +124,12 @@ class Query:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        for name in ("keep", "bins"):
+            count = getattr(self, name)
+            if not isinstance(count, int | np.integer) or count > MAX_KEPT:
+                raise ValueError(f"{name} = {count}: a whole number up to {MAX_KEPT} is expected")
+        if self.bins and not (isfinite(self.low) and isfinite(self.high)):
+            raise ValueError(f"histogram over [{self.low}, {self.high}]: numbers are expected")
         if self.keep < 0:
             raise ValueError(f"keep = {self.keep}: must not be negative")
         if self.bins < 0 or (self.bins and not self.low < self.high):

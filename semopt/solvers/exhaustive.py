@@ -15,14 +15,14 @@ from hashlib import sha256
 from math import inf
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .. import backends
 from ..backends import Backend, Found, Query, Space, Tables
 from ..backends.tables import MAX_SIZE
-from ..files import write_atomically
+from ..files import check_writable, write_atomically
 from ..problem import Problem
 from ..result import Result, Status
 from .feasibility import explain
@@ -71,10 +71,12 @@ def solve(
     query = query or Query()
     tables = backends.tabulate(problem, backend=chosen.name, threads=threads)
     file = Path(checkpoint) if checkpoint is not None else None
+    if file:
+        check_writable(file)
     name = fingerprint(problem, query) if file else ""
     state = State(0, backends.nothing(query.bins))
     if file and file.exists():
-        state = load(file, name, query)
+        state = load(file, name, query, tables)
     deadline = inf if time_limit is None else begun + time_limit
     state = run(tables, chosen, query, state, deadline, progress, threads)
     complete = state.next == size
@@ -227,19 +229,37 @@ def save(file: Path, name: str, state: State) -> None:
     write_atomically(file, json.dumps(content))
 
 
-def load(file: Path, name: str, query: Query) -> State:
-    """Read a checkpoint of the same problem and query."""
+def load(file: Path, name: str, query: Query, tables: Tables) -> State:
+    """Read a checkpoint of the same problem and query; what it claims as best is scored again."""
     try:
         content = json.loads(file.read_text())
-        if content["problem"] != name:
-            raise ValueError("it is of another problem or query")
+        if content.get("schema") != 1 or content.get("problem") != name:
+            raise ValueError("it is of another problem, query or schema")
+        done, above, bins = content["next"], content["above"], content["histogram"]
+        best = content["best"]
+        counts = [done, above, *bins, *(index for _, index in best)]
+        if not all(type(count) is int and 0 <= count <= tables.space.size for count in counts):
+            raise ValueError(f"whole numbers from 0 to {tables.space.size} are expected")
+        if len(bins) != query.bins or sum(bins) > done or above > done:
+            raise ValueError("its counts are not those of the joint actions examined")
         found = Found(
-            np.array([float.fromhex(v) for v, _ in content["best"]], dtype=np.float64),
-            np.array([i for _, i in content["best"]], dtype=np.int64),
-            int(content["above"]),
-            np.array(content["histogram"], dtype=np.int64),
-            int(content["next"]),
+            np.array([float.fromhex(value) for value, _ in best], dtype=np.float64),
+            np.array([index for _, index in best], dtype=np.int64),
+            above,
+            np.array(bins, dtype=np.int64),
+            done,
         )
-    except (ValueError, KeyError, TypeError) as fault:
-        raise ValueError(f"checkpoint {file}: cannot be taken up: {fault}") from fault
-    return State(int(content["next"]), found)
+        for value, index in zip(found.value.tolist(), found.index.tolist(), strict=True):
+            if index >= done or score(tables, index) != [value]:
+                raise ValueError(f"joint action {index} does not score {value}")
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise ValueError(
+            f"checkpoint {file}: cannot be taken up: {fault}; delete it to start anew"
+        ) from fault
+    return State(done, found)
+
+
+def score(tables: Tables, index: int) -> list[float]:
+    """Return the score of one joint action, by the plainest backend; none if it is infeasible."""
+    found = backends.search(tables, index, index + 1, backend="numpy")
+    return cast(list[float], found.value.tolist())
