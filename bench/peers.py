@@ -1,4 +1,4 @@
-"""What a good user of Numba or NumPy would write: the peers that suites compare with.
+"""What a good user of Numba, torch or NumPy would write: the peers that suites compare with.
 
 The only place besides model.py and model.h where the formulas stand: a peer that called either
 would not be one.

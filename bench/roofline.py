@@ -8,6 +8,9 @@ and memory bounds the rate. Latency is taken to be hidden. `evaluate` is counted
 way, the costliest mode of a task; a scan that counts both where each head reaches the value to be
 counted above, without doubt, and where none does.
 
+Loops inside `evaluate` (the offloaders of a row, the points of an axis) are counted once: it is the
+more an upper bound.
+
 Figures of the H100 SXM: CUDA C++ Programming Guide, table "Throughput of native arithmetic
 instructions", compute capability 9.0; Nsight Compute documentation, "Pipelines"; NVIDIA H100 data
 sheet.

@@ -91,7 +91,7 @@ void end(PyObject* capsule) {
 }
 
 template <class T>
-py::object wrap(Tensor tensor, Numbers shape, const py::object& owner) {
+py::object wrap(Tensor tensor, Numbers shape, const py::object& owner, bool read_only) {
     auto lent = std::make_unique<Lent<T>>();
     lent->shape = std::move(shape);
     lent->strides.resize(lent->shape.size());
@@ -104,7 +104,10 @@ py::object wrap(Tensor tensor, Numbers shape, const py::object& owner) {
     managed.tensor = tensor;
     managed.context = lent.get();
     managed.deleter = take_back<T>;
-    if constexpr (std::is_same_v<T, Versioned>) managed.major = dlpack::kMajor;
+    if constexpr (std::is_same_v<T, Versioned>) {
+        managed.major = dlpack::kMajor;
+        managed.flags = read_only ? dlpack::kReadOnly : 0;
+    }
     lent->owner = owner.ptr();
     PyObject* capsule = PyCapsule_New(&managed, T::kName, end<T>);
     if (!capsule) throw py::error_already_set();
@@ -113,14 +116,14 @@ py::object wrap(Tensor tensor, Numbers shape, const py::object& owner) {
 }
 
 py::object lend(const py::object& owner, size_t address, Numbers shape, std::tuple<int, int> type,
-                std::tuple<int, int> device, bool versioned) {
+                std::tuple<int, int> device, bool versioned, bool read_only) {
     Tensor tensor{};
     tensor.data = reinterpret_cast<void*>(address);
     tensor.device = {std::get<0>(device), std::get<1>(device)};
     tensor.dimensions = int32_t(shape.size());
     tensor.type = {uint8_t(std::get<0>(type)), uint8_t(std::get<1>(type)), 1};
-    return versioned ? wrap<Versioned>(tensor, std::move(shape), owner)
-                     : wrap<Managed>(tensor, std::move(shape), owner);
+    return versioned ? wrap<Versioned>(tensor, std::move(shape), owner, read_only)
+                     : wrap<Managed>(tensor, std::move(shape), owner, read_only);
 }
 
 }  // namespace
@@ -135,7 +138,7 @@ void bind_dlpack(py::module_& m) {
         .def_property_readonly("device", &Borrowed::device)
         .def_property_readonly("read_only", &Borrowed::read_only);
     m.def("lend", &lend, py::arg("owner"), py::arg("address"), py::arg("shape"), py::arg("type"),
-          py::arg("device"), py::arg("versioned"));
+          py::arg("device"), py::arg("versioned"), py::arg("read_only"));
 }
 
 }  // namespace semopt

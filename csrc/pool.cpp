@@ -46,6 +46,8 @@ void spin_while(Condition holds) {
             if (!holds()) return;
 #ifdef __x86_64__
             __builtin_ia32_pause();
+#elif defined(__aarch64__)
+            asm volatile("yield");
 #endif
         }
 }

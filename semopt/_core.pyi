@@ -44,6 +44,7 @@ def lend(
     type: tuple[int, int],
     device: tuple[int, int],
     versioned: bool,
+    read_only: bool,
 ) -> object: ...
 
 class ExactBatch:

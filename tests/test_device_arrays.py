@@ -255,15 +255,15 @@ def test_a_search_answers_tensors_with_tensors(backend):
 class Owner:
     """What lends its memory on the host through the code under test."""
 
-    def __init__(self, array, versioned):
-        self.array, self.versioned = array, versioned
+    def __init__(self, array, versioned, read_only=False):
+        self.array, self.versioned, self.read_only = array, versioned, read_only
 
     def __dlpack_device__(self):
         return (CPU, 0)
 
     def __dlpack__(self, **asked):
         address, shape = self.array.ctypes.data, self.array.shape
-        return _core.lend(self, address, shape, (2, 64), (CPU, 0), self.versioned)
+        return _core.lend(self, address, shape, (2, 64), (CPU, 0), self.versioned, self.read_only)
 
 
 @pytest.mark.parametrize("versioned", [False, True])
@@ -281,6 +281,11 @@ def test_other_libraries_take_what_is_lent_and_give_it_back(library, versioned):
     del taken
     gc.collect()
     assert kept() is None
+
+
+def test_what_must_not_be_written_says_so():
+    owner = Owner(np.zeros(3), versioned=True, read_only=True)
+    assert _core.Borrowed("power", owner.__dlpack__()).read_only
 
 
 def test_a_capsule_that_nobody_takes_keeps_nothing():

@@ -196,8 +196,10 @@ def search(
                 cpu.search(tables, *ends, query, threads) for ends in ((start, low), (high, end))
             ]
             scan = PatternScan(runtime, tables, lists, pattern, query, split, tail)
-            for block in range(head, last, HEADS):
-                parts.append(scan.heads(block, min(HEADS, last - block), threads))
+            # A block counts its bins in 32 bits.
+            heads = min(HEADS, 2**32 // tail) if query.bins else HEADS
+            for block in range(head, last, heads):
+                parts.append(scan.heads(block, min(heads, last - block), threads))
         for part in parts:
             found = found.merged(part, query.keep)
         start = end

@@ -50,7 +50,7 @@ class OnDevice:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return where the memory lies, in DLPack's numbers."""
-        return CUDA, self.device or 0
+        return CUDA, self.device or 0  # the first, where an interface does not say
 
     def __dlpack__(
         self,
@@ -65,7 +65,8 @@ class OnDevice:
         Raises
         ------
         BufferError
-            If a copy, or another device, is asked for.
+            If a copy or another device is asked for, or memory that must not be written by a
+            library of before DLPack 1.0, which cannot be told so.
         """
         here = self.__dlpack_device__()
         if copy or dl_device not in (None, here):
@@ -73,7 +74,9 @@ class OnDevice:
         code = next(code for code, letter in LETTERS.items() if letter == self.dtype.kind)
         element = code, 8 * self.dtype.itemsize
         versioned = max_version is not None and max_version[0] >= 1
-        return _core.lend(self, self.address, self.shape, element, here, versioned)
+        if self.read_only and not versioned:
+            raise BufferError("the memory is read-only: max_version of at least (1, 0) is expected")
+        return _core.lend(self, self.address, self.shape, element, here, versioned, self.read_only)
 
 
 def lies_in(array: Any) -> int:
