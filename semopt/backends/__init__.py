@@ -12,6 +12,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import arrays
@@ -134,14 +136,21 @@ def evaluate(
     """
     chosen, kind = get(backend), actions.power
     show = _show(chosen)
-    actions = arrays.each(show, actions)
+    actions = _shown(show, actions)
     gain = None if gain is None else show("gain", gain)
     task = None if task is None else show("task", task)
-    target = None if out is None else arrays.each(show, out)
+    target = None if out is None else _shown(show, out)
     found = chosen.evaluate(problem, actions, gain, task, target, threads)
     if out is not None:
         return out
     return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))
+
+
+def _shown(show: Callable[[str, Any], Any], record: Any) -> Any:
+    """Return a record as a backend reads it: itself where its arrays are NumPy's."""
+    if all(type(array) is np.ndarray for array in vars(record).values()):
+        return record
+    return arrays.each(show, record)
 
 
 def _show(backend: Backend) -> Callable[[str, Any], Any]:

@@ -69,10 +69,7 @@ def like(example: Any, array: Any) -> Any:
 
 def each(show: Callable[[str, Any], Any], record: Any) -> Any:
     """Return actions or an outcome with `show` (`host` or `view`) applied to its arrays."""
-    values = vars(record)
-    if all(type(value) is np.ndarray for value in values.values()):
-        return record
-    return type(record)(**{name: show(name, value) for name, value in values.items()})
+    return type(record)(**{name: show(name, value) for name, value in vars(record).items()})
 
 
 def each_list(show: Callable[[str, Any], Any], tables: Tables) -> Tables:
