@@ -17,23 +17,34 @@
 namespace semopt {
 namespace {
 
+// Functions of math.h in lanes, as the loops over tasks call them.
+template <class R, class Function>
+void in_each_lane(Function function, const R* x, const R* y, R* out, long long count) {
+    for (long long i = 0; i < count; i += kWidth<R>) {
+        const int left = int(math::min<long long>(count - i, kWidth<R>));
+        R first[kWidth<R>] = {}, second[kWidth<R>] = {};
+        for (int lane = 0; lane < left; ++lane) {
+            first[lane] = x[i + lane];
+            second[lane] = y[i + lane];
+        }
+        store(function(load<Lanes<R>>(first), load<Lanes<R>>(second)), out + i, left);
+    }
+}
+
 template <class R>
 void elementary(int function, const R* x, const R* y, R* out, long long count) {
+    const auto of = [&](auto called) { in_each_lane(called, x, y, out, count); };
     switch (function) {
         case 0:
-            for (long long i = 0; i < count; ++i) out[i] = math::exp(x[i]);
-            break;
+            return of([](auto a, auto) { return math::exp(a); });
         case 1:
-            for (long long i = 0; i < count; ++i) out[i] = math::log(x[i]);
-            break;
+            return of([](auto a, auto) { return math::log(a); });
         case 2:
-            for (long long i = 0; i < count; ++i) out[i] = math::log10(x[i]);
-            break;
+            return of([](auto a, auto) { return math::log10(a); });
         case 3:
-            for (long long i = 0; i < count; ++i) out[i] = math::log1p(x[i]);
-            break;
+            return of([](auto a, auto) { return math::log1p(a); });
         default:
-            for (long long i = 0; i < count; ++i) out[i] = math::pow(x[i], y[i]);
+            return of([](auto a, auto b) { return math::pow(a, b); });
     }
 }
 

@@ -130,9 +130,7 @@ class Axis {
     explicit Axis(const R* points) : points_(points) {}
 
     Position<R> operator()(R x) const {
-        Index<R> cell = 0;
-        SEMOPT_UNROLL
-        for (int p = 1; p < kAxis - 1; ++p) cell = x >= points_[p] ? Index<R>(p) : cell;
+        const Index<R> cell = axis_cell(points_, kAxis, x);
         return {cell, axis_share(points_[cell], points_[kAxis + cell], x)};
     }
 
@@ -189,8 +187,7 @@ void find_accuracies(const Lookup<R>& lookup, int kinds, const Index<R>* kind, c
         V corner[4];
         load_corners(corners, cells.at + i, corner);
         const V u = load<V>(cells.down + i), v = load<V>(cells.across + i);
-        store(between(u, between(v, corner[0], corner[2]), between(v, corner[1], corner[3])),
-              accuracy + i);
+        store(bilinear(u, v, corner[0], corner[2], corner[1], corner[3]), accuracy + i);
     }
 }
 

@@ -150,6 +150,12 @@ SEMOPT_HD R between(R share, R low, R high) {
     return (1 - share) * low + share * high;
 }
 
+// Between the corners of a cell, at share u of the way down its rows and v across its columns.
+template <class R>
+SEMOPT_HD R bilinear(R u, R v, R low, R low_next, R high, R high_next) {
+    return between(u, between(v, low, low_next), between(v, high, high_next));
+}
+
 template <class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
     const Index<R> j = axis_cell(table.snr_db, table.columns, snr_db);
@@ -164,8 +170,8 @@ SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr
     const Index<R> i = axis_cell(table.extraction, table.rows, extraction);
     const R u = axis_share(table.extraction[i], table.extraction_scale[i], extraction);
     const Index<R> low = i * table.columns + j, high = low + table.columns;
-    return between(u, between(v, table.table[low], table.table[low + 1]),
-                   between(v, table.table[high], table.table[high + 1]));
+    return bilinear(u, v, table.table[low], table.table[low + 1], table.table[high],
+                    table.table[high + 1]);
 }
 
 template <class R>
