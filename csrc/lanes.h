@@ -39,6 +39,10 @@ struct Real<Floats> : Real<float> {
     typedef int Index __attribute__((vector_size(64)));
 };
 
+// What a logarithm is, a digit for each class of its argument, lowest first: NaN (two kinds) as it
+// is, 0 gives -inf, 1 the value, -inf NaN, inf as it is, below 0 NaN, above the value.
+constexpr int kLogLimits = 0x03530422;
+
 template <>
 struct Operations<Doubles> {
     SEMOPT_HD Doubles multiply_add(Doubles a, Doubles b, Doubles c) {
@@ -48,6 +52,14 @@ struct Operations<Doubles> {
     SEMOPT_HD Doubles clamp(Doubles x, Doubles low, Doubles high) {
         return (Doubles)_mm512_maskz_min_pd(kAll, (__m512d)high,
                                             _mm512_maskz_max_pd(kAll, (__m512d)low, (__m512d)x));
+    }
+    // x 2^n, n rounded down.
+    SEMOPT_HD Doubles scale(Doubles x, Doubles n) {
+        return (Doubles)_mm512_maskz_scalef_pd(kAll, (__m512d)x, (__m512d)n);
+    }
+    SEMOPT_HD Doubles log_limits(Doubles x, Doubles value) {
+        return (Doubles)_mm512_fixupimm_pd((__m512d)value, (__m512d)x,
+                                           _mm512_set1_epi64(kLogLimits), 0);
     }
 };
 
@@ -59,6 +71,13 @@ struct Operations<Floats> {
     SEMOPT_HD Floats clamp(Floats x, Floats low, Floats high) {
         return (Floats)_mm512_maskz_min_ps(kAll, (__m512)high,
                                            _mm512_maskz_max_ps(kAll, (__m512)low, (__m512)x));
+    }
+    SEMOPT_HD Floats scale(Floats x, Floats n) {
+        return (Floats)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
+    }
+    SEMOPT_HD Floats log_limits(Floats x, Floats value) {
+        return (Floats)_mm512_fixupimm_ps((__m512)value, (__m512)x, _mm512_set1_epi32(kLogLimits),
+                                          0);
     }
 };
 
@@ -191,6 +210,29 @@ SEMOPT_HD Record<Lanes<R>> in_lanes(const Record<R>& record) {
     __builtin_memcpy(&out, to, sizeof out);
     return out;
 }
+
+#if SEMOPT_AVX512
+
+// 16 numbers, any of which a lane may ask for: only the low bits of `at` count.
+template <class V>
+class Entries {
+    using R = math::Number<V>;
+
+  public:
+    explicit Entries(const R* from) : low_(load<V>(from)), high_(load<V>(from + 16 - kWidth<R>)) {}
+
+    V operator[](Index<V> at) const {
+        if constexpr (kWidth<R> < 16)
+            return (V)_mm512_permutex2var_pd((__m512d)low_, (__m512i)at, (__m512d)high_);
+        else
+            return (V)_mm512_maskz_permutexvar_ps(kAll, (__m512i)at, (__m512)low_);
+    }
+
+  private:
+    V low_, high_;
+};
+
+#endif
 
 }  // namespace
 }  // namespace semopt

@@ -30,24 +30,6 @@ struct Position {
 
 #if SEMOPT_AVX512
 
-// kAxis numbers, any of which a lane may ask for.
-template <class R>
-class Entries {
-  public:
-    explicit Entries(const R* from)
-        : low_(load<Lanes<R>>(from)), high_(load<Lanes<R>>(from + kAxis - kWidth<R>)) {}
-
-    Lanes<R> operator[](Index<Lanes<R>> at) const {
-        if constexpr (kAxis > kWidth<R>)
-            return (Lanes<R>)_mm512_permutex2var_pd((__m512d)low_, (__m512i)at, (__m512d)high_);
-        else
-            return (Lanes<R>)_mm512_maskz_permutexvar_ps(kAll, (__m512i)at, (__m512)low_);
-    }
-
-  private:
-    Lanes<R> low_, high_;
-};
-
 template <class R>
 class Axis {
   public:
@@ -65,7 +47,7 @@ class Axis {
     }
 
   private:
-    Entries<R> edge_, scale_;
+    Entries<Lanes<R>> edge_, scale_;
 };
 
 // What lies at corners + 2 at[i]: (low, high, low_next, high_next) of each lane.

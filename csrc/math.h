@@ -126,6 +126,14 @@ struct Operations {
         x = x < low ? low : x;
         return x > high ? high : x;
     }
+
+    // A logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
+    SEMOPT_HD R log_limits(R x, R value) {
+        const R infinity = bit_cast<R>(Real<R>::infinity);
+        value = x == infinity ? infinity : value;
+        value = x == R(0) ? -infinity : value;
+        return x >= R(0) ? value : infinity - infinity;
+    }
 };
 
 template <class R>
@@ -180,40 +188,6 @@ SEMOPT_HD R polynomial(R x, Number<R> c, C... rest) {
 template <class R>
 constexpr bool is_double = sizeof(Number<R>) == sizeof(double);
 
-// (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2.
-template <class R>
-SEMOPT_HD R exp_polynomial(R r) {
-    if constexpr (is_double<R>)
-        return polynomial(r, 0.5000000000000001, 0.16666666666666669, 0.04166666666662413,
-                          0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618,
-                          2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07,
-                          2.510038549551032e-08);
-    else
-        return polynomial(r, 0.5f, 0.16666576f, 0.041666556f, 0.008363179f, 0.0013926184f);
-}
-
-// ((2 artanh(s) / s - 2) / z - 2/3) / z with z = s^2, on sqrt(1/2) <= (1 + s) / (1 - s) <= sqrt(2).
-template <class R>
-SEMOPT_HD R log_polynomial(R z) {
-    if constexpr (is_double<R>)
-        return polynomial(z, 0.4, 0.28571428571429364, 0.22222222221655885, 0.18181818335392802,
-                          0.1538459496251843, 0.1333480469384731, 0.11706236339491206,
-                          0.11723178623876518);
-    else
-        return polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
-}
-
-// (2 artanh(s) / s - 2) there, with no more digits than a number has.
-template <class R>
-SEMOPT_HD R log_polynomial_short(R z) {
-    if constexpr (is_double<R>)
-        return z * polynomial(z, 0.666666666666667, 0.39999999999899505, 0.28571428625975487,
-                              0.2222221113479508, 0.18182889125261723, 0.15331721600556042,
-                              0.14616449685043406);
-    else
-        return z * polynomial(z, 0.66666685f, 0.3998878f, 0.2957995f);
-}
-
 // c - a b, which is exact where a b is c to within a few units in the last place.
 template <class R>
 SEMOPT_HD R remainder(R a, R b, R c) {
@@ -225,134 +199,155 @@ SEMOPT_HD R remainder(R a, R b, R c) {
 #endif
 }
 
-// x log2(e) rounded to an integer n, as the low bits of the result.
-template <class R>
-SEMOPT_HD R exp_exponent(R x) {
-    return multiply_add(x, all<R>(Real<R>::log2_e), all<R>(Real<R>::round));
-}
-
-// e^(x + low - n ln 2) for n of exp_exponent(x).
-template <class R>
-SEMOPT_HD R exp_fraction(R x, R low, R n) {
-    using T = Real<R>;
-    const R r =
-        multiply_add(-n, all<R>(T::ln2_high), x) + multiply_add(-n, all<R>(T::ln2_low), low);
-    return Number<R>(1) + multiply_add(r * r, exp_polynomial(r), r);
-}
-
-// e^(x + low), for |low| far below |x| or both small.
-template <class R>
-SEMOPT_HD R exp_sum(R x, R low) {
-    using T = Real<R>;
-    using Bits = typename T::Bits;
-    using Word = typename T::Word;
-    const R within = clamp(x, T::exp_low, T::exp_high);
-    const R shifted = exp_exponent(within), n = shifted - T::round;
-    const R value = exp_fraction(within, within == x ? low : R{}, n);
-    // 2^n in two factors, so that results beyond the normal range come out right, rounded once.
-    const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Word>(T::round) + Word(2 * T::bias);
-    const Bits half = whole >> 1;
-    return value * bit_cast<R>(half << T::mantissa) * bit_cast<R>((whole - half) << T::mantissa);
-}
-
-// e^x, held so far within the normal range that a number of usual size may be divided by it.
-template <class R>
-SEMOPT_HD R exp_normal(R x) {
-    using T = Real<R>;
-    using Bits = typename T::Bits;
-    const R within = clamp(x, T::exp_normal_low, T::exp_normal_high);
-    // x log2(e) rounded to an integer n, as is exp_exponent; the low bits are n + bias.
-    const Number<R> shift = T::round + T::bias;
-    const R shifted = multiply_add(within, all<R>(T::log2_e), all<R>(shift)), n = shifted - shift;
-    return exp_fraction(within, R{}, n) * bit_cast<R>(bit_cast<Bits>(shifted) << T::mantissa);
-}
-
-// x = 2^k m with m in [sqrt(1/2), sqrt(2)), for normal x > 0.
-template <class R>
-struct Split {
-    R k, m;
-    typename Real<R>::Bits exponent;  // k + bias
-};
-
-template <class R>
-SEMOPT_HD Split<R> split(R x) {
-    using T = Real<R>;
-    using Bits = typename T::Bits;
-    using Word = typename T::Word;
-    const Bits exponent = (bit_cast<Bits>(x) + (T::one - T::root_half)) >> T::mantissa;
-    // The exponent becomes a number by way of its bits.
-    const Word two_to_mantissa = Word(T::bias + T::mantissa) << T::mantissa;
-    const R k =
-        bit_cast<R>(exponent | two_to_mantissa) - (bit_cast<Number<R>>(two_to_mantissa) + T::bias);
-    const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Word(T::bias)) << T::mantissa));
-    return {k, m, exponent};
-}
-
-// The same for any x > 0, subnormal ones too.
-template <class R>
-SEMOPT_HD Split<R> split_any(R x) {
-    using T = Real<R>;
-    const auto subnormal = x < T::smallest_normal;
-    Split<R> parts = split(subnormal ? x * T::subnormal_scale : x);
-    parts.k = parts.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
-    return parts;
-}
-
 template <class R>
 struct Sum {
     R high, low;
 };
 
-// x = 2^k (1 + s) / (1 - s) for x > 0, s as an unevaluated sum.
+// What exp and the logarithms are made of: an argument is reduced to a small one, for which a
+// polynomial stands. Lanes have tables, and arguments that are smaller still (tables.h).
 template <class R>
-struct Ratio {
-    R k;
-    Sum<R> s;
+struct Reduction {
+    using T = Real<R>;
+    using Bits = typename T::Bits;
+    using Word = typename T::Word;
+
+    // e^x = 2^n e^r: this added rounds n to its last place.
+    static constexpr Number<R> exp_round = T::round;
+
+    // e^r - 1 on |r| <= ln(2) / 2.
+    SEMOPT_HD R exp_rest(R r) {
+        R p;  // (e^r - 1 - r) / r^2
+        if constexpr (is_double<R>)
+            p = polynomial(r, 0.5000000000000001, 0.16666666666666669, 0.04166666666662413,
+                           0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618,
+                           2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07,
+                           2.510038549551032e-08);
+        else
+            p = polynomial(r, 0.5f, 0.16666576f, 0.041666556f, 0.008363179f, 0.0013926184f);
+        return multiply_add(r * r, p, r);
+    }
+
+    // 2^n (1 + rest) for shifted = n + exp_round: 2^n in two factors, so that results beyond the
+    // normal range come out right, rounded once.
+    SEMOPT_HD R scale(R rest, R shifted) {
+        const Bits whole = bit_cast<Bits>(shifted) - bit_cast<Word>(exp_round) + Word(2 * T::bias);
+        const Bits half = whole >> 1;
+        return (Number<R>(1) + rest) * bit_cast<R>(half << T::mantissa) *
+               bit_cast<R>((whole - half) << T::mantissa);
+    }
+
+    // The same where the result is normal.
+    SEMOPT_HD R scale_normal(R rest, R shifted) {
+        const R power = bit_cast<R>((bit_cast<Bits>(shifted) << T::mantissa) + T::one);
+        return multiply_add(power, rest, power);
+    }
+
+    // x = 2^k (1 + f) for normal x > 0, with 1 + f in [sqrt(1/2), sqrt(2)).
+    struct Parts {
+        R k, f;
+        Bits exponent;  // k + bias
+    };
+
+    SEMOPT_HD Parts parts(R x) {
+        const Bits exponent = (bit_cast<Bits>(x) + (T::one - T::root_half)) >> T::mantissa;
+        // The exponent becomes a number by way of its bits.
+        const Word two_to_mantissa = Word(T::bias + T::mantissa) << T::mantissa;
+        const R k = bit_cast<R>(exponent | two_to_mantissa) -
+                    (bit_cast<Number<R>>(two_to_mantissa) + T::bias);
+        const R m = bit_cast<R>(bit_cast<Bits>(x) - ((exponent - Word(T::bias)) << T::mantissa));
+        return {k, m - Number<R>(1), exponent};
+    }
+
+    // f of the parts of 2^k (1 + f + f_low).
+    SEMOPT_HD R refined(const Parts& parts, R f_low) { return parts.f + f_low; }
+
+    // ln x less ln(1 + f).
+    SEMOPT_HD Sum<R> log_base(const Parts& parts) {
+        return {parts.k * T::ln2_high, parts.k * T::ln2_low};
+    }
+    SEMOPT_HD Sum<R> log10_base(const Parts& parts) {
+        return {parts.k * T::log10_2_high, parts.k * T::log10_2_low};
+    }
+
+    // f - ln(1 + f).
+    SEMOPT_HD R log_rest(R f) {
+        const R s = f / (Number<R>(2) + f), z = s * s;
+        R p;  // 2 artanh(s) / s - 2
+        if constexpr (is_double<R>)
+            p = z * polynomial(z, 0.666666666666667, 0.39999999999899505, 0.28571428625975487,
+                               0.2222221113479508, 0.18182889125261723, 0.15331721600556042,
+                               0.14616449685043406);
+        else
+            p = z * polynomial(z, 0.66666685f, 0.3998878f, 0.2957995f);
+        return s * (f - p);
+    }
+
+    // ln x with the digits that `pow` needs: k ln 2 + 2 artanh s with s = f / (2 + f).
+    SEMOPT_HD Sum<R> log_sum(const Parts& parts) {
+        const Number<R> two = 2;
+        const R d = two + parts.f, d_low = parts.f - (d - two), inverse = Number<R>(1) / d;
+        const R s = parts.f * inverse,
+                s_low = multiply_add(-s, d_low, remainder(s, d, parts.f)) * inverse;
+        const R z = s * s, z_low = multiply_add(two * s, s_low, product_error(s, s, z));
+        R q;  // (2 artanh(s) / s - 2) / z - 2/3
+        if constexpr (is_double<R>)
+            q = z * polynomial(z, 0.4, 0.28571428571429364, 0.22222222221655885,
+                               0.18181818335392802, 0.1538459496251843, 0.1333480469384731,
+                               0.11706236339491206, 0.11723178623876518);
+        else
+            q = z * polynomial(z, 0.4f, 0.2857153f, 0.22204763f, 0.19120455f);
+        // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
+        const R w = T::two_thirds + q, w_low = ((T::two_thirds - w) + q) + T::two_thirds_low;
+        const R g = z * w, g_low = product_error(z, w, g) + multiply_add(z, w_low, z_low * w);
+        const R b = s * g, b_low = product_error(s, g, b) + multiply_add(s, g_low, s_low * g);
+        const R a = two * s, high = a + b,
+                rest = ((a - high) + b) + multiply_add(all<R>(two), s_low, b_low);
+        const R whole = parts.k * T::ln2_high, sum = whole + high;
+        return {sum, ((whole - sum) + high) + multiply_add(parts.k, all<R>(T::ln2_low), rest)};
+    }
+};
+
+// e^x = 2^n (1 + rest), for low far below x or both small.
+template <class R>
+struct Power {
+    R rest, shifted;  // shifted = n + exp_round
 };
 
 template <class R>
-SEMOPT_HD Ratio<R> log_ratio(R x) {
-    const Number<R> one = 1, two = 2;
-    const Split<R> parts = split_any(x);
-    // s = f / (2 + f) with m = 1 + f.
-    const R f = parts.m - one;
-    const R d = two + f, d_low = f - (d - two), inverse = one / d;
-    const R s = f * inverse;
-    return {parts.k, {s, multiply_add(-s, d_low, remainder(s, d, f)) * inverse}};
-}
-
-// ln x = k ln 2 + 2 artanh s, with the digits that `pow` needs.
-template <class R>
-SEMOPT_HD Sum<R> log_sum(Ratio<R> x) {
+SEMOPT_HD Power<R> exp_parts(R x, R low) {
     using T = Real<R>;
-    const Number<R> two = 2;
-    const R s = x.s.high, s_low = x.s.low;
-    const R z = s * s, z_low = multiply_add(two * s, s_low, product_error(s, s, z));
-    // 2 artanh s = 2 s + s z (2/3 + q): the last two products carry their errors along.
-    const R q = z * log_polynomial(z);
-    const R w = T::two_thirds + q, w_low = ((T::two_thirds - w) + q) + T::two_thirds_low;
-    const R g = z * w, g_low = product_error(z, w, g) + multiply_add(z, w_low, z_low * w);
-    const R b = s * g, b_low = product_error(s, g, b) + multiply_add(s, g_low, s_low * g);
-    const R a = two * s, high = a + b,
-            rest = ((a - high) + b) + multiply_add(all<R>(two), s_low, b_low);
-    const R whole = x.k * T::ln2_high, sum = whole + high;
-    return {sum, ((whole - sum) + high) + multiply_add(x.k, all<R>(T::ln2_low), rest)};
+    const Number<R> round = Reduction<R>::exp_round;
+    const R shifted = multiply_add(x, all<R>(T::log2_e), all<R>(round)), n = shifted - round;
+    const R r =
+        multiply_add(-n, all<R>(T::ln2_high), x) + multiply_add(-n, all<R>(T::ln2_low), low);
+    return {Reduction<R>::exp_rest(r), shifted};
 }
 
-// ln m = f - t with f = m - 1, exact.
+// e^(x + low), for |low| far below |x| or both small.
 template <class R>
-SEMOPT_HD R log_rest(R f) {
-    const R s = f / (Number<R>(2) + f), z = s * s;
-    return s * (f - log_polynomial_short(z));
+SEMOPT_HD R exp_sum(R x, R low) {
+    const R within = clamp(x, Real<R>::exp_low, Real<R>::exp_high);
+    const Power<R> power = exp_parts(within, within == x ? low : R{});
+    return Reduction<R>::scale(power.rest, power.shifted);
 }
 
-// The logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
+// e^x, held so far within the normal range that a number of usual size may be divided by it.
 template <class R>
-SEMOPT_HD R log_limits(R x, Number<R> zero, R value) {
-    const auto infinity = bit_cast<Number<R>>(Real<R>::infinity);
-    value = x == infinity ? all<R>(infinity) : value;
-    value = x == zero ? all<R>(-infinity) : value;
-    return x >= zero ? value : all<R>(infinity - infinity);
+SEMOPT_HD R exp_normal(R x) {
+    const R within = clamp(x, Real<R>::exp_normal_low, Real<R>::exp_normal_high);
+    const Power<R> power = exp_parts(within, R{});
+    return Reduction<R>::scale_normal(power.rest, power.shifted);
+}
+
+// The parts of any x > 0, of subnormal ones too.
+template <class R>
+SEMOPT_HD typename Reduction<R>::Parts parts_of_any(R x) {
+    using T = Real<R>;
+    const auto subnormal = x < T::smallest_normal;
+    auto parts = Reduction<R>::parts(subnormal ? x * T::subnormal_scale : x);
+    parts.k = parts.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
+    return parts;
 }
 
 template <class R>
@@ -362,21 +357,19 @@ SEMOPT_HD R exp(R x) {
 
 template <class R>
 SEMOPT_HD R log(R x) {
-    using T = Real<R>;
-    const Split<R> parts = split_any(x);
-    const R f = parts.m - Number<R>(1), t = multiply_add(-parts.k, all<R>(T::ln2_low), log_rest(f));
-    return log_limits(x, 0, multiply_add(parts.k, all<R>(T::ln2_high), f - t));
+    const auto parts = parts_of_any(x);
+    const Sum<R> base = Reduction<R>::log_base(parts);
+    const R rest = Reduction<R>::log_rest(parts.f) - base.low;
+    return Operations<R>::log_limits(x, base.high + (parts.f - rest));
 }
 
 template <class R>
 SEMOPT_HD R log10(R x) {
-    using T = Real<R>;
-    const Split<R> parts = split_any(x);
-    const R f = parts.m - Number<R>(1), t = log_rest(f), log10_e = all<R>(T::log10_e);
-    const R product = f * log10_e;
-    const R rest = multiply_add(f, all<R>(T::log10_e_low), product_error(f, log10_e, product));
-    const R low = multiply_add(-t, log10_e, multiply_add(parts.k, all<R>(T::log10_2_low), rest));
-    return log_limits(x, 0, multiply_add(parts.k, all<R>(T::log10_2_high), product + low));
+    const auto parts = parts_of_any(x);
+    const Sum<R> base = Reduction<R>::log10_base(parts);
+    const R log10_e = all<R>(Real<R>::log10_e);
+    const R low = multiply_add(-Reduction<R>::log_rest(parts.f), log10_e, base.low);
+    return Operations<R>::log_limits(x, base.high + multiply_add(parts.f, log10_e, low));
 }
 
 template <class R>
@@ -386,27 +379,29 @@ SEMOPT_HD R log1p(R x) {
     // u = 1 + x rounded, and what is lost.
     const R u = one + x, v = u - x;
     const R lost = (one - v) + (x - (u - v));
-    const Split<R> parts = split(u);
-    const R f = parts.m - one;
-    const R f_low = Number<R>(0.5) * lost *
-                    bit_cast<R>((typename T::Word(2 * T::bias + 1) - parts.exponent)
-                                << T::mantissa);  // by 2^-k
-    // ln(m + f_low) is ln m + f_low / m but for terms of second order; 1 / m by 1 - f suffices.
-    const R correction = multiply_add(parts.k, all<R>(T::ln2_low), multiply_add(-f, f_low, f_low));
-    const R value = f - (log_rest(f) - correction);
-    return log_limits(x, -1, multiply_add(parts.k, all<R>(T::ln2_high), value));
+    const auto parts = Reduction<R>::parts(u);
+    const R scale = bit_cast<R>((typename T::Word(2 * T::bias + 1) - parts.exponent)
+                                << T::mantissa);  // 2^(1 - k)
+    const R f = Reduction<R>::refined(parts, Number<R>(0.5) * lost * scale);
+    const Sum<R> base = Reduction<R>::log_base(parts);
+    return Operations<R>::log_limits(u, base.high + (f - (Reduction<R>::log_rest(f) - base.low)));
+}
+
+template <class R>
+SEMOPT_HD Sum<R> log_sum(R x) {
+    return Reduction<R>::log_sum(parts_of_any(x));
 }
 
 // x^y for finite x > 0 and finite y, from ln x or from x itself.
 template <class R>
 SEMOPT_HD R pow(Sum<R> log_x, R y) {
     const R product = y * log_x.high;
-    return exp_sum(product, product_error(y, log_x.high, product) + y * log_x.low);
+    return exp_sum(product, multiply_add(y, log_x.low, product_error(y, log_x.high, product)));
 }
 
 template <class R>
 SEMOPT_HD R pow(R x, R y) {
-    return pow(log_sum(log_ratio(x)), y);
+    return pow(log_sum(x), y);
 }
 
 }  // namespace semopt::math

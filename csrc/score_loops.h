@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "lanes.h"
 #include "lookup.h"
+#include "tables.h"
 
 namespace semopt {
 namespace {
@@ -149,19 +150,10 @@ void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloa
     const Who who = whose;
     const V compress_exponent = system.compress_exponent,
             extract_exponent = system.extract_exponent;
-    // The logarithm, which both powers take, in two steps.
-    R k[kMostAway<R>], high[kMostAway<R>], low[kMostAway<R>];
+    R high[kMostAway<R>], low[kMostAway<R>];  // of the logarithm, which both powers take
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const math::Ratio<V> ratio = math::log_ratio(load<V>(tasks.extraction + i));
-        store(ratio.k, k + i);
-        store(ratio.s.high, high + i);
-        store(ratio.s.low, low + i);
-    }
-#pragma GCC ivdep
-    for (int i = 0; i < count; i += kWidth<R>) {
-        const math::Sum<V> sum =
-            math::log_sum(math::Ratio<V>{load<V>(k + i), {load<V>(high + i), load<V>(low + i)}});
+        const math::Sum<V> sum = math::log_sum(load<V>(tasks.extraction + i));
         store(sum.high, high + i);
         store(sum.low, low + i);
     }

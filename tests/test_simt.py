@@ -21,6 +21,17 @@ def library():
     return emulator.library()
 
 
+@pytest.fixture
+def v3():
+    """Choose the instruction set that computes as the device does, with fused multiply-add."""
+    if "v3" not in _core.instruction_sets():
+        pytest.skip("no instruction set with fused multiply-add, which the device code uses")
+    before = _core.instruction_set()
+    _core.use_instruction_set("v3")
+    yield
+    _core.use_instruction_set(before)
+
+
 def test_emulator_notices_a_race(library):
     results = set()
     for seed in range(8):
@@ -36,9 +47,7 @@ def test_emulator_notices_a_barrier_that_is_not_reached(library):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("per_row", [False, True], ids=["one slot", "slot a row"])
-def test_evaluate_gives_the_cpus_bits(library, dtype, per_row):
-    if "v3" not in _core.instruction_sets():
-        pytest.skip("no instruction set with fused multiply-add, which the device code uses")
+def test_evaluate_gives_the_cpus_bits(library, v3, dtype, per_row):
     rng = np.random.default_rng(per_row)
     for rows, grid, threads in (
         (1, 1, 32),
