@@ -3,8 +3,9 @@
 #include "cpu.h"
 
 #include "cell_loops.h"
+#include "evaluate_loops.h"
 #include "scan_loops.h"
-#include "score_loops.h"
+#include "tabulate_loops.h"
 
 #ifndef SEMOPT_ISA
 #error "SEMOPT_ISA names the instruction set that this object is compiled for"
@@ -20,15 +21,14 @@ namespace {
 // Functions of math.h in lanes, as the loops over tasks call them.
 template <class R, class Function>
 void in_each_lane(Function function, const R* x, const R* y, R* out, long long count) {
-    for (long long i = 0; i < count; i += kWidth<R>) {
-        const int left = int(math::min<long long>(count - i, kWidth<R>));
-        R first[kWidth<R>] = {}, second[kWidth<R>] = {};
-        for (int lane = 0; lane < left; ++lane) {
-            first[lane] = x[i + lane];
-            second[lane] = y[i + lane];
-        }
-        store(function(load<Lanes<R>>(first), load<Lanes<R>>(second)), out + i, left);
-    }
+    constexpr long long kMost = 1 << 20;
+    for (long long first = 0; first < count; first += kMost)
+        in_vectors<R>(int(math::min(count - first, kMost)), [&](int i, auto lanes) {
+            const Lanes<R> none{};
+            store(lanes,
+                  function(load(lanes, x + first + i, none), load(lanes, y + first + i, none)),
+                  out + first + i);
+        });
 }
 
 template <class R>

@@ -27,14 +27,24 @@ struct Owners {
     long long length;           // kMostLanes more than kBlock and N
 };
 
+// The fields of each kind of task, field after field.
+template <class R>
+struct Kinds {
+    const R* fields;  // (fields of a Task, length)
+    int length;       // T, or kMostLanes if that is more
+};
+
 // The most points of an axis that the vector code takes: one register or two. Shorter axes end in
 // infinity, their tables in the last value, which changes no result.
 constexpr int kAxis = 16;
+// Rows of numbers for an axis: its points, 1 / width of the cells that they start, the points that
+// are next, and those that come second.
+constexpr int kAxisRows = 4;
 
 // All kinds' accuracy tables, padded. The last row of corners is that of raw mode.
 template <class R>
 struct Lookup {
-    const R* axes;     // (T, 4, kAxis): extraction, 1 / width of its cells, SNR, 1 / width
+    const R* axes;     // (T, 2, kAxisRows, kAxis): extraction, SNR
     const R* corners;  // (T, kAxis + 1, kAxis, 2): of rows i and i + 1; null if an axis is longer
     bool shared;       // the axes of all kinds are the same
 };
@@ -47,6 +57,7 @@ struct Scene {
     const Task<R>* tasks;            // (T)
     const AccuracyTable<R>* tables;  // (T)
     Owners<R> owners;
+    Kinds<R> kinds;
     Lookup<R> lookup;
     int user_count, task_count;
 };

@@ -124,6 +124,7 @@ SceneOwner<R>::SceneOwner(const Setting& setting) {
     for (size_t t = 0; t < tasks_.size(); ++t) copy(setting.tasks[t], tasks_[t]);
     own_tables(setting);
     own_users();
+    own_kinds();
 }
 
 template <class R>
@@ -147,6 +148,9 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
             axes_.insert(axes_.end(), edge.begin(), edge.end());
             for (int i = 0; i < kAxis; ++i)
                 axes_.push_back(i + 1 < points ? R(1) / (edge[i + 1] - edge[i]) : R(0));
+            for (int ahead = 1; ahead <= 2; ++ahead)
+                for (int i = 0; i < kAxis; ++i)
+                    axes_.push_back(edge[std::min(i + ahead, kAxis - 1)]);
         };
         add_axis(table.extraction, table.rows);
         add_axis(table.snr_db, table.columns);
@@ -159,9 +163,11 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
                 for (const R* from : {row(i), row(i < kAxis - 1 ? i + 1 : i)})
                     corners_.push_back(from[std::min(j, table.columns - 1)]);
     }
-    const auto own = axes_.begin() + 4 * kAxis;
+    corners_.resize(corners_.size() + 2);  // read beside the last ones, with share 0
+    constexpr int kOwn = 2 * kAxisRows * kAxis;
+    const auto own = axes_.begin() + kOwn;
     shared_axes_ = true;
-    for (auto next = own; next != axes_.end(); next += 4 * kAxis)
+    for (auto next = own; next != axes_.end(); next += kOwn)
         shared_axes_ &= std::equal(axes_.begin(), own, next);
 }
 
@@ -185,6 +191,16 @@ void SceneOwner<R>::own_users() {
 }
 
 template <class R>
+void SceneOwner<R>::own_kinds() {
+    const size_t length = std::max<size_t>(tasks_.size(), kMostLanes);
+    constexpr size_t kFields = sizeof(Task<R>) / sizeof(R);
+    kind_fields_.resize(kFields * length);
+    for (size_t t = 0; t < tasks_.size(); ++t)
+        for (size_t f = 0; f < kFields; ++f)
+            kind_fields_[f * length + t] = reinterpret_cast<const R*>(&tasks_[t])[f];
+}
+
+template <class R>
 Scene<R> SceneOwner<R>::scene() const {
     return {&system_,
             users_.data(),
@@ -192,6 +208,7 @@ Scene<R> SceneOwner<R>::scene() const {
             tables_.data(),
             {user_.data(), user_fields_.data(), latency_.data(), energy_.data(),
              (long long)user_.size()},
+            {kind_fields_.data(), int(std::max<size_t>(tasks_.size(), kMostLanes))},
             {axes_.data(), corners_.empty() ? nullptr : corners_.data(), shared_axes_},
             int(users_.size()),
             int(tasks_.size())};

@@ -45,14 +45,15 @@ class SceneOwner {
   private:
     void own_tables(const Setting& setting);
     void own_users();
+    void own_kinds();
 
     System<R> system_;
     std::vector<User<R>> users_;
     std::vector<Task<R>> tasks_;
     std::vector<std::vector<R>> storage_;
     std::vector<AccuracyTable<R>> tables_;
-    Aligned<Index<R>> user_;  // this and what follows: Owners and Lookup
-    Aligned<R> user_fields_, latency_, energy_, axes_, corners_;
+    Aligned<Index<R>> user_;  // this and what follows: Owners, Kinds and Lookup
+    Aligned<R> user_fields_, kind_fields_, latency_, energy_, axes_, corners_;
     bool shared_axes_ = false;
 };
 

@@ -1,8 +1,9 @@
 // The accuracy of offloaded tasks of any kind, from tables whose axes have at most kAxis points.
 //
-// With AVX-512 an axis is one register or two: a number's cell is found by halving the axis, and
-// what belongs to the cell by a permutation, in place of a load a lane. The four corners of a cell
-// lie side by side, so that one load brings them. The values are those of model.h.
+// With AVX-512 an axis is one register or two: a number's cell is found by comparisons with
+// its points, and what belongs to the cell by a permutation, in place of a load a lane. The four
+// corners of a cell lie side by side, so that one load brings them. The values are those of
+// model.h.
 #pragma once
 
 #include "cpu.h"
@@ -32,22 +33,31 @@ struct Position {
 
 template <class R>
 class Axis {
-  public:
-    explicit Axis(const R* points) : edge_(points), scale_(points + kAxis) {}
+    using V = Lanes<R>;
 
-    Position<Lanes<R>> operator()(Lanes<R> x) const {
-        Index<Lanes<R>> cell = {};
-        for (int step = kAxis / 2; step > 0; step /= 2) {
-            const auto next = cell + step;
-            cell = x >= edge_[next] ? next : cell;
-        }
-        const auto last = Index<Lanes<R>>{} + (kAxis - 2);
-        cell = cell < last ? cell : last;
+  public:
+    explicit Axis(const R* points)
+        : quarter_(math::all<V>(points[4])),
+          half_(math::all<V>(points[8])),
+          last_(math::all<V>(points[12])),
+          edge_(points),
+          scale_(points + kAxis),
+          next_(points + 2 * kAxis),
+          second_(points + 3 * kAxis) {}
+
+    // The half of the axis, the quarter, the pair of points in it, and the point.
+    Position<V> operator()(V x) const {
+        const auto upper = x >= half_;
+        Index<V> cell = upper ? Index<V>{} + 8 : Index<V>{};
+        cell = x >= (upper ? last_ : quarter_) ? cell + 4 : cell;
+        cell = x >= second_[cell] ? cell + 2 : cell;
+        cell = x >= next_[cell] ? cell + 1 : cell;
         return {cell, axis_share(edge_[cell], scale_[cell], x)};
     }
 
   private:
-    Entries<Lanes<R>> edge_, scale_;
+    V quarter_, half_, last_;
+    Entries<R> edge_, scale_, next_, second_;
 };
 
 // What lies at corners + 2 at[i]: (low, high, low_next, high_next) of each lane.
@@ -132,7 +142,7 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
                 const R* snr_db, int count, Cells<R>& cells) {
     using V = Lanes<R>;
     const auto axis = [&](int k, int which) {
-        return Axis<R>(lookup.axes + (2 * k + which) * 2 * kAxis);
+        return Axis<R>(lookup.axes + (2 * k + which) * kAxisRows * kAxis);
     };
     const Axis<R> down = axis(0, 0), across = axis(0, 1);
 #pragma GCC ivdep

@@ -146,9 +146,10 @@ SEMOPT_HD R clamp(R x, Number<R> low, Number<R> high) {
 }
 
 // x where that is usable, else NaN.
-template <class R>
-SEMOPT_HD R or_nan(bool usable, R x) {
-    return usable ? x : bit_cast<R>(Real<R>::infinity) - bit_cast<R>(Real<R>::infinity);
+template <class Usable, class R>
+SEMOPT_HD R or_nan(Usable usable, R x) {
+    const auto infinity = bit_cast<Number<R>>(Real<R>::infinity);
+    return usable ? x : all<R>(infinity - infinity);
 }
 
 // a b - product, exactly, where product is a b rounded.
@@ -163,26 +164,23 @@ SEMOPT_HD R product_error(R a, R b, R product) {
 #endif
 }
 
-// c0 + c2 x^2 + c4 x^4 + ..., of which every second coefficient is passed over.
+// c0 + c1 x + c2 x^2 + ... by pairs of terms, which do not wait for each other.
 template <class R>
-SEMOPT_HD R every_second(R, Number<R> c) {
+SEMOPT_HD R pairs(R, R, Number<R> c) {
     return all<R>(c);
 }
 template <class R>
-SEMOPT_HD R every_second(R, Number<R> c, Number<R>) {
-    return all<R>(c);
+SEMOPT_HD R pairs(R x, R, Number<R> c, Number<R> next) {
+    return multiply_add(x, all<R>(next), all<R>(c));
 }
 template <class R, class... C>
-SEMOPT_HD R every_second(R square, Number<R> c, Number<R>, C... rest) {
-    return multiply_add(square, every_second(square, rest...), all<R>(c));
+SEMOPT_HD R pairs(R x, R square, Number<R> c, Number<R> next, C... rest) {
+    return multiply_add(square, pairs(x, square, rest...), pairs(x, square, c, next));
 }
 
-// c0 + c1 x + c2 x^2 + ...: the even and the odd terms are two chains that do not wait for each
-// other.
 template <class R, class... C>
-SEMOPT_HD R polynomial(R x, Number<R> c, C... rest) {
-    const R square = x * x;
-    return multiply_add(x, every_second(square, rest...), every_second(square, c, rest...));
+SEMOPT_HD R polynomial(R x, C... c) {
+    return pairs(x, x * x, c...);
 }
 
 template <class R>
@@ -259,6 +257,14 @@ struct Reduction {
         return {k, m - Number<R>(1), exponent};
     }
 
+    // The same for any x > 0, subnormal ones too.
+    SEMOPT_HD Parts parts_of_any(R x) {
+        const auto subnormal = x < T::smallest_normal;
+        Parts found = parts(subnormal ? x * T::subnormal_scale : x);
+        found.k = found.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
+        return found;
+    }
+
     // f of the parts of 2^k (1 + f + f_low).
     SEMOPT_HD R refined(const Parts& parts, R f_low) { return parts.f + f_low; }
 
@@ -320,7 +326,7 @@ SEMOPT_HD Power<R> exp_parts(R x, R low) {
     const Number<R> round = Reduction<R>::exp_round;
     const R shifted = multiply_add(x, all<R>(T::log2_e), all<R>(round)), n = shifted - round;
     const R r =
-        multiply_add(-n, all<R>(T::ln2_high), x) + multiply_add(-n, all<R>(T::ln2_low), low);
+        multiply_add(n, all<R>(-T::ln2_high), x) + multiply_add(n, all<R>(-T::ln2_low), low);
     return {Reduction<R>::exp_rest(r), shifted};
 }
 
@@ -340,16 +346,6 @@ SEMOPT_HD R exp_normal(R x) {
     return Reduction<R>::scale_normal(power.rest, power.shifted);
 }
 
-// The parts of any x > 0, of subnormal ones too.
-template <class R>
-SEMOPT_HD typename Reduction<R>::Parts parts_of_any(R x) {
-    using T = Real<R>;
-    const auto subnormal = x < T::smallest_normal;
-    auto parts = Reduction<R>::parts(subnormal ? x * T::subnormal_scale : x);
-    parts.k = parts.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
-    return parts;
-}
-
 template <class R>
 SEMOPT_HD R exp(R x) {
     return exp_sum(x, R{});
@@ -357,7 +353,7 @@ SEMOPT_HD R exp(R x) {
 
 template <class R>
 SEMOPT_HD R log(R x) {
-    const auto parts = parts_of_any(x);
+    const auto parts = Reduction<R>::parts_of_any(x);
     const Sum<R> base = Reduction<R>::log_base(parts);
     const R rest = Reduction<R>::log_rest(parts.f) - base.low;
     return Operations<R>::log_limits(x, base.high + (parts.f - rest));
@@ -365,7 +361,7 @@ SEMOPT_HD R log(R x) {
 
 template <class R>
 SEMOPT_HD R log10(R x) {
-    const auto parts = parts_of_any(x);
+    const auto parts = Reduction<R>::parts_of_any(x);
     const Sum<R> base = Reduction<R>::log10_base(parts);
     const R log10_e = all<R>(Real<R>::log10_e);
     const R low = multiply_add(-Reduction<R>::log_rest(parts.f), log10_e, base.low);
@@ -389,7 +385,7 @@ SEMOPT_HD R log1p(R x) {
 
 template <class R>
 SEMOPT_HD Sum<R> log_sum(R x) {
-    return Reduction<R>::log_sum(parts_of_any(x));
+    return Reduction<R>::log_sum(Reduction<R>::parts_of_any(x));
 }
 
 // x^y for finite x > 0 and finite y, from ln x or from x itself.

@@ -49,26 +49,27 @@ struct Outcome {
 // Bits of what an outcome may break.
 constexpr int kLatency = 1, kEnergy = 2, kAccuracy = 4;
 
-// height / (1 + e^-x).
+// 1 + e^x: what a weight is divided by where x tells how much worse a figure is than its reference.
 template <class R>
-SEMOPT_HD R sigmoid(R x, R height) {
-    return height / (Number<R>(1) + math::exp_normal(-x));
+SEMOPT_HD R divisor(R x) {
+    return Number<R>(1) + math::exp_normal(x);
 }
 
 template <class R>
 SEMOPT_HD R sigmoid(R x) {
-    return sigmoid(x, math::all<R>(1));
+    return Number<R>(1) / divisor(-x);
 }
 
 // Inputs of an offloaded task; what is out of range gives no QoE.
 template <class R>
 SEMOPT_HD R checked_extraction(R extraction) {
-    return math::or_nan((extraction > 0) & (extraction <= 1), extraction);
+    return math::or_nan((extraction > Number<R>(0)) & (extraction <= Number<R>(1)), extraction);
 }
 
 template <class R>
 SEMOPT_HD R checked_gain(R gain) {
-    return math::or_nan((gain >= 0) & (gain < math::bit_cast<R>(math::Real<R>::infinity)), gain);
+    const auto infinity = math::bit_cast<Number<R>>(math::Real<R>::infinity);
+    return math::or_nan((gain >= Number<R>(0)) & (gain < infinity), gain);
 }
 
 template <class R>
@@ -145,9 +146,10 @@ SEMOPT_HD R axis_share(R edge, R scale, R x) {
     return math::clamp(share, 0, 1);
 }
 
+// low at share 0, high at 1, exactly.
 template <class R>
 SEMOPT_HD R between(R share, R low, R high) {
-    return (1 - share) * low + share * high;
+    return math::multiply_add(share, high, math::multiply_add(-share, low, low));
 }
 
 // Between the corners of a cell, at share u of the way down its rows and v across its columns.
@@ -193,23 +195,36 @@ SEMOPT_HD Reference<R> reference(const User<R>& user, const Task<R>& task) {
             task.local_accuracy};
 }
 
-// The three terms of the QoE (11).
+// The three terms of the QoE (11), each a weight by one of these divisors.
+template <class R>
+SEMOPT_HD R latency_divisor(const System<R>& system, const Reference<R>& reference, R latency) {
+    return divisor(system.slope_latency * (latency - reference.latency));
+}
+template <class R>
+SEMOPT_HD R energy_divisor(const System<R>& system, const Reference<R>& reference, R energy) {
+    return divisor(system.slope_energy * (energy - reference.energy));
+}
+template <class R>
+SEMOPT_HD R accuracy_divisor(const System<R>& system, const Reference<R>& reference, R accuracy) {
+    return divisor(system.slope_accuracy * (reference.accuracy - accuracy));
+}
+
 template <class R>
 SEMOPT_HD R latency_term(const System<R>& system, const User<R>& user,
                          const Reference<R>& reference, R latency) {
-    return sigmoid(system.slope_latency * (reference.latency - latency), user.weight_latency);
+    return user.weight_latency / latency_divisor(system, reference, latency);
 }
 
 template <class R>
 SEMOPT_HD R energy_term(const System<R>& system, const User<R>& user, const Reference<R>& reference,
                         R energy) {
-    return sigmoid(system.slope_energy * (reference.energy - energy), user.weight_energy);
+    return user.weight_energy / energy_divisor(system, reference, energy);
 }
 
 template <class R>
 SEMOPT_HD R accuracy_term(const System<R>& system, const User<R>& user,
                           const Reference<R>& reference, R accuracy) {
-    return sigmoid(system.slope_accuracy * (accuracy - reference.accuracy), user.weight_accuracy);
+    return user.weight_accuracy / accuracy_divisor(system, reference, accuracy);
 }
 
 template <class R>

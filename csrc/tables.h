@@ -206,6 +206,12 @@ struct TableReduction {
         return {__builtin_convertvector(k, R), m, f, inverse, (Bits)k + Word(T::bias), at};
     }
 
+    SEMOPT_HD Parts parts_of_any(R x) {
+        Parts found = parts(Operations<R>::mantissa(x));
+        found.k = found.k + Operations<R>::exponent(x);
+        return found;
+    }
+
     SEMOPT_HD R refined(const Parts& parts, R low) {
         return multiply_add(low, parts.inverse, parts.f);
     }
@@ -268,7 +274,7 @@ struct TableReduction {
     };
     static constexpr WithoutEntry without_entry{};
 
-    SEMOPT_HD R entry(const N (&table)[16], Bits at) { return Entries<R>(table)[(Index)at]; }
+    SEMOPT_HD R entry(const N (&table)[16], Bits at) { return Entries<N>(table)[(Index)at]; }
 };
 
 template <>

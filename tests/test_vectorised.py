@@ -36,8 +36,9 @@ def body(name, function):
     return {i + 1: lines[i] for i in range(first, last)}
 
 
-HOT = [("score_loops.h", f) for f in ("link_up", "extract", "serve", "execute", "judge", "read")]
+HOT = [("score_loops.h", f) for f in ("link_up", "extract", "serve")]
 HOT += [("lookup.h", f) for f in ("find_cells", "find_accuracies")]
+HOT += [("lanes.h", "in_two_steps")]  # `judge`
 
 
 @pytest.mark.parametrize(("name", "function"), HOT)
