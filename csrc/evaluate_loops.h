@@ -13,7 +13,7 @@ struct Part {
     int count, first_user;
 };
 
-// Numbers of offloaders, in whole rows of `users`, known beforehand where they are few.
+// Numbers of offloaders, in whole rows of `users`, known beforehand where that pays.
 template <int kUsers, class R>
 void count_rows(const long long* channel, int users, int count, R* offloaders) {
     const int length = kUsers ? kUsers : users;
@@ -29,20 +29,22 @@ template <class R>
 void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
     const int users = batch.scene.user_count;
     const long long* const channel = batch.channel + part.first;
-    switch (users) {
-        case 1:
-            return count_rows<1>(channel, users, part.count, offloaders);
-        case 2:
-            return count_rows<2>(channel, users, part.count, offloaders);
-        case 3:
-            return count_rows<3>(channel, users, part.count, offloaders);
-        case 4:
-            return count_rows<4>(channel, users, part.count, offloaders);
-    }
+    if (users == 2) return count_rows<2>(channel, users, part.count, offloaders);
+    if (users == 3) return count_rows<3>(channel, users, part.count, offloaders);
     if (users <= kBlock<R>) return count_rows<0>(channel, users, part.count, offloaders);
-    long long away = 0;
+    long long away = 0;  // in a row of which this is a part
     for (int n = 0; n < users; ++n) away += (channel - part.first_user)[n] >= 0;
     for (int i = 0; i < part.count; ++i) offloaders[i] = R(away);
+}
+
+// The same for rows of which a vector holds several whole ones: each lane adds up its row's.
+template <class R>
+Lanes<R> count_in_rows(Chosen<R> away, int users) {
+    using V = Lanes<R>;
+    V count = choose(away, math::all<V>(1), V{});
+    for (int apart = 1; apart < users; apart *= 2)
+        count += permute(count, load<Index<V>>(kCounting<R>) ^ Index<R>(apart));
+    return count;
 }
 
 // What a block's tasks have by their places, the same for every block that starts at a user.
@@ -82,8 +84,10 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
                    *const gain = batch.gain + (kSlotPerRow ? part.first * batch.channels : 0);
     const Index<R> channels = batch.channels, kinds = batch.scene.task_count;
     const V noise = math::all<V>(batch.scene.system->noise);
+    const int users = batch.scene.user_count;
+    const bool rows_in_vectors = kWidth<R> % users == 0;
     R offloaders[kBlock<R>];
-    count_offloaders(batch, part, offloaders);
+    if (!rows_in_vectors) count_offloaders(batch, part, offloaders);
     block.count = part.count;
     block.frequency = batch.frequency + part.first;
     block.extraction = extraction;
@@ -112,7 +116,8 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
         keep(snr(checked_gain(own_gain), own_power, noise), tasks.link);
         keep(own_power, tasks.power);
         keep(checked_extraction(load(lanes, extraction + i, V{})), tasks.extraction);
-        keep(load<V>(offloaders + i), tasks.offloaders);
+        keep(rows_in_vectors ? count_in_rows<R>(away, users) : load<V>(offloaders + i),
+             tasks.offloaders);
         block.away[i / kWidth<R>] = away;
         store(own, block.kind + i);
         kept += semopt::count(away);

@@ -198,6 +198,13 @@ SEMOPT_HD Index<Floats> choose(__mmask16 chosen, Index<Floats> x, Index<Floats> 
     return (Index<Floats>)_mm512_mask_mov_epi32((__m512i)other, chosen, (__m512i)x);
 }
 
+SEMOPT_HD Doubles choose(__mmask8 chosen, Doubles x, Doubles other) {
+    return (Doubles)_mm512_mask_mov_pd((__m512d)other, chosen, (__m512d)x);
+}
+SEMOPT_HD Floats choose(__mmask16 chosen, Floats x, Floats other) {
+    return (Floats)_mm512_mask_mov_ps((__m512)other, chosen, (__m512)x);
+}
+
 SEMOPT_HD Doubles gather(__mmask8 chosen, const double* from, Index<Doubles> at) {
     return (Doubles)_mm512_mask_i64gather_pd(__m512d{}, chosen, (__m512i)at, from, sizeof *from);
 }
@@ -249,9 +256,13 @@ template <class I>
 SEMOPT_HD void store_bytes(bool, I x, unsigned char* to) {
     *to = (unsigned char)x;
 }
-template <class I>
-SEMOPT_HD I choose(bool chosen, I x, I other) {
+template <class V>
+SEMOPT_HD V choose(bool chosen, V x, V other) {
     return chosen ? x : other;
+}
+template <class V, class I>
+SEMOPT_HD V permute(V x, I) {
+    return x;
 }
 template <class R, class I>
 SEMOPT_HD R gather(bool chosen, const R* from, I at) {
