@@ -34,7 +34,8 @@ void tabulate(const Grid& grid, long long list) {
     block.frequency = frequency;
     block.extraction = extraction;
     for (int i = 0; i < kMost; ++i) block.kind[i] = grid.task;
-    for (auto& away : block.away) away = Chosen<double>(local ? 0 : kAll);
+    const Chosen<double> none(0), all(kAll);
+    for (auto& away : block.away) away = local ? none : all;
     Offloaded<double> tasks;
     for (long long first = 0; first < length; first += kMost) {
         const int count = int(math::min<long long>(kMost, length - first));
