@@ -11,6 +11,7 @@ namespace {
 struct Part {
     long long first;
     int count, first_user;
+    long long away;  // offloaders of the row, where this is a part
 };
 
 // Numbers of offloaders, in whole rows of `users`, known beforehand where that pays.
@@ -32,9 +33,7 @@ void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
     if (users == 2) return count_rows<2>(channel, users, part.count, offloaders);
     if (users == 3) return count_rows<3>(channel, users, part.count, offloaders);
     if (users <= kBlock<R>) return count_rows<0>(channel, users, part.count, offloaders);
-    long long away = 0;  // in a row of which this is a part
-    for (int n = 0; n < users; ++n) away += (channel - part.first_user)[n] >= 0;
-    for (int i = 0; i < part.count; ++i) offloaders[i] = R(away);
+    for (int i = 0; i < part.count; ++i) offloaders[i] = R(part.away);
 }
 
 // The same for rows of which a vector holds several whole ones: each lane adds up its row's.
@@ -76,12 +75,11 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
               Offloaded<R>& tasks) {
     using V = Lanes<R>;
     using Bits = typename math::Real<V>::Bits;
-    const long long *const channel = batch.channel + part.first, *const kind =
-                                                                     batch.task +
-                                                                     (kSlotPerRow ? part.first : 0);
-    const R *const power = batch.power + part.first,
-                   *const extraction = batch.extraction + part.first,
-                   *const gain = batch.gain + (kSlotPerRow ? part.first * batch.channels : 0);
+    const long long* const channel = batch.channel + part.first;
+    const long long* const kind = batch.task + (kSlotPerRow ? part.first : 0);
+    const R* const power = batch.power + part.first;
+    const R* const extraction = batch.extraction + part.first;
+    const R* const gain = batch.gain + (kSlotPerRow ? part.first * batch.channels : 0);
     const Index<R> channels = batch.channels, kinds = batch.scene.task_count;
     const V noise = math::all<V>(batch.scene.system->noise);
     const int users = batch.scene.user_count;
@@ -146,10 +144,10 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>&
 // The rows of a block: as many as fit, and fill vectors if there are such.
 template <class R>
 int rows_of_block(int users) {
-    int rows = math::max(kBlock<R> / users, 1);
-    for (int fewer = rows; fewer > 0; --fewer)
-        if (fewer * users % kWidth<R> == 0) return fewer;
-    return rows;
+    const int most = kBlock<R> / users;
+    for (int rows = most; rows > 0; --rows)
+        if (rows * users % kWidth<R> == 0) return rows;
+    return most;
 }
 
 // The rows of the first block: as many as bring the next one to the start of a cache line, where
@@ -164,22 +162,31 @@ int rows_to_line(const R* row, int users, int rows) {
 
 template <bool kMany, class R>
 unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
-    const int users = batch.scene.user_count, most = math::min(users, kBlock<R>),
-              rows = rows_of_block<R>(users);
+    const int users = batch.scene.user_count;
     Block<R> block;
     Offloaded<R> offloaded;
     Places<R> places;
-    if (most == users) find_places(batch, 0, rows * users, places);
     unsigned faults = 0;
-    int now = rows_to_line(batch.qoe + first * users, users, rows);
-    for (; first < last; first += now, now = rows)
-        for (int n = 0; n < users; n += most) {
-            const int count = users > most ? math::min(most, users - n)
-                                           : int(math::min<long long>(now, last - first)) * users;
-            if (most < users) find_places(batch, n, count, places);
-            faults |= places.faults | evaluate_part<kMany>(batch, {first * users + n, count, n},
-                                                           places, block, offloaded);
+    const auto score_part = [&](const Part& part) {
+        faults |= places.faults | evaluate_part<kMany>(batch, part, places, block, offloaded);
+    };
+    if (users <= kBlock<R>) {
+        const int rows = rows_of_block<R>(users);
+        find_places(batch, 0, rows * users, places);
+        int now = rows_to_line(batch.qoe + first * users, users, rows);
+        for (; first < last; first += now, now = rows)
+            score_part({first * users, int(math::min<long long>(now, last - first)) * users, 0, 0});
+    }
+    for (; first < last; ++first) {
+        const long long* const channel = batch.channel + first * users;
+        long long away = 0;
+        for (int n = 0; n < users; ++n) away += channel[n] >= 0;
+        for (int n = 0; n < users; n += kBlock<R>) {
+            const int count = math::min(kBlock<R>, users - n);
+            find_places(batch, n, count, places);
+            score_part({first * users + n, count, n, away});
         }
+    }
     return faults;
 }
 
