@@ -3,8 +3,9 @@
 python -m pytest bench/test_evaluate.py --benchmark-only
 
 The ceiling is the machine's rate of fused multiply-adds, two operations each. Operations are those
-of csrc/model.h and csrc/math.h, counted by hand: +, -, *, /, minimum, maximum, comparison and
-choice are one. A sweep lies in memory; what a learner scores at a time lies in a cache.
+of the formulas as csrc/score_loops.h is compiled for AVX-512: +, -, *, /, minimum, maximum,
+comparison, choice and the look-up in a table are one, what moves data none. A sweep lies in memory;
+what a learner scores at a time lies in a cache.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from semopt import Actions, Scenario, backends, model
 # Rows, and how often each side is timed: Numba's threads spin on for a while after a call.
 ROWS, ROUNDS = {"": 400_000, ", in cache": 32_768}, {"": 9, ", in cache": 100}
 FIGURES = ("latency", "energy", "accuracy", "qoe")
-#                local raw semantic: a sigmoid takes 38, log1p and log10 42 each, the logarithm
-# that both powers share 65, a power of it 45; in single precision 28, 34, 57, 35
-OPERATIONS = {"f64": (130, 260, 435), "f32": (100, 215, 360)}
+#                local raw semantic: the QoE takes 84, rate and SNR 78, the logarithm that both
+# powers share 56, a power of it 33, an accuracy 50; in single precision 67, 62, 46, 27, 48
+OPERATIONS = {"f64": (96, 246, 370), "f32": (79, 211, 313)}
 TOLERANCE = {"f64": 1e-9, "f32": 3e-3}  # relative; the slopes of the QoE amplify rounding
 NUMBERS, BYTES = 9, 17  # of a task: 2 gains, 3 variables, 4 figures; 2 indices and its flags
 
