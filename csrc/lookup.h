@@ -156,7 +156,7 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
             column = {own == k ? its_column.cell : column.cell,
                       own == k ? its_column.share : column.share};
         }
-        const auto raw = mu >= Number<V>(1);
+        const auto raw = is_raw(mu);
         const Index<V> top = raw ? Index<V>{} + kAxis : row.cell;
         store((own * (kAxis + 1) + top) * kAxis + column.cell, cells.at + i);
         store(raw ? V{} : row.share, cells.down + i);

@@ -60,6 +60,12 @@ SEMOPT_HD R sigmoid(R x) {
     return Number<R>(1) / divisor(-x);
 }
 
+// Whether a task is sent as it is, not what it means.
+template <class R>
+SEMOPT_HD auto is_raw(R extraction) {
+    return extraction == Number<R>(1);
+}
+
 // Inputs of an offloaded task; what is out of range gives no QoE.
 template <class R>
 SEMOPT_HD R checked_extraction(R extraction) {
@@ -178,7 +184,7 @@ SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr
 
 template <class R>
 SEMOPT_HD R accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {
-    return extraction == R(1) ? raw_accuracy(table, snr_db)
+    return is_raw(extraction) ? raw_accuracy(table, snr_db)
                               : semantic_accuracy(table, extraction, snr_db);
 }
 
@@ -294,7 +300,7 @@ template <class R>
 SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const Task<R>& task,
                              const AccuracyTable<R>& table, R gain, R offloaders, R power,
                              R frequency, R extraction) {
-    return extraction == R(1) ? offload_in_mode<true>(system, user, task, table, gain, offloaders,
+    return is_raw(extraction) ? offload_in_mode<true>(system, user, task, table, gain, offloaders,
                                                       power, frequency, extraction)
                               : offload_in_mode<false>(system, user, task, table, gain, offloaders,
                                                        power, frequency, extraction);

@@ -161,7 +161,7 @@ void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloa
     for (int i = 0; i < count; i += kWidth<R>) {
         const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
         const math::Sum<V> log_extraction = {load<V>(high + i), load<V>(low + i)};
-        const auto raw = load<V>(tasks.extraction + i) == Number<V>(1);
+        const auto raw = is_raw(load<V>(tasks.extraction + i));
         const V sent = sent_bits(task.semantic_bits, log_extraction, compress_exponent),
                 flop = extraction_flop(task.extract_flop, log_extraction, extract_exponent);
         store(raw ? task.bits : sent, tasks.sent + i);
@@ -177,7 +177,7 @@ void serve(const System<Lanes<R>>& whole, const Who& whose, int count, Offloaded
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
         const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
-        const auto raw = load<V>(tasks.extraction + i) == Number<V>(1);
+        const auto raw = is_raw(load<V>(tasks.extraction + i));
         const Costs<V> costs =
             remote_costs(system, load<V>(tasks.offloaders + i), load<V>(tasks.power + i),
                          load<V>(tasks.sent + i), load<V>(tasks.rate + i),
@@ -219,7 +219,7 @@ void execute(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
         const Task<V> task = who.task(load<Index<V>>(block.kind + i));
         const V flop = found(tasks.flop, task.local_flop);
         // Raw tasks are not asked for a frequency.
-        const auto raw = load(Chosen<R>(away & lanes), extraction + i, V{}) == Number<V>(1);
+        const auto raw = is_raw(load(Chosen<R>(away & lanes), extraction + i, V{}));
         const V asked = load(lanes, frequency + i, user.frequency_min);
         const Costs<V> costs = own_costs(user, flop, raw ? user.frequency_min : asked) +
                                Costs<V>{found(tasks.latency, V{}), found(tasks.energy, V{})};

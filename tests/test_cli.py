@@ -116,6 +116,18 @@ def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monk
     assert json.loads(file.read_text())["next"] == 0
 
 
+def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
+    file = tmp_path / "search.json"
+    code = (
+        "import os, signal, sys; from semopt.backends import Found; from semopt.cli import main; "
+        "Found.merged = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM); "
+        f"sys.argv[1:] = ['solve', '--method', 'exhaustive', '--checkpoint', {str(file)!r}]; main()"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "limit_reached" in out.stdout
+    assert json.loads(file.read_text())["next"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
@@ -34,6 +35,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
+    # As by Ctrl-C, a search stops with a checkpoint: a scheduler asks so when time is up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
             app()
