@@ -46,6 +46,29 @@ T* output(const py::array& array, const char* argument, const Shape& shape) {
     return memory<T>(array, argument, shape, true);
 }
 
+// What is written may lie where one of `in_place` does, place for place; else it shares no memory.
+struct Sharing {
+    std::vector<const py::array*> read, in_place, written;
+};
+
+void require_own_memory(const Sharing& arrays, const std::vector<const char*>& written_names) {
+    const auto start = [](const py::array& array) { return uintptr_t(array.data()); };
+    const auto overlap = [&](const py::array& a, const py::array& b) {
+        return start(a) < start(b) + b.nbytes() && start(b) < start(a) + a.nbytes();
+    };
+    for (size_t i = 0; i < arrays.written.size(); ++i) {
+        const py::array& own = *arrays.written[i];
+        bool shared = false;
+        for (const py::array* other : arrays.read) shared |= overlap(own, *other);
+        for (size_t j = 0; j < i; ++j) shared |= overlap(own, *arrays.written[j]);
+        for (const py::array* other : arrays.in_place)
+            shared |= overlap(own, *other) &&
+                      (start(own) != start(*other) || own.nbytes() != other->nbytes());
+        require(!shared, written_names[i],
+                "memory of its own is expected, or that of power, frequency or extraction");
+    }
+}
+
 std::string indices_expected(long long low, long long end) {
     return "indices from " + std::to_string(low) + " to " + std::to_string(end - 1) +
            " are expected";
@@ -92,6 +115,10 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
                             output<R>(accuracy, "accuracy", shape),
                             output<R>(qoe, "qoe", shape),
                             output<unsigned char>(violations, "violations", shape)};
+    require_own_memory({{&channel, &gain, &task},
+                        {&power, &frequency, &extraction},
+                        {&latency, &energy, &accuracy, &qoe, &violations}},
+                       {"latency", "energy", "accuracy", "qoe", "violations"});
     const py::gil_scoped_release release;
     const unsigned faults = evaluate(batch, rows, threads);
     if (faults & kChannelFault) throw ArgumentError("channel", indices_expected(kLocal, channels));

@@ -7,6 +7,7 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, _core, backends, model
+from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
 
@@ -267,6 +268,33 @@ def test_arrays_of_other_shapes_are_refused_however_many_numbers_they_hold(backe
             backends.evaluate(
                 problem, replace(actions, power=actions.power.reshape(shape)), backend=backend
             )
+
+
+def test_outcomes_lie_beside_what_is_read_or_in_its_place(instruction_set):
+    rng = np.random.default_rng(15)
+    problem = random_problem(rng, 3, 2)
+    actions = random_actions(rng, problem, 200)
+    want = backends.evaluate(problem, actions, backend="cpu")
+    memory = np.empty(3 * 200 + 1)
+    free = {name: np.empty((200, 3)) for name in FIGURES}
+    flags = np.empty((200, 3), np.uint8)
+
+    def write(**into):
+        given = replace(actions, **{f: getattr(actions, f).copy() for f in ("power", "frequency")})
+        out = {name: getattr(given, array) for name, array in into.items() if array != "memory"}
+        if "memory" in into.values():  # the power lies there, a number further on
+            given = replace(given, power=memory[1:].reshape(200, 3))
+            given.power[:] = actions.power
+            out |= {name: memory[:-1].reshape(200, 3) for name in into}
+        return backends.evaluate(problem, given, out=Outcome(**free | out, violations=flags))
+
+    found = write(latency="power", qoe="frequency")
+    for name in FIGURES:
+        assert np.array_equal(getattr(found, name), getattr(want, name))
+    with pytest.raises(ValueError, match=r"^energy: memory of its own is expected"):
+        write(energy="memory")
+    with pytest.raises(ValueError, match=r"^energy: memory of its own is expected"):
+        write(latency="power", energy="power")
 
 
 def test_arrays_that_backends_keep_copies_of_cannot_be_changed():

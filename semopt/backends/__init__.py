@@ -125,7 +125,8 @@ def evaluate(
     for backends `cuda` and `cupy` in the device's memory too (or by `__cuda_array_interface__`),
     where the work that their library queued on them is waited for. All are read and written where
     they lie, and the outcome is of the kind of `actions.power`. An array of `out` may be one of
-    `actions`, but must not overlap another in part; after an error `out` holds anything.
+    `actions`, but must not overlap another in part, which `cpu` refuses; after an error `out` holds
+    anything.
 
     Raises
     ------
