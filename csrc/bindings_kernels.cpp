@@ -99,8 +99,12 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
     const Shape slot = slot_per_row ? shape : Shape{users};
     Shape gains = slot;
     gains.push_back(channels);
-    if (users * channels > std::numeric_limits<int>::max())
-        throw ArgumentError("gain", "fewer than 2^31 numbers a slot are expected");
+    // A lane's index counts from the slot, or from the first row of a block.
+    const py::ssize_t most =
+        std::numeric_limits<int>::max() / std::max<py::ssize_t>(users, kBlock<R>);
+    if (channels >= most)
+        throw ArgumentError(
+            "gain", "at most " + std::to_string(most - 1) + " sub-channels are expected here");
     const Batch<R> batch = {scene,
                             input<long long>(channel, "channel", shape),
                             input<R>(power, "power", shape),

@@ -222,8 +222,8 @@ template class SceneOwner<float>;
 namespace {
 
 template <class R>
-unsigned evaluate_rows(const Batch<R>& batch, long long rows, int threads,
-                       unsigned (*rows_of)(const Batch<R>&, long long, long long)) {
+unsigned evaluate_in_threads(const Batch<R>& batch, long long rows, int threads,
+                             unsigned (*rows_of)(const Batch<R>&, long long, long long)) {
     constexpr long long kLeast = 512;  // tasks: fewer cost a thread more than they save
     const long long lanes = threads > 0 ? threads : lanes_available(),
                     worth = rows * batch.scene.user_count / kLeast,
@@ -240,10 +240,10 @@ unsigned evaluate_rows(const Batch<R>& batch, long long rows, int threads,
 }  // namespace
 
 unsigned evaluate(const Batch<double>& batch, long long rows, int threads) {
-    return evaluate_rows(batch, rows, threads, kernels().evaluate);
+    return evaluate_in_threads(batch, rows, threads, kernels().evaluate);
 }
 unsigned evaluate(const Batch<float>& batch, long long rows, int threads) {
-    return evaluate_rows(batch, rows, threads, kernels().evaluate_single);
+    return evaluate_in_threads(batch, rows, threads, kernels().evaluate_single);
 }
 
 void tabulate(const Scenes& scenes, const Slot& slot, const std::vector<double*>& value,

@@ -63,8 +63,8 @@ struct Scenes {
     SceneOwner<float> single{setting};
 };
 
-// Both return the faults of the batch (cpu.h): all is scored, a wrong index as the nearest right
-// one.
+// Both return the faults of the batch (cpu.h): all is scored, a wrong channel as local, a wrong
+// kind as the first.
 unsigned evaluate(const Batch<double>& batch, long long rows, int threads);
 unsigned evaluate(const Batch<float>& batch, long long rows, int threads);
 

@@ -108,7 +108,8 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
         if constexpr (kTwoChannels)
             own_gain = one_of_two(lanes, gain + 2 * i, given);
         else
-            own_gain = gather(away, gain, load<Index<V>>(places.row + i) + given);
+            own_gain =
+                gather(away, gain, load<Index<V>>(places.row + i) + choose(away, given, none));
         const V own_power = load(lanes, power + i, V{});
         keep(own, tasks.kind);
         keep(snr(checked_gain(own_gain), own_power, noise), tasks.link);

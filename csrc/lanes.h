@@ -72,7 +72,6 @@ template <class R, class Body>
 SEMOPT_HD void in_vectors(int count, Body body) {
     constexpr int kLanes = kWidth<R>;
     int i = 0;
-#pragma GCC ivdep
     for (; i + kLanes <= count; i += kLanes) body(i, Chosen<R>(kAll));
     if (i < count) body(i, Chosen<R>((1u << (count - i)) - 1));
 }
@@ -83,23 +82,23 @@ template <class R, class Begin, class Finish>
 SEMOPT_HD void in_two_steps(int count, Begin begin, Finish finish) {
     constexpr int kLanes = kWidth<R>;
     const Chosen<R> all(kAll);
-    int i = 0;
     if constexpr (kLanes == 1) {
 #pragma GCC ivdep
-        for (; i < count; ++i) finish(i, all, begin(i, all));
-        return;
-    }
-    if (count >= kLanes) {
-        auto before = begin(0, all);
-        for (i = kLanes; i + kLanes <= count; i += kLanes) {
-            const auto now = begin(i, all);
+        for (int i = 0; i < count; ++i) finish(i, all, begin(i, all));
+    } else {
+        int i = 0;
+        if (count >= kLanes) {
+            auto before = begin(0, all);
+            for (i = kLanes; i + kLanes <= count; i += kLanes) {
+                const auto now = begin(i, all);
+                finish(i - kLanes, all, before);
+                before = now;
+            }
             finish(i - kLanes, all, before);
-            before = now;
         }
-        finish(i - kLanes, all, before);
+        const Chosen<R> rest((1u << (count - i)) - 1);
+        if (i < count) finish(i, rest, begin(i, rest));
     }
-    const Chosen<R> rest((1u << (count - i)) - 1);
-    if (i < count) finish(i, rest, begin(i, rest));
 }
 
 // A record with the same numbers in every lane.

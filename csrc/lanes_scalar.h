@@ -61,7 +61,7 @@ SEMOPT_HD R gather(const R* from, I at) {
     return from[at];
 }
 
-// Three numbers, of which one may ask for any.
+// Numbers of which one may ask for any: three, as there is no permutation.
 template <class R>
 class Few {
   public:

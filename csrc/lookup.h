@@ -6,6 +6,8 @@
 // model.h.
 #pragma once
 
+#include <limits>
+
 #include "cpu.h"
 #include "lanes.h"
 
@@ -39,7 +41,7 @@ class Axis {
     explicit Axis(const R* points)
         : quarter_(math::all<V>(points[4])),
           half_(math::all<V>(points[8])),
-          last_(math::all<V>(points[12])),
+          three_quarters_(math::all<V>(points[12])),
           edge_(points),
           scale_(points + kAxis),
           next_(points + 2 * kAxis),
@@ -49,14 +51,14 @@ class Axis {
     Position<V> operator()(V x) const {
         const auto upper = x >= half_;
         Index<V> cell = upper ? Index<V>{} + 8 : Index<V>{};
-        cell = x >= (upper ? last_ : quarter_) ? cell + 4 : cell;
+        cell = x >= (upper ? three_quarters_ : quarter_) ? cell + 4 : cell;
         cell = x >= second_[cell] ? cell + 2 : cell;
         cell = x >= next_[cell] ? cell + 1 : cell;
         return {cell, axis_share(edge_[cell], scale_[cell], x)};
     }
 
   private:
-    V quarter_, half_, last_;
+    V quarter_, half_, three_quarters_;
     Entries<R> edge_, scale_, next_, second_;
 };
 
@@ -147,7 +149,8 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
     const Axis<R> down = axis(0, 0), across = axis(0, 1);
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const V mu = load<V>(extraction + i), x = load<V>(snr_db + i);
+        const Number<V> most = std::numeric_limits<Number<V>>::max();  // infinity has no share
+        const V mu = load<V>(extraction + i), x = math::clamp(load<V>(snr_db + i), -most, most);
         const Index<V> own = load<Index<V>>(kind + i);
         Position<V> row = down(mu), column = across(x);
         for (int k = 1; !kShared && k < kinds; ++k) {

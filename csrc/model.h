@@ -234,11 +234,27 @@ SEMOPT_HD R accuracy_term(const System<R>& system, const User<R>& user,
 }
 
 template <class R>
+struct Divisors {
+    R latency, energy, accuracy;
+};
+
+template <class R>
+SEMOPT_HD Divisors<R> divisors(const System<R>& system, const Reference<R>& reference, R latency,
+                               R energy, R accuracy) {
+    return {latency_divisor(system, reference, latency), energy_divisor(system, reference, energy),
+            accuracy_divisor(system, reference, accuracy)};
+}
+
+template <class R>
+SEMOPT_HD R qoe(const User<R>& user, const Divisors<R>& divisors) {
+    return user.weight_latency / divisors.latency + user.weight_energy / divisors.energy +
+           user.weight_accuracy / divisors.accuracy;
+}
+
+template <class R>
 SEMOPT_HD R qoe(const System<R>& system, const User<R>& user, const Reference<R>& reference,
                 R latency, R energy, R accuracy) {
-    return latency_term(system, user, reference, latency) +
-           energy_term(system, user, reference, energy) +
-           accuracy_term(system, user, reference, accuracy);
+    return qoe(user, divisors(system, reference, latency, energy, accuracy));
 }
 
 // What a part of a task takes.

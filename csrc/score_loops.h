@@ -239,24 +239,18 @@ bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& bloc
     const Who who = whose;
     const Figures<R> of = figures;
     Index<V> seen{};
-    struct Divisors {
-        V latency, energy, accuracy;
-    };
     const auto begin = [&](int i, auto lanes) __attribute__((always_inline)) {
         const Reference<V> reference = who.reference(i, load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
-        return Divisors{latency_divisor(system, reference, figure(of.latency)),
-                        energy_divisor(system, reference, figure(of.energy)),
-                        accuracy_divisor(system, reference, figure(of.accuracy))};
+        return divisors(system, reference, figure(of.latency), figure(of.energy),
+                        figure(of.accuracy));
     };
     const auto finish = [&](int i, auto lanes,
-                            const Divisors& divisors) __attribute__((always_inline)) {
+                            const Divisors<V>& divisors) __attribute__((always_inline)) {
         const User<V> user = who.user(i);
         const Task<V> task = who.task(load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
-        const V value = user.weight_latency / divisors.latency +
-                        user.weight_energy / divisors.energy +
-                        user.weight_accuracy / divisors.accuracy;
+        const V value = qoe(user, divisors);
         const Outcome<V> outcome = {figure(of.latency), figure(of.energy), figure(of.accuracy),
                                     value};
         store(lanes, value, of.qoe + i);

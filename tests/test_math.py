@@ -39,9 +39,18 @@ def samples(name, dtype, rng):
     if name == "exp":
         x = np.r_[rng.uniform(-1.1 * top, 1.1 * top, COUNT), tiny, special, -special, np.nan]
     elif name in ("log", "log10"):
-        x = np.r_[wide, near_one, special, -1, np.nan]
+        x = np.r_[wide, near_one, rng.uniform(0.5, 2, 10 * COUNT), special, -1, np.nan]
     elif name == "log1p":
-        x = np.r_[wide, tiny[tiny > -1], -rng.uniform(0, 1, COUNT), special, -1, -2, np.nan]
+        x = np.r_[
+            wide,
+            rng.uniform(0, 1, 10 * COUNT),
+            tiny[tiny > -1],
+            -rng.uniform(0, 1, COUNT),
+            special,
+            -1,
+            -2,
+            np.nan,
+        ]
     else:
         x = np.r_[rng.uniform(1e-6, 1, COUNT), wide, near_one, near_one, 1, 0.3, 0.3]
     y = np.zeros(len(x))

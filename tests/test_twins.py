@@ -207,7 +207,7 @@ def test_indices_out_of_range_are_refused(backend):
     rng = np.random.default_rng(8)
     problem = random_problem(rng, 2, 2)
     actions = random_actions(rng, problem, 4)
-    for channel in (2, -5):
+    for channel in (2, -5, 2**31 - 1, 2**32, 2**63 - 1, -(2**63)):
         beyond = replace(actions, channel=np.full((4, 2), channel))
         with pytest.raises(ValueError, match="channel: indices from -1 to 1"):
             backends.evaluate(problem, beyond, backend=backend)
@@ -217,7 +217,8 @@ def test_indices_out_of_range_are_refused(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["power", "frequency", "extraction", "gain"])
-def test_what_is_no_number_is_refused_by_name(name, backend):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_refused_by_name(value, name, backend):
     rng = np.random.default_rng(9)
     problem = random_problem(rng, 2, 2)
     actions = random_actions(rng, problem, 4)
@@ -225,7 +226,7 @@ def test_what_is_no_number_is_refused_by_name(name, backend):
     actions.extraction[:] = 0.9
     gain = problem.gain.copy()
     spoilt = gain if name == "gain" else getattr(actions, name)
-    spoilt[1] = np.nan
+    spoilt[1] = value
     with pytest.raises(ValueError, match=f"^{name}: finite numbers are expected"):
         backends.evaluate(problem, actions, gain, problem.task, backend=backend)
 
@@ -295,6 +296,18 @@ def test_outcomes_lie_beside_what_is_read_or_in_its_place(instruction_set):
         write(energy="memory")
     with pytest.raises(ValueError, match=r"^energy: memory of its own is expected"):
         write(latency="power", energy="power")
+
+
+def test_signals_beyond_all_numbers_have_the_accuracy_of_the_strongest(instruction_set):
+    rng = np.random.default_rng(16)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 20)
+    actions.power[:] = 1e300  # times the gain: an SNR of infinity
+    gain = np.full((2, 2), 1e300)
+    with np.errstate(over="ignore"):
+        want = model.evaluate(problem, actions, gain, problem.task)
+    found = backends.evaluate(problem, actions, gain, problem.task, backend="cpu")
+    assert np.allclose(found.accuracy, want.accuracy, rtol=TWINS)
 
 
 def test_arrays_that_backends_keep_copies_of_cannot_be_changed():

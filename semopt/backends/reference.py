@@ -33,9 +33,10 @@ def evaluate(
     """Score joint actions with the model itself."""
     check(problem, actions, gain, task, out)
     sent = actions.extraction
-    usable = np.where((sent > 0) & (sent <= 1), sent, np.nan)
+    usable = replace(actions, extraction=np.where((sent > 0) & (sent <= 1), sent, np.nan))
+    finite = None if gain is None else np.where(np.isinf(gain), np.nan, gain)
     with np.errstate(invalid="ignore", divide="ignore"):  # said by name
-        found = model.evaluate(problem, replace(actions, extraction=usable), gain, task)
+        found = model.evaluate(problem, usable, finite, task)
     if np.isnan(found.qoe).any():
         name_nan(actions, gain)
     if out is None:
