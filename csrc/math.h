@@ -164,7 +164,7 @@ SEMOPT_HD R product_error(R a, R b, R product) {
 #endif
 }
 
-// a b + c, of which c alone is rounded before the sum.
+// a b + c, where a b is not rounded before the sum.
 template <class R>
 SEMOPT_HD R add_product(R a, R b, R c) {
 #if SEMOPT_FMA
@@ -343,8 +343,8 @@ SEMOPT_HD R exp_sum(R x, R low) {
 }
 
 // e^x within 2 + |x| / 3 ulp (without fused multiply-add, 2 + 1.1 |x|), held so far within the
-// normal range that a number of usual size may be divided by it. 1 / (1 + e^x) is found within 1 /
-// 4 ulp of 1.
+// normal range that a number of usual size may be divided by it. So 1 / (1 + e^x) is found within a
+// quarter of an ulp of 1.
 template <class R>
 SEMOPT_HD R exp_normal(R x) {
     using T = Real<R>;
