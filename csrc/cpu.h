@@ -11,9 +11,9 @@ namespace semopt {
 
 constexpr double kInfinite = __builtin_inf();
 
-// Tasks that are scored together, 2 KiB of numbers: what is found for a block stays near the core.
+// Tasks that are scored together, 3 KiB of numbers: what is found for a block stays near the core.
 template <class R>
-constexpr int kBlock = 2048 / sizeof(R);
+constexpr int kBlock = 3072 / sizeof(R);
 
 constexpr int kMostLanes = 16;  // of any vector
 
@@ -21,10 +21,10 @@ constexpr int kMostLanes = 16;  // of any vector
 // where a row is longer than a block, at any.
 template <class R>
 struct Owners {
-    const Index<R>* user;       // (length)
-    const R* fields;            // (fields of a User, length)
-    const R *latency, *energy;  // (T, length) of the reference
-    long long length;           // kMostLanes more than kBlock and N
+    const Index<R>* user;                       // (length)
+    const R* fields;                            // (fields of a User, length)
+    const R *reference_time, *reference_power;  // (length)
+    long long length;                           // kMostLanes more than kBlock and N
 };
 
 // The fields of each kind of task, field after field.
@@ -37,14 +37,23 @@ struct Kinds {
 // The most points of an axis that the vector code takes: one register or two. Shorter axes end in
 // infinity, their tables in the last value, which changes no result.
 constexpr int kAxis = 16;
-// Rows of numbers for an axis: its points, 1 / width of the cells that they start, the points that
-// are next, and those that come second.
-constexpr int kAxisRows = 4;
+
+// An axis, whose length is divided into kAxis buckets: x is in bucket x per_unit + offset, rounded
+// down. With as few points as buckets, most buckets lie within two cells.
+template <class R>
+struct alignas(64) AxisRows {
+    R edge[kAxis];   // the points
+    R scale[kAxis];  // 1 / width of the cell that a point starts
+    R next[kAxis];   // the point that ends it
+    R start[kAxis];  // the bits of the cell (Index<R>) in which a bucket starts
+    R first, last, per_unit, offset;
+    int steps;  // the most cells from that one to where a number of its bucket is
+};
 
 // All kinds' accuracy tables, padded. The last row of corners is that of raw mode.
 template <class R>
 struct Lookup {
-    const R* axes;     // (T, 2, kAxisRows, kAxis): extraction, SNR
+    const AxisRows<R>* axes;  // (T, 2): extraction, SNR
     const R* corners;  // (T, kAxis + 1, kAxis, 2): of rows i and i + 1; null if an axis is longer
     bool shared;       // the axes of all kinds are the same
 };

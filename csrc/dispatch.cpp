@@ -109,6 +109,38 @@ double ceiling(const std::string& name, int threads) {
 // ---- scenes ----
 
 template <class R>
+AxisRows<R> axis_rows(const R* axis, int points) {
+    AxisRows<R> rows;
+    std::memset(&rows, 0, sizeof rows);  // what lies between fields is compared too
+    const R infinity = std::numeric_limits<R>::infinity();
+    const auto point = [&](int i) { return i < points ? axis[i] : infinity; };
+    for (int i = 0; i < kAxis; ++i) {
+        rows.edge[i] = point(i);
+        rows.next[i] = point(i + 1);
+        rows.scale[i] = i + 1 < points ? R(1) / (axis[i + 1] - axis[i]) : R(0);
+    }
+    rows.first = axis[0];
+    rows.last = axis[points - 1];
+    // A number's bucket rises with it, as rounding keeps the order: a bucket starts in the cell of
+    // the last point that lies in one before it.
+    const auto position = [&](R x) { return std::fma(x, rows.per_unit, rows.offset); };
+    const auto bucket = [&](R x) { return int(position(x)); };
+    rows.per_unit = R(0.999) * kAxis / (rows.last - rows.first);
+    rows.offset = -rows.first * rows.per_unit;
+    const bool sound = position(rows.first) > -1 && position(rows.last) < kAxis;
+    if (!sound) rows.per_unit = rows.offset = 0;  // too short for its numbers: one bucket
+    for (int b = 0, i = 0; b < kAxis; ++b) {
+        while (i + 1 < points && bucket(axis[i + 1]) < b) ++i;
+        const Index<R> cell = i;
+        std::memcpy(&rows.start[b], &cell, sizeof cell);
+        int last = i;
+        while (last + 1 < points && bucket(axis[last + 1]) <= b) ++last;
+        rows.steps = std::max(rows.steps, last - i);
+    }
+    return rows;
+}
+
+template <class R>
 SceneOwner<R>::SceneOwner(const Setting& setting) {
     // All fields of a record are of one type (model.h): a record is a row of numbers.
     const auto copy = [](const auto& from, auto& to) {
@@ -142,18 +174,8 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
     }
     if (!fits) return;
     for (const AccuracyTable<R>& table : tables_) {
-        const auto add_axis = [&](const R* axis, int points) {
-            std::vector<R> edge(axis, axis + points);
-            edge.resize(kAxis, std::numeric_limits<R>::infinity());
-            axes_.insert(axes_.end(), edge.begin(), edge.end());
-            for (int i = 0; i < kAxis; ++i)
-                axes_.push_back(i + 1 < points ? R(1) / (edge[i + 1] - edge[i]) : R(0));
-            for (int ahead = 1; ahead <= 2; ++ahead)
-                for (int i = 0; i < kAxis; ++i)
-                    axes_.push_back(edge[std::min(i + ahead, kAxis - 1)]);
-        };
-        add_axis(table.extraction, table.rows);
-        add_axis(table.snr_db, table.columns);
+        axes_.push_back(axis_rows(table.extraction, table.rows));
+        axes_.push_back(axis_rows(table.snr_db, table.columns));
         const auto row = [&](int i) {
             return i < kAxis ? table.table + std::min(i, table.rows - 1) * table.columns
                              : table.raw;
@@ -164,11 +186,10 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
                     corners_.push_back(from[std::min(j, table.columns - 1)]);
     }
     corners_.resize(corners_.size() + 2);  // read beside the last ones, with share 0
-    constexpr int kOwn = 2 * kAxisRows * kAxis;
-    const auto own = axes_.begin() + kOwn;
     shared_axes_ = true;
-    for (auto next = own; next != axes_.end(); next += kOwn)
-        shared_axes_ &= std::equal(axes_.begin(), own, next);
+    for (size_t k = 1; k < tables_.size(); ++k)
+        for (int which = 0; which < 2; ++which)
+            shared_axes_ &= !std::memcmp(&axes_[which], &axes_[2 * k + which], sizeof axes_[which]);
 }
 
 template <class R>
@@ -176,17 +197,13 @@ void SceneOwner<R>::own_users() {
     const size_t users = users_.size(), length = std::max<size_t>(users, kBlock<R>) + kMostLanes;
     constexpr size_t kFields = sizeof(User<R>) / sizeof(R);
     user_fields_.resize(kFields * length);
-    for (auto* table : {&latency_, &energy_}) table->resize(tasks_.size() * length);
     for (size_t i = 0; i < length; ++i) {
         const User<R>& user = users_[i % users];
         user_.push_back(Index<R>(i % users));
         for (size_t f = 0; f < kFields; ++f)
             user_fields_[f * length + i] = reinterpret_cast<const R*>(&user)[f];
-        for (size_t t = 0; t < tasks_.size(); ++t) {
-            const Reference<R> found = reference(user, tasks_[t]);
-            latency_[t * length + i] = found.latency;
-            energy_[t * length + i] = found.energy;
-        }
+        reference_time_.push_back(reference_time(user));
+        reference_power_.push_back(reference_power(user));
     }
 }
 
@@ -206,7 +223,7 @@ Scene<R> SceneOwner<R>::scene() const {
             users_.data(),
             tasks_.data(),
             tables_.data(),
-            {user_.data(), user_fields_.data(), latency_.data(), energy_.data(),
+            {user_.data(), user_fields_.data(), reference_time_.data(), reference_power_.data(),
              (long long)user_.size()},
             {kind_fields_.data(), int(std::max<size_t>(tasks_.size(), kMostLanes))},
             {axes_.data(), corners_.empty() ? nullptr : corners_.data(), shared_axes_},

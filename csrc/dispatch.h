@@ -53,7 +53,8 @@ class SceneOwner {
     std::vector<std::vector<R>> storage_;
     std::vector<AccuracyTable<R>> tables_;
     Aligned<Index<R>> user_;  // this and what follows: Owners, Kinds and Lookup
-    Aligned<R> user_fields_, kind_fields_, latency_, energy_, axes_, corners_;
+    Aligned<R> user_fields_, reference_time_, reference_power_, kind_fields_, corners_;
+    std::vector<AxisRows<R>> axes_;
     bool shared_axes_ = false;
 };
 

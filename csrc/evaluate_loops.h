@@ -194,8 +194,8 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
 // Scores rows first..last-1 of a batch, and returns its faults.
 template <class R>
 unsigned evaluate(const Batch<R>& batch, long long first, long long last) {
-    return (batch.scene.task_count > kFewKinds ? evaluate_rows<true, R>
-                                               : evaluate_rows<false, R>)(batch, first, last);
+    return (batch.scene.task_count > kFew<R> ? evaluate_rows<true, R>
+                                             : evaluate_rows<false, R>)(batch, first, last);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ struct Real<Floats> : Real<float> {
 
 // What a logarithm is, a digit for each class of its argument, lowest first: NaN (two kinds) as it
 // is, 0 gives -inf, 1 the value, -inf NaN, inf as it is, below 0 NaN, above the value.
-constexpr int kLogLimits = 0x03530422;
+constexpr int kLogLimits = 0x03530422, kLog1pLimits = 0x03530022;
 
 template <>
 struct Operations<Doubles> {
@@ -55,9 +55,14 @@ struct Operations<Doubles> {
     SEMOPT_HD Doubles exponent(Doubles x) {
         return (Doubles)_mm512_maskz_getexp_pd(kAll, (__m512d)x);
     }
-    SEMOPT_HD Doubles log_limits(Doubles x, Doubles value) {
-        return (Doubles)_mm512_fixupimm_pd((__m512d)value, (__m512d)x,
-                                           _mm512_set1_epi64(kLogLimits), 0);
+    SEMOPT_HD Doubles log_limits(Doubles x, Doubles value) { return limits(x, value, kLogLimits); }
+    SEMOPT_HD Doubles log1p_limits(Doubles x, Doubles value) {
+        return limits(x, value, kLog1pLimits);
+    }
+
+  private:
+    SEMOPT_HD Doubles limits(Doubles x, Doubles value, int which) {
+        return (Doubles)_mm512_fixupimm_pd((__m512d)value, (__m512d)x, _mm512_set1_epi64(which), 0);
     }
 };
 
@@ -78,9 +83,12 @@ struct Operations<Floats> {
                                                _MM_MANT_SIGN_src);
     }
     SEMOPT_HD Floats exponent(Floats x) { return (Floats)_mm512_maskz_getexp_ps(kAll, (__m512)x); }
-    SEMOPT_HD Floats log_limits(Floats x, Floats value) {
-        return (Floats)_mm512_fixupimm_ps((__m512)value, (__m512)x, _mm512_set1_epi32(kLogLimits),
-                                          0);
+    SEMOPT_HD Floats log_limits(Floats x, Floats value) { return limits(x, value, kLogLimits); }
+    SEMOPT_HD Floats log1p_limits(Floats x, Floats value) { return limits(x, value, kLog1pLimits); }
+
+  private:
+    SEMOPT_HD Floats limits(Floats x, Floats value, int which) {
+        return (Floats)_mm512_fixupimm_ps((__m512)value, (__m512)x, _mm512_set1_epi32(which), 0);
     }
 };
 
@@ -200,6 +208,9 @@ SEMOPT_HD Floats gather(const float* from, Index<Floats> at) {
 }
 
 // Numbers of which a lane may ask for any: as many as a register has.
+template <class R>
+constexpr int kFew = kWidth<R>;
+
 template <class R>
 class Few {
     using V = Lanes<R>;

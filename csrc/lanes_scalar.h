@@ -63,6 +63,9 @@ SEMOPT_HD R gather(const R* from, I at) {
 
 // Numbers of which one may ask for any: three, as there is no permutation.
 template <class R>
+constexpr int kFew = 3;
+
+template <class R>
 class Few {
   public:
     explicit Few(const R* from) : first_(from[0]), second_(from[1]), third_(from[2]) {}

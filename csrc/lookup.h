@@ -1,12 +1,9 @@
 // The accuracy of offloaded tasks of any kind, from tables whose axes have at most kAxis points.
 //
-// With AVX-512 an axis is one register or two: a number's cell is found by comparisons with
-// its points, and what belongs to the cell by a permutation, in place of a load a lane. The four
-// corners of a cell lie side by side, so that one load brings them. The values are those of
-// model.h.
+// With AVX-512 an axis is one register or two: what belongs to a number's bucket, and then to its
+// cell, is found by a permutation, in place of a load a lane. The four corners of a cell lie side
+// by side, so that one load brings them. The values are those of model.h.
 #pragma once
-
-#include <limits>
 
 #include "cpu.h"
 #include "lanes.h"
@@ -38,28 +35,30 @@ class Axis {
     using V = Lanes<R>;
 
   public:
-    explicit Axis(const R* points)
-        : quarter_(math::all<V>(points[4])),
-          half_(math::all<V>(points[8])),
-          three_quarters_(math::all<V>(points[12])),
-          edge_(points),
-          scale_(points + kAxis),
-          next_(points + 2 * kAxis),
-          second_(points + 3 * kAxis) {}
+    explicit Axis(const AxisRows<R>& rows)
+        : first_(math::all<V>(rows.first)),
+          last_(math::all<V>(rows.last)),
+          per_unit_(math::all<V>(rows.per_unit)),
+          offset_(math::all<V>(rows.offset)),
+          edge_(rows.edge),
+          scale_(rows.scale),
+          next_(rows.next),
+          start_(rows.start),
+          steps_(rows.steps) {}
 
-    // The half of the axis, the quarter, the pair of points in it, and the point.
+    // The bucket, and from the cell in which that starts step by step to the one of x.
     Position<V> operator()(V x) const {
-        const auto upper = x >= half_;
-        Index<V> cell = upper ? Index<V>{} + 8 : Index<V>{};
-        cell = x >= (upper ? three_quarters_ : quarter_) ? cell + 4 : cell;
-        cell = x >= second_[cell] ? cell + 2 : cell;
-        cell = x >= next_[cell] ? cell + 1 : cell;
-        return {cell, axis_share(edge_[cell], scale_[cell], x)};
+        const V within = math::Operations<V>::clamp(x, first_, last_);
+        const V bucket = math::multiply_add(within, per_unit_, offset_);
+        auto cell = math::bit_cast<Index<V>>(start_[__builtin_convertvector(bucket, Index<V>)]);
+        for (int step = 0; step < steps_; ++step) cell = within >= next_[cell] ? cell + 1 : cell;
+        return {cell, axis_share(edge_[cell], scale_[cell], within)};
     }
 
   private:
-    V quarter_, half_, three_quarters_;
-    Entries<R> edge_, scale_, next_, second_;
+    V first_, last_, per_unit_, offset_;
+    Entries<R> edge_, scale_, next_, start_;
+    int steps_;
 };
 
 // What lies at corners + 2 at[i]: (low, high, low_next, high_next) of each lane.
@@ -121,15 +120,16 @@ inline void load_corners(const float* corners, const int* at, Floats (&out)[4]) 
 template <class R>
 class Axis {
   public:
-    explicit Axis(const R* points) : points_(points) {}
+    explicit Axis(const AxisRows<R>& rows) : rows_(rows) {}
 
     Position<R> operator()(R x) const {
-        const Index<R> cell = axis_cell(points_, kAxis, x);
-        return {cell, axis_share(points_[cell], points_[kAxis + cell], x)};
+        const R within = math::clamp(x, rows_.first, rows_.last);  // infinity has no share
+        const Index<R> cell = axis_cell(rows_.edge, kAxis, within);
+        return {cell, axis_share(rows_.edge[cell], rows_.scale[cell], within)};
     }
 
   private:
-    const R* points_;
+    const AxisRows<R>& rows_;
 };
 
 template <class R>
@@ -143,14 +143,11 @@ template <bool kShared, class R>
 void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
                 const R* snr_db, int count, Cells<R>& cells) {
     using V = Lanes<R>;
-    const auto axis = [&](int k, int which) {
-        return Axis<R>(lookup.axes + (2 * k + which) * kAxisRows * kAxis);
-    };
+    const auto axis = [&](int k, int which) { return Axis<R>(lookup.axes[2 * k + which]); };
     const Axis<R> down = axis(0, 0), across = axis(0, 1);
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const Number<V> most = std::numeric_limits<Number<V>>::max();  // infinity has no share
-        const V mu = load<V>(extraction + i), x = math::clamp(load<V>(snr_db + i), -most, most);
+        const V mu = load<V>(extraction + i), x = load<V>(snr_db + i);
         const Index<V> own = load<Index<V>>(kind + i);
         Position<V> row = down(mu), column = across(x);
         for (int k = 1; !kShared && k < kinds; ++k) {

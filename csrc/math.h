@@ -134,6 +134,13 @@ struct Operations {
         value = x == R(0) ? -infinity : value;
         return x >= R(0) ? value : infinity - infinity;
     }
+
+    // The same of log1p, at infinity and below 0.
+    SEMOPT_HD R log1p_limits(R x, R value) {
+        const R infinity = bit_cast<R>(Real<R>::infinity);
+        value = x == infinity ? infinity : value;
+        return x >= R(0) ? value : infinity - infinity;
+    }
 };
 
 template <class R>
@@ -246,10 +253,9 @@ struct Reduction {
                bit_cast<R>((whole - half) << T::mantissa);
     }
 
-    // The same where the result is normal.
-    SEMOPT_HD R scale_normal(R rest, R shifted) {
-        const R power = bit_cast<R>((bit_cast<Bits>(shifted) << T::mantissa) + T::one);
-        return multiply_add(power, rest, power);
+    // 2^n where that is normal.
+    SEMOPT_HD R normal_power(R shifted) {
+        return bit_cast<R>((bit_cast<Bits>(shifted) << T::mantissa) + T::one);
     }
 
     // x = 2^k (1 + f) for normal x > 0, with 1 + f in [sqrt(1/2), sqrt(2)).
@@ -276,8 +282,16 @@ struct Reduction {
         return found;
     }
 
-    // f of the parts of 2^k (1 + f + f_low).
-    SEMOPT_HD R refined(const Parts& parts, R f_low) { return parts.f + f_low; }
+    // The same of 1 + x for x >= 0.
+    SEMOPT_HD Parts parts_of_next(R x) {
+        const Number<R> one = 1;
+        // u = 1 + x rounded, and what is lost.
+        const R u = one + x, v = u - x, lost = (one - v) + (x - (u - v));
+        Parts found = parts(u);
+        const R scale = bit_cast<R>((Word(2 * T::bias + 1) - found.exponent) << T::mantissa);
+        found.f = found.f + Number<R>(0.5) * lost * scale;  // scale: 2^(1 - k)
+        return found;
+    }
 
     // ln x less ln(1 + f).
     SEMOPT_HD Sum<R> log_base(const Parts& parts) {
@@ -342,16 +356,17 @@ SEMOPT_HD R exp_sum(R x, R low) {
     return Reduction<R>::scale(Reduction<R>::exp_rest(r), shifted);
 }
 
-// e^x within 2 + |x| / 3 ulp (without fused multiply-add, 2 + 1.1 |x|), held so far within the
-// normal range that a number of usual size may be divided by it. So 1 / (1 + e^x) is found within a
-// quarter of an ulp of 1.
+// 1 + e^x, of which e^x is good to 2 + |x| / 3 ulp (without fused multiply-add, 2 + 1.1 |x|), held
+// so far within the normal range that a number of usual size may be divided by it. So its
+// reciprocal is found within a quarter of an ulp of 1.
 template <class R>
-SEMOPT_HD R exp_normal(R x) {
+SEMOPT_HD R one_plus_exp(R x) {
     using T = Real<R>;
     const R within = clamp(x, T::exp_normal_low, T::exp_normal_high);
     const R shifted = exp_shifted(within), n = shifted - Reduction<R>::exp_round;
     const R r = multiply_add(n, all<R>(-T::ln2), within);
-    return Reduction<R>::scale_normal(Reduction<R>::exp_rest(r), shifted);
+    const R power = Reduction<R>::normal_power(shifted);
+    return multiply_add(power, Reduction<R>::exp_rest(r), Number<R>(1) + power);
 }
 
 template <class R>
@@ -376,19 +391,13 @@ SEMOPT_HD R log10(R x) {
     return Operations<R>::log_limits(x, base.high + add_product(parts.f, log10_e, low));
 }
 
+// For x >= 0, as a signal-to-noise ratio is; NaN below.
 template <class R>
 SEMOPT_HD R log1p(R x) {
-    using T = Real<R>;
-    const Number<R> one = 1;
-    // u = 1 + x rounded, and what is lost.
-    const R u = one + x, v = u - x;
-    const R lost = (one - v) + (x - (u - v));
-    const auto parts = Reduction<R>::parts(u);
-    const R scale = bit_cast<R>((typename T::Word(2 * T::bias + 1) - parts.exponent)
-                                << T::mantissa);  // 2^(1 - k)
-    const R f = Reduction<R>::refined(parts, Number<R>(0.5) * lost * scale);
+    const auto parts = Reduction<R>::parts_of_next(x);
     const Sum<R> base = Reduction<R>::log_base(parts);
-    return Operations<R>::log_limits(u, base.high + (f - (Reduction<R>::log_rest(f) - base.low)));
+    const R rest = Reduction<R>::log_rest(parts.f) - base.low;
+    return Operations<R>::log1p_limits(x, base.high + (parts.f - rest));
 }
 
 template <class R>

@@ -52,7 +52,7 @@ constexpr int kLatency = 1, kEnergy = 2, kAccuracy = 4;
 // 1 + e^x: what a weight is divided by where x tells how much worse a figure is than its reference.
 template <class R>
 SEMOPT_HD R divisor(R x) {
-    return Number<R>(1) + math::exp_normal(x);
+    return math::one_plus_exp(x);
 }
 
 template <class R>
@@ -188,17 +188,32 @@ SEMOPT_HD R accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {
                               : semantic_accuracy(table, extraction, snr_db);
 }
 
-// The offset of the QoE: the task run locally at the user's reference frequency.
+// The offset of the QoE: the task run locally at the user's reference frequency, where a FLOP takes
+// `reference_time` (s) and the device `reference_power` (W).
 template <class R>
 struct Reference {
     R latency, energy, accuracy;
 };
 
 template <class R>
+SEMOPT_HD R reference_time(const User<R>& user) {
+    return execution_time(math::all<R>(1), user.flop_per_cycle, user.reference_frequency);
+}
+
+template <class R>
+SEMOPT_HD R reference_power(const User<R>& user) {
+    return execution_energy(user.energy_coefficient, math::all<R>(1), user.reference_frequency);
+}
+
+template <class R>
+SEMOPT_HD Reference<R> reference(R reference_time, R reference_power, const Task<R>& task) {
+    const R time = reference_time * task.local_flop;
+    return {time, reference_power * time, task.local_accuracy};
+}
+
+template <class R>
 SEMOPT_HD Reference<R> reference(const User<R>& user, const Task<R>& task) {
-    const R time = execution_time(task.local_flop, user.flop_per_cycle, user.reference_frequency);
-    return {time, execution_energy(user.energy_coefficient, time, user.reference_frequency),
-            task.local_accuracy};
+    return reference(reference_time(user), reference_power(user), task);
 }
 
 // The three terms of the QoE (11), each a weight by one of these divisors.

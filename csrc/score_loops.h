@@ -78,9 +78,7 @@ class Same {
     Reference<V> reference_;
 };
 
-constexpr int kFewKinds = 3;  // that are told apart in registers
-
-// A user after the other, with tasks of any kind, of which there are few or (loads) many.
+// A user after the other, with tasks of any kind, of which there are few (lanes.h) or many.
 template <bool kMany, class R>
 class Each {
     using V = Lanes<R>;
@@ -88,11 +86,9 @@ class Each {
   public:
     Each(const Scene<R>& scene, int first_user)
         : fields_(scene.owners.fields + first_user),
-          latency_(scene.owners.latency + first_user),
-          energy_(scene.owners.energy + first_user),
+          time_(scene.owners.reference_time + first_user),
+          power_(scene.owners.reference_power + first_user),
           length_(scene.owners.length),
-          second_(math::min(1, scene.task_count - 1) * length_),
-          third_(math::min(2, scene.task_count - 1) * length_),
           kinds_(scene.kinds) {}
 
     User<V> user(int i) const {
@@ -112,19 +108,12 @@ class Each {
                 field(5), field(6), field(7), field(8)};
     }
     Reference<V> reference(int i, Index<V> k) const {
-        const auto of = [&](const R* table) {
-            if constexpr (kMany)
-                return gather(table + i, k * Index<R>(length_) + load<Index<V>>(kCounting<R>));
-            const V first = load<V>(table + i), second = load<V>(table + second_ + i),
-                    third = load<V>(table + third_ + i), rest = k == 1 ? second : third;
-            return k == 0 ? first : rest;
-        };
-        return {of(latency_), of(energy_), task(k).local_accuracy};
+        return semopt::reference(load<V>(time_ + i), load<V>(power_ + i), task(k));
     }
 
   private:
-    const R *fields_, *latency_, *energy_;
-    long long length_, second_, third_;
+    const R *fields_, *time_, *power_;
+    long long length_;
     Kinds<R> kinds_;
 };
 
