@@ -27,10 +27,11 @@ T* memory(const py::array& array, const char* argument, const Shape& shape, bool
     if (!py::isinstance<Typed>(array) || array.ndim() != py::ssize_t(shape.size()) ||
         !std::equal(shape.begin(), shape.end(), array.shape())) {
         const std::string type = py::str(py::dtype::of<std::remove_const_t<T>>());
-        std::string lengths;
-        for (const py::ssize_t length : shape) lengths += std::to_string(length) + ",";
-        throw ArgumentError(
-            argument, "a C-ordered " + type + " array of shape (" + lengths + ") is expected");
+        py::tuple lengths(shape.size());
+        for (size_t i = 0; i < shape.size(); ++i) lengths[i] = shape[i];
+        const std::string wanted = py::str(lengths);
+        throw ArgumentError(argument,
+                            "a C-ordered " + type + " array of shape " + wanted + " is expected");
     }
     if (written && !array.writeable())
         throw ArgumentError(argument, "a writeable array is expected");
@@ -89,12 +90,12 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
                      const py::array& accuracy, const py::array& qoe, const py::array& violations,
                      int threads) {
     const py::ssize_t users = scene.user_count;
-    require(channel.ndim() == 2, "channel", "shape (rows, users) is expected");
-    const py::ssize_t rows = channel.shape(0);
-    const Shape shape = {rows, users};
-    const bool slot_per_row = gain.ndim() == 3;
-    require(gain.ndim() == 2 || slot_per_row, "gain",
-            "shape (users, channels) or (rows, users, channels) is expected");
+    Shape shape(channel.shape(), channel.shape() + channel.ndim());
+    if (shape.empty()) shape.push_back(users);
+    shape.back() = users;
+    require(gain.ndim() >= 2, "gain",
+            "shape (users, channels) or (..., users, channels) is expected");
+    const bool slot_per_row = gain.ndim() > 2;
     const py::ssize_t channels = gain.shape(gain.ndim() - 1);
     const Shape slot = slot_per_row ? shape : Shape{users};
     Shape gains = slot;
@@ -124,7 +125,7 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
                         {&latency, &energy, &accuracy, &qoe, &violations}},
                        {"latency", "energy", "accuracy", "qoe", "violations"});
     const py::gil_scoped_release release;
-    const unsigned faults = evaluate(batch, rows, threads);
+    const unsigned faults = evaluate(batch, channel.size() / users, threads);
     if (faults & kChannelFault) throw ArgumentError("channel", indices_expected(kLocal, channels));
     if (faults & kTaskFault) throw ArgumentError("task", indices_expected(0, scene.task_count));
     return !(faults & kNotANumber);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,10 +28,10 @@ def describe() -> str:
 
 def scoring(problem: Problem) -> _core.Scoring:
     """Return the packed scenario of a problem; slots of one scenario share it."""
-    parts = (problem.system, problem.users, problem.tasks, problem.grid)
-    key = tuple(id(part) for part in parts)  # valid as long as the entry holds the parts
+    system, users, tasks, grid = problem.system, problem.users, problem.tasks, problem.grid
+    key = id(system), id(users), id(tasks), id(grid)  # valid as long as the entry holds them
     if key not in _scorings:
-        _scorings[key] = parts, _core.Scoring(setting(problem))
+        _scorings[key] = (system, users, tasks, grid), _core.Scoring(setting(problem))
         if len(_scorings) > _WARM:
             _scorings.popitem(last=False)
     return _scorings[key][1]
@@ -58,36 +57,23 @@ def evaluate(
         gain = np.ascontiguousarray(problem.gain, dtype)
     task = problem.task if task is None else task
     out = empty_outcome(shape, dtype) if out is None else out
-    if gain.ndim > 2:  # a slot a row
-        gain, task = _rows("gain", gain, (*shape, gain.shape[-1]), 2), _rows("task", task, shape)
     numbers = scoring(problem).evaluate(
-        _rows("channel", actions.channel, shape),
-        _rows("power", actions.power, shape),
-        _rows("frequency", actions.frequency, shape),
-        _rows("extraction", actions.extraction, shape),
+        actions.channel,
+        actions.power,
+        actions.frequency,
+        actions.extraction,
         gain,
         task,
-        _rows("latency", out.latency, shape),
-        _rows("energy", out.energy, shape),
-        _rows("accuracy", out.accuracy, shape),
-        _rows("qoe", out.qoe, shape),
-        _rows("violations", out.violations, shape),
+        out.latency,
+        out.energy,
+        out.accuracy,
+        out.qoe,
+        out.violations,
         threads,
     )
     if not numbers:
         name_nan(actions, gain)
     return out
-
-
-def _rows(name: str, array: Any, shape: tuple[int, ...], own: int = 1) -> Any:
-    """Return the same memory as rows of `own` axes; what is not C-ordered is left to be refused."""
-    if array.shape != shape:
-        raise ValueError(
-            f"{name}: a C-ordered array of shape {shape} is expected, not {array.shape}"
-        )
-    if array.ndim == own + 1 or not array.flags.c_contiguous:
-        return array
-    return array.reshape((prod(shape[:-own]), *shape[-own:]))
 
 
 def tabulate(problem: Problem, threads: int = 0) -> Tables:
