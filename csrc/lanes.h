@@ -1,20 +1,47 @@
-// Tasks side by side: with AVX-512 a register of numbers (lanes_avx512.h), elsewhere one number, of
-// which the compiler makes vectors (lanes_scalar.h). Loops over tasks are written once, in steps of
-// kWidth. The formulas of model.h take either.
+// Tasks side by side: a register of numbers with AVX-512 (lanes_avx512.h) or AVX2 (lanes_avx2.h),
+// elsewhere one number, of which the compiler makes vectors (lanes_scalar.h). Loops over tasks are
+// written once, in steps of kWidth. The formulas of model.h take either.
 #pragma once
 
 #include "model.h"
 
-// GCC before 12 has no __builtin_shufflevector: it makes the vectors there too.
-#define SEMOPT_AVX512 0
+// Bytes of a register; 0: the compiler makes the vectors. GCC before 12 has no
+// __builtin_shufflevector, which those of AVX-512 take.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
-#undef SEMOPT_AVX512
-#define SEMOPT_AVX512 1
+#define SEMOPT_REGISTER 64
+#endif
+#endif
+#ifndef SEMOPT_REGISTER
+#if defined(__AVX2__) && defined(__FMA__)
+#define SEMOPT_REGISTER 32
+#else
+#define SEMOPT_REGISTER 0
 #endif
 #endif
 
 namespace semopt {
+
+#if SEMOPT_REGISTER
+typedef double Doubles __attribute__((vector_size(SEMOPT_REGISTER)));
+typedef float Floats __attribute__((vector_size(SEMOPT_REGISTER)));
+
+namespace math {
+
+template <>
+struct Real<Doubles> : Real<double> {
+    typedef Word Bits __attribute__((vector_size(SEMOPT_REGISTER)));
+    typedef long long Index __attribute__((vector_size(SEMOPT_REGISTER)));
+};
+
+template <>
+struct Real<Floats> : Real<float> {
+    typedef Word Bits __attribute__((vector_size(SEMOPT_REGISTER)));
+    typedef int Index __attribute__((vector_size(SEMOPT_REGISTER)));
+};
+
+}  // namespace math
+#endif
 
 // All lanes.
 constexpr int kAll = -1;
@@ -58,8 +85,10 @@ SEMOPT_HD void store(V values, T* to) {
 }  // namespace
 }  // namespace semopt
 
-#if SEMOPT_AVX512
+#if SEMOPT_REGISTER == 64
 #include "lanes_avx512.h"
+#elif SEMOPT_REGISTER == 32
+#include "lanes_avx2.h"
 #else
 #include "lanes_scalar.h"
 #endif

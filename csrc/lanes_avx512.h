@@ -12,22 +12,7 @@
 
 namespace semopt {
 
-typedef double Doubles __attribute__((vector_size(64)));
-typedef float Floats __attribute__((vector_size(64)));
-
 namespace math {
-
-template <>
-struct Real<Doubles> : Real<double> {
-    typedef Word Bits __attribute__((vector_size(64)));
-    typedef long long Index __attribute__((vector_size(64)));
-};
-
-template <>
-struct Real<Floats> : Real<float> {
-    typedef Word Bits __attribute__((vector_size(64)));
-    typedef int Index __attribute__((vector_size(64)));
-};
 
 // What a logarithm is, a digit for each class of its argument, lowest first: NaN (two kinds) as it
 // is, 0 gives -inf, 1 the value, -inf NaN, inf as it is, below 0 NaN, above the value.
@@ -252,6 +237,12 @@ class Many {
 template <class R>
 using Entries = std::conditional_t<kWidth<R> == 16, Few<R>, Many<R>>;  // 16 numbers
 
+// What a number is without its fraction.
+template <class V>
+SEMOPT_HD Index<V> truncate(V x) {
+    return __builtin_convertvector(x, Index<V>);
+}
+
 // Brings the chosen lanes to the front, in order. One register is compressed, of lanes' numbers,
 // and the others follow by a permutation, which takes a core a fifth of the time.
 template <class R>
@@ -293,6 +284,59 @@ SEMOPT_HD Lanes<R> one_of_two(Chosen<R> lanes, const R* from, Index<Lanes<R>> at
     const V low = load(Chosen<R>(both), from, V{}),
             high = load(Chosen<R>(both >> kWidth<R>), from + kWidth<R>, V{});
     return Many<R>(low, high)[2 * load<Index<V>>(kCounting<R>) + at];
+}
+
+// Four numbers that lie together at from + 2 at[l], one in each of four registers.
+inline void load_fours(const double* from, const long long* at, Doubles (&out)[4]) {
+    typedef double Four __attribute__((vector_size(32)));
+    const auto both = [&](int l) {  // lanes l and l + 4
+        return __builtin_shufflevector(load<Four>(from + 2 * at[l]),
+                                       load<Four>(from + 2 * at[l + 4]), 0, 1, 2, 3, 4, 5, 6, 7);
+    };
+    const auto a = both(0), b = both(1), c = both(2), d = both(3);
+    // Of lanes 0 and 1 (2 and 3) the first, of both the third, and so of 4 and 5 (6 and 7); and the
+    // others.
+    const auto even_ab = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14),
+               even_cd = __builtin_shufflevector(c, d, 0, 8, 2, 10, 4, 12, 6, 14),
+               odd_ab = __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15),
+               odd_cd = __builtin_shufflevector(c, d, 1, 9, 3, 11, 5, 13, 7, 15);
+    out[0] = __builtin_shufflevector(even_ab, even_cd, 0, 1, 8, 9, 4, 5, 12, 13);
+    out[1] = __builtin_shufflevector(odd_ab, odd_cd, 0, 1, 8, 9, 4, 5, 12, 13);
+    out[2] = __builtin_shufflevector(even_ab, even_cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    out[3] = __builtin_shufflevector(odd_ab, odd_cd, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
+inline void load_fours(const float* from, const int* at, Floats (&out)[4]) {
+    typedef double Four __attribute__((vector_size(16)));  // of floats
+    typedef double Pairs __attribute__((vector_size(64)));
+    const auto of = [&](int l) { return load<Four>(from + 2 * at[l]); };
+    const auto four = [&](int l) {  // lanes l, l + 4, l + 8 and l + 12
+        const auto two = __builtin_shufflevector(of(l), of(l + 4), 0, 1, 2, 3),
+                   rest = __builtin_shufflevector(of(l + 8), of(l + 12), 0, 1, 2, 3);
+        return __builtin_shufflevector(two, rest, 0, 1, 2, 3, 4, 5, 6, 7);
+    };
+    const Pairs a = four(0), b = four(1), c = four(2), d = four(3);
+    using V = Floats;
+    const auto first_pairs = [](Pairs x, Pairs y) {
+        return (V)__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14);
+    };
+    const auto second_pairs = [](Pairs x, Pairs y) {
+        return (V)__builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15);
+    };
+    const auto even = [](V x, V y) {
+        return __builtin_shufflevector(x, y, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28,
+                                       30);
+    };
+    const auto odd = [](V x, V y) {
+        return __builtin_shufflevector(x, y, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29,
+                                       31);
+    };
+    const V first_ab = first_pairs(a, b), first_cd = first_pairs(c, d),
+            second_ab = second_pairs(a, b), second_cd = second_pairs(c, d);
+    out[0] = even(first_ab, first_cd);
+    out[1] = odd(first_ab, first_cd);
+    out[2] = even(second_ab, second_cd);
+    out[3] = odd(second_ab, second_cd);
 }
 
 }  // namespace

@@ -60,6 +60,11 @@ template <class R, class I>
 SEMOPT_HD R gather(const R* from, I at) {
     return from[at];
 }
+// The same of an array, whose length tells the compiler that it may read it at any time.
+template <class R, size_t length, class I>
+SEMOPT_HD R pick(const R (&from)[length], I at) {
+    return from[at];
+}
 
 // Numbers of which one may ask for any: three, as there is no permutation.
 template <class R>
@@ -104,6 +109,11 @@ class Expand {
 template <class R>
 SEMOPT_HD R one_of_two(bool lanes, const R* from, Index<R> at) {
     return from[lanes && at == 1];
+}
+
+template <class R>
+void load_fours(const R* from, const Index<R>* at, R (&out)[4]) {
+    for (int c = 0; c < 4; ++c) out[c] = from[2 * *at + c];
 }
 
 }  // namespace

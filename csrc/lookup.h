@@ -1,8 +1,8 @@
 // The accuracy of offloaded tasks of any kind, from tables whose axes have at most kAxis points.
 //
-// With AVX-512 an axis is one register or two: what belongs to a number's bucket, and then to its
-// cell, is found by a permutation, in place of a load a lane. The four corners of a cell lie side
-// by side, so that one load brings them. The values are those of model.h.
+// Where an axis takes a register or two, what belongs to a number's bucket, and then to its cell,
+// is found by permutations, in place of a load a lane. The four corners of a cell lie side by side,
+// so that one load brings them. The values are those of model.h.
 #pragma once
 
 #include "cpu.h"
@@ -28,10 +28,30 @@ struct Position {
     V share;  // of the cell, 0 to 1
 };
 
-#if SEMOPT_AVX512
+template <class R>
+constexpr bool kInRegisters = kAxis * sizeof(R) <= 2 * SEMOPT_REGISTER;
+
+template <class R, bool = kInRegisters<R>>
+class Axis {
+    using V = Lanes<R>;
+
+  public:
+    explicit Axis(const AxisRows<R>& rows) : rows_(rows) {}
+
+    Position<V> operator()(V x) const {
+        const V within = math::clamp(x, rows_.first, rows_.last);  // infinity has no share
+        const Index<V> cell = axis_cell(rows_.edge, kAxis, within);
+        return {cell, axis_share(pick(rows_.edge, cell), pick(rows_.scale, cell), within)};
+    }
+
+  private:
+    const AxisRows<R>& rows_;
+};
+
+#if SEMOPT_REGISTER
 
 template <class R>
-class Axis {
+class Axis<R, true> {
     using V = Lanes<R>;
 
   public:
@@ -50,7 +70,7 @@ class Axis {
     Position<V> operator()(V x) const {
         const V within = math::Operations<V>::clamp(x, first_, last_);
         const V bucket = math::multiply_add(within, per_unit_, offset_);
-        auto cell = math::bit_cast<Index<V>>(start_[__builtin_convertvector(bucket, Index<V>)]);
+        auto cell = math::bit_cast<Index<V>>(start_[truncate(bucket)]);
         for (int step = 0; step < steps_; ++step) cell = within >= next_[cell] ? cell + 1 : cell;
         return {cell, axis_share(edge_[cell], scale_[cell], within)};
     }
@@ -60,82 +80,6 @@ class Axis {
     Entries<R> edge_, scale_, next_, start_;
     int steps_;
 };
-
-// What lies at corners + 2 at[i]: (low, high, low_next, high_next) of each lane.
-inline void load_corners(const double* corners, const long long* at, Doubles (&out)[4]) {
-    typedef double Corners __attribute__((vector_size(32)));
-    const auto both = [&](int i) {  // lanes i and i + 4
-        return __builtin_shufflevector(load<Corners>(corners + 2 * at[i]),
-                                       load<Corners>(corners + 2 * at[i + 4]), 0, 1, 2, 3, 4, 5, 6,
-                                       7);
-    };
-    const auto a = both(0), b = both(1), c = both(2), d = both(3);
-    // Of lanes 0 and 1 (2 and 3): low, low, low_next, low_next; then of 4 and 5 (6 and 7). And
-    // high.
-    const auto low_ab = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14),
-               low_cd = __builtin_shufflevector(c, d, 0, 8, 2, 10, 4, 12, 6, 14),
-               high_ab = __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15),
-               high_cd = __builtin_shufflevector(c, d, 1, 9, 3, 11, 5, 13, 7, 15);
-    out[0] = __builtin_shufflevector(low_ab, low_cd, 0, 1, 8, 9, 4, 5, 12, 13);
-    out[1] = __builtin_shufflevector(high_ab, high_cd, 0, 1, 8, 9, 4, 5, 12, 13);
-    out[2] = __builtin_shufflevector(low_ab, low_cd, 2, 3, 10, 11, 6, 7, 14, 15);
-    out[3] = __builtin_shufflevector(high_ab, high_cd, 2, 3, 10, 11, 6, 7, 14, 15);
-}
-
-inline void load_corners(const float* corners, const int* at, Floats (&out)[4]) {
-    typedef double Corners __attribute__((vector_size(16)));  // pairs: (low, high), those next
-    typedef double Pairs __attribute__((vector_size(64)));
-    const auto corner = [&](int i) { return load<Corners>(corners + 2 * at[i]); };
-    const auto four = [&](int i) {  // lanes i, i + 4, i + 8 and i + 12
-        const auto two = __builtin_shufflevector(corner(i), corner(i + 4), 0, 1, 2, 3),
-                   rest = __builtin_shufflevector(corner(i + 8), corner(i + 12), 0, 1, 2, 3);
-        return __builtin_shufflevector(two, rest, 0, 1, 2, 3, 4, 5, 6, 7);
-    };
-    const Pairs a = four(0), b = four(1), c = four(2), d = four(3);
-    using Values = Floats;
-    const auto first = [](Pairs x, Pairs y) {  // the pairs (low, high) of lanes, side by side
-        return (Values)__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14);
-    };
-    const auto second = [](Pairs x, Pairs y) {
-        return (Values)__builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15);
-    };
-    const auto even = [](Values x, Values y) {
-        return __builtin_shufflevector(x, y, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28,
-                                       30);
-    };
-    const auto odd = [](Values x, Values y) {
-        return __builtin_shufflevector(x, y, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29,
-                                       31);
-    };
-    const Values now_ab = first(a, b), now_cd = first(c, d), next_ab = second(a, b),
-                 next_cd = second(c, d);
-    out[0] = even(now_ab, now_cd);
-    out[1] = odd(now_ab, now_cd);
-    out[2] = even(next_ab, next_cd);
-    out[3] = odd(next_ab, next_cd);
-}
-
-#else
-
-template <class R>
-class Axis {
-  public:
-    explicit Axis(const AxisRows<R>& rows) : rows_(rows) {}
-
-    Position<R> operator()(R x) const {
-        const R within = math::clamp(x, rows_.first, rows_.last);  // infinity has no share
-        const Index<R> cell = axis_cell(rows_.edge, kAxis, within);
-        return {cell, axis_share(rows_.edge[cell], rows_.scale[cell], within)};
-    }
-
-  private:
-    const AxisRows<R>& rows_;
-};
-
-template <class R>
-void load_corners(const R* corners, const Index<R>* at, R (&out)[4]) {
-    for (int c = 0; c < 4; ++c) out[c] = corners[2 * *at + c];
-}
 
 #endif
 
@@ -177,7 +121,7 @@ void find_accuracies(const Lookup<R>& lookup, int kinds, const Index<R>* kind, c
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
         V corner[4];
-        load_corners(corners, cells.at + i, corner);
+        load_fours(corners, cells.at + i, corner);
         const V u = load<V>(cells.down + i), v = load<V>(cells.across + i);
         store(bilinear(u, v, corner[0], corner[2], corner[1], corner[3]), accuracy + i);
     }

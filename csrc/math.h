@@ -107,9 +107,18 @@ SEMOPT_HD R all(Number<R> x) {
     return R{} + x;
 }
 
-// What vectors do in an instruction of their own.
 template <class R>
-struct Operations {
+SEMOPT_HD Number<R> infinity() {
+    return bit_cast<Number<R>>(Real<R>::infinity);
+}
+template <class R>
+SEMOPT_HD Number<R> nan() {
+    return infinity<R>() - infinity<R>();
+}
+
+// What registers of numbers have instructions of their own for (lanes_avx2.h, lanes_avx512.h).
+template <class R>
+struct PlainOperations {
     // a b + c; fused where that is one instruction.
     SEMOPT_HD R multiply_add(R a, R b, R c) {
 #if SEMOPT_FMA && defined(__CUDA_ARCH__)
@@ -129,19 +138,18 @@ struct Operations {
 
     // A logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
     SEMOPT_HD R log_limits(R x, R value) {
-        const R infinity = bit_cast<R>(Real<R>::infinity);
-        value = x == infinity ? infinity : value;
-        value = x == R(0) ? -infinity : value;
-        return x >= R(0) ? value : infinity - infinity;
+        return log1p_limits(x, x == R{} ? all<R>(-infinity<R>()) : value);
     }
 
     // The same of log1p, at infinity and below 0.
     SEMOPT_HD R log1p_limits(R x, R value) {
-        const R infinity = bit_cast<R>(Real<R>::infinity);
-        value = x == infinity ? infinity : value;
-        return x >= R(0) ? value : infinity - infinity;
+        value = x == infinity<R>() ? all<R>(infinity<R>()) : value;
+        return x >= R{} ? value : all<R>(nan<R>());
     }
 };
+
+template <class R>
+struct Operations : PlainOperations<R> {};
 
 template <class R>
 SEMOPT_HD R multiply_add(R a, R b, R c) {
@@ -155,8 +163,7 @@ SEMOPT_HD R clamp(R x, Number<R> low, Number<R> high) {
 // x where that is usable, else NaN.
 template <class Usable, class R>
 SEMOPT_HD R or_nan(Usable usable, R x) {
-    const auto infinity = bit_cast<Number<R>>(Real<R>::infinity);
-    return usable ? x : all<R>(infinity - infinity);
+    return usable ? x : all<R>(nan<R>());
 }
 
 // a b - product, exactly, where product is a b rounded.

@@ -74,8 +74,7 @@ SEMOPT_HD R checked_extraction(R extraction) {
 
 template <class R>
 SEMOPT_HD R checked_gain(R gain) {
-    const auto infinity = math::bit_cast<Number<R>>(math::Real<R>::infinity);
-    return math::or_nan((gain >= Number<R>(0)) & (gain < infinity), gain);
+    return math::or_nan((gain >= Number<R>(0)) & (gain < math::infinity<R>()), gain);
 }
 
 template <class R>
@@ -138,10 +137,10 @@ SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (
 
 // The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
 template <class R>
-SEMOPT_HD Index<R> axis_cell(const R* axis, int points, R x) {
-    Index<R> cell = 0;
+SEMOPT_HD Index<R> axis_cell(const Number<R>* axis, int points, R x) {
+    Index<R> cell{};
     SEMOPT_UNROLL
-    for (int i = 1; i < points - 1; ++i) cell = x >= axis[i] ? Index<R>(i) : cell;
+    for (int i = 1; i < points - 1; ++i) cell += x >= axis[i] ? Index<R>{} + 1 : Index<R>{};
     return cell;
 }
 

@@ -5,7 +5,7 @@
 
 #include "lanes.h"
 
-#if SEMOPT_AVX512
+#if SEMOPT_REGISTER == 64
 namespace semopt::math {
 
 // At j: 2^(j / 16); about 1 / c for c = 11/16, 23/32, 24/32 ... 1, 17/16 ... 21/16, of so few bits
