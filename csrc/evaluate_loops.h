@@ -131,6 +131,10 @@ template <bool kMany, class R>
 unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>& places,
                        Block<R>& block, Offloaded<R>& offloaded) {
     const bool two_channels = batch.slot_per_row && batch.channels == 2;
+    const long long next = part.first + part.count;
+    block.ahead = {batch.channel + next,    batch.slot_per_row ? batch.task + next : nullptr,
+                   batch.power + next,      batch.frequency + next,
+                   batch.extraction + next, two_channels ? batch.gain + 2 * next : nullptr};
     const unsigned faults =
         (two_channels         ? read<true, true, R>
          : batch.slot_per_row ? read<true, false, R>

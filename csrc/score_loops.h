@@ -20,6 +20,23 @@ constexpr int padded(int count) {
     return (count + kWidth<R> - 1) / kWidth<R> * kWidth<R>;
 }
 
+// What the next block reads, or null. It is fetched while this one is scored, in the loops over all
+// tasks, when memory would be idle; left to itself a core asks for it when it is needed.
+template <class R>
+struct Ahead {
+    const long long *channel, *kind;
+    const R *power, *frequency, *extraction;
+    const R* gain;  // two numbers a task
+};
+
+template <class R, class T>
+SEMOPT_HD void fetch(const T* from, int i) {
+    constexpr int kLine = 64, kBytes = kWidth<R> * sizeof(T);
+    if constexpr (kWidth<R> > 1)  // a compiler that makes the vectors makes none of a loop with it
+        for (int b = 0; from && b < kBytes; b += kLine)
+            __builtin_prefetch((const char*)(from + i) + b, 0, 2);
+}
+
 // Tasks that follow each other in memory, at most kBlock.
 template <class R>
 struct alignas(64) Block {
@@ -27,6 +44,7 @@ struct alignas(64) Block {
     Chosen<R> away[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
     const R *frequency, *extraction;        // (count), wherever they are
     int count;
+    Ahead<R> ahead;
 };
 
 // The offloaded ones of a block: what they bring, and what is found for them.
@@ -197,8 +215,12 @@ void execute(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
     const Who who = whose;
     const R *const frequency = block.frequency, *const extraction = block.extraction;
     const Figures<R> to = figures;
+    const Ahead<R> ahead = block.ahead;
     int next = 0;
     in_vectors<R>(block.count, [&](int i, auto lanes) __attribute__((always_inline)) {
+        fetch<R>(ahead.channel, i);
+        fetch<R>(ahead.kind, i);
+        fetch<R>(ahead.frequency, i);
         const Chosen<R> away = block.away[i / kWidth<R>];
         const Expand<R> in_place(away);
         const auto found = [&](const R* from, V other) {
@@ -227,8 +249,13 @@ bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& bloc
     const System<V> system = whole;
     const Who who = whose;
     const Figures<R> of = figures;
+    const Ahead<R> ahead = block.ahead;
     Index<V> seen{};
     const auto begin = [&](int i, auto lanes) __attribute__((always_inline)) {
+        fetch<R>(ahead.power, i);
+        fetch<R>(ahead.extraction, i);
+        fetch<R>(ahead.gain, 2 * i);
+        fetch<R>(ahead.gain, 2 * i + kWidth<R>);
         const Reference<V> reference = who.reference(i, load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
         return divisors(system, reference, figure(of.latency), figure(of.energy),

@@ -71,7 +71,7 @@ def assert_same_violations(problem, found, want, task):
 @pytest.mark.parametrize("extreme", [False, True], ids=["usual", "extreme"])
 @pytest.mark.parametrize(
     ("users", "channels", "kinds"),
-    [(1, 1, 3), (2, 2, 3), (3, 2, 4), (4, 4, 8), (2, 5, 1), (9, 3, 3), (70, 4, 5), (530, 2, 2)],
+    [(1, 1, 3), (2, 2, 3), (3, 2, 4), (4, 4, 8), (2, 5, 1), (9, 3, 3), (70, 4, 5), (1700, 2, 2)],
 )
 def test_evaluate_agrees_with_the_model(users, channels, kinds, extreme, instruction_set):
     rng = np.random.default_rng(1000 * users + 10 * channels + extreme)
@@ -81,7 +81,7 @@ def test_evaluate_agrees_with_the_model(users, channels, kinds, extreme, instruc
             first, *others = problem.tasks.accuracy
             same = (replace(t, extraction=first.extraction, snr_db=first.snr_db) for t in others)
             problem = replace(problem, tasks=replace(problem.tasks, accuracy=(first, *same)))
-        rows = int(rng.choice([1, 7, 130, 1100]))
+        rows = min(int(rng.choice([1, 7, 130, 1100])), 250_000 // users)
         actions = random_actions(rng, problem, rows)
         gain, task = random_slots(rng, problem, rows, extreme)
         if trial % 3 == 0:  # one slot for all rows
