@@ -1,4 +1,4 @@
-"""What every suite reports of a benchmark: a rate, its ratio to a peer, its share of a ceiling."""
+"""What every suite reports of a benchmark: a rate, its ratio to a peer, its share of ceilings."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def report(
     kind: str,
     operations: float | None,
     read: float,
+    cached: bool = False,
     rounds: int = 5,
 ) -> None:
     """Time a function, whose result was checked, and state how it compares.
@@ -52,6 +53,7 @@ def report(
     kind : the ceiling that `operations` are held against, a name of `_core.ceiling`
     operations : arithmetic operations that a unit needs; None where most units are never scored
     read : bytes that a unit needs to move between memory and cores
+    cached : whether a cache holds them all, so that memory sets no ceiling
     """
     benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
     rate = amount / benchmark.stats.stats.min
@@ -64,6 +66,7 @@ def report(
         "ratio": rate / reference_rate,
         "ceiling": f"{kind}, {ceiling(kind):.3g} operations/s",
         "ceiling_fraction": None if operations is None else rate * operations / ceiling(kind),
+        "memory_fraction": None if cached or not read else rate * read / ceiling("copy"),
         "operations": operations,
         "bytes": read,
     }

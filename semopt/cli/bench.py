@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,9 @@ def bench(
     ] = None,
 ) -> None:
     """Measure this machine: rates, ratios to named references and shares of its ceilings.
+
+    The ceilings are its rate of the operations that a figure needs and, where no cache holds what
+    it reads and writes, of copying memory.
 
     Every result is checked before it is timed. Run it while nothing else computes.
     """
@@ -125,6 +129,7 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
         "reference": about.pop("reference", None),
         "ratio": about.pop("ratio", None),
         "ceiling_fraction": about.pop("ceiling_fraction", None),
+        "memory_fraction": about.pop("memory_fraction", None),
     }
     return {**figures, "seconds": seconds, "details": about}
 
@@ -158,27 +163,33 @@ def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> Non
 
     about = document["machine"]
     table = slim_table(f"{about['cpu']}, {about['threads']} threads, {about['instruction_set']}")
-    table.add_column("suite")
-    table.add_column("what", overflow="fold")
-    for heading in ("value", "of\nceiling", "times"):
+    table.add_column("", overflow="fold")
+    for heading in ("value", "of\nceiling", "of\nmemory", "times"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("reference", overflow="fold")
     if earlier:
         table.add_column("change", justify="right", no_wrap=True)
-    for entry in document["results"]:
-        before, share = earlier.get(key(entry)), entry["ceiling_fraction"]
-        cells = [
-            entry["suite"],
-            entry["name"],
-            f"{scaled(entry['value'])}{entry['unit'].replace('joint actions', 'actions')}",
-            "" if share is None else f"{share:.0%}",
-            "" if entry["ratio"] is None else f"{entry['ratio']:.3g}",
-            entry["reference"] or "",
-        ]
-        if earlier:
-            cells.append("new" if before is None else f"{entry['value'] / before - 1:+.1%}")
-        table.add_row(*cells)
+    for name, entries in groupby(document["results"], lambda entry: str(entry["suite"])):
+        table.add_row(name, style="bold")
+        for entry in entries:
+            shares = entry["ceiling_fraction"], entry["memory_fraction"]
+            cells = [
+                f"  {entry['name']}",
+                f"{scaled(entry['value'])}{entry['unit'].replace('joint actions', 'actions')}",
+                *("" if share is None else f"{share:.0%}" for share in shares),
+                "" if entry["ratio"] is None else times(entry["ratio"]),
+                entry["reference"] or "",
+            ]
+            if earlier:
+                before = earlier.get(key(entry))
+                cells.append("new" if before is None else f"{entry['value'] / before - 1:+.1%}")
+            table.add_row(*cells)
     Console().print(table)
+
+
+def times(ratio: float) -> str:
+    """Return three digits of a ratio, and more of a large one."""
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def scaled(value: float) -> str:
