@@ -1,4 +1,4 @@
-"""What every suite reports of a benchmark: a rate, its ratio to a peer, its share of ceilings."""
+"""What every suite reports of a benchmark: a rate, its ratio to a peer, its shares of ceilings."""
 
 from __future__ import annotations
 

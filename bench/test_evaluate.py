@@ -108,6 +108,6 @@ def test_evaluate(benchmark, peer, size, precision):
         kind="fma" if precision == "f64" else "fma_single",
         operations=operations(actions, precision),
         read=NUMBERS * np.dtype(dtype).itemsize + BYTES,
-        cached=size != "",
+        cached=bool(size),
         rounds=ROUNDS[size],
     )

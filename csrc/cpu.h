@@ -11,7 +11,8 @@ namespace semopt {
 
 constexpr double kInfinite = __builtin_inf();
 
-// Tasks that are scored together, 6 KiB of numbers: what is found for a block stays near the core.
+// Tasks that are scored together, 6 KiB a field: what is found for a block stays in the core's
+// caches.
 template <class R>
 constexpr int kBlock = 6144 / sizeof(R);
 
@@ -34,8 +35,8 @@ struct Kinds {
     int length;       // T, or kMostLanes if that is more
 };
 
-// The most points of an axis that the vector code takes: one register or two. Shorter axes end in
-// infinity, their tables in the last value, which changes no result.
+// The most points of an axis that the vector code takes. Shorter axes end in infinity, their tables
+// in the last value, which changes no result.
 constexpr int kAxis = 16;
 
 // An axis, whose length is divided into kAxis buckets: x is in bucket x per_unit + offset, rounded

@@ -1,7 +1,7 @@
 // Registers of numbers, by the instructions of AVX2. Included by lanes.h alone.
 //
-// Which lanes are meant is a number, a bit for each, as it is with AVX-512. Tables turn it into the
-// indices of a permutation, which takes any four doubles or eight floats by their halves.
+// Which lanes are meant is a number, a bit for each, as it is with AVX-512. Tables turn it into a
+// permutation of words of 32 bits, by which any of doubles or of floats can be said.
 #pragma once
 
 #include <immintrin.h>
@@ -42,6 +42,7 @@ template <int kLanes>
 class LaneBits {
   public:
     LaneBits() = default;
+    // Bits beyond the lanes are left out.
     constexpr LaneBits(unsigned bits) : bits_(bits & ((1u << kLanes) - 1)) {}
     constexpr operator unsigned() const { return bits_; }
 
@@ -82,13 +83,33 @@ SEMOPT_HD auto below(I x, Limit limit) {
     return high_bits((I)(x < limit) & ~x);
 }
 
+// The words of x where the highest bit of `where` is set.
 template <class V>
-SEMOPT_HD V blend(V other, V x, __m256i where) {  // by the highest bit of each half
+SEMOPT_HD V blend(__m256i where, V x, V other) {
     return (V)_mm256_blendv_ps((__m256)other, (__m256)x, (__m256)where);
 }
 template <int kLanes, class V>
 SEMOPT_HD V choose(LaneBits<kLanes> chosen, V x, V other) {
-    return blend(other, x, spread(chosen));
+    return blend(spread(chosen), x, other);
+}
+
+// The even numbers of a and then b, and the odd ones.
+template <class V>
+struct EvenAndOdd {
+    V even, odd;
+};
+
+template <class V>
+SEMOPT_HD EvenAndOdd<V> deinterleave(V a, V b) {
+    const auto in_order = [](auto pairs) {
+        return (V)_mm256_permute4x64_epi64((__m256i)pairs, 0xd8);
+    };
+    if constexpr (sizeof a[0] == 8)
+        return {in_order(_mm256_unpacklo_pd((__m256d)a, (__m256d)b)),
+                in_order(_mm256_unpackhi_pd((__m256d)a, (__m256d)b))};
+    else
+        return {in_order(_mm256_shuffle_ps((__m256)a, (__m256)b, 0x88)),
+                in_order(_mm256_shuffle_ps((__m256)a, (__m256)b, 0xdd))};
 }
 
 // ---- loads and stores of chosen lanes: others have what is in `rest`, or stay ----
@@ -107,7 +128,7 @@ template <int kLanes, class V, class T>
 SEMOPT_HD V load(LaneBits<kLanes> chosen, const T* from, V rest) {
     if (chosen == LaneBits<kLanes>(kAll)) return load<V>(from);
     const __m256i where = spread(chosen);
-    return blend(rest, (V)load_chosen(where, from), where);
+    return blend(where, (V)load_chosen(where, from), rest);
 }
 
 SEMOPT_HD void store(LaneBits<4> chosen, Doubles x, double* to) {
@@ -126,19 +147,15 @@ SEMOPT_HD Index<Doubles> load_index(LaneBits<4> chosen, const long long* from,
 }
 SEMOPT_HD Index<Floats> load_index(LaneBits<8> chosen, const long long* from, Index<Floats> rest) {
     const Index<Doubles> none{};
-    const __m256 a = (__m256)load(LaneBits<4>(chosen), from, none),
-                 b = (__m256)load(LaneBits<4>(chosen >> 4), from + 4, none);
-    const auto in_order = [](__m256 halves) {
-        return (Index<Floats>)_mm256_permute4x64_epi64((__m256i)halves, 0xd8);
-    };
-    const Index<Floats> low = in_order(_mm256_shuffle_ps(a, b, 0x88)),
-                        high = in_order(_mm256_shuffle_ps(a, b, 0xdd)),
-                        lowest = Index<Floats>{} + std::numeric_limits<int>::min();
+    const auto [low, high] =
+        deinterleave((Index<Floats>)load(LaneBits<4>(chosen), from, none),
+                     (Index<Floats>)load(LaneBits<4>(chosen >> 4), from + 4, none));
+    const Index<Floats> lowest = Index<Floats>{} + std::numeric_limits<int>::min();
     const Index<Floats> index = high == low >> 31 ? low : lowest;
     return chosen == LaneBits<8>(kAll) ? index : choose(chosen, index, rest);
 }
 
-// The lowest byte of each lane.
+// The lowest byte of each of the first lanes.
 template <int kLanes, class I>
 SEMOPT_HD void store_bytes(LaneBits<kLanes> chosen, I x, unsigned char* to) {
     // Those of each half to its front; then the front of one behind that of the other.
@@ -152,37 +169,38 @@ SEMOPT_HD void store_bytes(LaneBits<kLanes> chosen, I x, unsigned char* to) {
 
 // ---- permutations ----
 
-// Of lanes, by the numbers of their halves or, of floats, of themselves.
-SEMOPT_HD __m256i halves(Index<Doubles> at) {
+// Lanes by the numbers of their words.
+SEMOPT_HD __m256i words(Index<Doubles> at) {
     const Index<Doubles> twice = at + at;
     return (__m256i)((twice & 0xffffffff) | (twice + 1) << 32);
 }
-SEMOPT_HD __m256i halves(Index<Floats> at) { return (__m256i)at; }
+SEMOPT_HD __m256i words(Index<Floats> at) { return (__m256i)at; }
 
 template <class V>
-SEMOPT_HD V permute_halves(V x, __m256i at) {
+SEMOPT_HD V permute_words(V x, __m256i at) {
     return (V)_mm256_permutevar8x32_epi32((__m256i)x, at);
 }
 
 // Lane at[l] of x in lane l.
 template <class V, class I>
 SEMOPT_HD V permute(V x, I at) {
-    return permute_halves(x, halves(at));
+    return permute_words(x, words(at));
 }
 
-// For each choice of lanes, the halves that compress or expand it; -1: what was not chosen.
+// For each choice of lanes, the words that compress it (0: none is left) or expand it (-1: not
+// chosen).
 template <int kLanes>
 struct Permutations {
     signed char compress[1 << kLanes][8], expand[1 << kLanes][8];
 
     constexpr Permutations() : compress(), expand() {
-        constexpr int kHalves = 8 / kLanes;
+        constexpr int kWords = 8 / kLanes;  // of a lane
         for (int chosen = 0; chosen < 1 << kLanes; ++chosen) {
             int front = 0;
-            for (int h = 0; h < 8; ++h) {
-                const bool its = chosen & 1 << h / kHalves;
-                expand[chosen][h] = its ? front : -1;
-                if (its) compress[chosen][front++] = h;
+            for (int w = 0; w < 8; ++w) {
+                const bool its = chosen & 1 << w / kWords;
+                expand[chosen][w] = its ? front : -1;
+                if (its) compress[chosen][front++] = w;
             }
         }
     }
@@ -203,7 +221,7 @@ class Compress {
 
     template <class V>
     V operator()(V x) const {
-        return permute_halves(x, at_);
+        return permute_words(x, at_);
     }
 
   private:
@@ -217,7 +235,7 @@ class Expand {
     explicit Expand(Chosen<R> chosen) : at_(load_permutation(kPermutations<R>.expand[chosen])) {}
 
     Lanes<R> operator()(Lanes<R> x, Lanes<R> other) const {
-        return blend(permute_halves(x, at_), other, at_);
+        return blend(at_, other, permute_words(x, at_));
     }
 
   private:
@@ -241,25 +259,22 @@ class Few {
     V values_;
 };
 
-// Twice as many.
+// 16 floats of which a lane may ask for any.
 template <class R>
-class Many {
+class Entries {
+    static_assert(kWidth<R> == 8, "doubles would take four registers");
     using V = Lanes<R>;
 
   public:
-    explicit Many(const R* from) : low_(load<V>(from)), high_(load<V>(from + kWidth<R>)) {}
+    explicit Entries(const R* from) : low_(load<V>(from)), high_(load<V>(from + 8)) {}
 
-    V operator[](Index<V> at) const {
-        const Index<V> upper = at << (kWidth<R> == 8 ? 28 : 61);
-        return blend(permute(low_, at), permute(high_, at), (__m256i)upper);
+    V operator[](Index<V> at) const {  // bit 3 of `at` says in which register
+        return blend((__m256i)(at << 28), permute(high_, at), permute(low_, at));
     }
 
   private:
     V low_, high_;
 };
-
-template <class R>
-using Entries = Many<R>;  // 16 floats
 
 // What a number is without its fraction.
 SEMOPT_HD Index<Floats> truncate(Floats x) { return (Index<Floats>)_mm256_cvttps_epi32((__m256)x); }
@@ -278,7 +293,7 @@ template <class R>
 SEMOPT_HD Lanes<R> gather(const R* from, Index<Lanes<R>> at) {
     return gather(Chosen<R>(kAll), from, at);
 }
-// The same of an array, by single loads.
+// The same of an array, by single loads: a gather takes many processors longer.
 template <size_t length>
 SEMOPT_HD Doubles pick(const double (&from)[length], Index<Doubles> at) {
     return (Doubles)_mm256_setr_pd(from[at[0]], from[at[1]], from[at[2]], from[at[3]]);
@@ -291,16 +306,8 @@ SEMOPT_HD Lanes<R> one_of_two(Chosen<R> lanes, const R* from, Index<Lanes<R>> at
     const unsigned both = (1u << 2 * count(lanes)) - 1;
     const V a = load(Chosen<R>(both), from, V{}),
             b = load(Chosen<R>(both >> kWidth<R>), from + kWidth<R>, V{});
-    const auto in_order = [](auto halves) {
-        return (V)_mm256_permute4x64_epi64((__m256i)halves, 0xd8);
-    };
-    const __m256i second = (__m256i)(Index<V>{} - at);
-    if constexpr (kWidth<R> == 4)
-        return blend(in_order(_mm256_unpacklo_pd((__m256d)a, (__m256d)b)),
-                     in_order(_mm256_unpackhi_pd((__m256d)a, (__m256d)b)), second);
-    else
-        return blend(in_order(_mm256_shuffle_ps((__m256)a, (__m256)b, 0x88)),
-                     in_order(_mm256_shuffle_ps((__m256)a, (__m256)b, 0xdd)), second);
+    const auto [first, second] = deinterleave(a, b);
+    return blend((__m256i)(at > 0), second, first);
 }
 
 // Four numbers that lie together at from + 2 at[l], one in each of four registers.

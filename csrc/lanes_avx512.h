@@ -283,7 +283,7 @@ SEMOPT_HD Lanes<R> one_of_two(Chosen<R> lanes, const R* from, Index<Lanes<R>> at
     const unsigned long long both = (1ull << 2 * count(lanes)) - 1;
     const V low = load(Chosen<R>(both), from, V{}),
             high = load(Chosen<R>(both >> kWidth<R>), from + kWidth<R>, V{});
-    return Many<R>(low, high)[2 * load<Index<V>>(kCounting<R>) + at];
+    return Many<R>(low, high)[2 * load<Index<V>>(kCounting<R>) | at];
 }
 
 // Four numbers that lie together at from + 2 at[l], one in each of four registers.

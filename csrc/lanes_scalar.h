@@ -1,5 +1,5 @@
-// One number, in the place of a register of them: what lanes_avx512.h has, for the compiler to make
-// vectors of. Included by lanes.h alone.
+// One number, in the place of a register of them: what lanes_avx2.h and lanes_avx512.h have, for
+// the compiler to make vectors of. Included by lanes.h alone.
 #pragma once
 
 #include <limits>

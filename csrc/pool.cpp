@@ -7,9 +7,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 
 namespace semopt {
 namespace {
@@ -61,12 +62,8 @@ class Pool {
         if (!one_at_a_time) return false;
         {
             const std::lock_guard<std::mutex> lock(state_);
-            try {
-                for (; workers_ < helpers; ++workers_)
-                    std::thread(&Pool::serve, this, workers_).detach();
-            } catch (const std::system_error&) {
-                helpers = workers_;  // the system grants no more threads: work with those there are
-            }
+            while (workers_ < helpers && add_worker()) continue;
+            if (helpers > workers_) helpers = workers_;  // the system grants no more threads
             job_ = &job;
             wanted_ = helpers;
             running_ = helpers;
@@ -81,7 +78,31 @@ class Pool {
     }
 
   private:
-    void serve(int worker) {
+    // Kernels keep blocks of tasks on the stack: workers have as much of it as a program's main
+    // thread usually has, which is not what every system gives a thread.
+    bool add_worker() {
+        constexpr size_t kStack = 8 << 20;
+        using Place = std::pair<Pool*, int>;
+        auto place = std::make_unique<Place>(this, workers_);
+        const auto work = [](void* its) -> void* {
+            const std::unique_ptr<Place> own(static_cast<Place*>(its));
+            own->first->serve(own->second);
+        };
+        pthread_t thread;
+        pthread_attr_t wanted;
+        pthread_attr_init(&wanted);
+        pthread_attr_setstacksize(&wanted, kStack);
+        pthread_attr_setdetachstate(&wanted, PTHREAD_CREATE_DETACHED);
+        const bool granted = pthread_create(&thread, &wanted, work, place.get()) == 0;
+        pthread_attr_destroy(&wanted);
+        if (granted) {
+            place.release();
+            ++workers_;
+        }
+        return granted;
+    }
+
+    [[noreturn]] void serve(int worker) {
         std::unique_lock<std::mutex> lock(state_);
         for (unsigned long long seen = round_ - 1;;) {  // born in the round that wants it
             wake_.wait(lock, [&] { return round_ != seen; });

@@ -20,8 +20,8 @@ constexpr int padded(int count) {
     return (count + kWidth<R> - 1) / kWidth<R> * kWidth<R>;
 }
 
-// What the next block reads, or null. It is fetched while this one is scored, in the loops over all
-// tasks, when memory would be idle; left to itself a core asks for it when it is needed.
+// Where the next block's input lies, or null; beyond the last block it is another's or nobody's,
+// which a prefetch may name. It is asked for in the loops over all tasks, which leave memory idle.
 template <class R>
 struct Ahead {
     const long long *channel, *kind;
@@ -29,12 +29,13 @@ struct Ahead {
     const R* gain;  // two numbers a task
 };
 
+// Into the L2 cache. Where the compiler makes the vectors, it makes none of a loop with this.
 template <class R, class T>
-SEMOPT_HD void fetch(const T* from, int i) {
+SEMOPT_HD void prefetch(const T* from, int i) {
     constexpr int kLine = 64, kBytes = kWidth<R> * sizeof(T);
-    if constexpr (kWidth<R> > 1)  // a compiler that makes the vectors makes none of a loop with it
+    if constexpr (kWidth<R> > 1)
         for (int b = 0; from && b < kBytes; b += kLine)
-            __builtin_prefetch((const char*)(from + i) + b, 0, 2);
+            __builtin_prefetch((const void*)((uintptr_t)from + i * sizeof(T) + b), 0, 2);
 }
 
 // Tasks that follow each other in memory, at most kBlock.
@@ -44,7 +45,7 @@ struct alignas(64) Block {
     Chosen<R> away[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
     const R *frequency, *extraction;        // (count), wherever they are
     int count;
-    Ahead<R> ahead;
+    Ahead<R> ahead = {};
 };
 
 // The offloaded ones of a block: what they bring, and what is found for them.
@@ -218,9 +219,9 @@ void execute(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
     const Ahead<R> ahead = block.ahead;
     int next = 0;
     in_vectors<R>(block.count, [&](int i, auto lanes) __attribute__((always_inline)) {
-        fetch<R>(ahead.channel, i);
-        fetch<R>(ahead.kind, i);
-        fetch<R>(ahead.frequency, i);
+        prefetch<R>(ahead.channel, i);
+        prefetch<R>(ahead.kind, i);
+        prefetch<R>(ahead.frequency, i);
         const Chosen<R> away = block.away[i / kWidth<R>];
         const Expand<R> in_place(away);
         const auto found = [&](const R* from, V other) {
@@ -252,10 +253,10 @@ bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& bloc
     const Ahead<R> ahead = block.ahead;
     Index<V> seen{};
     const auto begin = [&](int i, auto lanes) __attribute__((always_inline)) {
-        fetch<R>(ahead.power, i);
-        fetch<R>(ahead.extraction, i);
-        fetch<R>(ahead.gain, 2 * i);
-        fetch<R>(ahead.gain, 2 * i + kWidth<R>);
+        prefetch<R>(ahead.power, i);
+        prefetch<R>(ahead.extraction, i);
+        prefetch<R>(ahead.gain, 2 * i);
+        prefetch<R>(ahead.gain, 2 * i + kWidth<R>);
         const Reference<V> reference = who.reference(i, load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
         return divisors(system, reference, figure(of.latency), figure(of.energy),

@@ -33,7 +33,6 @@ void tabulate(const Grid& grid, long long list) {
     Block<double> block;
     block.frequency = frequency;
     block.extraction = extraction;
-    block.ahead = {};
     for (int i = 0; i < kMost; ++i) block.kind[i] = grid.task;
     const Chosen<double> none(0), all(kAll);
     for (auto& away : block.away) away = local ? none : all;

@@ -71,7 +71,17 @@ def assert_same_violations(problem, found, want, task):
 @pytest.mark.parametrize("extreme", [False, True], ids=["usual", "extreme"])
 @pytest.mark.parametrize(
     ("users", "channels", "kinds"),
-    [(1, 1, 3), (2, 2, 3), (3, 2, 4), (4, 4, 8), (2, 5, 1), (9, 3, 3), (70, 4, 5), (1700, 2, 2)],
+    [
+        (1, 1, 3),
+        (2, 2, 3),
+        (3, 2, 4),
+        (4, 4, 8),
+        (2, 5, 1),
+        (9, 3, 3),
+        (70, 4, 5),
+        (3, 2, 20),
+        (1700, 2, 2),
+    ],
 )
 def test_evaluate_agrees_with_the_model(users, channels, kinds, extreme, instruction_set):
     rng = np.random.default_rng(1000 * users + 10 * channels + extreme)
@@ -81,7 +91,7 @@ def test_evaluate_agrees_with_the_model(users, channels, kinds, extreme, instruc
             first, *others = problem.tasks.accuracy
             same = (replace(t, extraction=first.extraction, snr_db=first.snr_db) for t in others)
             problem = replace(problem, tasks=replace(problem.tasks, accuracy=(first, *same)))
-        rows = min(int(rng.choice([1, 7, 130, 1100])), 250_000 // users)
+        rows = min(int(rng.choice([1, 7, 130, 1100])), 250_000 // users)  # for the model's memory
         actions = random_actions(rng, problem, rows)
         gain, task = random_slots(rng, problem, rows, extreme)
         if trial % 3 == 0:  # one slot for all rows
@@ -139,20 +149,6 @@ def test_accuracy_tables_of_any_length(points, instruction_set):
     gain, task = random_slots(rng, problem, 300, extreme=True)
     found = backends.evaluate(problem, actions, gain, task, backend="cpu")
     assert_twins(found, model.evaluate(problem, actions, gain, task), TWINS)
-
-
-@pytest.mark.parametrize("own_slots", [False, True])
-def test_rows_of_more_users_than_a_block_holds(own_slots):
-    rng = np.random.default_rng(13)
-    problem = random_problem(rng, 4100, 2)
-    actions = random_actions(rng, problem, 3)
-    gain, task = random_slots(rng, problem, 3, extreme=False)
-    if not own_slots:
-        gain, task = gain[0], task[0]
-    found = backends.evaluate(problem, actions, gain, task, backend="cpu")
-    want = model.evaluate(problem, actions, gain, task)
-    assert_twins(found, want, TWINS)
-    assert_same_violations(problem, found, want, task)
 
 
 def test_results_do_not_depend_on_threads_or_neighbours():
@@ -213,6 +209,27 @@ def test_indices_out_of_range_are_refused(backend):
             backends.evaluate(problem, beyond, backend=backend)
     with pytest.raises(ValueError, match="task: indices from 0 to 2"):
         backends.evaluate(problem, actions, problem.gain, np.array([0, 3]), backend=backend)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_lanes_find_indices_out_of_range(dtype, instruction_set):
+    # Wherever in a vector, and wherever beyond its lanes' width.
+    rng = np.random.default_rng(15)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 21)
+    numbers = (getattr(actions, f).astype(dtype) for f in ("power", "frequency", "extraction"))
+    actions = Actions(actions.channel, *numbers)
+    gain, task = random_slots(rng, problem, 21, extreme=False)
+    gain = gain.astype(dtype)
+    backends.evaluate(problem, actions, gain, task, backend="cpu")
+    for place in np.ndindex(21, 2):
+        wrong = int(rng.choice([2**31 - 1, 2**31, 2**32, 2**32 + 1, 2**62, -(2**32), -(2**63)]))
+        channel, kind = actions.channel.copy(), task.copy()
+        channel[place] = kind[place] = wrong
+        with pytest.raises(ValueError, match="channel: indices from -1 to 1"):
+            backends.evaluate(problem, replace(actions, channel=channel), gain, task, backend="cpu")
+        with pytest.raises(ValueError, match="task: indices from 0 to 2"):
+            backends.evaluate(problem, actions, gain, kind, backend="cpu")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -177,7 +177,7 @@ def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> Non
                 f"  {entry['name']}",
                 f"{scaled(entry['value'])}{entry['unit'].replace('joint actions', 'actions')}",
                 *("" if share is None else f"{share:.0%}" for share in shares),
-                "" if entry["ratio"] is None else times(entry["ratio"]),
+                "" if entry["ratio"] is None else digits(entry["ratio"]),
                 entry["reference"] or "",
             ]
             if earlier:
@@ -187,7 +187,7 @@ def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> Non
     Console().print(table)
 
 
-def times(ratio: float) -> str:
+def digits(ratio: float) -> str:
     """Return three digits of a ratio, and more of a large one."""
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
