@@ -33,6 +33,8 @@ T* memory(const py::array& array, const char* argument, const Shape& shape, bool
         throw ArgumentError(argument,
                             "a C-ordered " + type + " array of shape " + wanted + " is expected");
     }
+    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
+        throw ArgumentError(argument, "memory aligned for its numbers is expected: copy the array");
     if (written && !array.writeable())
         throw ArgumentError(argument, "a writeable array is expected");
     return static_cast<T*>(const_cast<void*>(array.data()));

@@ -1,6 +1,9 @@
 // A scenario as the kernels read it: owned copies of the packed records, tables and grid levels.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -12,11 +15,24 @@ struct Levels {
     std::vector<double> power, frequency;  // W, Hz
 };
 
+// A rising axis whose points the precision may not tell apart: each is then the next number, so far
+// on that the reciprocal of its cell's width is finite.
+template <class R>
+std::vector<R> kept_apart(std::vector<R> axis) {
+    using Limits = std::numeric_limits<R>;
+    for (size_t i = 1; i < axis.size(); ++i)
+        axis[i] = std::max({axis[i], std::nextafter(axis[i - 1], Limits::infinity()),
+                            axis[i - 1] + Limits::min()});
+    return axis;
+}
+
 // A table and the widths of its cells, laid out in `storage`.
 template <class R>
-AccuracyTable<R> own_table(const std::vector<R>& extraction, const std::vector<R>& snr_db,
-                           const std::vector<R>& table, const std::vector<R>& raw,
-                           std::vector<std::vector<R>>& storage) {
+AccuracyTable<R> own_table(const std::vector<R>& given_extraction,
+                           const std::vector<R>& given_snr_db, const std::vector<R>& table,
+                           const std::vector<R>& raw, std::vector<std::vector<R>>& storage) {
+    const std::vector<R> extraction = kept_apart(given_extraction),
+                         snr_db = kept_apart(given_snr_db);
     std::vector<R> flat;
     for (const auto* part : {&extraction, &snr_db, &table, &raw})
         flat.insert(flat.end(), part->begin(), part->end());

@@ -133,6 +133,7 @@ def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
     [
         (["solve", "--best", "3"], ["query", "exact"]),
         (["bench", "nothing"], ["nothing", "search"]),
+        (["bench", "--json", "/nowhere/x.json"], ["/nowhere/x.json"]),
         (["solve", "papr"], ["paper"]),
         (["solve", "--method", "best"], ["best", "exact"]),
         (["solve", "--backend", "tpu"], ["backend", "tpu"]),

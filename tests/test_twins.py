@@ -7,6 +7,7 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, _core, backends, model
+from semopt.backends import gpu
 from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
@@ -151,6 +152,37 @@ def test_accuracy_tables_of_any_length(points, instruction_set):
     assert_twins(found, model.evaluate(problem, actions, gain, task), TWINS)
 
 
+@pytest.mark.parametrize("step", [1e-9, 1e-310])
+@pytest.mark.parametrize("points", [3, 16, 20])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_axes_may_rise_by_less_than_a_precision_tells(dtype, points, step, instruction_set):
+    rng = np.random.default_rng(points)
+    problem = random_problem(rng, 1, 1)
+    axis = np.arange(points, dtype=float)  # dB
+    axis[1] = step
+    axis[-1] = axis[-2] + max(step, np.spacing(axis[-2]))
+    raw = np.linspace(0.2, 0.8, points)
+    table = AccuracyTable(np.array([0.5, 1.0]), axis, np.stack([raw, raw]), raw)
+    tasks = replace(problem.tasks, accuracy=(table, *problem.tasks.accuracy[1:]))
+    problem = replace(problem, tasks=tasks, task=np.zeros(1, np.int64))
+    snr_db = np.array([-30, -1, 0.25, 0.5, axis[-2] - 0.25, axis[-1] + 1, 60])
+    gain = (10 ** (snr_db / 10)).astype(dtype)[:, None, None]
+    one = np.ones((len(snr_db), 1), dtype)
+    actions = Actions(np.zeros((len(snr_db), 1), np.int64), one * problem.system.noise, one, one)
+    actions = replace(actions, power=actions.power.astype(dtype))
+    task = np.zeros((len(snr_db), 1), np.int64)
+    found = backends.evaluate(problem, actions, gain, task, backend="cpu")
+    want = np.interp(snr_db, axis, raw)  # clamped outside
+    assert np.allclose(found.accuracy[:, 0], want, atol=1e-6 if dtype == np.float32 else 1e-9)
+
+
+def test_the_gpus_axes_keep_their_points_apart():
+    axis = np.array([0, 1e-310, 1, 1 + 1e-12, 1 + 1e-12, 2], np.float32)
+    gpu.keep_apart(axis)
+    assert np.isfinite(1 / np.diff(axis)).all()
+    assert np.allclose(axis, [0, 0, 1, 1, 1, 2], atol=1e-6)
+
+
 def test_results_do_not_depend_on_threads_or_neighbours():
     rng = np.random.default_rng(5)
     problem = random_problem(rng, 3, 3)
@@ -196,6 +228,15 @@ def test_wrong_arrays_are_refused_by_name(name, backend):
     bad = replace(actions, **{name: BAD[name](getattr(actions, name))})
     with pytest.raises(ValueError, match=f"^{name}: a C-ordered .* is expected"):
         backends.evaluate(problem, bad, backend=backend)
+
+
+def test_numbers_that_lie_across_words_are_refused():
+    rng = np.random.default_rng(17)
+    problem = random_problem(rng, 2, 2)
+    actions = random_actions(rng, problem, 4)
+    odd = np.zeros(4 * 2 * 8 + 1, np.uint8)[1:].view(np.float64).reshape(4, 2)
+    with pytest.raises(ValueError, match="power: memory aligned for its numbers is expected"):
+        backends.evaluate(problem, replace(actions, power=odd), backend="cpu")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -246,6 +287,27 @@ def test_what_is_no_number_is_refused_by_name(value, name, backend):
     spoilt[1] = value
     with pytest.raises(ValueError, match=f"^{name}: finite numbers are expected"):
         backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_only_what_is_used_is_blamed(backend):
+    rng = np.random.default_rng(16)
+    problem = random_problem(rng, 2, 3)
+    actions = random_actions(rng, problem, 4)
+    actions.channel[:] = [-1, 2]
+    actions.extraction[:] = 0.9
+    actions.power[:, 0] = actions.extraction[:, 0] = np.nan  # local: sends nothing
+    gain = problem.gain.copy()
+    gain[0], gain[1, :2] = np.inf, np.nan  # sub-channels that nobody has
+    backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+    gain[1, 2] = -1
+    with pytest.raises(ValueError, match=r"^gain: numbers that are not negative are expected"):
+        backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+    gain[1, 2] = np.nan
+    out = backends.evaluate(problem, actions, problem.gain, problem.task, backend=backend)
+    written = replace(out, latency=actions.power)
+    with pytest.raises(ValueError, match=r"^gain: finite numbers are expected"):
+        backends.evaluate(problem, actions, gain, problem.task, out=written, backend=backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

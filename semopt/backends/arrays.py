@@ -137,20 +137,39 @@ def check(
                 raise ValueError(f"{field.name}: a writeable array is expected")
 
 
-def name_nan(actions: Actions, gain: Floats | None) -> NoReturn:
-    """Name the argument that holds a NaN or an infinity, or all that may be out of range.
+def name_fault(actions: Actions, gain: Floats, out: Outcome | None = None) -> NoReturn:
+    """Name the argument that gives no QoE, of what is used of it, or all that may be out of range.
+
+    Parameters
+    ----------
+    gain : (N, K) or, with a slot a joint action, (..., N, K)
+    out : what was written, so that an argument in its place can no longer tell
 
     Raises
     ------
     ValueError
         Always.
     """
-    given = {name: getattr(actions, name) for name in ("power", "frequency", "extraction")}
-    given |= {} if gain is None else {"gain": gain}
-    for name, array in given.items():
-        if not np.isfinite(array).all():
+    away = actions.channel >= 0
+    sent = away & (actions.extraction != 1)
+    seat = np.where(away, actions.channel, 0)[..., None]
+    links = np.broadcast_to(gain, (*away.shape, gain.shape[-1]))
+    used = {
+        "power": actions.power[away],
+        "frequency": actions.frequency[sent | ~away],
+        "extraction": actions.extraction[away],
+        "gain": np.take_along_axis(links, seat, -1)[..., 0][away] if away.any() else gain[:0],
+    }
+    written = [] if out is None else [getattr(out, field.name) for field in fields(out)]
+    for name in ("power", "frequency", "extraction"):
+        if any(np.may_share_memory(getattr(actions, name), figure) for figure in written):
+            used.pop(name)
+    for name, values in used.items():
+        if not np.isfinite(values).all():
             raise ValueError(f"{name}: finite numbers are expected")
-    sent = actions.extraction[actions.channel >= 0]
-    if not ((sent > 0) & (sent <= 1)).all():
+    mu, link = used.get("extraction", np.ones(1)), used["gain"]
+    if not ((mu > 0) & (mu <= 1)).all():
         raise ValueError("extraction: numbers above 0, at most 1, are expected of offloaded tasks")
+    if (link < 0).any():
+        raise ValueError("gain: numbers that are not negative are expected")
     raise ValueError("power, frequency, extraction, gain: values in their ranges are expected")

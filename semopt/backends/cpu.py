@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .arrays import name_nan
+from .arrays import name_fault
 from .core import setting
 from .space import Space
 from .tables import MAX_SIZE, Found, Query, Tables
@@ -72,7 +72,7 @@ def evaluate(
         threads,
     )
     if not numbers:
-        name_nan(actions, gain)
+        name_fault(actions, gain, out)
     return out
 
 

@@ -17,7 +17,7 @@ from .. import _core
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import cpu
-from .arrays import check, each, name_nan
+from .arrays import check, each, name_fault
 from .memory import OnDevice
 from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
 from .space import LOCAL, Pattern
@@ -100,6 +100,8 @@ def evaluate(
     kept, tables = [], np.zeros(len(problem.tasks.accuracy), TABLE)
     for row, table in zip(tables, problem.tasks.accuracy, strict=True):
         parts = {field.name: getattr(table, field.name).astype(dtype) for field in fields(table)}
+        for axis in (parts["extraction"], parts["snr_db"]):
+            keep_apart(axis)
         parts["extraction_scale"] = 1 / np.diff(parts["extraction"])
         parts["snr_scale"] = 1 / np.diff(parts["snr_db"])
         for name, part in parts.items():
@@ -140,6 +142,13 @@ def evaluate(
     return out
 
 
+def keep_apart(axis: Any) -> None:
+    """Move points of a rising axis that its precision does not tell apart to the next numbers."""
+    for i in range(1, len(axis)):
+        above = np.nextafter(axis[i - 1], np.inf), axis[i - 1] + np.finfo(axis.dtype).tiny
+        axis[i] = max(axis[i], *above)
+
+
 def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task: Any) -> NoReturn:
     """Name the argument with the fault that a kernel found, from copies.
 
@@ -151,7 +160,7 @@ def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task
     actions = each(lambda _, array: read(runtime, array), actions)
     gain, task = read(runtime, gain), read(runtime, task)
     check(problem, actions, gain, task, None)
-    name_nan(actions, gain)
+    name_fault(actions, gain)
 
 
 def target(runtime: Runtime, figure: Any) -> Buffer:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import model
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .arrays import check, name_nan
+from .arrays import check, name_fault
 from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
 from .tables import Found, Query, Tables, nothing
 
@@ -38,7 +38,7 @@ def evaluate(
     with np.errstate(invalid="ignore", divide="ignore"):  # said by name
         found = model.evaluate(problem, usable, finite, task)
     if np.isnan(found.qoe).any():
-        name_nan(actions, gain)
+        name_fault(actions, problem.gain if gain is None else gain)
     if out is None:
         return found
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):

@@ -18,7 +18,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[SUITE]...",
-            help="evaluate, search, exact, channel, env, learn, global; all if none.",
+            help="channel, env, evaluate, exact, global, learn, search, semantic; all if none.",
         ),
     ] = None,
     json: Annotated[
@@ -35,9 +35,11 @@ def bench(
 
     Every result is checked before it is timed. Run it while nothing else computes.
     """
-    from ..files import write_json
+    from ..files import check_writable, write_json
 
     earlier = load(compare) if compare else {}
+    if json and json != "-":
+        check_writable(json)
     document = {"schema": 1, **run(chosen(suites or []))}
     if json:
         write_json(json, document)
@@ -70,7 +72,7 @@ def run(files: list[Path]) -> dict[str, Any]:
     from .progress import progress
 
     if find_spec("pytest_benchmark") is None:
-        raise ValueError("bench: pytest-benchmark is not installed: pip install pytest-benchmark")
+        raise ValueError("bench: pytest-benchmark is not installed: pip install 'semopt[test]'")
     saved = []
     with progress(f"suites {', '.join(map(suite, files))}", len(files)) as advance:
         for file in files:
