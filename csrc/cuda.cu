@@ -49,8 +49,12 @@ cudaDeviceProp properties() {
 std::string why_not() {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
-    if (status != cudaSuccess) return cudaGetErrorString(status);
-    return count ? "" : "no device was found";
+    if (status == cudaErrorInsufficientDriver)  // said without a driver too
+        return "this machine has no NVIDIA driver, or one older than CUDA " +
+               std::to_string(CUDART_VERSION / 1000) + "." +
+               std::to_string(CUDART_VERSION % 1000 / 10);
+    if (status != cudaSuccess) return std::string("CUDA says: ") + cudaGetErrorString(status);
+    return count ? "" : "CUDA finds no device";
 }
 
 std::string device_name() { return properties().name; }

@@ -23,7 +23,7 @@ def why_not() -> str | None:
         reason: str = runtime().why_not()
     except ImportError:
         return "this build has no CUDA kernels: nvcc was not found when it was made"
-    return f"CUDA says: {reason}" if reason else None
+    return reason or None
 
 
 def describe() -> str:
