@@ -1,6 +1,7 @@
 """The device code as CUDA's own compilers see it; neither needs a GPU."""
 
 import ctypes
+import os
 import re
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_nvrtc_compiles_the_headers_that_the_wheel_ships():
 def test_compiled_extension_loads_and_works_without_a_device():
     # In a process of its own that may see no device: importing must not look for one.
     text = "from semopt import _core, backends; print(backends.get('cpu').name)"
-    environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ":".join(sys.path)}
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", text], env=environment, capture_output=True, text=True
     )
