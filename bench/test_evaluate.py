@@ -19,7 +19,7 @@ from semopt import Actions, Scenario, backends, model
 
 # Rows, and how often each side is timed: Numba's threads spin on for a while after a call, and
 # others on a host disturb single calls.
-ROWS, ROUNDS = {"": 400_000, ", in cache": 32_768}, {"": 25, ", in cache": 1000}
+ROWS, ROUNDS = {"": 400_000, ", in cache": 65_536}, {"": 25, ", in cache": 1000}
 FIGURES = ("latency", "energy", "accuracy", "qoe")
 #                local raw semantic: the QoE takes 84, rate and SNR 78, the logarithm that both
 # powers share 56, a power of it 33, an accuracy 50; in single precision 67, 62, 46, 27, 48
