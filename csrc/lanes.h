@@ -61,6 +61,9 @@ template <class R>
 constexpr int kWidth = sizeof(Lanes<R>) / sizeof(R);
 
 template <class R>
+class Few;  // numbers of which a lane may ask for any: kFew of them
+
+template <class R>
 constexpr Index<R> kCounting[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 template <class V, class T>
@@ -95,6 +98,25 @@ SEMOPT_HD void store(V values, T* to) {
 
 namespace semopt {
 namespace {
+
+#if SEMOPT_REGISTER
+// As many as a register has.
+template <class R>
+constexpr int kFew = kWidth<R>;
+
+template <class R>
+class Few {
+    using V = Lanes<R>;
+
+  public:
+    explicit Few(const R* from) : values_(load<V>(from)) {}
+
+    V operator[](Index<V> at) const { return permute(values_, at); }
+
+  private:
+    V values_;
+};
+#endif
 
 // Calls body(i, lanes) for vectors of `count` numbers, the last of which may have lanes left over.
 template <class R, class Body>

@@ -242,23 +242,6 @@ class Expand {
     __m256i at_;
 };
 
-// Numbers of which a lane may ask for any: as many as a register has.
-template <class R>
-constexpr int kFew = kWidth<R>;
-
-template <class R>
-class Few {
-    using V = Lanes<R>;
-
-  public:
-    explicit Few(const R* from) : values_(load<V>(from)) {}
-
-    V operator[](Index<V> at) const { return permute(values_, at); }
-
-  private:
-    V values_;
-};
-
 // 16 floats of which a lane may ask for any.
 template <class R>
 class Entries {

@@ -192,29 +192,8 @@ SEMOPT_HD Floats gather(const float* from, Index<Floats> at) {
     return (Floats)_mm512_mask_i32gather_ps(__m512{}, kAll, (__m512i)at, from, sizeof *from);
 }
 
-// Numbers of which a lane may ask for any: as many as a register has.
-template <class R>
-constexpr int kFew = kWidth<R>;
-
-template <class R>
-class Few {
-    using V = Lanes<R>;
-
-  public:
-    explicit Few(const R* from) : values_(load<V>(from)) {}
-
-    V operator[](Index<V> at) const {
-        if constexpr (kWidth<R> == 8)
-            return (V)_mm512_maskz_permutexvar_pd(kAll, (__m512i)at, (__m512d)values_);
-        else
-            return (V)_mm512_maskz_permutexvar_ps(kAll, (__m512i)at, (__m512)values_);
-    }
-
-  private:
-    V values_;
-};
-
-// As many as two registers have; only the low bits of `at` count.
+// Numbers of which a lane may ask for any: as many as two registers have; only the low bits of `at`
+// count.
 template <class R>
 class Many {
     using V = Lanes<R>;
