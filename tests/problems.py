@@ -1,10 +1,11 @@
 """Random problems for tests: parameters of the scale of Table II, degenerate cases included."""
 
 from dataclasses import replace
-from math import inf
+from math import inf, nextafter
 
 import numpy as np
 
+from semopt import Actions, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 
 
@@ -96,3 +97,171 @@ def beside(problem, user, channel, offloaders):
             system, server_energy_coefficient=system.server_energy_coefficient / offloaders**3
         ),
     )
+
+
+def badly_scaled(rng, users=2, channels=2):
+    """Return a random problem at the edges of what is allowed: a few of its figures are extreme.
+
+    All that `Problem.from_arrays` would refuse stays out: figures lie within 1e-40 to 1e40,
+    exponents up to 20, extraction from 1e-6. In half of the problems limits are lifted, so that
+    many of them are feasible.
+    """
+    problem = random_problem(rng, users, channels, own_figures=rng.random() < 0.3)
+    if rng.random() < 0.5:
+        problem = replace(
+            problem,
+            system=replace(problem.system, latency_max=float(rng.choice([1.0, 1e10, 1e40]))),
+            users=replace(problem.users, energy_max=np.full(users, inf)),
+            tasks=replace(problem.tasks, accuracy_min=np.zeros_like(problem.tasks.accuracy_min)),
+        )
+    twists = rng.choice(TWISTS, rng.integers(1, 5), replace=False)
+    for twist in twists:
+        problem = twist(rng, problem)
+    return problem
+
+
+def decades(rng, low, high, size=None):
+    """Return powers of ten, uniform in their exponent."""
+    return 10.0 ** rng.uniform(low, high, size)
+
+
+def steep_slopes(rng, problem):
+    """Return the problem with some slopes so steep that a score is a step, or almost flat."""
+    slopes = ("slope_latency", "slope_energy", "slope_accuracy")
+    changed = {
+        name: float(rng.choice([decades(rng, 4, 32), decades(rng, 4, 9), decades(rng, -30, 0)]))
+        for name in slopes
+        if rng.random() < 0.6
+    }
+    return replace(problem, system=replace(problem.system, **changed))
+
+
+def extreme_exponents(rng, problem):
+    """Return the problem with exponents up to 20 and extraction down to 1e-6."""
+    system = replace(
+        problem.system,
+        compress_exponent=float(rng.choice([0.0, 1e-9, 1.0, 3.0, 20.0])),
+        extract_exponent=float(rng.choice([0.0, 1e-9, 1.0, 3.0, 20.0])),
+    )
+    least = rng.choice([1e-6, 1e-3, 0.999999, nextafter(1.0, 0.0)], len(problem.users.power_min))
+    return replace(
+        problem, system=system, users=replace(problem.users, extraction_min=np.array(least))
+    )
+
+
+def extreme_gains(rng, problem):
+    """Return the problem with gains of 1e-40 to 1e40, or all near one of the ends."""
+    shape = problem.gain.shape
+    spread = decades(rng, -40, 40, shape)
+    near = np.clip(problem.gain * decades(rng, -40, 40), 1e-40, 1e40)
+    ends = rng.choice([1e-40, 1e-20, 0.5, 1e40], shape)
+    return replace(problem, gain=[spread, near, ends][rng.integers(3)])
+
+
+def narrow_or_wide_ranges(rng, problem):
+    """Return the problem with ranges of an ulp, or of up to 40 decades."""
+    users = problem.users
+    changed = {}
+    for name in ("power", "frequency"):
+        low = getattr(users, f"{name}_min")
+        kind = rng.integers(4)
+        if kind == 0:
+            changed[f"{name}_max"] = np.nextafter(low, inf)
+        elif kind == 1:
+            changed[f"{name}_max"] = low * (1 + decades(rng, -15, -6))
+        elif kind == 2:
+            changed[f"{name}_min"] = low * decades(rng, -20, 0)
+            changed[f"{name}_max"] = low * decades(rng, 1, 20)
+    return replace(problem, users=replace(users, **changed))
+
+
+def other_magnitudes(rng, problem):
+    """Return the problem with some figures many decades from their usual size."""
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    of_system = ("bandwidth", "noise", "server_frequency", "server_energy_coefficient")
+    of_tasks = ("extract_flop", "server_flop", "server_raw_flop", "local_flop")
+
+    def changed(owner, names):
+        return {
+            name: np.clip(getattr(owner, name) * decades(rng, -12, 12), 1e-40, 1e40)
+            for name in names
+            if rng.random() < 0.3
+        }
+
+    figures = {name: float(value) for name, value in changed(system, of_system).items()}
+    loads = changed(tasks, of_tasks)
+    if (tasks.extraction_max == 1.0).all():  # then both modes load the server alike
+        loads["server_raw_flop"] = loads.get("server_flop", tasks.server_flop)
+    return replace(
+        problem,
+        system=replace(system, **figures),
+        users=replace(users, **changed(users, ("energy_coefficient", "flop_per_cycle"))),
+        tasks=replace(tasks, **loads),
+    )
+
+
+def steps_in_tables(rng, problem):
+    """Return the problem with tables that are flat, or steps, over axes narrow or wide."""
+    tables = []
+    for table in problem.tasks.accuracy:
+        columns = len(table.snr_db)
+        kind = rng.integers(3)
+        top = float(table.table.max())
+        if kind == 0:
+            values = np.full_like(table.table, top)
+        elif kind == 1:
+            values = np.where(np.arange(columns) < rng.integers(1, columns), 0.0, top)
+            values = np.broadcast_to(values, table.table.shape).copy()
+        else:
+            values = table.table
+        step = float(rng.choice([1e-9, 1.0, 200.0]))
+        snr_db = float(rng.uniform(-5, 5)) + step * np.arange(columns)
+        raw = values[-1] if np.array_equal(table.raw, table.table[-1]) else values[-1] + 0.01
+        tables.append(replace(table, snr_db=snr_db, table=values, raw=raw))
+    return replace(problem, tasks=replace(problem.tasks, accuracy=tuple(tables)))
+
+
+def one_sided_weights(rng, problem):
+    """Return the problem with each user caring for one figure almost alone."""
+    small = float(rng.choice([0.0, 1e-12]))
+    users = len(problem.users.power_min)
+    weights = np.where(np.arange(3)[:, None] == rng.integers(3, size=users), 1 - 2 * small, small)
+    names = ("weight_latency", "weight_energy", "weight_accuracy")
+    return replace(problem, users=replace(problem.users, **dict(zip(names, weights, strict=True))))
+
+
+def limits_that_just_bind(rng, problem):
+    """Return the problem with limits that one random joint action of the grid meets exactly."""
+    users = len(problem.users.power_min)
+    channel = np.full(users, -1)
+    offloaders = rng.permutation(users)[: rng.integers(min(problem.gain.shape) + 1)]
+    channel[offloaders] = rng.permutation(problem.gain.shape[1])[: len(offloaders)]
+    action = Actions(
+        channel,
+        np.where(channel < 0, 0.0, problem.users.power_max),
+        problem.users.frequency_min,
+        np.ones(users),
+    )
+    outcome = evaluate(problem, action)
+    least = problem.tasks.accuracy_min.copy()
+    np.minimum.at(least, problem.task, outcome.accuracy)
+    return replace(
+        problem,
+        system=replace(
+            problem.system, latency_max=float(np.clip(outcome.latency.max(), 1e-40, 1e40))
+        ),
+        users=replace(problem.users, energy_max=np.clip(outcome.energy, 1e-40, inf)),
+        tasks=replace(problem.tasks, accuracy_min=least),
+    )
+
+
+TWISTS = (
+    steep_slopes,
+    extreme_exponents,
+    extreme_gains,
+    narrow_or_wide_ranges,
+    other_magnitudes,
+    steps_in_tables,
+    one_sided_weights,
+    limits_that_just_bind,
+)
