@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from math import inf, isfinite, isinf
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from .backends import decode
+from .console import Console, count, figure, slim_table
 from .model import Actions
 from .result import Result, Status
 from .solvers import solve
@@ -34,9 +30,8 @@ def print_result(result: Result, name: str) -> None:
         bound = result.upper_bound
         proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
         console.print(
-            f"{escape(name)}: {result.method} gives no decision{proven}. {result.status.word}: "
+            f"{name}: {result.method} gives no decision{proven}. {result.status.word}: "
             f"{result.status.sentence}; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
-            highlight=False,
         )
         return
     outcome, users = result.outcome(), problem.users
@@ -46,8 +41,9 @@ def print_result(result: Result, name: str) -> None:
     shared = np.ptp(users.energy_max) == 0 if isfinite(users.energy_max[0]) else False
     latency = f"latency\n≤{problem.system.latency_max * 1e3:.3g} ms"
     energy = f"energy\n≤{users.energy_max[0] * 1e3:.3g} mJ" if shared else "energy\nmJ"
-    for heading in ("user", "task", "mode,\nchannel"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("user", no_wrap=True)
+    table.add_column("task", overflow="fold")
+    table.add_column("mode,\nchannel", no_wrap=True)
     for heading in ("power\nmW", "GPU\nGHz", "extr.", latency, energy, "accu-\nracy"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("QoE", justify="right", no_wrap=True)
@@ -57,13 +53,13 @@ def print_result(result: Result, name: str) -> None:
         limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
         table.add_row(
             str(n),
-            escape(problem.tasks.names[problem.task[n]]),
+            problem.tasks.names[problem.task[n]],
             mode + (f" {action.channel[n]}" if mode != "local" else ""),
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
             f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
             f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
-            f"{outcome.latency[n] * 1e3:.3f}",
-            f"{outcome.energy[n] * 1e3:.2f}{limit}",
+            figure(outcome.latency[n] * 1e3, 3),
+            figure(outcome.energy[n] * 1e3, 2) + limit,
             f"{outcome.accuracy[n]:.3f}",
             f"{outcome.qoe[n]:.4f}",
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
@@ -81,11 +77,10 @@ def print_result(result: Result, name: str) -> None:
         )
     if result.objective < result.upper_bound < inf:
         line += f"; proven upper bound {result.upper_bound:.6f}"
-    console.print(line + ".", highlight=False)
+    console.print(line + ".")
     console.print(
         f"{result.status.word}: {result.status.sentence}. {count(problem.joint_actions())} joint "
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
-        highlight=False,
     )
     print_details(result)
 
@@ -101,7 +96,6 @@ def print_details(result: Result) -> None:
         console.print(
             f"{count(details['above'])} joint actions score above the value given "
             f"({share:.3%} of {count(details['examined'])} examined).",
-            highlight=False,
         )
     if "best" in details:
         table = slim_table("The best joint actions")
@@ -162,7 +156,6 @@ def print_prices(result: Result) -> None:
     console.print(table)
     console.print(
         "Derivatives of the relaxation's bound: the next whole unit may be worth less.",
-        highlight=False,
     )
 
 
@@ -171,32 +164,18 @@ def worth(price: float) -> str:
     return f"{price:.3g}" if price > ACCURACY_OF_DUALS else "0"
 
 
-def slim_table(title: str) -> Table:
-    """Return an empty table without vertical rules: eleven columns fit eighty characters."""
-    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, padding=0)
-
-
-def count(number: int) -> str:
-    """Return a count that may have hundreds of digits."""
-    if number < 10**15:
-        return f"{number:,}"
-    return f"about {Decimal(number):.3g}"
-
-
 def print_infeasible(result: Result) -> None:
     """Print why no decision of the method's problem meets every limit."""
     console, reason, names = Console(), result.infeasibility, result.problem.tasks.names
-    console.print(f"infeasible: {result.status.sentence}.", highlight=False)
+    console.print(f"infeasible: {result.status.sentence}.")
     assert reason is not None
     for user, modes in reason.users.items():
         ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
-        console.print(
-            f"  user {user} ({escape(names[result.problem.task[user]])}): {ways}", highlight=False
-        )
+        console.print(f"  user {user} ({names[result.problem.task[user]]}): {ways}")
     if reason.joint:
         users = ", ".join(map(str, reason.joint))
         why = f": {reason.limit} cannot be met" if reason.limit else ""
-        console.print(f"  users {users} cannot be served together{why}", highlight=False)
+        console.print(f"  users {users} cannot be served together{why}")
 
 
 def print_ladder(answers: dict[str, Result | str], name: str) -> None:
@@ -224,7 +203,7 @@ def print_ladder(answers: dict[str, Result | str], name: str) -> None:
     console.print(table)
     for method, answer in answers.items():
         if isinstance(answer, str):
-            console.print(f"{method} does not apply: {escape(answer)}", highlight=False)
+            console.print(f"{method} does not apply: {answer}")
 
 
 def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
@@ -294,7 +273,6 @@ def print_batch(batch: Batch, name: str, seed: int) -> None:
     console.print(
         f"{batch.seconds:.2f} s, {batch.seconds / slots * 1e6:.0f} us a slot on backend "
         f"{batch.backend}.",
-        highlight=False,
     )
 
 
@@ -303,7 +281,7 @@ def print_comparison(batches: dict[str, Batch], seed: int) -> None:
     slots = max(len(batch.objective) for batch in batches.values())
     table = slim_table(f"the best decisions of {slots} slots, seed {seed}")
     for heading in ("scenario", "task"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in (" local", "  raw", " semantic", " mean\nextr."):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in (" QoE a\ntask", " ms", " mJ", " accu-\nracy"):
@@ -317,7 +295,7 @@ def print_comparison(batches: dict[str, Batch], seed: int) -> None:
             if task == "all":
                 keys = ("qoe", "latency_ms", "energy_mj", "accuracy")
                 row += ["" if mean[key] is None else f"{mean[key]:.4g}" for key in keys]
-            table.add_row(escape(name) if place == 0 else "", escape(task), *row)
+            table.add_row(name if place == 0 else "", task, *row)
         if mean["infeasible_share"]:
             table.add_row("", f"{mean['infeasible_share']:.1%} of slots infeasible")
         table.add_section()

@@ -159,9 +159,7 @@ def key(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> None:
     """Print the table, in at most 80 columns."""
-    from rich.console import Console
-
-    from ..report import slim_table
+    from ..console import Console, slim_table
 
     about = document["machine"]
     table = slim_table(f"{about['cpu']}, {about['threads']} threads, {about['instruction_set']}")

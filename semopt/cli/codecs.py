@@ -123,9 +123,7 @@ def measure(
 
 def print_record(record: dict[str, Any]) -> None:
     """Print what one modality's models reach, beside their floors."""
-    from rich.console import Console
-
-    from ..report import slim_table
+    from ..console import Console, slim_table
 
     found, source = record["accuracy"], record["data"]
     samples = source["samples"]["test"]

@@ -1,24 +1,68 @@
-"""A progress bar on standard error, where that is a terminal."""
+"""What is shown while a command computes: on standard error, where that is a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..console import Console
+
+EVERY = 5.0  # s between two lines where a line cannot be written over
 
 
 @contextmanager
-def progress(title: str, total: float) -> Iterator[Callable[[float], None]]:
-    """Give a function that takes how much of `total` is done."""
-    if not sys.stderr.isatty():
+def progress(title: str, total: float | None = 1.0) -> Iterator[Callable[[float], None]]:
+    """Show how far a command is, and an estimate of the time that is left.
+
+    Gives a function that takes how much of `total` is done. Where the total is None, or nothing has
+    been told yet, the time that has passed is shown alone. One bar at a time.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%")
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
+    from ..console import Console
+
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        yield lines(console, title, total)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def lines(console: Console, title: str, total: float | None) -> Callable[[float], None]:
+    """Return a function that says in lines how far a command is: for terminals without a cursor."""
+    console.print(f"{title} ...")
+    begun = said = monotonic()
+
+    def tell(done: float) -> None:
+        nonlocal said
+        now = monotonic()
+        if now - said >= EVERY and total and done > 0:
+            said = now
+            left = (now - begun) * max(total - done, 0.0) / done
+            console.print(f"{title}: {done / total:.0%}, about {left:.0f} s left")
+
+    return tell

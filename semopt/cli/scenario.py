@@ -157,10 +157,10 @@ def _summary(scenario: Scenario) -> str:
 
 
 def _print(scenario: Scenario) -> None:
-    from rich.console import Console
+    from ..console import Console
 
     console, document, marks = Console(), scenario.to_dict(), _marks(scenario)
-    console.print(f"{scenario.name}: {scenario.description}", style="bold", markup=False)
+    console.print(f"{scenario.name}: {scenario.description}", style="bold")
     tables = [_section(name, document[name], marks) for name in _SECTIONS if name in document]
     tables.insert(3, _tasks(document["tasks"], marks))
     if users := document.get("users"):
@@ -174,7 +174,7 @@ def _print(scenario: Scenario) -> None:
         console.print()
     for reason, (mark, paths) in _notes(marks, scenario.assumed).items():
         text = f"{mark} assumed: {', '.join(paths)}: {reason}"
-        console.print(text, markup=False, highlight=False)
+        console.print(text)
 
 
 SHOWN = 12  # entries of an array that are shown before the rest is counted
@@ -249,13 +249,12 @@ def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str
 
 def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column, head in enumerate(heads):
-        table.add_column(Text(head), no_wrap=column == 0)
+        table.add_column(head, no_wrap=column == 0)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*row)
     return table
 
 

@@ -62,9 +62,7 @@ def data(
 
 def show(sources: Iterable[Source], folder: Path, faults: Collection[str]) -> None:
     """Print what there is in the data folder, in at most 80 columns."""
-    from rich.console import Console
-
-    from ..report import slim_table
+    from ..console import Console, slim_table
 
     table = slim_table(f"data folder: {folder}")
     for heading in ("name", "what", "licence"):

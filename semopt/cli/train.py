@@ -144,9 +144,7 @@ def evaluate(
 
 def print_evaluation(found: Evaluation, seed: int) -> None:
     """Print the table of scores."""
-    from rich.console import Console
-
-    from ..report import slim_table
+    from ..console import Console, slim_table
 
     table = slim_table(f"{found.scenario}: {found.slots} slots, seed {seed}")
     table.add_column("", overflow="fold", max_width=18)
@@ -176,7 +174,6 @@ def print_evaluation(found: Evaluation, seed: int) -> None:
     console.print(
         f"Reference {found.reference}: QoE {best:.5f} a task. Closure: the part of its gain over "
         f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
-        highlight=False,
     )
 
 
