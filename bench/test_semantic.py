@@ -17,9 +17,9 @@ from figures import report, seconds_of
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from semopt.semantic import codec, flops  # noqa: E402
-from semopt.semantic.codec import Batch, Source  # noqa: E402
-from semopt.semantic.plans import MODALITIES, plan_of  # noqa: E402
+from semopt.semantic.measure.plans import MODALITIES, plan_of  # noqa: E402
+from semopt.semantic.networks import codec, flops  # noqa: E402
+from semopt.semantic.networks.codec import Batch, Source  # noqa: E402
 
 SAMPLES = 50  # the batch that is trained with
 SOURCES = {

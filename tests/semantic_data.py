@@ -2,7 +2,7 @@
 
 import pytest
 
-from semopt.semantic.sources import MODELS, SOURCES, data_folder, missing
+from semopt.semantic.data.sources import MODELS, SOURCES, data_folder, missing
 
 
 def need(*names):

@@ -8,9 +8,10 @@ pytest.importorskip("transformers")
 
 import torch
 
-from semopt.semantic import accuracy, codec
-from semopt.semantic.codec import Sizes, Source
-from semopt.semantic.samples import Samples
+from semopt.semantic.measure import accuracy
+from semopt.semantic.networks import codec
+from semopt.semantic.networks.codec import Sizes, Source
+from semopt.semantic.networks.samples import Samples
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from semopt.cli.semantic import app
-from semopt.semantic.sources import SOURCES, data_folder, missing
+from semopt.semantic.data.sources import SOURCES, data_folder, missing
 
 
 def run(*arguments):

@@ -11,8 +11,8 @@ pytest.importorskip("transformers")
 
 from scipy.special import exp1  # noqa: E402
 
-from semopt.semantic import codec  # noqa: E402
-from semopt.semantic.codec import Batch, Sizes, Source  # noqa: E402
+from semopt.semantic.networks import codec  # noqa: E402
+from semopt.semantic.networks.codec import Batch, Sizes, Source  # noqa: E402
 
 SIZES = Sizes(width=16, inner=24, heads=2, exits=(1, 2, 3), features=8, decoder=1, patch=7)
 SOURCES = {

@@ -10,10 +10,11 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from semopt.scenario import PRESETS, Scenario
-from semopt.semantic import accuracy, codec, export
-from semopt.semantic.codec import Sizes, Source
-from semopt.semantic.plans import MODALITIES
-from semopt.semantic.record import costs
+from semopt.semantic.measure import accuracy, export
+from semopt.semantic.measure.plans import MODALITIES
+from semopt.semantic.measure.record import costs
+from semopt.semantic.networks import codec
+from semopt.semantic.networks.codec import Sizes, Source
 
 SIZES = {
     "semantic": Sizes(width=16, inner=24, heads=2, exits=(1, 2, 3), features=10, decoder=1),

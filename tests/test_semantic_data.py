@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from semantic_data import need
 from semopt.cli import app
-from semopt.semantic import formats, packages, sources, tasks
-from semopt.semantic.composites import composites
-from semopt.semantic.sources import Archive, File, Source, digest
-from semopt.semantic.tasks import Split, load
-from semopt.semantic.tokens import Vocabulary
+from semopt.semantic.data import formats, packages, sources, splits
+from semopt.semantic.data.composites import composites
+from semopt.semantic.data.sources import Archive, File, Source, digest
+from semopt.semantic.data.splits import Split, load
+from semopt.semantic.data.tokens import Vocabulary
 
 # Tiny sets in the formats of the paper's own -------------------------------------------------
 
@@ -437,7 +437,8 @@ def test_the_sets_have_their_published_sizes(name, train, test, classes):
     found = load(name, need(name))
     assert len(found.train) + len(found.validation) == train
     assert (len(found.test), len(found.classes)) == (test, classes)
-    content = [set(tasks.contents(s).tolist()) for s in (found.train, found.validation, found.test)]
+    parts = (found.train, found.validation, found.test)
+    content = [set(splits.contents(s).tolist()) for s in parts]
     assert not content[0] & content[1]
     assert not content[0] & content[2]
     assert not content[1] & content[2]

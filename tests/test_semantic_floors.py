@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from semantic_data import need
-from semopt.semantic.floors import floors
-from semopt.semantic.tasks import SOURCES, Dataset, Split, load
+from semopt.semantic.data.splits import SOURCES, Dataset, Split, load
+from semopt.semantic.measure.floors import floors
 
 
 def dataset(name, classes, train, test):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
-from semopt.semantic import flops
-from semopt.semantic.codec import Batch, Sizes, Source, build
+from semopt.semantic.networks import flops
+from semopt.semantic.networks.codec import Batch, Sizes, Source, build
 
 EAGER, FUSED = "eager", "sdpa"
 

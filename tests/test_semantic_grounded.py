@@ -11,11 +11,13 @@ from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model
 from semantic_data import need
 from semopt import Scenario, solve_batch
 from semopt.scenario import PRESETS
-from semopt.semantic import devices, export, features, flops, tasks
-from semopt.semantic.codec import Batch, Sizes, Source, build
-from semopt.semantic.plans import GROUNDED
-from semopt.semantic.pretrained import DINOV2, MINILM, dinov2, minilm, normalised
-from semopt.semantic.sources import data_folder
+from semopt.semantic.data import splits
+from semopt.semantic.data.sources import data_folder
+from semopt.semantic.measure import devices, export
+from semopt.semantic.measure.plans import GROUNDED
+from semopt.semantic.networks import features, flops
+from semopt.semantic.networks.codec import Batch, Sizes, Source, build
+from semopt.semantic.networks.pretrained import DINOV2, MINILM, dinov2, minilm, normalised
 
 
 def frozen(kind, **sizes):
@@ -67,7 +69,7 @@ def test_a_model_of_one_place_maps_features_to_its_width():
 
 @pytest.mark.parametrize("plan", GROUNDED.values(), ids=lambda p: f"{p.data}-{p.role}")
 def test_plans_exit_at_layers_that_have_features(plan):
-    modality = tasks.SOURCES[plan.data].modality
+    modality = splits.SOURCES[plan.data].modality
     known = features.LAYERS["text" if modality == "text" else "image"]
     assert set(plan.sizes.exits) <= set(known)
 
@@ -78,7 +80,7 @@ def test_features_are_those_of_the_models(tmp_path):
     data.mkdir()
     for name in ("minilm", "dinov2-small", "easy-vqa"):
         (data / name).symlink_to(own / name)
-    dataset = tasks.load("easy-vqa", data, share=0.0005)
+    dataset = splits.load("easy-vqa", data, share=0.0005)
     sizes = Sizes(exits=(3, 12), text_layers=2)
     parts, source = features.tensors(dataset, sizes, 16, data)
     assert (source.frozen, source.classes, source.pixels) == (True, 13, 56)

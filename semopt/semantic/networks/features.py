@@ -20,13 +20,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..data.sources import MODELS
+from ..data.splits import Dataset, Split
+from ..data.tokens import WordPieces
 from . import codec
 from .codec import Batch, Sizes
 from .pretrained import dinov2, minilm, normalised, ready
 from .samples import Parts, Samples
-from .sources import MODELS
-from .tasks import Dataset, Split
-from .tokens import WordPieces
 
 LAYERS = {"text": (1, 2, 3, 4, 5, 6), "image": (3, 6, 9, 12)}
 PIXELS = 56  # images are resized to 4 x 4 patches of 14 pixels

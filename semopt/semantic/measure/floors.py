@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tasks import Dataset, Split
+from ..data.splits import Dataset, Split
 
 # Of the logistic regression on pixels.
 STEPS, BATCH, RATE, DECAY = 2000, 200, 2e-3, 1e-2

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ..files import write_atomically
+from ...files import write_atomically
 from .sources import MODELS, SOURCES, Archive, Source, digest, missing
 
 AR, GZIP, XZ, ZIP = b"!<arch>\n", b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"

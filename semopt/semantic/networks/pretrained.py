@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .sources import MODELS, missing
-from .tokens import WordPieces
+from ..data.sources import MODELS, missing
+from ..data.tokens import WordPieces
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # weights come from the data folder only
 

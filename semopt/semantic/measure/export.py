@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_atomically
-from ..scenario import Scenario
+from ...files import write_atomically
+from ...scenario import Scenario
+from ..data.sources import MODELS
+from ..networks.flops import PowerFit, fit_exponent
 from . import devices
-from .flops import PowerFit, fit_exponent
 from .plans import MODALITIES
 from .record import SCHEMA
-from .sources import MODELS
 
 EXTRACTION_MAX = 0.95  # semantic mode ends below 1, which is raw mode
 DIGITS = 4

@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import versions
-from ..files import write_atomically
-from . import accuracy, codec, floors, flops, tasks
+from ...checkpoints import versions
+from ...files import write_atomically
+from ..data import splits
+from ..networks import codec, flops
+from ..networks.codec import Codec
+from ..networks.samples import Samples, source_bits
+from ..networks.training import EVALUATED, ROLES, Plan, Progress, prepared, read, train
+from . import accuracy, floors
 from .accuracy import EXTRACTIONS
-from .codec import Codec
 from .floors import Floor
 from .plans import plan_of
-from .samples import Samples, source_bits
-from .training import EVALUATED, ROLES, Plan, Progress, prepared, read, train
 
 SCHEMA = 1
 RIDGE = 1e-3  # penalty of the weights on random features, a sample
@@ -50,7 +52,7 @@ def measure(
     """
     wall, cpu = perf_counter(), process_time()
     plans = plans or {role: plan_of(name, role) for role in ROLES}
-    dataset = tasks.load(name, data, plans["semantic"].share)
+    dataset = splits.load(name, data, plans["semantic"].share)
     networks: dict[str, Any] = {}
     found: dict[str, Any] = {}
     for role, plan in plans.items():
@@ -111,7 +113,7 @@ def costs(network: Codec, length: int) -> dict[str, Any]:
     }
 
 
-def random_features(plan: Plan, dataset: tasks.Dataset, data: Path) -> Floor:
+def random_features(plan: Plan, dataset: splits.Dataset, data: Path) -> Floor:
     """Return the floor of the codec as it is before training: ridge regression on its features."""
     parts, source = prepared(plan, dataset, data)
     torch.manual_seed(plan.seed)
@@ -131,10 +133,10 @@ def random_features(plan: Plan, dataset: tasks.Dataset, data: Path) -> Floor:
     return Floor("random features", int(right.sum()), len(right))
 
 
-def described(dataset: tasks.Dataset) -> dict[str, Any]:
+def described(dataset: splits.Dataset) -> dict[str, Any]:
     """Return whose data it is, which files, and how many samples of each part were used."""
     source = dataset.source
-    files = source.files or tasks.SOURCES[source.kept_in or source.name].files
+    files = source.files or splits.SOURCES[source.kept_in or source.name].files
     return {
         "name": source.name,
         "title": source.title,

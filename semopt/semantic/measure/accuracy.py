@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..problem import Floats
-from .codec import Codec, Fading, channel
-from .samples import Samples
-from .training import EVALUATED, hits
+from ...problem import Floats
+from ..networks.codec import Codec, Fading, channel
+from ..networks.samples import Samples
+from ..networks.training import EVALUATED, hits
 
 EXTRACTIONS = (0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 SNRS_DB = (-4.0, 0.0, 4.0, 8.0, 12.0, 18.0)  # Table II: -3 to 17

@@ -1,0 +1,1 @@
+"""Accuracies and FLOPs of trained networks, as scenarios read them."""

@@ -1,0 +1,1 @@
+"""Encoders, codecs and their training."""
