@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from problems import random_problem
 from semopt import Status, backends, evaluate, solve
 from semopt.backends import Query
 from semopt.problem import Grid
-from semopt.solvers import exhaustive
+from semopt.solvers import checkpoint, exhaustive
 from tolerances import OBJECTIVE
 
 
@@ -129,39 +130,153 @@ def test_interrupted_search_is_taken_up_again(tmp_path):
     stopped = solve(problem, "exhaustive", checkpoint=file, query=query, progress=interrupt)
     assert stopped.status is Status.LIMIT_REACHED
     assert 0 < stopped.details["examined"] < problem.joint_actions()
-    other = replace(problem, objective="min")
-    with pytest.raises(ValueError, match="it is of another problem, query or schema"):
-        solve(other, "exhaustive", checkpoint=file, query=query)
-    taken = json.loads(file.read_text())
-    for changed in (
-        {"next": problem.joint_actions() + 1},
-        {"next": 1.5},
-        {"above": -7},
-        {"histogram": [1]},
-        {"best": [[(9.0).hex(), taken["best"][0][1]]]},
-        {"best": [[taken["best"][0][0], problem.joint_actions() - 1]]},
-        {"schema": 2},
-    ):
-        false = tmp_path / "false.json"
-        false.write_text(json.dumps(taken | changed))
-        with pytest.raises(ValueError, match=r"false.json: cannot be taken up: .*; delete it"):
-            solve(problem, "exhaustive", checkpoint=false, query=query)
-        false.unlink()
+    with pytest.raises(ValueError, match="it is of another problem or query"):
+        solve(replace(problem, objective="min"), "exhaustive", checkpoint=file, query=query)
     resumed = solve(problem, "exhaustive", checkpoint=file, query=query)
     whole = solve(problem, "exhaustive", query=query)
     assert resumed.status is whole.status is Status.OPTIMAL
+    assert resumed.details.pop("examined_before") == stopped.details["examined"]
     assert resumed.details == whole.details
     assert len(whole.details["best"]) == 5
     assert sum(whole.details["histogram"]["counts"]) <= problem.joint_actions()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_checkpoint_is_refused(tmp_path):
+# --------------------------------------------------------------- checkpoints that somebody changed
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A problem, and what a search of its first half left."""
+    file = tmp_path_factory.mktemp("stopped") / "search.json"
+    rng, query = np.random.default_rng(5), Query(keep=3, above=0.5, bins=4, high=3.0)
+    while True:  # the best of the second half is better, the exact optimum one of it
+        problem = random_problem(rng, 3, 3, grid=Grid(3, 3, 3))
+        result = solve(problem)
+        if result.actions is None:
+            continue
+        tables = backends.tabulate(problem)
+        half = tables.space.size // 2
+        first = backends.search(tables, 0, half, query=query)
+        if len(first.value) == 3 and first.value[0] < result.objective - 1e-6:
+            break
+    state = checkpoint.State(half, first)
+    checkpoint.save(file, checkpoint.fingerprint(problem, query, tables), state)
+    return problem, query, file.read_text(), backends.encode(problem, result.actions)
+
+
+def taken_up(stopped, tmp_path, text):
+    problem, query, *_ = stopped
     file = tmp_path / "search.json"
-    file.write_text('{"schema": 1}')
-    with pytest.raises(ValueError, match=r"search\.json: cannot be taken up"):
-        solve(random_problem(np.random.default_rng(1)), "exhaustive", checkpoint=file)
-    assert file.exists()
+    file.write_text(text)
+    return solve(problem, "exhaustive", checkpoint=file, query=query)
+
+
+def edits(content, size):
+    """Changed contents of each kind: a value, a type, a key, an order."""
+    best = content["best"]
+    yield {"next": size}
+    yield {"next": size - 1}
+    yield {"next": content["next"] + 1}
+    yield {"next": 1.5}
+    yield {"next": True}
+    yield {"next": str(content["next"])}
+    yield {"next": -1}
+    yield {"next": None}
+    yield {"above": -7}
+    yield {"above": content["above"] + 1}
+    yield {"histogram": [1]}
+    yield {"histogram": [h + 1 for h in content["histogram"]]}
+    yield {"best": []}
+    yield {"best": best[:1]}
+    yield {"best": best[::-1]}
+    yield {"best": [best[0], best[0], best[1]]}
+    yield {"best": [[(9.0).hex(), best[0][1]]]}
+    yield {"best": [[best[0][0], size - 1]]}
+    yield {"best": [["nan", 0]]}
+    yield {"best": [[best[0][1], best[0][0]]]}
+    yield {"best": [[*best[0], 1]]}
+    yield {"schema": 1}
+    yield {"schema": "2"}
+    yield {"problem": "0" * 64}
+    yield {"digest": "0" * 64}
+    yield {"digest": None}
+    yield {"note": "mine"}
+
+
+def test_what_a_search_left_is_taken_up_as_it_stands(stopped, tmp_path):
+    result = taken_up(stopped, tmp_path, stopped[2])
+    assert result.status is Status.OPTIMAL
+    assert result.objective == pytest.approx(solve(stopped[0]).objective, rel=OBJECTIVE)
+    assert result.details["examined_before"] == json.loads(stopped[2])["next"]
+
+
+def test_every_edit_of_a_checkpoint_is_noticed(stopped, tmp_path):
+    problem, _, text, _ = stopped
+    content, size = json.loads(text), problem.joint_actions()
+    for change in edits(content, size):
+        with pytest.raises(ValueError, match=r"search\.json: cannot be taken up: .*; delete it"):
+            taken_up(stopped, tmp_path, json.dumps(content | change))
+    for key in content:
+        rest = {name: value for name, value in content.items() if name != key}
+        with pytest.raises(ValueError, match="cannot be taken up"):
+            taken_up(stopped, tmp_path, json.dumps(rest))
+
+
+def test_an_edit_of_any_character_is_noticed(stopped, tmp_path):
+    text, rng = stopped[2], np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, len(text), 60).tolist():
+        other = chr(32 + int(rng.integers(0, 95)))
+        changed = text[:place] + other + text[place + 1 :]
+        try:
+            same = json.loads(changed) == json.loads(text)
+        except ValueError:
+            same = False
+        if not same:
+            with pytest.raises(ValueError, match="cannot be taken up"):
+                taken_up(stopped, tmp_path, changed)
+            refused += 1
+    assert refused > 40
+
+
+def test_an_optimum_skipped_under_a_new_digest_is_found_out(stopped, tmp_path):
+    problem, _, text, best = stopped
+    content = json.loads(text)
+    forged = content | {"next": problem.joint_actions() - 1}
+    assert best < forged["next"]
+    forged["digest"] = checkpoint.sealed(forged)
+    with pytest.raises(ValueError, match=f"is false: joint action {best} scores"):
+        taken_up(stopped, tmp_path, json.dumps(forged))
+    forged["best"] = []
+    forged["digest"] = checkpoint.sealed(forged)
+    with pytest.raises(ValueError, match=f"is false: joint action {best} scores"):
+        taken_up(stopped, tmp_path, json.dumps(forged))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not JSON"),
+        ('{"schema": 1}', "not of schema 2"),
+        ("[1]", "no file of a search"),
+        ('{"schema": 2, "schema": 2}', "has the key 'schema' twice in one table"),
+        ('{"schema": 2, "next": NaN}', "holds NaN"),
+        ('{"schema": 2, "next": ' + 5000 * "9" + "}", "a whole number of 5000 digits"),
+        (100_000 * "[", "is nested too deeply"),
+    ],
+)
+def test_a_file_of_nonsense_is_refused(stopped, tmp_path, text, message):
+    with pytest.raises(ValueError, match=rf"search\.json: cannot be taken up: .*{message}"):
+        taken_up(stopped, tmp_path, text)
+    assert (tmp_path / "search.json").read_text() == text
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device that never ends")
+def test_a_device_is_refused_before_it_is_read(stopped):
+    problem, query, *_ = stopped
+    with pytest.raises(ValueError, match="regular file"):
+        solve(problem, "exhaustive", checkpoint="/dev/zero", query=query)
 
 
 def test_rank_of_a_decision():

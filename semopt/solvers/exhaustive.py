@@ -8,23 +8,22 @@ flat in the size of the space, progress is known, and a stopped search can be ta
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from .. import backends
-from ..backends import Backend, Found, Query, Space, Tables
+from ..backends import Backend, Query, Space, Tables
 from ..backends.tables import MAX_SIZE
-from ..files import check_writable, write_atomically
+from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
+from .checkpoint import State, contradicted, fingerprint, load, save
 from .feasibility import explain
 
 REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit
@@ -73,24 +72,18 @@ def solve(
     file = Path(checkpoint) if checkpoint is not None else None
     if file:
         check_writable(file)
-    name = fingerprint(problem, query) if file else ""
+    name = fingerprint(problem, query, tables) if file else ""
     state = State(0, backends.nothing(query.bins))
     if file and file.exists():
         state = load(file, name, query, tables)
+        if fault := contradicted(problem, query, tables, state):
+            raise ValueError(f"checkpoint {file}: is false: {fault}; delete it to start anew")
     deadline = inf if time_limit is None else begun + time_limit
     state = run(tables, chosen, query, state, deadline, progress, threads)
     complete = state.next == size
     if file:
         file.unlink(missing_ok=True) if complete else save(file, name, state)
     return answer(problem, tables, chosen.name, query, state, complete)
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a search has come: what was found below joint action `next`."""
-
-    next: int
-    found: Found
 
 
 def run(
@@ -113,6 +106,7 @@ def run(
                 state.found.merged(
                     backend.search(tables, state.next, stop, query, threads), query.keep
                 ),
+                state.taken,
             )
             if progress:
                 progress(state.next / size)
@@ -129,6 +123,8 @@ def answer(
     """Return what a search, complete or not, proves."""
     found = state.found
     details: dict[str, Any] = {"examined": state.next}
+    if state.taken:
+        details["examined_before"] = state.taken  # so says the checkpoint
     if query.keep > 1:
         best = zip(found.value.tolist(), found.index.tolist(), strict=True)
         details["best"] = [{"objective": value, "index": index} for value, index in best]
@@ -190,76 +186,3 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s"
-
-
-def fingerprint(problem: Problem, query: Query) -> str:
-    """Return a digest of everything that a search depends on."""
-    digest = sha256()
-
-    def take(value: Any) -> None:
-        if is_dataclass(value):
-            for field in fields(value):
-                if field.compare:
-                    take(getattr(value, field.name))
-        elif isinstance(value, tuple):
-            for part in value:
-                take(part)
-        else:
-            data = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            digest.update(len(data).to_bytes(8, "little") + data)
-
-    take(problem)
-    take(query)
-    return digest.hexdigest()
-
-
-def save(file: Path, name: str, state: State) -> None:
-    """Write a checkpoint."""
-    found = state.found
-    content = {
-        "schema": 1,
-        "problem": name,
-        "next": state.next,
-        "best": [
-            [v.hex(), i] for v, i in zip(found.value.tolist(), found.index.tolist(), strict=True)
-        ],
-        "above": found.above,
-        "histogram": found.histogram.tolist(),
-    }
-    write_atomically(file, json.dumps(content))
-
-
-def load(file: Path, name: str, query: Query, tables: Tables) -> State:
-    """Read a checkpoint of the same problem and query; what it claims as best is scored again."""
-    try:
-        content = json.loads(file.read_text())
-        if content.get("schema") != 1 or content.get("problem") != name:
-            raise ValueError("it is of another problem, query or schema")
-        done, above, bins = content["next"], content["above"], content["histogram"]
-        best = content["best"]
-        counts = [done, above, *bins, *(index for _, index in best)]
-        if not all(type(count) is int and 0 <= count <= tables.space.size for count in counts):
-            raise ValueError(f"whole numbers from 0 to {tables.space.size} are expected")
-        if len(bins) != query.bins or sum(bins) > done or above > done:
-            raise ValueError("its counts are not those of the joint actions examined")
-        found = Found(
-            np.array([float.fromhex(value) for value, _ in best], dtype=np.float64),
-            np.array([index for _, index in best], dtype=np.int64),
-            above,
-            np.array(bins, dtype=np.int64),
-            done,
-        )
-        for value, index in zip(found.value.tolist(), found.index.tolist(), strict=True):
-            if index >= done or score(tables, index) != [value]:
-                raise ValueError(f"joint action {index} does not score {value}")
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise ValueError(
-            f"checkpoint {file}: cannot be taken up: {fault}; delete it to start anew"
-        ) from fault
-    return State(done, found)
-
-
-def score(tables: Tables, index: int) -> list[float]:
-    """Return the score of one joint action, by the plainest backend; none if it is infeasible."""
-    found = backends.search(tables, index, index + 1, backend="numpy")
-    return cast(list[float], found.value.tolist())

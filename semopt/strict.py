@@ -1,0 +1,94 @@
+"""JSON documents that anybody may have written: read without forgiveness, faults named by path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+LARGEST = 1 << 26  # bytes of a document; none that semopt writes as JSON comes near
+DIGITS = 100  # of a whole number
+SHOWN = 60  # characters of a value that a message quotes
+
+
+class Strict(BaseModel):
+    """A table of a document: no key but its own, no type taken for another, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+def read_json(path: Path) -> Any:
+    """Return the values of a JSON file, or raise ValueError saying why it is none.
+
+    Anything but a regular file is refused before it is read: a device or a pipe may never end.
+    """
+    try:
+        if not path.is_file():
+            missing = not path.exists()
+            raise ValueError("there is no such file" if missing else "is no regular file")
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"is larger than {LARGEST >> 20} MiB")
+        return parse_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return the values of a JSON text; a key that comes twice, NaN or infinity is refused."""
+    try:
+        return json.loads(
+            text, object_pairs_hook=_table, parse_constant=_constant, parse_int=_integer
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"has the key {twice!r} twice in one table")
+    return table
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(f"holds a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def _constant(word: str) -> None:
+    raise ValueError(f"holds {word}, which is no number of JSON")
+
+
+def checked(model: type[Table], values: Any) -> Table:
+    """Return values as a table; raise ValueError naming the first that does not fit it."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(sentence(error)) from None
+
+
+def sentence(error: ValidationError) -> str:
+    """Return the first fault in one line: the key's path, the value, what is expected."""
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"]) or "the document"
+    match first["type"]:
+        case "missing":
+            return f"{path} is missing"
+        case "extra_forbidden":
+            return f"{path} is an unknown key"
+    value = repr(first["input"])
+    value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{path} = {value}: {reason[:1].lower()}{reason[1:]}"
