@@ -11,6 +11,7 @@
 #include "bindings_dlpack.h"
 #include "bindings_global.h"
 #include "bindings_kernels.h"
+#include "bindings_objects.h"
 #include "check.h"
 #include "exact.h"
 #include "pool.h"
@@ -107,14 +108,17 @@ Action decode(const semopt::Setting& setting, py::ssize_t user, long long task, 
             setting.extraction[user][task][choice.extraction - 1]};
 }
 
-// Warm exact solvers, one a thread, over the slots of a batch. `threads` 0: one a core.
+// Warm exact solvers over the slots of a batch; `threads` 0: one a core. Callers at the same time
+// share nothing but the setting: each call takes solvers of its own out of `idle_`, which is read
+// and written with the GIL held alone (a lock of ours could be left locked in a forked child).
 class ExactBatch {
   public:
-    ExactBatch(const semopt::Setting& setting, bool fairest, int threads) : setting_(setting) {
+    ExactBatch(const semopt::Setting& setting, bool fairest, int threads)
+        : setting_(setting), fairest_(fairest) {
         require(threads >= 0, "threads", "at least 0 is expected");
         const int cores = semopt::lanes_available();
-        for (int i = 0; i < (threads ? std::min(threads, cores) : cores); ++i)
-            solvers_.push_back(std::make_unique<semopt::Exact>(setting, fairest));
+        lanes_ = threads ? std::min(threads, cores) : cores;
+        idle_.push_back(std::make_unique<semopt::Exact>(setting, fairest));
     }
 
     // Decisions of slots gain (S, N, K), task (S, N) into channel, power, frequency, extraction
@@ -141,14 +145,16 @@ class ExactBatch {
         double* const to_value = buffer(value, "value", {slots});
         const double* const gains = gain.data();
         const long long* const tasks = task.data();
-        std::vector<semopt::Effort> efforts(solvers_.size());
+        const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
+        std::vector<semopt::Effort> efforts(taken.solvers.size());
         {
             py::gil_scoped_release release;
-            semopt::parallel(slots, int(solvers_.size()), [&](long long s, int lane) {
+            semopt::parallel(slots, int(efforts.size()), [&](long long s, int lane) {
                 const semopt::Slot slot{gains + s * users * channels, tasks + s * users,
                                         int(channels)};
-                const semopt::Decision& decision = solvers_[lane]->solve(slot);
-                efforts[lane] += solvers_[lane]->effort();
+                semopt::Exact& solver = *taken.solvers[lane];
+                const semopt::Decision& decision = solver.solve(slot);
+                efforts[lane] += solver.effort();
                 to_value[s] = decision.value;
                 const bool feasible = decision.value > -semopt::kInfinity;
                 for (py::ssize_t n = 0; n < users; ++n) {
@@ -171,8 +177,31 @@ class ExactBatch {
     }
 
   private:
+    using Solvers = std::vector<std::unique_ptr<semopt::Exact>>;
+
+    // One call's solvers, idle again after it.
+    struct Taken {
+        Taken(ExactBatch& batch, int count) : idle(batch.idle_) {
+            while (int(solvers.size()) < count && !idle.empty()) {
+                solvers.push_back(std::move(idle.back()));
+                idle.pop_back();
+            }
+            while (int(solvers.size()) < count)
+                solvers.push_back(std::make_unique<semopt::Exact>(batch.setting_, batch.fairest_));
+        }
+        ~Taken() {
+            for (auto& solver : solvers) idle.push_back(std::move(solver));
+        }
+        Taken(const Taken&) = delete;
+
+        Solvers& idle;
+        Solvers solvers;
+    };
+
     const semopt::Setting& setting_;
-    std::vector<std::unique_ptr<semopt::Exact>> solvers_;
+    const bool fairest_;
+    int lanes_;
+    Solvers idle_;
 };
 
 // The best action of every cell beside `offloaders` in all, over the modes allowed (1 raw,
@@ -218,19 +247,29 @@ py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
+    m.doc() =
+        "The compiled half of semopt. Calls drop the GIL, and every function and object may be "
+        "called from many threads at a time: what a call writes is its own or its caller's (two "
+        "calls must not be given the same array to write, nor one that another writes).";
     m.attr("SYSTEM_FIELDS") = kSystemFields;
     m.attr("USER_FIELDS") = kUserFields;
     m.attr("TASK_FIELDS") = kTaskFields;
-    py::class_<semopt::Setting>(m, "Setting")
-        .def(py::init(&make_setting), py::arg("system"), py::arg("users"), py::arg("tasks"),
-             py::arg("tables"), py::arg("power"), py::arg("frequency"), py::arg("extraction"));
-    py::class_<ExactBatch>(m, "ExactBatch")
+    py::class_<semopt::Setting> setting(
+        m, "Setting", "A packed scenario. Never changed once made: threads share it.");
+    setting.def(py::init(&make_setting), py::arg("system"), py::arg("users"), py::arg("tasks"),
+                py::arg("tables"), py::arg("power"), py::arg("frequency"), py::arg("extraction"));
+    semopt::refuse_copies(setting);
+    py::class_<ExactBatch> batch(m, "ExactBatch",
+                                 "Warm exact solvers. A state for each call: threads share the "
+                                 "object, and a call that finds its solvers taken makes more.");
+    batch
         .def(py::init<const semopt::Setting&, bool, int>(), py::arg("setting"), py::arg("fairest"),
              py::arg("threads"), py::keep_alive<1, 2>())
         .def("solve", &ExactBatch::solve, py::arg("gain"), py::arg("task"),
              py::arg("channel").noconvert(), py::arg("power").noconvert(),
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
              py::arg("value").noconvert());
+    semopt::refuse_copies(batch);
     m.def("best_cells", &best_cells, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings_objects.h"
 #include "check.h"
 #include "dlpack.h"
 
@@ -129,7 +130,11 @@ py::object lend(const py::object& owner, size_t address, Numbers shape, std::tup
 }  // namespace
 
 void bind_dlpack(py::module_& m) {
-    py::class_<Borrowed>(m, "Borrowed")
+    py::class_<Borrowed> borrowed(
+        m, "Borrowed",
+        "Another library's memory. Never changed once made: threads share it; what is written "
+        "there is for the lender and the borrower to agree on.");
+    borrowed
         .def(py::init<const std::string&, py::handle>(), py::arg("argument"), py::arg("capsule"))
         .def_property_readonly("address", &Borrowed::address)
         .def_property_readonly("shape", &Borrowed::shape)
@@ -137,6 +142,7 @@ void bind_dlpack(py::module_& m) {
         .def_property_readonly("type", &Borrowed::type)
         .def_property_readonly("device", &Borrowed::device)
         .def_property_readonly("read_only", &Borrowed::read_only);
+    refuse_copies(borrowed);
     m.def("lend", &lend, py::arg("owner"), py::arg("address"), py::arg("shape"), py::arg("type"),
           py::arg("device"), py::arg("versioned"), py::arg("read_only"));
 }

@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "bindings_objects.h"
 #include "check.h"
 #include "dispatch.h"
 #include "pool.h"
@@ -259,8 +260,10 @@ void bind_kernels(py::module_& m) {
     m.def("elementary", &elementary, py::arg("name"), py::arg("x"), py::arg("y"), py::arg("out"));
 
     using A = const py::array&;
-    py::class_<Scoring>(m, "Scoring")
-        .def(py::init<const Setting&>(), py::arg("setting"), py::keep_alive<1, 2>())
+    py::class_<Scoring> scoring(
+        m, "Scoring",
+        "A scenario ready for the kernels. Never changed once made: threads share it.");
+    scoring.def(py::init<const Setting&>(), py::arg("setting"), py::keep_alive<1, 2>())
         .def(
             "evaluate",
             [](const Scoring& self, A channel, A power, A frequency, A extraction, A gain, A task,
@@ -274,7 +277,12 @@ void bind_kernels(py::module_& m) {
         .def("tabulate", &Scoring::tabulate, py::arg("gain"), py::arg("task"), py::arg("value"),
              py::arg("server_energy"), py::arg("threads") = 0);
 
-    py::class_<SpaceOwner>(m, "Space")
+    refuse_copies(scoring);
+
+    py::class_<SpaceOwner> space(m, "Space",
+                                 "Joint actions by number. Never changed once made; a search has "
+                                 "its own scratch memory: threads share it.");
+    space
         .def(py::init<std::vector<long long>, std::vector<long long>, int>(), py::arg("local"),
              py::arg("offload"), py::arg("channels"))
         .def_property_readonly("size", &SpaceOwner::size)
@@ -292,6 +300,7 @@ void bind_kernels(py::module_& m) {
              py::arg("server_energy_max"), py::arg("fairest"), py::arg("start"), py::arg("stop"),
              py::arg("keep"), py::arg("above"), py::arg("bins"), py::arg("low"), py::arg("high"),
              py::arg("slack"), py::arg("energy_slack"), py::arg("threads") = 0);
+    refuse_copies(space);
 }
 
 }  // namespace semopt

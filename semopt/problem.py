@@ -23,11 +23,17 @@ Integers = NDArray[np.int64]
 OBJECTIVES = ("sum", "min")
 
 
-def freeze(record: Any) -> None:
-    """Make a record's arrays read-only: backends keep packed copies of them."""
-    for value in vars(record).values():
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
+class Frozen:
+    """A record whose arrays are read-only, as are those of its copies: backends pack them once."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()  # neither pickle nor copy keeps the flag
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class System:
 
 
 @dataclass(frozen=True)
-class Users:
+class Users(Frozen):
     """What differs between users: each field is (N,) float64 in SI units."""
 
     flop_per_cycle: Floats
@@ -65,12 +71,9 @@ class Users:
     weight_energy: Floats
     weight_accuracy: Floats
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
 
 @dataclass(frozen=True)
-class AccuracyTable:
+class AccuracyTable(Frozen):
     """Accuracy of an offloaded task, bilinear between its points and clamped outside (10).
 
     Attributes
@@ -85,9 +88,6 @@ class AccuracyTable:
     snr_db: Floats
     table: Floats
     raw: Floats
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @classmethod
     def from_arrays(
@@ -121,7 +121,7 @@ class AccuracyTable:
 
 
 @dataclass(frozen=True)
-class Tasks:
+class Tasks(Frozen):
     """The kinds of task: each array is (T,) float64 in SI units."""
 
     names: tuple[str, ...]
@@ -135,9 +135,6 @@ class Tasks:
     accuracy_min: Floats
     extraction_max: Floats  # upper end of semantic mode; 1 stands for "below 1"
     accuracy: tuple[AccuracyTable, ...]
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
 
 @dataclass(frozen=True)

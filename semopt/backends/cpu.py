@@ -30,11 +30,13 @@ def scoring(problem: Problem) -> _core.Scoring:
     """Return the packed scenario of a problem; slots of one scenario share it."""
     system, users, tasks, grid = problem.system, problem.users, problem.tasks, problem.grid
     key = id(system), id(users), id(tasks), id(grid)  # valid as long as the entry holds them
-    if key not in _scorings:
-        _scorings[key] = (system, users, tasks, grid), _core.Scoring(setting(problem))
+    found = _scorings.get(key)
+    if found is None:  # a thread that makes it too, or ends another's entry, takes nothing from us
+        found = (system, users, tasks, grid), _core.Scoring(setting(problem))
+        _scorings[key] = found
         if len(_scorings) > _WARM:
             _scorings.popitem(last=False)
-    return _scorings[key][1]
+    return found[1]
 
 
 def empty_outcome(shape: tuple[int, ...], dtype: Any) -> Outcome:

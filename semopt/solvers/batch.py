@@ -194,7 +194,7 @@ class Decision:
     Attributes
     ----------
     objective : float, -inf where the slot is infeasible
-    actions : arrays (N,), views that the next decision overwrites; -1 and NaN where infeasible
+    actions : arrays (N,), -1 and NaN where infeasible
     """
 
     objective: float
@@ -204,7 +204,9 @@ class Decision:
 class Solver:
     """A warm exact solver for a decision in every slot of a scenario.
 
-    Tables that do not depend on the slot are built once; a decision allocates next to nothing.
+    Tables that do not depend on the slot are built once; a decision allocates its own answer alone.
+    Threads may share a solver: each decision has memory of its own. A copy, by `copy` or `pickle`,
+    decides alike and shares nothing; it has its own times.
 
     Examples
     --------
@@ -219,6 +221,10 @@ class Solver:
         self.problem = as_problem(scenario)
         self._batch = ExactBatch(self.problem)
         self._times: list[float] = []
+
+    def __reduce__(self) -> tuple[type[Solver], tuple[Problem]]:
+        """Copy and pickle as what it was made from."""
+        return type(self), (self.problem,)
 
     def decide(self, gain: ArrayLike, tasks: ArrayLike) -> Decision:
         """Return the optimal decision for gains (N, K) and task indices (N,)."""

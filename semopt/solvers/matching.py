@@ -52,40 +52,38 @@ def solve(problem: Problem, *, backend: str = "auto") -> Result:
 
 
 class ExactBatch:
-    """Warm exact solvers for slots of one scenario; buffers are kept between calls.
+    """Warm exact solvers for slots of one scenario.
+
+    Threads may share one: each call has solvers and answers of its own.
 
     Parameters
     ----------
     problem : the scenario; its own slot is not used
-    threads : how many slots are solved at a time; 0 for one a core
+    threads : how many slots of a call are solved at a time; 0 for one a core
     """
 
     def __init__(self, problem: Problem, threads: int = 1) -> None:
+        self._given = problem, threads
         self._core = _core.ExactBatch(setting(problem), problem.objective == "min", threads)
         self._users = len(problem.users.power_min)
-        self._resize(1)
 
-    def _resize(self, slots: int) -> None:
-        shape = slots, self._users
-        self._value = np.empty(slots)
-        self._actions = Actions(np.empty(shape, np.int64), *(np.empty(shape) for _ in range(3)))
+    def __reduce__(self) -> tuple[type[ExactBatch], tuple[Problem, int]]:
+        """Copy and pickle as what it was made from; a copy shares nothing."""
+        return type(self), self._given
 
     def solve(self, gain: Floats, task: Integers) -> tuple[Actions, Floats, dict[str, int]]:
         """Solve slots gain (S, N, K), task (S, N).
 
         Returns
         -------
-        actions : arrays (S, N), -1 and NaN where a slot is infeasible; overwritten by the next call
-        value : (S,) float64, the optimum, -inf where a slot is infeasible; overwritten likewise
+        actions : arrays (S, N), -1 and NaN where a slot is infeasible
+        value : (S,) float64, the optimum, -inf where a slot is infeasible
         effort : how many cells, sizes and assignments all slots took
         """
-        if len(gain) != len(self._value):
-            self._resize(len(gain))
-        a = self._actions
-        effort = self._core.solve(
-            gain, task, a.channel, a.power, a.frequency, a.extraction, self._value
-        )
-        return a, self._value, effort
+        shape, value = (len(gain), self._users), np.empty(len(gain))
+        a = Actions(np.empty(shape, np.int64), *(np.empty(shape) for _ in range(3)))
+        effort = self._core.solve(gain, task, a.channel, a.power, a.frequency, a.extraction, value)
+        return a, value, effort
 
 
 def lazy(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
