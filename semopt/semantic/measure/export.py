@@ -238,8 +238,9 @@ def model_of(name: str) -> dict[str, Any]:
 
 
 def fitted(fit: PowerFit) -> dict[str, Any]:
-    """Return a fit as the record has it."""
-    return {"exponent": fit.exponent, "largest_relative_error": fit.error, "clamped": fit.clamped}
+    """Return a fit as the record has it, with the digits that every machine agrees on."""
+    exponent, error = (float(f"{figure:.6g}") for figure in (fit.exponent, fit.error))
+    return {"exponent": exponent, "largest_relative_error": error, "clamped": fit.clamped}
 
 
 def notes(
