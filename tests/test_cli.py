@@ -70,6 +70,16 @@ def test_many_slots_report_their_means(tmp_path):
     assert json.loads(again.output)["slots"] == document["slots"]
 
 
+@pytest.mark.parametrize("command", [["solve"], ["explain"], ["scenario", "check"]])
+def test_a_scenario_comes_from_standard_input(command):
+    text = Scenario.load("tiny").to_toml().replace('name = "tiny"', "")
+    out = CliRunner().invoke(app, [*command, "-"], input=text)
+    assert out.exit_code == 0
+    assert out.output.startswith(("standard input", "ok: standard input", "If one user"))
+    with pytest.raises(ValueError, match="standard input: is not TOML: line 1"):
+        CliRunner().invoke(app, ["solve", "-"], input="x", catch_exceptions=False)
+
+
 def test_a_seed_draws_the_first_slot():
     one = json.loads(run("solve", "--seed", "3", "--json", "-").output)
     many = json.loads(run("solve", "--slots", "2", "--seed", "3", "--json", "-").output)

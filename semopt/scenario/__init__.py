@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
+from ..files import read_bytes
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
 from .consistency import WEIGHTS, Sound, cross_faults
@@ -53,17 +54,20 @@ class Scenario(Document):
     def load(cls, source: str | Path) -> Self:
         """Return the scenario of a preset's name or a file's path; the preset wins over a file.
 
+        The name "-" is standard input; files that it names are looked for in the working folder.
+
         Raises
         ------
         ScenarioError
             Every fault of the file, or that there is no such file or preset
         """
-        name = str(source)
+        name = "standard input" if str(source) == "-" else str(source)
         path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            content = read_bytes(path)
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            line = content[: error.start].count(b"\n") + 1
             raise ScenarioError(name, [("", f"line {line}: is not UTF-8 text")]) from None
         except FileNotFoundError:
             raise ScenarioError(name, [("", _no_such_file(path))]) from None

@@ -1,0 +1,195 @@
+"""Files: refused before they are read or written over, and never left half written."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semopt.files import (
+    check_apart,
+    check_writable,
+    descriptor,
+    read_bytes,
+    write_atomically,
+    write_json,
+    write_text,
+    writing,
+)
+
+
+def test_a_write_that_fails_half_way_leaves_what_was_there(tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+
+    def parts():
+        yield "new"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_text(str(file), parts())
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_a_message_and_leaves_what_was_there(tmp_path, monkeypatch):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ValueError, match=r"result\.json: No space left on device"):
+        write_atomically(file, "new")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+    with writing(file) as out, file.open() as reader:
+        out.write(b"new")
+        out.flush()
+        assert file.read_text() == reader.read() == "old"
+    assert file.read_text() == "new"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o755, 0o600])
+def test_the_mode_of_a_file_is_kept(tmp_path, mode):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+    file.chmod(mode)
+    write_atomically(file, "new")
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_mode_that_the_user_set(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "result.json", b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "result.json").stat().st_mode) == 0o640
+
+
+def test_links_are_followed_and_long_names_are_written(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "folder" / "result.json")
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert (tmp_path / "folder" / "result.json").read_text() == "new"
+    long = tmp_path / ("x" * 255)
+    write_atomically(long, "new")
+    assert long.read_text() == "new"
+
+
+def test_a_pipe_is_written_into(tmp_path):
+    file = tmp_path / "pipe"
+    os.mkfifo(file)
+    with subprocess.Popen(["cat", file], stdout=subprocess.PIPE, text=True) as reader:
+        write_json(str(file), {"schema": 1})
+        assert reader.communicate(timeout=10)[0] == '{\n  "schema": 1\n}\n'
+
+
+def test_open_descriptors_are_written_into_where_they_stand(tmp_path):
+    file = tmp_path / "log"
+    with file.open("wb") as log:
+        log.write(b"before\n")
+        log.flush()
+        write_text(f"/dev/fd/{log.fileno()}", ["one\n", "two\n"])
+        log.write(b"after\n")
+    assert file.read_text() == "before\none\ntwo\nafter\n"
+    assert [descriptor(name) for name in ("-", "/dev/stdout", "/proc/self/fd/7", "x")] == [
+        *(1, 1, 7, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("", "a file name is expected"),
+        (".", "a file name is expected"),
+        ("/", "it is a folder"),
+        ("/nowhere/x.json", "there is no folder /nowhere"),
+        ("/dev/fd/987", "it is not open"),
+        ("/dev/fd/99999999999999999999", "it is not open"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before(target, words):
+    with pytest.raises(ValueError, match=f"cannot write .*{words}"):
+        check_writable(target)
+
+
+def test_what_is_open_for_reading_is_not_written(tmp_path):
+    (tmp_path / "x").touch()
+    with (tmp_path / "x").open() as file, pytest.raises(ValueError, match="for reading only"):
+        check_writable(f"/dev/fd/{file.fileno()}")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_file_in_a_folder_that_may_not_be_changed_is_refused(tmp_path):
+    (tmp_path / "x").touch()
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(ValueError, match="permission denied"):
+            check_writable(tmp_path / "x")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_only_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (
+        ("/dev/zero", "it is a device: only files are read"),
+        (tmp_path / "pipe", "it is a pipe: only files are read, and standard input by the name -"),
+        (tmp_path, "it is a folder"),
+    ):
+        with pytest.raises(OSError, match=words):
+            read_bytes(name)
+    (tmp_path / "long").touch()
+    os.truncate(tmp_path / "long", 10**10)  # bytes that take no place
+    with pytest.raises(OSError, match="it has 10,000,000,000 bytes or more, at most 100,000,000"):
+        read_bytes(tmp_path / "long")
+    (tmp_path / "short").write_bytes(b"1234")
+    assert read_bytes(tmp_path / "short", largest=4) == b"1234"
+    with pytest.raises(OSError, match="at most 3 are read"):
+        read_bytes(tmp_path / "short", largest=3)
+    with pytest.raises(OSError, match="at most 1 are read"):
+        read_bytes("/proc/self/status", largest=1)  # whose size is said to be 0
+
+
+def test_outputs_do_not_overwrite_each_other_or_an_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scenario, other = tmp_path / "s.toml", tmp_path / "other.json"
+    scenario.touch()
+    (tmp_path / "link.json").symlink_to("new.json")
+    (tmp_path / "hard.json").hardlink_to(scenario)
+    (tmp_path / "folder").symlink_to(".")
+    check_apart({"--json": other, "--certificate": "c.json", "--out": None}, [scenario, "paper"])
+    check_apart({"--json": "/dev/null", "--certificate": "/dev/null"}, ["/dev/null"])
+    for target in ("s.toml", "folder/s.toml", "hard.json", "./folder/folder/s.toml"):
+        with pytest.raises(ValueError, match=f"--json {target}: would overwrite what is read, "):
+            check_apart({"--json": target}, [scenario])
+    for one, two in (
+        *(("new.json", "link.json"), ("folder/new.json", "new.json"), ("-", "/dev/stdout")),
+        ("/dev/fd/1", "/dev/stdout"),
+    ):
+        with pytest.raises(ValueError, match="--json and --certificate both write"):
+            check_apart({"--json": one, "--certificate": two}, [])
+    with pytest.raises(ValueError, match="--json: cannot write /nowhere/x: there is no folder"):
+        check_apart({"--json": "/nowhere/x"}, [])
+
+
+def test_standard_output_is_a_name(tmp_path):
+    code = "from semopt.files import write_text; print('a'); write_text('/dev/stdout', 'bc')"
+    run = [sys.executable, "-c", code]
+    piped = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert piped.stdout == "a\nbc"
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run(run, stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "a\nbc"
