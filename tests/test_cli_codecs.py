@@ -10,6 +10,7 @@ pytest.importorskip("transformers")
 
 from semopt.cli.semantic import app
 from semopt.semantic.data.sources import SOURCES, data_folder, missing
+from test_semantic_data import write_cifar
 
 
 def run(*arguments):
@@ -24,6 +25,8 @@ def run(*arguments):
         (("measure", "easy-vqa", "--all", "--out", "x"), "names of data sets, or --all"),
         (("export", "paper", "--from", "x"), "'paper' is not one of measured"),
         (("export", "measured", "--from", "no-such"), "`semopt semantic measure movie-snippets"),
+        (("export", "measured", "--from", "x", "--data-set", "sst2"), "semantic measure sst2"),
+        (("export", "measured", "--from", "x", "--data-set", "sst"), "'sst' is not one of movie"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -35,6 +38,18 @@ def test_bad_arguments(arguments, message):
 def test_missing_data_says_how_to_get_them(tmp_path):
     found = run("train", "easy-vqa", "local", "--out", tmp_path / "run", "--data", tmp_path)
     assert "`semopt semantic data easy-vqa` fetches it" in str(found.exception)
+
+
+def test_the_papers_own_data_sets_train_from_their_files(tmp_path):
+    write_cifar(tmp_path / "cifar10/cifar-10-batches-bin")
+    for role in ("local", "semantic"):
+        arguments = ("train", "cifar10", role, "--epochs", 1, "--data", tmp_path)
+        found = run(*arguments, "--out", tmp_path / role)
+        assert "180 samples" in found.stdout
+        assert "epoch  1/1" in found.stdout
+    message = "put data_batch_1.bin to 5 and test_batch.bin of the binary version there"
+    found = run("train", "cifar10", "local", "--data", tmp_path / "no", "--out", tmp_path / "x")
+    assert message in str(found.exception)
 
 
 def test_train_and_resume(tmp_path):

@@ -112,7 +112,7 @@ def test_a_server_model_below_the_local_one_is_replaced(records):
 def test_files(records, tmp_path):
     for each in records.values():
         (tmp_path / f"{each['data']['name']}.json").write_text(json.dumps(each))
-    read = export.read_records(tmp_path, export.DATA["measured"])
+    read = export.read_records(tmp_path, export.data_sets())
     assert read == records
     files = export.export("measured", read, tmp_path)
     scenario = Scenario.load(tmp_path / "measured.toml")

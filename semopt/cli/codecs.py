@@ -153,13 +153,17 @@ def export(
     records: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="Folder of the records.")
     ] = ...,  # type: ignore[assignment]
+    data_set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A data set in place of the usual one of its modality."),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
 ) -> None:
     """Write a scenario of what was measured, and its record beside it."""
-    from ..semantic.measure.export import DATA, read_records
+    from ..semantic.measure.export import CHOSEN, data_sets, read_records
     from ..semantic.measure.export import export as write
 
-    if name not in DATA:
-        raise ValueError(f"semantic export: {name!r} is not one of {', '.join(DATA)}")
-    for file in write(name, read_records(records, DATA[name]), out):
+    if name not in CHOSEN:
+        raise ValueError(f"semantic export: {name!r} is not one of {', '.join(CHOSEN)}")
+    for file in write(name, read_records(records, data_sets(data_set or ())), out):
         print(f"wrote {file}")

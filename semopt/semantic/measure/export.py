@@ -16,7 +16,7 @@ import numpy as np
 
 from ...files import write_atomically
 from ...scenario import Scenario
-from ..data.sources import MODELS
+from ..data.sources import MODELS, SOURCES
 from ..networks.flops import PowerFit, fit_exponent
 from . import devices
 from .plans import MODALITIES
@@ -42,7 +42,6 @@ def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]
         Where one is missing, or is no record of this version and of that data set.
     """
     records = {}
-    modalities = {data: modality for modality, data in MODALITIES.items()}
     for name in names:
         path = folder / f"{name}.json"
         try:
@@ -57,7 +56,7 @@ def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]
             raise ValueError(f"{path} is no record of a measurement of schema {SCHEMA}")
         if absent := NEEDED - record.keys():
             raise ValueError(f"{path}: {', '.join(sorted(absent))} of the record is missing")
-        data, modality = record["data"], modalities[name]
+        data, modality = record["data"], SOURCES[name].modality
         if (data.get("name"), data.get("modality")) != (name, modality):
             raise ValueError(
                 f"{path} is the record of {data.get('name')!r}, {data.get('modality')!r}: that of "
@@ -168,7 +167,24 @@ CHOSEN: dict[str, dict[str, tuple[Any, str]]] = {
     },
     "grounded": devices.CHOSEN,
 }
-DATA = dict.fromkeys(CHOSEN, tuple(MODALITIES.values()))
+
+
+def data_sets(instead: Iterable[str] = ()) -> list[str]:
+    """Return the data set of each modality: the usual one, or another in its place.
+
+    Raises
+    ------
+    ValueError
+        For an unknown data set.
+    """
+    chosen = dict(MODALITIES)
+    for name in instead:
+        if name not in SOURCES:
+            raise ValueError(f"data set {name!r} is not one of {', '.join(SOURCES)}")
+        chosen[SOURCES[name].modality] = name
+    return list(chosen.values())
+
+
 PRETRAINED = {"measured": ("minilm",), "grounded": ("minilm", "dinov2-small")}
 DESCRIPTIONS = {
     "measured": "accuracies, FLOPs and bits measured on tiny models (words begin as MiniLM's, "

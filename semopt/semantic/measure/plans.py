@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ..data.sources import SOURCES
 from ..networks.codec import Sizes
 from ..networks.training import ROLES, Plan
 
@@ -110,13 +111,17 @@ SCENARIOS = {"measured": PLANS, "grounded": GROUNDED}
 
 
 def plan_of(data: str, role: str, scenario: str = "measured") -> Plan:
-    """Return the run of a data set and a role behind a scenario, or say which there are."""
+    """Return the run of a data set and a role behind a scenario: that of the set's modality.
+
+    Raises
+    ------
+    ValueError
+        For an unknown scenario, data set or role, with those that there are.
+    """
     if scenario not in SCENARIOS:
         raise ValueError(f"no plans for the scenario {scenario!r}: {', '.join(SCENARIOS)}")
-    plans = SCENARIOS[scenario]
-    if (data, role) not in plans:
-        known = ", ".join(dict.fromkeys(name for name, _ in plans))
-        raise ValueError(
-            f"no plan for {data!r} {role!r}: data sets {known}, roles {', '.join(ROLES)}"
-        )
-    return plans[data, role]
+    if data not in SOURCES or role not in ROLES:
+        known = f"data sets {', '.join(SOURCES)}, roles {', '.join(ROLES)}"
+        raise ValueError(f"no plan for {data!r} {role!r}: {known}")
+    usual = MODALITIES[SOURCES[data].modality]
+    return replace(SCENARIOS[scenario][usual, role], data=data)
