@@ -138,7 +138,7 @@ def constant_closure(scenario: Scenario, slots: int) -> float:
     problem = scenario.template()
     gain, task = scenario.draw(slots, 1)
     policy = constant.fit(problem, *scenario.draw(min(slots, 200), 2))
-    fixed = constant.mean_qoe(problem, policy.decide(problem, gain, task), gain, task)
+    fixed = constant.mean_worth(problem, policy.decide(problem, gain, task), gain, task)
     best = solve_batch(problem, gain, task).mean()["qoe"] or np.nan
     return (fixed - 0.5) / (best - 0.5)
 

@@ -262,11 +262,14 @@ def evaluate(
     return Outcome(latency, energy, reached, qoe, violations)
 
 
-def server_energies(problem: Problem, actions: Actions) -> Floats:
-    """Return what each offloader takes of the server's energy (9): (..., N) float64, J."""
+def server_energies(problem: Problem, actions: Actions, task: Integers | None = None) -> Floats:
+    """Return what each offloader takes of the server's energy (9): (..., N) float64, J.
+
+    `task` : (..., N) int64, the problem's own unless given
+    """
     offload = actions.channel >= 0
     m = np.maximum(offload.sum(axis=-1, keepdims=True), 1).astype(float)
-    tasks, kinds = problem.tasks, problem.task
+    tasks, kinds = problem.tasks, problem.task if task is None else task
     flop = np.where(
         actions.extraction < 1.0, tasks.server_flop[kinds], tasks.server_raw_flop[kinds]
     )

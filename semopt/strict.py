@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-LARGEST = 1 << 26  # bytes of a document; none that semopt writes as JSON comes near
+from .files import read_bytes
+
 DIGITS = 100  # of a whole number
 SHOWN = 60  # characters of a value that a message quotes
 
@@ -28,12 +29,7 @@ def read_json(path: Path) -> Any:
     Anything but a regular file is refused before it is read: a device or a pipe may never end.
     """
     try:
-        if not path.is_file():
-            missing = not path.exists()
-            raise ValueError("there is no such file" if missing else "is no regular file")
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"is larger than {LARGEST >> 20} MiB")
-        return parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(read_bytes(path).decode("utf-8"))
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

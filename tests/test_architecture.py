@@ -14,7 +14,7 @@ ROOT = Path(semopt.__file__).parent
 ROWS = [
     {"allowed", "console", "files", "problem", "model", "strict"},
     {"channel"},
-    {"scenario", "result"},
+    {"scenario", "result", "worth"},
     {"backends"},
     {"solvers", "env", "certificate"},
     {"report", "adapters", "plots", "checkpoints"},

@@ -15,10 +15,9 @@ from semopt.env import Decisions, Environment, empty_actions
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
 from semopt.learn.checkpoint import Checkpoint
-from semopt.learn.refine import Refined
-from semopt.model import LOCAL, RAW, SEMANTIC, Actions
+from semopt.model import LOCAL, RAW, SEMANTIC
 from semopt.scenario import Scenario
-from semopt.solvers import constant, solve
+from semopt.solvers import solve
 from semopt.solvers.batch import solve_batch
 from tolerances import TWINS_SINGLE
 
@@ -485,113 +484,3 @@ def test_actions_of_dqn_are_all_combinations():
     assert {m: int((mode == m).sum()) for m in counts} == counts
     rows = {(int(m), int(k), *map(float, x)) for m, k, x in zip(mode, channel, level, strict=True)}
     assert len(rows) == 63
-
-
-# -------------------------------------------------------------------------------------- evaluation
-
-
-def everyone_local(seen):
-    """Local at the share of the range where the reference frequency of `paper` lies."""
-    given = np.zeros((*seen.shape[:2], 6), np.float32)
-    given[..., 2] = (0.7066 - 0.55) / (1.0 - 0.55)
-    return given
-
-
-def not_a_number(seen):
-    given = everyone_local(seen)
-    given[1, 0, 3] = np.nan
-    return given
-
-
-def one_too_few(seen):
-    return everyone_local(seen)[..., :-1]
-
-
-def on_one_channel(seen):
-    ones = np.ones(seen.shape[:2])
-    return Actions(np.zeros(seen.shape[:2], np.int64), 0.1 * ones, 1e9 * ones, 0.5 * ones)
-
-
-def too_loud(seen):
-    ones = np.ones(seen.shape[:2])
-    return Actions(np.tile([0, 1], (len(seen), 1)), 0.2 * ones, 1e9 * ones, 0.5 * ones)
-
-
-def that_fails(seen):
-    raise KeyError("weights")
-
-
-def in_words(seen):
-    words = np.full(seen.shape[:2], "much")
-    return Actions(np.zeros(seen.shape[:2], np.int64), words, words, words)
-
-
-def test_exact_hits_and_local_at_the_reference_closes_nothing():
-    names = ["exact", f"{__name__}:everyone_local"]
-    found = evaluate.compare(names, PAPER, 60, seed=2, reference="exact")
-    exact, local = (found.scores[name] for name in names)
-    assert (exact.ratio, exact.hit_share, exact.infeasible_share) == (1.0, 1.0, 0.0)
-    assert exact.closure == pytest.approx(1.0)
-    assert local.qoe == pytest.approx(0.5, abs=1e-6)
-    assert local.closure == pytest.approx(0.0, abs=1e-5)
-    gain, task = PAPER.draw(60, 2)
-    optimum = solve_batch(PAPER, gain, task).objective
-    assert local.ratio == pytest.approx(float((1.0 / optimum).mean()), rel=1e-5)
-    assert local.ratio_worst == pytest.approx(float(1.0 / optimum.max()), rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("not_a_number", "nan as entry 3 of user 0 in slot 1"),
-        ("one_too_few", r"of shape \(5, 2, 5\)"),
-        ("on_one_channel", "users 0 and 1 share sub-channel 0 in slot 0"),
-        ("too_loud", "power of user 0 in slot 0 is out of its range"),
-        ("absent", "cannot be imported"),
-        ("that_fails", "that_fails raised KeyError: 'weights'"),
-        ("in_words", "power has shape"),
-        ("PAPER", "is no function"),
-    ],
-)
-def test_a_bad_policy_is_named(name, message):
-    with pytest.raises(ValueError, match=message):
-        evaluate.compare([f"{__name__}:{name}"], PAPER, 5)
-
-
-def test_what_nobody_knows_is_refused():
-    with pytest.raises(ValueError, match="'magic' is no checkpoint folder"):
-        evaluate.compare(["magic"], PAPER, 5)
-
-
-def test_a_task_that_breaks_a_limit_scores_nothing():
-    problem = PAPER.template()
-    gain, task = np.full((1, 2, 2), 1.0), np.array([[0, 0]])
-    slow = problem.users.frequency_min / 100
-    actions = Actions(np.full((1, 2), -1), np.zeros((1, 2)), slow[None], np.ones((1, 2)))
-    score = evaluate.score(problem, actions, gain, task, np.array([1.2]), 0.0)
-    assert (score.qoe, score.ratio, score.infeasible_share) == (0.0, 0.0, 1.0)
-
-
-def test_refinement_keeps_choices_and_never_loses():
-    gain, task = CONTENDED.draw(100, 6)
-    problem = CONTENDED.template()
-    policy = constant.fit(problem, *CONTENDED.draw(50, 7))
-    before = policy.decide(problem, gain, task)
-    after = Refined(problem, lambda *_: before)(gain, task)
-    assert (after.channel == before.channel).all()
-    offload = before.channel >= 0
-    assert ((after.extraction < 1.0) == (before.extraction < 1.0))[offload].all()
-    worth = [model.evaluate(problem, a, gain, task) for a in (before, after)]
-    kept = [np.where(o.violations == 0, o.qoe, 0.0) for o in worth]
-    assert (kept[1] >= kept[0] - 1e-12).all()
-    assert kept[1].sum() > kept[0].sum()
-
-
-@pytest.mark.parametrize(("method", "gap"), [("exact", 1e-12), ("global", 1e-6)])
-def test_refinement_leaves_an_optimum_alone(method, gap):
-    gain, task = CONTENDED.draw(50, 8)
-    batch = solve_batch(CONTENDED, gain, task, method)  # the continuous one lies off the grid
-    problem = CONTENDED.template()
-    after = Refined(problem, lambda *_: batch.actions)(gain, task)
-    value = model.evaluate(problem, after, gain, task).qoe.sum(axis=1)
-    assert value == pytest.approx(batch.objective, abs=gap)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, bench, scenario, semantic, solve, train, verify
+from . import backends, bench, evaluate, scenario, semantic, solve, train, verify
 
 app = typer.Typer(
     name="semopt",
@@ -25,7 +25,7 @@ app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.command("bench")(bench.bench)
 app.command("train")(train.train)
-app.command("evaluate")(train.evaluate)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(semantic.app, name="semantic")
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
     from ..learn.train import Report
 
 
@@ -103,84 +102,6 @@ def print_report(told: Report) -> None:
     )
     if told.note:
         print(f"warning: {told.note}", file=sys.stderr, flush=True)
-
-
-def evaluate(
-    what: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="WHAT...",
-            help="Checkpoint folders, methods of solve, constant, or module:function.",
-        ),
-    ],
-    scenario: Annotated[
-        str | None,
-        typer.Option(help="File or preset; the first checkpoint's own unless given, else paper."),
-    ] = None,
-    slots: Annotated[int, typer.Option(min=1, help="Decision slots to draw.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
-    refine: Annotated[
-        bool, typer.Option("--refine", help="Also keep each choice of mode, optimise its levels.")
-    ] = False,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
-    ] = None,
-) -> None:
-    """Score policies and methods on the same slots against the certified optimum."""
-    from ..scenario import Scenario
-
-    with learning():
-        from ..learn import evaluate as evaluation
-
-        loaded = Scenario.load(scenario) if scenario else evaluation.home(what)
-        found = evaluation.compare(what, loaded, slots, seed, refine=refine)
-    if json:
-        from ..files import write_json
-
-        write_json(json, found.to_json())
-    if json != "-":
-        print_evaluation(found, seed)
-
-
-def print_evaluation(found: Evaluation, seed: int) -> None:
-    """Print the table of scores."""
-    from ..console import Console, slim_table
-
-    table = slim_table(f"{found.scenario}: {found.slots} slots, seed {seed}")
-    table.add_column("", overflow="fold", max_width=18)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, s in found.scores.items():
-        closure = "" if s.closure is None else f"{s.closure:.4f}"
-        table.add_row(
-            name,
-            f"{s.qoe:.5f}",
-            f"{s.ratio:.4f}",
-            f"{s.ratio_p1:.3f}",
-            f"{s.ratio_worst:.3f}",
-            closure,
-            f"{s.hit_share:.1%}",
-            f"{s.latency_ms:.2f}",
-            f"{s.energy_mj:.1f}",
-            f"{s.accuracy:.3f}",
-            f"{s.infeasible_share:.1%}",
-            f"{s.decision_us:.0f}",
-        )
-    console = Console()
-    console.print(table)
-    best = next(iter(found.scores.values())).reference_qoe
-    left = found.infeasible_slots
-    left_out = f"; {left} infeasible slots are left out" if left else ""
-    console.print(
-        f"Reference {found.reference}: QoE {best:.5f} a task. Closure: the part of its gain over "
-        f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
-    )
-
-
-HEADINGS = (
-    *("QoE", "ratio", "p1", "worst", "clos-\nure", "hits", "ms", "mJ", "accu-\nracy"),
-    *("infea-\nsible", "us a\nslot"),
-)
 
 
 @contextmanager

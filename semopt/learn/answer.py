@@ -10,7 +10,7 @@ from ..problem import Problem
 from ..result import Result
 from ..solvers.baselines import judged
 from .checkpoint import Checkpoint, same_scenario
-from .evaluate import network
+from .deciders import network
 from .train import decide
 
 

@@ -38,11 +38,14 @@ class Description:
     semantic: bool
     seed: int
 
+    def world(self) -> Scenario:
+        """Return the scenario that the policy was trained for."""
+        return Scenario.from_dict(self.scenario)
+
     def environment(self, slots: int, seed: int = 0) -> Environment:
         """Return the environment that the policy was trained in."""
-        scenario = Scenario.from_dict(self.scenario)
         return Environment(
-            scenario, slots, seed=seed, observation=self.observation, semantic=self.semantic
+            self.world(), slots, seed=seed, observation=self.observation, semantic=self.semantic
         )
 
 
@@ -111,7 +114,7 @@ def same_scenario(
     shape : users and sub-channels of the slots
     what : the policy, for the message
     """
-    own, name = Scenario.from_dict(description.scenario), given_document.get("name")
+    own, name = description.world(), given_document.get("name")
     trained, given = flat(description.scenario), flat(given_document)
     # Users and sub-channels may be counted from a pinned slot.
     trained |= {"system.users": own.users, "system.channels": own.channels}

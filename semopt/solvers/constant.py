@@ -6,6 +6,7 @@ grid level of power, frequency and extraction. Offloaders take the strongest sub
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from ..problem import Floats, Integers, Problem
+from ..worth import objective, tasks_in, within_limits
 from .preference import assign_by_preference
 
 
@@ -55,20 +57,29 @@ def mix(low: Floats, high: Floats | float, share: Floats) -> Floats:
     return low + (high - low) * share
 
 
-def mean_qoe(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
-    """Return the mean QoE a task; a task that breaks a limit scores 0."""
+def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
+    """Return the mean objective a task; a task that breaks a limit scores 0."""
     outcome = evaluate(problem, actions, gain, task)
-    return float(np.where(outcome.violations == 0, outcome.qoe, 0.0).mean())
+    qoe = np.where(within_limits(problem, actions, outcome, task), outcome.qoe, 0.0)
+    return float(objective(problem, qoe).mean()) / tasks_in(problem)
 
 
-def fit(problem: Problem, gain: Floats, task: Integers) -> Constant:
+def fit(
+    problem: Problem,
+    gain: Floats,
+    task: Integers,
+    tick: Callable[[float], None] = lambda _: None,
+) -> Constant:
     """Return the best fixed actions on slots gain (S, N, K), task (S, N).
 
-    Coordinate ascent over one kind of task at a time, from each pattern of modes.
+    Coordinate ascent over one kind of task at a time, from each pattern of modes. `tick` is told
+    the share of them that is done.
     """
     kinds = len(problem.tasks.names)
     best, best_value = None, -np.inf
-    for modes in product((LOCAL, RAW, SEMANTIC), repeat=kinds):
+    patterns = list(product((LOCAL, RAW, SEMANTIC), repeat=kinds))
+    for i, modes in enumerate(patterns):
+        tick(i / len(patterns))
         policy = Constant(np.array(modes), *(np.full(kinds, share) for share in (1.0, 1.0, 0.5)))
         policy, value = ascend(problem, policy, gain, task)
         if value > best_value:
@@ -83,7 +94,7 @@ def ascend(
     """Improve one variable of one kind of task at a time until nothing improves."""
     grid = problem.grid
     levels = {"power": grid.power, "frequency": grid.frequency, "extraction": grid.extraction}
-    value = mean_qoe(problem, policy.decide(problem, gain, task), gain, task)
+    value = mean_worth(problem, policy.decide(problem, gain, task), gain, task)
     improved = True
     while improved:
         improved = False
@@ -93,7 +104,7 @@ def ascend(
                     shares = getattr(policy, name).copy()
                     shares[kind] = share
                     trial = Constant(**{**vars(policy), name: shares})
-                    reached = mean_qoe(problem, trial.decide(problem, gain, task), gain, task)
+                    reached = mean_worth(problem, trial.decide(problem, gain, task), gain, task)
                     if reached > value + 1e-12:
                         policy, value, improved = trial, reached, True
     return policy, value

@@ -34,11 +34,7 @@ def solve(problem: Problem, *, backend: str = "auto") -> Result:
     problem : objective "sum" (maximum-weight assignment) or "min" (bottleneck assignment)
     backend : "cpu" (auto) or "numpy"
     """
-    if isfinite(problem.system.server_energy_max):
-        raise ValueError(
-            "system.server_energy_max_mj couples the users, which an assignment cannot express: "
-            "use method 'exhaustive'"
-        )
+    refuse_coupled(problem)
     if backend not in ("auto", "cpu", "numpy"):
         raise ValueError(f"backend: method 'exact' runs on cpu or numpy, not {backend!r}")
     backend = "numpy" if backend == "numpy" else "cpu"
@@ -49,6 +45,15 @@ def solve(problem: Problem, *, backend: str = "auto") -> Result:
     return replace(
         result, status=Status.OPTIMAL, actions=actions, objective=value, upper_bound=value
     )
+
+
+def refuse_coupled(problem: Problem) -> None:
+    """Raise ValueError for a limit on all users together."""
+    if isfinite(problem.system.server_energy_max):
+        raise ValueError(
+            "system.server_energy_max_mj couples the users, which an assignment cannot express: "
+            "use method 'exhaustive'"
+        )
 
 
 class ExactBatch:
@@ -63,6 +68,7 @@ class ExactBatch:
     """
 
     def __init__(self, problem: Problem, threads: int = 1) -> None:
+        refuse_coupled(problem)
         self._given = problem, threads
         self._core = _core.ExactBatch(setting(problem), problem.objective == "min", threads)
         self._users = len(problem.users.power_min)

@@ -1,0 +1,150 @@
+"""What a name on the command line decides by: a method, `constant`, a checkpoint, a user's code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..model import Actions
+from ..problem import Floats, Integers
+from ..scenario import Scenario
+from ..solvers import METHODS, constant
+from ..solvers.batch import Solver, solve_batch
+from .plugged import is_plug, plugged
+from .refine import Decider
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+
+Tick = Callable[[float], None]  # told the share that is done
+FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
+TRAINED = ("mappo", "dqn")  # methods that need a checkpoint
+CONSTANT = "constant"
+
+
+def home(names: list[str]) -> Scenario:
+    """Return the scenario of the first checkpoint among `names`; the preset `paper` if none is."""
+    for name in names:
+        if is_folder(name):
+            from .checkpoint import Checkpoint
+
+            return Checkpoint.read(Path(name)).description.world()
+    return Scenario.load("paper")
+
+
+def is_folder(name: str) -> bool:
+    """Say whether a name means a folder: a method of that name comes first."""
+    return name not in ("", *METHODS, CONSTANT) and Path(name).is_dir()
+
+
+def taken_as(names: list[str]) -> list[str]:
+    """Return a sentence for each name of a method that a folder has too."""
+    return [
+        f"{name} is taken as the method; the folder of that name is ./{name}"
+        for name in dict.fromkeys(names)
+        if name in (*METHODS, CONSTANT) and Path(name).is_dir()
+    ]
+
+
+def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
+    """Return what a name on the command line stands for, as a function of slots.
+
+    Nothing is computed yet: `constant` is fitted when it first decides, or is asked to.
+    """
+    if name == CONSTANT:
+        return Fixed(scenario, seed)
+    if name in METHODS:
+        if name in TRAINED:
+            raise ValueError(f"{name}: name the folder of its checkpoint instead")
+        if name == "relaxation":
+            raise ValueError(
+                "relaxation: it proves a bound and makes no decisions, so there is nothing to "
+                "evaluate; semopt solve --method relaxation has the bound"
+            )
+        return Method(scenario, name)
+    if is_folder(name):
+        return trained(Path(name), scenario)
+    if is_plug(name):
+        return plugged(name, scenario)
+    raise ValueError(
+        f"{name!r} is no checkpoint folder, no method ({', '.join(METHODS)}), not constant and no "
+        "module:function or file.py:function"
+    )
+
+
+class Method:
+    """A method of `solve`; where it finds no decision, all run locally at the reference frequency.
+
+    One slot at a time, `exact` is timed warm.
+    """
+
+    def __init__(self, scenario: Scenario, method: str) -> None:
+        self.scenario, self.method = scenario, method
+        self._warm = Solver(scenario) if method == "exact" else None
+
+    def __call__(self, gain: Floats, task: Integers, tick: Tick = lambda _: None) -> Actions:
+        """Return the decisions (S, N) in slots gain (S, N, K), task (S, N)."""
+        if self._warm and len(task) == 1:
+            return self._warm.decide(gain[0], task[0]).actions.take(None)
+        batch = solve_batch(
+            self.scenario, gain, task, self.method, progress=lambda done: tick(done / len(task))
+        )
+        none = np.isnan(batch.objective)[:, None]
+        clock, a = batch.problem.users.reference_frequency, batch.actions
+        return Actions(
+            a.channel,
+            np.where(none, 0.0, a.power),
+            np.where(none, clock, a.frequency),
+            np.where(none, 1.0, a.extraction),
+        )
+
+
+class Fixed:
+    """The best fixed action for each kind of task, fitted on slots that nothing is judged by."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.problem, self.seed, self.scenario = scenario.template(), seed, scenario
+        self.policy: constant.Constant | None = None
+
+    def fit(self, tick: Tick = lambda _: None) -> constant.Constant:
+        """Fit the actions, once."""
+        if self.policy is None:
+            other = int(np.random.SeedSequence(self.seed, spawn_key=(3,)).generate_state(1)[0])
+            slots = self.scenario.draw(FITTED, other)
+            self.policy = constant.fit(self.problem, *slots, tick)
+        return self.policy
+
+    def __call__(self, gain: Floats, task: Integers) -> Actions:
+        """Return the decisions (S, N) in slots gain (S, N, K), task (S, N)."""
+        return self.fit().decide(self.problem, gain, task)
+
+
+def trained(folder: Path, scenario: Scenario) -> Decider:
+    """Return the policy of a checkpoint, which must be of this scenario."""
+    from .checkpoint import Checkpoint, same_scenario
+    from .train import decide
+
+    checkpoint = Checkpoint.read(folder)
+    shape = scenario.users, scenario.channels
+    same_scenario(checkpoint.description, scenario.to_dict(), shape, str(folder))
+    learner = network(checkpoint, folder)
+    return lambda gain, task: decide(learner.env, learner.policy, gain, task)
+
+
+def network(checkpoint: Checkpoint, folder: Path) -> Any:
+    """Return a learner whose policy has the best weights of a checkpoint, with one slot."""
+    import torch
+
+    from .train import make
+
+    learner, _ = make(checkpoint.description, torch.device("cpu"), slots=1)
+    try:
+        learner.policy.load_state_dict(checkpoint.part("best"))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{folder}: its tensors are not those of its settings: {str(error).splitlines()[-1]}"
+        ) from None
+    return learner

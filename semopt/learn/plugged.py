@@ -1,0 +1,229 @@
+"""A policy of the user's own: code that may do anything, and answers that may be anything.
+
+Whatever it raises or returns instead of decisions is one sentence, and what it prints goes to
+standard error, where it spoils no JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import numpy as np
+
+from ..env import Decisions, Environment, empty_actions
+from ..model import SEMANTIC, Actions
+from ..problem import Floats, Integers, Problem
+from ..scenario import Scenario
+from .refine import Decider
+
+SHOWN = 200  # characters of what a user's code says of itself
+
+
+def plugged(name: str, scenario: Scenario) -> Decider:
+    """Return a policy of the user's own: "module:function" or "path/to/file.py:function".
+
+    The function takes observations (S, N, O), float32 as `Environment` gives them with observation
+    "shared", and returns either `Actions` of arrays (S, N), or decisions (S, N, 4 + K) from 0 to 1,
+    those of the PettingZoo adapter: mode, power, frequency, extraction and preferences.
+    An attribute `observation = "own"` of the function asks for own observations.
+    """
+    function, file = loaded(name)
+    with guarded(name, file):
+        observation = getattr(function, "observation", "shared")
+    if not (isinstance(observation, str) and observation in ("own", "shared")):
+        raise ValueError(f"{name}.observation = {shown(observation)}: 'own' or 'shared'")
+    env = Environment(scenario, 1, observation=observation)  # type: ignore[arg-type]
+
+    def decide(gain: Floats, task: Integers) -> Actions:
+        seen = np.empty((*task.shape, env.observation_size), np.float32)
+        env.observe(gain, task, seen)
+        with guarded(name, file):
+            given = function(seen)
+        if isinstance(given, Actions):
+            return checked(env.problem, as_arrays(name, file, given), gain, task, name)
+        decisions = as_shares(name, file, given, (*task.shape, 4 + env.channels))
+        actions = empty_actions(task.shape)
+        env.decide(decisions, task, actions)
+        return actions
+
+    return decide
+
+
+def is_plug(name: str) -> bool:
+    """Say whether a name on the command line has the form of a user's own policy."""
+    return ":" in name.strip(":")
+
+
+def loaded(name: str) -> tuple[Callable[..., Any], str]:
+    """Return the function of a name, and the file that its module was read from."""
+    place, _, attribute = name.rpartition(":")
+    file = place
+    with guarded(name, place, "cannot be imported"):
+        if place.endswith(".py") or "/" in place or "\\" in place:
+            module = from_file(Path(place))
+        else:
+            if "" not in sys.path:
+                sys.path.insert(0, "")
+            module = importlib.import_module(place)
+            file = getattr(module, "__file__", None) or place
+        function = getattr(module, attribute)
+    if not callable(function):
+        raise ValueError(f"{name} is no function: {type(function).__name__}")
+    return function, str(file)
+
+
+def from_file(file: Path) -> Any:
+    """Import a file by its place; what lies beside it can be imported from it."""
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    spec = spec_from_file_location(f"policy_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file (*.py)")
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # as dataclasses and pickle want it
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def guarded(name: str, file: str, what: str = "raised") -> Iterator[None]:
+    """Turn whatever a user's own code raises, but Ctrl-C, into a ValueError of one line.
+
+    An exit counts: `evaluate` does not end with code 0 because a policy says so.
+    """
+    try:
+        with redirect_stdout(sys.stderr), np.errstate():
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        verb = "ended Python" if isinstance(error, SystemExit) else what
+        place = where(error, file)
+        raise ValueError(f"{name}: {verb}: {type(error).__name__}{place}: {words(error)}") from None
+
+
+def words(error: BaseException) -> str:
+    """Return the first line of what an exception says."""
+    try:
+        lines = str(error).splitlines()
+    except Exception:  # its own __str__ fails
+        lines = []
+    return shortened(lines[0]) if lines else "no reason given"
+
+
+def where(error: BaseException, file: str) -> str:
+    """Return the line of the user's file in which something was raised; "" if unknown."""
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if same_file(f.filename, file)]
+    return f" in line {lines[-1]}" if lines else ""
+
+
+def same_file(one: str, other: str) -> bool:
+    """Say whether two names are of one file."""
+    return Path(one).absolute() == Path(other).absolute()
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, whatever it is."""
+    try:
+        return shortened(repr(value).splitlines()[0])
+    except Exception:  # its own __repr__ fails
+        return f"a {type(value).__name__}"
+
+
+def shortened(text: str) -> str:
+    """Return at most `SHOWN` characters of a text."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def as_array(name: str, file: str, what: str, given: Any) -> Any:
+    """Return what was given as an array of numbers."""
+    with guarded(name, file, f"{what} is no array"):
+        array = np.asarray(given)
+        masked = np.ma.is_masked(given)
+    if masked:
+        raise ValueError(f"{name}: {what} has masked entries: numbers are expected")
+    return array
+
+
+def as_arrays(name: str, file: str, given: Actions) -> Actions:
+    """Return actions whose fields are arrays."""
+    fields = ("channel", "power", "frequency", "extraction")
+    return Actions(*(as_array(name, file, f, getattr(given, f)) for f in fields))
+
+
+def as_shares(name: str, file: str, given: Any, shape: tuple[int, ...]) -> Decisions:
+    """Return decisions from what a policy returned, shares of ranges."""
+    array = as_array(name, file, f"a {type(given).__name__} that it returned", given)
+    if array.shape != shape or array.dtype.kind not in "fiu":
+        what = "" if isinstance(given, np.ndarray) else f"a {type(given).__name__}: "
+        raise ValueError(
+            f"{name} returned {what}{array.dtype} of shape {array.shape}: Actions, or numbers of "
+            f"shape {shape}, are expected"
+        )
+    outside = ~((array >= 0) & (array <= 1))
+    if outside.any():
+        row, user, i = np.argwhere(outside)[0].tolist()
+        raise ValueError(
+            f"{name} returned {array[row, user, i]} as entry {i} of user {user} in slot {row}: "
+            "numbers from 0 to 1 are expected"
+        )
+    share = array.astype(np.float32)
+    mode = np.minimum(share[..., 0] * 3, SEMANTIC).astype(np.uint8)
+    level, preference = (np.ascontiguousarray(share[..., s]) for s in (slice(1, 4), slice(4, None)))
+    return Decisions(mode, level, preference)
+
+
+def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, name: str) -> Actions:
+    """Return actions (S, N) that can be carried out; raise ValueError naming what cannot."""
+    slots, users, channels = gain.shape
+    for field, array in vars(actions).items():
+        if array.shape != (slots, users) or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{name}: {field} has shape {array.shape} of {array.dtype}: numbers of shape "
+                f"{(slots, users)} are expected"
+            )
+        if not np.isfinite(array).all():
+            row, user = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise ValueError(f"{name}: {field} of user {user} in slot {row} is {array[row, user]}")
+    channel = actions.channel
+    if channel.dtype.kind not in "iu" or ((channel < -1) | (channel >= channels)).any():
+        raise ValueError(f"{name}: channel must hold integers from -1 (local) to {channels - 1}")
+    for k in range(channels):
+        taken = (channel == k).sum(axis=1)
+        if (taken > 1).any():
+            row = int((taken > 1).argmax())
+            both = " and ".join(map(str, np.flatnonzero(channel[row] == k).tolist()))
+            raise ValueError(f"{name}: users {both} share sub-channel {k} in slot {row}")
+    of, offload = problem.users, channel >= 0
+    semantic = offload & (actions.extraction < 1.0)
+    top = np.where(semantic, problem.tasks.extraction_max[task], 1.0)
+    ranges: dict[str, tuple[Any, Any, Any]] = {
+        "power": (offload, of.power_min, of.power_max),
+        "frequency": (semantic | ~offload, of.frequency_min, of.frequency_max),
+        "extraction": (offload, of.extraction_min, top),
+    }
+    for field, (where, low, high) in ranges.items():
+        value = getattr(actions, field)
+        outside = where & ((value < low * (1 - 1e-9)) | (value > high * (1 + 1e-9)))
+        if outside.any():
+            row, user = np.argwhere(outside)[0].tolist()
+            raise ValueError(
+                f"{name}: {field} of user {user} in slot {row} is out of its range: "
+                f"{value[row, user]:g}"
+            )
+    return Actions(
+        channel.astype(np.int64),
+        actions.power.astype(np.float64),
+        actions.frequency.astype(np.float64),
+        np.minimum(actions.extraction.astype(np.float64), 1.0),
+    )

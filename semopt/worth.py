@@ -1,0 +1,38 @@
+"""What decisions in many slots are worth: by the objective and the limits that a scenario sets."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import Actions, Outcome, server_energies
+from .problem import Floats, Integers, Problem
+from .result import TOLERANCE
+
+
+def objective(problem: Problem, qoe: Any) -> Any:
+    """Return the objective of users' figures (..., N): their sum or their minimum."""
+    return qoe.min(axis=-1) if problem.objective == "min" else qoe.sum(axis=-1)
+
+
+def tasks_in(problem: Problem) -> int:
+    """Return how many tasks an objective is made of: what a mean a task divides it by."""
+    return 1 if problem.objective == "min" else len(problem.users.power_min)
+
+
+def within_limits(
+    problem: Problem, actions: Actions, outcome: Outcome, task: Integers
+) -> NDArray[np.bool_]:
+    """Return which tasks keep every limit: (..., N).
+
+    Where a slot takes more than the server's energy, none of its offloaders does (1e-9 relative).
+    """
+    kept: NDArray[np.bool_] = outcome.violations == 0
+    limit = problem.system.server_energy_max
+    if isfinite(limit):
+        spent: Floats = server_energies(problem, actions, task).sum(axis=-1, keepdims=True)
+        kept &= ~((actions.channel >= 0) & (spent > limit * (1.0 + TOLERANCE)))
+    return kept
