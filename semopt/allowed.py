@@ -6,13 +6,17 @@ earlier, so that no conversion of units can leave the range.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from math import inf
+from numbers import Real
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 WEIGHT_TOLERANCE = 1e-3  # by which weights or shares may miss a sum of 1 before they are normalised
 MAX_LEVELS = 4096
@@ -40,9 +44,80 @@ FRACTION = Interval(0.0, 1.0, "a number from 0 to 1")
 EXTRACTION = Interval(1e-6, 1.0, "a number above 0 (from 1e-6) up to 1")
 EXPONENT = Interval(0.0, 20.0, "a number from 0 to 20")
 DECIBEL = Interval(-1000.0, 1000.0, "a number of dB from -1000 to 1000")
+COUNT = Interval(1, 2**31, "a whole number from 1 (to 2^31)")
 LEVELS = Interval(1, MAX_LEVELS, f"a whole number from 1 to {MAX_LEVELS}")
 
+KINDS = {  # of NumPy's types that are no numbers, and of complex ones, in words
+    "b": "booleans",
+    "c": "complex numbers",
+    "U": "text",
+    "S": "bytes",
+    "O": "objects",
+    "M": "dates",
+    "m": "durations",
+    "V": "records",
+}
+
 Fault = tuple[str, str]  # the key's path or the argument's name, and what is wrong with it
+
+
+def numbers(name: str, value: ArrayLike, instead: str = "must hold real numbers") -> NDArray[Any]:
+    """Return an array of real numbers, integer or floating, of what a caller gave.
+
+    Text, booleans, masked entries and complex numbers are refused wherever they stand: NumPy would
+    turn them into numbers, or drop their imaginary part.
+
+    Parameters
+    ----------
+    name : what messages call it
+    instead : what is expected where numbers are complex
+
+    Raises
+    ------
+    ValueError
+        Naming what it holds that is no number
+    """
+    if np.ma.isMaskedArray(value):
+        mask = np.ma.getmaskarray(value)
+        if mask.any():
+            raise ValueError(f"{name} has {int(mask.sum())} masked entries: must hold numbers")
+    elif isinstance(value, (list, tuple)) and (odd := _odd(value)):
+        raise ValueError(f"{name} holds {odd}: must hold numbers")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of ragged rows and lost parts, in versions of NumPy
+        try:
+            found: NDArray[Any] = np.asarray(value)
+            if found.dtype.kind == "O" and all(map(_is_real, found.flat)):
+                found = found.astype(float)
+        except (ValueError, TypeError, RuntimeError, OverflowError, Warning):
+            raise ValueError(f"{name}: must be a rectangular array of numbers") from None
+    kind = found.dtype.kind
+    if kind not in "iuf":
+        words = KINDS.get(kind, str(found.dtype))
+        if kind == "O" and (no_number := [x for x in found.flat if not _is_real(x)]):
+            words = f"{type(no_number[0]).__name__} objects"
+        raise ValueError(f"{name} holds {words}: {instead if kind == 'c' else 'must hold numbers'}")
+    return found
+
+
+def _odd(values: Sequence[Any]) -> str:
+    """Return what nested lists hold that NumPy would silently take for a number; else ""."""
+    for value in values:
+        if type(value) is float or type(value) is int:
+            continue
+        if isinstance(value, (bool, np.bool_)):
+            return f"the boolean {value}"
+        if value is np.ma.masked or (np.ma.isMaskedArray(value) and np.ma.getmask(value).any()):
+            return "masked entries"
+        if isinstance(value, np.ndarray) and value.dtype.kind == "b":
+            return "booleans"
+        if isinstance(value, (list, tuple)) and (odd := _odd(value)):
+            return odd
+    return ""
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, (bool, np.bool_))
 
 
 def sums_to_one(total: float) -> bool:

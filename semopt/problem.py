@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import allowed
+from .gains import gains
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -285,7 +286,7 @@ class Problem:
         >>> problem.joint_actions()  # 2^2 + 2 x 2 x (2 x 6) + 2 x 6^2
         124
         """
-        channels = _array("gain", gain, allowed.POSITIVE, 2)
+        channels = gains(gain, (None, None)).copy()
         count = len(channels)
         tables = (accuracy,) if isinstance(accuracy, AccuracyTable) else tuple(accuracy)
         kinds = tuple(names) if names is not None else tuple(f"task{t}" for t in range(len(tables)))
@@ -469,12 +470,7 @@ class Problem:
 
 def _array(name: str, value: ArrayLike, interval: allowed.Interval, dimensions: int) -> Floats:
     """Return a checked float64 copy of `value` with so many dimensions."""
-    try:
-        found = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: must be a rectangular array of numbers") from None
-    if found.dtype.kind not in "iuf":
-        raise ValueError(f"{name} holds {found.dtype}: must hold numbers")
+    found = allowed.numbers(name, value)
     if found.ndim != dimensions or (dimensions and 0 in found.shape):
         wanted = ("a number", "a non-empty array (n,)", "a non-empty array (n, m)")[dimensions]
         raise ValueError(f"{name} has shape {found.shape}: must be {wanted}")

@@ -17,7 +17,8 @@ jakes : Rayleigh in time, E[h(t) h*(t + tau)] = J0(2 pi doppler_hz tau) (Clarke,
     has variance 1 - 1/32 in place of 1
 mobility : users on random-waypoint walks (walks.py) in a disc of radius `distance` about the access
     point: path loss of the distance, and the waves of jakes over the way that they have gone
-trace : rows of a file, in its order and again from its start after its end
+trace : rows of a file, in its order and again from its start after its end; of one part of it where
+    a `part` is asked for
 
 `gain_range` conditions rayleigh, rician and shadowed to a range entry by entry, by the inverse of
 the conditioned distribution function (shadowed: of the fading, given the shadow).
@@ -40,6 +41,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..allowed import sums_to_one
+from ..gains import UNITS
 from ..problem import Floats, Integers
 from . import fading, streams
 from .fading import SINUSOIDS, Law, Rows, lognormal, rayleigh, rayleigh_within, rician, uniform
@@ -55,7 +58,7 @@ from .streams import (
     stream_key,
     uniforms,
 )
-from .traces import load_trace
+from .traces import PARTS, Part, load_trace, parts
 from .walks import Walks
 
 LIGHT_SPEED = 299_792_458.0  # m/s
@@ -72,7 +75,7 @@ TAKES = {  # the fields of each model besides `model`; others are refused
     "shadowed": _MEAN | {"gain_range", "shadowing_db"},
     "jakes": _MEAN | {"doppler_hz"},
     "mobility": _MEAN | {"speed", "carrier"},
-    "trace": {"file", "slot"},
+    "trace": {"file", "slot", "unit", "variable", "sha256", "split", "part"},
 }
 NEEDS = {
     "rayleigh": (),
@@ -105,7 +108,14 @@ class Channel:
         (nearest, radius): the path loss is that of `nearest` (default 1 m) where users come closer
     speed : m/s, or (slowest, fastest)
     carrier : Hz, says how many wave lengths a walk has; default 3.5 GHz
-    file : trace: NPY of shape (S, N, K), or CSV or Parquet with columns slot, user, channel, gain
+    file : trace: NPY, NPZ or MAT with an array of shape (S, N, K), or CSV or Parquet with columns
+        slot, user, channel, gain
+    unit : of a trace's numbers: linear (default), db, amplitude or complex
+    variable : name of a trace's array, or of its column of gains
+    sha256 : that a trace's file must have
+    split : shares of a trace's slots for training, validation and evaluation, in this order of time
+    part : training, validation or evaluation: the slots of that part alone; the whole trace unless
+        given
 
     Raises
     ------
@@ -125,6 +135,11 @@ class Channel:
     speed: float | tuple[float, float] | None = None
     carrier: float | None = None
     file: Path | None = None
+    unit: str | None = None
+    variable: str | None = None
+    sha256: str | None = None
+    split: tuple[float, ...] | None = None
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -157,6 +172,11 @@ class Channel:
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
             if not sound or (high == inf and self.model == "uniform"):
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
+        for name, known in (("unit", UNITS), ("part", PARTS)):
+            if name in given and given[name] not in known:
+                yield f"{name} = {given[name]!r}: one of {', '.join(known)} is expected"
+        if self.split is not None and not sound_split(self.split):
+            yield f"split = {self.split}: {SPLIT_WORDS} is expected"
         pairs = {"speed": self.speed}
         if self.model == "mobility":
             pairs["distance"] = self.distance  # type: ignore[assignment]
@@ -166,6 +186,38 @@ class Channel:
                     yield f"{name} = {pair}: one number or (low, high) is expected"
                 elif name == "speed" and pair[0] == 0 < pair[1]:
                     yield f"{name} = {pair}: speeds down to 0 leave walks no stationary law"
+
+
+SPLIT_WORDS = "[training, validation, evaluation], three shares that sum to 1,"
+
+
+def sound_split(split: Sequence[float]) -> bool:
+    """Tell whether a split is three shares of 1."""
+    return len(split) == 3 and min(split) >= 0.0 and sums_to_one(sum(split))
+
+
+def other_shape(shape: tuple[int, ...], users: int, channels: int) -> str:
+    """Return a sentence on a trace of other users or sub-channels than expected."""
+    return (
+        f"gains of {users} users on {channels} channels are expected, got {shape[1]} and {shape[2]}"
+    )
+
+
+def rows_of(channel: Channel) -> Floats:
+    """Return the gains of a trace, or of the part that is asked for: (S, N, K), read-only.
+
+    Raises
+    ------
+    ValueError
+        The file is not there, another one or faulty.
+    """
+    trace = load_trace(
+        Path(channel.file or ""), channel.unit or "linear", channel.variable, channel.sha256
+    )
+    if channel.part is None:
+        return trace.gain
+    rows = parts(len(trace.gain), channel.split)[channel.part]
+    return trace.gain[rows.start : rows.stop]
 
 
 class Gains:
@@ -207,12 +259,16 @@ class Gains:
                 k = channel.rician_k or 0.0
                 law, a, b = rician, sqrt(k / (k + 1.0)), sqrt(0.5 / (k + 1.0))
             case "trace":
-                self._trace = load_trace(Path(channel.file or ""))
+                self._trace = rows_of(channel)
+                if not len(self._trace):
+                    raise ValueError(
+                        f"channel.file = {channel.file}: no slot of it is for {channel.part}: take "
+                        "a longer trace, or set channel.split"
+                    )
                 if self._trace.shape[1:] != self.shape:
                     raise ValueError(
-                        f"channel.file = {channel.file}: gains of {users} users on {channels} "
-                        f"channels are expected, got {self._trace.shape[1]} and "
-                        f"{self._trace.shape[2]}"
+                        f"channel.file = {channel.file}: "
+                        f"{other_shape(self._trace.shape, users, channels)}"
                     )
         self._law = law, np.full(users, a), np.full(users, b)
         self._nepers = np.full(users, (channel.shadowing_db or 0.0) * log(10.0) / 10.0)

@@ -50,7 +50,7 @@ def check(
         try:
             scenario = Scenario.load(source)
             if scenario.channel is not None:
-                scenario.draw(1, seed=0)  # reads the file of measured gains, if there is one
+                scenario.draw(1, seed=0)
             typer.echo(f"ok: {_summary(scenario)}")
         except ValueError as error:
             failed = True
@@ -140,8 +140,22 @@ def show(
         _print(loaded)
 
 
+def _length(scenario: Scenario) -> str:
+    """Return how long measured gains are, and which slots learning sees."""
+    from ..channel.traces import parts
+
+    slots = scenario.length()
+    if slots is None or scenario.channel is None:
+        return ""
+    split = parts(slots, scenario.channel.split)
+    lengths = ", ".join(f"{name} {len(rows)}" for name, rows in split.items())
+    return f", a trace of {slots} slots ({lengths})"
+
+
 def _summary(scenario: Scenario) -> str:
     """Return a scenario in a line."""
+    from ..console import count
+
     grid = scenario.grid
     parts = [
         f"{scenario.users} users",
@@ -150,9 +164,9 @@ def _summary(scenario: Scenario) -> str:
         f"grid {grid.power} x {grid.frequency} x {grid.extraction}",
     ]
     if scenario.slot:
-        parts.append(f"a slot of {scenario.problem().joint_actions()} joint actions")
+        parts.append(f"a slot of {count(scenario.problem().joint_actions())} joint actions")
     if scenario.channel:
-        parts.append(f"channel {scenario.channel.model}")
+        parts.append(f"channel {scenario.channel.model}{_length(scenario)}")
     return f"{scenario.name}: {', '.join(parts)}"
 
 

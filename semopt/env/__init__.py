@@ -21,6 +21,7 @@ import numpy as np
 
 from ..backends import cpu
 from ..channel import Gains, Heads
+from ..channel.traces import Part
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers
 from ..scenario import Scenario
@@ -62,6 +63,8 @@ class Environment:
     semantic : False pins extraction to 1, the semantic-unaware variant
     threads : at most; 0 for every core; results do not depend on it. Loops over few users run on
         fewer, since threads that wait for each other cost more than they give
+    part : of measured gains, "training", "validation" or "evaluation"; all of them unless given.
+        Lanes repeat them, each from a slot of its own
 
     Attributes
     ----------
@@ -89,6 +92,7 @@ class Environment:
         identity: Identity = "onehot",
         semantic: bool = True,
         threads: int = 0,
+        part: Part | None = None,
     ) -> None:
         _one_of("observation", observation, get_args(Observed))
         _one_of("identity", identity, get_args(Identity))
@@ -109,7 +113,8 @@ class Environment:
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._scoring = cpu.scoring(self.problem)
         self._table = standardised(self.problem, self.features)
-        self._centre, self._scale = gain_scale(scenario)
+        self.part = part
+        self._centre, self._scale = gain_scale(scenario, part)
         own = self.channels + len(self.features)
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
         self.state_size = self.users * own
@@ -120,7 +125,7 @@ class Environment:
 
     def seed(self, seed: int) -> None:
         """Take the gains and tasks of another seed, from its first slot."""
-        law = self.scenario.channel_law()
+        law = self.scenario.channel_law(self.part)
         self._gains = Gains(law, seed, self.users, self.channels)
         self._heads = Heads(self.scenario.shares(), seed)
         self.slot = 0

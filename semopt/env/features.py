@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..channel import Gains
+from ..channel.traces import Part
 from ..problem import Floats, Problem, Tasks
 from ..scenario import Scenario
 from .decisions import Singles
@@ -35,10 +36,13 @@ def standardised(problem: Problem, features: Sequence[str]) -> Singles:
     return np.asarray(scaled, dtype=np.float32)
 
 
-def gain_scale(scenario: Scenario) -> tuple[float, float]:
-    """Return centre and 1 / deviation of the logarithm of gains, the same for every seed."""
+def gain_scale(scenario: Scenario, part: Part | None = None) -> tuple[float, float]:
+    """Return centre and 1 / deviation of the logarithm of gains, the same for every seed.
+
+    `part` : of measured gains, the one that is looked at
+    """
     sample = np.empty((SAMPLE, scenario.users, scenario.channels))
-    Gains(scenario.channel_law(), 0, *sample.shape[1:]).lanes(sample, 0)
+    Gains(scenario.channel_law(part), 0, *sample.shape[1:]).lanes(sample, 0)
     logarithm = np.log(sample)
     deviation = float(logarithm.std())
     return float(logarithm.mean()), 1.0 / deviation if deviation > 0 else 1.0

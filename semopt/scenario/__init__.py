@@ -27,6 +27,7 @@ from .surface import with_file, with_tables
 
 if TYPE_CHECKING:
     from ..channel import Channel
+    from ..channel.traces import Part
 
 __all__ = ["Scenario", "ScenarioError", "presets"]
 
@@ -48,7 +49,8 @@ class Scenario(Document):
     46
     """
 
-    _folder: Path = PrivateAttr(default=Path())
+    _folder: Path | None = PrivateAttr(default=None)
+    _record: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -86,26 +88,45 @@ class Scenario(Document):
             The line that is not TOML, or every fault of the scenario
         """
         try:
-            return cls.from_dict(_toml(text, source), folder, source)
+            return cls._checked(_toml(text, source), Path(folder), source, read=True)
         except RecursionError:
             raise ScenarioError(source, [("", "is nested too deeply to be a scenario")]) from None
 
     @classmethod
     def from_dict(
-        cls, data: dict[str, Any], folder: str | Path = ".", source: str = "scenario"
+        cls, data: dict[str, Any], folder: str | Path | None = ".", source: str = "scenario"
     ) -> Self:
         """Return the scenario of a document such as `to_dict` gives.
+
+        A trace that the document records with its SHA-256 is read, and compared, when gains are
+        drawn; any other file is read now.
+
+        Parameters
+        ----------
+        data : as TOML is read
+        folder : that file names are relative to; None where the document must stand alone: then no
+            file is opened here
+        source : what faults call it
 
         Raises
         ------
         ScenarioError
             Every fault of the scenario
         """
+        record = data.get("channel")
+        known = isinstance(record, dict) and "sha256" in record
+        return cls._checked(data, None if folder is None else Path(folder), source, read=not known)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any], folder: Path | None, source: str, read: bool) -> Self:
+        """Return the scenario of a document; `read` its trace now, if there is a folder."""
         data = dict(data)
         if isinstance(data.get("assumed"), dict):
             data["assumed"] = _flattened(data["assumed"])
         data.setdefault("name", Path(source).stem)
-        data, tables, faults = with_tables(data, Path(folder))
+        if folder is not None:
+            folder = folder.absolute()  # the working folder may be another one later
+        data, tables, faults = with_tables(data, folder)
         unsound, scenario = {path for path, _ in faults}, None
         try:
             scenario = cls.model_validate(data)
@@ -113,10 +134,15 @@ class Scenario(Document):
             faults += [f for f in key_faults(error, data) if not covered(f[0], unsound)]
         unsound |= {path for path, _ in faults}
         found = [(spelled(path), words) for path, words in faults]
-        found += cross_faults(Sound(data, unsound), Path(folder))
+        found += cross_faults(Sound(data, unsound), folder if read else None)
         if scenario is None or found:
             raise ScenarioError(source, [with_file(fault, tables) for fault in arranged(found)])
-        scenario._folder = Path(folder)
+        scenario._folder = folder
+        if folder is not None and scenario.channel and scenario.channel.file:
+            scenario._record = {"file": str(folder / scenario.channel.file)}
+            if read:
+                trace = load_trace_of(scenario.channel, folder)
+                scenario._record |= {"sha256": trace.sha256, "shape": list(trace.gain.shape)}
         return scenario
 
     @property
@@ -130,8 +156,8 @@ class Scenario(Document):
         return len(self.slot.gain[0]) if self.slot else int(self.system.channels or 0)
 
     @property
-    def folder(self) -> Path:
-        """Folder that file names in the scenario are relative to."""
+    def folder(self) -> Path | None:
+        """Folder that file names in the scenario are relative to; None where it stands alone."""
         return self._folder
 
     def shares(self) -> Floats:
@@ -143,9 +169,13 @@ class Scenario(Document):
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario in the words and units of the file; `from_dict` reads it back.
 
-        Accuracy tables that came from CSV files stand in it as tables.
+        It can be read anywhere: accuracy tables that came from CSV files stand in it as tables, and
+        a trace by the absolute path of its file, its SHA-256 and its shape.
         """
-        return self.model_dump(by_alias=True, exclude_none=True)
+        document = self.model_dump(by_alias=True, exclude_none=True)
+        if self._record:
+            document["channel"] |= self._record
+        return document
 
     def to_toml(self, head: str = "", optional: bool = False) -> str:
         """Return the scenario as a file, each key with its sentence; `parse` reads it back.
@@ -228,10 +258,32 @@ class Scenario(Document):
         shape = (self.users, self.channels)
         return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
 
-    def draw(self, slots: int, seed: int, first: int = 0) -> tuple[Floats, Integers]:
+    def length(self, part: Part | None = None) -> int | None:
+        """Return how many slots can be drawn; None where [channel] is a law without an end.
+
+        Parameters
+        ----------
+        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
+        """
+        from ..channel import rows_of
+
+        law = self.channel_law(part)
+        return len(rows_of(law)) if law.model == "trace" else None
+
+    def draw(
+        self, slots: int, seed: int, first: int = 0, part: Part | None = None
+    ) -> tuple[Floats, Integers]:
         """Draw slots from [channel] and the shares of the tasks.
 
-        Slot s depends on the seed and s alone: a longer draw begins with a shorter one.
+        Slot s depends on the seed and s alone: a longer draw begins with a shorter one. A trace
+        gives its slots in their order, each once; the seed draws the tasks.
+
+        Parameters
+        ----------
+        slots : how many
+        seed : of gains and tasks
+        first : slot to begin with
+        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
 
         Returns
         -------
@@ -241,31 +293,53 @@ class Scenario(Document):
         Raises
         ------
         ValueError
-            The scenario has no [channel]
+            The scenario has no [channel], or its trace fewer slots
         """
         from ..channel import draw_gains, draw_tasks
 
-        law = self.channel_law()
+        law, held = self.channel_law(part), self.length(part)
+        if held is not None and first + slots > held:
+            of = f"its part for {part} has" if part else "it has"
+            after = f" after the first {first}" if first else ""
+            raise ValueError(
+                f"channel.file = {law.file}: {slots} slots are asked for{after}, {of} {held}: "
+                f"ask for at most {max(held - first, 0)}"
+                + (", or set channel.split" if part else "")
+            )
         gain = draw_gains(law, seed, first, slots, self.users, self.channels)
         return gain, draw_tasks(self.shares(), seed, first, slots, self.users)
 
-    def channel_law(self) -> Channel:
-        """Return [channel] in SI units."""
+    def channel_law(self, part: Part | None = None) -> Channel:
+        """Return [channel] in SI units; of a trace one part, where it is named.
+
+        Raises
+        ------
+        ValueError
+            The scenario has no [channel], or names a file without a folder to look in
+        """
         from ..channel import Channel
 
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
         given: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
-            for key, value in self.channel.model_dump(exclude_none=True).items()
+            for key, value in (self.channel.model_dump(exclude_none=True) | self._record).items()
         }
+        given.pop("shape", None)
+        if self.channel.model == "trace":
+            given["part"] = part
+            if not Path(given["file"]).is_absolute():
+                raise ValueError(
+                    f"channel.file = {given['file']}: scenario {self.name} does not say in which "
+                    "folder: its absolute path is expected"
+                )
         si: dict[str, tuple[str, Callable[[Any], Any]]] = {
             "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
             "slot": ("slot_ms", lambda ms: ms / KILO),
             "distance": ("distance_m", lambda m: m),
             "speed": ("speed_mps", lambda mps: mps),
             "carrier": ("carrier_ghz", lambda ghz: ghz * GIGA),
-            "file": ("file", lambda name: self.folder / name),
+            "file": ("file", Path),
         }
         law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
         return Channel(**given, **law)
@@ -333,6 +407,14 @@ def _first(task: Task, key: str, instead: str | float) -> Any:
 
 def _limit(millijoule: float | None) -> float:
     return np.inf if millijoule is None else millijoule / KILO
+
+
+def load_trace_of(channel: Any, folder: Path) -> Any:
+    """Return the trace that [channel] names, from the folder of the scenario."""
+    from ..channel.traces import load_trace
+
+    unit = channel.unit or "linear"
+    return load_trace(folder / channel.file, unit, channel.variable, channel.sha256)
 
 
 def preset_names() -> list[str]:

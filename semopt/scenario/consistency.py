@@ -53,8 +53,8 @@ class Sound:
         return value if isinstance(value, list) else []
 
 
-def cross_faults(see: Sound, folder: Path) -> Iterator[Fault]:
-    """Yield every fault between keys; files that the document names are looked for in `folder`."""
+def cross_faults(see: Sound, folder: Path | None) -> Iterator[Fault]:
+    """Yield every fault between keys; a trace is looked for in `folder`, if there is one."""
     yield from _sizes(see)
     yield from _weights(see)
     for name in see.names("tasks"):
@@ -166,7 +166,7 @@ def _slot(see: Sound) -> Iterator[Fault]:
             yield f"slot.gain[{n}]", f"= {quoted(row)} has length {len(row)}: {words}"
 
 
-def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
+def _channel(see: Sound, folder: Path | None) -> Iterator[Fault]:
     model = see.get("channel", "model")
     if model is None:
         return
@@ -189,9 +189,35 @@ def _channel(see: Sound, folder: Path) -> Iterator[Fault]:
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
     yield from _channel_lists(see, model, may)
-    file = see.get("channel", "file")
-    if file is not None and "file" in may and not (folder / file).is_file():
+    if folder is not None and "file" in may:
+        yield from _trace(see, folder)
+
+
+def _trace(see: Sound, folder: Path) -> Iterator[Fault]:
+    """Yield faults of the file of measured gains."""
+    from ..channel import other_shape
+    from ..channel.traces import load_trace
+
+    file, sound = see.get("channel", "file"), not covered(("channel",), see.unsound)
+    if file is None:
+        return
+    if not (folder / file).exists():
         yield "channel.file", f"= {quoted(file)}: there is no such file beside the scenario"
+        return
+    keys = ("unit", "variable", "sha256")
+    unit, variable, sha256 = (see.get("channel", key) for key in keys)
+    if any(see.raw("channel", key) is not None for key in keys) and not sound:
+        return  # how to read the file is not known
+    try:
+        trace = load_trace(folder / file, unit or "linear", variable, sha256)
+    except ValueError as error:
+        _, _, reason = str(error).partition(f"channel.file = {folder / file}: ")
+        yield "channel.file", f"= {quoted(file)}: {reason}"
+        return
+    users, channels = _counts(see)
+    shape = trace.gain.shape
+    if users and channels and shape[1:] != (users, channels):
+        yield "channel.file", f"= {quoted(file)}: {other_shape(shape, users, channels)}"
 
 
 def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:

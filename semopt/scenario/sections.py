@@ -54,6 +54,14 @@ def _up_to_one(ends: list[float]) -> list[float]:
     return ends
 
 
+def _split(shares: list[float]) -> list[float]:
+    if len(shares) != 3 or not allowed.sums_to_one(sum(shares)):
+        raise PydanticCustomError(
+            "allowed", "[training, validation, evaluation], three shares that sum to 1"
+        )
+    return shares
+
+
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
@@ -70,7 +78,9 @@ Fraction = Annotated[float, _within(allowed.FRACTION), _worded(allowed.FRACTION)
 Exponent = Annotated[float, _within(allowed.EXPONENT), _worded(allowed.EXPONENT)]
 Extraction = Annotated[float, _within(allowed.EXTRACTION), _worded(allowed.EXTRACTION)]
 Decibel = Annotated[float, _within(allowed.DECIBEL), _worded(allowed.DECIBEL)]
+Gain = Annotated[float, _within(allowed.POSITIVE), _worded(allowed.POSITIVE)]
 Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
+Count = Annotated[int, _within(allowed.COUNT), _worded(allowed.COUNT)]
 Range = Annotated[list[Positive], AfterValidator(_ordered)]
 _OneOrMany = WithJsonSchema(
     {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
@@ -81,6 +91,7 @@ Positives = Annotated[
 NonNegatives = Annotated[
     list[NonNegative], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
 ]
+Split = Annotated[list[Fraction], AfterValidator(_split)]
 Axis = Annotated[list[Fraction], Field(min_length=2)]
 
 
@@ -95,8 +106,8 @@ class Section(BaseModel):
 class System(Section):
     """What all users share: radio, edge server and limits."""
 
-    users: Levels | None = Field(None, description="number of users, required without [slot]")
-    channels: Levels | None = Field(
+    users: Count | None = Field(None, description="number of users, required without [slot]")
+    channels: Count | None = Field(
         None, description="number of sub-channels, required without [slot]"
     )
     bandwidth_mhz: Positive = Field(description="bandwidth of a sub-channel, MHz")
@@ -222,7 +233,7 @@ class Slot(Section):
     tasks: Annotated[list[str], Field(min_length=1)] = Field(
         description="task at the head of each user's queue"
     )
-    gain: Annotated[list[list[Positive]], Field(min_length=1)] = Field(
+    gain: Annotated[list[list[Gain]], Field(min_length=1)] = Field(
         description="gain[user][channel], linear power gain"
     )
 
@@ -256,7 +267,26 @@ class Channel(Section):
     carrier_ghz: Positive | None = Field(
         None, description="carrier that turns ways into wave lengths, GHz; 3.5 unless given"
     )
-    file: str | None = Field(None, description="measured gains, relative to this file")
+    file: str | None = Field(
+        None, description="measured gains, relative to this file: .npy, .npz, .mat, .csv, .parquet"
+    )
+    unit: Literal["linear", "db", "amplitude", "complex"] | None = Field(
+        None, description="of the measured gains; linear, power gains, unless given"
+    )
+    variable: str | None = Field(
+        None, description="name of the array in .npz and .mat, of the column of gains in a table"
+    )
+    split: Split | None = Field(
+        None,
+        description="shares of the measured slots for training, validation and evaluation, in the "
+        "order of time; [0.6, 0.2, 0.2] unless given",
+    )
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="SHA-256 of the file of measured gains, which it is checked for"
+    )
+    shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = Field(
+        None, description="slots, users and sub-channels of the measured gains, as recorded"
+    )
 
 
 @dataclass(frozen=True)
@@ -287,7 +317,9 @@ LAWS = {
         may=("mean_gain", "carrier_ghz"),
         bound_in_time=True,
     ),
-    "trace": Law(needs=("file",), bound_in_time=True),
+    "trace": Law(
+        needs=("file",), may=("unit", "variable", "split", "sha256", "shape"), bound_in_time=True
+    ),
 }
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ..allowed import Fault
+from ..rows import number, read_rows
 from . import toml
 from .faults import KeyPath, quoted, spelled
 
 
 def with_tables(
-    data: dict[str, Any], folder: Path
+    data: dict[str, Any], folder: Path | None
 ) -> tuple[dict[str, Any], dict[str, str], list[tuple[KeyPath, str]]]:
-    """Put the tables of `accuracy = {file = ...}` into a document.
+    """Put the tables of `accuracy = {file = ...}` into a document; without a folder none is opened.
 
     Returns
     -------
@@ -34,6 +35,11 @@ def with_tables(
         file = accuracy["file"]
         if not isinstance(file, str):
             faults.append(((*path, "file"), f"= {quoted(file)}: must be the name of a CSV file"))
+            filled[name] = {**task, "accuracy": None}
+            continue
+        if folder is None:
+            words = "the table itself must stand here, since this document stands alone"
+            faults.append(((*path, "file"), f"= {quoted(file)}: {words}"))
             filled[name] = {**task, "accuracy": None}
             continue
         if others := [key for key in accuracy if key != "file"]:
@@ -63,41 +69,32 @@ def read_table(file: Path) -> dict[str, Any]:
     OSError, ValueError
         The file cannot be read, or has no such first row
     """
-    import csv
-
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        kept = (line for line in lines if line.strip() and not line.startswith("#"))
-        try:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(kept)]
-        except csv.Error as error:
-            raise ValueError(str(error)) from None
+    rows, delimiter = read_rows(file.read_bytes())
     if not rows or rows[0][0] != "extraction":
         raise ValueError('the first row must be "extraction" and then the SNRs in dB')
     table: dict[str, Any] = {
         "extraction": [],
-        "snr_db": [_number(cell) for cell in rows[0][1:]],
+        "snr_db": [_number(cell, delimiter) for cell in rows[0][1:]],
         "table": [],
     }
     for head, *cells in rows[1:]:
-        values = [_number(cell) for cell in cells]
+        values = [_number(cell, delimiter) for cell in cells]
         if head == "raw":
             table["raw"] = values
         else:
-            table["extraction"].append(_number(head))
+            table["extraction"].append(_number(head, delimiter))
             table["table"].append(values)
     return table
 
 
-def _number(cell: str) -> float | str:
+def _number(cell: str, delimiter: str) -> float | str:
     try:
-        return float(cell)
+        return number(cell, delimiter)
     except ValueError:
         return cell
 
 
 def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "is not UTF-8 text"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

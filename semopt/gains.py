@@ -1,0 +1,115 @@
+"""The one door of gains: whatever brings them, a file, a list or an array, is checked here alike.
+
+A gain is a linear power gain, |h|^2. What is something else (a complex coefficient, an amplitude,
+decibels) is refused with the words that convert it, or converted where its unit was said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import allowed
+
+Floats = NDArray[np.float64]
+
+UNITS = ("linear", "db", "amplitude", "complex")
+LOW, HIGH = allowed.POSITIVE.low, allowed.POSITIVE.high
+COMPLEX = "must be linear power gains; of complex coefficients h they are abs(h)**2"
+DECIBELS = "decibels become linear power gains by 10**(gain / 10)"
+
+
+def gains(value: ArrayLike, shape: tuple[int | None, ...], name: str = "gain") -> Floats:
+    """Return linear power gains as a checked, contiguous float64 array.
+
+    Parameters
+    ----------
+    value : array or nested lists
+    shape : that is expected, None where any length above 0 is
+    name : what messages call it
+
+    Raises
+    ------
+    ValueError
+        Naming what is wrong, the first value of that kind, and how to convert what is no power
+        gain
+    """
+    if type(value) is np.ndarray and value.dtype == np.float64 and within(value):
+        found: NDArray[Any] = value
+    else:
+        found = allowed.numbers(name, value, COMPLEX)
+    check_shape(found.shape, shape, name)
+    array = np.ascontiguousarray(found, dtype=np.float64)
+    if found is not value and not within(array):
+        refuse(array, name)
+    return array
+
+
+def within(array: Floats) -> bool:
+    """Tell whether every number of an array is an allowed gain; NaN is none."""
+    return array.size > 0 and bool(array.min() >= LOW and array.max() <= HIGH)
+
+
+def refuse(array: Floats, name: str) -> None:
+    """Raise ValueError for the first entry that is no gain, if there is one, and count the rest."""
+    where = np.argwhere(allowed.POSITIVE.refuses(array))
+    if not len(where):
+        return
+    first = tuple(where[0].tolist())
+    place = name + "".join(f"[{i}]" for i in first)
+    others = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+    hint = f"; {DECIBELS}" if (array < 0).any() else ""
+    raise ValueError(
+        f"{place} = {float(array[first])!r}{others}: must be {allowed.POSITIVE.sentence}{hint}"
+    )
+
+
+def check_shape(found: tuple[int, ...], shape: tuple[int | None, ...], name: str) -> None:
+    """Raise ValueError where a shape is another than the one expected."""
+    fits = len(found) == len(shape) and all(
+        length == wanted if wanted is not None else length > 0
+        for length, wanted in zip(found, shape, strict=True)
+    )
+    if fits:
+        return
+    words = ", ".join(("slots", "users", "sub-channels")[-len(shape) :])
+    wanted = words if None in shape else ", ".join(map(str, shape))
+    raise ValueError(
+        f"{name} has shape {found}: must be ({wanted})"
+        + f" ({words})" * (wanted != words)
+        + third_axis(found) * (len(shape) == 3)
+    )
+
+
+def third_axis(found: tuple[int, ...]) -> str:
+    """Return how two dimensions become three."""
+    if len(found) != 2:
+        return ""
+    return (
+        "; gain[None] is one slot, gain[:, None, :] has one user and gain[:, :, None] one "
+        "sub-channel"
+    )
+
+
+def converted(value: NDArray[Any], unit: str) -> Floats:
+    """Return linear power gains of numbers in a unit; what is out of range is left to be refused.
+
+    Raises
+    ------
+    ValueError
+        Complex numbers in another unit than "complex", or an amplitude below 0
+    """
+    if unit == "complex":
+        return np.asarray(value.real.astype(float) ** 2 + value.imag.astype(float) ** 2)
+    numbers = allowed.numbers("", value, COMPLEX + ', or say unit = "complex"').astype(float)
+    if unit == "db":
+        with np.errstate(over="ignore"):
+            return np.asarray(10.0 ** (numbers / 10.0))
+    if unit == "amplitude":
+        if (numbers < 0).any():
+            raise ValueError(f"has an amplitude of {float(numbers.min())!r}: must be above 0")
+        with np.errstate(over="ignore"):
+            return np.asarray(numbers**2)
+    return np.asarray(numbers)

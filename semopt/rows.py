@@ -1,0 +1,54 @@
+"""Tables in CSV as people and spreadsheets write them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+DELIMITERS = (",", ";", "\t")
+
+
+def read_rows(data: bytes) -> tuple[list[list[str]], str]:
+    """Return the cells of CSV rows, stripped, and the delimiter between them.
+
+    A byte-order mark, empty lines and lines that begin with # are skipped; quotes are taken off.
+    The delimiter is the one that splits the first row into most cells.
+
+    Raises
+    ------
+    ValueError
+        What is not UTF-8 text, or no CSV
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("is UTF-16 text: save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        return [], ","
+    try:
+        split = {mark: next(_cells(lines[:1], mark)) for mark in DELIMITERS}
+        delimiter = max(DELIMITERS, key=lambda mark: len(split[mark]))
+        return list(_cells(lines, delimiter)), delimiter
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+
+
+def _cells(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+        yield [cell.strip() for cell in row]
+
+
+def number(cell: str, delimiter: str) -> float:
+    """Return the number in a cell; where no comma separates cells it may be a decimal one.
+
+    Raises
+    ------
+    ValueError
+        The cell is no number
+    """
+    return float(cell if delimiter == "," else cell.replace(",", "."))
