@@ -61,7 +61,8 @@ def room(path):
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-APART = ("__init__", "__main__", "bench")  # suites are shipped beside the package's rooms
+# Suites are shipped beside the rooms; examples import as users do.
+APART = ("__init__", "__main__", "bench", "examples")
 FILES = [p for p in sorted(ROOT.rglob("*.py")) if room(p) not in APART]
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from . import backends, bench, evaluate, scenario, semantic, solve, train, verify
+from . import backends, bench, evaluate, examples, scenario, semantic, solve, train, verify
 
 app = typer.Typer(
     name="semopt",
@@ -24,6 +24,7 @@ app.command("explain")(solve.explain)
 app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.command("bench")(bench.bench)
+app.command("examples")(examples.examples)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(scenario.app, name="scenario")

@@ -1,0 +1,1 @@
+"""Programs to start from, each of which runs as it is; `semopt examples` lists and copies them."""

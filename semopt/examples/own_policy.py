@@ -1,0 +1,40 @@
+"""A policy of your own, placed against the certified optimum and a method of semopt.
+
+    python own_policy.py
+
+The command line takes the same function: semopt evaluate own_policy:strongest constant
+"""
+
+import numpy as np
+
+from semopt import Scenario
+from semopt.learn.evaluate import compare
+
+
+def strongest(observation):
+    """Offload semantically, at full power and half frequency, on the user's best sub-channel.
+
+    Parameters
+    ----------
+    observation : (slots, users, size) float32; with own observations, a user's gains come first
+
+    Returns
+    -------
+    (slots, users, 4 + channels) numbers from 0 to 1: mode (from 2/3 on: semantic), power, frequency
+    and extraction, and a preference for each sub-channel
+    """
+    gains = observation[..., :CHANNELS]
+    decision = np.zeros((*observation.shape[:2], 4 + CHANNELS), np.float32)
+    decision[..., :4] = 1.0, 1.0, 0.5, 0.3
+    decision[..., 4:] = gains == gains.max(axis=-1, keepdims=True)
+    return decision
+
+
+strongest.observation = "own"
+CHANNELS = 2  # of the scenario below
+
+if __name__ == "__main__":
+    names = ["own_policy:strongest", "constant"]
+    found = compare(names, Scenario.load("contended"), slots=500, seed=0)
+    for name, score in found.scores.items():
+        print(f"{name:22} {score.ratio:.1%} of the optimum, {score.ratio_worst:.1%} in the worst")

@@ -1,0 +1,68 @@
+"""The shipped examples run as they are, and say what their first lines promise."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from semopt import examples
+from semopt.cli import app
+
+THERE = sorted(path.stem for path in Path(examples.__path__[0]).glob("[!_]*.py"))
+NEEDS = {"own_policy": "torch", "pettingzoo_loop": "pettingzoo", "paper_figure": "matplotlib"}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["examples", *map(str, arguments)])
+
+
+def output(name, folder):
+    """Copy an example as a user does, and run it where it lies."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    assert run(name, "--out", folder).exit_code == 0
+    command = [sys.executable, f"{name}.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_all_are_listed_with_a_sentence():
+    shown = run().stdout
+    assert all(re.search(rf"{name} +\w", shown) for name in THERE)
+
+
+@pytest.mark.parametrize("name", set(THERE) - {"paper_figure"})
+def test_figures_are_plausible(name, tmp_path):
+    found = [float(x) for x in re.findall(r"-?\d+\.\d+", output(name, tmp_path))]
+    match name:
+        case "own_scenario":  # a faster server cannot be worse for the same weights and tasks
+            assert all(0.3 < x < 1 for x in (found[0], found[3]))
+        case "measured_gains":  # each method may do what the one before it may
+            assert found[0] < found[2] < found[4] < 1
+        case "own_policy":
+            assert found[0] < found[2] <= 100
+        case "pettingzoo_loop":
+            assert found[0] < found[1] < 2 * 10  # a QoE is below 1
+        case _:
+            raise AssertionError(f"{name} has no expectation here")
+
+
+def test_the_figure_is_drawn_with_its_data(tmp_path):
+    output("paper_figure", tmp_path)
+    assert (tmp_path / "qoe.pdf").read_bytes().startswith(b"%PDF")
+    head, *rows = (tmp_path / "qoe.csv").read_text().splitlines()
+    assert head == "mean_gain,local,semantic-unaware,exact"
+    values = [[float(x) for x in row.split(",")] for row in rows]
+    assert all(local <= unaware <= exact for _, local, unaware, exact in values)
+    assert [row[3] for row in values] == sorted(row[3] for row in values)  # better with the channel
+
+
+def test_what_is_there_is_not_written_over(tmp_path):
+    (tmp_path / "own_policy.py").write_text("mine")
+    assert "is not written over" in str(run("own_policy", "--out", tmp_path).exception)
+    assert (tmp_path / "own_policy.py").read_text() == "mine"
+    assert "'nothing' is not one of measured_gains" in str(run("nothing").exception)
