@@ -13,6 +13,7 @@
 #include "bindings_kernels.h"
 #include "bindings_objects.h"
 #include "check.h"
+#include "decode.h"
 #include "exact.h"
 #include "pool.h"
 #include "setting.h"
@@ -91,23 +92,6 @@ auto* buffer(Array& array, const char* argument, std::vector<py::ssize_t> shape)
     return array.mutable_data();
 }
 
-struct Action {
-    double power, frequency, extraction;
-};
-
-// A grid action in SI units, as results report it: power 0 and extraction 1 where local, the lower
-// end of the frequency range where raw.
-Action decode(const semopt::Setting& setting, py::ssize_t user, long long task, long long channel,
-              const semopt::Choice& choice) {
-    const semopt::Levels& levels = setting.levels[user];
-    if (channel < 0) return {0, levels.frequency[choice.frequency], 1};
-    if (choice.value == -semopt::kInfinity) return {0, 0, 0};
-    if (choice.extraction == 0)
-        return {levels.power[choice.power], setting.users[user].frequency_min, 1};
-    return {levels.power[choice.power], levels.frequency[choice.frequency],
-            setting.extraction[user][task][choice.extraction - 1]};
-}
-
 // Warm exact solvers over the slots of a batch; `threads` 0: one a core. Callers at the same time
 // share nothing but the setting: each call takes solvers of its own out of `idle_`, which is read
 // and written with the GIL held alone (a lock of ours could be left locked in a forked child).
@@ -160,9 +144,10 @@ class ExactBatch {
                 for (py::ssize_t n = 0; n < users; ++n) {
                     const py::ssize_t i = s * users + n;
                     const double nan = std::nan("");
-                    const Action action = feasible ? decode(setting_, n, slot.task[n],
-                                                            decision.channel[n], decision.choice[n])
-                                                   : Action{nan, nan, nan};
+                    const semopt::Action action =
+                        feasible ? semopt::decode(setting_, n, slot.task[n], decision.channel[n],
+                                                  decision.choice[n])
+                                 : semopt::Action{nan, nan, nan, nan};
                     to_channel[i] = feasible ? decision.channel[n] : -1;
                     to_power[i] = action.power;
                     to_frequency[i] = action.frequency;
@@ -226,7 +211,7 @@ void best_cells(const semopt::Setting& setting, const Doubles& gain, const Integ
         for (py::ssize_t k = 0; k < channels; ++k) {
             const py::ssize_t i = n * channels + k;
             const semopt::Choice choice = cells.offload(n, k, offloaders, semopt::Modes(modes));
-            const Action action = decode(setting, n, task.data()[n], k, choice);
+            const semopt::Action action = semopt::decode(setting, n, task.data()[n], k, choice);
             to_value[i] = choice.value;
             to_power[i] = action.power;
             to_frequency[i] = action.frequency;

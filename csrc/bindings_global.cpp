@@ -8,6 +8,8 @@
 #include <cmath>
 
 #include "check.h"
+#include "decode.h"
+#include "exact.h"
 #include "global.h"
 
 namespace py = pybind11;
@@ -32,7 +34,7 @@ py::dict cell_optimum(const Setting& setting, int user, int task, double gain, i
     const double precision = std::min(1e-3 * tolerance, 1e-8);
     Cell cell = offloaders == 0 ? Cell(setting, user, task, precision)
                                 : Cell({&setting, user, task, gain, offloaders}, precision);
-    const bool done = cell.refine(-kInfinity, tolerance, kMostSplits);
+    const bool done = cell.refine(-kInfinity, tolerance, kMostSplits, [] { return false; });
     const Action& best = cell.best();
     size_t boxes = 0;
     py::list feasible;
@@ -138,6 +140,18 @@ py::list write_covers(const std::vector<Cover>& covers) {
     return out;
 }
 
+// The best decision of the grid, or the best so far.
+void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot,
+                        const Stop& stop) {
+    Exact exact(setting, false);
+    const Decision& grid = exact.solve(slot, stop);
+    if (grid.value == -kInfinity) return;
+    std::vector<Action> action;
+    for (size_t n = 0; n < setting.users.size(); ++n)
+        action.push_back(decode(setting, n, slot.task[n], grid.channel[n], grid.choice[n]));
+    global.offer(grid.channel, action, grid.value);
+}
+
 // The continuous optimum of a slot; with `prove`, what the certificate shows.
 py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
                       double seconds, bool prove) {
@@ -148,16 +162,19 @@ py::dict solve_global(const Setting& setting, const Doubles& gain, const Integer
     for (py::ssize_t n = 0; n < users; ++n)
         require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
                 "an index below the number of tasks is expected");
-    Global global(setting, {gain.data(), task.data(), int(gain.shape(1))}, gap);
+    const Slot slot{gain.data(), task.data(), int(gain.shape(1))};
     Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    Global global(setting, slot, gap);
     bool done;
     {
         py::gil_scoped_release release;
-        done = global.solve([&] { return watch(); });
+        offer_grid_optimum(global, setting, slot, stop);
+        done = global.solve(stop);
     }
     py::dict out(py::arg("done") = done, py::arg("stopped") = watch.reason(),
                  py::arg("lower") = global.lower(), py::arg("upper") = global.upper(),
-                 py::arg("boxes") = global.boxes());
+                 py::arg("proven") = global.proven(), py::arg("boxes") = global.boxes());
     py::list power, frequency, extraction;
     for (const Action& action : global.action()) {
         power.append(action.power);
@@ -173,7 +190,7 @@ py::dict solve_global(const Setting& setting, const Doubles& gain, const Integer
     py::list sizes;
     for (int m = 0; m < global.sizes(); ++m) {
         const py::list covers =
-            write_covers(global.covers(m, global.upper() < 0 ? -1 : global.upper()));
+            write_covers(global.covers(m, global.proven() < 0 ? -1 : global.proven()));
         const Prices& prices = global.prices(m);
         sizes.append(py::dict(py::arg("bound") = prices.bound, py::arg("channel") = prices.channel,
                               py::arg("offloader") = prices.offloader, py::arg("covers") = covers));

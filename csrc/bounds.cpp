@@ -13,9 +13,12 @@ constexpr double kUnit = 0x1p-53;  // relative rounding error of one operation
 constexpr double kLn2 = 0.693147180559945309417;
 constexpr double kNepersPerDb = 0.230258509299404568402;  // ln(10) / 10
 
-// A sum with its rounding errors. Every term is a chain of at most 20 operations of at most 2 ulp
-// each (model.h, math.h), none of which magnifies the relative errors before it beyond what is said
-// of the term's size: kUnits units of it are several times more than the error.
+// Every term of a bound is a chain of at most 20 operations of at most 2 ulp each (model.h,
+// math.h), none of which magnifies the relative errors before it beyond what is said of the term's
+// size: this share of it is several times more than the error.
+constexpr double kError = 128 * kUnit;
+
+// A sum with its rounding errors.
 class SafeSum {
   public:
     // `size`: of what `term` was computed from, where that is more than the term itself.
@@ -23,10 +26,13 @@ class SafeSum {
         value_ += term;
         size_ += std::max(std::abs(term), size);
     }
-    double upper() const { return value_ + kUnits * kUnit * size_; }
+    // Infinite where numbers overflowed: then nothing is known.
+    double upper() const {
+        const double upper = value_ + kError * size_;
+        return upper == upper ? upper : kInfinity;
+    }
 
   private:
-    static constexpr double kUnits = 128;
     double value_ = 0, size_ = 0;
 };
 
@@ -52,16 +58,35 @@ double best_frequency(const Program& program, const Proof& proof) {
 
 double Score::value(double u) const { return weight * sigmoid(slope * (reference - u)); }
 
+// The error of the difference of two costs, which a steep slope magnifies, goes into the argument
+// of the sigmoid: the score stays below its weight.
+double Score::at_most(double u) const {
+    const double error = kError * (std::abs(reference) + std::abs(u));
+    const double argument = slope * (reference - u + error);
+    const double score = argument == argument ? sigmoid(argument) : 1;
+    return weight * (score + kError);
+}
+
+double Score::cliff() const {
+    constexpr double kFlat = 36;  // S(-36) = 2e-16
+    return kFlat / slope + 4 * kError * std::abs(reference);
+}
+
 double Score::conjugate(double price, Interval range) const {
-    const double best =
-        std::max(value(range.low) + price * range.low, value(range.high) + price * range.high);
-    // Inside, where S' = S (1 - S) = price / (weight slope), on the concave side.
+    if (price == 0) return at_most(range.low);  // the ends may be infinite
+    const auto end = [&](double u) {
+        return at_most(u) + price * u + kError * price * (std::abs(reference) + std::abs(u));
+    };
+    const double best = std::max(end(range.low), end(range.high));
+    // Inside, where S' = S (1 - S) = price / (weight slope), on the concave side. There the sum is
+    // flat: what `touch` and `s` lack plays no part.
     const double steepness = price / (weight * slope);
     if (!(steepness > 0 && steepness < 0.25)) return best;
     const double s = 0.5 * (1 + std::sqrt(1 - 4 * steepness));
-    const double touch = reference - math::log(s * s / steepness) / slope;
-    const bool inside = touch > range.low && touch < range.high;
-    return inside ? std::max(best, weight * s + price * touch) : best;
+    const double span = math::log(s * s / steepness) / slope, touch = reference - span;
+    if (!(touch > range.low && touch < range.high)) return best;
+    return std::max(best, weight * s + price * touch +
+                              kError * (weight + price * (std::abs(reference) + std::abs(span))));
 }
 
 Airtime Program::airtime(double power, double extraction) const {
@@ -168,8 +193,9 @@ Ranges cost_ranges(const Program& program, const Box& box) {
     for (int j = 0; j < kCosts; ++j) {
         const Interval asked = box.axis[kCost + j];
         Interval& range = ranges.cost[j];
+        // What overflowed to NaN says nothing: it stands second, where a comparison drops it.
         range = {std::max(asked.low, within[j].low),
-                 std::min({asked.high, within[j].high, program.score[j].limit})};
+                 std::min(std::min(asked.high, program.score[j].limit), within[j].high)};
         if (range.low <= range.high) continue;
         // Ends that agree up to rounding are a point, not a contradiction.
         ranges.possible &= range.low <= range.high + kSlack * std::abs(range.low);
@@ -186,7 +212,8 @@ double highest_vertex(const Program& program, const Box& box, double price, cons
     double highest = -kInfinity;
     const auto vertex = [&](double at, double z, double db) {
         const double y = (db - origin) * kNepersPerDb;
-        highest = std::max(highest, price * program.accuracy(at, db) - slope[0] * y - slope[1] * z);
+        const double height = price * program.accuracy(at, db) - slope[0] * y - slope[1] * z;
+        if (height > highest || height != height) highest = height;  // NaN remains
     };
     const auto row = [&](double at) {
         const double z = math::log(at / extraction);
@@ -211,19 +238,22 @@ Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges,
     Bound bound;
     SafeSum sum;
     for (int j = 0; j < kCosts; ++j) {
-        const Score& score = program.score[j];
-        const double price = proof.price[j], far = far_end(ranges.cost[j]);
-        bound.conjugate[j] = score.conjugate(price, ranges.cost[j]);
-        const double argument = score.slope * (far + std::abs(score.reference));
-        sum.add(bound.conjugate[j], score.weight * (1 + argument) + price * far);
+        bound.conjugate[j] = program.score[j].conjugate(proof.price[j], ranges.cost[j]);
+        sum.add(bound.conjugate[j]);
     }
 
-    // The tangent plane of latency and energy, priced.
     const double time = proof.price[kTime], joule = proof.price[kJoule];
     const double p = proof.power, mu = proof.extraction, f = best_frequency(program, proof);
     const auto [t_tx, rho] = program.airtime(p, mu);
     const double e_tx = transmission_energy(p, t_tx);
     const double t_own = program.own_time(mu, f), e_own = program.own_energy(t_own, f);
+    bound.cost[kTime] = program.server_time + t_tx + t_own;
+    bound.cost[kJoule] = program.server_energy + e_tx + e_own;
+    bound.cost[kLoss] = -program.accuracy(mu, program.snr_db(p));
+    bound.upper = sum.upper();
+    if (proof.is_interval()) return bound;
+
+    // The tangent plane of latency and energy, priced.
     const double air = time * t_tx + joule * e_tx, own = time * t_own + joule * e_own;
     sum.add(-(time * program.server_time + joule * program.server_energy));
     sum.add(-(air + own));
@@ -244,11 +274,8 @@ Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges,
     const double origin = std::abs(program.snr_db(p));
     sum.add(plane, price + std::abs(proof.slope[0]) * (1 + far_end(dy) + far_end(db) + origin) +
                        std::abs(proof.slope[1]) * (1 + far_end(dz)));
-
+    if (price > 0) bound.cost[kLoss] = -plane / price;
     bound.upper = sum.upper();
-    bound.cost[kTime] = program.server_time + t_tx + t_own;
-    bound.cost[kJoule] = program.server_energy + e_tx + e_own;
-    bound.cost[kLoss] = -(price > 0 ? plane / price : program.accuracy(mu, program.snr_db(p)));
     return bound;
 }
 

@@ -45,7 +45,10 @@ struct Score {
     double weight, slope, reference, limit;
 
     double value(double u) const;
-    // The largest value(u) + price u for u in a range.
+    double at_most(double u) const;  // outward rounded
+    // Further than this from the reference the score is 0 or the weight, as far as numbers tell.
+    double cliff() const;
+    // The largest value(u) + price u for u in a range, outward rounded.
     double conjugate(double price, Interval range) const;
 };
 
@@ -82,6 +85,12 @@ struct Proof {
     double price[kCosts];      // W >= 0
     double slope[2];           // of the plane above price[kLoss] accuracy, by y and by z
     double power, extraction;  // where the tangent plane touches; the frequency is the best one
+
+    // Without prices each score is bounded alone, by its range: at most the sum of weights.
+    bool is_interval() const {
+        return price[kTime] == 0 && price[kJoule] == 0 && price[kLoss] == 0 && slope[0] == 0 &&
+               slope[1] == 0;
+    }
 };
 
 // What a box and the limits leave of the costs.
@@ -92,7 +101,7 @@ struct Ranges {
 
 struct Bound {
     double upper;              // outward rounded
-    double conjugate[kCosts];  // the maxima above
+    double conjugate[kCosts];  // the maxima above, outward rounded
     double cost[kCosts];       // at the point of tangency, the accuracy being that of the plane
 };
 

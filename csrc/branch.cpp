@@ -14,15 +14,35 @@ bool divisible(Interval side) {
     return side.high - side.low > 1e-13 * std::max(std::abs(side.low), std::abs(side.high));
 }
 
-// A number of few digits near `at`, a margin away from the ends.
+bool inside(Interval side, double x) { return x > side.low && x < side.high; }
+
+// A number of few digits near `at`, a margin away from the ends, in the logarithm where the side is
+// decades wide.
 double round_within(Interval side, double at, double margin) {
-    const double width = side.high - side.low;
-    at = std::clamp(at, side.low + margin * width, side.high - margin * width);
+    double width = side.high - side.low;
+    if (side.low > 0 && side.high > 100 * side.low) {
+        const double step = std::exp(margin * (std::log(side.high) - std::log(side.low)));
+        at = width = std::clamp(at, side.low * step, side.high / step);
+    } else {
+        at = std::clamp(at, side.low + margin * width, side.high - margin * width);
+    }
     const double unit = std::pow(10.0, std::floor(std::log10(0.05 * width)));
     const double rounded =
         unit < 1 ? std::round(at / unit) / std::round(1 / unit) : std::round(at / unit) * unit;
-    return rounded > side.low && rounded < side.high ? rounded : at;
+    return inside(side, rounded) ? rounded : at;
 }
+
+// Where to cut the range of a cost whose score is a cliff within it, wide on neither side: just
+// beyond the cliff, then just before it. 0 without one.
+double beside_cliff(const Score& score, Interval range) {
+    const double half = score.cliff();
+    if (!(half < 0.05 * (range.high - range.low))) return 0;
+    for (double cut : {score.reference + half, score.reference - half})
+        if (inside(range, cut)) return cut;
+    return 0;
+}
+
+double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
 
 }  // namespace
 
@@ -31,11 +51,9 @@ Tree::Tree(const Owner& owner, Mode mode, double precision)
     if (!make_program(program_, *owner.setting, owner.user, owner.task, mode, owner.gain,
                       owner.offloaders))
         return;
-    const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
-                   f = program_.frequency;
     add(program_.root,
-        {0.5 * std::log(p.low * p.high), 0.5 * std::log(mu.low * mu.high),
-         0.5 * std::log(f.low * f.high)},
+        {middle(program_.root.axis[kPower]), middle(program_.root.axis[kExtraction]),
+         middle(program_.frequency)},
         kInfinity);
 }
 
@@ -47,6 +65,15 @@ void Tree::add(const Box& box, Point from, double upper) {
     if (node.ranges.possible) {
         node.proof = find_proof(program_, box, node.ranges, precision_, from);
         node.proven = upper_bound(program_, box, node.ranges, node.proof).upper;
+        if (!std::isfinite(from.y + from.z + from.q))
+            from = {middle(box.axis[kPower]), middle(box.axis[kExtraction]),
+                    middle(program_.frequency)};
+        const Proof interval{{}, {}, std::exp(from.y), std::exp(from.z)};
+        const double simple = upper_bound(program_, box, node.ranges, interval).upper;
+        if (simple < node.proven) {
+            node.proof = interval;
+            node.proven = simple;
+        }
         consider(from, 0);
         consider(from, kSnap);
     }
@@ -69,14 +96,14 @@ Outcome<double> Tree::outcome(const Action& action) const {
                                           action.frequency, action.extraction);
 }
 
-// Keeps an action if it is feasible and best.
-void Tree::keep(Action action) {
+void Tree::offer(const Action& action) {
     const Setting& setting = *owner_.setting;
     const Outcome<double> found = outcome(action);
-    action.value = found.qoe;
-    if (found.qoe > best_.value &&
-        !violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
-        best_ = action;
+    if (!(found.qoe > best_.value) ||
+        violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
+        return;
+    best_ = action;
+    best_.value = found.qoe;
 }
 
 // Considers a point. What lies within `snap` of an end of its range, relative, goes there.
@@ -91,7 +118,7 @@ void Tree::consider(const Point& point, double snap) {
     if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
     if (mode_ == Mode::semantic)
         action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
-    keep(action);
+    offer(action);
 }
 
 // The only feasible points may lie where limits just bind: at the ends of power and extraction,
@@ -115,9 +142,9 @@ void Tree::consider_corners() {
                  middle = 0.5 * (slow + fast))
                 (in_time(middle) ? fast : slow) = middle;
             action.frequency = fast;
-            keep(action);
+            offer(action);
             action.frequency = f.high;
-            keep(action);
+            offer(action);
         }
 }
 
@@ -141,26 +168,33 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
     const Proof& proof = node.proof;
     const Bound bound = upper_bound(program_, node.box, node.ranges, proof);
     const Interval* range = node.ranges.cost;
+    const Score* score = program_.score;
+    // NaN, of numbers that overflowed, is at the upper end.
+    const auto within = [](Interval side, double x) {
+        return x < side.high ? std::max(x, side.low) : side.high;
+    };
     Cut best{kPower, 0};
     double most = -kInfinity;
     const auto offer = [&](double loss, Axis axis, double at, double margin) {
         const Interval side = axis >= kCost ? range[axis - kCost] : node.box.axis[axis];
-        if (loss <= most || !divisible(side)) return;
+        if (!(loss > most) || !divisible(side)) return;
         most = loss;
         best = {axis, margin > 0 ? round_within(side, at, margin) : at};
     };
     // What each sigmoid's line loses, the accuracy being what the plane takes it for.
     for (int j = 0; j < kCosts; ++j) {
-        const double u = std::clamp(bound.cost[j], range[j].low, range[j].high);
-        offer(bound.conjugate[j] - proof.price[j] * u - program_.score[j].value(u), Axis(kCost + j),
-              u, 0.1);
+        const double u = within(range[j], bound.cost[j]), beside = beside_cliff(score[j], range[j]),
+                     loss = bound.conjugate[j] - proof.price[j] * u - score[j].value(u);
+        if (beside != 0)
+            offer(loss, Axis(kCost + j), beside, 0);
+        else
+            offer(loss, Axis(kCost + j), u, 0.1);
     }
     // What the plane loses, priced at its slope or by the sigmoid, whichever is more.
     const double real = program_.accuracy(proof.extraction, program_.snr_db(proof.power));
-    const double taken = -std::clamp(bound.cost[kLoss], range[kLoss].low, range[kLoss].high);
-    const Score& score = program_.score[kLoss];
+    const double taken = -within(range[kLoss], bound.cost[kLoss]);
     const double loss = std::max(proof.price[kLoss] * (-bound.cost[kLoss] - real),
-                                 score.value(-taken) - score.value(-real));
+                                 score[kLoss].value(-taken) - score[kLoss].value(-real));
     const Axis axis = plane_excess(program_, node.box, proof, node.top, kPower) >
                               plane_excess(program_, node.box, proof, node.top, kExtraction)
                           ? kPower
@@ -216,14 +250,26 @@ const Action& Cell::best() const {
     return best->best();
 }
 
-bool Cell::refine(double threshold, double tolerance, int splits) {
+void Cell::offer(const Action& action) {
+    const Mode mode = action.power == 0        ? Mode::local
+                      : action.extraction == 1 ? Mode::raw
+                                               : Mode::semantic;
+    for (Tree& tree : trees_)
+        if (tree.mode() == mode) tree.offer(action);
+}
+
+bool Cell::refine(double threshold, double tolerance, int splits, const Stop& stop) {
     for (;; --splits) {
         if (upper() <= std::max(threshold, lower() + tolerance)) return true;
-        if (splits <= 0) return false;
+        if (width() < quarter_) {
+            quarter_ = 0.25 * width();
+            spent_ = 0;
+        }
+        if (splits <= 0 || exhausted() || stop()) return false;
         Tree* widest = &trees_.front();
         for (Tree& tree : trees_)
             if (tree.upper() > widest->upper()) widest = &tree;
-        if (!widest->split()) return false;
+        spent_ = widest->split() ? spent_ + 1 : kMostSplits;
     }
 }
 

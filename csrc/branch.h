@@ -13,7 +13,8 @@
 
 namespace semopt {
 
-inline constexpr int kMostSplits = 20000;
+// Splits that must bring a cell's interval to a quarter: a cell that needs more is exhausted.
+inline constexpr int kMostSplits = 5000;
 inline constexpr double kInfeasible = -1e-6;  // a bound this low: QoE is positive
 
 // An action of one user; a local task has power 0 and extraction 1.
@@ -53,6 +54,8 @@ class Tree {
     // Negative: no action is feasible.
     double upper() const { return open_.empty() ? -kInfinity : nodes_[open_.front()].upper; }
     const Action& best() const { return best_; }
+    // Makes an action known, if it is feasible and better than the best.
+    void offer(const Action& action);
     // Splits the box with the highest bound; false where it is too small for that.
     bool split();
 
@@ -66,7 +69,6 @@ class Tree {
     Cut choose_cut(const Node& node) const;
     double nearest_knot(Interval side, Axis axis, double at) const;
     Outcome<double> outcome(const Action& action) const;
-    void keep(Action action);
     void consider(const Point& point, double snap);
     void consider_corners();
 
@@ -87,14 +89,21 @@ class Cell {
 
     double upper() const;  // -inf: proven infeasible
     double lower() const { return best().value; }
+    double width() const { return upper() - lower(); }
     const Action& best() const;
-    // Tightens until upper() <= threshold or upper() - lower() <= tolerance, by so many splits at
-    // most; false if that was not reached.
-    bool refine(double threshold, double tolerance, int splits);
+    // Makes an action known, as a tree does.
+    void offer(const Action& action);
+    // Tightens until upper() <= threshold or width() <= tolerance, by so many splits at most; false
+    // if that was not reached.
+    bool refine(double threshold, double tolerance, int splits, const Stop& stop);
+    // Whether further splits are in vain: rounding errors, or a convergence too slow to wait for.
+    bool exhausted() const { return spent_ >= kMostSplits; }
     const std::vector<Tree>& trees() const { return trees_; }
 
   private:
     std::vector<Tree> trees_;
+    double quarter_ = kInfinity;  // width at which `spent_` starts anew
+    int spent_ = 0;               // splits
 };
 
 }  // namespace semopt

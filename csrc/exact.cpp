@@ -46,7 +46,8 @@ double Exact::score(int user, int rank, int offloaders) {
 
 bool Exact::assign(int offloaders) {
     ++effort_.assignments;
-    return matching_.solve(upper_.data(), local_.data(), users_, channels_, offloaders);
+    return matching_.solve(upper_.data(), local_.data(), users_, channels_, offloaders,
+                           stop_ ? &stop_ : nullptr);
 }
 
 void Exact::keep(double value) {
@@ -67,7 +68,9 @@ void Exact::solve_sum(int offloaders) {
             for (int rank = 0; rank < channels_; rank += std::max(rank, 1))
                 score(n, rank, offloaders);
     for (;;) {
-        if (!assign(offloaders) || matching_.value() <= best_.value) return;
+        if ((offloaders > 0 && stopped()) || !assign(offloaders) ||
+            matching_.value() <= best_.value)
+            return;
         bool exact = true;
         for (int n = 0; n < users_; ++n) {
             const int k = matching_.channel()[n];
@@ -112,7 +115,8 @@ void Exact::solve_min(int offloaders) {
     keep(*low);
 }
 
-const Decision& Exact::solve(const Slot& slot) {
+const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
+    stop_ = stop;
     cells_.load(slot);
     users_ = int(cells_.setting().users.size());
     channels_ = slot.channels;
@@ -132,10 +136,12 @@ const Decision& Exact::solve(const Slot& slot) {
                          [&](int a, int b) { return cells_.gain(n, a) > cells_.gain(n, b); });
     }
     std::vector<std::pair<double, int>> sizes;
-    for (int m = 0; m <= std::min(users_, channels_); ++m) sizes.emplace_back(-bound(m), m);
+    for (int m = 0; m <= std::min(users_, channels_) && !(m > 0 && stopped()); ++m)
+        sizes.emplace_back(-bound(m), m);
     std::sort(sizes.begin(), sizes.end());
     for (const auto& [negative_bound, m] : sizes) {
         if (-negative_bound <= best_.value) break;
+        if (m > 0 && stopped()) continue;
         ++effort_.sizes;
         fairest_ ? solve_min(m) : solve_sum(m);
     }

@@ -43,7 +43,8 @@ class Exact {
     // `fairest`: maximise the smallest QoE (bottleneck assignment), ties by the sum.
     Exact(const Setting& setting, bool fairest) : cells_(setting), fairest_(fairest) {}
 
-    const Decision& solve(const Slot& slot);
+    // The best so far where `stop` asks for an end.
+    const Decision& solve(const Slot& slot, const Stop& stop = {});
     const Effort& effort() const { return effort_; }
 
   private:
@@ -53,9 +54,11 @@ class Exact {
     double score(int user, int rank, int offloaders);
     bool assign(int offloaders);
     void keep(double value);
+    bool stopped() const { return stop_ && stop_(); }
 
     Cells cells_;
     bool fairest_;
+    Stop stop_;
     Matching matching_;
     Decision best_;
     Effort effort_;

@@ -11,8 +11,7 @@ namespace {
 
 constexpr int kSplitsAtATime = 8;  // of a cell without a known action
 
-constexpr double kMargin = 1e-13;    // of what is claimed over what is computed
-constexpr double kMost = 1 + 1e-12;  // QoE is at most the sum of weights
+constexpr double kMargin = 1e-13;  // of what is claimed over what is computed
 
 double round_up(double x) { return std::nextafter(x, kInfinity); }
 
@@ -41,6 +40,9 @@ Global::Global(const Setting& setting, const Slot& slot, double gap)
     rank_.resize(cells);
     for (int n = 0; n < users_; ++n) {
         local_.emplace_back(setting, n, int(slot.task[n]), precision());
+        const User<double>& user = setting.users[n];
+        most_.push_back((user.weight_latency + user.weight_energy + user.weight_accuracy) *
+                        (1 + 10 * kMargin));
         const double* gain = slot.gain + size_t(n) * channels_;
         int* order = by_gain_.data() + size_t(n) * channels_;
         std::iota(order, order + channels_, 0);
@@ -50,10 +52,17 @@ Global::Global(const Setting& setting, const Slot& slot, double gap)
     sizes_.resize(std::min(users_, channels_) + 1);
 }
 
-double Global::upper() const {
+double Global::proven() const {
     double most = -kInfinity;
     for (const Size& size : sizes_) most = std::max(most, size.prices.bound);
     return most >= 0 ? most : -kInfinity;  // QoE is positive
+}
+
+double Global::upper() const {
+    double weights = 0;
+    for (const User<double>& user : setting_.users)
+        weights += user.weight_latency + user.weight_energy + user.weight_accuracy;
+    return std::min(proven(), std::max(weights, lower_));
 }
 
 long long Global::boxes() const {
@@ -63,100 +72,114 @@ long long Global::boxes() const {
     };
     for (const Cell& cell : local_) add(cell);
     for (const Size& size : sizes_)
-        for (const auto& cell : size.cell)
-            if (cell) add(*cell);
+        for (const auto& row : size.cell)
+            for (const auto& [rank, cell] : row) add(cell);
     return count;
 }
 
-Cell& Global::cell(int m, int n, int k) {
-    auto& cells = sizes_[m].cell;
-    cells.resize(size_t(users_) * channels_);
-    auto& cell = cells[size_t(n) * channels_ + k];
-    if (!cell)
-        cell = std::make_unique<Cell>(
-            Owner{&setting_, n, int(slot_.task[n]), slot_.gain[size_t(n) * channels_ + k], m},
-            precision());
-    return *cell;
+Cell& Global::cell(int m, int n, int rank) {
+    auto& row = sizes_[m].cell[n];
+    const auto known = row.find(rank);
+    if (known != row.end()) return known->second;
+    const size_t first = size_t(n) * channels_;
+    const double gain = slot_.gain[first + by_gain_[first + rank]];
+    const Owner owner{&setting_, n, int(slot_.task[n]), gain, m};
+    return row.emplace(rank, Cell(owner, precision())).first->second;
 }
 
-// Lowers the bounds of this channel and of the user's weaker ones.
-void Global::note(int m, int n, int k) {
+double Global::upper(int m, int n, int rank) {
+    const double upper = cell(m, n, rank).upper();
+    return upper > -kInfinity ? upper : impossible_;
+}
+
+// Lowers the bounds of the channel of this rank and of the user's weaker ones.
+void Global::note(int m, int n, int rank) {
     const size_t row = size_t(n) * channels_;
-    const double upper = cell(m, n, k).upper();
-    for (int r = rank_[row + k]; r < channels_; ++r) {
+    const double most = upper(m, n, rank);
+    for (int r = rank; r < channels_; ++r) {
         double& bound = sizes_[m].upper[row + by_gain_[row + r]];
-        bound = std::min(bound, upper > -kInfinity ? upper : impossible_);
+        bound = std::min(bound, most);
     }
 }
 
-// The least user prices that go with these, and the bound of all.
-void Global::set_prices(int m, const std::vector<double>& channel, double offloader) {
-    const Size& size = sizes_[m];
-    Prices prices;
-    for (double price : channel) prices.channel.push_back(std::max(round_price(price), 0.0));
-    prices.offloader = offloader = round_price(offloader);
-    prices.user = local_weight_;
-    for (int n = 0; n < users_ && m > 0; ++n)
-        for (int k = 0; k < channels_; ++k)
-            prices.user[n] = std::max(
-                prices.user[n],
-                round_up(round_up(size.upper[size_t(n) * channels_ + k] - prices.channel[k]) -
-                         offloader));
+// Prices of users, given the most that each is worth less the price of its channel, if it offloads;
+// and the bound of all.
+void Global::set_prices(int m, std::vector<double> channel, double offloader,
+                        std::vector<double> user) {
     double bound = m * offloader;
-    for (double price : prices.user) bound = round_up(bound + price);
-    for (double price : prices.channel) bound = round_up(bound + price);
-    prices.bound = bound + (users_ + 1) * 10 * kMargin;
-    if (prices.bound < sizes_[m].prices.bound) sizes_[m].prices = std::move(prices);
+    for (int n = 0; n < users_; ++n) {
+        user[n] = std::max(local_weight_[n], round_up(user[n] - offloader));
+        bound = round_up(bound + user[n]);
+    }
+    for (double price : channel) bound = round_up(bound + price);
+    bound += (users_ + 1) * 10 * kMargin;
+    Prices& best = sizes_[m].prices;
+    if (bound < best.bound) best = {std::move(user), std::move(channel), offloader, bound};
 }
 
 // Without any assignment: each user on its strongest channel, at the price of the m-th best.
 void Global::set_first_prices(int m) {
-    Size& size = sizes_[m];
-    std::vector<double> worth;
-    size.upper.assign(size_t(users_) * channels_, m > 0 ? kMost : impossible_);
+    std::vector<double> most(users_, -kInfinity), worth;
     if (m > 0) {
+        sizes_[m].cell.resize(users_);
         for (int n = 0; n < users_; ++n) {
-            const int strongest = by_gain_[size_t(n) * channels_];
-            note(m, n, strongest);
-            worth.push_back(size.upper[size_t(n) * channels_ + strongest] - local_weight_[n]);
+            most[n] = upper(m, n, 0);
+            worth.push_back(most[n] - local_weight_[n]);
         }
         std::nth_element(worth.begin(), worth.begin() + m - 1, worth.end(), std::greater<>());
     }
-    set_prices(m, std::vector<double>(channels_, 0), m > 0 ? worth[m - 1] : 0);
+    set_prices(m, std::vector<double>(channels_, 0), m > 0 ? round_price(worth[m - 1]) : 0, most);
 }
 
 // A staircase of bounds over ranks 0, 1, 2, 4, 8, ...; `tighten` adds cells where it matters.
 void Global::open(int m) {
     sizes_[m].opened = true;
+    sizes_[m].upper.assign(size_t(users_) * channels_, m > 0 ? kInfinity : impossible_);
+    if (m == 0) return;
     for (int n = 0; n < users_; ++n)
-        for (int rank = 1; rank < channels_; rank *= 2)
-            note(m, n, by_gain_[size_t(n) * channels_ + rank]);
+        for (int rank = 0; rank < channels_; rank += std::max(rank, 1)) note(m, n, rank);
 }
 
 // Tightens the cells of the best assignment of bounds; false where none of them could be.
-bool Global::tighten(int m, const std::function<bool()>& stop) {
-    if (!sizes_[m].opened && m > 0) open(m);
-    matching_.solve(sizes_[m].upper.data(), local_weight_.data(), users_, channels_, m);
-    std::vector<double> channel = matching_.channel_price();
-    for (double& price : channel) price = -price;
-    set_prices(m, channel, -matching_.offloader_price());
+bool Global::tighten(int m, const Stop& stop) {
+    Size& size = sizes_[m];
+    if (!size.opened) open(m);
+    if (!matching_.solve(size.upper.data(), local_weight_.data(), users_, channels_, m, &stop))
+        return false;
+    std::vector<double> channel = matching_.channel_price(), most(users_, -kInfinity);
+    for (double& price : channel) price = std::max(round_price(-price), 0.0);
+    for (int n = 0; n < users_ && m > 0; ++n)
+        for (int k = 0; k < channels_; ++k)
+            most[n] =
+                std::max(most[n], round_up(size.upper[size_t(n) * channels_ + k] - channel[k]));
+    set_prices(m, channel, round_price(-matching_.offloader_price()), most);
     keep(matching_.channel());
-    if (sizes_[m].prices.bound <= lower_ + gap_) return true;
+    if (size.prices.bound <= lower_ + gap_) return true;
     bool progress = false;
     for (int n = 0; n < users_ && !stop(); ++n) {
         const int k = matching_.channel()[n];
         if (k < 0) continue;
-        double& bound = sizes_[m].upper[size_t(n) * channels_ + k];
-        Cell& own = cell(m, n, k);
-        const double before = own.upper() - own.lower();
-        if (own.upper() >= bound && before > tolerance_)
-            own.refine(-kInfinity, std::max(tolerance_, 0.25 * before),
-                       before < kInfinity ? kMostSplits : kSplitsAtATime);
-        const double former = bound;
-        note(m, n, k);
-        progress |= bound < former || own.upper() - own.lower() < before;
+        const size_t row = size_t(n) * channels_;
+        const double former = size.upper[row + k];
+        Cell& own = cell(m, n, rank_[row + k]);
+        const double width = own.width();
+        if (own.upper() >= former && width > tolerance_ && !own.exhausted()) {
+            own.refine(-kInfinity, std::max(tolerance_, 0.25 * width),
+                       width < kInfinity ? kMostSplits : kSplitsAtATime, stop);
+            progress = true;
+        }
+        note(m, n, rank_[row + k]);
+        progress |= size.upper[row + k] < former;
     }
     return progress;
+}
+
+void Global::offer(const std::vector<int>& channel, const std::vector<Action>& action,
+                   double value) {
+    if (value <= lower_) return;
+    lower_ = value;
+    channel_ = channel;
+    action_ = action;
 }
 
 // Keeps the decision of these channels if its known actions are worth more than the best so far.
@@ -165,40 +188,48 @@ void Global::keep(const std::vector<int>& channel) {
     std::vector<Action> action;
     double value = 0;
     for (int n = 0; n < users_; ++n) {
-        const Cell& own = channel[n] < 0 ? local_[n] : cell(m, n, channel[n]);
+        const int k = channel[n];
+        const Cell& own = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
         action.push_back(own.best());
         value += own.lower();
     }
-    if (value <= lower_) return;
-    lower_ = value;
-    channel_ = channel;
-    action_ = std::move(action);
+    offer(channel, action, value);
 }
 
 // Brings the decision's actions nearer to the optimum of their cells than the gap asks for: each
 // further digit costs little.
-void Global::polish(const std::function<bool()>& stop) {
-    const int m = int(users_ - std::count(channel_.begin(), channel_.end(), -1));
-    for (int n = 0; n < int(channel_.size()) && !stop(); ++n) {
-        Cell& own = channel_[n] < 0 ? local_[n] : cell(m, n, channel_[n]);
-        own.refine(-kInfinity, 50 * precision(), kMostSplits);
+void Global::polish(const Stop& stop) {
+    if (channel_.empty()) return;
+    const std::vector<int> channel = channel_;
+    const int m = int(users_ - std::count(channel.begin(), channel.end(), -1));
+    if (m > 0) sizes_[m].cell.resize(users_);
+    for (int n = 0; n < users_; ++n) {
+        if (stop()) return;
+        const int k = channel[n];
+        Cell& own = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
+        own.offer(action_[n]);
+        own.refine(-kInfinity, 50 * precision(), kMostSplits, stop);
     }
-    if (!channel_.empty()) keep(std::vector<int>(channel_));
+    keep(channel);
 }
 
-bool Global::solve(const std::function<bool()>& stop) {
-    for (Cell& cell : local_) {
-        cell.refine(-kInfinity, tolerance_, kMostSplits);
-        local_weight_.push_back(cell.upper() > -kInfinity ? cell.upper() : impossible_);
+bool Global::solve(const Stop& stop) {
+    for (int n = 0; n < users_; ++n) {
+        local_[n].refine(-kInfinity, tolerance_, kMostSplits, stop);
+        local_weight_.push_back(local_[n].upper() > -kInfinity ? local_[n].upper() : impossible_);
     }
-    for (int m = 0; m < sizes(); ++m) set_first_prices(m);
+    // Whenever the end comes, there are prices of all sizes.
+    for (int m = 0; m < sizes(); ++m)
+        set_prices(m, std::vector<double>(channels_, 0), 0, m > 0 ? most_ : local_weight_);
+    for (int m = 0; m < sizes() && !stop(); ++m) set_first_prices(m);
     for (;;) {
+        const double enough = lower_ + gap_;
         int best = -1;
         for (int m = 0; m < sizes(); ++m)
-            if (!sizes_[m].stuck &&
+            if (!sizes_[m].stuck && sizes_[m].prices.bound > enough &&
                 (best < 0 || sizes_[m].prices.bound > sizes_[best].prices.bound))
                 best = m;
-        if (upper() <= lower_ + gap_) {
+        if (upper() <= enough) {
             polish(stop);
             return true;
         }
@@ -215,35 +246,34 @@ std::vector<Cover> Global::local_covers() const {
 
 std::vector<Cover> Global::covers(int m, double allowed) {
     std::vector<Cover> covers;
-    if (m == 0) return covers;
     Size& size = sizes_[m];
+    if (size.cell.empty()) return covers;
     // What is left to the bound goes to the offloaders, so that coarser covers do.
     const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), 1.0 * m);
     size.prices.offloader += std::floor(0.999 * spare / m * kPriceDigits) / kPriceDigits;
-    size.prices.bound = std::min(allowed, size.prices.bound + spare);
+    size.prices.bound += spare;
     for (int n = 0; n < users_; ++n) {
         const size_t row = size_t(n) * channels_;
-        std::vector<double> needed(channels_, kInfinity);  // of the cell of that rank
+        std::map<int, double> needed;  // of the cell of that rank
         for (int r = 0; r < channels_; ++r) {
             const int k = by_gain_[row + r];
             const double price =
                 size.prices.user[n] + size.prices.channel[k] + size.prices.offloader;
-            if (price >= kMost) continue;  // nothing to prove
+            if (price >= most_[n]) continue;  // nothing to prove
             const double room = price < 0 ? -kInfinity : price + kMargin;
             // The strongest cell whose bound is low enough.
-            for (int s = 0; s <= r; ++s) {
-                const auto& own = size.cell[row + by_gain_[row + s]];
-                if (!own || own->upper() > room) continue;
-                needed[s] = std::min(needed[s], room);
+            for (const auto& [rank, own] : size.cell[n]) {
+                if (rank > r) break;
+                if (own.upper() > room) continue;
+                const auto entry = needed.emplace(rank, room).first;
+                entry->second = std::min(entry->second, room);
                 break;
             }
         }
-        for (int r = 0; r < channels_; ++r)
-            if (needed[r] < kInfinity) {
-                const int k = by_gain_[row + r];
-                const Cell* own = size.cell[row + k].get();
-                covers.push_back({n, k, round_down(needed[r], own->upper()), own});
-            }
+        for (const auto& [rank, room] : needed) {
+            const Cell& own = size.cell[n].at(rank);
+            covers.push_back({n, by_gain_[row + rank], round_down(room, own.upper()), &own});
+        }
     }
     return covers;
 }

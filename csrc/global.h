@@ -8,8 +8,7 @@
 #pragma once
 
 #include <algorithm>
-#include <functional>
-#include <memory>
+#include <map>
 
 #include "branch.h"
 #include "matching.h"
@@ -38,12 +37,15 @@ class Global {
     // `gap`: absolute, on the whole sum.
     Global(const Setting& setting, const Slot& slot, double gap);
 
+    // A decision to start from, worth `value`.
+    void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
     // Tightens until upper() - lower() <= gap; false where `stop` asked for an end, or where
-    // rounding errors leave no way on.
-    bool solve(const std::function<bool()>& stop);
+    // rounding errors leave no way on. The bound is valid at any time.
+    bool solve(const Stop& stop);
 
     double lower() const { return lower_; }  // -inf: no feasible joint action is known
-    double upper() const;                    // -inf: none exists
+    double upper() const;                    // -inf: none exists; at most all weights
+    double proven() const;                   // the largest bound of all numbers of offloaders
     const std::vector<int>& channel() const { return channel_; }  // (users), -1 local
     const std::vector<Action>& action() const { return action_; }
 
@@ -60,31 +62,35 @@ class Global {
     struct Size {
         Prices prices;
         bool opened = false, stuck = false;
-        std::vector<std::unique_ptr<Cell>> cell;  // (users, channels), where made
-        std::vector<double> upper;                // (users, channels)
+        std::vector<std::map<int, Cell>> cell;  // by user: where made, by the channel's rank
+        std::vector<double> upper;              // (users, channels), once opened
     };
 
-    Cell& cell(int offloaders, int user, int channel);
-    void note(int offloaders, int user, int channel);
+    Cell& cell(int offloaders, int user, int rank);
+    double upper(int offloaders, int user, int rank);
+    void note(int offloaders, int user, int rank);
     void open(int offloaders);
     void set_first_prices(int offloaders);
-    void set_prices(int offloaders, const std::vector<double>& channel, double offloader);
-    bool tighten(int offloaders, const std::function<bool()>& stop);
+    void set_prices(int offloaders, std::vector<double> channel, double offloader,
+                    std::vector<double> user);
+    bool tighten(int offloaders, const Stop& stop);
     void keep(const std::vector<int>& channel);
-    void polish(const std::function<bool()>& stop);
+    void polish(const Stop& stop);
+    int strongest(int user) const { return by_gain_[size_t(user) * channels_]; }
     double precision() const { return std::max(kFiner * tolerance_, 1e-13); }
 
     const Setting& setting_;
     const Slot slot_;
     const int users_, channels_;
     const double gap_, tolerance_;
-    const double impossible_;  // a weight so low that an assignment with it is negative
+    const double impossible_;   // a weight so low that an assignment with it is negative
+    std::vector<double> most_;  // (users), the sum of weights: QoE is at most that
     std::vector<Cell> local_;
     std::vector<int> by_gain_;  // (users, channels): channels by falling gain
     std::vector<int> rank_;     // (users, channels): the inverse
     std::vector<Size> sizes_;
     Matching matching_;
-    std::vector<double> local_weight_, weight_;
+    std::vector<double> local_weight_;
     double lower_ = -kInfinity;
     std::vector<int> channel_;
     std::vector<Action> action_;

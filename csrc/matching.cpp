@@ -74,7 +74,7 @@ void Matching::find_champion(int channel) {
 }
 
 bool Matching::solve(const double* weight, const double* local, int users, int channels,
-                     int offloaders) {
+                     int offloaders, const Stop* stop) {
     users_ = users;
     channels_ = channels;
     value_ = -kInfinity;
@@ -103,6 +103,7 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
 
     for (int n = 0; n < users; ++n) {
         if (waiting_[n]) continue;
+        if (stop && (*stop)()) return false;
         open_paths();
         extend_paths(n, 0);
         if (!grow_to_free_channel()) return false;
@@ -118,6 +119,7 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
         if (theta_ == kInfinity) return false;
     }
     for (int m = obliged; m < offloaders; ++m) {
+        if (stop && (*stop)()) return false;
         open_paths();
         for (int k = 0; k < channels; ++k)
             if (champion_[k] >= 0) {
@@ -136,7 +138,6 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
     for (int n = 0; n < users; ++n) {
         const int k = channel_[n];
         value_ += k < 0 ? local[n] : weight[size_t(n) * channels + k];
-        if (waiting_[n]) u_[n] = theta_;
     }
     return true;
 }

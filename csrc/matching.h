@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -20,16 +21,19 @@ namespace semopt {
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+using Stop = std::function<bool()>;  // whether to end early
+
 class Matching {
   public:
     // weight (users, channels) row by row, -inf where impossible; local (users). Returns false,
-    // with value() = -inf, when no assignment has exactly `offloaders` pairs.
-    bool solve(const double* weight, const double* local, int users, int channels, int offloaders);
+    // with value() = -inf, when no assignment has exactly `offloaders` pairs, or `stop` asks for an
+    // end.
+    bool solve(const double* weight, const double* local, int users, int channels, int offloaders,
+               const Stop* stop = nullptr);
 
     double value() const { return value_; }
     const std::vector<int>& channel() const { return channel_; }  // (users), -1 where local
     // Duals of the last successful solve, in terms of costs: see above.
-    const std::vector<double>& user_price() const { return u_; }
     const std::vector<double>& channel_price() const { return v_; }
     double offloader_price() const { return theta_; }
 

@@ -28,7 +28,13 @@ struct Envelope {
     Envelope() = default;
 
     Envelope(const Score& s, Interval range) : score(s) {
-        if (s.weight * s.slope == 0 || range.high <= s.reference) return;
+        // Flat but for a cliff at an end of the range: the prices of the range's ends tell the
+        // rest.
+        const double cliff = s.cliff(), most = 0.05 * (range.high - range.low);
+        if (range.low >= s.reference + cliff ||
+            (cliff < most && range.high <= s.reference + 1.1 * cliff))
+            score.weight = 0;
+        if (score.weight * s.slope == 0 || range.high <= s.reference) return;
         const double first = s.slope * (s.reference - range.low),
                      last = s.slope * (s.reference - range.high);
         const double end = sigmoid(last);

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from problems import beside, random_problem
+from problems import badly_scaled, beside, random_problem
 from semopt import Actions, Status, _core, evaluate, solve
 from semopt.backends.core import setting
 from semopt.problem import Grid
@@ -316,6 +316,102 @@ def test_time_limit_gives_a_valid_bound():
         assert cut.objective <= best.upper_bound
 
 
+def test_time_limit_leaves_at_least_the_best_local_decision():
+    """No time for a bound of any cell, nor for the grid: yet a decision, and what QoE can be."""
+    problem = Scenario.load("large").template()
+    problem = replace(problem, gain=np.full(problem.gain.shape, 0.5))
+    cut = solve(problem, "global", time_limit=1e-9)
+    assert cut.status is Status.LIMIT_REACHED
+    assert cut.objective >= solve(problem, "local").objective - ROUNDING
+    assert cut.upper_bound <= len(problem.task)
+    assert cut.details["boxes"] <= 2 * len(problem.task)
+
+
+LONG_ENOUGH = 100.0  # s, for what must end by itself within seconds
+
+
+def ends(problem, **options):
+    """Solve what must end without the help of a time limit."""
+    result = solve(problem, "global", time_limit=LONG_ENOUGH, **options)
+    assert result.details.get("stopped") in (None, "rounding errors")
+    return result
+
+
+@pytest.mark.parametrize("name", ["global-never-ends-1", "global-never-ends-2"])
+def test_reported_slots_end_with_a_decision_and_a_bound(name):
+    problem = Scenario.load(CASES / "reported" / f"{name}.toml").problem()
+    result = ends(problem)
+    assert solve(problem, "exact").objective <= result.objective <= result.upper_bound
+    assert result.upper_bound <= len(problem.task)
+    assert result.upper_bound - result.objective <= 1e-5
+    assert result.violations() == []
+
+
+@pytest.mark.parametrize("gain", [5e-324, 1e-300, 1e300, 1e308])
+def test_gains_at_the_ends_of_floating_point_end(gain):
+    base = random_problem(np.random.default_rng(16), 2, 2)
+    problem = replace(base, gain=np.full((2, 2), gain))
+    result = ends(problem)
+    grid = solve(problem, "exact")
+    if result.status is not Status.INFEASIBLE:
+        assert not result.objective < grid.objective
+        assert result.upper_bound <= 2.0 + ROUNDING
+    else:
+        assert grid.status is Status.INFEASIBLE
+
+
+def test_badly_scaled_slots_end_between_the_grid_and_what_qoe_can_be():
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        users, channels = (int(n) for n in rng.integers(1, 4, 2))
+        problem = badly_scaled(rng, users, channels)
+        grid, result = solve(problem, "exact"), ends(problem)
+        if result.status is Status.INFEASIBLE:
+            assert grid.status is Status.INFEASIBLE
+            continue
+        assert result.upper_bound <= users + ROUNDING
+        if grid.actions is not None:
+            assert grid.objective <= result.objective
+        if result.actions is not None:
+            assert result.objective <= result.upper_bound
+            assert result.violations() == []
+        if result.status is Status.OPTIMAL:
+            assert result.upper_bound - result.objective <= GAP
+
+
+def test_a_score_that_is_a_step_is_bounded_by_its_weight():
+    """A slope of 1e32 magnifies a rounding error to anything: the bound stays what QoE can be."""
+    base = random_problem(np.random.default_rng(17), 1, 1)
+    system = replace(base.system, slope_latency=1e32, slope_energy=1e32, slope_accuracy=1e32)
+    problem = replace(base, system=system, users=replace(base.users, energy_max=np.array([inf])))
+    for m in (0, 1):
+        found = cell(problem, 0, 0, m)
+        if found["value"] > -inf:
+            assert found["value"] - ROUNDING <= found["upper"] <= 1.0 + ROUNDING
+
+
+def test_a_step_in_sight_is_proven_on_both_of_its_sides():
+    """Latency counts alone, as a step: what is faster than the reference has QoE 1, else 0."""
+    base = random_problem(np.random.default_rng(18), 1, 1).without_channels()
+    users = replace(
+        base.users,
+        weight_latency=np.ones(1),
+        weight_energy=np.zeros(1),
+        weight_accuracy=np.zeros(1),
+        frequency_min=np.array([0.5e9]),
+        frequency_max=np.array([1e9]),
+        energy_max=np.array([inf]),
+    )
+    system = replace(base.system, slope_latency=1e30, latency_max=1.0)
+    tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+    for clock, value in ((0.7e9, 1.0), (1.1e9, 0.0)):
+        own = replace(users, reference_frequency=np.array([clock]))
+        result = ends(replace(base, users=own, system=system, tasks=tasks))
+        assert result.status is Status.OPTIMAL
+        assert result.objective == pytest.approx(value, abs=1e-12)
+        assert result.upper_bound == pytest.approx(value, abs=GAP)
+
+
 def test_interrupt_gives_the_best_so_far():
     rng = np.random.default_rng(8)
     problem = random_problem(rng, 300, 300)
@@ -344,7 +440,8 @@ def test_interrupt_gives_the_best_so_far():
         signal.signal(signal.SIGINT, before)
     assert result.status is Status.LIMIT_REACHED
     assert result.details["stopped"] == "interrupted"
-    assert result.upper_bound < 300
+    assert result.objective <= result.upper_bound <= 300
+    assert result.violations() == []
 
 
 def test_infeasible_user_is_named_with_its_limits():
@@ -401,6 +498,8 @@ def test_users_that_cannot_be_served_together_are_named():
         ({"objective": "min"}, {}, "qoe.objective"),
         ({}, {"gap": 0.0}, "gap"),
         ({}, {"gap": float("nan")}, "gap"),
+        ({}, {"gap": inf}, "gap"),
+        ({}, {"gap": 0.99e-9}, "gap"),
         ({}, {"time_limit": 0.0}, "time_limit"),
         ({}, {"backend": "cuda"}, "backend"),
     ],

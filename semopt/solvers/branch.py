@@ -80,7 +80,9 @@ def solve(
     if certificate is not None:
         from ..certificate import document, write
 
-        write(certificate, document(result, gap, found["local"], found["sizes"]))
+        # The bound as its prices prove it; that of the result is at most all weights.
+        proven = result if found["upper"] < 0.0 else replace(result, upper_bound=found["proven"])
+        write(certificate, document(proven, gap, found["local"], found["sizes"]))
     return result
 
 
