@@ -407,9 +407,16 @@ class Problem:
             origin=origin or {},
         )
 
-    def with_slot(self, gain: Floats, task: Integers) -> Problem:
-        """Return the same scenario in another slot."""
-        return replace(self, gain=gain, task=task)
+    def with_slot(self, gain: ArrayLike, task: Sequence[str] | ArrayLike) -> Problem:
+        """Return the same scenario in another slot: gains (N, K), and tasks as in `from_arrays`.
+
+        Raises
+        ------
+        ValueError
+            Naming the argument, the value found and what is allowed
+        """
+        heads = _task_indices(task, self.tasks.names, len(self.task))
+        return replace(self, gain=gains(gain, self.gain.shape).copy(), task=heads)
 
     def only(self, user: int) -> Problem:
         """Return the problem of one user alone (N = 1)."""

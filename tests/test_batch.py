@@ -87,9 +87,9 @@ def test_warm_solver_agrees_and_counts_its_decisions():
 @pytest.mark.parametrize(
     ("gain", "task", "words"),
     [
-        (np.ones((3, 3, 2)), np.zeros((3, 2), int), "gain: shape"),
-        (np.full((3, 2, 2), -1.0), np.zeros((3, 2), int), "gain: finite values above 0"),
-        (np.full((3, 2, 2), np.nan), np.zeros((3, 2), int), "gain: finite values above 0"),
+        (np.ones((3, 3, 2)), np.zeros((3, 2), int), "gain has shape"),
+        (np.full((3, 2, 2), -1.0), np.zeros((3, 2), int), "must be a number above 0"),
+        (np.full((3, 2, 2), np.nan), np.zeros((3, 2), int), "must be a number above 0"),
         (np.ones((3, 2, 2)), np.zeros((3, 1), int), "tasks: integers of shape"),
         (np.ones((3, 2, 2)), np.zeros((3, 2)), "tasks: integers"),
         (np.ones((3, 2, 2)), np.full((3, 2), 3), "tasks: indices from 0 to 2"),

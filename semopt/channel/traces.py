@@ -123,11 +123,11 @@ def _first_fault(gain: Floats, found: NDArray[Any], unit: str) -> str:
     value = found[first].item()
     words = f"slot {slot}, user {user}, channel {channel} has gain {value!r}"
     if len(wrong) > 1:
-        words += f", {len(wrong) - 1} more are out of range"
+        words += f" (and {len(wrong) - 1} more are out of range)"
     if unit != "linear":
-        return f"{words}; {gain[first]:g} as a linear power gain, {LOW:g} to {HIGH:g} is expected"
+        return f"{words}: {gain[first]:g} as a linear power gain, {LOW:g} to {HIGH:g} are expected"
     hint = f'; {DECIBELS}, which unit = "db" does' if (found < 0).any() else ""
-    return f"{words}; finite gains above 0 are expected ({LOW:g} to {HIGH:g}){hint}"
+    return f"{words}: finite gains above 0 are expected ({LOW:g} to {HIGH:g}){hint}"
 
 
 def parts(length: int, split: Sequence[float] | None = None) -> dict[Part, range]:

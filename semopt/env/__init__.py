@@ -22,6 +22,7 @@ import numpy as np
 from ..backends import cpu
 from ..channel import Gains, Heads
 from ..channel.traces import Part
+from ..gains import gains
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers
 from ..scenario import Scenario
@@ -213,6 +214,7 @@ class Environment:
 
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
         """Score actions in the slots of their rows: equations (2)-(11), as `backends.evaluate`."""
+        self._check_gain(gain)
         self._scoring.evaluate(
             actions.channel,
             actions.power,
@@ -270,7 +272,12 @@ class Environment:
 
     def _check_slots(self, gain: Floats, task: Integers) -> None:
         check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)
+        self._check_gain(gain)
         self._check_task(task, len(gain))
+
+    def _check_gain(self, gain: Floats) -> None:
+        if gain is not self.gain:
+            gains(gain, (None, self.users, self.channels))
 
     def _check_task(self, task: Integers, rows: int) -> None:
         check_array("task", task, (rows, self.users), np.int64)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
 from ..files import read_bytes
+from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
 from .consistency import WEIGHTS, Sound, cross_faults
@@ -224,15 +225,12 @@ class Scenario(Document):
             )
         slot_gain = self.slot.gain if gain is None and self.slot else gain
         slot_tasks = self.slot.tasks if tasks is None and self.slot else tasks
-        shape = (self.users, self.channels)
-        problem_gain = np.asarray(slot_gain)
-        if problem_gain.shape != shape:
-            raise ValueError(f"gain has shape {problem_gain.shape}: must be {shape}")
+        checked = gains(slot_gain, (self.users, self.channels))  # type: ignore[arg-type]
         system, qoe = self.system, self.qoe
         origin = self.to_dict()
         origin.pop("slot", None)
         return Problem.from_arrays(
-            gain=problem_gain,
+            gain=checked,
             task=slot_tasks,  # type: ignore[arg-type]
             bandwidth=system.bandwidth_mhz * MEGA,
             noise=system.noise_mw / KILO,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..gains import gains
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
@@ -229,19 +230,14 @@ class Solver:
     def decide(self, gain: ArrayLike, tasks: ArrayLike) -> Decision:
         """Return the optimal decision for gains (N, K) and task indices (N,)."""
         start = perf_counter()
-        gains, kinds = np.ascontiguousarray(gain), np.ascontiguousarray(tasks)
-        if gains.shape != self.problem.gain.shape or kinds.shape != self.problem.task.shape:
+        given = gains(gain, self.problem.gain.shape)
+        kinds = np.ascontiguousarray(tasks)
+        if kinds.shape != self.problem.task.shape or kinds.dtype.kind not in "iu":
             raise ValueError(
-                f"gain, tasks: shapes {self.problem.gain.shape} and {self.problem.task.shape} are "
-                f"expected, not {gains.shape} and {kinds.shape}"
+                f"tasks: integers of shape {self.problem.task.shape} are expected, not "
+                f"{kinds.dtype} of {kinds.shape}"
             )
-        if gains.dtype.kind not in "fiu" or kinds.dtype.kind not in "iu":
-            raise ValueError(
-                f"gain, tasks: numbers and integers are expected, not {gains.dtype}, {kinds.dtype}"
-            )
-        actions, value, _ = self._batch.solve(
-            gains[None].astype(float, copy=False), kinds[None].astype(np.int64, copy=False)
-        )
+        actions, value, _ = self._batch.solve(given[None], kinds[None].astype(np.int64, copy=False))
         decision = Decision(float(value[0]), actions.take(0))
         self._times.append(perf_counter() - start)
         return decision
@@ -270,19 +266,15 @@ def as_problem(scenario: Any) -> Problem:
 def check_slots(problem: Problem, gain: ArrayLike, tasks: ArrayLike) -> tuple[Floats, Integers]:
     """Return slots as arrays (S, N, K) and (S, N), or raise ValueError naming the argument."""
     (users, channels), kinds = problem.gain.shape, len(problem.tasks.names)
-    gains, indices = np.asarray(gain, dtype=float), np.asarray(tasks)
-    if gains.ndim != 3 or gains.shape[1:] != (users, channels) or not len(gains):
-        raise ValueError(f"gain: shape (slots, {users}, {channels}) is expected, not {gains.shape}")
-    if not (np.isfinite(gains) & (gains > 0)).all():
-        raise ValueError("gain: finite values above 0 are expected")
-    if indices.shape != gains.shape[:2] or not np.issubdtype(indices.dtype, np.integer):
+    checked, indices = gains(gain, (None, users, channels)), np.asarray(tasks)
+    if indices.shape != checked.shape[:2] or not np.issubdtype(indices.dtype, np.integer):
         raise ValueError(
-            f"tasks: integers of shape {gains.shape[:2]} are expected, not {indices.dtype} of "
+            f"tasks: integers of shape {checked.shape[:2]} are expected, not {indices.dtype} of "
             f"{indices.shape}"
         )
     if ((indices < 0) | (indices >= kinds)).any():
         raise ValueError(f"tasks: indices from 0 to {kinds - 1} are expected")
-    return gains, indices.astype(np.int64)
+    return checked, indices.astype(np.int64)
 
 
 __all__ = ["METHODS", "Batch", "Decision", "Solver", "solve_batch"]
