@@ -267,3 +267,22 @@ def test_every_compiled_object_says_what_threads_may_do():
     for kind in kinds:
         assert "threads share" in kind.__doc__, kind
     assert "many threads" in _core.__doc__
+
+
+def test_parts_of_a_loop_are_its_rows_once_each():
+    from semopt.channel.compiled import over_rows
+
+    def visit(first, last, out, seen):
+        for e in range(first, last):
+            out[e] += 1
+            seen[e] = first
+        return last - first
+
+    loop = over_rows(visit, "visit", grain=1)
+    for rows in (1, 2, 63, 64, 65, 127, 128, 129, 191, 193, 1000):
+        for threads in (1, 2, 3, 0):
+            room, first = np.zeros(rows + 200, np.int64), np.zeros(rows + 200, np.int64)
+            assert loop(room[:rows], first[:rows], threads=threads) == rows
+            assert (room[:rows] == 1).all()
+            assert not room[rows:].any()
+            assert len(set(first[:rows])) <= (threads or rows)

@@ -228,6 +228,7 @@ class Gains:
     channel : the law
     seed : of all streams
     users, channels : N, K
+    threads : that write at most, 0 for one a core; few gains are written by the caller's alone
 
     Raises
     ------
@@ -235,8 +236,10 @@ class Gains:
         Where distances or the trace disagree with N and K.
     """
 
-    def __init__(self, channel: Channel, seed: int, users: int, channels: int) -> None:
-        self.channel, self.shape = channel, (users, channels)
+    def __init__(
+        self, channel: Channel, seed: int, users: int, channels: int, threads: int = 0
+    ) -> None:
+        self.channel, self.shape, self.threads = channel, (users, channels), threads
         self._keys = [stream_key(seed, purpose) for purpose in range(PURPOSES)]
         self._alpha = channel.path_loss_exponent or 0.0
         self._mean = self._each("mean_gain")
@@ -365,7 +368,7 @@ class Gains:
         if worth_compiling(out.size):
             from . import compiled
 
-            compiled.filler(function)(out, key, rows, mean, a, b)
+            compiled.filler(function)(out, key, rows, mean, a, b, threads=self.threads)
         else:
             fading.fill(function, out, key, rows, mean, a, b)
 
@@ -373,7 +376,8 @@ class Gains:
         if worth_compiling(out.size * SINUSOIDS):
             from . import compiled
 
-            compiled.fill_waves(out, self._keys[PATHS], rows, mean, travel)
+            key = self._keys[PATHS]
+            compiled.fill_waves(out, key, rows, mean, travel, threads=self.threads)
         else:
             fading.fill_waves(out, self._keys[PATHS], rows, mean, travel)
 
@@ -411,16 +415,17 @@ class Heads:
     ----------
     share : (T,) probabilities of the kinds, in proportion
     seed : of the stream
+    threads : that write at most, 0 for one a core
     """
 
-    def __init__(self, share: ArrayLike, seed: int) -> None:
+    def __init__(self, share: ArrayLike, seed: int, threads: int = 0) -> None:
         weights = np.asarray(share, dtype=float)
         if weights.ndim != 1 or not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError(f"share = {weights.tolist()}: numbers of at least 0 are expected")
         if not weights.sum() > 0:
             raise ValueError(f"share = {weights.tolist()}: at least one above 0 is expected")
         self._cumulative = np.cumsum(weights) / weights.sum()
-        self._key = stream_key(seed, TASKS)
+        self._key, self.threads = stream_key(seed, TASKS), threads
 
     def slots(self, out: Integers, first: int, lane: int = 0) -> None:
         """Write the heads of slots first, first + 1, ... of one lane into out (slots, N)."""
@@ -435,7 +440,7 @@ class Heads:
         if worth_compiling(out.size):
             from . import compiled
 
-            compiled.fill_tasks(out, self._key, rows, self._cumulative)
+            compiled.fill_tasks(out, self._key, rows, self._cumulative, threads=self.threads)
             return
         counters = fading.counters((*out.shape, 1), rows)
         u, _ = uniforms(self._key, *counters)
@@ -476,4 +481,4 @@ def check_rows(rows: Rows, count: int) -> None:
 
 def worth_compiling(entries: int) -> bool:
     """Say whether a draw is large enough for the compiled loops, or they are at hand."""
-    return entries > (256 if f"{__package__}.compiled" in sys.modules else COMPILE_ABOVE)
+    return entries > (0 if f"{__package__}.compiled" in sys.modules else COMPILE_ABOVE)

@@ -1,12 +1,18 @@
-"""The loops of fading.py compiled by Numba: threads over blocks of rows, SIMD over the rows of one.
+"""The loops of fading.py compiled by Numba: threads over the rows, SIMD over blocks of them.
 
 The laws and streams are inlined before LLVM sees them (calls would keep it from using SIMD). No
 fast-math: the bits are those of NumPy. Compiled code is kept on disk where Numba can write.
+
+Threads are Python's, which compiled loops leave to run, and not Numba's: of its layers one aborts
+where a process forks after a loop, another where two threads run loops at a time. Few rows run on
+the caller's thread alone; a forked child has helpers of its own.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -40,48 +46,95 @@ for function in (
 ):
     register_jitable(inline="always")(function)
 
-ROWS = 64  # a block: long enough for SIMD, short enough to share out
+ROWS = 64  # a block: long enough for SIMD, short enough for the cache
+GRAIN = 32768  # entries that a thread of its own is worth
+CORES: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 
-def parallel(function: Callable[..., Any], name: str, *inlined: ModuleType) -> Callable[..., Any]:
-    """Compile a loop.
+@cache
+def helpers() -> ThreadPoolExecutor:
+    """Return the threads beside the caller's."""
+    return ThreadPoolExecutor(max(1, CORES - 1), "semopt")
+
+
+if hasattr(os, "register_at_fork"):  # a child inherits no thread
+    os.register_at_fork(after_in_child=helpers.cache_clear)
+
+
+def over_rows(
+    function: Callable[..., Any], name: str, *inlined: ModuleType, grain: int = GRAIN
+) -> Callable[..., Any]:
+    """Compile function(first, last, *arrays), a loop over rows first to last - 1 of its arrays.
 
     Its name on disk tells versions of the inlined modules apart: Numba looks at the age of the
     loop's own file alone.
+
+    Returns
+    -------
+    a function of the arrays, which runs over all rows of the first of them, on a thread for every
+    `grain` entries of it, but `threads` at most (0: one a core), and adds up what the parts return
     """
     sources = b"".join(Path(str(module.__file__)).read_bytes() for module in inlined)
     function.__qualname__ = f"{name}_{sha256(sources).hexdigest()[:16]}"
-    compiled: Callable[..., Any] = numba.njit(parallel=True, cache=True, error_model="numpy")(
-        function
-    )
-    return compiled
+    loop = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+
+    def run(*arrays: Any, threads: int = 0) -> Any:
+        rows = len(arrays[0])
+        lanes = min(arrays[0].size // grain, -(-rows // ROWS), threads or CORES, CORES)
+        if lanes < 2:
+            return loop(0, rows, *arrays)
+        share = -(-rows // (lanes * ROWS)) * ROWS  # below `rows`: whole blocks, two at least
+        others = [
+            helpers().submit(loop, first, min(first + share, rows), *arrays)
+            for first in range(share, rows, share)
+        ]
+        try:
+            own = loop(0, share, *arrays)
+        finally:  # nothing is written after this call
+            wait(others)
+        found = [other.result() for other in others]
+        return own if own is None else own + sum(found)
+
+    return run
 
 
 @cache
 def filler(law: Law) -> Callable[..., None]:
     """Return fading.fill compiled for one law."""
 
-    def fill(out, key, rows, mean, a, b):  # type: ignore[no-untyped-def]
+    # LLVM uses SIMD where it knows that what is written is not what is read: an array of ours.
+    def fill(first, last, out, key, rows, mean, a, b):  # type: ignore[no-untyped-def]
         each = 1 if len(mean) > 1 else 0
-        for block in numba.prange((len(out) + ROWS - 1) // ROWS):
-            start, stop = block * ROWS, min(block * ROWS + ROWS, len(out))
+        level, value = np.empty(ROWS), np.empty(ROWS)
+        for start in range(first, last, ROWS):
+            count = min(ROWS, last - start)
+            slot, slot_step = U64(rows.slot + rows.slot_step * start), U64(rows.slot_step)
+            lane, lane_step = U64(rows.lane + rows.lane_step * start), U64(rows.lane_step)
             for n in range(out.shape[1]):
+                for i in range(count):
+                    level[i] = mean[each * (start + i), n]
+                low, high = a[n], b[n]
                 for k in range(out.shape[2]):
-                    for i in range(start, stop):
-                        slot = U64(rows.slot + rows.slot_step * i)
-                        lane = U64(rows.lane + rows.lane_step * i)
-                        u, v = uniforms(key, slot, lane, U64(n), U64(k))
-                        out[i, n, k] = law(u, v, mean[each * i, n], a[n], b[n])
+                    for i in range(count):
+                        u, v = uniforms(
+                            key,
+                            slot + slot_step * U64(i),
+                            lane + lane_step * U64(i),
+                            U64(n),
+                            U64(k),
+                        )
+                        value[i] = law(u, v, level[i], low, high)
+                    for i in range(count):
+                        out[start + i, n, k] = value[i]
 
-    return parallel(fill, f"fill_{law.__name__}", streams, fading)
+    return over_rows(fill, f"fill_{law.__name__}", streams, fading)
 
 
-def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
+def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
-    for block in numba.prange((len(out) + ROWS - 1) // ROWS):
-        start = block * ROWS
-        count = min(ROWS, len(out) - start)
-        real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
+    real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
+    for start in range(first, last, ROWS):
+        count = min(ROWS, last - start)
         for n in range(out.shape[1]):
             for i in range(count):
                 way[i] = travel[start + i, n]
@@ -108,11 +161,11 @@ def _fill_waves(out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
                     out[start + i, n, k] = level * (power * (1.0 / SINUSOIDS))
 
 
-fill_waves = parallel(_fill_waves, "fill_waves", streams, fading)
+fill_waves = over_rows(_fill_waves, "fill_waves", streams, fading, grain=GRAIN // SINUSOIDS)
 
 
-def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
-    for i in numba.prange(len(out)):
+def _fill_tasks(first, last, out, key, rows, cumulative):  # type: ignore[no-untyped-def]
+    for i in range(first, last):
         slot = U64(rows.slot + rows.slot_step * i)
         lane = U64(rows.lane + rows.lane_step * i)
         for n in range(out.shape[1]):
@@ -123,4 +176,4 @@ def _fill_tasks(out, key, rows, cumulative):  # type: ignore[no-untyped-def]
             out[i, n] = kind
 
 
-fill_tasks = parallel(_fill_tasks, "fill_tasks", streams)
+fill_tasks = over_rows(_fill_tasks, "fill_tasks", streams)

@@ -12,11 +12,9 @@ those of the compiled `evaluate`, rewards those of `model.reward`, compiled from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal, get_args
 
-import numba
 import numpy as np
 
 from ..backends import cpu
@@ -31,7 +29,6 @@ from .decisions import Decisions, Singles, check_array, empty_actions, first_fau
 from .features import FEATURES, gain_scale, standardised
 
 QUEUE = 10  # tasks of a user, steps of an episode
-GRAIN = 32768  # users that a thread of its own is worth
 
 Observed = Literal["own", "shared"]
 Identity = Literal["onehot", "index", "none"]
@@ -120,15 +117,14 @@ class Environment:
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
         self.state_size = self.users * own
         self.observation_size = (self.state_size if observation == "shared" else own) + extra
-        self._cores = min(threads or 2**31, numba.get_num_threads())
         self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
         """Take the gains and tasks of another seed, from its first slot."""
         law = self.scenario.channel_law(self.part)
-        self._gains = Gains(law, seed, self.users, self.channels)
-        self._heads = Heads(self.scenario.shares(), seed)
+        self._gains = Gains(law, seed, self.users, self.channels, self.threads)
+        self._heads = Heads(self.scenario.shares(), seed, self.threads)
         self.slot = 0
         self._draw()
 
@@ -198,17 +194,17 @@ class Environment:
             kind = np.int64 if name == "channel" else np.float64
             check_array(f"out.{name}", array, (rows, users), kind)
         of, kinds = self.problem.users, self.problem.tasks
-        with self._threads(rows):
-            faults = compiled.decide(
-                decisions.mode,
-                decisions.level,
-                decisions.preference,
-                task,
-                (of.power_min, of.power_max),
-                (of.frequency_min, of.frequency_max),
-                (of.extraction_min, kinds.extraction_max),
-                (out.channel, out.power, out.frequency, out.extraction),
-            )
+        faults = compiled.decide(
+            decisions.mode,
+            decisions.level,
+            decisions.preference,
+            task,
+            (of.power_min, of.power_max),
+            (of.frequency_min, of.frequency_max),
+            (of.extraction_min, kinds.extraction_max),
+            (out.channel, out.power, out.frequency, out.extraction),
+            threads=self.threads,
+        )
         if faults:
             raise ValueError(first_fault(decisions))
 
@@ -237,15 +233,15 @@ class Environment:
         self._check_task(task, len(task))
         for name in ("qoe", "latency", "energy", "accuracy"):
             check_array(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
-        with self._threads(len(task)):
-            compiled.reward(
-                (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
-                task,
-                self.problem.system.latency_max,
-                self.problem.users.energy_max,
-                self.problem.tasks.accuracy_min,
-                out,
-            )
+        compiled.reward(
+            out,
+            (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
+            task,
+            self.problem.system.latency_max,
+            self.problem.users.energy_max,
+            self.problem.tasks.accuracy_min,
+            threads=self.threads,
+        )
 
     def observe(self, gain: Floats, task: Integers, out: Singles) -> None:
         """Write what users see of slots: (rows, N, observation_size) float32.
@@ -267,8 +263,8 @@ class Environment:
         self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
     ) -> None:
         shared, mode = observation == "shared", get_args(Identity).index(identity)
-        with self._threads(len(gain)):
-            compiled.observe(gain, task, self._table, self._centre, self._scale, shared, mode, out)
+        told = self._table, self._centre, self._scale, shared, mode
+        compiled.observe(gain, task, *told, out, threads=self.threads)
 
     def _check_slots(self, gain: Floats, task: Integers) -> None:
         check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)
@@ -286,19 +282,8 @@ class Environment:
             raise ValueError(f"task: indices from 0 to {kinds - 1} are expected")
 
     def _draw(self) -> None:
-        with self._threads(self.slots):
-            self._gains.lanes(self.gain, self.slot, self.lane)
-            self._heads.lanes(self.task, self.slot, self.lane)
-
-    @contextmanager
-    def _threads(self, rows: int) -> Iterator[None]:
-        """Run compiled loops over so many rows on as many threads as are worth while."""
-        before = numba.get_num_threads()
-        numba.set_num_threads(max(1, min(self._cores, rows * self.users // GRAIN)))
-        try:
-            yield
-        finally:
-            numba.set_num_threads(before)
+        self._gains.lanes(self.gain, self.slot, self.lane)
+        self._heads.lanes(self.task, self.slot, self.lane)
 
 
 def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:

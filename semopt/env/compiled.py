@@ -7,71 +7,67 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
 
 from .. import model
 from ..channel import streams
-from ..channel.compiled import parallel
+from ..channel.compiled import over_rows
+from ..channel.streams import U64
 from ..model import LOCAL, SEMANTIC
 
 register_jitable(inline="always")(model.reward)
 
-ROWS = 64  # of a block
 BELOW_ONE = float(np.nextafter(1.0, 0.0))  # the end of semantic mode where a task sets none
 
 
 def _decide_rows(  # type: ignore[no-untyped-def]
-    mode, level, preference, task, power_range, frequency_range, extraction_range, out
+    first, last, mode, level, preference, task, power_range, frequency_range, extraction_range, out
 ):
     faults = 0
-    rows, users = mode.shape
-    channels = preference.shape[2]
-    for block in numba.prange((rows + ROWS - 1) // ROWS):
-        favourite, waiting = np.empty(users, np.int64), np.empty(users, np.bool_)
-        free = np.empty(channels, np.bool_)
-        for e in range(block * ROWS, min(block * ROWS + ROWS, rows)):
-            channel, power, frequency, extraction = out[0][e], out[1][e], out[2][e], out[3][e]
-            free[:] = True
+    users, channels = preference.shape[1:]
+    favourite, waiting = np.empty(users, np.int64), np.empty(users, np.bool_)
+    free = np.empty(channels, np.bool_)
+    for e in range(U64(first), U64(last)):
+        channel, power, frequency, extraction = out[0][e], out[1][e], out[2][e], out[3][e]
+        for k in range(channels):
+            free[k] = True
+        for n in range(users):
+            channel[n] = -1
+            waiting[n] = mode[e, n] != LOCAL
+            favourite[n] = _favourite(preference[e, n], free)
+        for _ in range(min(users, channels)):
+            winner = -1
             for n in range(users):
-                channel[n] = -1
-                waiting[n] = mode[e, n] != LOCAL
-                favourite[n] = _favourite(preference[e, n], free)
-            for _ in range(min(users, channels)):
-                winner = -1
-                for n in range(users):
-                    if waiting[n] and (
-                        winner < 0
-                        or preference[e, n, favourite[n]] > preference[e, winner, favourite[winner]]
-                    ):
-                        winner = n
-                if winner < 0:
-                    break
-                channel[winner], waiting[winner] = favourite[winner], False
-                free[favourite[winner]] = False
-                for n in range(users):
-                    if waiting[n] and favourite[n] == favourite[winner]:
-                        favourite[n] = _favourite(preference[e, n], free)
+                if waiting[n] and (
+                    winner < 0
+                    or preference[e, n, favourite[n]] > preference[e, winner, favourite[winner]]
+                ):
+                    winner = n
+            if winner < 0:
+                break
+            channel[winner], waiting[winner] = favourite[winner], False
+            free[favourite[winner]] = False
             for n in range(users):
-                top = min(extraction_range[1][task[e, n]], BELOW_ONE)
-                low = extraction_range[0][n]
-                power[n], extraction[n] = 0.0, 1.0
-                frequency[n] = _between(
-                    frequency_range[0][n], frequency_range[1][n], level[e, n, 1]
-                )
-                if channel[n] >= 0:
-                    power[n] = _between(power_range[0][n], power_range[1][n], level[e, n, 0])
-                    if mode[e, n] == SEMANTIC and low <= top:
-                        extraction[n] = _between(low, top, level[e, n, 2])
-                    else:
-                        frequency[n] = frequency_range[0][n]
-                sound = mode[e, n] <= SEMANTIC
-                for j in range(3):
-                    sound &= 0.0 <= level[e, n, j] <= 1.0
-                for k in range(channels):
-                    sound &= preference[e, n, k] == preference[e, n, k]
-                faults += not sound
+                if waiting[n] and favourite[n] == favourite[winner]:
+                    favourite[n] = _favourite(preference[e, n], free)
+        for n in range(users):
+            top = min(extraction_range[1][task[e, n]], BELOW_ONE)
+            low = extraction_range[0][n]
+            power[n], extraction[n] = 0.0, 1.0
+            frequency[n] = _between(frequency_range[0][n], frequency_range[1][n], level[e, n, 1])
+            if channel[n] >= 0:
+                power[n] = _between(power_range[0][n], power_range[1][n], level[e, n, 0])
+                if mode[e, n] == SEMANTIC and low <= top:
+                    extraction[n] = _between(low, top, level[e, n, 2])
+                else:
+                    frequency[n] = frequency_range[0][n]
+            sound = mode[e, n] <= SEMANTIC
+            for j in range(3):
+                sound &= 0.0 <= level[e, n, j] <= 1.0
+            for k in range(channels):
+                sound &= preference[e, n, k] == preference[e, n, k]
+            faults += not sound
     return faults
 
 
@@ -89,9 +85,11 @@ def _between(low: Any, high: Any, share: Any) -> Any:
     return min(low + share * (high - low), high)
 
 
-def _reward_rows(outcome, task, latency_max, energy_max, accuracy_min, out):  # type: ignore[no-untyped-def]
+def _reward_rows(  # type: ignore[no-untyped-def]
+    first, last, out, outcome, task, latency_max, energy_max, accuracy_min
+):
     qoe, latency, energy, accuracy = outcome
-    for e in numba.prange(len(out)):
+    for e in range(U64(first), U64(last)):
         for n in range(out.shape[1]):
             out[e, n] = model.reward(
                 qoe[e, n],
@@ -104,19 +102,21 @@ def _reward_rows(outcome, task, latency_max, energy_max, accuracy_min, out):  # 
             )
 
 
-def _observe_rows(gain, task, table, centre, scale, shared, identity, out):  # type: ignore[no-untyped-def]
-    rows, users, channels = gain.shape
+def _observe_rows(  # type: ignore[no-untyped-def]
+    first, last, gain, task, table, centre, scale, shared, identity, out
+):
+    users, channels = gain.shape[1:]
     features = table.shape[1]
     own = channels + features
     viewers = out.shape[1]
-    for e in numba.prange(rows):
+    for e in range(U64(first), U64(last)):
         for n in range(users):
-            first = n if not shared else 0
+            viewer = n if not shared else 0
             start = n * own if shared else 0
             for k in range(channels):
-                out[e, first, start + k] = (streams.log(gain[e, n, k]) - centre) * scale
+                out[e, viewer, start + k] = (streams.log(gain[e, n, k]) - centre) * scale
             for j in range(features):
-                out[e, first, start + channels + j] = table[task[e, n], j]
+                out[e, viewer, start + channels + j] = table[task[e, n], j]
         seen = users * own if shared else own
         for n in range(viewers):
             if shared and n > 0:
@@ -129,6 +129,6 @@ def _observe_rows(gain, task, table, centre, scale, shared, identity, out):  # t
                 out[e, n, seen] = n / max(users - 1, 1)
 
 
-decide = parallel(_decide_rows, "decide")
-reward = parallel(_reward_rows, "reward", model)
-observe = parallel(_observe_rows, "observe", streams)
+decide = over_rows(_decide_rows, "decide")
+reward = over_rows(_reward_rows, "reward", model)
+observe = over_rows(_observe_rows, "observe", streams)
