@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[SUITE]...",
-            help="channel, env, evaluate, exact, global, learn, search, semantic; all if none.",
+            help="channel, device, env, evaluate, exact, global, learn, search, semantic; or all.",
         ),
     ] = None,
     json: Annotated[
@@ -78,8 +79,11 @@ def run(files: list[Path]) -> dict[str, Any]:
         for file in files:
             saved.append(figures(file))
             advance(len(saved))
-    results = [row(entry) for part in saved for entry in part["benchmarks"]]
-    return {"machine": machine(saved[0]), "results": results}
+    measured = [part for part in saved if part]
+    if not measured:
+        raise ValueError(f"bench: nothing of {', '.join(map(suite, files))} can be measured here")
+    results = [row(entry) for part in measured for entry in part["benchmarks"]]
+    return {"machine": machine(measured[0]), "results": results}
 
 
 def suite(file: Path) -> str:
@@ -88,14 +92,19 @@ def suite(file: Path) -> str:
 
 
 def figures(file: Path) -> dict[str, Any]:
-    """Return what pytest-benchmark saves of one suite."""
+    """Return what pytest-benchmark saves of one suite; nothing where all of it was skipped."""
     with tempfile.TemporaryDirectory() as scratch:
         out, settings = Path(scratch) / "figures.json", Path(scratch) / "pytest.ini"
         settings.write_text("[pytest]\n")  # not those of a checkout that the suites lie in
-        command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-P", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
         command += ["-c", str(settings), f"--rootdir={file.parent}"]
         command += ["--benchmark-only", f"--benchmark-json={out}", str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and not out.exists():
+            reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", done.stdout, re.MULTILINE)
+            why = "; ".join(dict.fromkeys(reasons))
+            print(f"bench: suite {suite(file)} is skipped: {why}", file=sys.stderr)
+            return {}
         if done.returncode or not out.exists():
             raise ValueError(
                 f"bench: suite {suite(file)} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
