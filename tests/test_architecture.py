@@ -32,7 +32,7 @@ HOMES = {
     "flint": {"certificate"},
     "gymnasium": {"adapters"},
     "pettingzoo": {"adapters"},
-    "pyarrow": {"channel"},
+    "pyarrow": {"channel", "solvers"},
     "matplotlib": {"plots", "studies"},
 }
 

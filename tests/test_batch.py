@@ -1,12 +1,16 @@
 """Many slots: the batch against slot-by-slot solves, and its independence of threads."""
 
+import json
 from dataclasses import replace
 from math import isclose
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from semopt import Scenario, Solver, Status, solve, solve_batch
+from semopt.solvers.batch import of_one
+from semopt.solvers.columns import text, write_table
 from tolerances import OBJECTIVE
 
 
@@ -98,3 +102,145 @@ def test_warm_solver_agrees_and_counts_its_decisions():
 def test_bad_slots_are_named(gain, task, words):
     with pytest.raises(ValueError, match=words):
         solve_batch(Scenario.load("paper"), gain, task)
+
+
+KEPT = ("status", "objective", "upper_bound", "gap", "joint_actions", "users", "infeasible")
+
+
+@pytest.mark.parametrize(
+    ("method", "objective"),
+    [
+        *(("exact", "sum"), ("exact", "min"), ("semantic-unaware", "min")),
+        *(("reference", "sum"), ("global", "sum")),
+    ],
+)
+def test_the_entries_of_a_file_are_those_of_the_slots_own_results(tight, method, objective):
+    problem, gain, task = tight
+    problem = replace(problem, objective=objective)
+    batch = solve_batch(problem, gain[:25], task[:25], method)
+    document = json.loads("".join(text(batch, 3)))
+    assert document == json.loads(json.dumps(batch.to_json(3)))
+    for entry, result in zip(document["slots"], batch.results(), strict=True):
+        one = json.loads(json.dumps(result.to_json()))
+        want = {key: one[key] for key in KEPT if key in one} | {"slot": one["problem"]["slot"]}
+        assert entry == want
+    assert {entry["status"] for entry in document["slots"]} >= {"infeasible"}
+
+
+def test_a_file_has_a_line_a_slot_and_little_else():
+    batch = solve_batch(Scenario.load("paper"), *Scenario.load("paper").draw(50, 0))
+    lines = "".join(text(batch, 0)).splitlines()
+    assert len(lines) == 52
+    assert all(json.loads(line.rstrip(","))["status"] == "optimal" for line in lines[1:-1])
+    assert len(lines[1]) < 800  # 4,700 characters where each number has a line of its own
+
+
+def test_a_table_has_the_figures_of_the_document(tight, tmp_path):
+    problem, gain, task = tight
+    batch = solve_batch(problem, gain, task)
+    document, told = batch.to_json(7), []
+    file = tmp_path / "r.parquet"
+    write_table(str(file), batch, 7, told.append)
+    table = pq.read_table(file)
+    rows = table.to_pylist()
+    assert told == [60]
+    assert table.num_rows == 2 * 60
+    about = json.loads(table.schema.metadata[b"semopt"])
+    assert about == {k: v for k, v in json.loads(json.dumps(document)).items() if k != "slots"}
+    for place, row in enumerate(rows):
+        slot, user = divmod(place, 2)
+        entry = document["slots"][slot]
+        assert (row["slot"], row["user"], row["status"]) == (slot, user, entry["status"])
+        assert row["objective"] == entry["objective"]
+        assert row["upper_bound"] == entry["upper_bound"]
+        assert row["task"] == entry["slot"]["tasks"][user]
+        assert row["gain"] == entry["slot"]["gain"][user]
+        assert row["joint_actions"] == str(entry["joint_actions"])
+        if entry["users"]:
+            assert {name: row[name] for name in entry["users"][user]} == entry["users"][user]
+            assert row["infeasible"] is None
+        else:
+            assert row["qoe"] is row["channel"] is row["offload"] is row["feasible"] is None
+            assert json.loads(row["infeasible"]) == json.loads(json.dumps(entry["infeasible"]))
+
+
+def test_one_slots_result_is_a_batch_of_one(tmp_path):
+    problem = Scenario.load("tiny").problem()
+    result = solve(problem)
+    write_table(str(tmp_path / "r.parquet"), of_one(result), 0)
+    rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
+    assert [row["qoe"] for row in rows] == [user["qoe"] for user in result.users_json()]
+    lacking = replace(problem, system=replace(problem.system, latency_max=1e-9))
+    write_table(str(tmp_path / "r.parquet"), of_one(solve(lacking)), 0)
+    rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
+    assert [row["status"] for row in rows] == ["infeasible"] * 2
+    assert rows[0]["qoe"] is None
+
+
+def test_ctrl_c_is_raised_unless_what_is_solved_is_asked_for():
+    scenario = Scenario.load("paper")
+    gain, task = scenario.draw(30, 0)
+
+    def cut(done):
+        if done >= 9:
+            raise KeyboardInterrupt
+
+    for method in ("exact", "reference"):
+        with pytest.raises(KeyboardInterrupt):
+            solve_batch(scenario, gain, task, method, progress=cut)
+        whole = solve_batch(scenario, gain, task, method)
+        part = solve_batch(scenario, gain, task, method, progress=cut, partial=True)
+        assert (part.solved, part.unsolved, part.stopped) == (9, 21, "interrupted")
+        assert (part.objective[:9] == whole.objective[:9]).all()
+        assert np.isnan(part.objective[9:]).all()
+        assert (part.actions.channel[9:] == -1).all()
+        assert np.isnan(part.actions.power[9:]).all()
+        assert part.mean()["undecided_share"] == 21 / 30
+        assert part.mean()["infeasible_share"] == 0
+        results = list(part.results())
+        assert len(results) == 30
+        assert results[9].status is Status.LIMIT_REACHED
+        assert results[9].actions is None
+        assert results[9].details == {"stopped": "interrupted"}
+        assert part.to_json(0)["slots"][8]["objective"] == whole.objective[8]
+
+
+def test_ctrl_c_within_a_slot_keeps_what_its_method_has_found(monkeypatch):
+    scenario = Scenario.load("paper")
+    gain, task = scenario.draw(5, 0)
+    from semopt.backends import Found
+
+    right, calls = Found.merged, []
+
+    def cut(self, *rest):
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return right(self, *rest)
+
+    monkeypatch.setattr(Found, "merged", cut)
+    batch = solve_batch(scenario, gain, task, "exhaustive", partial=True)
+    words = [result.status.word for result in batch.results()]
+    assert words[-2:] == ["limit_reached"] * 2
+    assert batch.stopped == "interrupted"
+    assert words[0] in ("optimal", "limit_reached")
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        solve_batch(scenario, gain, task, "exhaustive")
+
+
+@pytest.mark.parametrize("method", ["exact", "local", "reference", "exhaustive", "global"])
+def test_a_time_limit_is_of_all_slots_together(method, monkeypatch):
+    scenario = Scenario.load("paper")
+    gain, task = scenario.draw(40, 0)
+    clock = iter(range(10**6))
+    monkeypatch.setattr("semopt.solvers.batch.perf_counter", lambda: float(next(clock)))
+    batch = solve_batch(scenario, gain, task, method, time_limit=5.5)
+    assert batch.stopped == "time limit"
+    assert 0 < batch.solved < 40
+    decided = ~np.isnan(batch.objective)
+    assert decided[: batch.solved].all()
+    assert not decided[batch.solved :].any()
+    for limit in (0, -1.0, np.nan, "3"):
+        with pytest.raises(ValueError, match=f"time_limit = {limit}: must be above 0 s"):
+            solve_batch(scenario, gain, task, method, time_limit=limit)

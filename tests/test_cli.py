@@ -1,8 +1,10 @@
 """The command line as its users meet it: run in a process of its own where that matters."""
 
 import json
+import signal
 import subprocess
 import sys
+import tomllib
 from math import isclose
 from pathlib import Path
 
@@ -121,8 +123,9 @@ def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monk
     monkeypatch.setattr(Found, "merged", interrupt)
     file = tmp_path / "search.json"
     out = run("solve", "--method", "exhaustive", "--checkpoint", str(file))
-    assert out.exit_code == 0
+    assert out.exit_code == 130
     assert "limit_reached" in out.output
+    assert f"interrupted: what was found until then is given; --checkpoint {file}" in out.output
     assert json.loads(file.read_text())["next"] == 0
 
 
@@ -133,23 +136,152 @@ def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
         "Found.merged = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM); "
         f"sys.argv[1:] = ['solve', '--method', 'exhaustive', '--checkpoint', {str(file)!r}]; main()"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 143
     assert "limit_reached" in out.stdout
+    assert "interrupted: " in out.stderr
     assert json.loads(file.read_text())["next"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_of_many_slots_and_keeps_what_is_finished(tmp_path, number):
+    file = tmp_path / "r.json"
+    code = f"""
+import os, sys
+from semopt.cli import main
+from semopt.solvers.matching import ExactBatch
+right = ExactBatch.solve
+def cut(self, gain, task, *rest):
+    if len(gain) > 1:
+        os.kill(os.getpid(), {number:d})
+    return right(self, gain, task, *rest)
+ExactBatch.solve = cut
+sys.argv[1:] = ["solve", "--slots", "40", "--json", {str(file)!r}]
+main()
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 128 + number
+    assert "interrupted: 1 of 40 slots are solved and given" in out.stderr
+    assert "share of slots undecided 0.9750" in " ".join(out.stdout.split())
+    assert "1 of 40 slots solved" in out.stdout
+    document = json.loads(file.read_text())
+    statuses = [slot["status"] for slot in document["slots"]]
+    assert statuses == ["optimal"] + ["limit_reached"] * 39
+    assert [slot["objective"] is None for slot in document["slots"]] == [False] + [True] * 39
+    assert document["mean"]["undecided_share"] == 39 / 40
+    assert run("verify", str(file)).exit_code == 0
+
+
+def test_a_signal_before_anything_is_finished_says_so():
+    code = (
+        "import os, signal, sys; from semopt import Scenario; from semopt.cli import main; "
+        "Scenario.load = lambda name: os.kill(os.getpid(), signal.SIGINT); "
+        "sys.argv[1:] = ['solve']; main()"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 130
+    assert (out.stdout, out.stderr) == ("", "interrupted: nothing was finished\n")
+
+
+@pytest.mark.parametrize("method", ["reference", "local", "semantic-unaware", "exact", "global"])
+def test_a_time_limit_holds_for_many_slots_of_any_method(method, tmp_path):
+    file = tmp_path / "r.json"
+    asked = ["--slots", "50", "--time-limit", "1e-9", "--json", str(file)]
+    out = run("solve", "--method", method, *asked)
+    assert out.exit_code == 0  # a time limit is an answer
+    document = json.loads(file.read_text())
+    assert {slot["status"] for slot in document["slots"]} == {"limit_reached"}
+    assert document["mean"]["undecided_share"] == 1
+    assert document["mean"]["qoe"] is None
+
+
+def test_a_time_limit_holds_for_the_ladder():
+    out = run("solve", "tiny", "--ladder", "--time-limit", "30", "--json", "-")
+    assert json.loads(out.output)["methods"].keys() >= {"reference", "exact", "global"}
+    assert run("solve", "tiny", "--ladder", "--time-limit", "0").exit_code == 1
+
+
+def test_the_version_is_that_of_the_package():
+    out = run("--version")
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert (out.exit_code, out.output) == (0, f"semopt {project['version']}\n")
+
+
+def test_an_output_never_overwrites_the_scenario_or_what_it_names(tmp_path):
+    scenario, table = tmp_path / "s.toml", tmp_path / "table.csv"
+    scenario.write_text('[tasks.text.accuracy]\nfile = "table.csv"\n')
+    table.write_text("x")
+    for target in (scenario, table):
+        out = semopt("solve", str(scenario), "--json", str(target))
+        assert out.returncode == 2
+        assert f"--json {target}: would overwrite what is read" in out.stderr
+    assert table.read_text() == "x"
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "-"])
+def test_standard_output_by_any_name_holds_one_document(target):
+    out = semopt("solve", "tiny", "--json", target)
+    assert out.returncode == 0
+    assert json.loads(out.stdout)["status"] == "optimal"
+    many = semopt("solve", "--slots", "3", "--json", target)
+    assert len(json.loads(many.stdout)["slots"]) == 3
+
+
+def test_a_process_reads_the_result_from_a_pipe():
+    command = f"{sys.executable} -m semopt solve tiny --json >(cat >&2) >/dev/null"
+    out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert json.loads(out.stderr)["status"] == "optimal"
+
+
+@pytest.mark.parametrize("arguments", [["scenario", "schema"], ["solve", "--slots", "900"]])
+def test_a_reader_that_goes_is_no_fault_to_report(arguments):
+    arguments = " ".join(arguments) + (" --json -" if "solve" in arguments else "")
+    command = f"{sys.executable} -m semopt {arguments} | head -c 1; exit ${{PIPESTATUS[0]}}"
+    out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert out.stderr == ""
+    assert out.returncode in (0, 1)  # 0: all of it had been written when the reader went
+
+
+@pytest.mark.parametrize(("columns", "term"), [("0", "xterm"), ("20", "dumb")])
+def test_any_width_and_terminal(columns, term, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", term)
+    out = semopt("solve", "tiny")
+    assert "Total QoE 1.503385" in out.stdout
+    assert "0.6697 +0.1697" in out.stdout
+    shown = semopt("solve", "--help").stdout
+    for option in ("--time-limit", "--histogram", "--certificate"):
+        assert option in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["solve", "--best", "3"], ["query", "exact"]),
+        (["solve", "--best", "3"], ["--best 3", "exhaustive", "exact"]),
+        (["solve", "--above", "1"], ["--above 1", "exhaustive", "exact"]),
+        (["solve", "--method", "exhaustive", "--above", "inf"], ["--above inf", "finite"]),
+        (["solve", "--histogram", "9", "--method", "global"], ["--histogram 9", "exhaustive"]),
+        (["solve", "--slots", "x"], ["--slots x", "integer", "solve --help"]),
+        (["solve", "--slots", "0"], ["--slots 0", "1", "solve --help"]),
+        (["solve", "--slots", "9" * 40], ["--slots 999", "GB of memory"]),
+        (["solve", "--what"], ["--what", "solve --help"]),
+        (["solve", "paper", "tiny"], ["tiny"]),
+        (["solve", "/dev/zero"], ["/dev/zero", "it is a device"]),
+        (["solve", "/"], ["/: ", "it is a folder"]),
+        (["solve", "--method", "exhaustive", "--checkpoint", "/dev/full"], ["/dev/full", "file"]),
+        (["solve", "--json", "/dev/full"], ["/dev/full", "No space left"]),
+        (
+            ["solve", "--method", "global", "--json", "-", "--certificate", "/dev/stdout"],
+            ["--json and --certificate both write /dev/stdout"],
+        ),
+        (["explain", "--user", "7"], ["--user 7", "0 to 1"]),
         (["bench", "nothing"], ["nothing", "search"]),
         (["bench", "--json", "/nowhere/x.json"], ["/nowhere/x.json"]),
         (["solve", "papr"], ["paper"]),
         (["solve", "--method", "best"], ["best", "exact"]),
         (["solve", "--backend", "tpu"], ["backend", "tpu"]),
-        (["solve", "--slots", "0"], ["slots"]),
         (["solve", "--slots", "3", "--explain"], ["--explain"]),
-        (["solve", "--method", "local", "--time-limit", "3"], ["time_limit", "local"]),
+        (["solve", "--method", "local", "--time-limit", "0"], ["--time-limit 0"]),
         (["explain", "--user", "9"], ["user", "9"]),
         (["solve", "--json", "/nowhere/x.json"], ["/nowhere/x.json"]),
     ],
@@ -183,7 +315,12 @@ def test_no_partial_file_is_left(tmp_path):
         (("--slots", "3", "--prices"), "--prices"),
         (("--slots", "3", "--ladder"), "--ladder"),
         (("--method", "relaxation", "--gap", "-1"), "gap"),
-        (("--method", "relaxation", "--time-limit", "nan"), "time_limit"),
+        (("--method", "relaxation", "--time-limit", "nan"), "--time-limit nan"),
+        (("--method", "global", "--json", "x", "--certificate", "./x"), "both write ./x"),
+        (("--method", "exhaustive", "--json", "x", "--checkpoint", "x"), "both write x"),
+        (("--slots", "3", "--method", "exhaustive", "--checkpoint", "x"), "--checkpoint"),
+        (("--ladder", "--json", "x.parquet"), "--json x.parquet"),
+        (("--explain", "--method", "local"), "--explain"),
         (("--method", "global", "--certificate", "no/such/folder.json"), "folder"),
     ],
 )

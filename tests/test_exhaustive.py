@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from math import inf
 from pathlib import Path
 
@@ -89,13 +90,16 @@ def test_a_long_search_is_refused_before_any_work(monkeypatch):
     size = problem.joint_actions()
     monkeypatch.setattr(exhaustive, "speed", lambda backend, threads: size / 3 / 86400)
     monkeypatch.setattr(backends, "tabulate", lambda *a, **k: pytest.fail("work was begun"))
-    with pytest.raises(ValueError, match=rf"{size} joint actions .* 3 days .* method 'exact'"):
+    with pytest.raises(ValueError, match=rf"{size:,} joint actions .* 3 days .* method 'exact'"):
         solve(problem, "exhaustive")
     huge = replace(problem, grid=Grid(4096, 4096, 4096))
-    size = huge.joint_actions()
+    shown = f"about {Decimal(huge.joint_actions()):.3g}".replace("+", r"\+")
     for options in ({}, {"time_limit": 5.0}):
-        with pytest.raises(ValueError, match=rf"{size} joint actions, at most 2\^63 - 1"):
+        with pytest.raises(ValueError, match=rf"{shown} joint actions, at most 2\^63 - 1"):
             solve(huge, "exhaustive", **options)
+    rng = np.random.default_rng(1)
+    with pytest.raises(ValueError, match=r"about \d\.\d\de\+\d{3} joint actions.*years"):
+        solve(random_problem(rng, 300, 300), "exhaustive")
     with pytest.raises(ValueError, match="time_limit = 0: must be above 0 s"):
         solve(problem, "exhaustive", time_limit=0)
 

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from shutil import get_terminal_size
+from typing import Annotated, Any
 
 import typer
 
-from . import backends, bench, evaluate, examples, scenario, semantic, solve, train, verify
+from . import (
+    backends,
+    bench,
+    ending,
+    evaluate,
+    examples,
+    explain,
+    scenario,
+    semantic,
+    solve,
+    train,
+    verify,
+)
 
+# Typer's own base of what it refuses: its place differs between versions.
+Refused: Any = typer.BadParameter.__mro__[2]
+NARROW = 60  # columns, below which help would cut words
 app = typer.Typer(
     name="semopt",
-    help="Finds, proves and learns the best way for wireless users to run AI tasks at the edge.",
+    epilog="Exit codes: 0 answered; 1 verify found a false claim; 2 bad input; 130 and 143 cut by "
+    "Ctrl-C or SIGTERM, what was finished is printed or saved.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("solve")(solve.solve)
-app.command("explain")(solve.explain)
+app.command("explain")(explain.explain)
 app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.command("bench")(bench.bench)
@@ -31,30 +48,97 @@ app.add_typer(scenario.app, name="scenario")
 app.add_typer(semantic.app, name="semantic")
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        from .. import __version__
+
+        print(f"semopt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=show_version, help="Say which it is."),
+    ] = False,
+) -> None:
+    """Find, prove and learn the best way for wireless users to run AI tasks at the edge."""
+
+
 def main() -> None:
-    """Run the command line; a bad input is one message on standard error and exit code 2."""
+    """Run the command line and end with its exit code; see `ending`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
-    # As by Ctrl-C, a search stops with a checkpoint: a scheduler asks so when time is up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ending.listen()
+    code = run(sys.argv[1:])
     try:
-        try:
-            app()
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        os._exit(code)  # else Python tries once more at its end, and complains
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code. A bad input is one message on standard error."""
+    from ..console import WIDTH, sound
+
+    for name in {"COLUMNS", "LINES"} - sound(os.environ).keys():
+        os.environ.pop(name, None)
+    if get_terminal_size().columns < NARROW:
+        os.environ["COLUMNS"] = str(WIDTH)
+    ending.Received.told = False
+    try:
+        code = app(list(arguments), standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if code == 130 and not ending.Received.told:  # so says typer of a KeyboardInterrupt
+            ending.say("interrupted: nothing was finished")
+            return ending.cut_code()
+        return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        os._exit(1)  # whoever read standard output has gone; nothing is left to say
+        return 1  # whoever read the output has gone; nothing is left to say
+    except SystemExit as ended:  # so does typer where it meets the same
+        return ended.code if isinstance(ended.code, int) else 1
+    except (typer.Abort, KeyboardInterrupt):
+        ending.say("interrupted: nothing was finished")
+        return ending.cut_code()
+    except Refused as error:
+        ending.say(refusal(error, arguments))
     except MemoryError as error:
-        fail(f"not enough memory: {error or 'use fewer slots, users or levels'}")
+        ending.say(f"error: not enough memory: {error or 'use fewer slots, users or levels'}")
     except OSError as error:
-        fail(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        parts = (error.filename or "output", error.strerror)
+        ending.say("error: " + ": ".join(str(part) for part in parts if part))
     except ValueError as error:
-        fail(str(error))
+        ending.say(f"error: {error}")
+    return 2
 
 
-def fail(message: str) -> NoReturn:
-    """Say what was wrong and end with exit code 2, without another try to write the output."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
-    os._exit(2)
+def refusal(error: Any, arguments: Sequence[str]) -> str:
+    """Return what typer says of an option or argument, and where help is; "" after help itself."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    parameter = getattr(error, "param", None)
+    values = [
+        f"{name} {value}"
+        for name in getattr(parameter, "opts", [])
+        for value in given(name, arguments)
+    ]
+    if values and error.message:
+        message = f"{values[-1]}: {error.message}"
+    message = message.replace("Value error, ", "")
+    hint = f"\n{context.command_path} --help says what is allowed" if context else ""
+    return f"error: {message}{hint}" if message else ""
+
+
+def given(option: str, arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the values that an option was given."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"{option}="):
+            yield argument.partition("=")[2]
+        elif argument == option and place + 1 < len(arguments):
+            yield arguments[place + 1]

@@ -1,10 +1,15 @@
-"""`semopt solve` and `semopt explain`."""
+"""`semopt solve`."""
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .ending import end_cut
+from .options import ScenarioArgument, check_options, check_slots, files_read, is_table, to_stdout
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..backends import Query
@@ -12,9 +17,6 @@ if TYPE_CHECKING:
     from ..result import Result
     from ..scenario import Scenario
 
-ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
-]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, help="Draw the slot from the channel law with this seed.")
 ]
@@ -25,7 +27,8 @@ def solve(
     method: Annotated[
         str,
         typer.Option(
-            help="reference, local, semantic-unaware, exhaustive, exact, global or relaxation."
+            help="reference, local, semantic-unaware, exhaustive, exact, global, relaxation, or "
+            "mappo or dqn with --checkpoint."
         ),
     ] = "exact",
     slots: Annotated[
@@ -36,10 +39,15 @@ def solve(
         str | None, typer.Option(help="auto, numpy, cpu, cuda or cupy: what scores the actions.")
     ] = None,
     time_limit: Annotated[
-        float | None, typer.Option(help="Seconds after which the best so far is given.")
+        float | None,
+        typer.Option(
+            help="Seconds after which the best so far is given: of the whole command, whatever "
+            "the method and the number of slots."
+        ),
     ] = None,
     gap: Annotated[
-        float | None, typer.Option(help="global: largest gap between decision and bound.")
+        float | None,
+        typer.Option(help="global, relaxation: largest gap between decision and bound, in QoE."),
     ] = None,
     certificate: Annotated[
         str | None,
@@ -63,7 +71,11 @@ def solve(
         int | None, typer.Option(min=1, metavar="BINS", help="exhaustive: count scores by bin.")
     ] = None,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write the result as JSON, or as columns to FILE.parquet; - prints JSON.",
+        ),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
@@ -78,91 +90,125 @@ def solve(
 ) -> None:
     """Solve a decision slot, or many: who offloads, on which sub-channel, and how.
 
-    Without --slots and --seed the slot that the scenario pins is solved.
+    Without --slots and --seed the slot that the scenario pins is solved. Ctrl-C prints and saves
+    what is finished; the exit code is then 130.
     """
-    from ..files import check_writable
+    from ..files import check_apart
     from ..scenario import Scenario
-    from ..solvers import find
-    from ..solvers import solve as solve_problem
-    from .progress import progress
 
-    if json is not None and json != "-":
-        check_writable(json)
     given = {
-        "backend": backend,
-        "time_limit": time_limit,
-        "gap": gap,
-        "certificate": certificate,
-        "checkpoint": checkpoint,
-    }
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    of_one_slot = {
+        "--backend": backend,
+        "--time-limit": time_limit,
+        "--gap": gap,
         "--certificate": certificate,
+        "--checkpoint": checkpoint,
         "--best": best,
         "--above": above,
         "--histogram": histogram,
-        "--explain": explain or None,
-        "--prices": prices or None,
-        "--ladder": ladder or None,
     }
-    asked = [name for name, value in of_one_slot.items() if value is not None]
-    if slots > 1 and asked:
-        raise ValueError(f"{asked[0]}: of one slot, --slots is above 1")
-    if ladder and (options or asked[:-1] or method != "exact"):
-        raise ValueError("--ladder: asks every method as it is; of other options it takes --json")
-    if explain and method != "exact":
-        raise ValueError("--explain: alternatives are those to the exact optimum; use method exact")
+    switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
+    check_together(method, slots, json, given, switches)
+    check_options(method, given)
+    outputs = {"--json": json, "--certificate": certificate}
+    if method == "exhaustive":
+        outputs["--checkpoint"] = checkpoint
+    check_apart(outputs, files_read(scenario))
+    options: dict[str, Any] = {
+        option[2:].replace("-", "_"): value
+        for option, value in given.items()
+        if value is not None and option not in ("--best", "--above", "--histogram")
+    }
     loaded = Scenario.load(scenario)
     if slots > 1:
         return solve_many(loaded, method, slots, seed or 0, json, options)
     problem = one_slot(loaded, seed)
     if ladder:
-        return climb(problem, loaded.name, json)
+        return climb(problem, loaded.name, json, time_limit)
     if best or histogram or above is not None:
         options["query"] = query(problem, best, above, histogram)
-    if "progress" in find(method)[1]:
-        with progress(method, 1.0) as show:
-            result = solve_problem(problem, method, progress=show, **options)
-    else:
-        result = solve_problem(problem, method, **options)
-    if prices:
-        bound = result if method == "relaxation" else solve_problem(problem, "relaxation")
-        result.details["prices"] = bound.details.get("prices")
-    if json:
-        from ..files import write_json
-
-        write_json(json, result.to_json())
-    if json != "-":
+    result = solve_one(problem, method, options, prices)
+    write(result, json)
+    if not to_stdout(json):
         from ..report import print_prices, print_result
 
         print_result(result, loaded.name)
         if explain and result.actions is not None:
+            from .explain import print_alternatives
+
             print_alternatives(result, range(len(result.actions.channel)))
         if prices:
             print_prices(result)
+    if result.details.get("stopped") == "interrupted":
+        state = f"; --checkpoint {checkpoint} takes the search up" if checkpoint else ""
+        end_cut(f"what was found until then is given{state}")
 
 
-def explain(
-    scenario: ScenarioArgument = "paper",
-    user: Annotated[
-        int | None, typer.Option(min=0, help="The user, counted from 0; all unless given.")
-    ] = None,
-    seed: SeedOption = None,
+def check_together(
+    method: str,
+    slots: int,
+    json: str | None,
+    given: dict[str, Any],
+    switches: dict[str, bool],
 ) -> None:
-    """Say what each user's best alternative to the optimum was, and what it would cost.
+    """Raise ValueError for options that do not go together."""
+    asked = [option for option, value in given.items() if value is not None]
+    asked += [option for option, on in switches.items() if on]
+    of_one_slot = ("--certificate", "--best", "--above", "--histogram", *switches)
+    for option in asked:
+        if slots > 1 and option in of_one_slot:
+            raise ValueError(f"{option}: is of one slot, and --slots {slots} is above 1")
+    if switches["--ladder"]:
+        others = [o for o in asked if o not in ("--ladder", "--time-limit")]
+        if others or method != "exact" or is_table(json):
+            other = others[0] if others else f"--method {method}"
+            raise ValueError(
+                f"--ladder and {other if not is_table(json) else f'--json {json}'}: the ladder "
+                "asks every method as it is; it takes --seed, --time-limit and --json FILE.json"
+            )
+    if switches["--explain"] and method != "exact":
+        raise ValueError(
+            f"--explain and --method {method}: alternatives are those to the exact optimum; use "
+            "method exact"
+        )
+    if slots > 1 and "--checkpoint" in asked and method == "exhaustive":
+        raise ValueError(
+            f"--checkpoint: holds the search of one slot, and --slots {slots} is above 1"
+        )
 
-    The alternative is another mode (local, raw, semantic) for that user, with the decisions of all
-    users optimised anew.
-    """
-    from ..report import print_infeasible
-    from ..scenario import Scenario
+
+def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bool) -> Result:
+    """Solve one slot, in view."""
+    from ..solvers import find
     from ..solvers import solve as solve_problem
 
-    result = solve_problem(one_slot(Scenario.load(scenario), seed), "exact")
-    if result.actions is None:
-        print_infeasible(result)
-    else:
-        print_alternatives(result, range(len(result.actions.channel)) if user is None else [user])
+    told, start = "progress" in find(method)[1], perf_counter()
+    with progress(method, 1.0 if told else None) as show:
+        result = solve_problem(problem, method, **options, **({"progress": show} if told else {}))
+    if prices and result.details.get("stopped") != "interrupted":
+        left = {}
+        if (limit := options.get("time_limit")) is not None:
+            left["time_limit"] = max(limit - (perf_counter() - start), 1e-3)
+        with progress("prices", 1.0) as show:
+            bound = (
+                result
+                if method == "relaxation"
+                else solve_problem(problem, "relaxation", progress=show, **left)
+            )
+        result.details["prices"] = bound.details.get("prices")
+    return result
+
+
+def write(result: Result, json: str | None) -> None:
+    """Write one slot's result, as JSON or as columns."""
+    if is_table(json):
+        from ..solvers.batch import of_one
+        from ..solvers.columns import write_table
+
+        write_table(str(json), of_one(result), 0)
+    elif json is not None:
+        from ..files import write_json
+
+        write_json(json, result.to_json())
 
 
 def query(problem: Problem, best: int | None, above: float | None, bins: int | None) -> Query:
@@ -181,44 +227,49 @@ def one_slot(scenario: Scenario, seed: int | None) -> Problem:
     return scenario.template().with_slot(gain[0], task[0])
 
 
-def climb(problem: Problem, name: str, json: str | None) -> None:
+def climb(problem: Problem, name: str, json: str | None, time_limit: float | None) -> None:
     """Solve by every method of the ladder, and compare."""
     from ..files import write_json
     from ..report import print_ladder
-    from ..solvers import ladder
+    from ..solvers import LADDER, ladder
 
-    answers = ladder(problem)
+    with progress("ladder", len(LADDER)) as show:
+        answers = ladder(problem, time_limit=time_limit, progress=show)
     if json:
         methods = {m: a.to_json() for m, a in answers.items() if not isinstance(a, str)}
         refused = {m: a for m, a in answers.items() if isinstance(a, str)}
         write_json(json, {"schema": 1, "methods": methods, "refused": refused})
-    if json != "-":
+    if not to_stdout(json):
         print_ladder(answers, name)
+    if len(answers) < len(LADDER) or any(
+        not isinstance(a, str) and a.details.get("stopped") == "interrupted"
+        for a in answers.values()
+    ):
+        end_cut(f"{len(answers)} of {len(LADDER)} methods were asked")
 
 
 def solve_many(
     scenario: Scenario, method: str, slots: int, seed: int, json: str | None, options: Any
 ) -> None:
     """Draw slots, solve them, and report their means."""
-    from ..solvers.batch import solve_batch
-    from .progress import progress
+    from ..files import write_text
+    from ..solvers.batch import INTERRUPTED, solve_batch
+    from ..solvers.columns import text, write_table
 
-    gain, task = scenario.draw(slots, seed)
+    check_slots(scenario, slots)
+    with progress(f"drawing {slots} slots", None):
+        gain, task = scenario.draw(slots, seed)
     with progress(f"{method}: {slots} slots", slots) as show:
-        batch = solve_batch(scenario, gain, task, method, progress=show, **options)
-    if json:
-        from ..files import write_json
-
-        write_json(json, batch.to_json(seed))
-    if json != "-":
+        batch = solve_batch(scenario, gain, task, method, progress=show, partial=True, **options)
+    if json is not None:
+        with progress(f"writing {slots} slots", slots) as show:
+            if is_table(json):
+                write_table(json, batch, seed, show)
+            else:
+                write_text(json, text(batch, seed, show))
+    if not to_stdout(json):
         from ..report import print_batch
 
         print_batch(batch, scenario.name, seed)
-
-
-def print_alternatives(result: Result, users: Any) -> None:
-    """Print the table of alternatives of these users."""
-    from ..report import print_explanation
-    from ..solvers.explanation import alternatives
-
-    print_explanation(result, [alternatives(result, user) for user in users])
+    if batch.stopped == INTERRUPTED:
+        end_cut(f"{batch.solved} of {slots} slots are solved and given, the others are undecided")

@@ -27,6 +27,8 @@ METHODS = {
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
+SHORTEST = 1e-3  # s, that a method of the ladder gets at least
+
 
 def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     """Solve one decision slot.
@@ -48,6 +50,9 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
             "Scenario.load(name).problem()"
         )
     function, known = find(method)
+    check_time_limit(options.get("time_limit"))
+    if options.get("time_limit") is None or "time_limit" not in known:
+        options.pop("time_limit", None)  # who does not take one takes an evaluation
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "no options"
@@ -56,19 +61,47 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     return replace(function(problem, **options), seconds=perf_counter() - start)
 
 
-def ladder(problem: Problem) -> dict[str, Result | str]:
+def check_time_limit(seconds: float | None) -> None:
+    """Raise ValueError for a limit that is no time."""
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise ValueError(f"time_limit = {seconds}: must be above 0 s")
+
+
+def ladder(
+    problem: Problem,
+    time_limit: float | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> dict[str, Result | str]:
     """Solve a slot by every method of the ladder, from the plainest decision to the bounds.
+
+    Parameters
+    ----------
+    problem : the slot
+    time_limit : s, for all methods together; the last ones get what is left
+    progress : called with the number of methods that have answered
 
     Returns
     -------
-    method -> its result, or the sentence why it does not apply to this problem
+    method -> its result, or the sentence why it does not apply to this problem. Ctrl-C leaves out
+    the methods that have not answered.
     """
+    check_time_limit(time_limit)
+    start = perf_counter()
     answers: dict[str, Result | str] = {}
     for method in LADDER:
+        options = {}
+        if time_limit is not None:
+            options["time_limit"] = max(time_limit - (perf_counter() - start), SHORTEST)
         try:
-            answers[method] = solve(problem, method)
+            answers[method] = solve(problem, method, **options)
         except ValueError as error:
             answers[method] = str(error)
+        except KeyboardInterrupt:
+            break
+        progress(len(answers))
+        answer = answers[method]
+        if isinstance(answer, Result) and answer.details.get("stopped") == "interrupted":
+            break
     return answers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from math import inf, nan
 from time import perf_counter
 from typing import Any
@@ -15,11 +15,13 @@ from ..gains import gains
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
-from . import METHODS, solve
+from . import METHODS, check_time_limit, solve
 from .baselines import RESTRICTIONS
 from .matching import ExactBatch
 
-CHUNK = 256  # slots between two reports of progress
+PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
+LARGEST = 4096  # slots in such a part at most
+INTERRUPTED, TIME_LIMIT = "interrupted", "time limit"  # why a solve stopped early
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Batch:
     objective : (S,) float64, NaN where a slot has no decision
     seconds : wall time of all slots
     single : the slots' own results, where the method solved them one by one
+    unsolved : how many slots at the end were not begun, since time was up or by Ctrl-C
+    stopped : why, "time limit" or "interrupted"; "" where all were solved
     """
 
     problem: Problem
@@ -45,23 +49,48 @@ class Batch:
     objective: Floats
     seconds: float
     single: tuple[Result, ...] = ()
+    unsolved: int = 0
+    stopped: str = ""
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""
         return evaluate(self.problem, self.actions, self.gain, self.task)
 
+    @property
+    def solved(self) -> int:
+        """Number of slots, the first, that were solved."""
+        return len(self.objective) - self.unsolved
+
     def results(self) -> Iterator[Result]:
         """Yield each slot's own `Result`, with the reason where it is infeasible."""
-        if self.single:
-            yield from self.single
-            return
-        for s, value in enumerate(self.objective.tolist()):
-            slot = self.problem.with_slot(self.gain[s], self.task[s])
-            if np.isnan(value):
-                yield solve(slot, self.method)
-            else:
-                actions, status = self.actions.take(s), Status.OPTIMAL
-                yield Result(slot, self.method, self.backend, status, actions, value, value)
+        yield from (self.result(s) for s in range(len(self.objective)))
+
+    def result(self, s: int) -> Result:
+        """Return the `Result` of slot `s`, with the reason where it is infeasible."""
+        if s < len(self.single):
+            return self.single[s]
+        slot, value = self.problem.with_slot(self.gain[s], self.task[s]), float(self.objective[s])
+        if s >= self.solved:
+            details = {"stopped": self.stopped}
+            return Result(slot, self.method, self.backend, Status.LIMIT_REACHED, details=details)
+        if np.isnan(value):
+            return solve(slot, self.method)
+        actions, status = self.actions.take(s), Status.OPTIMAL
+        return Result(slot, self.method, self.backend, status, actions, value, value)
+
+    def status(self, s: int) -> Status:
+        """Return how slot `s` ended."""
+        if s < len(self.single):
+            return self.single[s].status
+        if s >= self.solved:
+            return Status.LIMIT_REACHED
+        return Status.INFEASIBLE if np.isnan(self.objective[s]) else Status.OPTIMAL
+
+    def bound(self, s: int) -> float:
+        """Return the proven upper bound of slot `s`; inf where none is known."""
+        if s < len(self.single):
+            return self.single[s].upper_bound
+        return float(self.objective[s]) if self.status(s) is Status.OPTIMAL else inf
 
     def modes(self) -> dict[str, dict[str, float | None]]:
         """Return, for each kind of task and for "all", the shares of the modes in decided slots.
@@ -91,7 +120,10 @@ class Batch:
     def mean(self) -> dict[str, float | None]:
         """Return means over users and decided slots, and the shares of the other slots."""
         decided = ~np.isnan(self.objective)
-        undecided = [result.status is not Status.INFEASIBLE for result in self.single]
+        open_slots = np.zeros_like(decided)
+        for s, result in enumerate(self.single):
+            open_slots[s] = not decided[s] and result.status is not Status.INFEASIBLE
+        open_slots[self.solved :] = True
         outcome = self.outcome().take(decided)
         means: dict[str, float | None] = dict.fromkeys(
             ("qoe", "latency_ms", "energy_mj", "accuracy", "offload_share")
@@ -104,7 +136,6 @@ class Batch:
                 "accuracy": float(outcome.accuracy.mean()),
                 "offload_share": float((self.actions.channel[decided] >= 0).mean()),
             }
-        open_slots = ~decided & np.array(undecided) if undecided else np.zeros_like(decided)
         return means | {
             "infeasible_share": float((~decided & ~open_slots).mean()),
             "undecided_share": float(open_slots.mean()),
@@ -112,23 +143,9 @@ class Batch:
 
     def to_json(self, seed: int) -> dict[str, Any]:
         """Return the means and one entry a slot, in the words and units of a result file."""
-        kept = ("status", "objective", "upper_bound", "gap", "joint_actions", "users", "infeasible")
-        slots = []
-        for result in self.results():
-            entry = result.to_json()
-            slot = entry["problem"]["slot"]
-            slots.append({key: entry[key] for key in kept if key in entry} | {"slot": slot})
-        return {
-            "schema": 1,
-            "method": self.method,
-            "backend": self.backend,
-            "seconds": self.seconds,
-            "seed": seed,
-            "readings": asdict(self.problem.readings),
-            "problem": self.problem.origin,
-            "mean": self.mean(),
-            "slots": slots,
-        }
+        from .columns import entries, head
+
+        return head(self, seed) | {"slots": list(entries(self))}
 
 
 def solve_batch(
@@ -138,6 +155,8 @@ def solve_batch(
     method: str = "exact",
     threads: int = 0,
     progress: Callable[[int], None] = lambda done: None,
+    time_limit: float | None = None,
+    partial: bool = False,
     **options: Any,
 ) -> Batch:
     """Solve many slots of one scenario.
@@ -150,6 +169,8 @@ def solve_batch(
     method : a name of `METHODS`; exact, local and semantic-unaware run on `threads` threads
     threads : 0 for one a core; no result depends on it
     progress : called with the number of slots done so far
+    time_limit : s, for all slots together; those that it leaves out stand as undecided
+    partial : whether Ctrl-C returns what is solved, where else it is raised
     options : the method's own
 
     Raises
@@ -159,33 +180,67 @@ def solve_batch(
     """
     problem = as_problem(scenario)
     gain, tasks = check_slots(problem, gain, tasks)
+    check_time_limit(time_limit)
     start = perf_counter()
     slots, users = tasks.shape
     value, single, backend = np.full(slots, nan), [], "cpu"
     actions = Actions(
         np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
     )
-    if method in ("exact", *RESTRICTIONS) and not options:
-        restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
-        solver = ExactBatch(restricted, threads)
-        for first in range(0, slots, CHUNK):
-            rows = slice(first, min(first + CHUNK, slots))
-            part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
-            decided, optimum, _ = solver.solve(part, tasks[rows])
-            actions.put(rows, decided)
-            value[rows] = np.where(optimum > -inf, optimum, nan)
-            progress(rows.stop)
-    else:
-        for s in range(slots):
-            result = solve(problem.with_slot(gain[s], tasks[s]), method, **options)
-            single.append(result)
-            backend = result.backend
-            if result.actions is not None:
-                value[s] = result.objective
-                actions.put(s, result.actions)
-            progress(s + 1)
-    seconds = perf_counter() - start
-    return Batch(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single))
+    done, stopped, deadline = 0, "", inf if time_limit is None else start + time_limit
+    try:
+        if method in ("exact", *RESTRICTIONS) and not options:
+            restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
+            solver, step = ExactBatch(restricted, threads), 1
+            while done < slots and (now := perf_counter()) < deadline:
+                rows = slice(done, min(done + step, slots))
+                part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
+                decided, optimum, _ = solver.solve(part, tasks[rows])
+                actions.put(rows, decided)
+                value[rows] = np.where(optimum > -inf, optimum, nan)
+                done = rows.stop
+                progress(done)
+                took = max(perf_counter() - now, 1e-6)
+                step = min(LARGEST, max(1, int(step * min(8.0, PAUSE / took))))
+        else:
+            while done < slots and (now := perf_counter()) < deadline:
+                left = {} if time_limit is None else {"time_limit": deadline - now}
+                slot = problem.with_slot(gain[done], tasks[done])
+                result = solve(slot, method, **options, **left)
+                if result.actions is not None:
+                    value[done] = result.objective
+                    actions.put(done, result.actions)
+                backend = result.backend
+                single.append(result)
+                done += 1
+                if result.details.get("stopped") == INTERRUPTED:
+                    raise KeyboardInterrupt
+                progress(done)
+    except KeyboardInterrupt:
+        if not partial:
+            raise
+        stopped = INTERRUPTED
+    unsolved, seconds = slots - done, perf_counter() - start
+    value[done:], actions.channel[done:] = nan, -1  # Ctrl-C may have come half-way
+    for left_over in (actions.power, actions.frequency, actions.extraction):
+        left_over[done:] = nan
+    return Batch(
+        *(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single[:done])),
+        *(unsolved, stopped or (TIME_LIMIT if unsolved else "")),
+    )
+
+
+def of_one(result: Result) -> Batch:
+    """Return one slot's result as a batch."""
+    problem, actions = result.problem, result.actions
+    shape = 1, len(problem.task)
+    if actions is None:
+        actions = Actions(np.full(shape[1], -1), *(np.full(shape[1], nan) for _ in range(3)))
+    one = Actions(*(getattr(actions, f.name).reshape(shape) for f in fields(Actions)))
+    return Batch(
+        *(problem, result.method, result.backend, problem.gain[None], problem.task[None], one),
+        *(np.array([result.objective]), result.seconds, (result,)),
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import numpy as np
 from .. import backends
 from ..backends import Backend, Query, Space, Tables
 from ..backends.tables import MAX_SIZE
+from ..console import count
 from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
@@ -63,15 +64,15 @@ def solve(
     begun = perf_counter()
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit}: must be above 0 s")
+    file = Path(checkpoint) if checkpoint is not None else None
+    if file:
+        check_replaceable(file)
     size = problem.joint_actions()
     chosen = backends.get(backend)
     if time_limit is None or size > MAX_SIZE:
         refuse_if_long(problem, chosen, size, threads)
     query = query or Query()
     tables = backends.tabulate(problem, backend=chosen.name, threads=threads)
-    file = Path(checkpoint) if checkpoint is not None else None
-    if file:
-        check_writable(file)
     name = fingerprint(problem, query, tables) if file else ""
     state = State(0, backends.nothing(query.bins))
     if file and file.exists():
@@ -79,11 +80,17 @@ def solve(
         if fault := contradicted(problem, query, tables, state):
             raise ValueError(f"checkpoint {file}: is false: {fault}; delete it to start anew")
     deadline = inf if time_limit is None else begun + time_limit
-    state = run(tables, chosen, query, state, deadline, progress, threads)
-    complete = state.next == size
+    state, stopped = run(tables, chosen, query, state, deadline, progress, threads)
     if file:
-        file.unlink(missing_ok=True) if complete else save(file, name, state)
-    return answer(problem, tables, chosen.name, query, state, complete)
+        save(file, name, state) if stopped else file.unlink(missing_ok=True)
+    return answer(problem, tables, chosen.name, query, state, stopped)
+
+
+def check_replaceable(file: Path) -> None:
+    """Raise ValueError where a search could not leave its state."""
+    check_writable(file)
+    if file.exists() and not file.is_file():
+        raise ValueError(f"checkpoint {file}: is no regular file, which a search could replace")
 
 
 def run(
@@ -94,8 +101,14 @@ def run(
     deadline: float,
     progress: Callable[[float], None] | None,
     threads: int,
-) -> State:
-    """Search ranges of about `_STEP` until the end, the deadline or Ctrl-C."""
+) -> tuple[State, str]:
+    """Search ranges of about `_STEP` until the end, the deadline or Ctrl-C; say which of the two.
+
+    Returns
+    -------
+    state : how far the search came
+    stopped : "time limit" or "interrupted", "" at the end
+    """
     size, step = tables.space.size, 1 << 20
     try:
         while state.next < size and (now := perf_counter()) < deadline:
@@ -113,12 +126,12 @@ def run(
             took = perf_counter() - now
             step = max(1, int(step * min(8.0, _STEP / max(took, 1e-6))))
     except KeyboardInterrupt:
-        pass
-    return state
+        return state, "interrupted" if state.next < size else ""
+    return state, "time limit" if state.next < size else ""
 
 
 def answer(
-    problem: Problem, tables: Tables, backend: str, query: Query, state: State, complete: bool
+    problem: Problem, tables: Tables, backend: str, query: Query, state: State, stopped: str
 ) -> Result:
     """Return what a search, complete or not, proves."""
     found = state.found
@@ -141,7 +154,8 @@ def answer(
         objective = float(found.value[0])
         decision = backends.decode(problem, int(found.index[0]))
         result = replace(result, actions=decision, objective=objective)
-    if not complete:
+    if stopped:
+        details["stopped"] = stopped
         return replace(result, upper_bound=tables.bound())
     if result.actions is None:
         return replace(result, status=Status.INFEASIBLE, infeasibility=explain(problem))
@@ -154,15 +168,16 @@ def refuse_if_long(problem: Problem, backend: Backend, size: int, threads: int) 
     entries = sum(space.list_total(n) for n in range(len(problem.task)))
     if size <= MAX_SIZE and max(size / _SAMPLE.size, entries / _TABULATED) < 1:
         return
-    seconds = size / speed(backend, threads) + entries / _TABULATED
+    seconds = min(size, 10**300) / speed(backend, threads) + entries / _TABULATED
+    number = f"exhaustive: {count(size)} joint actions"
     if size > MAX_SIZE:
         raise ValueError(
-            f"exhaustive: {size} joint actions, at most 2^63 - 1 can be numbered (they would take "
+            f"{number}, at most 2^63 - 1 can be numbered (they would take "
             f"about {duration(seconds)}): use method 'exact'"
         )
     if seconds > REFUSED:
         raise ValueError(
-            f"exhaustive: {size} joint actions would take about {duration(seconds)} on backend "
+            f"{number} would take about {duration(seconds)} on backend "
             f"{backend.name!r}, above {REFUSED:.0f} s: use method 'exact', which finds the same "
             "optimum, or set a time limit"
         )
@@ -173,11 +188,11 @@ def speed(backend: Backend, threads: int) -> float:
     rng = np.random.default_rng(0)
     totals = [_SAMPLE.list_total(n) for n in range(len(_SAMPLE.local))]
     tables = Tables(_SAMPLE, tuple(rng.random(total) for total in totals))
-    count = 1 << (20 if backend.name == "numpy" else 24)
+    sample = 1 << (20 if backend.name == "numpy" else 24)
     backend.search(tables, 0, 1 << 16, Query(), threads)  # threads and tables warm
     start = perf_counter()
-    backend.search(tables, 0, count, Query(), threads)
-    return count / (perf_counter() - start)
+    backend.search(tables, 0, sample, Query(), threads)
+    return sample / (perf_counter() - start)
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,78 @@
+"""How a command ends: its exit code, what was kept, and the one message of a bad input.
+
+0    answered: an infeasible slot and a time limit are answers
+1    verify: a claim is false
+2    bad input, with one message on standard error
+130  Ctrl-C, 143 SIGTERM, 129 SIGHUP: cut; what was finished is printed or saved first
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from time import monotonic
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+CUT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = (
+    1.0  # s within which a signal is the same one: `timeout` sends it to a process and its group
+)
+LONGEST = 200  # characters of a word in a message
+
+
+class Received:
+    """The signal that cut this command: its number, when it came, and whether a word was said."""
+
+    number: int = 0
+    at: float = 0.0
+    told: bool = False
+
+
+def listen() -> None:
+    """Let SIGTERM and SIGHUP cut a command as Ctrl-C does; what is ignored stays so."""
+    for number in CUT:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, cut)
+
+
+def cut(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, which solvers and commands take as the end of their work."""
+    now, again = monotonic(), Received.number != 0
+    if again and now - Received.at < AGAIN:
+        return
+    Received.number, Received.at = number, now
+    raise KeyboardInterrupt
+
+
+def cut_code() -> int:
+    """Return the exit code of a command that was cut."""
+    return 128 + (Received.number or signal.SIGINT)
+
+
+def end_cut(kept: str) -> NoReturn:
+    """End a command that was cut, with a word of what was kept."""
+    say(f"interrupted: {kept}")
+    Received.told = True
+    raise typer.Exit(cut_code())
+
+
+def say(message: str) -> None:
+    """Print a message on standard error, if there is one."""
+    from ..console import visible
+
+    if message and sys.stderr is not None:
+        print(visible(shortened(message)), file=sys.stderr, flush=True)
+
+
+def shortened(message: str) -> str:
+    """Return a message in which no word is longer than people read."""
+    half = LONGEST // 2
+    return re.sub(
+        rf"\S{{{LONGEST + 1},}}",
+        lambda word: f"{word[0][:half]}...{word[0][-half:]} ({len(word[0])} characters)",
+        message,
+    )

@@ -1,0 +1,98 @@
+"""Options as users type them: which method takes which, and files that may be written over none."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
+
+ScenarioArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="A TOML file, the name of a preset, or - for standard input."
+    ),
+]
+
+# Of the options that not every method takes: the solver's own name, and for what it is.
+OF_METHODS = {
+    "--backend": ("backend", "exact, exhaustive, local and semantic-unaware"),
+    "--gap": ("gap", "global and relaxation"),
+    "--certificate": ("certificate", "global"),
+    "--checkpoint": ("checkpoint", "exhaustive, mappo and dqn"),
+    "--best": ("query", "exhaustive"),
+    "--above": ("query", "exhaustive"),
+    "--histogram": ("query", "exhaustive"),
+}
+
+
+def check_options(method: str, given: dict[str, Any]) -> None:
+    """Raise ValueError where a method does not take an option, or its number is none."""
+    from ..solvers import METHODS, find
+
+    if method not in METHODS:
+        raise ValueError(f"--method {method}: is not one of {', '.join(METHODS)}")
+    for option, value in given.items():
+        if value is None:
+            continue
+        if option == "--time-limit" and not value > 0:
+            raise ValueError(f"{option} {value:g}: a time above 0 s is expected")
+        if isinstance(value, float) and option != "--time-limit" and not isfinite(value):
+            raise ValueError(f"{option} {value}: a finite number is expected")
+        if option in OF_METHODS and OF_METHODS[option][0] not in find(method)[1]:
+            raise ValueError(
+                f"{option} {value}: is for method {OF_METHODS[option][1]}, not {method!r}"
+            )
+
+
+def files_read(scenario: str) -> Iterator[str | Path]:
+    """Yield the files that a scenario is read from: its own, and those that it names."""
+    if scenario == "-":
+        return
+    path = Path(scenario)
+    yield path
+    try:
+        if path.is_file() and path.stat().st_size < 1 << 20:
+            document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            yield from (path.parent / name for name in named(document))
+    except (OSError, ValueError, RecursionError):
+        return  # loading it says what is wrong
+
+
+def named(table: Any) -> Iterator[str]:
+    """Yield what stands under any key `file`."""
+    for key, value in table.items() if isinstance(table, dict) else enumerate(table):
+        if key == "file" and isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            yield from named(value)
+
+
+def check_slots(scenario: Scenario, slots: int) -> None:
+    """Raise ValueError for more slots than this machine's memory can hold."""
+    need = slots * scenario.users * 8 * (scenario.channels + 20)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > memory:
+        raise ValueError(
+            f"--slots {slots}: would take about {need / 1e9:.3g} GB of memory, this machine has "
+            f"{memory / 1e9:.3g}: at most {slots * memory // need} fit"
+        )
+
+
+def is_table(target: str | None) -> bool:
+    """Tell whether a file is to be written as columns."""
+    return target is not None and target.lower().endswith(".parquet")
+
+
+def to_stdout(target: str | None) -> bool:
+    """Tell whether a file is standard output, on which nothing else may be printed then."""
+    from ..files import descriptor
+
+    return target is not None and descriptor(target) == 1

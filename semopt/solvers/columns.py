@@ -1,0 +1,207 @@
+"""The slots of a batch as its files have them: JSON, a line a slot, or the columns of a table.
+
+Both go through the batch in parts, so that memory does not grow with the slots, and figures are
+computed for all slots of a part at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from .. import worth
+from ..files import writing
+from ..model import evaluate
+from ..problem import Floats
+from ..result import Status, exact_integer, number
+from .batch import Batch
+
+PART = 4096  # slots
+COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+Told = Callable[[float], None]
+
+
+def head(batch: Batch, seed: int) -> dict[str, Any]:
+    """Return what a file says of a batch besides its slots."""
+    return {
+        "schema": 1,
+        "method": batch.method,
+        "backend": batch.backend,
+        "seconds": batch.seconds,
+        "seed": seed,
+        "readings": asdict(batch.problem.readings),
+        "problem": batch.problem.origin,
+        "mean": batch.mean(),
+    }
+
+
+def text(batch: Batch, seed: int, told: Told = lambda done: None) -> Iterator[str]:
+    """Yield the JSON document in parts, a line a slot; `told` takes the number of slots written."""
+    yield COMPACT.encode(head(batch, seed))[:-1] + ',"slots":[\n'
+    last = len(batch.objective) - 1
+    for s, entry in enumerate(entries(batch)):
+        yield COMPACT.encode(entry) + (",\n" if s < last else "\n]}\n")
+        if s % 256 == 255:
+            told(s + 1)
+
+
+def entries(batch: Batch) -> Iterator[dict[str, Any]]:
+    """Yield one entry a slot: status, value and bound, its users, its tasks and gains."""
+    for columns in parts(batch):
+        users = len(batch.problem.users.power_min)
+        own = {name: columns[name].tolist() for name in USER}
+        slot = {name: columns[name] for name in SLOT}
+        gain = columns["gain"].tolist()
+        for row, status in enumerate(slot["status"]):
+            entry = {"status": status}
+            entry |= {name: number(slot[name][row]) for name in VALUES}
+            entry["joint_actions"] = exact_integer(slot["joint_actions"][row])
+            figures = [own[name][row] for name in USER]
+            entry["users"] = (
+                [dict(zip(USER, figure, strict=True)) for figure in zip(*figures, strict=True)]
+                if slot["decided"][row]
+                else []
+            )
+            for user in entry["users"]:
+                if not user["offload"]:
+                    user["channel"] = None
+            if (reason := slot["infeasible"][row]) is not None:
+                entry["infeasible"] = reason
+            entry["slot"] = {
+                "tasks": [own["task"][row][n] for n in range(users)],
+                "gain": gain[row],
+            }
+            yield entry
+
+
+USER = (
+    *("task", "offload", "channel", "power_mw", "frequency_ghz", "extraction"),
+    *("latency_ms", "energy_mj", "accuracy", "qoe", "feasible"),
+)  # arrays (S, N)
+FIGURES = USER[3:10]
+VALUES = ("objective", "upper_bound", "gap")
+SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
+
+
+def parts(batch: Batch) -> Iterator[dict[str, Any]]:
+    """Yield the columns of a file, for so many slots at a time as memory allows."""
+    problem, counts = batch.problem, dict[bytes, int]()
+    users, channels = batch.gain.shape[1:]
+    names = np.array(problem.tasks.names, dtype=object)
+    size = max(1, min(PART, 4_000_000 // (users * (channels + 10))))
+    for first in range(0, len(batch.objective), size):
+        rows = slice(first, first + size)
+        gain, task, value = batch.gain[rows], batch.task[rows], batch.objective[rows]
+        actions = batch.actions.take(rows)
+        decided = ~np.isnan(value)
+        found = evaluate(problem, actions, gain, task)
+        recomputed = worth.objective(problem, found.qoe)
+        places = range(first, first + len(value))
+        status = [batch.status(s).word for s in places]
+        bound = np.array([batch.bound(s) for s in places])
+        feasible = worth.within_limits(problem, actions, found, task)
+        for row in np.flatnonzero(decided & ~feasible.all(axis=1)):  # a limit, to the last digit
+            broken = {user for user, _ in batch.result(first + int(row)).broken()}
+            feasible[row] = [n not in broken for n in range(users)]
+        for s, kinds in zip(places, task, strict=True):
+            if kinds.tobytes() not in counts:
+                counts[kinds.tobytes()] = problem.with_slot(batch.gain[s], kinds).joint_actions()
+        yield {
+            "task": names[task],
+            "offload": actions.channel >= 0,
+            "channel": actions.channel,
+            "power_mw": actions.power * 1e3,
+            "frequency_ghz": actions.frequency * 1e-9,
+            "extraction": actions.extraction,
+            "latency_ms": found.latency * 1e3,
+            "energy_mj": found.energy * 1e3,
+            "accuracy": found.accuracy,
+            "qoe": found.qoe,
+            "feasible": feasible,
+            "gain": gain,
+            "status": status,
+            "objective": value,
+            "upper_bound": bound,
+            "gap": gaps(bound, recomputed, decided),
+            "joint_actions": [counts[kinds.tobytes()] for kinds in task],
+            "decided": decided,
+            "infeasible": [
+                reason.to_json()
+                if word == Status.INFEASIBLE.word and (reason := batch.result(s).infeasibility)
+                else None
+                for s, word in zip(places, status, strict=True)
+            ],
+        }
+
+
+def gaps(bound: Floats, value: Floats, decided: Any) -> Floats:
+    """Return bound - value, from the recomputed value; inf where either is unknown."""
+    gap: Floats = np.full(len(bound), inf)
+    np.subtract(bound, value, out=gap, where=decided)
+    return gap
+
+
+def write_table(target: str, batch: Batch, seed: int, told: Told = lambda done: None) -> None:
+    """Write a Parquet file with a row for each slot and user.
+
+    The figures of a slot stand in each of its rows; all else that the JSON document says is the
+    file's metadata, under the key "semopt".
+
+    Raises
+    ------
+    ValueError
+        Where pyarrow is missing or the file cannot be written.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise ValueError(
+            f"{target}: pyarrow is missing: pip install 'semopt[parquet]', or name a .json file"
+        ) from None
+    words = pa.dictionary(pa.int32(), pa.string())
+    kinds = {
+        **{"slot": pa.int64(), "user": pa.int32(), "task": words},
+        **{"offload": pa.bool_(), "channel": pa.int32()},
+        **{name: pa.float64() for name in FIGURES},
+        **{"feasible": pa.bool_(), "gain": pa.list_(pa.float64()), "status": words},
+        **{name: pa.float64() for name in VALUES},
+        **{"joint_actions": pa.string(), "infeasible": pa.string()},
+    }
+    about = {"semopt": COMPACT.encode(head(batch, seed))}
+    schema, done = pa.schema(list(kinds.items()), metadata=about), 0
+    with writing(target) as file, pq.ParquetWriter(file, schema) as writer:
+        for columns in parts(batch):
+            found = {name: pa.array(*column) for name, column in rows_of(columns, done).items()}
+            made = [column.cast(kinds[name]) for name, column in found.items()]
+            writer.write_table(pa.table(made, schema=schema))
+            done += len(columns["decided"])
+            told(done)
+
+
+def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:
+    """Return the columns of a table with a row a slot and user: values, and where there is none."""
+    slots, users = columns["channel"].shape
+    lacking = np.repeat(~columns["decided"], users)
+
+    def shared(values: Sequence[Any]) -> tuple[Any]:
+        return (np.repeat(np.array(values, dtype=object), users),)
+
+    return {
+        "slot": (np.repeat(np.arange(first, first + slots), users),),
+        "user": (np.tile(np.arange(users), slots),),
+        "task": (columns["task"].ravel(),),
+        "offload": (columns["offload"].ravel(), None, lacking),
+        "channel": (columns["channel"].ravel(), None, lacking | ~columns["offload"].ravel()),
+        **{name: (columns[name].ravel(), None, lacking) for name in (*FIGURES, "feasible")},
+        "gain": (list(columns["gain"].reshape(slots * users, -1)),),
+        "status": shared(columns["status"]),
+        **{name: shared([number(value) for value in columns[name]]) for name in VALUES},
+        "joint_actions": shared([str(exact_integer(n)) for n in columns["joint_actions"]]),
+        "infeasible": shared([r and COMPACT.encode(r) for r in columns["infeasible"]]),
+    }
