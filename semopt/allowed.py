@@ -148,11 +148,11 @@ def table_faults(
         if snr_db is not None:
             for i, row in enumerate(table):
                 yield from _row_faults(f"{path}.table[{i}]", row, snr_db)
-        yield from _falling_cells(f"{path}.table", table)
+        yield from _falls(f"{path}.table", table)
     if raw is not None:
         if snr_db is not None:
             yield from _row_faults(f"{path}.raw", raw, snr_db)
-        yield from _falling_row(f"{path}.raw", "raw", raw)
+        yield from _falls(f"{path}.raw", [raw], raw=True)
 
 
 def _axis_faults(path: str, axis: Sequence[float] | None) -> Iterator[Fault]:
@@ -166,24 +166,36 @@ def _row_faults(path: str, row: Sequence[float], snr_db: Sequence[float]) -> Ite
         yield path, f"has length {len(row)}: must have {len(snr_db)}, a value for each snr_db"
 
 
-def _falling_row(path: str, name: str, row: Sequence[float]) -> Iterator[Fault]:
-    for j, (before, here) in enumerate(pairwise(row)):
-        if here < before:
-            yield (
-                f"{path}[{j + 1}]",
-                f"= {here!r}: must be at least {name}[{j}] = {before!r}, "
-                "accuracy may not fall as SNR rises",
-            )
+def _falls(path: str, rows: Sequence[Sequence[float]], raw: bool = False) -> Iterator[Fault]:
+    """Yield one fault for all falls of a table, or of the row of raw mode, and say the largest."""
+    found: list[tuple[float, str, str, str]] = []  # by how much, from, to, as what rises
+    name = "raw" if raw else "table"
 
+    def place(i: int, j: int) -> str:
+        return f"[{j}]" if raw else f"[{i}][{j}]"
 
-def _falling_cells(path: str, table: Sequence[Sequence[float]]) -> Iterator[Fault]:
-    for i, row in enumerate(table):
-        yield from _falling_row(f"{path}[{i}]", f"table[{i}]", row)
-    for i, (above, row) in enumerate(pairwise(table)):
-        for j, (before, here) in enumerate(zip(above, row, strict=False)):
-            if here < before:
-                yield (
-                    f"{path}[{i + 1}][{j}]",
-                    f"= {here!r}: must be at least table[{i}][{j}] = {before!r}, "
-                    "accuracy may not fall as extraction rises",
-                )
+    for i, row in enumerate(rows):
+        for j, here in enumerate(row):
+            before = [(i, j - 1, "SNR")] if j else []
+            if i and j < len(rows[i - 1]):
+                before.append((i - 1, j, "extraction"))
+            for k, m, rises in before:
+                if here < rows[k][m]:
+                    words = f"{name}{place(k, m)} = {rows[k][m]!r}"
+                    found.append((rows[k][m] - here, words, f"{place(i, j)}\n{here!r}", rises))
+    if not found:
+        return
+    by, start, end, rises = max(found, key=lambda fall: fall[0])
+    end, value = end.split("\n")
+    cure = "`semopt scenario monotone` fits the nearest table"
+    if len(found) == 1:
+        yield (
+            f"{path}{end}",
+            f"= {value}: must be at least {start}, accuracy may not fall as {rises} rises; {cure}",
+        )
+    else:
+        yield (
+            path,
+            f"falls {len(found)} times, most by {by:.3g} from {start} to {name}{end} = {value}: "
+            f"accuracy may not fall as extraction or SNR rises; {cure}",
+        )

@@ -459,14 +459,15 @@ class Problem:
         The coefficient of x^m in prod_n (local_n + offload_n x) counts the actions of m offloaders;
         K!/(K - m)! ways give them distinct sub-channels.
         """
+        channels = self.gain.shape[1]
         by_offloaders = [1]
         for user in range(len(self.task)):
             local, offload = self.action_counts(user)
             padded = [0, *by_offloaders, 0]
             by_offloaders = [
-                local * padded[m + 1] + offload * padded[m] for m in range(len(by_offloaders) + 1)
+                local * padded[m + 1] + offload * padded[m]
+                for m in range(min(len(by_offloaders), channels) + 1)
             ]
-        channels = self.gain.shape[1]
         return sum(count * perm(channels, m) for m, count in enumerate(by_offloaders))
 
     def to_json(self) -> dict[str, Any]:

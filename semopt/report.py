@@ -291,7 +291,7 @@ def print_comparison(batches: dict[str, Batch], seed: int) -> None:
             extraction = share["extraction"]
             row = [f"{share[mode]:.1%}" for mode in ("local", "raw", "semantic")]
             row.append("" if extraction is None else f"{extraction:.3f}")
-            if task == "all":
+            if task == batch.total:
                 keys = ("qoe", "latency_ms", "energy_mj", "accuracy")
                 row += ["" if mean[key] is None else f"{mean[key]:.4g}" for key in keys]
             table.add_row(name if place == 0 else "", task, *row)

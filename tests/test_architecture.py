@@ -25,7 +25,7 @@ ROWS = [
 HOMES = {
     "torch": {"learn", "semantic", "checkpoints"},
     "transformers": {"semantic"},
-    "cvxpy": {"solvers"},
+    "cvxpy": {"solvers", "scenario"},
     "cupy": {"backends"},
     "numba": {"channel", "env"},
     "scipy": {"solvers", "channel"},

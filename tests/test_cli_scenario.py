@@ -1,7 +1,10 @@
 """The command `semopt scenario`."""
 
 import json
+from decimal import Decimal
+from math import comb, perm
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -104,3 +107,75 @@ def test_compare_counts_the_modes_of_the_best_decisions(tmp_path):
 
 def test_compare_refuses_what_is_no_scenario():
     assert isinstance(run("compare", "papre").exception, ValueError)
+
+
+def write(folder, name, changes=lambda document: document):
+    """Write a scenario made from the preset `paper` with few levels."""
+    document = Scenario.load("paper").to_dict()
+    document.pop("assumed", None)
+    document["grid"] = {"power": 2, "frequency": 2, "extraction": 2}
+    changes(document)
+    (folder / name).write_text(Scenario.from_dict(document).to_toml())
+    return folder / name
+
+
+def test_compare_tells_scenarios_of_one_name_apart(tmp_path):
+    def change(document):
+        document["system"]["server_frequency_ghz"] = 6.0
+
+    other = write(tmp_path, "other.toml", change)
+    file = tmp_path / "modes.json"
+    sources = ("paper", other, "tiny", other)
+    told = run("compare", *sources, "--slots", 20, "--json", file)
+    found = json.loads(file.read_text())["scenarios"]
+    assert list(found) == ["paper", f"paper ({other})", "tiny", f"paper ({other}) #4"]
+    assert found["paper"]["mean"] != found[f"paper ({other})"]["mean"]
+    assert told.stdout.count(" all ") == 4
+
+
+def test_compare_shows_a_task_named_all_beside_the_total(tmp_path):
+    def change(document):
+        document["tasks"]["all"] = document["tasks"].pop("vqa")
+        document["slot"]["tasks"] = ["text", "all"]
+
+    file = write(tmp_path, "mine.toml", change)
+    figures = tmp_path / "modes.json"
+    assert "all tasks" in run("compare", file, "--slots", 40, "--json", figures).stdout
+    modes = json.loads(figures.read_text())["scenarios"]["paper"]["modes"]
+    assert list(modes) == ["text", "image", "all", "all tasks"]
+    _, task = Scenario.load(file).draw(40, 0)
+    own = [np.mean(task == kind) for kind in range(3)]
+    for mode in ("local", "raw", "semantic"):
+        parts = [modes[name][mode] for name in ("text", "image", "all")]
+        assert modes["all tasks"][mode] == pytest.approx(np.dot(own, parts))
+
+
+@pytest.mark.parametrize(("users", "channels"), [(320, 320), (5000, 20)])
+def test_check_counts_what_has_thousands_of_digits(tmp_path, users, channels):
+    def change(document):
+        document["slot"] = {"tasks": ["text"] * users, "gain": [[0.5] * channels] * users}
+        document["system"] |= {"users": users, "channels": channels}
+        document["grid"] = {"power": 2, "frequency": 3, "extraction": 1}
+
+    file = write(tmp_path, "many.toml", change)
+    # A user has 3 local actions, and 2 on each sub-channel: m of n users offload in C(n, m) ways.
+    count = sum(
+        comb(users, m) * 3 ** (users - m) * 2**m * perm(channels, m) for m in range(channels + 1)
+    )
+    assert Scenario.load(file).problem().joint_actions() == count
+    told = run("check", file)
+    assert told.exit_code == 0, told.output
+    assert f"about {Decimal(count):.3g} joint actions" in told.stdout
+    assert len(told.stdout) < 300
+
+
+@pytest.mark.parametrize("name", ["[/best]", "s[a=1]", ":smile:", "[red]", "a\\"])
+def test_names_are_shown_as_they_are_written(tmp_path, name):
+    def change(document):
+        document["name"] = name
+        document["tasks"][name] = document["tasks"].pop("vqa")
+        document["slot"]["tasks"] = ["text", name]
+
+    file = write(tmp_path, "odd.toml", change)
+    for asked in (("check", file), ("show", file), ("compare", file, "--slots", 4)):
+        assert name in run(*asked).stdout

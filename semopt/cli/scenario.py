@@ -79,6 +79,37 @@ def new(
     typer.echo(f"wrote {file}")
 
 
+@app.command("monotone")
+def monotone(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A scenario in TOML, or an accuracy table in CSV."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write; FILE-monotone unless given."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Write the nearest accuracy tables, in least squares, that do not fall along an axis.
+
+    Measured accuracies are noisy; the bounds rely on tables that rise with extraction and SNR.
+    """
+    from ..files import check_writable, write_atomically
+    from ..scenario.monotone import of_csv, of_scenario
+
+    target = out or file.with_name(f"{file.stem}-monotone{file.suffix}")
+    check_writable(target)
+    if target.exists() and (target.samefile(file) or not force):
+        beside = "it is the input" if target.samefile(file) else "overwrite it with --force"
+        raise ValueError(f"{target} exists: choose another name with --out, {beside}")
+    text, fits = (of_csv if file.suffix.lower() == ".csv" else of_scenario)(file)
+    write_atomically(target, text)
+    for name, fit in fits.items():
+        typer.echo(f"{name} {fit}")
+    typer.echo(f"wrote {target}")
+
+
 @app.command("compare")
 def compare(
     scenarios: Annotated[
@@ -96,11 +127,11 @@ def compare(
     from ..scenario import Scenario
     from ..solvers.batch import solve_batch
 
+    loaded = [Scenario.load(source) for source in scenarios]
     found = {}
-    for source in scenarios:
-        scenario = Scenario.load(source)
+    for name, scenario in zip(_labels(loaded, scenarios), loaded, strict=True):
         gain, task = scenario.draw(slots, seed)
-        found[scenario.name] = solve_batch(scenario, gain, task)
+        found[name] = solve_batch(scenario, gain, task)
     if json:
         figures = {name: {"modes": b.modes(), "mean": b.mean()} for name, b in found.items()}
         write_json(json, {"schema": 1, "slots": slots, "seed": seed, "scenarios": figures})
@@ -138,6 +169,16 @@ def show(
         typer.echo(loaded.to_toml(), nl=False)
     else:
         _print(loaded)
+
+
+def _labels(scenarios: Sequence[Scenario], sources: Sequence[str]) -> list[str]:
+    """Return a label for each scenario: its name, and where several have it, source and number."""
+    names = [scenario.name for scenario in scenarios]
+    labels = [
+        name if name == source or names.count(name) == 1 else f"{name} ({source})"
+        for name, source in zip(names, sources, strict=True)
+    ]
+    return [f"{label} #{i + 1}" if label in labels[:i] else label for i, label in enumerate(labels)]
 
 
 def _length(scenario: Scenario) -> str:

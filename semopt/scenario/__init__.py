@@ -64,20 +64,8 @@ class Scenario(Document):
         ScenarioError
             Every fault of the file, or that there is no such file or preset
         """
-        name = "standard input" if str(source) == "-" else str(source)
-        path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
-        try:
-            content = read_bytes(path)
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            raise ScenarioError(name, [("", f"line {line}: is not UTF-8 text")]) from None
-        except FileNotFoundError:
-            raise ScenarioError(name, [("", _no_such_file(path))]) from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ScenarioError(name, [("", f"cannot be read: {reason}")]) from None
-        return cls.parse(text, path.parent, name)
+        text, folder, name = _read(source)
+        return cls.parse(text, folder, name)
 
     @classmethod
     def parse(cls, text: str, folder: str | Path = ".", source: str = "scenario") -> Self:
@@ -405,6 +393,36 @@ def _first(task: Task, key: str, instead: str | float) -> Any:
 
 def _limit(millijoule: float | None) -> float:
     return np.inf if millijoule is None else millijoule / KILO
+
+
+def document_of(source: str | Path) -> tuple[dict[str, Any], Path, str]:
+    """Return what a scenario file holds before any check, its folder, and what faults call it.
+
+    Raises
+    ------
+    ScenarioError
+        There is no such file or preset, or it is not TOML
+    """
+    text, folder, name = _read(source)
+    return _toml(text, name), folder, name
+
+
+def _read(source: str | Path) -> tuple[str, Path, str]:
+    """Return the text of a preset or file, its folder, and what faults call it."""
+    name = "standard input" if str(source) == "-" else str(source)
+    path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
+    try:
+        content = read_bytes(path)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ScenarioError(name, [("", f"line {line}: is not UTF-8 text")]) from None
+    except FileNotFoundError:
+        raise ScenarioError(name, [("", _no_such_file(path))]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ScenarioError(name, [("", f"cannot be read: {reason}")]) from None
+    return text, path.parent, name
 
 
 def load_trace_of(channel: Any, folder: Path) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..allowed import Fault
+from ..files import read_bytes
 from ..rows import number, read_rows
 from . import toml
 from .faults import KeyPath, quoted, spelled
@@ -69,7 +70,7 @@ def read_table(file: Path) -> dict[str, Any]:
     OSError, ValueError
         The file cannot be read, or has no such first row
     """
-    rows, delimiter = read_rows(file.read_bytes())
+    rows, delimiter = read_rows(read_bytes(file))
     if not rows or rows[0][0] != "extraction":
         raise ValueError('the first row must be "extraction" and then the SNRs in dB')
     table: dict[str, Any] = {

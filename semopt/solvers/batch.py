@@ -92,10 +92,19 @@ class Batch:
             return self.single[s].upper_bound
         return float(self.objective[s]) if self.status(s) is Status.OPTIMAL else inf
 
-    def modes(self) -> dict[str, dict[str, float | None]]:
-        """Return, for each kind of task and for "all", the shares of the modes in decided slots.
+    @property
+    def total(self) -> str:
+        """Name of all tasks together: "all", and longer where a kind of task has that name."""
+        name = "all"
+        while name in self.problem.tasks.names:
+            name += " tasks"
+        return name
 
-        "extraction" is the mean over tasks in semantic mode, None where there is none.
+    def modes(self) -> dict[str, dict[str, float | None]]:
+        """Return, for each kind of task and last for `total`, the shares of the modes.
+
+        They are shares of the tasks in decided slots. "extraction" is the mean over tasks in
+        semantic mode, None where there is none.
         """
         decided = ~np.isnan(self.objective)
         task = self.task[decided]
@@ -113,7 +122,7 @@ class Batch:
                 if (own & semantic).any()
                 else None,
             }
-            for name, own in {**kinds, "all": np.ones_like(task, dtype=bool)}.items()
+            for name, own in {**kinds, self.total: np.ones_like(task, dtype=bool)}.items()
             if own.any()
         }
 
