@@ -51,7 +51,8 @@ class Infeasibility:
         entries = []
         for user, modes in self.users.items():
             limits = sorted({limit for broken in modes.values() for limit in broken})
-            entries.append({"user": user, "limits": limits, "modes": modes})
+            by_mode = {mode: list(broken) for mode, broken in modes.items()}
+            entries.append({"user": user, "limits": limits, "modes": by_mode})
         return entries
 
 

@@ -28,7 +28,7 @@ HOMES = {
     "cvxpy": {"solvers", "scenario"},
     "cupy": {"backends"},
     "numba": {"channel", "env"},
-    "scipy": {"solvers", "channel"},
+    "scipy": {"solvers", "channel", "certificate"},
     "flint": {"certificate"},
     "gymnasium": {"adapters"},
     "pettingzoo": {"adapters"},

@@ -45,24 +45,23 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from dataclasses import asdict, fields
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..files import write_atomically
 from ..problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from ..result import Result, number
+from .reading import read
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
 
 FORMAT, VERSION = "semopt-certificate", 1
-ENTRIES = (
-    *("format", "version", "problem", "scenario", "status", "objective", "upper_bound", "gap"),
-    *("decision", "local", "sizes", "digest"),
-)
 
 
 def document(
@@ -111,29 +110,6 @@ def write(target: str | Path, body: dict[str, Any]) -> None:
     write_atomically(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
-def read(source: str | Path) -> Any:
-    """Return the JSON document of a file, compressed or not.
-
-    Raises
-    ------
-    ValueError
-        For a file that cannot be read or is not JSON
-    """
-    try:
-        data = Path(source).read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        return json.loads(data, parse_constant=_not_json)
-    except OSError as error:
-        raise ValueError(f"cannot read {source}: {error.strerror or error}") from None
-    except (EOFError, ValueError, RecursionError, zlib.error) as error:
-        raise ValueError(f"{source} is not a JSON file: {error}") from None
-
-
-def _not_json(token: str) -> None:
-    raise ValueError(f"{token} is not a JSON number")
-
-
 def problem_to_json(problem: Problem) -> dict[str, Any]:
     """Return the numbers of a slot in SI units; null stands for an infinite limit."""
 
@@ -177,13 +153,24 @@ def reads_as(scenario: dict[str, Any], problem: dict[str, Any]) -> bool:
     ValueError
         For what is no scenario
     """
-    from ..scenario import Scenario
-
     tasks, names = scenario.get("tasks", {}), problem["tasks"]["names"]
-    if set(names) != set(tasks):
+    if not isinstance(tasks, dict) or set(names) != set(tasks):
         return False
     ordered = scenario | {"tasks": {name: tasks[name] for name in names}}
-    return problem_to_json(Scenario.from_dict(ordered).problem()) == problem
+    return problem_to_json(closed(ordered).problem()) == problem
+
+
+def closed(scenario: dict[str, Any]) -> Scenario:
+    """Return the scenario of a document, for which no file is opened that the document names.
+
+    Raises
+    ------
+    ValueError
+        For what is no scenario, or has a table in another file
+    """
+    from ..scenario import Scenario
+
+    return Scenario.from_dict(scenario, folder=None)
 
 
 def problem_from_json(data: dict[str, Any]) -> Problem:
@@ -235,9 +222,9 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
 
 
 __all__ = [
-    "ENTRIES",
     "FORMAT",
     "VERSION",
+    "closed",
     "digest",
     "document",
     "problem_from_json",

@@ -20,6 +20,10 @@ u = (latency, energy, -A), with [u_j] what the box and the limits leave of cost 
 The first maxima have closed forms, the second is over finitely many points, and a tangent plane
 bounds the minimum. A leaf of a certificate holds W, P and the power and the extraction where the
 plane touches; the frequency there is the best one for W.
+
+A ball is a number and a radius, and what is true holds at every point of it: comparisons of balls
+say yes only where all their points do, and no ball is taken for its centre. One that is too wide to
+say yes is computed again, with the next of `PRECISIONS`.
 """
 
 from __future__ import annotations
@@ -34,7 +38,10 @@ from flint import arb, ctx
 
 from ..problem import Floats, Problem
 
-PRECISION = 96  # bits of a ball's centre; a double has 53
+# Bits of a ball's centre (a double has 53), tried in turn. The allowed numbers make exponents of up
+# to 1e240, which takes some 800 bits more than a result is to have.
+PRECISIONS = 96, 192, 384, 768, 1536
+WIDE = 2.0**-20  # radius of an exponent from which its ends are better than the ball
 
 Range = tuple[float, float]
 Box = tuple[Range, ...]  # of power, extraction, latency, energy, loss
@@ -42,9 +49,9 @@ Ranges = list[tuple[arb, arb]]  # of latency, energy, loss
 
 
 @contextmanager
-def precision() -> Iterator[None]:
-    """Compute with `PRECISION`."""
-    before, ctx.prec = ctx.prec, PRECISION
+def precision(bits: int = PRECISIONS[0]) -> Iterator[None]:
+    """Compute with so many bits."""
+    before, ctx.prec = ctx.prec, bits
     try:
         yield
     finally:
@@ -60,7 +67,17 @@ class Score:
 
     def value(self, u: arb) -> arb:
         """Return the score at u."""
-        return self.weight / (1 + (self.slope * (u - self.reference)).exp())
+        x = self.slope * (u - self.reference)
+        if x.rad() < WIDE:
+            return self._at(x)
+        return self._at(x.lower()).union(self._at(x.upper()))  # the score only falls
+
+    def _at(self, x: arb) -> arb:
+        """Return weight S(-x), without exponentials that grow beyond all balls."""
+        if x > 0:
+            small = (-x).exp()
+            return self.weight * small / (1 + small)
+        return self.weight / (1 + x.exp())
 
     def conjugate(self, price: arb, low: arb, high: arb) -> arb:
         """Return the largest value(u) + price u for u from `low` to `high`, or a little more."""
@@ -183,7 +200,9 @@ class OneUser:
         t_tx, t_own = sent / self.at_power(power)[0], cycles / frequency
         return (
             self.server_time + t_tx + t_own,
-            self.server_energy + power * t_tx + self.kappa * t_own * frequency**2 * frequency,
+            self.server_energy
+            + power * t_tx
+            + self.kappa * t_own * frequency * frequency * frequency,
             -self.accuracy(extraction, power),
         )
 

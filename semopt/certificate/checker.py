@@ -15,15 +15,18 @@ import numpy as np
 
 from ..model import MODES
 from ..problem import Problem
-from . import ENTRIES, VERSION, digest, problem_from_json, reads_as
+from . import digest, problem_from_json, reads_as
 from .claims import TOLERANCE, FalseClaim, real, require, whole
+from .schema import shaped
 
 if TYPE_CHECKING:
+    from flint import arb
+
     from .balls import Box, OneUser
 
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
-
+FINE = TOLERANCE / 1e3  # radius below which a ball of a decision's worth says what it is
 
 Progress = Callable[[float], None]
 
@@ -46,11 +49,8 @@ class Tally:
 
 def check_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
     """Re-check a certificate: see `verify.check`."""
-    version = body.get("version")
-    require(type(version) is int and version == VERSION, f"version {version!r} is not {VERSION}")
-    for entry in set(body) ^ set(ENTRIES):
-        raise FalseClaim(f"{entry!r} is {'unknown' if entry in body else 'missing'}")
-    require(body.get("digest") == digest(body), "the digest differs: the file was changed")
+    given, body = body, shaped(body)
+    require(body["digest"] == digest(given), "the digest differs: the file was changed")
     try:
         from .balls import precision
     except ImportError:
@@ -58,10 +58,7 @@ def check_certificate(body: dict[str, Any], progress: Progress = lambda share: N
             "verifying a certificate needs python-flint: pip install 'semopt[verify]'"
         ) from None
     with precision():
-        try:
-            return _check_certificate(body, progress)
-        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
-            raise FalseClaim(f"the file is malformed: {error!r}") from None
+        return _check_certificate(body, progress)
 
 
 def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
@@ -73,50 +70,52 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     require(problem.objective == "sum", f"problem: objective {problem.objective!r} is not covered")
     limit = problem.system.server_energy_max
     require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
-    objective, upper = body["objective"], body["upper_bound"]
+    objective, upper, status = body["objective"], body["upper_bound"], body["status"]
     if body["decision"] is None:
         require(objective is None, f"objective {objective}: there is no decision")
     else:
+        require(objective is not None, "objective: there is none, but a decision")
         check_decision(problem, body["decision"], objective)
-    sizes = body["sizes"]
-    tally = Tally(len(body["local"]) + sum(len(size["covers"]) for size in sizes), progress)
-    local = check_local(problem, body["local"], tally)
-    users, channels = problem.gain.shape
-    require(
-        len(sizes) == min(users, channels) + 1,
-        f"sizes: {len(sizes)} numbers of offloaders, not 0 to {min(users, channels)}",
-    )
-    bounds = []
-    for m, size in enumerate(sizes):
-        values = check_covers(problem, m, size["covers"], tally)
-        bound = assignment_bound(local, values, size, m)
-        claimed = real(size["bound"], f"sizes[{m}].bound")
-        require(bound <= claimed, f"sizes[{m}].bound {claimed}: the prices prove only {bound}")
-        bounds.append(claimed)
-    highest = max(bounds)
-    status = body["status"]
+    highest, tally = check_sizes(problem, body, progress)
     if upper is None:
         require(highest < 0, f"upper_bound: there is one, {highest}")
         require(status == "infeasible" and objective is None, f"status {status!r}")
         return f"{name}: no joint action is feasible ({tally})"
-    require(highest <= real(upper, "upper_bound"), f"upper_bound {upper}: sizes prove {highest}")
-    require(status in ("optimal", "limit_reached"), f"status {status!r}")
+    require(highest <= upper, f"upper_bound {upper}: sizes prove {highest}")
+    require(status != "infeasible", f"status {status!r}: there is an upper bound")
     if objective is None:
         require(status == "limit_reached", "status 'optimal': there is no decision")
         return f"{name}: no joint action is worth more than {upper} ({tally})"
     gap = upper - objective
     require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
     if status == "optimal":
-        limit = real(body["gap"], "gap")
-        require(gap <= limit, f"status 'optimal': the gap is {gap}, above {limit}")
+        asked = min(body["gap"], float(len(problem.task)))  # a user's QoE lies in (0, 1)
+        require(gap <= asked, f"status 'optimal': the gap is {gap}, above {asked}")
     return (
         f"{name}: the decision is worth {objective}, and no joint action is worth more than "
         f"{upper}: gap {max(gap, 0.0):.2e} ({tally})"
     )
 
 
+def check_sizes(problem: Problem, body: dict[str, Any], progress: Progress) -> tuple[float, Tally]:
+    """Check the bound of each number of offloaders; return the largest."""
+    sizes = body["sizes"]
+    tally = Tally(len(body["local"]) + sum(len(size["covers"]) for size in sizes), progress)
+    local = check_local(problem, body["local"], tally)
+    most = min(problem.gain.shape)
+    require(len(sizes) == most + 1, f"sizes: {len(sizes)} numbers of offloaders, not 0 to {most}")
+    for m, size in enumerate(sizes):
+        cells = check_covers(problem, m, size["covers"], tally)
+        bound, claimed = assignment_bound(local, cells, size, m), size["bound"]
+        require(bound <= claimed, f"sizes[{m}].bound {claimed}: the prices prove only {bound}")
+    return max(size["bound"] for size in sizes), tally
+
+
 def check_scenario(body: dict[str, Any]) -> str:
-    """Check that the slot that is proven is the one of the scenario, if any; return its name."""
+    """Check that the slot that is proven is the one of the scenario, if any; say which it is.
+
+    The scenario's name is not repeated: nothing proves it.
+    """
     if body["scenario"] is None:
         return "a slot without a scenario"
     try:
@@ -124,11 +123,13 @@ def check_scenario(body: dict[str, Any]) -> str:
     except ValueError as error:
         raise FalseClaim(f"scenario: {error}") from None
     require(same, "scenario: its slot is not the one of `problem`")
-    return f"scenario {body['scenario'].get('name', 'without a name')!r}"
+    return "the slot of the file's scenario"
 
 
-def check_decision(problem: Problem, decision: dict[str, Any], objective: Any) -> None:
+def check_decision(problem: Problem, decision: dict[str, Any], objective: float) -> None:
     """Check that a decision meets every limit (1e-9 relative) and is worth what is claimed."""
+    from .balls import PRECISIONS, precision
+
     users, channels = problem.gain.shape
     for name in ("channel", "power", "frequency", "extraction"):
         require(len(decision[name]) == users, f"decision.{name}: not one entry a user")
@@ -137,24 +138,50 @@ def check_decision(problem: Problem, decision: dict[str, Any], objective: Any) -
     ]
     used = [k for k in channel if k >= 0]
     require(len(set(used)) == len(used), "decision: a sub-channel is used twice")
-    worth = 0.0
+    for bits in PRECISIONS:
+        with precision(bits):
+            worth = worth_of_decision(problem, channel, len(used), decision)
+            if worth is not None and worth.rad() < FINE:
+                holds = bool(abs(worth - objective) <= TOLERANCE)
+                require(
+                    holds,
+                    f"objective {objective}: the decision is worth {worth.str(12, radius=False)}",
+                )
+                return
+    raise FalseClaim(
+        "decision: no precision tells whether it keeps its limits and what it is worth"
+    )
+
+
+def worth_of_decision(
+    problem: Problem, channel: list[int], m: int, decision: dict[str, Any]
+) -> arb | None:
+    """Return the sum of QoE in a ball; None where this precision cannot tell that limits hold."""
+    total: arb | None = None
     for n, k in enumerate(channel):
-        power, frequency, extraction = (
-            real(decision[name][n], f"decision.{name}[{n}]")
-            for name in ("power", "frequency", "extraction")
-        )
-        worth += worth_of_action(problem, n, k, len(used), (power, frequency, extraction))
-    claimed = real(objective, "objective")
-    require(abs(worth - claimed) <= TOLERANCE, f"objective {claimed}: the decision's is {worth}")
+        action = (decision[name][n] for name in ("power", "frequency", "extraction"))
+        worth = worth_of_action(problem, n, k, m, *action)
+        if worth is None:
+            return None
+        total = worth if total is None else total + worth
+    return total
 
 
 def worth_of_action(
-    problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
-) -> float:
-    """Return a user's QoE, having checked its power, frequency, extraction, and every limit."""
+    problem: Problem,
+    user: int,
+    channel: int,
+    m: int,
+    power: float,
+    frequency: float,
+    extraction: float,
+) -> arb | None:
+    """Return a user's QoE in a ball, having checked its ranges and every limit.
+
+    None where this precision cannot tell whether a limit holds.
+    """
     from .balls import OneUser
 
-    power, frequency, extraction = action
     mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
     own = OneUser(problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m)
     what = f"decision: user {user}"
@@ -170,9 +197,13 @@ def worth_of_action(
         require(inside, f"{what} has {name} {value}, not {low} to {high}")
     costs = own.costs(power, extraction, frequency)
     for name, cost, score in zip(COSTS, costs, own.scores, strict=True):
-        allowed = score.limit is None or cost <= score.limit + abs(score.limit) * TOLERANCE
-        require(bool(allowed), f"{what} breaks its limit on {name}")
-    return sum(float(score.value(u)) for score, u in zip(own.scores, costs, strict=True))
+        if score.limit is not None:
+            allowed = score.limit + abs(score.limit) * TOLERANCE
+            require(not cost > allowed, f"{what} breaks its limit on {name}")
+            if not cost <= allowed:
+                return None
+    latency, energy, accuracy = (s.value(u) for s, u in zip(own.scores, costs, strict=True))
+    return latency + energy + accuracy
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
@@ -233,39 +264,74 @@ def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: in
     return float(fsum(terms) + 2.0**-48 * size_of_all)
 
 
+class Cell:
+    """What a user can do on a sub-channel beside m offloaders (0: at home), in every precision."""
+
+    def __init__(self, problem: Problem, user: int, channel: int, m: int) -> None:
+        gain = problem.gain[user, channel] if m else 1.0
+        self._given = problem, user, gain, m
+        self._known: dict[tuple[int, str], OneUser] = {}
+        every = [self.mode(name) for name in (MODES[1:] if m else MODES[:1])]
+        self.modes = [mode for mode in every if mode.exists]
+
+    def mode(self, name: str) -> OneUser:
+        """Return a mode in the present precision."""
+        from flint import ctx
+
+        from .balls import OneUser
+
+        if (ctx.prec, name) not in self._known:
+            problem, user, gain, m = self._given
+            self._known[ctx.prec, name] = OneUser(problem, user, name, gain, m)
+        return self._known[ctx.prec, name]
+
+
 def check_cover(
     problem: Problem,
     cell: tuple[int, int, int],
-    upper: Any,
+    upper: float | None,
     trees: dict[str, Any],
     where: str,
     tally: Tally,
 ) -> None:
     """Check that no action of a cell (user, sub-channel, offloaders) is worth more than `upper`."""
-    user, channel, m = cell
-    from .balls import OneUser
-
-    enough = 0.0 if upper is None else real(upper, f"{where}: upper")
-    gain = problem.gain[user, channel] if m else 1.0
-    modes = [OneUser(problem, user, mode, gain, m) for mode in (MODES[1:] if m else MODES[:1])]
-    modes = [mode for mode in modes if mode.exists]
+    own = Cell(problem, *cell)
+    names = [mode.name for mode in own.modes]
     tally.cover()
     require(
-        set(trees) == {mode.name for mode in modes},
-        f"{where}: trees of {', '.join(trees)}, not of {', '.join(mode.name for mode in modes)}",
+        set(trees) == set(names), f"{where}: trees of {', '.join(trees)}, not of {', '.join(names)}"
     )
-    for mode in modes:
+    for mode in own.modes:
         for place, box, leaf in leaves(trees[mode.name], mode, f"{where}, {mode.name}"):
             tally.boxes += 1
-            spot = f"{where}, {mode.name}[{place}]"
-            ranges = mode.ranges(box)
+            check_leaf(own, mode.name, box, leaf, upper, f"{where}, {mode.name}[{place}]")
+
+
+def check_leaf(
+    cell: Cell, mode: str, box: Box, leaf: list[Any], upper: float | None, where: str
+) -> None:
+    """Check that a box holds nothing feasible, or nothing that is worth more than `upper`.
+
+    Precision is raised before a proof is refused: it may be right, and the ball too wide to say so.
+    """
+    from .balls import PRECISIONS, precision
+
+    numbers = leaf_numbers(leaf, where) if leaf else None
+    proven = "nothing"
+    for bits in PRECISIONS:
+        with precision(bits):
+            own = cell.mode(mode)
+            ranges = own.ranges(box)
             if ranges is None:
+                return
+            if numbers is None:
                 continue
-            bound = mode.bound(box, ranges, leaf_numbers(leaf, spot))
-            require(
-                bound < 0 or (upper is not None and bound <= enough),
-                f"{spot}: the box is proven to {float(bound)}, not to {upper}",
-            )
+            bound = own.bound(box, ranges, numbers)
+            if bound < 0 or (upper is not None and bound <= upper):
+                return
+            proven = str(float(bound.upper()))
+    require(numbers is not None, f"{where}: 0 numbers, not 7, and the box is not empty")
+    raise FalseClaim(f"{where}: the box is proven to {proven}, not to {upper}")
 
 
 def leaf_numbers(leaf: Any, where: str) -> list[float]:

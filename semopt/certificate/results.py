@@ -3,106 +3,353 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
+from math import inf
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..model import Actions
-from ..problem import Problem
-from ..result import Result, Status
-from .claims import TOLERANCE, FalseClaim, real, require, whole
+from ..problem import Problem, Readings
+from ..result import Result, Status, exact_integer
+from . import closed
+from .claims import TOLERANCE, FalseClaim, require, whole
+from .grid import AFFORDED, Optimum, effort, grid_optimum, spread
+from .schema import shaped
 
-DECIDED = ("optimal", "feasible", "limit_reached")  # statuses of an answer with a decision
-UNDECIDED = ("infeasible", "bound_only", "limit_reached")
+if TYPE_CHECKING:
+    from ..scenario import Scenario
+
 ONLY = "only a certificate proves"
+GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # methods whose problem is the grid's
+CONTINUOUS = ("global", "relaxation")
+# What a method may say: with a decision, and without one.
+SEARCHED = ("optimal", "limit_reached"), ("infeasible", "limit_reached")
+STATUSES = dict.fromkeys((*GRID, "global"), SEARCHED) | {
+    "relaxation": ((), ("bound_only", "infeasible", "limit_reached"))
+}
+OTHERS = ("feasible",), ("infeasible",)
+GAP = 1e-6  # within which a result of `global` is called optimal, unless it says what was asked for
+BLUNT = (
+    1e-7  # what the rounding of doubles may move a QoE by, for a claim about it to say something
+)
 
 
-def check_result(body: dict[str, Any]) -> str:
-    """Re-check a result file, of one slot, of many, or of many methods: see `verify.check`."""
-    schema = body["schema"]
-    require(type(schema) is int and schema == 1, f"schema {schema!r} is not 1")
+def check_result(body: Any) -> str:
+    """Re-check a result file, of one slot, of many, or of many methods: see `verify.check`.
+
+    Raises
+    ------
+    FalseClaim, ValueError
+        The first claim that does not hold; a document of another shape
+    """
+    body = shaped(body)
+    if "methods" in body:
+        return check_ladder(body)
+    return check_slots(body) if "slots" in body else check_one(body)
+
+
+def check_one(body: dict[str, Any], where: str = "") -> str:
+    """Re-check a result file of one slot."""
     try:
-        if "methods" in body:
-            words = {name: check_slot(entry) for name, entry in body["methods"].items()}
-            return "; ".join(f"{name}: {found}" for name, found in words.items())
-        return check_slots(body) if "slots" in body else check_slot(body)
-    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        raise FalseClaim(f"the file is malformed: {error!r}") from None
+        problem = closed(body["problem"]).problem()
+    except ValueError as error:
+        raise FalseClaim(f"{where}problem: {error}") from None
+    check_readings(body, where)
+    afforded = effort(problem) <= AFFORDED
+    return str(check_answer(problem, body, body["method"], afforded, where))
+
+
+def check_ladder(body: dict[str, Any]) -> str:
+    """Re-check the answers of many methods to one slot, each alone and each beside the others."""
+    answers, words = body["methods"], []
+    first: tuple[str, Any] | None = None
+    for name, entry in answers.items():
+        where = f"methods.{name}."
+        require(entry["method"] == name, f"{where}method {entry['method']!r}: it is {name!r}")
+        require(name not in body["refused"], f"{where[:-1]}: it has an answer and is refused")
+        first = first or (name, entry["problem"])
+        require(entry["problem"] == first[1], f"{where}problem: it is not that of {first[0]}")
+        words.append(f"{name}: {check_one(entry, where)}")
+    for name, entry in answers.items():
+        if entry["users"]:
+            for other in answers:
+                beside(name, entry["objective"], other, answers[other])
+    return "; ".join(words)
+
+
+def beside(name: str, value: float, other: str, entry: dict[str, Any]) -> None:
+    """Check that a decision of one method does not refute what another says of the same slot."""
+    covered = other in CONTINUOUS or (other in ("exhaustive", "exact") and name in GRID)
+    if not covered or (other in CONTINUOUS and name == "reference"):
+        return  # the reference frequency may lie outside the range
+    where = f"methods.{other}."
+    require(entry["status"] != "infeasible", f"{where}status: there is the decision of {name}")
+    bound = entry["upper_bound"]
+    if bound is not None:
+        require(value <= bound + TOLERANCE, f"{where}upper_bound {bound}: {name} reaches {value}")
 
 
 def check_slots(body: dict[str, Any]) -> str:
-    """Re-check the decisions of many slots, and their means."""
-    entries = body["slots"]
-    require(len(entries) > 0, "slots: there is none")
-    for place, entry in enumerate(entries):
-        scenario = body["problem"] | {"slot": entry["slot"]}
-        check_slot(entry | {"problem": scenario}, f"slots[{place}].")
-    decided = [entry["users"] for entry in entries if entry["users"]]
-    shares = [entry["status"] for entry in entries if not entry["users"]]
-    lacking = shares.count("infeasible")
-    means = {
-        "infeasible_share": lacking / len(entries),
-        "undecided_share": (len(shares) - lacking) / len(entries),
-    }
-    if decided:
-        users = [user for slot in decided for user in slot]
-        for name in ("qoe", "latency_ms", "energy_mj", "accuracy"):
-            means[name] = fmean(user[name] for user in users)
-        means["offload_share"] = fmean(user["offload"] for user in users)
-    for name, value in means.items():
-        claimed = real(body["mean"][name], f"mean.{name}")
-        require(near(claimed, value), f"mean.{name} {claimed}: it is {value}")
+    """Re-check the decisions of many slots, their means, and that the seed draws them."""
+    check_readings(body, "")
+    entries, method = body["slots"], body["method"]
+    require("slot" not in body["problem"], "problem.slot: each of `slots` has its own")
+    try:
+        scenario = closed(body["problem"] | {"slot": entries[0]["slot"]})
+        problems = [scenario.problem(e["slot"]["gain"], e["slot"]["tasks"]) for e in entries]
+    except ValueError as error:
+        raise FalseClaim(f"problem, slots: {error}") from None
+    drawn = check_seed(body, scenario, problems)
+    afforded = sum(map(effort, problems)) <= AFFORDED
+    found = [
+        check_answer(
+            problem, entry | {"details": body["details"]}, method, afforded, f"slots[{place}]."
+        ).beyond
+        for place, (problem, entry) in enumerate(zip(problems, entries, strict=True))
+    ]
+    check_means(body["mean"], entries)
+    decided = sum(1 for entry in entries if entry["users"])
+    beyond = [f"{found.count(words)} of them: {words}" for words in dict.fromkeys(found)]
     return (
-        f"{len(decided)} of {len(entries)} slots have a decision: all are feasible and worth "
-        f"what they claim; that no others are worth more, {ONLY}"
+        f"{decided} of {len(entries)} slots have a decision: all are feasible and worth "
+        f"what they claim; {'; '.join(beyond)}; {drawn}"
     )
 
 
-def check_slot(entry: dict[str, Any], where: str = "") -> str:
-    """Re-check the decision of one slot; `where` is its place in the file."""
-    from ..scenario import Scenario
+def check_seed(body: dict[str, Any], scenario: Scenario, problems: list[Problem]) -> str:
+    """Draw the slots again and compare; return what was found."""
+    seed, law = body["seed"], body["problem"].get("channel")
+    if seed is None:
+        return "the slots are the file's own, no seed is claimed"
+    require(law is not None, f"seed {seed}: the scenario has no [channel] to draw slots from")
+    if "file" in law:
+        return "that the slots are those of the trace is not re-checked: it is another file"
+    gain, task = scenario.draw(len(problems), seed)
+    # Another machine may round a sine otherwise, and a gain may be a small difference of waves.
+    same = np.isclose([p.gain for p in problems], gain, rtol=TOLERANCE, atol=1e-12 * gain.max())
+    for place, problem in enumerate(problems):
+        drawn = same[place].all() and (problem.task == task[place]).all()
+        require(bool(drawn), f"slots[{place}].slot: it is not slot {place} that seed {seed} draws")
+    return f"they are those that seed {seed} draws"
 
-    try:
-        problem = Scenario.from_dict(entry["problem"]).problem()
-    except ValueError as error:
-        raise FalseClaim(f"{where}problem: {error}") from None
-    counted = str(entry.get("joint_actions", problem.joint_actions()))
-    require(counted == f"{Decimal(problem.joint_actions()):f}", f"{where}joint_actions {counted}")
-    readings = entry.get("readings", asdict(problem.readings))
-    require(readings == asdict(problem.readings), f"{where}readings: they are others")
-    status, claimed = entry["status"], entry["objective"]
-    if not entry["users"]:
-        require(claimed is None, f"{where}objective: there is no decision")
-        require(status in UNDECIDED, f"{where}status {status!r}: there is no decision")
-        return f"nothing to prove, there is no decision; what cannot be done, {ONLY}"
-    require(status in DECIDED, f"{where}status {status!r}: there is a decision")
+
+def check_means(mean: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+    """Check the means over users and decided slots, and the shares of the other slots."""
+    users = [user for entry in entries for user in entry["users"]]
+    shares = [entry["status"] for entry in entries if not entry["users"]]
+    lacking = shares.count("infeasible")
+    means: dict[str, float | None] = {
+        name: fmean(user[name] for user in users) if users else None
+        for name in ("qoe", "latency_ms", "energy_mj", "accuracy")
+    }
+    means |= {
+        "offload_share": fmean(user["offload"] for user in users) if users else None,
+        "infeasible_share": lacking / len(entries),
+        "undecided_share": (len(shares) - lacking) / len(entries),
+    }
+    for name, value in means.items():
+        require(near(mean[name], value), f"mean.{name} {mean[name]}: it is {value}")
+
+
+def check_readings(body: dict[str, Any], where: str) -> None:
+    """Check that the equations were read as they are here."""
+    for name, sentence in asdict(Readings()).items():
+        found = body["readings"].get(name)
+        require(found == sentence, f"{where}readings.{name}: {found!r:.60} is not {sentence!r}")
+    extra = set(body["readings"]) - set(asdict(Readings()))
+    require(not extra, f"{where}readings: unknown are {sorted(extra)!r:.60}")
+
+
+class Verdict(NamedTuple):
+    """What was found about a slot's answer: what its decision is worth, and what is beyond it."""
+
+    worth: float | None
+    beyond: str
+
+    def __str__(self) -> str:
+        if self.worth is None:
+            return f"there is no decision; {self.beyond}"
+        return f"the decision is feasible and worth {self.worth}; {self.beyond}"
+
+
+def check_answer(
+    problem: Problem, entry: dict[str, Any], method: str, afforded: bool, where: str
+) -> Verdict:
+    """Re-check what a method says of one slot.
+
+    Parameters
+    ----------
+    afforded : whether the grid's optimum is computed again
+    where : the place of the answer in the file
+    """
+    counted = exact_integer(problem.joint_actions())
+    require(
+        type(entry["joint_actions"]) is type(counted) and entry["joint_actions"] == counted,
+        f"{where}joint_actions {entry['joint_actions']!r:.60}: they are {counted!s:.60}",
+    )
+    status, decision = entry["status"], bool(entry["users"])
+    allowed = STATUSES.get(method, OTHERS)[0 if decision else 1]
+    found = "a decision" if decision else "no decision"
+    require(status in allowed, f"{where}status {status!r}: there is {found} of {method}")
+    require(
+        (status == "infeasible") == (entry["infeasible"] is not None),
+        f"{where}infeasible: a reason belongs to the status infeasible, and to no other",
+    )
+    value = check_decision(problem, entry, method, where) if decision else None
+    check_bounds(entry, method, value, where)
+    optimum = None
+    if afforded and problem.system.server_energy_max == inf and method in GRID + CONTINUOUS:
+        optimum = grid_optimum(problem, method)
+        check_beside(entry, optimum, where)
+    if value is None:
+        return Verdict(None, check_undecided(problem, entry, method, optimum, where))
+    beyond = f"that no other is worth more, {ONLY}"
+    if status == "feasible":
+        beyond = "of others nothing is claimed"
+    elif status == "limit_reached":
+        beyond = f"its bound on others {ONLY}"
+    elif method in GRID and optimum and optimum.possible <= value + TOLERANCE:
+        beyond = "no other of the method's grid is worth more: all were scored again"
+    return Verdict(value, beyond)
+
+
+def check_undecided(
+    problem: Problem, entry: dict[str, Any], method: str, optimum: Optimum | None, where: str
+) -> str:
+    """Re-check an answer without a decision; say what was found."""
+    require(entry["objective"] is None, f"{where}objective {entry['objective']}: of no decision")
+    if entry["status"] != "infeasible":
+        return f"its bound {ONLY}"
+    check_reason(problem, entry["infeasible"], where)
+    if method == "reference":
+        decision = Result(problem, method, "", Status.FEASIBLE, actions=home(problem))
+        require(bool(decision.broken()), f"{where}status: the reference keeps every limit")
+        return "the reference frequency breaks a limit"
+    if method in GRID and optimum is not None and optimum.possible == -inf:
+        return "none of the method's grid is feasible: all were scored again"
+    return f"what cannot be done, {ONLY}"
+
+
+def check_reason(problem: Problem, reason: Any, where: str) -> None:
+    """Check that a reason speaks of users of the slot; which limits they break is not checked."""
+    users = len(problem.task)
+    named = reason["joint"] if isinstance(reason, dict) else [entry["user"] for entry in reason]
+    for place, user in enumerate(named):
+        whole(user, 0, users, f"{where}infeasible[{place}]: user")
+    require(len(set(named)) == len(named) > 0, f"{where}infeasible: users {named} are not a set")
+
+
+def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: str) -> float:
+    """Check that a decision is the method's, keeps every limit and gives what the file says."""
     result = decided(problem, entry["users"], where)
     for sentence in result.violations():
+        if method == "reference" and "frequency" in sentence:
+            continue  # it may lie outside the range
         raise FalseClaim(f"{where}users: {sentence}")
+    check_kind(problem, result, method, where)
+    raw = [user["offload"] and user["extraction"] == 1.0 for user in entry["users"]]
+    lowest = problem.users.frequency_min * 1e-9
+    blunt = spread(problem, result.outcome())
     for n, (found, given) in enumerate(zip(result.users_json(), entry["users"], strict=True)):
-        require(given["feasible"] is True, f"{where}users[{n}].feasible: it is")
+        what, clock = f"{where}users[{n}]", given["frequency_ghz"]
+        require(given["feasible"], f"{what}.feasible: it is")
+        idle = not raw[n] or method not in (*GRID, *CONTINUOUS) or near(clock, lowest[n])
+        require(idle, f"{what}.frequency_ghz {clock}: a raw task's is the lowest, {lowest[n]}")
         for name in ("latency_ms", "energy_mj", "accuracy", "qoe"):
-            what = f"{where}users[{n}].{name}"
-            require(near(real(given[name], what), found[name]), f"{what}: it is {found[name]}")
+            claimed = given[name]
+            require(near(claimed, found[name]), f"{what}.{name} {claimed}: it is {found[name]}")
+        require(
+            bool(blunt[n] <= BLUNT),
+            f"{what}.qoe {given['qoe']}: the last digits of the file move it by {blunt[n]:.2g}, "
+            "which is no claim",
+        )
     value = result.recompute()
-    objective = real(claimed, f"{where}objective")
-    require(near(objective, value), f"{where}objective {claimed}: the decision is worth {value}")
+    require(
+        near(entry["objective"], value),
+        f"{where}objective {entry['objective']}: the decision is worth {value}",
+    )
+    return value
+
+
+def check_kind(problem: Problem, result: Result, method: str, where: str) -> None:
+    """Check that a decision is one that the method may take."""
+    actions = result.actions
+    assert actions is not None
+    offload = actions.channel >= 0
+    if method in ("reference", "local"):
+        require(not offload.any(), f"{where}users: {method} sends nothing")
+    if method == "semantic-unaware":
+        semantic = offload & (actions.extraction < 1.0)
+        require(not semantic.any(), f"{where}users: {method} sends all that it sends raw")
+    if method == "reference":
+        same = np.isclose(actions.frequency, home(problem).frequency, rtol=TOLERANCE, atol=0.0)
+        require(bool(same.all()), f"{where}users: the frequency is not the reference")
+    if method not in GRID:
+        return
+    for n, sends in enumerate(offload):
+        power, frequency, extraction = problem.grid_levels(n)
+        semantic = actions.extraction[n] < 1.0
+        if sends and not semantic:
+            frequency = problem.users.frequency_min[n : n + 1]
+        for name, levels, counts in (
+            ("power", power, sends),
+            ("frequency", frequency, True),
+            ("extraction", extraction, sends and semantic),
+        ):
+            value = getattr(actions, name)[n]
+            there = np.isclose(levels, value, rtol=TOLERANCE, atol=0.0).any()
+            require(bool(there) or not counts, f"{where}users[{n}]: {name} {value} is off the grid")
+
+
+def check_bounds(entry: dict[str, Any], method: str, value: float | None, where: str) -> None:
+    """Check bounds against the decision's worth, and against what the status says of them."""
+    bound, status = entry["upper_bound"], entry["status"]
     for name in ("upper_bound", "continuous_bound"):
-        if entry.get(name) is not None:
-            bound = real(entry[name], f"{where}{name}")
-            require(bound >= value - TOLERANCE, f"{where}{name} {bound} is below {value}")
-    if entry.get("gap") is not None:
-        gap = real(entry["gap"], f"{where}gap")
-        bound = real(entry["upper_bound"], f"{where}upper_bound")
-        require(near(gap, bound - value), f"{where}gap {gap}: it is {bound - value}")
-    return f"the decision is feasible and worth {value}; that no other is worth more, {ONLY}"
+        claimed = entry.get(name)
+        below = claimed is None or value is None or claimed >= value - TOLERANCE
+        require(below, f"{where}{name} {claimed}: the decision is worth {value}")
+    if method in CONTINUOUS and "continuous_bound" in entry:
+        beyond = entry["continuous_bound"]
+        require(beyond == bound, f"{where}continuous_bound {beyond}: upper_bound is {bound}")
+    if status in ("feasible", "infeasible"):
+        require(bound is None, f"{where}upper_bound {bound}: the status is {status}")
+    elif status != "limit_reached":
+        require(bound is not None, f"{where}upper_bound: the status {status} has one")
+    gap = None if bound is None or value is None else bound - value
+    require(near(entry["gap"], gap), f"{where}gap {entry['gap']}: it is {gap}")
+    if status == "optimal":
+        asked = entry["details"].get("gap", GAP) if method == "global" else 0.0
+        require(type(asked) in (int, float), f"{where}details.gap {asked!r:.60}: is no number")
+        asked = min(asked + TOLERANCE, len(entry["users"]))  # a user's QoE lies in (0, 1)
+        close = gap is not None and gap <= asked
+        require(close, f"{where}status 'optimal': the gap is {gap}, above {asked}")
 
 
-def near(claimed: float, value: float) -> bool:
+def check_beside(entry: dict[str, Any], optimum: Optimum, where: str) -> None:
+    """Check that no decision of the grid refutes a bound, or that nothing is feasible."""
+    best = optimum.certain
+    if entry["status"] == "infeasible":
+        found = f"a decision of the grid keeps every limit and is worth {best}"
+        require(best == -inf, f"{where}status: {found}")
+    for name in ("upper_bound", "continuous_bound"):
+        bound = entry.get(name)
+        below = bound is None or bound >= best - TOLERANCE
+        require(below, f"{where}{name} {bound}: a decision of the grid is worth {best}")
+
+
+def near(claimed: float | None, value: float | None) -> bool:
     """Tell whether a reported figure is the recomputed one."""
+    if claimed is None or value is None:
+        return claimed is value
     return abs(claimed - value) <= TOLERANCE * max(1.0, abs(value))
+
+
+def home(problem: Problem) -> Actions:
+    """Return the decision of method `reference`."""
+    nothing = np.zeros(len(problem.task))
+    frequency = problem.users.reference_frequency
+    return Actions(np.full(len(nothing), -1), nothing, frequency, nothing + 1.0)
 
 
 def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
@@ -114,14 +361,16 @@ def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result
     for n, user in enumerate(users):
         what = f"{where}users[{n}]"
         name = problem.tasks.names[problem.task[n]]
-        require(user["task"] == name, f"{what}.task {user['task']!r}: it is {name!r}")
-        offload = user["offload"] is True
+        require(user["task"] == name, f"{what}.task {user['task']!r:.60}: it is {name!r}")
+        offload = user["offload"]
         require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
         channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
-        columns["power"].append(real(user["power_mw"], f"{what}.power_mw") / 1e3)
-        columns["frequency"].append(real(user["frequency_ghz"], f"{what}.frequency_ghz") * 1e9)
-        columns["extraction"].append(real(user["extraction"], f"{what}.extraction"))
+        columns["power"].append(user["power_mw"] / 1e3)
+        columns["frequency"].append(user["frequency_ghz"] * 1e9)
+        columns["extraction"].append(user["extraction"])
         nothing = columns["power"][-1] == 0.0 and columns["extraction"][-1] == 1.0
         require(offload or nothing, f"{what}: a local task sends with power or extraction")
+        sound = 0.0 < user["extraction"] <= 1.0 and user["frequency_ghz"] > 0.0
+        require(sound and (user["power_mw"] > 0.0 or not offload), f"{what}: no such action")
     actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
     return Result(problem, "", "", Status.FEASIBLE, actions=actions)

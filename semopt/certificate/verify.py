@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import FORMAT, read
 from .checker import Progress, check_certificate
+from .reading import named, read
 from .results import check_result
 
 
@@ -14,6 +14,7 @@ def check(source: str | Path, progress: Progress = lambda share: None) -> str:
 
     Parameters
     ----------
+    source : a file; "-" is standard input
     progress : called with the share that is done, 0 to 1
 
     Returns
@@ -29,10 +30,10 @@ def check(source: str | Path, progress: Progress = lambda share: None) -> str:
     """
     body = read(source)
     try:
-        if isinstance(body, dict) and body.get("format") == FORMAT:
+        if isinstance(body, dict) and "format" in body:
             return check_certificate(body, progress)
-        if isinstance(body, dict) and "schema" in body:
-            return check_result(body)
+        return check_result(body)
     except RecursionError:
-        raise ValueError(f"{source} nests deeper than any file of semopt") from None
-    raise ValueError(f"{source} is neither a certificate nor a result of semopt")
+        raise ValueError(f"{named(source)} nests deeper than any file of semopt") from None
+    except ValueError as error:
+        raise ValueError(f"{named(source)}: {error}") from None

@@ -8,11 +8,17 @@ import typer
 
 
 def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A certificate or a result in JSON.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|-", help="A certificate or a result in JSON; - reads standard input."
+        ),
+    ],
 ) -> None:
     """Re-check a certificate or a result without the solvers that made it.
 
-    Prints what was proven, or the first false claim and exits with code 1.
+    Prints what was proven, or the first false claim and exits with code 1. What is neither, or
+    malformed, is bad input: exit code 2.
     """
     from ..certificate.claims import FalseClaim
     from ..certificate.verify import check

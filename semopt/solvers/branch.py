@@ -77,6 +77,7 @@ def solve(
         certificate is not None,
     )
     result = as_result(problem, found)
+    result.details["gap"] = gap  # what "optimal" means here
     if certificate is not None:
         from ..certificate import document, write
 

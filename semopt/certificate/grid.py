@@ -1,0 +1,194 @@
+"""What `model.py` says of a slot's grid: every action of every cell scored, and assigned.
+
+No solver's code and no kernel has a part in it. Doubles round, and limits bind: the optimum comes
+as two numbers. No less than `certain` is reached by a decision that keeps its limits with 1e-9 to
+spare, and no more than `possible` by one that breaks them by as much.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..model import Actions, Outcome, evaluate, sigmoid
+from ..problem import AccuracyTable, Floats, Problem
+from .claims import TOLERANCE
+
+ROUNDING = 2.0**-46  # relative, of a latency or an energy: more than its dozen roundings
+AFFORDED = 2_000_000  # actions scored in one file, some seconds
+CALL = 1000  # actions that take as long as one call of `evaluate`
+RESTRICTED = {"local": "local", "semantic-unaware": "raw"}  # method -> the strongest mode it has
+
+
+class Optimum(NamedTuple):
+    """Between what the optimum of the grid lies; -inf where no decision keeps its limits."""
+
+    certain: float
+    possible: float
+
+
+def effort(problem: Problem) -> int:
+    """Return how many actions `grid_optimum` scores, or what takes as long."""
+    users, channels = problem.gain.shape
+    counts = [problem.action_counts(user) for user in range(users)]
+    cells = channels * min(users, channels)
+    return sum(4 * CALL + local + cells * offload for local, offload in counts)
+
+
+def grid_optimum(problem: Problem, method: str = "") -> Optimum:
+    """Return the optimum over the grid, restricted as a method of `RESTRICTED` is.
+
+    Parameters
+    ----------
+    problem : without a limit on the server's energy, which couples the users
+    """
+    users, channels = problem.gain.shape
+    strongest = RESTRICTED.get(method, "semantic")
+    most = 0 if strongest == "local" else min(users, channels)
+    home = np.array([local_values(problem, n) for n in range(users)])  # (N, 2)
+    cells = np.empty((users, 2, most, channels))
+    for n in range(users if most else 0):
+        cells[n] = cell_values(problem, n, raw_only=strongest == "raw")
+    found = [-np.inf, -np.inf]
+    for side in range(2):
+        for m in range(most + 1):
+            own = cells[:, side, m - 1] if m else np.full((users, channels), -np.inf)
+            value = assigned(home[:, side], own, m, problem.objective)
+            found[side] = max(found[side], value)
+    return Optimum(*found)
+
+
+def local_values(problem: Problem, user: int) -> Floats:
+    """Return the largest QoE of a user's local actions, as `Optimum` has it: (2,)."""
+    frequency = problem.grid_levels(user)[1][:, None]
+    nothing = np.zeros_like(frequency)
+    actions = Actions(np.full(frequency.shape, -1), nothing, frequency, nothing + 1.0)
+    best: Floats = values(problem.only(user), actions, np.ones((1, 1)), 1).max(axis=-1)
+    return best
+
+
+def cell_values(problem: Problem, user: int, raw_only: bool) -> Floats:
+    """Return the largest QoE of a user's actions on each sub-channel beside m offloaders.
+
+    Returns
+    -------
+    (2, M, K), for m from 1 to M = min(N, K), as `Optimum` has it
+    """
+    power, frequency, extraction = problem.grid_levels(user)
+    raw = power, problem.users.frequency_min[user : user + 1], np.ones(1)
+    modes = [raw] if raw_only else [raw, (power, frequency, extraction)]
+    grids = [np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1) for axes in modes]
+    every = np.concatenate(grids, axis=1)
+    channels, sizes = problem.gain.shape[1], min(problem.gain.shape)
+    shape = sizes, channels, every.shape[1]
+
+    def spread_out(array: Any) -> Any:
+        return np.broadcast_to(array, shape).reshape(-1, 1)
+
+    actions = Actions(spread_out(0), *map(spread_out, every))
+    gain = spread_out(problem.gain[user][:, None])[..., None]
+    m = spread_out(np.arange(1, sizes + 1)[:, None, None])
+    best: Floats = values(problem.only(user), actions, gain, m).reshape(2, *shape).max(axis=-1)
+    return best
+
+
+def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
+    """Return the QoE of one user's actions (A, 1), as `Optimum` has it: (2, A).
+
+    It is -inf where a limit is broken, if only by 1e-9 less, or by 1e-9 more.
+    """
+    outcome = evaluate(problem, actions, gain, problem.task, m)
+    error = spread(problem, outcome)
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    found = []
+    for slack in (-TOLERANCE, TOLERANCE):
+        kept = (
+            (outcome.latency <= system.latency_max * (1 + slack))
+            & (outcome.energy <= users.energy_max * (1 + slack))
+            & (outcome.accuracy >= tasks.accuracy_min[problem.task] * (1 - slack))
+        )
+        found.append(np.where(kept, outcome.qoe + np.copysign(error, slack), -np.inf)[:, 0])
+    return np.stack(found)
+
+
+def assigned(home: Floats, cells: Floats, m: int, objective: str) -> float:
+    """Return the best sum or minimum of QoE with m offloaders; -inf where there is none."""
+    if objective == "sum":
+        return assignment(home, cells, m)
+    # The largest value that every user can have: found among all there are.
+    every = np.unique(np.concatenate([home, cells.ravel()]))
+    every = every[every > -np.inf]
+    low, high = 0, len(every)
+    while low < high:
+        middle = (low + high) // 2
+        at_home, away = (np.where(part >= every[middle], 0.0, -np.inf) for part in (home, cells))
+        if assignment(at_home, away, m) == 0.0:
+            low = middle + 1
+        else:
+            high = middle
+    return float(every[low - 1]) if low else -np.inf
+
+
+def assignment(home: Floats, cells: Floats, m: int) -> float:
+    """Return the largest sum with m users on sub-channels of their own, and the others at home."""
+    from scipy.optimize import linear_sum_assignment
+
+    users, channels = cells.shape
+    # Columns: sub-channels, then N - m seats at home. Rows: users, then nobody, K - m times.
+    weight = np.full((users + channels - m, channels + users - m), -np.inf)
+    weight[users:, :channels] = 0.0
+    weight[:users, :channels] = cells
+    weight[:users, channels:] = home[:, None]
+    worst = -2.0 * users  # QoE lies within (0, 1): one such pair costs more than others can bring
+    rows, columns = linear_sum_assignment(np.where(weight > -np.inf, weight, worst), maximize=True)
+    return float(weight[rows, columns].sum())
+
+
+def spread(problem: Problem, outcome: Outcome) -> Floats:
+    """Return by how much rounding may move each QoE of `outcome`, arrays (..., N).
+
+    A cost u of relative error e moves S(slope (u0 - u)) to at most S(slope (u0 - u + e (u0 + u))).
+    """
+    system, users = problem.system, problem.users
+    none = np.zeros_like(users.reference_frequency)
+    actions = Actions(np.full(none.shape, -1), none, users.reference_frequency, none + 1.0)
+    home = evaluate(problem, actions)
+    steep = max(map(steepness, problem.tasks.accuracy))
+    total = np.zeros_like(outcome.qoe)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight, slope, ahead, size in (
+            (
+                users.weight_latency,
+                system.slope_latency,
+                home.latency - outcome.latency,
+                home.latency + outcome.latency,
+            ),
+            (
+                users.weight_energy,
+                system.slope_energy,
+                home.energy - outcome.energy,
+                home.energy + outcome.energy,
+            ),
+            (
+                users.weight_accuracy,
+                system.slope_accuracy,
+                outcome.accuracy - home.accuracy,
+                np.full_like(total, steep),
+            ),
+        ):
+            x, error = slope * ahead, slope * size * ROUNDING
+            total += weight * (sigmoid(x + error) - sigmoid(x - error))
+    return total
+
+
+def steepness(table: AccuracyTable) -> float:
+    """Return by how much an accuracy moves at most, for a relative error of its SNR or extraction.
+
+    The SNR in dB is of size 1000 at most, and an extraction of 1.
+    """
+    columns, rows = np.diff(table.snr_db), np.diff(table.extraction)
+    values = np.vstack([table.table, table.raw])
+    by_snr = np.abs(np.diff(values, axis=1)) / columns
+    by_extraction = np.abs(np.diff(values[:-1], axis=0)) / rows[:, None]
+    return float(1.0 + 1e3 * by_snr.max() + by_extraction.max())

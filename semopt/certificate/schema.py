@@ -1,0 +1,240 @@
+"""The shape of every document that `verify` reads: exact keys, exact types, no number beyond 1e100.
+
+A document of another shape is no claim, but a file that is malformed: `ValueError`. Its claims are
+checked by `checker` and `results`. What stands here as `str`, `dict[str, Any]` or `Seconds` claims
+nothing that a decision or a bound depends on, is not re-checked and is not shown as proven:
+names and words of a scenario, `backend`, `seconds`, `details`, the sentences of `refused`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, create_model
+
+from .. import problem
+from ..model import LIMITS, MODES
+from ..solvers import METHODS
+from ..strict import Strict, checked
+from .claims import LARGEST
+
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=0.0, le=LARGEST)]
+One = Annotated[int, Field(ge=1, le=1)]  # where Literal[1] would take True and 1.0 as well
+Whole = Annotated[int, Field(ge=-1, le=2**53)]
+Status = Literal["optimal", "feasible", "infeasible", "bound_only", "limit_reached"]
+
+
+def one_of(*words: str) -> Any:
+    """Return what refuses every other word."""
+
+    def check(word: str) -> str:
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return word
+
+    return AfterValidator(check)
+
+
+RANGES = "power", "frequency", "extraction", "server energy", "sub-channel"
+Mode = Annotated[str, one_of(*MODES)]
+Axis = Annotated[str, one_of("power", "extraction", "latency", "energy", "loss")]
+Broken = Annotated[str, one_of(*LIMITS.values(), *RANGES)]
+Method = Annotated[str, one_of(*METHODS)]
+
+
+def record(owner: type, entry: Any, **other: Any) -> Any:
+    """Return the shape of a dataclass of the problem: `entry` for each field without another."""
+    shapes: Any = {f.name: (other.get(f.name, entry), ...) for f in fields(owner)}
+    return create_model(owner.__name__, __base__=Strict, **shapes)
+
+
+Column = list[Number]
+System = record(problem.System, Number, server_energy_max=Number | None)
+Users = record(problem.Users, Column, energy_max=list[Number | None])
+Table = record(problem.AccuracyTable, Column, table=list[Column])
+Tasks = record(problem.Tasks, Column, names=list[str], accuracy=list[Table])  # type: ignore[valid-type]
+Grid = record(problem.Grid, Whole)
+
+
+class Slot(Strict):
+    """A decision slot in SI units: `problem_to_json`."""
+
+    system: System  # type: ignore[valid-type]
+    users: Users  # type: ignore[valid-type]
+    tasks: Tasks  # type: ignore[valid-type]
+    grid: Grid  # type: ignore[valid-type]
+    gain: list[Column]
+    task: list[Whole]
+    objective: Literal["sum", "min"]
+
+
+class Decision(Strict):
+    """A joint action."""
+
+    channel: list[Whole]
+    power: Column
+    frequency: Column
+    extraction: Column
+
+
+Trees = dict[Mode, list[list[Number | Axis]]]
+Cover = Annotated[tuple[Whole, Whole, Number | None, Trees], Field(strict=False)]
+
+
+class Size(Strict):
+    """The proof for one number of offloaders."""
+
+    bound: Number
+    channel: Column
+    offloader: Number
+    covers: list[Cover]
+
+
+class Certificate(Strict):
+    """A certificate, as the docstring of the package has it."""
+
+    format: Literal["semopt-certificate"]
+    version: One
+    problem: Slot
+    scenario: dict[str, Any] | None
+    status: Literal["optimal", "limit_reached", "infeasible"]
+    objective: Number | None
+    upper_bound: Number | None
+    gap: Seconds
+    decision: Decision | None
+    local: list[Cover]
+    sizes: list[Size]
+    digest: str
+
+
+class User(Strict):
+    """What one user does, and what it gives."""
+
+    task: str
+    offload: bool
+    channel: Whole | None
+    power_mw: Number
+    frequency_ghz: Number
+    extraction: Number
+    latency_ms: Number
+    energy_mj: Number
+    accuracy: Number
+    qoe: Number
+    feasible: bool
+
+
+class Lone(Strict):
+    """Why a user has no action."""
+
+    user: Whole
+    limits: list[Broken]
+    modes: dict[Mode, list[Broken]]
+
+
+class Joint(Strict):
+    """Users that cannot be served together."""
+
+    joint: list[Whole]
+    limit: Literal["", "server_energy_max"] = ""
+
+
+class PinnedSlot(Strict):
+    """A slot in the words of a scenario."""
+
+    tasks: list[str]
+    gain: list[Column]
+
+
+class Answer(Strict):
+    """What a method says of one slot."""
+
+    status: Status
+    objective: Number | None
+    upper_bound: Number | None
+    gap: Number | None
+    joint_actions: int | str
+    users: list[User]
+    infeasible: list[Lone] | Joint | None = None
+
+
+class OneSlot(Answer):
+    """A result file of one slot."""
+
+    schema_: One = Field(alias="schema")
+    method: Method
+    backend: str
+    seconds: Seconds
+    readings: dict[str, str]
+    problem: dict[str, Any]
+    continuous_bound: Number | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class OneOfMany(Answer):
+    """A slot of many."""
+
+    slot: PinnedSlot
+
+
+class Mean(Strict):
+    """Means over users and decided slots."""
+
+    qoe: Number | None
+    latency_ms: Number | None
+    energy_mj: Number | None
+    accuracy: Number | None
+    offload_share: Number | None
+    infeasible_share: Number
+    undecided_share: Number
+
+
+class ManySlots(Strict):
+    """A result file of many slots."""
+
+    schema_: One = Field(alias="schema")
+    method: Method
+    backend: str
+    seconds: Seconds
+    seed: Annotated[int, Field(ge=0)] | None
+    readings: dict[str, str]
+    problem: dict[str, Any]
+    mean: Mean
+    slots: Annotated[list[OneOfMany], Field(min_length=1)]
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Ladder(Strict):
+    """A result file of one slot by the methods of the ladder."""
+
+    schema_: One = Field(alias="schema")
+    methods: Annotated[dict[Method, OneSlot], Field(min_length=1)]
+    refused: dict[Method, str]
+
+
+def shaped(body: Any) -> dict[str, Any]:
+    """Return a document with every number a float where one is meant; keys left out are None.
+
+    Raises
+    ------
+    ValueError
+        For a document of another shape, naming its first fault
+    """
+    if not isinstance(body, dict):
+        raise ValueError("it is neither a certificate nor a result of semopt")
+    shape: type[Strict]
+    if "format" in body:
+        shape, name = Certificate, "certificate"
+    elif "methods" in body:
+        shape, name = Ladder, "result of many methods"
+    elif "slots" in body:
+        shape, name = ManySlots, "result of many slots"
+    elif "schema" in body:
+        shape, name = OneSlot, "result"
+    else:
+        raise ValueError("it is neither a certificate nor a result of semopt")
+    try:
+        return checked(shape, body).model_dump(by_alias=True)
+    except ValueError as error:
+        raise ValueError(f"it is no {name} of semopt: {error}") from None
