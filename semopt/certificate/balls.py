@@ -206,6 +206,11 @@ class OneUser:
             -self.accuracy(extraction, power),
         )
 
+    def worth(self, costs: tuple[arb, arb, arb]) -> arb:
+        """Return the QoE of latency, energy and loss."""
+        latency, energy, accuracy = (s.value(u) for s, u in zip(self.scores, costs, strict=True))
+        return latency + energy + accuracy
+
     def ranges(self, box: Box) -> Ranges | None:
         """Return what the box and the limits leave of the costs; None where it is nothing."""
         (p_low, p_high), (mu_low, mu_high) = box[:2]

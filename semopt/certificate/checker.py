@@ -51,13 +51,7 @@ def check_certificate(body: dict[str, Any], progress: Progress = lambda share: N
     """Re-check a certificate: see `verify.check`."""
     given, body = body, shaped(body)
     require(body["digest"] == digest(given), "the digest differs: the file was changed")
-    try:
-        from .balls import precision
-    except ImportError:
-        raise ValueError(
-            "verifying a certificate needs python-flint: pip install 'semopt[verify]'"
-        ) from None
-    with precision():
+    with arithmetic().precision():
         return _check_certificate(body, progress)
 
 
@@ -202,8 +196,42 @@ def worth_of_action(
             require(not cost > allowed, f"{what} breaks its limit on {name}")
             if not cost <= allowed:
                 return None
-    latency, energy, accuracy = (s.value(u) for s, u in zip(own.scores, costs, strict=True))
-    return latency + energy + accuracy
+    return own.worth(costs)
+
+
+def exact_worth(
+    problem: Problem,
+    user: int,
+    channel: int,
+    m: int,
+    power: float,
+    frequency: float,
+    extraction: float,
+) -> float:
+    """Return the QoE of an action to 1e-12, however steep the slopes are."""
+    balls = arithmetic()
+    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
+    gain = problem.gain[user, channel] if channel >= 0 else 1.0
+    if mode == "local":
+        power = extraction = 1.0  # which play no part
+    for bits in balls.PRECISIONS:
+        with balls.precision(bits):
+            own = balls.OneUser(problem, user, mode, gain, m)
+            worth = own.worth(own.costs(power, extraction, frequency))
+            if worth.rad() < FINE:
+                return float(worth)
+    raise FalseClaim(f"no precision tells what user {user} gains")
+
+
+def arithmetic() -> Any:
+    """Return the module of balls, or say what it needs."""
+    try:
+        from . import balls
+    except ImportError:
+        raise ValueError(
+            "verifying this file needs python-flint: pip install 'semopt[verify]'"
+        ) from None
+    return balls
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
