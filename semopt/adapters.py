@@ -7,7 +7,9 @@ gets the whole state and the sum of rewards, and gives the users' actions one af
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -28,11 +30,18 @@ except ImportError as error:
 OUTCOME = ("latency", "energy", "accuracy", "qoe", "violations")
 
 
+class _Copied:
+    """What steps on alike when it is copied: shared arrays would make the two one."""
+
+    def __copy__(self) -> Self:
+        return deepcopy(self)
+
+
 class _Slots:
     """What the adapters share: an environment and the arrays that it writes."""
 
     def __init__(self, scenario: Scenario | str, slots: int, **options: Any) -> None:
-        loaded = Scenario.load(scenario) if isinstance(scenario, str) else scenario
+        loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
         self.inner = Environment(loaded, slots, **options)
         users, channels = self.inner.users, self.inner.channels
         self.decisions = Decisions.empty(slots, users, channels)
@@ -47,8 +56,8 @@ class _Slots:
         self.inner.reset(self.seen)
 
     def step(self, actions: Singles) -> bool:
-        """Carry out actions (slots, N, 4 + K); return whether the episode ended."""
-        share = np.asarray(actions, dtype=np.float32).reshape(*self.reward.shape, self.action_size)
+        """Carry out actions of slots x N (4 + K); return whether the episode ended."""
+        share = actions.reshape(*self.reward.shape, self.action_size)
         if not (share >= 0).all() or not (share <= 1).all():
             row, user, i = (int(i) for i in np.argwhere(~((share >= 0) & (share <= 1)))[0])
             raise ValueError(
@@ -75,7 +84,20 @@ class _Slots:
         return Box(0.0, 1.0, (users * self.action_size,), np.float32)
 
 
-class UsersEnv(pettingzoo.ParallelEnv[str, Any, Any]):
+def _numbers(name: str, given: Any, shape: tuple[int, ...]) -> Singles:
+    """Return an action, or raise ValueError unless it is numbers of this shape."""
+    try:
+        found = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        found = np.asarray(None)
+    if found.shape != shape or found.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name}: numbers of shape {shape} are expected, got {found.dtype} {found.shape}"
+        )
+    return found.astype(np.float32, copy=False)
+
+
+class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
     """One agent a user, each with its own observation, action and reward (13).
 
     Parameters
@@ -126,7 +148,18 @@ class UsersEnv(pettingzoo.ParallelEnv[str, Any, Any]):
         """Carry out the actions of all users."""
         if not self.agents:
             return {}, {}, {}, {}, {}
-        over = self._slots.step(np.stack([actions[agent] for agent in self.agents]))
+        if not isinstance(actions, dict):
+            raise ValueError(f"actions: a dict of agents is expected, not {type(actions).__name__}")
+        for others, what in (
+            ([agent for agent in self.agents if agent not in actions], "{} is missing"),
+            ([str(agent) for agent in actions if agent not in self.agents], "there is no {}"),
+        ):
+            if others:
+                raise ValueError(f"actions: {what.format(', '.join(others))}")
+        size = (self._slots.action_size,)
+        over = self._slots.step(
+            np.stack([_numbers(f"action of {a}", actions[a], size) for a in self.agents])
+        )
         outcome = self._slots.outcome()
         answer = (
             self._each(self._slots.seen[0].copy()),
@@ -157,7 +190,7 @@ class UsersEnv(pettingzoo.ParallelEnv[str, Any, Any]):
         return dict(zip(self.agents, values, strict=True))
 
 
-class SlotEnv(gymnasium.Env[Any, Any]):
+class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
     """One controller for all users of one slot.
 
     Parameters
@@ -183,12 +216,12 @@ class SlotEnv(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Carry out an action; the observation at an episode's end is the next one's first."""
-        over = self._slots.step(action)
+        over = self._slots.step(_numbers("action", action, self.action_space.shape))
         info = {name: value[0] for name, value in self._slots.outcome().items()}
         return self._slots.state()[0], float(self._slots.reward.sum()), over, False, info
 
 
-class SlotVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """One controller in each of many slots: row e is `SlotEnv(scenario, lane=lane + e)`.
 
     All rows end their episodes together, and begin the next one in the same step: its first
@@ -219,7 +252,8 @@ class SlotVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Carry out one action a row."""
-        over = np.full(self.num_envs, self._slots.step(actions))
+        numbers = _numbers("action", actions, self.action_space.shape)
+        over = np.full(self.num_envs, self._slots.step(numbers))
         infos, state = self._slots.outcome(), self._slots.state()
         if over[0]:
             infos |= {"final_obs": state.copy(), "_final_obs": over.copy()}

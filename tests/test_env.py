@@ -396,9 +396,15 @@ def test_parts_of_a_step_refuse_what_would_read_elsewhere():
         ({"observation": "all"}, "observation = 'all': one of own, shared"),
         ({"identity": "name"}, "identity = 'name': one of onehot, index, none"),
         ({"features": ("load",)}, "features = 'load': one of local_load"),
-        ({"slots": 0}, "slots = 0: at least 1"),
-        ({"threads": -1}, "threads = -1: at least 0"),
-        ({"lane": -1}, "slots and lanes from 0"),
+        ({"features": "local_load"}, "features = 'local_load': a list of names"),
+        ({"slots": 0}, "slots = 0: an integer of at least 1"),
+        ({"slots": 2.0}, "slots = 2.0: an integer of at least 1"),
+        ({"slots": True}, "slots = True: an integer of at least 1"),
+        ({"threads": -1}, "threads = -1: an integer of at least 0"),
+        ({"lane": -1}, "lane = -1: an integer of at least 0"),
+        ({"lane": 2**32}, "slots and lanes from 0"),
+        ({"seed": -1}, "seed = -1: an integer of at least 0"),
+        ({"seed": None}, "seed = None: an integer of at least 0"),
     ],
 )
 def test_bad_options_are_named(options, words):
@@ -506,6 +512,53 @@ def test_actions_out_of_the_box_are_named(adapters):
         action[7] = value
         with pytest.raises(ValueError, match=r"action\[1\] of user 1 in slot 0"):
             env.step(action)
+
+
+@pytest.mark.parametrize("what", [None, 3, {"users": 2}, PAPER.problem()])
+def test_what_is_no_scenario_is_refused(adapters, what):
+    for make in (Environment, adapters.SlotEnv, adapters.SlotVectorEnv, adapters.UsersEnv):
+        with pytest.raises(ValueError, match="scenario: a Scenario is expected, not"):
+            make(what)
+
+
+def test_actions_of_another_shape_or_type_are_named(adapters):
+    one, many, users = (
+        adapters.SlotEnv("paper"),
+        adapters.SlotVectorEnv("paper", 3),
+        adapters.UsersEnv("paper"),
+    )
+    for env in (one, many, users):
+        env.reset(seed=0)
+    sound = np.full((3, 12), 0.5, np.float32)
+    for action in (sound, sound[0, :11], sound[:1], sound[0].reshape(2, 6), 0.5, None):
+        with pytest.raises(ValueError, match=r"action: .*shape \(12,\)"):
+            one.step(action)
+    for action in (sound.T, sound[:2], sound.ravel(), sound.reshape(3, 2, 6), sound[None]):
+        with pytest.raises(ValueError, match=r"action: numbers of shape \(3, 12\) are"):
+            many.step(action)
+    strange = (sound > 0, sound.astype(str), sound.astype(object), sound + 0j)
+    for action in strange:
+        with pytest.raises(ValueError, match=r"action: numbers .* are expected, got"):
+            many.step(action)
+    assert one._slots.inner.slot == many._slots.inner.slot == 0  # nothing was carried out
+
+    own = np.full(6, 0.5, np.float32)
+    for actions, words in (
+        ({"user_0": own}, "actions: user_1 is missing"),
+        ({}, "actions: user_0, user_1 is missing"),
+        ({"user_0": own, "user_1": own, "user_2": own}, "actions: there is no user_2"),
+        ([own, own], "actions: a dict of agents is expected, not list"),
+        ({"user_0": own, "user_1": own[:5]}, "action of user_1: numbers of shape (6,)"),
+        ({"user_0": own[None], "user_1": own}, "action of user_0: numbers of shape (6,)"),
+    ):
+        with pytest.raises(ValueError, match=r"^actions?[: ]") as error:
+            users.step(actions)
+        assert words in str(error.value)
+
+    whole = np.zeros(12, int)  # numbers all the same, as are lists
+    twin = adapters.SlotEnv("paper")
+    twin.reset(seed=0)
+    assert one.step(whole)[1] == twin.step([0.0] * 12)[1]
 
 
 def test_adapters_say_what_is_missing():

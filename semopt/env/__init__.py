@@ -13,7 +13,8 @@ those of the compiled `evaluate`, rewards those of `model.reward`, compiled from
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from copy import deepcopy
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -92,13 +93,23 @@ class Environment:
         threads: int = 0,
         part: Part | None = None,
     ) -> None:
+        if not isinstance(scenario, Scenario):
+            raise ValueError(
+                f"scenario: a Scenario is expected, not {type(scenario).__name__}; "
+                "Scenario.load(name) makes one"
+            )
         _one_of("observation", observation, get_args(Observed))
         _one_of("identity", identity, get_args(Identity))
+        if isinstance(features, str):
+            raise ValueError(f"features = {features!r}: a list of names is expected")
         for name in features:
             _one_of("features", name, tuple(FEATURES))
-        if slots < 1 or threads < 0:
-            name, least = ("slots", 1) if slots < 1 else ("threads", 0)
-            raise ValueError(f"{name} = {min(slots, threads)}: at least {least} is expected")
+        for name, value, least in (
+            ("slots", slots, 1),
+            ("threads", threads, 0),
+            ("lane", lane, 0),
+        ):
+            _whole(name, value, least)
         problem = scenario.template()
         self.problem = problem if semantic else problem.without_semantic()
         self.scenario, self.slots, self.lane = scenario, slots, lane
@@ -122,11 +133,24 @@ class Environment:
 
     def seed(self, seed: int) -> None:
         """Take the gains and tasks of another seed, from its first slot."""
+        _whole("seed", seed, 0)
         law = self.scenario.channel_law(self.part)
         self._gains = Gains(law, seed, self.users, self.channels, self.threads)
         self._heads = Heads(self.scenario.shares(), seed, self.threads)
         self.slot = 0
         self._draw()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but what is packed for the kernels, which a copy packs again."""
+        return {name: value for name, value in vars(self).items() if name != "_scoring"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._scoring = cpu.scoring(self.problem)
+
+    def __copy__(self) -> Self:
+        """Return an environment that steps on alike: shared arrays would make them one."""
+        return deepcopy(self)
 
     def seek(self, slot: int) -> None:
         """Go to a slot; QUEUE of them make an episode."""
@@ -289,3 +313,8 @@ class Environment:
 def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ValueError(f"{option} = {value!r}: one of {', '.join(allowed)} is expected")
+
+
+def _whole(option: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{option} = {value!r}: an integer of at least {least} is expected")
