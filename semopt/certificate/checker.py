@@ -8,6 +8,7 @@ decision is feasible and worth what it claims.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from math import fsum, inf
 from typing import TYPE_CHECKING, Any
 
@@ -226,12 +227,11 @@ def exact_worth(
 def arithmetic() -> Any:
     """Return the module of balls, or say what it needs."""
     try:
-        from . import balls
+        return import_module(".balls", __package__)
     except ImportError:
         raise ValueError(
             "verifying this file needs python-flint: pip install 'semopt[verify]'"
         ) from None
-    return balls
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
