@@ -4,7 +4,7 @@
 // (extraction, power), a part of (extraction, frequency) and the server's part; accuracy is a
 // function of (extraction, power). The parts are tabulated once a user and task, or once a user and
 // channel and only where they are looked at, so that a cell costs additions and two sigmoids an
-// action; the loops are in cell.h.
+// action; the loops are in cell_loops.h.
 #pragma once
 
 #include <vector>
@@ -14,6 +14,8 @@
 #include "setting.h"
 
 namespace semopt {
+
+struct Kernels;
 
 class Cells {
   public:
@@ -37,14 +39,15 @@ class Cells {
         Choice local;
         std::vector<double> extraction;  // 1 for raw mode, then the levels of semantic mode
         std::vector<double> bits;        // on the air, by extraction
-        std::vector<double> own_time, own_energy;  // by extraction and frequency
-        std::vector<int> frequencies;              // how many of them matter: 1 in raw mode
+        std::vector<double> least_time, least_energy;  // of the user's own, by extraction
+        std::vector<double> own_time, own_energy;      // by extraction and frequency
     };
     // What the channel's gain adds.
     struct Link {
         bool ready = false;
         std::vector<double> rate, snr_db;   // by power
-        std::vector<double> best_accuracy;  // by extraction: term of the QoE at the highest power
+        double extremes[2];                 // of the powers (cell.h)
+        std::vector<double> best_accuracy;  // by extraction: the highest term of the QoE
         std::vector<double> accuracy;       // by extraction and power, in the rows that are filled
         std::vector<char> filled;           // by extraction
     };
@@ -52,12 +55,14 @@ class Cells {
     const Frame& frame(int user) const {
         return frames_[user * setting_.tasks.size() + slot_.task[user]];
     }
+    void make_frames();
     Frame make_frame(int user, int task) const;
     CellView view(int user, int channel, Link& link) const;
 
     const Setting& setting_;
     Slot slot_{};
     std::vector<Frame> frames_;  // (users, tasks)
+    const Kernels* made_by_;     // whose digits those are
     std::vector<Link> links_;    // (users, channels)
     std::vector<double> scratch_;
     long long evaluated_ = 0;

@@ -59,6 +59,7 @@ const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA) = {SEMOPT_QUOTED(SEMOPT_ISA),
                                                    search_range,
                                                    elementary<double>,
                                                    elementary<float>,
+                                                   open_frame,
                                                    open_cell,
                                                    best_of_cell,
                                                    &SEMOPT_TABLE(ceilings, SEMOPT_ISA)};

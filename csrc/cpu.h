@@ -55,7 +55,9 @@ struct alignas(64) AxisRows {
 template <class R>
 struct Lookup {
     const AxisRows<R>* axes;  // (T, 2): extraction, SNR
-    const R* corners;  // (T, kAxis + 1, kAxis, 2): of rows i and i + 1; null if an axis is longer
+    // (T, kAxis + 1, kAxis + 1, 2): of rows i and i + 1, column after column, the last one twice;
+    // null if an axis is longer.
+    const R* corners;
     bool shared;       // the axes of all kinds are the same
 };
 
@@ -149,6 +151,7 @@ struct Kernels {
                        long long count);
     void (*elementary_single)(int function, const float* x, const float* y, float* out,
                               long long count);
+    void (*open_frame)(const FrameView&);
     void (*open_cell)(const CellView&);  // fills what does not depend on the number of offloaders
     Choice (*best_of_cell)(const CellView&, Modes, double offloaders, double* scratch);
     const Ceilings* ceilings;

@@ -181,11 +181,10 @@ void SceneOwner<R>::own_tables(const Setting& setting) {
                              : table.raw;
         };
         for (int i = 0; i <= kAxis; ++i)
-            for (int j = 0; j < kAxis; ++j)
+            for (int j = 0; j <= kAxis; ++j)
                 for (const R* from : {row(i), row(i < kAxis - 1 ? i + 1 : i)})
                     corners_.push_back(from[std::min(j, table.columns - 1)]);
     }
-    corners_.resize(corners_.size() + 2);  // read beside the last ones, with share 0
     shared_axes_ = true;
     for (size_t k = 1; k < tables_.size(); ++k)
         for (int which = 0; which < 2; ++which)

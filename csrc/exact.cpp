@@ -26,33 +26,50 @@ double Exact::bound(int offloaders) {
     std::partial_sort(gains_over_local_.begin(), gains_over_local_.begin() + optional,
                       gains_over_local_.end(), std::greater<>());
     total = std::accumulate(gains_over_local_.begin(), gains_over_local_.begin() + optional, total);
-    return fairest_ && total > -kInfinity ? least : total;
+    if (total == -kInfinity) return total;
+    return fairest_ ? least + kQoeSlack : total + slack_;
 }
 
-// Scores the user's channel of that rank and lowers the bounds of its weaker ones.
+// Scores the user's channel of that rank, and so all of the same gain, and lowers the bounds of its
+// weaker ones.
 double Exact::score(int user, int rank, int offloaders) {
     const int* order = by_gain_.data() + size_t(user) * channels_;
     const size_t row = size_t(user) * channels_;
-    choice_[row + order[rank]] = cells_.offload(user, order[rank], offloaders);
-    scored_[row + order[rank]] = 1;
-    const double value = choice_[row + order[rank]].value;
-    for (int r = rank; r < channels_; ++r) {
-        double& upper = upper_[row + order[r]];
-        if (scored_[row + order[r]] && r > rank) break;  // it has lowered the rest already
-        upper = std::min(upper, value);
+    const double gain = cells_.gain(user, order[rank]);
+    const Choice choice = cells_.offload(user, order[rank], offloaders);
+    while (rank > 0 && cells_.gain(user, order[rank - 1]) == gain) --rank;
+    for (; rank < channels_; ++rank) {
+        const size_t cell = row + order[rank];
+        if (cells_.gain(user, order[rank]) == gain) {
+            choice_[cell] = choice;
+            scored_[cell] = 1;
+            upper_[cell] = choice.value;
+        } else if (scored_[cell]) {
+            break;  // it has lowered the rest already
+        } else {
+            upper_[cell] = std::min(upper_[cell], choice.value + kQoeSlack);
+        }
     }
-    return value;
+    return choice.value;
 }
 
 bool Exact::assign(int offloaders) {
     ++effort_.assignments;
-    return matching_.solve(upper_.data(), local_.data(), users_, channels_, offloaders,
-                           stop_ ? &stop_ : nullptr);
+    const auto by = [&](auto& solver, const auto&... stop) {
+        const bool found =
+            solver.solve(upper_.data(), local_.data(), users_, channels_, offloaders, stop...);
+        value_ = solver.value();
+        if (found) channel_ = solver.channel();
+        return found;
+    };
+    return Enumeration::suits(users_, channels_, offloaders)
+               ? by(enumeration_)
+               : by(matching_, stop_ ? &stop_ : nullptr);
 }
 
-void Exact::keep(double value) {
+void Exact::keep(double value, const std::vector<int>& channel) {
     best_.value = value;
-    best_.channel = matching_.channel();
+    best_.channel = channel;
     best_.choice.resize(users_);
     for (int n = 0; n < users_; ++n)
         best_.choice[n] = best_.channel[n] < 0 ? cells_.local(n)
@@ -68,12 +85,11 @@ void Exact::solve_sum(int offloaders) {
             for (int rank = 0; rank < channels_; rank += std::max(rank, 1))
                 score(n, rank, offloaders);
     for (;;) {
-        if ((offloaders > 0 && stopped()) || !assign(offloaders) ||
-            matching_.value() <= best_.value)
+        if ((offloaders > 0 && stopped()) || !assign(offloaders) || value_ + slack_ < best_.value)
             return;
         bool exact = true;
         for (int n = 0; n < users_; ++n) {
-            const int k = matching_.channel()[n];
+            const int k = channel_[n];
             if (k < 0 || scored_[size_t(n) * channels_ + k]) continue;
             const int* order = by_gain_.data() + size_t(n) * channels_;
             score(n, int(std::find(order, order + channels_, k) - order), offloaders);
@@ -81,7 +97,9 @@ void Exact::solve_sum(int offloaders) {
         }
         if (exact) break;
     }
-    keep(matching_.value());
+    // Of equal decisions the one whose sub-channels come first (space.h).
+    if (value_ > best_.value || (value_ == best_.value && channel_ < best_.channel))
+        keep(value_, channel_);
 }
 
 // The largest threshold for which an assignment of this size uses only values that reach it.
@@ -112,7 +130,7 @@ void Exact::solve_min(int offloaders) {
         (reachable(*middle) ? low : high) = middle;
     }
     reachable(*low);
-    keep(*low);
+    keep(*low, matching_.channel());
 }
 
 const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
@@ -123,6 +141,8 @@ const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
     const size_t cells = size_t(users_) * channels_;
     best_.value = -kInfinity;
     effort_ = {};
+    // Twice the rounding errors of three sums of N numbers of at most 1, and what each may fall.
+    slack_ = users_ * (users_ * 0x1p-50 + kQoeSlack);
     local_.resize(users_);
     upper_.resize(cells);
     choice_.resize(cells);

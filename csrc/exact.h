@@ -4,12 +4,15 @@
 // sub-channel, so the best joint action is an assignment with exactly m offloaders (matching.h) of
 // the cells' best actions (cells.h). Three facts spare most of the work:
 // - A cell's best value does not fall when the gain grows (time and energy fall, accuracy does
-// not),
-//   so a cell is bounded by any stronger channel of the same user: cells are scored only where an
-//   optimal assignment of the bounds uses them.
+//   not), so a cell is bounded by any stronger channel of the same user: cells are scored only
+//   where an optimal assignment of the bounds uses them. In floating point time, energy and
+//   accuracy keep that order to the last digit, and so do the limits (math.h, model.h); the QoE
+//   keeps it but for kQoeSlack.
 // - For the same reason each user's strongest channel bounds the whole of m: sizes are tried by
 //   falling bound, and the first bound below the best value ends the search.
-// - An assignment of bounds that does not beat the best value rules its m out.
+// - An assignment of bounds that does not reach the best value rules its m out.
+// Few users score to the last digit as the best of all joint actions does; for more, an assignment
+// may be another whose sum differs in its rounding.
 #pragma once
 
 #include <vector>
@@ -52,17 +55,22 @@ class Exact {
     void solve_sum(int offloaders);
     void solve_min(int offloaders);
     double score(int user, int rank, int offloaders);
+    // The best assignment of the current bounds; false where there is none.
     bool assign(int offloaders);
-    void keep(double value);
     bool stopped() const { return stop_ && stop_(); }
+    void keep(double value, const std::vector<int>& channel);
 
     Cells cells_;
     bool fairest_;
     Stop stop_;
     Matching matching_;
+    Enumeration enumeration_;
     Decision best_;
     Effort effort_;
     int users_ = 0, channels_ = 0;
+    double slack_ = 0;          // more than the sums over users lose
+    double value_ = 0;          // of the assignment
+    std::vector<int> channel_;  // the same, copied
     std::vector<double> local_;
     std::vector<double> upper_;   // (users, channels): bounds on cells of the current size
     std::vector<Choice> choice_;  // (users, channels): the best action where `scored_`

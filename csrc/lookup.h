@@ -102,7 +102,7 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
         }
         const auto raw = is_raw(mu);
         const Index<V> top = raw ? Index<V>{} + kAxis : row.cell;
-        store((own * (kAxis + 1) + top) * kAxis + column.cell, cells.at + i);
+        store((own * (kAxis + 1) + top) * (kAxis + 1) + column.cell, cells.at + i);
         store(raw ? V{} : row.share, cells.down + i);
         store(column.share, cells.across + i);
     }

@@ -142,4 +142,47 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
     return true;
 }
 
+bool Enumeration::suits(int users, int channels, int offloaders) {
+    constexpr long long kFew = 100;
+    long long count = 1;  // channels (channels - 1) ... times users over offloaders
+    for (int i = 0; i < offloaders && count <= kFew; ++i)
+        count = count * (channels - i) * (users - i) / (i + 1);
+    return count <= kFew;
+}
+
+void Enumeration::place(int user, int offloaders, double value) {
+    if (user == users_) {
+        if (value <= value_) return;
+        value_ = value;
+        channel_ = tried_;
+        return;
+    }
+    if (users_ - user > offloaders && local_[user] > -kInfinity) {
+        tried_[user] = -1;
+        place(user + 1, offloaders, value + local_[user]);
+    }
+    if (offloaders == 0) return;
+    for (int k = 0; k < channels_; ++k) {
+        const double own = weight_[size_t(user) * channels_ + k];
+        if (taken_[k] || own == -kInfinity) continue;
+        taken_[k] = 1;
+        tried_[user] = k;
+        place(user + 1, offloaders - 1, value + own);
+        taken_[k] = 0;
+    }
+}
+
+bool Enumeration::solve(const double* weight, const double* local, int users, int channels,
+                        int offloaders) {
+    weight_ = weight;
+    local_ = local;
+    users_ = users;
+    channels_ = channels;
+    value_ = -kInfinity;
+    tried_.resize(users);
+    taken_.assign(channels, 0);
+    if (offloaders <= std::min(users, channels)) place(0, offloaders, 0);
+    return value_ > -kInfinity;
+}
+
 }  // namespace semopt

@@ -54,4 +54,25 @@ class Matching {
     std::vector<char> in_tree_, waiting_;      // waiting_: an optional user without channel
 };
 
+// The same by trying every assignment, where there are few: the best sum as rounded when it is
+// added up from the first user to the last, which is how joint actions score (scan_loops.h). Of
+// equal ones the first, local before sub-channel 0.
+class Enumeration {
+  public:
+    static bool suits(int users, int channels, int offloaders);
+    bool solve(const double* weight, const double* local, int users, int channels, int offloaders);
+
+    double value() const { return value_; }
+    const std::vector<int>& channel() const { return channel_; }
+
+  private:
+    void place(int user, int offloaders, double value);
+
+    const double *weight_ = nullptr, *local_ = nullptr;
+    int users_ = 0, channels_ = 0;
+    double value_ = 0;
+    std::vector<int> channel_, tried_;
+    std::vector<char> taken_;
+};
+
 }  // namespace semopt

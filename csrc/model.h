@@ -37,7 +37,7 @@ struct Task {
 template <class R>
 struct AccuracyTable {
     const R *extraction, *snr_db, *table, *raw;  // (I), (J), (I, J), (J)
-    const R *extraction_scale, *snr_scale;       // (I - 1), (J - 1), 1 / width of each cell
+    const R *extraction_scale, *snr_scale;       // (I), (J), 1 / width of each cell, then 0
     int rows, columns;                           // I, J
 };
 
@@ -79,7 +79,7 @@ SEMOPT_HD R checked_gain(R gain) {
 
 template <class R>
 SEMOPT_HD R snr(R gain, R power, R noise) {  // (2)
-    return gain * power * (Number<R>(1) / noise);
+    return gain * (Number<R>(1) / noise) * power;
 }
 
 template <class R>
@@ -119,9 +119,11 @@ SEMOPT_HD R server_time(R server_flop, R offloaders, const System<R>& system) { 
            (Number<R>(1) / (system.server_flop_per_cycle * system.server_frequency));
 }
 
+// The energy of a cycle times how many there are, both of usual size: a cube of hertz would leave
+// the range of single precision.
 template <class R>
 SEMOPT_HD R execution_energy(R energy_coefficient, R time, R frequency) {  // (7)
-    return energy_coefficient * time * (frequency * frequency * frequency);
+    return energy_coefficient * frequency * frequency * (time * frequency);
 }
 
 template <class R>
@@ -131,16 +133,17 @@ SEMOPT_HD R transmission_energy(R power, R time) {  // (8)
 
 template <class R>
 SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (9)
-    const R share = system.server_frequency / offloaders;
-    return system.server_energy_coefficient * time * (share * share * share);
+    return execution_energy(system.server_energy_coefficient, time,
+                            system.server_frequency / offloaders);
 }
 
-// The cell of a strictly increasing axis that holds x, 0 to points - 2, clamped; branch-free.
+// The cell of a strictly increasing axis that holds x, branch-free; the last point is a cell of its
+// own, without width.
 template <class R>
 SEMOPT_HD Index<R> axis_cell(const Number<R>* axis, int points, R x) {
     Index<R> cell{};
     SEMOPT_UNROLL
-    for (int i = 1; i < points - 1; ++i) cell += x >= axis[i] ? Index<R>{} + 1 : Index<R>{};
+    for (int i = 1; i < points; ++i) cell += x >= axis[i] ? Index<R>{} + 1 : Index<R>{};
     return cell;
 }
 
@@ -151,34 +154,55 @@ SEMOPT_HD R axis_share(R edge, R scale, R x) {
     return math::clamp(share, 0, 1);
 }
 
-// low at share 0, high at 1, exactly.
+// From low to high >= low: exactly low at share 0, never above high, and never falling as the share
+// grows, in floating point too.
 template <class R>
 SEMOPT_HD R between(R share, R low, R high) {
-    return math::multiply_add(share, high, math::multiply_add(-share, low, low));
+    return math::min(math::multiply_add(share, high - low, low), high);
 }
 
-// Between the corners of a cell, at share u of the way down its rows and v across its columns.
+// The same, but what never falls is the value as low or high grows.
+template <class R>
+SEMOPT_HD R mixed(R share, R low, R high) {
+    const R mean = math::multiply_add(share, high, (Number<R>(1) - share) * low);
+    return math::max(math::min(mean, high), low);
+}
+
+// Between the corners of a cell, at share u of the way down its rows and v across its columns. As v
+// grows it never falls: a stronger signal costs no accuracy, not even the last digit.
 template <class R>
 SEMOPT_HD R bilinear(R u, R v, R low, R low_next, R high, R high_next) {
-    return between(u, between(v, low, low_next), between(v, high, high_next));
+    return mixed(u, between(v, low, low_next), between(v, high, high_next));
+}
+
+// A number on an axis: its cell, its share of that, and how far the next point lies in memory.
+template <class R>
+struct Place {
+    int cell, next;
+    R share;
+};
+
+template <class R>
+SEMOPT_HD Place<R> place(const R* axis, const R* scale, int points, R x) {
+    const R within = math::clamp(x, axis[0], axis[points - 1]);  // infinity has no share
+    const int cell = int(axis_cell(axis, points, within));
+    return {cell, cell < points - 1, axis_share(axis[cell], scale[cell], within)};
 }
 
 template <class R>
 SEMOPT_HD R raw_accuracy(const AccuracyTable<R>& table, R snr_db) {  // (10)
-    const Index<R> j = axis_cell(table.snr_db, table.columns, snr_db);
-    return between(axis_share(table.snr_db[j], table.snr_scale[j], snr_db), table.raw[j],
-                   table.raw[j + 1]);
+    const Place<R> at = place(table.snr_db, table.snr_scale, table.columns, snr_db);
+    const R* const corner = table.raw + at.cell;
+    return between(at.share, corner[0], corner[at.next]);
 }
 
 template <class R>
 SEMOPT_HD R semantic_accuracy(const AccuracyTable<R>& table, R extraction, R snr_db) {  // (10)
-    const Index<R> j = axis_cell(table.snr_db, table.columns, snr_db);
-    const R v = axis_share(table.snr_db[j], table.snr_scale[j], snr_db);
-    const Index<R> i = axis_cell(table.extraction, table.rows, extraction);
-    const R u = axis_share(table.extraction[i], table.extraction_scale[i], extraction);
-    const Index<R> low = i * table.columns + j, high = low + table.columns;
-    return bilinear(u, v, table.table[low], table.table[low + 1], table.table[high],
-                    table.table[high + 1]);
+    const Place<R> across = place(table.snr_db, table.snr_scale, table.columns, snr_db),
+                   down = place(table.extraction, table.extraction_scale, table.rows, extraction);
+    const R *const low = table.table + down.cell * table.columns + across.cell,
+                   *const high = low + down.next * table.columns;
+    return bilinear(down.share, across.share, low[0], low[across.next], high[0], high[across.next]);
 }
 
 template <class R>

@@ -36,15 +36,17 @@ AccuracyTable<R> own_table(const std::vector<R>& given_extraction,
     std::vector<R> flat;
     for (const auto* part : {&extraction, &snr_db, &table, &raw})
         flat.insert(flat.end(), part->begin(), part->end());
-    for (const auto* axis : {&extraction, &snr_db})
+    for (const auto* axis : {&extraction, &snr_db}) {
         for (size_t i = 1; i < axis->size(); ++i)
             flat.push_back(R(1) / ((*axis)[i] - (*axis)[i - 1]));
+        flat.push_back(0);
+    }
     storage.push_back(std::move(flat));
     const R* const start = storage.back().data();
     const size_t rows = extraction.size(), columns = snr_db.size();
     const R *const values = start + rows + columns, *const last = values + table.size(),
                    *const scale = last + columns;
-    return {start, start + rows, values, last, scale, scale + rows - 1, int(rows), int(columns)};
+    return {start, start + rows, values, last, scale, scale + rows, int(rows), int(columns)};
 }
 
 struct Setting {

@@ -18,7 +18,7 @@ epsilon -> accuracy                 m -> offloaders, the number of users that of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ from .problem import AccuracyTable, Floats, Integers, Problem, System
 MODES = ("local", "raw", "semantic")  # of a task
 LOCAL, RAW, SEMANTIC = range(len(MODES))
 LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits of `Outcome.violations`: limits (12i), (12j), (12k)
+TOLERANCE = 1e-9  # relative: solvers keep limits exactly, who judges a decision allows this much
+SLACK = 1.0 + TOLERANCE
 SMALLEST = 2.0**-1022  # no accuracy lies below a limit of 0: its margin is 0 over this
 LIMITS = {LATENCY: "latency", ENERGY: "energy", ACCURACY: "accuracy"}
 
@@ -94,7 +96,7 @@ def sigmoid(x: Floats) -> Floats:
 
 def snr(gain: Floats, power: Floats, noise: float) -> Floats:
     """Signal-to-noise ratio of a sub-channel (2), linear; reading `gain_is_power`."""
-    return gain * power / noise
+    return gain / noise * power
 
 
 def decibel(ratio: Floats) -> Floats:
@@ -132,9 +134,9 @@ def server_time(server_flop: Floats, offloaders: Floats, system: System) -> Floa
     return server_flop * offloaders / (system.server_flop_per_cycle * system.server_frequency)
 
 
-def execution_energy(energy_coefficient: Floats, time: Floats, frequency: Floats) -> Floats:
-    """Joules of computing on the user's own GPU (7)."""
-    return energy_coefficient * time * frequency**3
+def execution_energy(energy_coefficient: Floats | float, time: Floats, frequency: Floats) -> Floats:
+    """Joules of computing on the user's own GPU (7): those of a cycle times how many there are."""
+    return energy_coefficient * frequency * frequency * (time * frequency)
 
 
 def transmission_energy(power: Floats, time: Floats) -> Floats:
@@ -145,23 +147,61 @@ def transmission_energy(power: Floats, time: Floats) -> Floats:
 def server_energy(time: Floats, offloaders: Floats, system: System) -> Floats:
     """Joules on the edge server, charged to the offloader (9)."""
     share = system.server_frequency / offloaders
-    return system.server_energy_coefficient * time * share**3
+    return execution_energy(system.server_energy_coefficient, time, share)
+
+
+def between(share: Floats, low: Floats, high: Floats) -> Floats:
+    """Go from low to high >= low as the share rises from 0 to 1: never above, never falling."""
+    return np.minimum(low + share * (high - low), high)
+
+
+def mixed(share: Floats, low: Floats, high: Floats) -> Floats:
+    """Do the same; what never falls is the value as low or high grows."""
+    return np.maximum(np.minimum((1 - share) * low + share * high, high), low)
+
+
+def place(axis: Floats, x: Floats) -> tuple[Integers, Integers, Floats]:
+    """Return the points on both sides of x, clamped, and its share of the way between them."""
+    within = np.clip(x, axis[0], axis[-1])
+    low = np.clip(np.searchsorted(axis, within, "right") - 1, 0, len(axis) - 1)
+    high = np.minimum(low + 1, len(axis) - 1)  # the last point is a cell of its own
+    width = np.where(high > low, axis[high] - axis[low], 1.0)
+    return low, high, (within - axis[low]) / width
 
 
 def accuracy(table: AccuracyTable, extraction: Floats, snr_db: Floats) -> Floats:
-    """Accuracy of an offloaded task (10): bilinear in (extraction, SNR in dB), clamped outside."""
-    x = np.clip(extraction, table.extraction[0], table.extraction[-1])
-    y = np.clip(snr_db, table.snr_db[0], table.snr_db[-1])
-    i = np.clip(np.searchsorted(table.extraction, x, "right") - 1, 0, len(table.extraction) - 2)
-    j = np.clip(np.searchsorted(table.snr_db, y, "right") - 1, 0, len(table.snr_db) - 2)
-    u = (x - table.extraction[i]) / (table.extraction[i + 1] - table.extraction[i])
-    v = (y - table.snr_db[j]) / (table.snr_db[j + 1] - table.snr_db[j])
+    """Accuracy of an offloaded task (10): bilinear in (extraction, SNR in dB), clamped outside.
+
+    It never leaves the corners of its cell, and never falls as the signal grows.
+    """
+    i, down, u = place(table.extraction, extraction)
+    j, right, v = place(table.snr_db, snr_db)
     a = table.table
-    semantic = (1 - u) * ((1 - v) * a[i, j] + v * a[i, j + 1]) + u * (
-        (1 - v) * a[i + 1, j] + v * a[i + 1, j + 1]
+    low, high = between(v, a[i, j], a[i, right]), between(v, a[down, j], a[down, right])
+    raw = between(v, table.raw[j], table.raw[right])
+    return np.where(extraction == 1.0, raw, mixed(u, low, high))
+
+
+def exceeds(value: Floats, limit: Floats | float, slack: float = SLACK) -> NDArray[np.bool_]:
+    """Tell where a value lies above a limit by more than the tolerance; NaN meets no limit."""
+    return ~np.asarray(value <= limit * slack)
+
+
+def unmet(
+    problem: Problem, outcome: Outcome, task: Integers | None = None, slack: float = SLACK
+) -> NDArray[np.uint8]:
+    """Return the limits that outcomes break: (..., N), the sum of LATENCY, ENERGY, ACCURACY.
+
+    Whoever judges decisions asks here. `Outcome.violations` is the same without tolerance, for
+    solvers: what they choose holds exactly, in arithmetic whose last digits may differ from ours.
+    """
+    task = problem.task if task is None else task
+    flags = (
+        LATENCY * exceeds(outcome.latency, problem.system.latency_max, slack)
+        + ENERGY * exceeds(outcome.energy, problem.users.energy_max, slack)
+        + ACCURACY * exceeds(problem.tasks.accuracy_min[task], outcome.accuracy, slack)
     )
-    raw = (1 - v) * table.raw[j] + v * table.raw[j + 1]
-    return np.where(extraction == 1.0, raw, semantic)
+    return np.asarray(flags, dtype=np.uint8)
 
 
 def reward(
@@ -175,13 +215,15 @@ def reward(
 ) -> Floats:
     """Reward of a user (13), reading `normalised_penalty`.
 
-    Its QoE where it keeps every limit; else minus the margins of those it breaks, each over its
-    limit. Plain arithmetic, since env.py compiles this very function.
+    Its QoE where it keeps every limit, as `unmet` tells; else minus the margins of those it
+    breaks, each over its limit. Plain arithmetic, since env.py compiles this very function.
     """
+    late, wasted = latency > latency_max * SLACK, energy > energy_max * SLACK
     penalty = (
-        np.maximum(latency - latency_max, 0.0) / latency_max
-        + np.maximum(energy - energy_max, 0.0) / energy_max
-        + np.maximum(accuracy_min - accuracy, 0.0) / np.maximum(accuracy_min, SMALLEST)
+        late * np.maximum(latency - latency_max, 0.0) / latency_max
+        + wasted * np.maximum(energy - energy_max, 0.0) / energy_max
+        + (accuracy_min > accuracy * SLACK)
+        * (np.maximum(accuracy_min - accuracy, 0.0) / np.maximum(accuracy_min, SMALLEST))
     )
     rewarded: Floats = (penalty == 0.0) * qoe - penalty
     return rewarded
@@ -254,12 +296,8 @@ def evaluate(
         + users.weight_accuracy
         * sigmoid(system.slope_accuracy * (reached - tasks.local_accuracy[task]))
     )  # (11)
-    violations = (
-        LATENCY * ~(latency <= system.latency_max)  # so that NaN meets no limit
-        + ENERGY * ~(energy <= users.energy_max)
-        + ACCURACY * ~(reached >= tasks.accuracy_min[task])
-    ).astype(np.uint8)
-    return Outcome(latency, energy, reached, qoe, violations)
+    outcome = Outcome(latency, energy, reached, qoe, np.zeros(shape, np.uint8))
+    return replace(outcome, violations=unmet(problem, outcome, task, slack=1.0))
 
 
 def server_energies(problem: Problem, actions: Actions, task: Integers | None = None) -> Floats:

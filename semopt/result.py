@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .model import Actions, Outcome, evaluate, server_energies
+from .model import LIMITS, Actions, Outcome, evaluate, exceeds, server_energies, unmet
 from .problem import Floats, Problem
-
-TOLERANCE = 1e-9  # relative, by which a checker may find a limit exceeded
 
 
 class Status(Enum):
@@ -117,21 +115,18 @@ class Result:
         offload = action.channel >= 0
         semantic = offload & (action.extraction < 1.0)
         top = tasks.extraction_max[problem.task]
-        slack = 1.0 + TOLERANCE
+        flags, spent = unmet(problem, outcome), server_energies(problem, action).sum()
 
         def outside(value: Floats, low: Floats, high: Floats) -> Any:
-            return (value < low / slack) | (value > high * slack)
+            return exceeds(low, value) | exceeds(value, high)
 
         broken = {
-            "latency": outcome.latency > problem.system.latency_max * slack,
-            "energy": outcome.energy > users.energy_max * slack,
-            "accuracy": outcome.accuracy < tasks.accuracy_min[problem.task] / slack,
+            **{name: (flags & bit) != 0 for bit, name in LIMITS.items()},
             "power": offload & outside(action.power, users.power_min, users.power_max),
             "frequency": (semantic | ~offload)
             & outside(action.frequency, users.frequency_min, users.frequency_max),
             "extraction": semantic & outside(action.extraction, users.extraction_min, top),
-            "server energy": offload
-            & (server_energies(problem, action).sum() > problem.system.server_energy_max * slack),
+            "server energy": offload & exceeds(spent, problem.system.server_energy_max),
             "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
         return [(int(n), name) for name, where in broken.items() for n in np.flatnonzero(where)]

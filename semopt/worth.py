@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import Actions, Outcome, server_energies
+from .model import Actions, Outcome, exceeds, server_energies, unmet
 from .problem import Floats, Integers, Problem
-from .result import TOLERANCE
 
 
 def objective(problem: Problem, qoe: Any) -> Any:
@@ -26,13 +25,13 @@ def tasks_in(problem: Problem) -> int:
 def within_limits(
     problem: Problem, actions: Actions, outcome: Outcome, task: Integers
 ) -> NDArray[np.bool_]:
-    """Return which tasks keep every limit: (..., N).
+    """Return which tasks keep every limit, within the tolerance of whoever judges: (..., N).
 
-    Where a slot takes more than the server's energy, none of its offloaders does (1e-9 relative).
+    Where a slot takes more than the server's energy, none of its offloaders does.
     """
-    kept: NDArray[np.bool_] = outcome.violations == 0
+    kept: NDArray[np.bool_] = unmet(problem, outcome, task) == 0
     limit = problem.system.server_energy_max
     if isfinite(limit):
         spent: Floats = server_energies(problem, actions, task).sum(axis=-1, keepdims=True)
-        kept &= ~((actions.channel >= 0) & (spent > limit * (1.0 + TOLERANCE)))
+        kept &= ~((actions.channel >= 0) & exceeds(spent, limit))
     return kept

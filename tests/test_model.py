@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 import pytest
 
-from semopt import Actions, model
+from semopt import Actions, _core, backends, model
 from semopt.problem import AccuracyTable, Problem
 from tolerances import ROUNDING
 
@@ -185,3 +185,119 @@ def test_limits_hold_exactly():
         system = replace(SYSTEM, latency_max=limit)
         outcome = model.evaluate(replace(PROBLEM, system=system), joint(LOCAL, LOCAL))
         assert outcome.violations[0] & model.LATENCY == want
+
+
+def test_each_limit_holds_exactly():
+    # 20 mJ and 0.75: of figures that are the limit to the last digit none is broken, an ulp beyond
+    # all are; who judges allows a billionth.
+    limits = PROBLEM.system.latency_max, PROBLEM.users.energy_max[0], PROBLEM.tasks.accuracy_min[0]
+
+    def flags(factor, slack):
+        late, wasted = (np.full(2, limit * factor) for limit in limits[:2])
+        right = np.full(2, limits[2] / factor)
+        return model.unmet(
+            PROBLEM, model.Outcome(late, wasted, right, right, None), slack=slack
+        ).tolist()
+
+    every = [model.LATENCY + model.ENERGY + model.ACCURACY] * 2
+    assert flags(1.0, 1.0) == [0, 0]
+    assert flags(1 + 2.0**-51, 1.0) == every
+    assert flags(1 + 0.9e-9, model.SLACK) == [0, 0]
+    assert flags(1 + 1.1e-9, model.SLACK) == every
+    assert flags(np.nan, model.SLACK) == every
+
+
+def test_evaluate_keeps_limits_to_the_last_digit():
+    # The energy and accuracy of the raw task above, as its own limits.
+    outcome = model.evaluate(PROBLEM, joint(RAW, LOCAL))
+    energy, accuracy = outcome.energy[0], outcome.accuracy[0]
+    for side, want in ((0.0, 0), (-np.inf, model.ENERGY | model.ACCURACY)):
+        away = -side if side else accuracy
+        problem = replace(
+            PROBLEM,
+            users=replace(
+                PROBLEM.users, energy_max=np.full(2, np.nextafter(energy, side or energy))
+            ),
+            tasks=replace(PROBLEM.tasks, accuracy_min=np.array([np.nextafter(accuracy, away)])),
+        )
+        assert model.evaluate(problem, joint(RAW, LOCAL)).violations[0] == want
+
+
+def hard_table(rng):
+    """Return a table that interpolation by rounded numbers gets wrong if it can."""
+    rows, columns = (int(n) for n in rng.integers(2, 6, 2))
+    low = rng.uniform(0, 0.9)
+    ulps = np.sort(np.sort(rng.integers(0, 4, (rows, columns)), 0), 1)
+    wide = np.sort(np.sort(rng.uniform(0, 1, (rows, columns)), 0), 1)
+    table = [np.full((rows, columns), low), low + ulps * np.spacing(low), wide][rng.integers(3)]
+    return AccuracyTable(
+        np.r_[np.sort(rng.uniform(0.1, 0.9, rows - 1)), rng.choice([0.95, 1.0])],
+        np.sort(rng.uniform(-20, 30, columns)),
+        table,
+        table[-1],
+    )
+
+
+def signals(rng, axis, dtype):
+    """Return rising SNRs: neighbours of every knot and of some places, and all over."""
+    places = np.r_[axis, rng.uniform(axis[0], axis[-1], 20)].astype(dtype)
+    word = np.int64 if dtype == np.float64 else np.int32
+    near = (places.view(word)[:, None] + np.arange(-6, 7, dtype=word)).view(dtype).ravel()
+    return np.sort(np.r_[near, rng.uniform(axis[0] - 5, axis[-1] + 5, 200).astype(dtype)])
+
+
+def test_accuracy_never_leaves_its_corners_and_never_falls_with_the_signal():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        table = hard_table(rng)
+        snr_db = signals(rng, table.snr_db, np.float64)
+        knots = np.r_[table.extraction, 1.0, rng.uniform(0.05, 1, 10)]
+        for extraction in knots:
+            found = model.accuracy(table, np.full(len(snr_db), extraction), snr_db)
+            assert (np.diff(found) >= 0).all()
+            row = table.raw if extraction == 1 else table.table
+            assert row.min() <= found.min()
+            assert found.max() <= row.max()
+        # On the knots it is the table, and at the top its last value, to the last digit.
+        for i, mu in enumerate(table.extraction):
+            at = model.accuracy(table, np.full(len(table.snr_db), mu), table.snr_db)
+            assert at.tolist() == (table.raw if mu == 1 else table.table[i]).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("instruction_set", _core.instruction_sets())
+def test_compiled_accuracy_has_the_same_manners(instruction_set, dtype):
+    before = _core.instruction_set()
+    _core.use_instruction_set(instruction_set)
+    try:
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            table = hard_table(rng)
+            if seed % 3 == 0:  # longer than what registers hold
+                axis = np.sort(rng.uniform(-20, 30, 20))
+                row = np.sort(rng.uniform(0.2, 0.3, 20))
+                table = AccuracyTable(np.array([0.3, 1.0]), axis, np.stack([row, row]), row)
+            tasks = replace(
+                PROBLEM.tasks,
+                accuracy=(table,),
+                extraction_max=np.ones(1),
+                accuracy_min=np.zeros(1),
+            )
+            problem = replace(PROBLEM.only(0), tasks=tasks)
+            gain = signals(rng, 10 ** (table.snr_db / 10), dtype)
+            gain = np.unique(np.maximum(gain, dtype(1e-6)))
+            one = np.ones((len(gain), 1), dtype)
+            for mu in (0.3, table.extraction[0], 0.77, 1.0):
+                power = one * dtype(problem.system.noise)
+                action = Actions(np.zeros((len(gain), 1), np.int64), power, one * dtype(6e8), one)
+                action = replace(action, extraction=one * dtype(mu))
+                task = np.zeros((len(gain), 1), np.int64)
+                found = backends.evaluate(
+                    problem, action, gain[:, None, None], task, backend="cpu"
+                ).accuracy[:, 0]
+                assert (np.diff(found) >= 0).all()
+                row = table.raw if dtype(mu) == 1 else table.table
+                assert dtype(row.min()) <= found.min()
+                assert found.max() <= dtype(row.max())
+    finally:
+        _core.use_instruction_set(before)

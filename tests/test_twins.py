@@ -8,6 +8,7 @@ import pytest
 from problems import random_problem
 from semopt import Actions, _core, backends, model
 from semopt.backends import gpu
+from semopt.backends.arrays import name_fault
 from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
@@ -430,3 +431,76 @@ def test_arrays_on_a_device_are_refused_by_name(name):
     actions = replace(random_actions(rng, problem, 4), **{name: OnDevice()})
     with pytest.raises(ValueError, match=f"^{name}: it lies in a device's memory"):
         backends.evaluate(problem, actions)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # 100 W at so many hertz, the cube of which single precision does not hold.
+        {"system": {"server_frequency": 1.9e13, "server_energy_coefficient": 100 / 1.9e13**3}},
+        {
+            "system": {
+                "server_frequency": 8e12,
+                "server_flop_per_cycle": 1.0,
+                "server_energy_coefficient": 1e-35,
+            }
+        },
+        {
+            "users": {
+                "frequency_min": 1e13,
+                "frequency_max": 1.9e13,
+                "reference_frequency": 1.2e13,
+                "energy_coefficient": 100 / 1.9e13**3,
+            }
+        },
+        # Products of gain and power, or of power and 1 / noise, that leave it.
+        {"system": {"noise": 2e-38}, "gain": 3e-37},
+        {"system": {"noise": 1e30}, "gain": 1e31},
+        {"system": {"noise": 1e-30}, "gain": 1e-31, "users": {"power_max": 1e9}},
+    ],
+)
+def test_single_precision_holds_what_its_figures_are_made_of(changes, instruction_set):
+    rng = np.random.default_rng(3)
+    problem = random_problem(rng, 3, 3)
+    for owner in ("system", "users"):
+        record = getattr(problem, owner)
+        wanted = changes.get(owner, {})
+        if owner == "users":
+            wanted = {name: np.full(3, figure) for name, figure in wanted.items()}
+        problem = replace(problem, **{owner: replace(record, **wanted)})
+    actions = random_actions(rng, problem, 200)
+    gain, task = random_slots(rng, problem, 200, extreme=False)
+    gain = gain * changes.get("gain", 1.0)
+    single = Actions(
+        actions.channel,
+        *(getattr(actions, f).astype(np.float32) for f in ("power", "frequency", "extraction")),
+    )
+    low = backends.evaluate(problem, single, gain.astype(np.float32), task, backend="cpu")
+    want = model.evaluate(problem, actions, gain, task)
+    for name in ("latency", "energy", "accuracy"):
+        got, expected = getattr(low, name), getattr(want, name)
+        error = np.abs(got - expected) / (np.abs(expected) + np.abs(expected).mean() * 1e-3)
+        assert error.max() < 30 * TWINS_SINGLE, name
+    assert np.isfinite(low.qoe).all()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "figure"),
+    [
+        ("system", "noise", 1e-40),
+        ("system", "bandwidth", 1e39),
+        ("tasks", "bits", 1e40),
+        ("users", "flop_per_cycle", 1e-39),
+    ],
+)
+def test_a_figure_beyond_single_precision_is_named(owner, name, figure):
+    problem = random_problem(np.random.default_rng(5), 2, 2)
+    record = getattr(problem, owner)
+    shape = np.shape(getattr(record, name))
+    changed = replace(record, **{name: np.full(shape, figure) if shape else figure})
+    actions = Actions(np.array([0, 1]), *(np.full(2, x, np.float32) for x in (np.nan, 0.6e9, 0.5)))
+    gain = np.ones((2, 2), np.float32)
+    with pytest.raises(ValueError, match=r"^power: finite numbers"):
+        backends.evaluate(replace(problem, **{owner: changed}), actions, gain, backend="cpu")
+    with pytest.raises(ValueError, match=rf"^{owner}.{name} = .*: beyond single precision"):
+        name_fault(replace(problem, **{owner: changed}), replace(actions, power=gain[0]), gain)

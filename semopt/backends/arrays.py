@@ -137,11 +137,14 @@ def check(
                 raise ValueError(f"{field.name}: a writeable array is expected")
 
 
-def name_fault(actions: Actions, gain: Floats, out: Outcome | None = None) -> NoReturn:
+def name_fault(
+    problem: Problem, actions: Actions, gain: Floats, out: Outcome | None = None
+) -> NoReturn:
     """Name the argument that gives no QoE, of what is used of it, or all that may be out of range.
 
     Parameters
     ----------
+    problem : whose figures may lie beyond the precision of the arrays
     gain : (N, K) or, with a slot a joint action, (..., N, K)
     out : what was written, so that an argument in its place can no longer tell
 
@@ -172,4 +175,23 @@ def name_fault(actions: Actions, gain: Floats, out: Outcome | None = None) -> No
         raise ValueError("extraction: numbers above 0, at most 1, are expected of offloaded tasks")
     if (link < 0).any():
         raise ValueError("gain: numbers that are not negative are expected")
+    if actions.power.dtype == np.float32:
+        raise ValueError(
+            f"{beyond_single(problem) or 'latency, energy or their slopes'}: beyond single "
+            "precision (1.2e-38 to 3.4e38): arrays of float64 are expected"
+        )
     raise ValueError("power, frequency, extraction, gain: values in their ranges are expected")
+
+
+def beyond_single(problem: Problem) -> str:
+    """Name the figure of a problem that single precision does not hold; "" where it holds all."""
+    info = np.finfo(np.float32)
+    for owner in ("system", "users", "tasks"):
+        for name, figure in vars(getattr(problem, owner)).items():
+            if name in ("names", "accuracy"):
+                continue
+            size = np.abs(np.asarray(figure, dtype=float))
+            lost = np.isfinite(size) & (size != 0) & ((size < info.tiny) | (size > info.max))
+            if lost.any():
+                return f"{owner}.{name} = {size[lost].flat[0]:g}"
+    return ""

@@ -74,7 +74,7 @@ def evaluate(
         threads,
     )
     if not numbers:
-        name_fault(actions, gain, out)
+        name_fault(problem, actions, gain, out)
     return out
 
 

@@ -102,8 +102,8 @@ def evaluate(
         parts = {field.name: getattr(table, field.name).astype(dtype) for field in fields(table)}
         for axis in (parts["extraction"], parts["snr_db"]):
             keep_apart(axis)
-        parts["extraction_scale"] = 1 / np.diff(parts["extraction"])
-        parts["snr_scale"] = 1 / np.diff(parts["snr_db"])
+        for scale, axis in (("extraction_scale", "extraction"), ("snr_scale", "snr_db")):
+            parts[scale] = np.append(1 / np.diff(parts[axis]), parts[axis].dtype.type(0))
         for name, part in parts.items():
             kept.append(upload(runtime, part))
             row[name] = kept[-1].address
@@ -160,7 +160,7 @@ def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task
     actions = each(lambda _, array: read(runtime, array), actions)
     gain, task = read(runtime, gain), read(runtime, task)
     check(problem, actions, gain, task, None)
-    name_fault(actions, gain)
+    name_fault(problem, actions, gain)
 
 
 def target(runtime: Runtime, figure: Any) -> Buffer:

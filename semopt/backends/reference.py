@@ -38,7 +38,7 @@ def evaluate(
     with np.errstate(invalid="ignore", divide="ignore"):  # said by name
         found = model.evaluate(problem, usable, finite, task)
     if np.isnan(found.qoe).any():
-        name_fault(actions, problem.gain if gain is None else gain)
+        name_fault(problem, actions, problem.gain if gain is None else gain)
     if out is None:
         return found
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):

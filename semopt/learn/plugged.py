@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..env import Decisions, Environment, empty_actions
-from ..model import SEMANTIC, Actions
+from ..model import SEMANTIC, Actions, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from .refine import Decider
@@ -214,7 +214,7 @@ def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, na
     }
     for field, (where, low, high) in ranges.items():
         value = getattr(actions, field)
-        outside = where & ((value < low * (1 - 1e-9)) | (value > high * (1 + 1e-9)))
+        outside = where & (exceeds(low, value) | exceeds(value, high))
         if outside.any():
             row, user = np.argwhere(outside)[0].tolist()
             raise ValueError(

@@ -26,6 +26,7 @@ from ..model import Actions, evaluate
 from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
+from ..worth import within_limits
 from .actor import as_decisions
 from .checkpoint import Checkpoint, Description
 from .learner import Learner
@@ -67,7 +68,7 @@ class Validation:
         """Return QoE a task, regret a task, and the share of tasks offloaded."""
         actions = decide(env, policy, self.gain, self.task)
         outcome = evaluate(env.problem, actions, self.gain, self.task)
-        kept = np.where(outcome.violations == 0, outcome.qoe, 0.0)
+        kept = np.where(within_limits(env.problem, actions, outcome, self.task), outcome.qoe, 0.0)
         qoe = float(kept.mean())
         return {
             "qoe": qoe,

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import model
-from ..model import LOCAL, RAW, SEMANTIC
+from ..model import LOCAL, RAW, SEMANTIC, TOLERANCE
 from ..problem import Floats, Integers, Problem
-from ..result import TOLERANCE
 
 # Rows of a box: a piece's own variables, then what limits and sigmoids see.
 POWER, FREQUENCY, EXTRACTION, LATENCY, ENERGY, ACCURACY = range(6)

@@ -38,9 +38,9 @@ from typing import Any
 
 import numpy as np
 
-from ..model import LIMITS, LOCAL, MODES
+from ..model import LIMITS, LOCAL, MODES, TOLERANCE
 from ..problem import Floats, Integers, Problem
-from ..result import TOLERANCE, Infeasibility, Result, Status
+from ..result import Infeasibility, Result, Status
 from .linear import FREE, Multipliers, Program, Relaxed, block
 from .pieces import (
     EXTRACTION,
