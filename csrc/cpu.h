@@ -58,7 +58,7 @@ struct Lookup {
     // (T, kAxis + 1, kAxis + 1, 2): of rows i and i + 1, column after column, the last one twice;
     // null if an axis is longer.
     const R* corners;
-    bool shared;       // the axes of all kinds are the same
+    bool shared;  // the axes of all kinds are the same
 };
 
 // A scenario in the precision of the kernels.

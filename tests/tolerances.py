@@ -24,3 +24,6 @@ PRICES = 5e-3
 BALLS = 1e-9
 # What a continuous optimum may lack, as asked for.
 GAP = 1e-6
+# QoE by two arithmetics where slopes are up to 1e9 a second or a joule, of 0.1 s and J at most: an
+# ulp of these moves a score's argument by 1e-8.
+STEEP = 1e-7

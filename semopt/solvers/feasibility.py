@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .. import _core, backends
 from ..backends.core import best_cells
 from ..backends.space import local_actions, offload_actions
-from ..model import LIMITS
+from ..model import LIMITS, Actions, unmet
 from ..problem import Floats, Problem
 from ..result import Infeasibility
-from .cells import best_local, score
+from .cells import score
 
 Flags = NDArray[np.bool_]
+
+EDGE = 1e-12  # of a limit: more than arithmetics differ by
 
 
 def explain(problem: Problem) -> Infeasibility:
     """Name the users whose own actions all fail, else a small set that cannot be served together.
 
-    The set is inclusion-minimal: without any one of its users the others can be served.
+    The set is inclusion-minimal: without any one of its users the others can be served. Users whose
+    actions fail by less than the last digits of an arithmetic are named after the others, and only
+    if the compiled one says so.
     """
     users = range(len(problem.task))
-    broken = {n: limits for n in users if (limits := broken_limits(problem, n))}
+    broken = {n: limits for n in users if (limits := broken_limits(problem, n, 1.0 + EDGE))}
     if broken:
         return Infeasibility(users=broken)
-    local = np.array([best_local(problem, n)[0] > -inf for n in users])
+    local = np.array([runs_locally(problem, n) for n in users])
     feasible = feasible_cells(problem)
-    if servable(feasible, local, list(users)):
-        return Infeasibility(joint=tuple(users), limit="server_energy_max")
-    return Infeasibility(joint=not_servable(feasible, local))
+    stuck = [n for n in users if not local[n] and not any(cells[n].any() for cells in feasible)]
+    if not stuck and servable(feasible, local, list(users)):
+        if isfinite(problem.system.server_energy_max):
+            return Infeasibility(joint=tuple(users), limit="server_energy_max")
+        stuck = list(users)  # by the digits of another backend
+    broken = {n: limits for n in stuck if (limits := broken_limits(problem, n, 1.0 - EDGE))}
+    if broken:
+        return Infeasibility(users=broken)
+    return Infeasibility(joint=tuple(stuck) or not_servable(feasible, local))
 
 
-def broken_limits(problem: Problem, user: int) -> dict[str, tuple[str, ...]]:
+def broken_limits(problem: Problem, user: int, slack: float = 1.0) -> dict[str, tuple[str, ...]]:
     """Return the limits that a user's actions break, by mode; empty when some action is feasible.
 
     Of a mode: the limits that all its actions break, or, where they have none in common, all that
     any of them breaks. The user's strongest sub-channel stands for all: on a weaker one latency and
-    energy are higher and accuracy is lower.
+    energy are higher and accuracy is lower. Limits count `slack` times.
     """
     users, channels = problem.gain.shape
-    found = {"local": [score(problem, user, local_actions(problem, user), 0).violations]}
+    alone = problem.only(user)
+
+    def flags_of(actions: Actions, offloaders: int) -> NDArray[np.uint8]:
+        outcome = score(problem, user, actions, offloaders)
+        return unmet(alone, outcome, slack=slack)
+
+    found = {"local": [flags_of(local_actions(problem, user), 0)]}
     if channels:
         offload = offload_actions(problem, user, int(problem.gain[user].argmax()))
         raw = offload.extraction == 1.0
         for m in range(1, min(users, channels) + 1):
-            violations = score(problem, user, offload, m).violations
-            found.setdefault("raw", []).append(violations[raw])
-            found.setdefault("semantic", []).append(violations[~raw])
+            flags = flags_of(offload, m)
+            found.setdefault("raw", []).append(flags[raw])
+            found.setdefault("semantic", []).append(flags[~raw])
     limits = {}
     for mode, parts in found.items():
         flags = np.concatenate(parts)
@@ -60,6 +76,13 @@ def broken_limits(problem: Problem, user: int) -> dict[str, tuple[str, ...]]:
         shared = np.bitwise_and.reduce(flags) or np.bitwise_or.reduce(flags)
         limits[mode] = tuple(name for bit, name in LIMITS.items() if shared & bit)
     return limits
+
+
+def runs_locally(problem: Problem, user: int) -> bool:
+    """Tell whether a user has a feasible local action, in the arithmetic of the compiled cells."""
+    actions = local_actions(problem, user).take(np.s_[:, None])
+    outcome = backends.evaluate(problem.only(user), actions, backend="cpu")
+    return bool((outcome.violations == 0).any())
 
 
 def feasible_cells(problem: Problem) -> list[Flags]:

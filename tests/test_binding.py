@@ -1,0 +1,194 @@
+"""Limits that bind to the last digit: every method on an instruction set calculates alike."""
+
+from dataclasses import replace
+from math import inf, nan
+
+import numpy as np
+import pytest
+
+from binding import binding_slot, joint_actions
+from semopt import Status, _core, backends, model, solve
+from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
+from tolerances import STEEP
+
+
+@pytest.fixture(params=_core.instruction_sets())
+def instruction_set(request):
+    before = _core.instruction_set()
+    _core.use_instruction_set(request.param)
+    yield request.param
+    _core.use_instruction_set(before)
+
+
+def best_of_all(problem, evaluate, slack):
+    """Return the best objective of all joint actions, -inf where all break a limit."""
+    best = -inf
+    for actions in joint_actions(problem):
+        outcome = evaluate(problem, actions)
+        kept = (model.unmet(problem, outcome, slack=slack) == 0).all(axis=-1)
+        if not kept.any():
+            continue
+        qoe = outcome.qoe[kept]
+        score = qoe.min(axis=1) if problem.objective == "min" else qoe.cumsum(axis=1)[:, -1]
+        best = max(best, float(score.max()))
+    return best
+
+
+def on_cpu(problem, actions):
+    return backends.evaluate(problem, actions, backend="cpu")
+
+
+def objective(result):
+    return result.objective if result.actions is not None else -inf
+
+
+def assert_all_agree(problem):
+    exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu", threads=1)
+    assert exact.status is every.status
+    assert objective(exact) == objective(every) == best_of_all(problem, on_cpu, 1.0)
+    # The model's own digits may be others: what it finds with a little less and more room.
+    assert objective(exact) >= best_of_all(problem, model.evaluate, 1 - 1e-12) - STEEP
+    assert objective(exact) <= best_of_all(problem, model.evaluate, 1 + 1e-12) + STEEP
+    for result in (exact, every):
+        if result.actions is None:
+            assert not result.infeasibility.limit  # nothing limits the server's energy
+            assert result.infeasibility.users or result.infeasibility.joint
+        else:
+            assert not result.broken()
+    return exact.status
+
+
+def fuzz(seed, slots):
+    seen = [assert_all_agree(binding_slot(np.random.default_rng([seed, i]))) for i in range(slots)]
+    assert 0.1 < np.mean([status is Status.INFEASIBLE for status in seen]) < 0.6
+
+
+def test_exact_exhaustive_and_plain_enumeration_agree_to_the_last_digit(instruction_set):
+    fuzz(0, 150)
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_slots_agree_to_the_last_digit(instruction_set):
+    fuzz(1, 100_000)
+
+
+def one_raw_action(gain, bits, noise, **limits):
+    """Return one user and sub-channel, whose only offloaded action is raw at 0.1 W."""
+    one = np.ones(1)
+    table = AccuracyTable(
+        np.array([0.5, 1.0]), np.array([-30.0, 50.0]), np.full((2, 2), [0.8, 0.9]), [0.8, 0.9]
+    )
+    return Problem(
+        System(
+            bandwidth=2e6,
+            noise=noise,
+            server_frequency=3e9,
+            server_flop_per_cycle=4.0,
+            server_energy_coefficient=5e-27,
+            compress_exponent=0.7,
+            extract_exponent=0.5,
+            latency_max=limits.get("latency_max", 1.0),
+            slope_latency=1e3,
+            slope_energy=300.0,
+            slope_accuracy=20.0,
+        ),
+        Users(
+            flop_per_cycle=2 * one,
+            energy_coefficient=1e-26 * one,
+            frequency_min=1e9 * one,
+            frequency_max=1e9 * one,
+            reference_frequency=0.7e9 * one,
+            power_min=0.1 * one,
+            power_max=0.1 * one,
+            extraction_min=one,
+            energy_max=limits.get("energy_max", inf) * one,
+            weight_latency=one / 3,
+            weight_energy=one / 3,
+            weight_accuracy=one / 3,
+        ),
+        Tasks(
+            names=("a",),
+            bits=bits * one,
+            semantic_bits=bits * one,
+            local_flop=1e12 * one,
+            extract_flop=one,
+            server_flop=0 * one,
+            server_raw_flop=0 * one,
+            local_accuracy=0.5 * one,
+            accuracy_min=0 * one,
+            extraction_max=one,
+            accuracy=(replace(table, raw=np.array([0.8, 0.9])),),
+        ),
+        Grid(1, 1, 1),
+        np.full((1, 1), gain),
+        np.zeros(1, np.int64),
+    )
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        (0.9, 11_000, 1e-3, {"energy_max": 8.451403745942532e-05}),
+        (0.77, 38_000, 0.1, {"latency_max": 0.023065268290939373}),
+    ],
+)
+def test_reported_slots_are_one_answer(slot, instruction_set):
+    *figures, limits = slot
+    problem = one_raw_action(*figures, **limits)
+    exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu")
+    assert exact.status is every.status
+    assert exact.objective == every.objective or exact.actions is every.actions is None
+    # An ulp of the limit decides, not more.
+    for room, status in ((1 - 1e-12, Status.INFEASIBLE), (1 + 1e-12, Status.OPTIMAL)):
+        wider = one_raw_action(*figures, **{name: x * room for name, x in limits.items()})
+        assert solve(wider).status is solve(wider, "exhaustive").status is status
+
+
+def test_equal_sums_and_ties_go_to_the_lowest_index(instruction_set):
+    # Two users that are alike on sub-channels that are alike: of the equal decisions that in which
+    # the first stays at home, or the first takes the first sub-channel.
+    rng = np.random.default_rng(0)
+    compared = 0
+    for i in range(60):
+        problem = binding_slot(np.random.default_rng([3, i]))
+        users = problem.gain.shape[0]
+        if users == 1 or problem.objective == "min":
+            continue
+        alike = replace(
+            problem,
+            users=replace(
+                problem.users,
+                **{name: np.full(users, figure[0]) for name, figure in vars(problem.users).items()},
+            ),
+            gain=np.full(problem.gain.shape, rng.uniform(0.1, 2)),
+            task=np.zeros(users, np.int64),
+        )
+        exact, every = solve(alike), solve(alike, "exhaustive", backend="cpu")
+        assert exact.objective == every.objective or exact.actions is every.actions is None
+        if exact.actions is not None:
+            np.testing.assert_array_equal(exact.actions.channel, every.actions.channel)
+            compared += 1
+    assert compared > 5
+
+
+def test_more_users_agree_but_for_the_rounding_of_their_sum(instruction_set):
+    for i in range(40):
+        rng = np.random.default_rng([4, i])
+        problem = binding_slot(rng)
+        users, channels = (int(n) for n in rng.integers(4, 6, 2))
+        rows = rng.integers(0, problem.gain.shape[0], users)
+        problem = replace(
+            problem,
+            users=replace(
+                problem.users, **{name: x[rows] for name, x in vars(problem.users).items()}
+            ),
+            gain=problem.gain[rows][:, rng.integers(0, problem.gain.shape[1], channels)],
+            task=problem.task[rows],
+            grid=Grid(1, 1, int(rng.integers(1, 3))),
+        )
+        exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu")
+        assert exact.status is every.status
+        if exact.actions is None:
+            assert exact.objective is nan or np.isnan(exact.objective)
+        else:
+            assert abs(exact.objective - every.objective) <= users * 2.0**-52
