@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "bindings_dlpack.h"
 #include "bindings_global.h"
@@ -17,6 +18,7 @@
 #include "exact.h"
 #include "pool.h"
 #include "setting.h"
+#include "watch.h"
 
 namespace py = pybind11;
 using semopt::require;
@@ -106,10 +108,12 @@ class ExactBatch {
     }
 
     // Decisions of slots gain (S, N, K), task (S, N) into channel, power, frequency, extraction
-    // (S, N) and value (S); an infeasible slot has value -inf, channels -1 and NaN. Returns the
-    // effort of all slots.
+    // (S, N) and value (S); an infeasible slot has value -inf, channels -1 and NaN. Time up after
+    // `seconds`, and Ctrl-C, leave the best so far; `upper` (S) then is above the value. Returns
+    // the effort of all slots, and why it stopped early, if it did.
     py::dict solve(const Doubles& gain, const Integers& task, Integers channel, Doubles power,
-                   Doubles frequency, Doubles extraction, Doubles value) {
+                   Doubles frequency, Doubles extraction, Doubles value, Doubles upper,
+                   double seconds) {
         const py::ssize_t users = setting_.users.size(), kinds = setting_.tasks.size();
         require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
                 "a C-ordered float64 array of shape (slots, users, channels) is expected");
@@ -127,19 +131,28 @@ class ExactBatch {
         double* const to_frequency = buffer(frequency, "frequency", {slots, users});
         double* const to_extraction = buffer(extraction, "extraction", {slots, users});
         double* const to_value = buffer(value, "value", {slots});
+        double* const to_upper = buffer(upper, "upper", {slots});
         const double* const gains = gain.data();
         const long long* const tasks = task.data();
         const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
         std::vector<semopt::Effort> efforts(taken.solvers.size());
+        // A small slot ends before anybody would look at the clock.
+        std::optional<semopt::Watch> watch;
+        semopt::Stop stop;
+        if (users * channels >= kWatched) {
+            watch.emplace(seconds);
+            stop = [&] { return (*watch)(); };
+        }
         {
             py::gil_scoped_release release;
             semopt::parallel(slots, int(efforts.size()), [&](long long s, int lane) {
                 const semopt::Slot slot{gains + s * users * channels, tasks + s * users,
                                         int(channels)};
                 semopt::Exact& solver = *taken.solvers[lane];
-                const semopt::Decision& decision = solver.solve(slot);
+                const semopt::Decision& decision = solver.solve(slot, stop);
                 efforts[lane] += solver.effort();
                 to_value[s] = decision.value;
+                to_upper[s] = solver.upper();
                 const bool feasible = decision.value > -semopt::kInfinity;
                 for (py::ssize_t n = 0; n < users; ++n) {
                     const py::ssize_t i = s * users + n;
@@ -157,12 +170,15 @@ class ExactBatch {
         }
         semopt::Effort total;
         for (const semopt::Effort& effort : efforts) total += effort;
-        return py::dict(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
-                        py::arg("assignments") = total.assignments);
+        py::dict told(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
+                      py::arg("assignments") = total.assignments);
+        if (watch && watch->stopped()) told["stopped"] = watch->reason();
+        return told;
     }
 
   private:
     using Solvers = std::vector<std::unique_ptr<semopt::Exact>>;
+    static constexpr py::ssize_t kWatched = 256;  // users x sub-channels
 
     // One call's solvers, idle again after it.
     struct Taken {
@@ -253,7 +269,7 @@ PYBIND11_MODULE(_core, m) {
         .def("solve", &ExactBatch::solve, py::arg("gain"), py::arg("task"),
              py::arg("channel").noconvert(), py::arg("power").noconvert(),
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
-             py::arg("value").noconvert());
+             py::arg("value").noconvert(), py::arg("upper").noconvert(), py::arg("seconds"));
     semopt::refuse_copies(batch);
     m.def("best_cells", &best_cells, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),

@@ -4,13 +4,13 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "check.h"
 #include "decode.h"
 #include "exact.h"
 #include "global.h"
+#include "watch.h"
 
 namespace py = pybind11;
 
@@ -73,36 +73,6 @@ py::tuple box_bound(const Setting& setting, int user, int task, double gain, int
     }
     return py::make_tuple(upper_bound(program, box, ranges, proof).upper, as_list(proof));
 }
-
-// Whether to stop: time is up, or Python has a signal to handle (which is raised when it is back).
-class Watch {
-  public:
-    explicit Watch(double seconds) : end_(now() + seconds) {}
-
-    bool operator()() {
-        if (stopped_) return true;
-        const double time = now();
-        if (time >= next_look_) {
-            next_look_ = time + 0.05;
-            py::gil_scoped_acquire acquire;
-            interrupted_ = PyErr_CheckSignals() != 0;
-            if (interrupted_) PyErr_Clear();
-        }
-        return stopped_ = interrupted_ || time >= end_;
-    }
-    const char* reason() const {
-        return interrupted_ ? "interrupted" : stopped_ ? "time limit" : "rounding errors";
-    }
-
-  private:
-    static double now() {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-            .count();
-    }
-
-    double end_, next_look_ = now() + 0.05;
-    bool stopped_ = false, interrupted_ = false;
-};
 
 // A tree in preorder, cut off where a node proves `enough`: a split is (axis, at), a leaf the seven
 // numbers of its proof less the frequency, or nothing where the ranges of its costs prove it.

@@ -81,7 +81,7 @@ void Exact::solve_sum(int offloaders) {
     std::fill(scored_.begin(), scored_.end(), 0);
     // A staircase over ranks 0, 1, 2, 4, 8, ...; the loop scores further cells where it matters.
     if (offloaders > 0)
-        for (int n = 0; n < users_; ++n)
+        for (int n = 0; n < users_ && !stopped(); ++n)
             for (int rank = 0; rank < channels_; rank += std::max(rank, 1))
                 score(n, rank, offloaders);
     for (;;) {
@@ -105,12 +105,14 @@ void Exact::solve_sum(int offloaders) {
 // The largest threshold for which an assignment of this size uses only values that reach it.
 void Exact::solve_min(int offloaders) {
     thresholds_.assign(local_.begin(), local_.end());
-    for (int n = 0; n < users_; ++n)
-        for (int k = 0; k < channels_ && offloaders > 0; ++k) {
+    for (int n = 0; n < users_ && offloaders > 0; ++n) {
+        if (stopped()) return;
+        for (int k = 0; k < channels_; ++k) {
             const size_t cell = size_t(n) * channels_ + k;
             choice_[cell] = cells_.offload(n, k, offloaders);
             thresholds_.push_back(choice_[cell].value);
         }
+    }
     std::sort(thresholds_.begin(), thresholds_.end());
     const auto reachable = [&](double threshold) {
         obliging_ = local_;
@@ -125,7 +127,7 @@ void Exact::solve_min(int offloaders) {
     auto low = std::upper_bound(thresholds_.begin(), thresholds_.end(), best_.value);
     auto high = thresholds_.end();
     if (low == high || !reachable(*low)) return;
-    while (high - low > 1) {
+    while (high - low > 1 && !(offloaders > 0 && stopped())) {
         const auto middle = low + (high - low) / 2;
         (reachable(*middle) ? low : high) = middle;
     }
@@ -156,14 +158,22 @@ const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
                          [&](int a, int b) { return cells_.gain(n, a) > cells_.gain(n, b); });
     }
     std::vector<std::pair<double, int>> sizes;
-    for (int m = 0; m <= std::min(users_, channels_) && !(m > 0 && stopped()); ++m)
+    open_ = -kInfinity;
+    for (int m = 0; m <= std::min(users_, channels_); ++m) {
+        if (m > 0 && stopped()) {
+            open_ = fairest_ ? 1.0 : users_;  // no user's QoE is above 1
+            break;
+        }
         sizes.emplace_back(-bound(m), m);
+    }
     std::sort(sizes.begin(), sizes.end());
     for (const auto& [negative_bound, m] : sizes) {
         if (-negative_bound <= best_.value) break;
-        if (m > 0 && stopped()) continue;
-        ++effort_.sizes;
-        fairest_ ? solve_min(m) : solve_sum(m);
+        if (m == 0 || !stopped()) {
+            ++effort_.sizes;
+            fairest_ ? solve_min(m) : solve_sum(m);
+        }
+        if (m > 0 && stopped()) open_ = std::max(open_, -negative_bound);
     }
     effort_.cells = cells_.evaluated();
     return best_;

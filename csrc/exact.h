@@ -15,6 +15,7 @@
 // may be another whose sum differs in its rounding.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "cells.h"
@@ -48,6 +49,8 @@ class Exact {
 
     // The best so far where `stop` asks for an end.
     const Decision& solve(const Slot& slot, const Stop& stop = {});
+    // No decision of the slot solved is worth more: its value, unless it was stopped.
+    double upper() const { return std::max(best_.value, open_); }
     const Effort& effort() const { return effort_; }
 
   private:
@@ -71,6 +74,7 @@ class Exact {
     double slack_ = 0;          // more than the sums over users lose
     double value_ = 0;          // of the assignment
     std::vector<int> channel_;  // the same, copied
+    double open_ = -kInfinity;  // the bound of the sizes that a stop left open
     std::vector<double> local_;
     std::vector<double> upper_;   // (users, channels): bounds on cells of the current size
     std::vector<Choice> choice_;  // (users, channels): the best action where `scored_`

@@ -58,7 +58,9 @@ class ExactBatch:
         frequency: Floats,
         extraction: Floats,
         value: Floats,
-    ) -> dict[str, int]: ...
+        upper: Floats,
+        seconds: float,
+    ) -> dict[str, Any]: ...
 
 def best_cells(
     setting: Setting,

@@ -150,12 +150,12 @@ def test_a_signal_ends_a_command_of_many_slots_and_keeps_what_is_finished(tmp_pa
 import os, sys
 from semopt.cli import main
 from semopt.solvers.matching import ExactBatch
-right = ExactBatch.solve
-def cut(self, gain, task, *rest):
+right = ExactBatch.solve_within
+def cut(self, seconds, gain, task):
     if len(gain) > 1:
         os.kill(os.getpid(), {number:d})
-    return right(self, gain, task, *rest)
-ExactBatch.solve = cut
+    return right(self, seconds, gain, task)
+ExactBatch.solve_within = cut
 sys.argv[1:] = ["solve", "--slots", "40", "--json", {str(file)!r}]
 main()
 """

@@ -1,5 +1,6 @@
 """The exact optimum against plain enumeration, its plain twin and theorems."""
 
+import signal
 from dataclasses import replace
 from itertools import product
 from math import inf, isclose
@@ -139,3 +140,57 @@ def test_large_agrees_with_its_plain_twin():
     problem = scenario.problem(gain[0], task[0])
     fast, plain = solve(problem), solve(problem, backend="numpy")
     assert isclose(fast.objective, plain.objective, rel_tol=OBJECTIVE)
+
+
+def crowded(objective, users=120):
+    """Return a feasible slot whose optimum takes a while: many users on as many sub-channels."""
+    document = Scenario.load("large").to_dict()
+    document["system"] |= {"users": users, "channels": users}
+    document["qoe"]["objective"] = objective
+    scenario = Scenario.from_dict(document)
+    gain, task = scenario.draw(1, 0)
+    return scenario.template().with_slot(gain[0], task[0])
+
+
+@pytest.mark.parametrize("objective", ["sum", "min"])
+@pytest.mark.parametrize("seconds", [1e-9, 0.002, 0.01, 0.05])
+def test_a_time_limit_leaves_the_best_so_far_and_a_valid_bound(objective, seconds):
+    problem = crowded(objective)
+    whole, part = solve(problem), solve(problem, time_limit=seconds)
+    local = solve(problem, "local")
+    if part.status is Status.LIMIT_REACHED:
+        assert part.details["stopped"] == "time limit"
+        assert part.bound() >= whole.objective
+        assert part.bound() <= (1 if objective == "min" else len(problem.task))
+    else:
+        assert part.objective == whole.objective
+    if local.actions is not None:
+        assert local.objective <= part.objective <= whole.objective
+    if part.actions is not None:
+        assert part.recompute() == pytest.approx(part.objective, rel=OBJECTIVE)
+        assert not part.violations()
+
+
+def test_a_limit_of_no_time_stops_at_once_and_one_of_much_changes_nothing():
+    problem = crowded("min")
+    assert solve(problem, time_limit=1e-9).status is Status.LIMIT_REACHED
+    long = solve(problem, time_limit=1e6)
+    assert long.status is Status.OPTIMAL
+    assert (long.actions.channel == solve(problem).actions.channel).all()
+    numpy = solve(random_problem(np.random.default_rng(1)), backend="numpy", time_limit=1e-9)
+    assert numpy.status is Status.LIMIT_REACHED
+    assert numpy.bound() == len(numpy.problem.task)
+
+
+def test_ctrl_c_stops_one_slot_and_keeps_the_best_so_far():
+    problem = crowded("min", 200)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        result = solve(problem)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert result.status is Status.LIMIT_REACHED
+    assert result.details["stopped"] == "interrupted"
+    assert result.bound() >= result.objective

@@ -38,17 +38,19 @@ def judged(problem: Problem, method: str, backend: str, actions: Actions) -> Res
     return replace(result, objective=result.recompute())
 
 
-def local(problem: Problem, *, backend: str = "auto") -> Result:
+def local(problem: Problem, *, backend: str = "auto", time_limit: float | None = None) -> Result:
     """Return the best all-local decision on the grid: the exact optimum without sub-channels."""
-    return restricted(problem, "local", backend)
+    return restricted(problem, "local", backend, time_limit)
 
 
-def semantic_unaware(problem: Problem, *, backend: str = "auto") -> Result:
+def semantic_unaware(
+    problem: Problem, *, backend: str = "auto", time_limit: float | None = None
+) -> Result:
     """Return the exact optimum over the grid with every offloaded task sent raw."""
-    return restricted(problem, "semantic-unaware", backend)
+    return restricted(problem, "semantic-unaware", backend, time_limit)
 
 
-def restricted(problem: Problem, method: str, backend: str) -> Result:
+def restricted(problem: Problem, method: str, backend: str, time_limit: float | None) -> Result:
     """Solve the restriction of a problem exactly, and report it as an answer to the whole."""
-    result = matching.solve(RESTRICTIONS[method](problem), backend=backend)
+    result = matching.solve(RESTRICTIONS[method](problem), backend=backend, time_limit=time_limit)
     return replace(result, problem=problem, method=method)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from math import inf, nan
 from time import perf_counter
 from typing import Any
@@ -36,8 +36,9 @@ class Batch:
     objective : (S,) float64, NaN where a slot has no decision
     seconds : wall time of all slots
     single : the slots' own results, where the method solved them one by one
-    unsolved : how many slots at the end were not begun, since time was up or by Ctrl-C
+    unsolved : how many slots at the end were not finished, since time was up or by Ctrl-C
     stopped : why, "time limit" or "interrupted"; "" where all were solved
+    cut : slot -> its bound, for the slots beside which the first unfinished one was solved
     """
 
     problem: Problem
@@ -51,6 +52,7 @@ class Batch:
     single: tuple[Result, ...] = ()
     unsolved: int = 0
     stopped: str = ""
+    cut: Mapping[int, float] = field(default_factory=dict)
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""
@@ -70,27 +72,33 @@ class Batch:
         if s < len(self.single):
             return self.single[s]
         slot, value = self.problem.with_slot(self.gain[s], self.task[s]), float(self.objective[s])
-        if s >= self.solved:
-            details = {"stopped": self.stopped}
-            return Result(slot, self.method, self.backend, Status.LIMIT_REACHED, details=details)
-        if np.isnan(value):
+        status, bound, details = self.status(s), self.bound(s), {}
+        if status is Status.INFEASIBLE:
             return solve(slot, self.method)
-        actions, status = self.actions.take(s), Status.OPTIMAL
-        return Result(slot, self.method, self.backend, status, actions, value, value)
+        if status is Status.LIMIT_REACHED:
+            details["stopped"] = self.stopped
+        actions = None if np.isnan(value) else self.actions.take(s)
+        return Result(
+            slot, self.method, self.backend, status, actions, value, bound, details=details
+        )
 
     def status(self, s: int) -> Status:
         """Return how slot `s` ended."""
         if s < len(self.single):
             return self.single[s].status
-        if s >= self.solved:
+        lacking = bool(np.isnan(self.objective[s]))
+        value = -inf if lacking else float(self.objective[s])
+        if s >= self.solved and self.cut.get(s, inf) > value:
             return Status.LIMIT_REACHED
-        return Status.INFEASIBLE if np.isnan(self.objective[s]) else Status.OPTIMAL
+        return Status.INFEASIBLE if lacking else Status.OPTIMAL
 
     def bound(self, s: int) -> float:
         """Return the proven upper bound of slot `s`; inf where none is known."""
         if s < len(self.single):
             return self.single[s].upper_bound
-        return float(self.objective[s]) if self.status(s) is Status.OPTIMAL else inf
+        if self.status(s) is Status.OPTIMAL:
+            return float(self.objective[s])
+        return inf if self.status(s) is Status.INFEASIBLE else self.cut.get(s, inf)
 
     @property
     def total(self) -> str:
@@ -129,10 +137,9 @@ class Batch:
     def mean(self) -> dict[str, float | None]:
         """Return means over users and decided slots, and the shares of the other slots."""
         decided = ~np.isnan(self.objective)
-        open_slots = np.zeros_like(decided)
-        for s, result in enumerate(self.single):
-            open_slots[s] = not decided[s] and result.status is not Status.INFEASIBLE
-        open_slots[self.solved :] = True
+        open_slots = ~decided
+        for s in np.flatnonzero(~decided).tolist():
+            open_slots[s] = self.status(s) is not Status.INFEASIBLE
         outcome = self.outcome().take(decided)
         means: dict[str, float | None] = dict.fromkeys(
             ("qoe", "latency_ms", "energy_mj", "accuracy", "offload_share")
@@ -196,6 +203,7 @@ def solve_batch(
     actions = Actions(
         np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
     )
+    cut: dict[int, float] = {}
     done, stopped, deadline = 0, "", inf if time_limit is None else start + time_limit
     try:
         if method in ("exact", *RESTRICTIONS) and not options:
@@ -204,13 +212,22 @@ def solve_batch(
             while done < slots and (now := perf_counter()) < deadline:
                 rows = slice(done, min(done + step, slots))
                 part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
-                decided, optimum, _ = solver.solve(part, tasks[rows])
+                decided, optimum, upper, told = solver.solve_within(
+                    deadline - now, part, tasks[rows]
+                )
                 actions.put(rows, decided)
                 value[rows] = np.where(optimum > -inf, optimum, nan)
+                if "stopped" in told:
+                    first = int(np.argmax(np.append(upper > optimum, True)))
+                    cut = {done + s: float(upper[s]) for s in range(first, len(upper))}
+                    done, stopped = done + first, told["stopped"]
+                    break
                 done = rows.stop
                 progress(done)
                 took = max(perf_counter() - now, 1e-6)
                 step = min(LARGEST, max(1, int(step * min(8.0, PAUSE / took))))
+            if stopped == INTERRUPTED:
+                raise KeyboardInterrupt
         else:
             while done < slots and (now := perf_counter()) < deadline:
                 left = {} if time_limit is None else {"time_limit": deadline - now}
@@ -230,12 +247,13 @@ def solve_batch(
             raise
         stopped = INTERRUPTED
     unsolved, seconds = slots - done, perf_counter() - start
-    value[done:], actions.channel[done:] = nan, -1  # Ctrl-C may have come half-way
-    for left_over in (actions.power, actions.frequency, actions.extraction):
-        left_over[done:] = nan
+    left_over = np.arange(slots) >= done + len(cut)  # Ctrl-C may have come half-way
+    value[left_over], actions.channel[left_over] = nan, -1
+    for figures in (actions.power, actions.frequency, actions.extraction):
+        figures[left_over] = nan
     return Batch(
         *(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single[:done])),
-        *(unsolved, stopped or (TIME_LIMIT if unsolved else "")),
+        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), cut),
     )
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, isfinite
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -26,25 +28,29 @@ from .cells import best_local, best_offloads
 from .feasibility import explain
 
 
-def solve(problem: Problem, *, backend: str = "auto") -> Result:
+def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None = None) -> Result:
     """Return the optimum over the grid, or the reason why there is none.
 
     Parameters
     ----------
     problem : objective "sum" (maximum-weight assignment) or "min" (bottleneck assignment)
     backend : "cpu" (auto) or "numpy"
+    time_limit : s, after which, as by Ctrl-C, the best so far and a valid bound are returned
     """
     refuse_coupled(problem)
     if backend not in ("auto", "cpu", "numpy"):
         raise ValueError(f"backend: method 'exact' runs on cpu or numpy, not {backend!r}")
     backend = "numpy" if backend == "numpy" else "cpu"
-    actions, value, effort = (dense if backend == "numpy" else lazy)(problem)
+    seconds = inf if time_limit is None else time_limit
+    actions, value, upper, effort = (dense if backend == "numpy" else lazy)(problem, seconds)
     result = Result(problem, "exact", backend, Status.INFEASIBLE, details=effort)
+    if actions is not None:
+        result = replace(result, actions=actions, objective=value)
+    if upper > value:
+        return replace(result, status=Status.LIMIT_REACHED, upper_bound=upper)
     if actions is None:
         return replace(result, infeasibility=explain(problem))
-    return replace(
-        result, status=Status.OPTIMAL, actions=actions, objective=value, upper_bound=value
-    )
+    return replace(result, status=Status.OPTIMAL, upper_bound=value)
 
 
 def refuse_coupled(problem: Problem) -> None:
@@ -77,8 +83,8 @@ class ExactBatch:
         """Copy and pickle as what it was made from; a copy shares nothing."""
         return type(self), self._given
 
-    def solve(self, gain: Floats, task: Integers) -> tuple[Actions, Floats, dict[str, int]]:
-        """Solve slots gain (S, N, K), task (S, N).
+    def solve(self, gain: Floats, task: Integers) -> tuple[Actions, Floats, dict[str, Any]]:
+        """Solve slots gain (S, N, K), task (S, N); Ctrl-C is raised.
 
         Returns
         -------
@@ -86,20 +92,45 @@ class ExactBatch:
         value : (S,) float64, the optimum, -inf where a slot is infeasible
         effort : how many cells, sizes and assignments all slots took
         """
-        shape, value = (len(gain), self._users), np.empty(len(gain))
+        actions, value, _, effort = self.solve_within(inf, gain, task)
+        if "stopped" in effort:
+            raise KeyboardInterrupt
+        return actions, value, effort
+
+    def solve_within(
+        self, seconds: float, gain: Floats, task: Integers
+    ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
+        """Solve slots until time is up, or Ctrl-C.
+
+        Returns
+        -------
+        actions, value, effort : as `solve` returns them, where it stopped the best so far;
+            effort["stopped"] then says why: "time limit" or "interrupted"
+        upper : (S,) float64, a bound on the optimum: the value of each slot that was finished
+        """
+        shape, value, upper = (len(gain), self._users), np.empty(len(gain)), np.empty(len(gain))
         a = Actions(np.empty(shape, np.int64), *(np.empty(shape) for _ in range(3)))
-        effort = self._core.solve(gain, task, a.channel, a.power, a.frequency, a.extraction, value)
-        return a, value, effort
+        effort = self._core.solve(
+            *(gain, task, a.channel, a.power, a.frequency, a.extraction, value, upper, seconds)
+        )
+        return a, value, upper, effort
 
 
-def lazy(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
-    """Solve by the compiled lazy method: decision (None where infeasible), value, effort."""
+def lazy(
+    problem: Problem, seconds: float = inf
+) -> tuple[Actions | None, float, float, dict[str, Any]]:
+    """Solve by the compiled lazy method: decision (None if there is none), value, bound, effort."""
     gain = np.ascontiguousarray(problem.gain, dtype=float)[None]
-    actions, value, effort = ExactBatch(problem).solve(gain, problem.task[None])
-    return (actions.take(0) if value[0] > -inf else None), float(value[0]), effort
+    actions, value, upper, effort = ExactBatch(problem).solve_within(
+        seconds, gain, problem.task[None]
+    )
+    decision = actions.take(0) if value[0] > -inf else None
+    return decision, float(value[0]), float(upper[0]), effort
 
 
-def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
+def dense(
+    problem: Problem, seconds: float = inf
+) -> tuple[Actions | None, float, float, dict[str, Any]]:
     """Solve by dense tables and one SciPy assignment for each number of offloaders."""
     if problem.objective != "sum":
         raise ValueError("backend: numpy solves the objective 'sum' only; use cpu for 'min'")
@@ -107,8 +138,10 @@ def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
 
     users, channels = problem.gain.shape
     local = [best_local(problem, n) for n in range(users)]
-    decision, optimum = None, -inf
+    decision, optimum, end = None, -inf, perf_counter() + seconds
     for m in range(min(users, channels) + 1):
+        if perf_counter() >= end:
+            return decision, optimum, float(users), {"stopped": "time limit"}
         cells = [best_offloads(problem, n, m) for n in range(users)] if m else []
         # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
         # sub-channels left over.
@@ -128,4 +161,4 @@ def dense(problem: Problem) -> tuple[Actions | None, float, dict[str, int]]:
                 for n, k in enumerate(columns[:users])
             ]
             decision = Actions.concatenate(chosen)
-    return decision, optimum, {}
+    return decision, optimum, optimum, {}

@@ -1,0 +1,49 @@
+// Whether a search is to stop: time is up, or Python has a signal to handle. Called from any thread
+// of a search; signals are looked for on the one that made it alone.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace semopt {
+
+class Watch {
+  public:
+    // Where Ctrl-C came, the exception is taken back: the caller says so by `reason`.
+    explicit Watch(double seconds) : end_(now() + seconds) {}
+
+    bool operator()() {
+        if (stopped_) return true;
+        const double time = now();
+        if (time >= end_) stopped_ = true;
+        if (time >= next_look_ && std::this_thread::get_id() == owner_) {
+            next_look_ = time + 0.05;
+            pybind11::gil_scoped_acquire acquire;
+            if (PyErr_CheckSignals() != 0) {
+                PyErr_Clear();
+                interrupted_ = stopped_ = true;
+            }
+        }
+        return stopped_;
+    }
+    bool stopped() const { return stopped_; }
+    const char* reason() const {
+        return interrupted_ ? "interrupted" : stopped_ ? "time limit" : "rounding errors";
+    }
+
+  private:
+    static double now() {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    }
+
+    const double end_;
+    double next_look_ = now() + 0.05;
+    const std::thread::id owner_ = std::this_thread::get_id();
+    std::atomic<bool> stopped_ = false, interrupted_ = false;
+};
+
+}  // namespace semopt
