@@ -168,15 +168,24 @@ def test_users_channels_slots_and_seeds_are_independent(name):
 
 def field(seed, users, channels, slots, doppler):
     """The complex field whose power jakes reports, from the waves themselves: (slots, N, K)."""
-    key = streams.stream_key(seed, streams.PATHS)
+    key, lane = streams.stream_key(seed, streams.PATHS), np.uint64(0)
     user = np.arange(users, dtype=np.uint64)[None, :, None]
     entry = np.arange(channels, dtype=np.uint64)[None, None, :]
+    way = doppler * np.arange(slots)[:, None, None]
     total = np.zeros((slots, users, channels), dtype=complex)
-    for index in range(fading.SINUSOIDS):
-        cosine, phase = fading.wave(key, np.uint64(index), np.uint64(0), user, entry)
-        way = doppler * np.arange(slots)[:, None, None]
-        total += np.exp(2j * np.pi * (cosine * way + phase))
-    return total / np.sqrt(fading.SINUSOIDS)
+    turn = fading.rotation(key, lane, user, entry)
+    assert way.max() < fading.STRETCH
+    for index in map(np.uint64, range(fading.SINUSOIDS)):
+        cosine, phase = fading.wave(key, index, turn, lane, user, entry)
+        for stretch, weight in ((0, np.cos), (1, np.sin)):
+            drawn = fading.amplitudes(key, index, np.uint64(stretch), lane, user, entry)
+            p, q, r, s = np.sqrt(3) * np.array(drawn)  # of variance 1
+            # A wave from each side: (A e^jx + B e^-jx) / 2 with independent A and B.
+            one, other = p + s + 1j * (r - q), p - s + 1j * (r + q)
+            turns = np.exp(2j * np.pi * (cosine * way + phase))
+            window = weight(np.pi / 2 * way / fading.STRETCH)
+            total += window * (one * turns + other / turns) / 2
+    return total / np.sqrt(2 * fading.SINUSOIDS)
 
 
 def test_jakes_autocorrelation_is_the_bessel_function():
@@ -187,9 +196,62 @@ def test_jakes_autocorrelation_is_the_bessel_function():
     correlation = (h * h[0].conj()).mean(axis=(1, 2))
     expected = special.j0(2 * np.pi * doppler * np.arange(slots))
     assert np.abs(correlation - expected).max() < 4.5 / np.sqrt(4000)
-    # The power's covariance is J0^2 but for what 32 waves in place of infinitely many take away.
-    covariance = (gain * gain[0]).mean(axis=(1, 2)) - 1.0
-    assert np.abs(covariance - expected**2).max() < 1 / fading.SINUSOIDS + 0.1
+
+
+def rayleigh_amplitudes(rho):
+    """Correlation of two Rayleigh amplitudes whose fields have correlation rho (Rice, 1945)."""
+    mean = np.pi / 4
+    return mean * (special.hyp2f1(-0.5, -0.5, 1.0, rho**2) - 1.0) / (1.0 - mean)
+
+
+def test_gains_of_jakes_have_the_law_and_the_correlation_of_rayleigh_fading():
+    turns, many = 0.3827, 250_000  # wave lengths a slot: J0 has its first zero there
+    channel = Channel("jakes", doppler_hz=turns, slot=1.0)
+    first = lanes(channel, 3, 160, many, 2, 2).ravel()  # a stretch ends in slot 167
+    noise = 1.0 / np.sqrt(first.size)
+    assert first.mean() == pytest.approx(1.0, abs=4.5 * noise)
+    assert first.var() == pytest.approx(1.0, abs=4.5 * np.sqrt(8) * noise)  # E x^4 - 1 - ... = 8
+    assert stats.kstest(first, "expon").pvalue > SIGNIFICANCE
+    assert (
+        stats.kstest(np.sqrt(first), stats.rayleigh(scale=np.sqrt(0.5)).cdf).pvalue > SIGNIFICANCE
+    )
+    for lag in (1, 2, 3, 8, 23):
+        later = lanes(channel, 3, 160 + lag, many, 2, 2).ravel()
+        rho = special.j0(2 * np.pi * turns * lag)
+        found = np.corrcoef(first, later)[0, 1], np.corrcoef(np.sqrt(first), np.sqrt(later))[0, 1]
+        expected = rho**2, rayleigh_amplitudes(rho)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=4.5 * noise)
+
+
+def test_one_long_run_of_jakes_has_the_same_law():
+    slots = 1_000_000
+    gain = draw_gains(Channel("jakes", doppler_hz=0.3827, slot=1.0), 4, 0, slots, 1, 1).ravel()
+    # Amplitudes last for 167 slots, so that means of power vary more than those of white noise.
+    spread = np.sqrt(1.0 / slots + 167 / slots / 64)
+    assert gain.mean() == pytest.approx(1.0, abs=4.5 * spread)
+    assert stats.kstest(gain, "expon").statistic < 1.63 / np.sqrt(slots) + 4.5 * spread / np.e
+    for lag in (1, 4, 20):
+        rho = special.j0(2 * np.pi * 0.3827 * lag)
+        found = np.corrcoef(gain[:-lag], gain[lag:])[0, 1]
+        assert found == pytest.approx(rho**2, abs=4.5 * spread)
+
+
+def test_far_apart_gains_of_jakes_are_independent():
+    channel = Channel("jakes", doppler_hz=130.0, slot=1.0)  # two stretches and more in a slot
+    gain = draw_gains(channel, 5, 0, 300_000, 1, 1).ravel()
+    for lag in (1, 2):
+        assert abs(np.corrcoef(gain[:-lag], gain[lag:])[0, 1]) < 4.5 / np.sqrt(300_000)
+    assert stats.kstest(gain, "expon").pvalue > SIGNIFICANCE
+
+
+def test_amplitudes_have_the_moments_of_a_normal_variable():
+    words = np.arange(0, 2**32, 2**12, dtype=np.uint64)
+    found = np.sqrt(3) * fading.three(words)
+    moments = [(found**power).mean() for power in range(1, 6)]
+    np.testing.assert_allclose(moments, [0, 1, 0, 3, 0], atol=1e-4)
+    assert fading.three(np.uint64(0)) == -1
+    assert fading.three(np.uint64(2**32 - 1)) == 1
+    assert fading.three(np.uint64(2**31)) == 0
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
@@ -200,13 +262,6 @@ def test_jakes_crosses_levels_at_the_rate_of_rice(level):
     rate = up.sum() / (200 * (slots - 1) * JAKES.slot)
     expected = np.sqrt(2 * np.pi) * JAKES.doppler_hz * level * np.exp(-(level**2))
     assert rate == pytest.approx(expected, rel=0.06)
-
-
-def test_jakes_power_is_exponential_but_for_its_finite_number_of_waves():
-    gain = lanes(JAKES, 2, 1000, 20_000, 1, 1).ravel()
-    # The next term of the central limit theorem moves the law by x (2 - x) e^-x / (4 M).
-    assert stats.kstest(gain, "expon").statistic < 0.46 / 128 + 1.63 / np.sqrt(20_000)
-    assert gain.var() == pytest.approx(1 - 1 / fading.SINUSOIDS, abs=0.05)
 
 
 def walks(seed, count, slowest, fastest):
@@ -226,6 +281,16 @@ def test_walkers_keep_the_stationary_law_of_random_waypoints(slot, slowest):
 
     radii, _ = walks(4, 20_000, slowest, 0.02).at(at(slot))
     assert stats.kstest(radii.ravel(), cdf).pvalue > SIGNIFICANCE
+
+
+def test_walkers_are_found_on_legs_in_proportion_to_their_length():
+    legs = np.array(walks(4, 20_000, 0.02, 0.02)._legs)[:, :2]
+    length = np.hypot(*(legs[1] - legs[0]))
+    # The distance of two points of a disc has the mean 128 / 45 pi and the mean square 1.
+    assert length.mean() == pytest.approx(
+        45 * np.pi / 128, abs=4.5 * length.std() / np.sqrt(20_000)
+    )
+    assert length.max() > 1.9
 
 
 @pytest.mark.parametrize("slot", [0, 300])
@@ -464,6 +529,12 @@ def test_faults_of_a_trace_are_named(tmp_path, name, write, words):
         ({"path_loss_exponent": -2.0}, "channel.path_loss_exponent = -2.0"),
         ({"doppler_hz": 1.0}, "channel.doppler_hz = 1.0: not for model rayleigh"),
         ({"model": "uniform"}, "channel.gain_range: missing"),
+        # 1000 m/s x 1 s are 1.1 times the mean leg of 0.905 radii for each m of radius.
+        (
+            {**WALKING, "speed": 1e3},
+            "channel.speed = 1000.0: users pass 1.1e+03 waypoints in a slot",
+        ),
+        ({**WALKING, "speed": (1.0, 91.0)}, "users pass 101 waypoints in a slot, at most 100"),
         ({"model": "uniform", "gain_range": (0.0, inf)}, "channel.gain_range"),
         ({"model": "rician", "rician_k": -1.0}, "channel.rician_k = -1.0"),
         ({"model": "rician"}, "channel.rician_k: missing"),

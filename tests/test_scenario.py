@@ -419,6 +419,11 @@ MOBILITY = {"model": "mobility", "path_loss_exponent": 2, "slot_ms": 1}
     ("changes", "path", "words"),
     [
         (
+            {"distance_m": 1.0, "speed_mps": [1, 100], "slot_ms": 1e5},
+            "channel.speed_mps",
+            "= [1, 100]: users pass 1.1e+04 waypoints in a slot, at most 100 are expected",
+        ),
+        (
             {"distance_m": [5, 2], "speed_mps": 1},
             "channel.distance_m",
             "[low, high] with low <= high",

@@ -24,7 +24,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from . import fading, streams
-from .fading import SINUSOIDS, Law, wave
+from .fading import POWER, SINUSOIDS, STRETCH, Law, amplitudes, rotation, wave
 from .streams import U64, circle, uniforms
 
 for function in (
@@ -37,7 +37,10 @@ for function in (
     streams.exp,
     streams.circle,
     streams.normals,
+    fading.rotation,
     fading.wave,
+    fading.three,
+    fading.amplitudes,
     fading.rayleigh,
     fading.rayleigh_within,
     fading.uniform,
@@ -133,32 +136,50 @@ def filler(law: Law) -> Callable[..., None]:
 def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
     each = 1 if len(mean) > 1 else 0
     real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
+    fade, rise, turns = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
+    stretch = np.empty(ROWS, np.uint64)
     for start in range(first, last, ROWS):
         count = min(ROWS, last - start)
         for n in range(out.shape[1]):
             for i in range(count):
                 way[i] = travel[start + i, n]
+                stretch[i] = U64(way[i] * (1.0 / STRETCH))
+                fade[i], rise[i] = circle(0.25 * (way[i] * (1.0 / STRETCH) - stretch[i] * 1.0))
+            # One lane, whose way never shrinks: its waves are drawn once a block and stretch.
+            alone = rows.lane_step == 0 and stretch[0] == stretch[count - 1]
             for k in range(out.shape[2]):
+                user, entry = U64(n), U64(k)
+                here, lane = stretch[0], U64(rows.lane)
+                turn = rotation(key, lane, user, entry)
                 for i in range(count):
                     real[i] = imaginary[i] = 0.0
-                for index in range(SINUSOIDS):
-                    if rows.lane_step == 0:  # one lane: its waves are drawn once a block
-                        cosine, phase = wave(key, U64(index), U64(rows.lane), U64(n), U64(k))
+                    if not alone:
+                        lane = U64(rows.lane + rows.lane_step * (start + i))
+                        turns[i] = rotation(key, lane, user, entry)
+                for place in range(SINUSOIDS):
+                    index = U64(place)
+                    if alone:
+                        cosine, phase = wave(key, index, turn, lane, user, entry)
+                        p, q, r, s = amplitudes(key, index, here, lane, user, entry)
+                        t, u, v, w = amplitudes(key, index, here + U64(1), lane, user, entry)
                         for i in range(count):
                             x, y = circle(cosine * way[i] + phase)
-                            real[i] += x
-                            imaginary[i] += y
+                            real[i] += fade[i] * (p * x + q * y) + rise[i] * (t * x + u * y)
+                            imaginary[i] += fade[i] * (r * x + s * y) + rise[i] * (v * x + w * y)
                     else:
                         for i in range(count):
+                            here, turn = stretch[i], turns[i]
                             lane = U64(rows.lane + rows.lane_step * (start + i))
-                            share, turns = wave(key, U64(index), lane, U64(n), U64(k))
-                            x, y = circle(share * way[i] + turns)
-                            real[i] += x
-                            imaginary[i] += y
+                            cosine, phase = wave(key, index, turn, lane, user, entry)
+                            p, q, r, s = amplitudes(key, index, here, lane, user, entry)
+                            t, u, v, w = amplitudes(key, index, here + U64(1), lane, user, entry)
+                            x, y = circle(cosine * way[i] + phase)
+                            real[i] += fade[i] * (p * x + q * y) + rise[i] * (t * x + u * y)
+                            imaginary[i] += fade[i] * (r * x + s * y) + rise[i] * (v * x + w * y)
                 for i in range(count):
                     power = real[i] * real[i] + imaginary[i] * imaginary[i]
                     level = mean[each * (start + i), n]
-                    out[start + i, n, k] = level * (power * (1.0 / SINUSOIDS))
+                    out[start + i, n, k] = level * (power * POWER)
 
 
 fill_waves = over_rows(_fill_waves, "fill_waves", streams, fading, grain=GRAIN // SINUSOIDS)

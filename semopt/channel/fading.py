@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem import Floats
-from .streams import U64, Array, Key, circle, exp, log, normals, uniforms
+from .streams import LOW32, U64, Array, Key, circle, exp, log, normals, philox, uniforms
 
-SINUSOIDS = 32
+SINUSOIDS = 32  # frequencies of a sum of waves; each has two waves, of opposite shift
+STRETCH = 64.0  # wave lengths of way from one set of amplitudes to the next, a power of 2
+SIXTH = U64(2**32 // 6)  # of the words of a stream
 
 Law = Callable[[Array, Array, Array, Array, Array], Array]
 
@@ -58,10 +60,42 @@ def lognormal(u: Array, v: Array, median: Array, nepers: Array, b: Array) -> Arr
     return median * exp(nepers * normals(u, v)[0])
 
 
-def wave(key: Key, index: Array, lane: Array, user: Array, entry: Array) -> tuple[Array, Array]:
-    """One wave of a sum: cosine of its angle of arrival, in sector `index`, and phase in turns."""
-    u, v = uniforms(key, index, lane, user, entry)
-    return circle((index * 1.0 + u) * (1.0 / SINUSOIDS))[0], v
+def rotation(key: Key, lane: Array, user: Array, entry: Array) -> Array:
+    """Turn of all angles of arrival of a sum, in sectors."""
+    return uniforms(key, U64(0), lane, user, entry)[0]
+
+
+def wave(
+    key: Key, index: Array, turn: Array, lane: Array, user: Array, entry: Array
+) -> tuple[Array, Array]:
+    """One frequency of a sum: cosine of its angle of arrival and phase, in turns.
+
+    The angle lies in sector `index`. The sectors cover half a circle; the amplitudes stand for the
+    waves from both sides.
+    """
+    _, phase = uniforms(key, index, lane, user, entry)
+    return circle((index * 1.0 + turn) * (0.5 / SINUSOIDS))[0], phase
+
+
+def amplitudes(
+    key: Key, index: Array, stretch: Array, lane: Array, user: Array, entry: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Four independent amplitudes of a frequency on a stretch of the way: -1, 0 and 1.
+
+    With probabilities 1/6, 2/3 and 1/6 they have the first five moments of a normal variable of
+    variance 1/3. The angles of a sum use the counters below SINUSOIDS.
+    """
+    counter = (index + (stretch + U64(1)) * U64(SINUSOIDS)) & LOW32
+    a, b, c, d = philox(key, counter, lane, user, entry)
+    return three(a), three(b), three(c), three(d)
+
+
+def three(word: Array) -> Array:
+    """Return -1, 0 or 1 of a 32-bit word."""
+    return (word >= LOW32 - SIXTH) * 1.0 - (word <= SIXTH) * 1.0
+
+
+POWER = 1.5 / SINUSOIDS  # makes the mean power of a sum 1
 
 
 BLOCK = 1 << 14  # entries whose temporaries stay in the cache
@@ -99,14 +133,20 @@ def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b
 
 
 def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:
-    """Write mean[i, n] |sum of waves|^2 / SINUSOIDS for `travel[i, n]` wave lengths of way."""
+    """Write mean[i, n] |sum of waves|^2 for `travel[i, n]` wave lengths of way."""
     for part, counted in blocks(out, rows):
         _, lane, user, entry = counters(out[part].shape, counted)
+        way = travel[part, :, None]
+        stretch = (way * (1.0 / STRETCH)).astype(np.uint64)
+        fade, rise = circle(0.25 * (way * (1.0 / STRETCH) - stretch * 1.0))
         real, imaginary = np.zeros_like(out[part]), np.zeros_like(out[part])
-        for index in range(SINUSOIDS):
-            cosine, phase = wave(key, U64(index), lane, user, entry)
-            x, y = circle(cosine * travel[part, :, None] + phase)
-            real += x
-            imaginary += y
+        turn = rotation(key, lane, user, entry)
+        for index in map(U64, range(SINUSOIDS)):
+            cosine, phase = wave(key, index, turn, lane, user, entry)
+            x, y = circle(cosine * way + phase)
+            p, q, r, s = amplitudes(key, index, stretch, lane, user, entry)
+            t, u, v, w = amplitudes(key, index, stretch + U64(1), lane, user, entry)
+            real += fade * (p * x + q * y) + rise * (t * x + u * y)
+            imaginary += fade * (r * x + s * y) + rise * (v * x + w * y)
         level = mean[part] if len(mean) > 1 else mean
-        out[part] = level[:, :, None] * ((real * real + imaginary * imaginary) * (1.0 / SINUSOIDS))
+        out[part] = level[:, :, None] * ((real * real + imaginary * imaginary) * POWER)

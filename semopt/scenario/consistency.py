@@ -237,6 +237,22 @@ def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:
             words = f"must be one number, or one for each of the {users} users"
         if words:
             yield f"channel.{key}", f"= {quoted(values)}: {words}"
+    if model == "mobility":
+        yield from _hasty(see)
+
+
+def _hasty(see: Sound) -> Iterator[Fault]:
+    """Yield a fault where users pass too many waypoints a slot."""
+    from ..channel import MOST_WAYPOINTS, hasty, waypoints
+
+    speed, slot, distance = (see.get("channel", k) for k in ("speed_mps", "slot_ms", "distance_m"))
+    last = [
+        value[-1] if isinstance(value, list) and value else value for value in (speed, distance)
+    ]
+    if slot and all(isinstance(value, (int, float)) and value > 0 for value in last):
+        passed = waypoints(last[0], slot / 1e3, last[1])
+        if passed > MOST_WAYPOINTS:
+            yield "channel.speed_mps", f"= {quoted(speed)}: {hasty(passed)}"
 
 
 def _assumed(see: Sound) -> Iterator[Fault]:
