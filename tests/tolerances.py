@@ -27,3 +27,6 @@ GAP = 1e-6
 # QoE by two arithmetics where slopes are up to 1e9 a second or a joule, of 0.1 s and J at most: an
 # ulp of these moves a score's argument by 1e-8.
 STEEP = 1e-7
+# A bound in other units takes the same steps; multipliers, by which it moves, are those of an
+# interior-point method (1e-8), and boxes are cut where its points lie.
+UNITS = 1e-5

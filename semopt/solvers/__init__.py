@@ -20,7 +20,7 @@ METHODS = {
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
     "global": "branch:solve",
-    "relaxation": "relaxation:solve",
+    "relaxation": "relaxation.bound:solve",
     "mappo": ".learn.answer:mappo",
     "dqn": ".learn.answer:dqn",
 }

@@ -1,0 +1,1 @@
+"""The convex relaxation: an upper bound on the continuous optimum."""

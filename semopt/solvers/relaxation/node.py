@@ -1,0 +1,237 @@
+"""A range of the number of offloaders: its pieces, and the program that mixes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from time import perf_counter
+
+import numpy as np
+
+from ...model import MODES, TOLERANCE
+from ...problem import Floats, Integers, Problem
+from .convex import Costs
+from .pieces import (
+    EXTRACTION,
+    LATENCY,
+    POWER,
+    Flags,
+    Physics,
+    Pieces,
+    latency_limit,
+    propagate,
+)
+from .program import LARGEST, NEAR, refine
+from .weights import Mixture, Multipliers
+
+USED = 1e-3  # weight from which on a piece counts as used
+
+
+@dataclass
+class Node:
+    """A range of the number of offloaders, with what is known of its pieces.
+
+    Attributes
+    ----------
+    pieces : that cover it; their prices and points are the best found
+    value : (J,) proven on each piece's QoE
+    slack : (4, J) what it adds to the QoE at the piece's point; see `Costs.bound`
+    bound : proven on the objective with that many offloaders
+    weight : (J,) in the solution of the program
+    """
+
+    problem: Problem
+    span: tuple[int, int]
+    penalty: Floats
+    pieces: Pieces
+    costs: Costs
+    value: Floats
+    slack: Floats
+    bound: float
+    weight: Floats
+    multipliers: Multipliers
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        pieces: Pieces,
+        span: tuple[int, int],
+        penalty: Floats,
+        bound: float,
+        multipliers: Multipliers,
+    ) -> Node:
+        """Return the node before any program is solved, from what is known of a larger one."""
+        costs = Costs(Physics(problem, pieces, *span), pieces.box)
+        count = len(pieces.user)
+        empty = np.ones(count), np.zeros((4, count)), bound, np.zeros(count)
+        node = cls(problem, span, penalty, pieces, costs, *empty, multipliers)
+        for price in (np.zeros((3, count)), pieces.price.copy()):
+            found = costs.bound(price, pieces.point)[:2]
+            node.keep(np.arange(count), price, pieces.point, *found)
+        return node
+
+    def keep(
+        self, index: Integers, price: Floats, point: Floats, value: Floats, slack: Floats
+    ) -> None:
+        """Take values of some pieces where they are better, and what proves them about as well."""
+        better = value <= self.value[index] + NEAR
+        self.value[index] = np.minimum(self.value[index], value)
+        at = index[better]
+        self.slack[:, at] = slack[:, better]
+        self.pieces.price[:, at], self.pieces.point[:, at] = price[:, better], point[:, better]
+
+    def mixture(self) -> Mixture:
+        """Return the program over weights."""
+        share = self.costs.physics.server_energy[0] / (
+            self.problem.system.server_energy_max * (1.0 + TOLERANCE)
+        )
+        share = np.nan_to_num(share, nan=0.0, posinf=inf)
+        return Mixture(self.problem, self.pieces, self.value, share, *self.span, self.penalty)
+
+    def solve(self, left: Callable[[], float]) -> None:
+        """Solve pieces until those that the weights use have the values of their own problems."""
+        solved, wanted = np.zeros(len(self.value), dtype=bool), self.first()
+        if self.pieces.price.any():  # what was found for another range, or a larger box, is close
+            choice = self.mixture().lagrangian(self.multipliers)[1]
+            wanted = choice[choice >= 0]
+        while left() > 0.0:
+            while wanted.size and left() > 0.0:
+                self.refine(wanted, left())
+                solved[wanted] = True
+                self.share(solved)
+                choice = self.mixture().lagrangian(self.multipliers)[1]
+                wanted = choice[(choice >= 0) & ~solved[choice]]
+            mixture = self.mixture()
+            self.weight, self.multipliers = mixture.solve(left())
+            bound, choice = mixture.lagrangian(self.multipliers)
+            self.bound = min(self.bound, bound)
+            used = np.union1d(choice[choice >= 0], np.flatnonzero(self.weight > USED))
+            wanted = used[~solved[used]]
+            if not wanted.size:
+                break
+
+    def first(self) -> Integers:
+        """Return each user's best piece of each mode."""
+        key = self.pieces.user * len(MODES) + self.pieces.mode
+        order = np.argsort(-self.value, kind="stable")
+        return order[np.unique(key[order], return_index=True)[1]]
+
+    def refine(self, index: Integers, seconds: float) -> None:
+        """Solve the convex problems of some pieces."""
+        start = perf_counter()
+        for part in np.array_split(index, -(-len(index) // LARGEST)):
+            some = self.pieces.take(part)
+            costs = Costs(Physics(self.problem, some, *self.span), some.box)
+            left = seconds - (perf_counter() - start)
+            self.keep(part, *refine(costs, some.price, some.point, left))
+
+    def share(self, solved: Flags) -> None:
+        """Try the prices of solved pieces on those of the same user and mode."""
+        pieces = self.pieces
+        key = pieces.user * len(MODES) + pieces.mode
+        price, point, tried = pieces.price.copy(), pieces.point.copy(), np.zeros_like(solved)
+        gain = np.log(self.costs.physics.gain)
+        for each in np.unique(key[solved]):
+            own = np.flatnonzero(key == each)
+            known, others = own[solved[own]], own[~solved[own]]
+            near = known[np.abs(gain[others, None] - gain[known]).argmin(axis=1)]
+            price[:, others], point[:, others] = price[:, near], point[:, near]
+            tried[others] = True
+        index = np.flatnonzero(tried)
+        if index.size:
+            some = pieces.take(index)
+            costs = Costs(Physics(self.problem, some, *self.span), some.box)
+            found = costs.bound(price[:, index], point[:, index])[:2]
+            self.keep(index, price[:, index], point[:, index], *found)
+
+    def losses(self) -> tuple[Floats, Integers, Floats]:
+        """Return by how much each piece in use adds to the bound, and where to cut it.
+
+        Returns
+        -------
+        loss : (J,) what the value exceeds the QoE of the piece's point by, times its weight
+        row, at : (J,) the row of its box to cut, and the value to cut it at
+        """
+        pieces, costs = self.pieces, self.costs
+        point = np.clip(pieces.point, *pieces.box[:, :LATENCY])
+        here = costs.costs(point) * costs.width
+        seen = np.stack([*costs.first + here[:2], costs.top - here[2]])
+        low, high = pieces.box
+        # Own variables are cut in their logs; what the accuracy's envelope loses is laid to the
+        # variable that accuracy varies the more with.
+        ratio = (high[:LATENCY] / low[:LATENCY]) ** 0.1
+        inner = np.clip(point, low[:LATENCY] * ratio, high[:LATENCY] / ratio)
+        margin = 0.1 * (high - low)[LATENCY:]
+        at = np.concatenate([inner, np.clip(seen, low[LATENCY:] + margin, high[LATENCY:] - margin)])
+        vary = [
+            np.subtract(
+                *(costs.accuracy(np.where(mask, end, point)) for end in (high[:3], low[:3]))
+            )
+            for row in (POWER, EXTRACTION)
+            for mask in [np.arange(LATENCY)[:, None] == row]
+        ]
+        loss = np.zeros_like(low)
+        loss[LATENCY:] = self.slack[:3]
+        loss[np.where(vary[0] > vary[1], POWER, EXTRACTION), np.arange(len(here[0]))] = self.slack[
+            3
+        ]
+        wide = (high - low > 1e-6 * np.abs(high)) & (low < at) & (at < high)
+        loss = np.where(wide, np.fmax(loss, 0.0), 0.0)
+        row: Integers = loss.argmax(axis=0).astype(np.int64)
+        share = self.multipliers.user[pieces.user] * self.weight * (self.weight > USED)
+        return share * loss.sum(axis=0), row, at[row, np.arange(len(row))]
+
+    def unmix(self, enough: float) -> list[Pieces]:
+        """Settle on which sub-channel a user is, or is not, if mixing them is what the bound is of.
+
+        The weights of an optimal point are 0 or 1 if the objective is "sum" and only users and
+        sub-channels couple the pieces; nothing is done where each user's main share gives `enough`.
+        """
+        pieces, weight = self.pieces, self.weight
+        cell = pieces.user, pieces.channel
+        share, value = np.zeros((2, len(self.penalty), self.problem.gain.shape[1] + 1))
+        np.add.at(share, cell, weight)
+        np.add.at(value, cell, weight * self.value)
+        main = share.argmax(axis=1)
+        main = np.where(main == share.shape[1] - 1, -1, main)
+        users = np.arange(len(main))
+        own = value[users, main] / np.maximum(share[users, main], 1e-9)
+        seats = main[main >= 0]
+        total = own.min() if self.problem.objective == "min" else own.sum()
+        user = int(share[users, main].argmin())
+        if share[user, main[user]] > 1 - USED or (
+            total >= enough and len(set(seats)) == len(seats)
+        ):
+            return []
+        mine, there = pieces.user == user, pieces.channel == main[user]
+        return [pieces.take(~mine | there), pieces.take(~mine | ~there)]
+
+    def effect(self, changed: Problem, crowd: float = 0.0) -> float:
+        """Return by how much the bound moves, to first order, with the problem.
+
+        Parameters
+        ----------
+        changed : differs from the node's in limits or speeds, and a little only
+        crowd : by how much the number of offloaders grows beside
+        """
+        used = np.flatnonzero(self.weight > 1e-6)
+        some = self.pieces.take(used)
+        weight, y = self.weight[used], self.multipliers
+
+        def proven(problem: Problem, more: float) -> tuple[Floats, Floats]:
+            span = self.span[0] + more, self.span[1] + more
+            # What followed from the limits follows anew.
+            box = some.origin.copy()
+            ends = box[1, LATENCY]
+            ends[ends == latency_limit(self.problem)] = latency_limit(problem)
+            left = propagate(problem, replace(some, box=box), *span)
+            left = left if len(left.user) == len(used) else some
+            physics = Physics(problem, left, *span)
+            value = Costs(physics, left.box).bound(left.price, left.point)[0]
+            return value, physics.server_energy[0] / self.problem.system.server_energy_max
+
+        before, after = proven(self.problem, 0.0), proven(changed, crowd)
+        moved = y.user[some.user] * (after[0] - before[0]) - y.server * (after[1] - before[1])
+        return float(weight @ np.nan_to_num(moved))
