@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from inspect import Parameter, signature
 from math import inf, perm
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import allowed
+from .figures import RECORDS, WEIGHTS, Figure, must_be_all
 from .gains import gains
 
 Floats = NDArray[np.float64]
@@ -120,6 +122,18 @@ class AccuracyTable(Frozen):
             raise ValueError(f"{where} {what}")
         return cls(x, y, cells, last)
 
+    @classmethod
+    def of(
+        cls,
+        extraction: Sequence[float],
+        snr_db: Sequence[float],
+        table: Sequence[Sequence[float]],
+        raw: Sequence[float] | None,
+    ) -> AccuracyTable:
+        """Return a table whose numbers were checked where they came from."""
+        last = table[-1] if raw is None else raw
+        return cls(*(np.array(part, dtype=float) for part in (extraction, snr_db, table, last)))
+
 
 @dataclass(frozen=True)
 class Tasks(Frozen):
@@ -196,45 +210,13 @@ class Problem:
         cls,
         *,
         gain: ArrayLike,
-        task: Sequence[str] | ArrayLike = 0,
-        bits: ArrayLike,
-        local_flop: ArrayLike,
-        extract_flop: ArrayLike,
-        server_flop: ArrayLike,
-        local_accuracy: ArrayLike,
         accuracy: AccuracyTable | Sequence[AccuracyTable],
-        latency_max: float,
-        slope_latency: float,
-        slope_energy: float,
-        slope_accuracy: float,
+        task: Sequence[str] | ArrayLike = 0,
         names: Sequence[str] | None = None,
-        semantic_bits: ArrayLike | None = None,
-        server_raw_flop: ArrayLike | None = None,
-        accuracy_min: ArrayLike = 0.0,
-        extraction_max: ArrayLike = 1.0,
-        bandwidth: float = 2e6,
-        noise: float = 2e-3,
-        server_frequency: float = 3e9,
-        server_flop_per_cycle: float = 4.0,
-        server_energy_coefficient: float = 5e-27,
-        server_energy_max: float = inf,
-        compress_exponent: float = 1.0,
-        extract_exponent: float = 1.0,
-        flop_per_cycle: ArrayLike = 2.0,
-        energy_coefficient: ArrayLike = 1e-26,
-        frequency_min: ArrayLike = 0.55e9,
-        frequency_max: ArrayLike = 1.0e9,
-        reference_frequency: ArrayLike | None = None,
-        power_min: ArrayLike = 0.01,
-        power_max: ArrayLike = 0.1,
-        extraction_min: ArrayLike = 0.3,
-        energy_max: ArrayLike = inf,
-        weight_latency: ArrayLike = 1 / 3,
-        weight_energy: ArrayLike = 1 / 3,
-        weight_accuracy: ArrayLike = 1 / 3,
         grid: Grid | None = None,
         objective: str = "sum",
         origin: dict[str, Any] | None = None,
+        **figures: ArrayLike,
     ) -> Problem:
         """Return a checked problem from SI numbers and arrays.
 
@@ -245,29 +227,25 @@ class Problem:
         Parameters
         ----------
         gain : (N, K), linear power gain of each user on each sub-channel
-        task : (N,) indices or names of the tasks at the heads of the queues, or one for all
-        bits, semantic_bits : bit, raw mode, and semantic mode at extraction 1 (default: the same)
-        local_flop, extract_flop : FLOP of local execution, and of extraction at extraction 1
-        server_flop, server_raw_flop : FLOP on the server, semantic and raw mode (default: the same)
-        local_accuracy, accuracy_min : fractions
         accuracy : one table for each kind of task
-        extraction_max : upper end of semantic mode; must be below 1 where `semantic_bits`,
-            `server_raw_flop` or a table's own `raw` make the modes differ
-        latency_max, energy_max, server_energy_max : limits in s, J a task, J a slot
-        slope_latency, slope_energy, slope_accuracy : QoE slopes (11), 1/s, 1/J, 1
-        bandwidth, noise : Hz and W of a sub-channel
-        frequency_min, frequency_max, reference_frequency, server_frequency : Hz; the reference is
-            `frequency_max` unless given
-        power_min, power_max : W
-        energy_coefficient, server_energy_coefficient : J s^2, so that coefficient x f^3 is W
-        weight_latency, weight_energy, weight_accuracy : sum to 1 (1e-3, then normalised)
+        task : (N,) indices or names of the tasks at the heads of the queues, or one for all
+        names : (T,) of the kinds of task
         grid : levels of the discretised variables; 10 of each unless given
         objective : "sum" or "min" of the users' QoE
+        {figures}
 
         Raises
         ------
         ValueError
             Naming the argument, the value found and what is allowed
+        TypeError
+            For a figure that is unknown, or must be given
+
+        Notes
+        -----
+        Weights of a user sum to 1 (within 1e-3, then they are normalised). `extraction_max` must be
+        below 1 where `semantic_bits`, `server_raw_flop` or a table's own `raw` make the two modes
+        of an offloaded task differ.
 
         Examples
         --------
@@ -287,108 +265,23 @@ class Problem:
         124
         """
         channels = gains(gain, (None, None)).copy()
-        count = len(channels)
         tables = (accuracy,) if isinstance(accuracy, AccuracyTable) else tuple(accuracy)
         kinds = tuple(names) if names is not None else tuple(f"task{t}" for t in range(len(tables)))
         if not tables or len(kinds) != len(tables):
             raise ValueError(
                 f"accuracy has {len(tables)} tables for {len(kinds)} tasks: must be one each"
             )
-
-        def shared(name: str, value: float, interval: allowed.Interval) -> float:
-            return float(_array(name, value, interval, 0))
-
-        def user(name: str, value: ArrayLike, interval: allowed.Interval) -> Floats:
-            return _spread(name, value, interval, count, "user")
-
-        def kind(name: str, value: ArrayLike, interval: allowed.Interval) -> Floats:
-            return _spread(name, value, interval, len(tables), "task")
-
-        positive, at_least_0 = allowed.POSITIVE, allowed.NON_NEGATIVE
-        system = System(
-            bandwidth=shared("bandwidth", bandwidth, positive),
-            noise=shared("noise", noise, positive),
-            server_frequency=shared("server_frequency", server_frequency, positive),
-            server_flop_per_cycle=shared("server_flop_per_cycle", server_flop_per_cycle, positive),
-            server_energy_coefficient=shared(
-                "server_energy_coefficient", server_energy_coefficient, at_least_0
-            ),
-            compress_exponent=shared("compress_exponent", compress_exponent, allowed.EXPONENT),
-            extract_exponent=shared("extract_exponent", extract_exponent, allowed.EXPONENT),
-            latency_max=shared("latency_max", latency_max, positive),
-            slope_latency=shared("slope_latency", slope_latency, at_least_0),
-            slope_energy=shared("slope_energy", slope_energy, at_least_0),
-            slope_accuracy=shared("slope_accuracy", slope_accuracy, at_least_0),
-            server_energy_max=shared("server_energy_max", server_energy_max, allowed.LIMIT),
-        )
-        weights = np.stack(
-            [
-                user("weight_latency", weight_latency, allowed.FRACTION),
-                user("weight_energy", weight_energy, allowed.FRACTION),
-                user("weight_accuracy", weight_accuracy, allowed.FRACTION),
-            ]
-        )
-        for n, total in enumerate(weights.sum(axis=0)):
-            if not allowed.sums_to_one(total):
-                raise ValueError(
-                    f"weights of user {n} sum to {total:.6g}: must sum to 1 within 1e-3"
-                )
-        weights /= weights.sum(axis=0)
-        top = user("frequency_max", frequency_max, positive)
-        users = Users(
-            flop_per_cycle=user("flop_per_cycle", flop_per_cycle, positive),
-            energy_coefficient=user("energy_coefficient", energy_coefficient, at_least_0),
-            frequency_min=user("frequency_min", frequency_min, positive),
-            frequency_max=top,
-            reference_frequency=user(
-                "reference_frequency",
-                top if reference_frequency is None else reference_frequency,
-                positive,
-            ),
-            power_min=user("power_min", power_min, positive),
-            power_max=user("power_max", power_max, positive),
-            extraction_min=user("extraction_min", extraction_min, allowed.EXTRACTION),
-            energy_max=user("energy_max", energy_max, allowed.LIMIT),
-            weight_latency=weights[0],
-            weight_energy=weights[1],
-            weight_accuracy=weights[2],
-        )
-        for name in ("frequency", "power"):
-            low, high = getattr(users, f"{name}_min"), getattr(users, f"{name}_max")
-            for n in np.flatnonzero(low > high).tolist():
-                raise ValueError(
-                    f"{name}_min of user {n} = {low[n]}: must be at most {name}_max = {high[n]}"
-                )
-
-        tasks = Tasks(
-            names=kinds,
-            bits=kind("bits", bits, positive),
-            semantic_bits=kind(
-                "semantic_bits", bits if semantic_bits is None else semantic_bits, positive
-            ),
-            local_flop=kind("local_flop", local_flop, positive),
-            extract_flop=kind("extract_flop", extract_flop, at_least_0),
-            server_flop=kind("server_flop", server_flop, at_least_0),
-            server_raw_flop=kind(
-                "server_raw_flop",
-                server_flop if server_raw_flop is None else server_raw_flop,
-                at_least_0,
-            ),
-            local_accuracy=kind("local_accuracy", local_accuracy, allowed.FRACTION),
-            accuracy_min=kind("accuracy_min", accuracy_min, allowed.FRACTION),
-            extraction_max=kind("extraction_max", extraction_max, allowed.EXTRACTION),
-            accuracy=tables,
-        )
-        differ = (
-            (tasks.semantic_bits != tasks.bits)
-            | (tasks.server_raw_flop != tasks.server_flop)
-            | [not np.array_equal(table.raw, table.table[-1]) for table in tables]
-        )
-        for t in np.flatnonzero(differ & (tasks.extraction_max >= 1.0)):
-            raise ValueError(
-                f"extraction_max of task {kinds[t]} = {tasks.extraction_max[t]}: must be below 1, "
-                "since semantic_bits, server_raw_flop or accuracy.raw make its modes differ"
-            )
+        known = {figure.name for rows in RECORDS.values() for figure in rows}
+        for name in figures:
+            if name not in known:
+                raise TypeError(f"from_arrays() has no argument {name!r}")
+        counts = {"system": None, "user": len(channels), "task": len(tables)}
+        records = {
+            owner: _checked(RECORDS[owner], figures, count, owner)
+            for owner, count in counts.items()
+        }
+        _check_users(records["user"])
+        _check_tasks(records["task"], kinds, tables)
         levels_of = grid or Grid()
         for name in ("power", "frequency", "extraction"):
             value = getattr(levels_of, name)
@@ -396,15 +289,55 @@ class Problem:
                 raise ValueError(f"grid.{name} = {value!r}: must be {allowed.LEVELS.sentence}")
         if objective not in OBJECTIVES:
             raise ValueError(f'objective = {objective!r}: must be "sum" or "min"')
-        return cls(
-            system,
-            users,
-            tasks,
-            levels_of,
-            channels,
-            _task_indices(task, kinds, count),
-            objective,
+        return cls.assembled(
+            records,
+            gain=channels,
+            task=task,
+            names=kinds,
+            accuracy=tables,
+            grid=levels_of,
+            objective=objective,
             origin=origin or {},
+        )
+
+    @classmethod
+    def assembled(
+        cls,
+        records: dict[str, dict[str, Any]],
+        *,
+        gain: Floats,
+        task: Sequence[str] | ArrayLike,
+        names: Sequence[str],
+        accuracy: Sequence[AccuracyTable],
+        grid: Grid,
+        objective: str,
+        origin: dict[str, Any],
+    ) -> Problem:
+        """Return a problem of figures that were checked where they came from.
+
+        Parameters
+        ----------
+        records : figures in SI by owner ("system", "user", "task") and name: numbers, arrays (N,)
+            and arrays (T,)
+        gain, task, names, accuracy, grid, objective, origin : as in `from_arrays`
+
+        Raises
+        ------
+        ValueError
+            For a task that is none of `names`
+        """
+        users = dict(records["user"])
+        total = sum(users[figure.name] for figure in WEIGHTS)
+        users |= {figure.name: users[figure.name] / total for figure in WEIGHTS}
+        return cls(
+            System(**records["system"]),
+            Users(**users),
+            Tasks(names=tuple(names), accuracy=tuple(accuracy), **records["task"]),
+            grid,
+            gain,
+            _task_indices(task, tuple(names), len(gain)),
+            objective,
+            origin=origin,
         )
 
     def with_slot(self, gain: ArrayLike, task: Sequence[str] | ArrayLike) -> Problem:
@@ -501,6 +434,61 @@ def _spread(name: str, value: ArrayLike, interval: allowed.Interval, count: int,
     return np.full(count, array) if not array.ndim else array
 
 
+def _checked(
+    rows: tuple[Figure, ...], given: dict[str, ArrayLike], count: int | None, owner: str
+) -> dict[str, Any]:
+    """Return the checked figures of one owner: numbers, or arrays (count,)."""
+    found: dict[str, Any] = {}
+    for figure in rows:
+        value = given.get(figure.name)
+        if value is None:
+            value = figure.default
+        if value is None:
+            raise TypeError(f"from_arrays() needs {figure.name}: {figure.sentence}")
+        if isinstance(value, str) and value == figure.default:
+            continue  # another figure stands in, once all are there
+        name, interval = figure.name, figure.allowed
+        found[name] = (
+            float(_array(name, value, interval, 0))
+            if count is None
+            else _spread(name, value, interval, count, owner)
+        )
+    for figure in rows:
+        if figure.name not in found:
+            found[figure.name] = found[str(figure.default)].copy()
+    return {figure.name: found[figure.name] for figure in rows}
+
+
+def _check_users(users: dict[str, Floats]) -> None:
+    """Raise ValueError for weights that do not sum to 1, and for ranges that are reversed."""
+    for n, total in enumerate(sum(users[figure.name] for figure in WEIGHTS)):  # type: ignore[arg-type]
+        if not allowed.sums_to_one(total):
+            raise ValueError(f"weights of user {n} sum to {total:.6g}: must sum to 1 within 1e-3")
+    for name in ("frequency", "power"):
+        low, high = users[f"{name}_min"], users[f"{name}_max"]
+        for n in np.flatnonzero(low > high).tolist():
+            raise ValueError(
+                f"{name}_min of user {n} = {low[n]}: must be at most {name}_max = {high[n]}"
+            )
+
+
+def _check_tasks(
+    tasks: dict[str, Floats], names: Sequence[str], tables: Sequence[AccuracyTable]
+) -> None:
+    """Raise ValueError where the modes of a task differ up to extraction 1."""
+    differ = (
+        (tasks["semantic_bits"] != tasks["bits"])
+        | (tasks["server_raw_flop"] != tasks["server_flop"])
+        | [not np.array_equal(table.raw, table.table[-1]) for table in tables]
+    )
+    top = tasks["extraction_max"]
+    for t in np.flatnonzero(differ & (top >= 1.0)).tolist():
+        raise ValueError(
+            f"extraction_max of task {names[t]} = {top[t]}: must be below 1, "
+            "since semantic_bits, server_raw_flop or accuracy.raw make its modes differ"
+        )
+
+
 def _task_indices(task: Sequence[str] | ArrayLike, names: tuple[str, ...], count: int) -> Integers:
     """Return the tasks at the heads of the queues as (N,) indices into `names`."""
     given = np.asarray(task)
@@ -519,3 +507,48 @@ def _task_indices(task: Sequence[str] | ArrayLike, names: tuple[str, ...], count
     for n in np.flatnonzero((heads < 0) | (heads >= len(names))).tolist():
         raise ValueError(f"task[{n}] = {heads[n]}: must be an index from 0 to {len(names) - 1}")
     return heads.astype(np.int64)
+
+
+for _owner, _record in {"system": System, "user": Users, "task": Tasks}.items():
+    _names = [entry.name for entry in fields(_record) if entry.name not in ("names", "accuracy")]
+    must_be_all(_owner, _names, f"{_record.__name__} of semopt/problem.py")
+
+
+def _arguments() -> list[Parameter]:
+    """Return the figures as arguments of `Problem.from_arrays`, those that must be given first."""
+    figures = [figure for rows in RECORDS.values() for figure in rows]
+    return [
+        Parameter(
+            figure.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if figure.default is None else figure.default,
+            annotation="ArrayLike",
+        )
+        for figure in sorted(figures, key=lambda figure: figure.default is not None)
+    ]
+
+
+def _described() -> str:
+    """Return a line on each figure for the docstring of `Problem.from_arrays`."""
+    lines = []
+    for owner, rows in RECORDS.items():
+        shape = {"system": "a number", "user": "(N,)", "task": "(T,)"}[owner]
+        for figure in rows:
+            unit, given = figure.unit[1], figure.default
+            number = f"{given:g}" if isinstance(given, float) else str(given)
+            default = "" if given is None else f" (default: {number})"
+            words = ", ".join(filter(None, (shape, unit, figure.sentence)))
+            lines.append(f"{figure.name} : {words}{default}")
+    return f"\n{' ' * 8}".join(lines)
+
+
+def _document() -> None:
+    """Let `help`, completion and checkers of calls see the figures that `from_arrays` takes."""
+    function: Any = Problem.from_arrays.__func__  # type: ignore[attr-defined]
+    own = signature(function)
+    plain = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    function.__signature__ = own.replace(parameters=[*plain, *_arguments()])
+    function.__doc__ = function.__doc__.replace("{figures}", _described())
+
+
+_document()

@@ -8,8 +8,16 @@ from math import inf
 import numpy as np
 
 from .. import _core
+from ..figures import must_be_all
 from ..model import RAW, SEMANTIC, Actions
 from ..problem import Floats, Problem
+
+for _owner, _names in {
+    "system": _core.SYSTEM_FIELDS,
+    "user": _core.USER_FIELDS,
+    "task": _core.TASK_FIELDS,
+}.items():
+    must_be_all(_owner, _names, "csrc/model.h")
 
 
 def setting(problem: Problem) -> _core.Setting:

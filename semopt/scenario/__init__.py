@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
+from ..figures import RECORDS, in_si
 from ..files import read_bytes
 from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
-from .consistency import WEIGHTS, Sound, cross_faults
+from .consistency import WEIGHT_KEYS, Sound, cross_faults
 from .faults import ScenarioError, arranged, covered, key_faults, nearest, spelled
-from .sections import LAWS, Document, Task, keys_of, section_at
+from .sections import LAWS, Document, keys_of, section_at
 from .surface import with_file, with_tables
 
 if TYPE_CHECKING:
@@ -214,29 +215,25 @@ class Scenario(Document):
         slot_gain = self.slot.gain if gain is None and self.slot else gain
         slot_tasks = self.slot.tasks if tasks is None and self.slot else tasks
         checked = gains(slot_gain, (self.users, self.channels))  # type: ignore[arg-type]
-        system, qoe = self.system, self.qoe
         origin = self.to_dict()
         origin.pop("slot", None)
-        return Problem.from_arrays(
-            gain=checked,
+        shared = dict(self.system) | dict(self.qoe)
+        return Problem.assembled(
+            {
+                "system": in_si(RECORDS["system"], shared),
+                "user": _columns("user", self._own_keys()),
+                "task": _columns("task", [dict(task) for task in self.tasks.values()]),
+            },
+            names=list(self.tasks),
+            accuracy=[
+                AccuracyTable.of(table.extraction, table.snr_db, table.table, table.raw)
+                for table in (task.accuracy for task in self.tasks.values())
+            ],
+            gain=checked.copy(),
             task=slot_tasks,  # type: ignore[arg-type]
-            bandwidth=system.bandwidth_mhz * MEGA,
-            noise=system.noise_mw / KILO,
-            server_frequency=system.server_frequency_ghz * GIGA,
-            server_flop_per_cycle=system.server_flop_per_cycle,
-            server_energy_coefficient=system.server_energy_coefficient,
-            server_energy_max=_limit(system.server_energy_max_mj),
-            compress_exponent=system.compress_exponent,
-            extract_exponent=system.extract_exponent,
-            latency_max=system.latency_max_ms / KILO,
-            slope_latency=qoe.slope_latency_per_ms * KILO,
-            slope_energy=qoe.slope_energy_per_mj * KILO,
-            slope_accuracy=qoe.slope_accuracy,
-            objective=qoe.objective,
+            objective=self.qoe.objective,
             grid=Grid(self.grid.power, self.grid.frequency, self.grid.extraction),
             origin=origin,
-            **self._users_in_si(),
-            **_tasks_in_si(self.tasks),
         )
 
     def template(self) -> Problem:
@@ -330,69 +327,21 @@ class Scenario(Document):
         law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
         return Channel(**given, **law)
 
-    def _users_in_si(self) -> dict[str, Any]:
-        shared = {**dict(self.user), **{key: getattr(self.qoe, key) for key in WEIGHTS}}
-        own = [
-            {key: value for key, value in override if value is not None}
-            for override in self.overrides or []
+    def _own_keys(self) -> list[dict[str, Any]]:
+        """Return each user's keys: its own, else those of [user] and the weights."""
+        shared = dict(self.user) | {key: getattr(self.qoe, key) for key in WEIGHT_KEYS}
+        if self.overrides is None:
+            return [shared] * self.users
+        return [
+            shared | {key: value for key, value in own if value is not None}
+            for own in self.overrides
         ]
-        users = [{**shared, **override} for override in own or [{}] * self.users]
-
-        def each(key: str, scale: float = 1.0) -> Floats:
-            return np.array([user[key] for user in users]) * scale
-
-        frequency, power = (
-            each("frequency_ghz", GIGA),
-            np.array([u["power_mw"] for u in users]) / KILO,
-        )
-        return {
-            "flop_per_cycle": each("flop_per_cycle"),
-            "energy_coefficient": each("energy_coefficient"),
-            "frequency_min": frequency[:, 0],
-            "frequency_max": frequency[:, 1],
-            "reference_frequency": each("reference_frequency_ghz", GIGA),
-            "power_min": power[:, 0],
-            "power_max": power[:, 1],
-            "extraction_min": each("extraction")[:, 0],
-            "energy_max": np.array([_limit(user["energy_max_mj"]) for user in users]),
-            **{key: each(key) for key in WEIGHTS},
-        }
 
 
-def _tasks_in_si(tasks: dict[str, Task]) -> dict[str, Any]:
-    kinds = list(tasks.values())
-
-    def each(key: str, instead: str | float, scale: float = 1.0) -> Floats:
-        """Return a figure of every task, or what stands in where the file leaves it out."""
-        return np.array([_first(task, key, instead) for task in kinds], dtype=float) * scale
-
-    tables = [task.accuracy for task in kinds]
-    return {
-        "names": list(tasks),
-        "bits": each("data_kbit", 0.0, KILO),
-        "semantic_bits": each("semantic_kbit", "data_kbit", KILO),
-        "local_flop": each("local_mflop", 0.0, MEGA),
-        "extract_flop": each("extract_mflop", 0.0, MEGA),
-        "server_flop": each("server_mflop", 0.0, MEGA),
-        "server_raw_flop": each("server_raw_mflop", "server_mflop", MEGA),
-        "local_accuracy": each("local_accuracy", 0.0),
-        "accuracy_min": each("accuracy_min", 0.0),
-        "extraction_max": each("extraction_max", 1.0),
-        "accuracy": [
-            AccuracyTable.from_arrays(t.extraction, t.snr_db, t.table, t.raw) for t in tables
-        ],
-    }
-
-
-def _first(task: Task, key: str, instead: str | float) -> Any:
-    value = getattr(task, key)
-    if value is not None:
-        return value
-    return getattr(task, instead) if isinstance(instead, str) else instead
-
-
-def _limit(millijoule: float | None) -> float:
-    return np.inf if millijoule is None else millijoule / KILO
+def _columns(owner: str, rows: list[dict[str, Any]]) -> dict[str, Floats]:
+    """Return figures in SI of many owners, arrays by name."""
+    found = [in_si(RECORDS[owner], keys) for keys in rows]
+    return {name: np.array([each[name] for each in found], dtype=float) for name in found[0]}
 
 
 def document_of(source: str | Path) -> tuple[dict[str, Any], Path, str]:

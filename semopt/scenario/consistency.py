@@ -12,11 +12,12 @@ from typing import Any
 
 from .. import allowed
 from ..allowed import Fault
+from ..figures import WEIGHTS
 from . import toml
 from .faults import KeyPath, covered, nearest, quoted, spelled
 from .sections import LAWS, PATH_LOSS, Channel, keys_of
 
-WEIGHTS = ("weight_latency", "weight_energy", "weight_accuracy")
+WEIGHT_KEYS = tuple(figure.key for figure in WEIGHTS)
 OWN_SEMANTIC = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
 
 
@@ -93,15 +94,15 @@ def _sizes(see: Sound) -> Iterator[Fault]:
 
 
 def _weights(see: Sound) -> Iterator[Fault]:
-    shared = [see.get("qoe", key) for key in WEIGHTS]
+    shared = [see.get("qoe", key) for key in WEIGHT_KEYS]
     if None not in shared and not allowed.sums_to_one(sum(shared)):
         yield _sum_fault("qoe", shared)
-        shared = [None] * len(WEIGHTS)
+        shared = [None] * len(WEIGHT_KEYS)
     for n, _ in enumerate(see.entries("users")):
-        given = [key for key in WEIGHTS if see.raw("users", n, key) is not None]
+        given = [key for key in WEIGHT_KEYS if see.raw("users", n, key) is not None]
         weights = [
             see.get("users", n, key) if key in given else value
-            for key, value in zip(WEIGHTS, shared, strict=True)
+            for key, value in zip(WEIGHT_KEYS, shared, strict=True)
         ]
         if given and None not in weights and not allowed.sums_to_one(sum(weights)):
             yield _sum_fault(f"users[{n}]", weights)

@@ -19,11 +19,13 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
     WrapValidator,
+    create_model,
 )
 from pydantic_core import PydanticCustomError
 
 from .. import allowed
 from ..allowed import Interval
+from ..figures import SECTIONS
 
 
 def _worded(interval: Interval) -> WrapValidator:
@@ -82,6 +84,14 @@ Gain = Annotated[float, _within(allowed.POSITIVE), _worded(allowed.POSITIVE)]
 Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
 Count = Annotated[int, _within(allowed.COUNT), _worded(allowed.COUNT)]
 Range = Annotated[list[Positive], AfterValidator(_ordered)]
+_KINDS: dict[Interval, Any] = {  # of the figures in a file, by what is allowed in SI
+    allowed.POSITIVE: Positive,
+    allowed.LIMIT: Positive,
+    allowed.NON_NEGATIVE: NonNegative,
+    allowed.FRACTION: Fraction,
+    allowed.EXPONENT: Exponent,
+    allowed.EXTRACTION: Extraction,
+}
 _OneOrMany = WithJsonSchema(
     {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
 )
@@ -103,77 +113,55 @@ class Section(BaseModel):
     )
 
 
-class System(Section):
-    """What all users share: radio, edge server and limits."""
+def _of_figures(section: str, base: type[Section], *, all_optional: bool = False) -> type[Section]:
+    """Return a model of the keys of a section's figures, below those of another model."""
+    keys: dict[str, Any] = {}
+    for figure in SECTIONS[section]:
+        if figure.end == 1:
+            continue  # its key is that of the lower end
+        kind = _KINDS[figure.allowed]
+        if figure.end == 0:
+            both = figure.key in {other.key for other in SECTIONS[section] if other.end == 1}
+            kind = Annotated[list[kind], AfterValidator(_ordered if both else _up_to_one)]  # type: ignore[valid-type]
+        unit = figure.unit[0]
+        words = f"{figure.sentence}, {unit}" if unit else figure.sentence
+        may_be_absent = all_optional or figure.optional
+        given = Field(None if may_be_absent else ..., description=words)
+        keys[figure.key] = (kind | None if may_be_absent else kind, given)
+    return create_model(f"{section.title()}Figures", __base__=base, __module__=__name__, **keys)
 
+
+class _Sizes(Section):
     users: Count | None = Field(None, description="number of users, required without [slot]")
     channels: Count | None = Field(
         None, description="number of sub-channels, required without [slot]"
     )
-    bandwidth_mhz: Positive = Field(description="bandwidth of a sub-channel, MHz")
-    noise_mw: Positive = Field(description="noise power of a sub-channel, mW")
-    server_frequency_ghz: Positive = Field(description="clock of the edge server's GPU, GHz")
-    server_flop_per_cycle: Positive = Field(description="FLOP of the edge server in a cycle")
-    server_energy_coefficient: NonNegative = Field(
-        description="J s^2: coefficient x frequency^3 is the server's power in W"
-    )
-    compress_exponent: Exponent = Field(
-        description="bits sent fall as extraction^compress_exponent"
-    )
-    extract_exponent: Exponent = Field(
-        description="FLOP of extraction grow as 1 / extraction^extract_exponent"
-    )
-    latency_max_ms: Positive = Field(description="limit of a task's latency, ms")
-    server_energy_max_mj: Positive | None = Field(
-        None, description="limit of the edge server's energy in a slot, mJ"
-    )
 
 
-class Qoe(Section):
+_SystemFigures: Any = _of_figures("system", _Sizes)
+_QoeFigures: Any = _of_figures("qoe", Section)
+_UserFigures: Any = _of_figures("user", Section)
+_OwnFigures: Any = _of_figures("own", Section, all_optional=True)
+
+
+class System(_SystemFigures):
+    """What all users share: radio, edge server and limits."""
+
+
+class Qoe(_QoeFigures):
     """The quality of experience (11): weights sum to 1; slopes of the three sigmoids."""
 
-    weight_latency: Fraction = Field(description="weight of latency")
-    weight_energy: Fraction = Field(description="weight of energy")
-    weight_accuracy: Fraction = Field(description="weight of accuracy")
-    slope_latency_per_ms: NonNegative = Field(description="slope of the latency score, 1/ms")
-    slope_energy_per_mj: NonNegative = Field(description="slope of the energy score, 1/mJ")
-    slope_accuracy: NonNegative = Field(description="slope of the accuracy score")
     objective: Literal["sum", "min"] = Field(
         "sum", description='"sum" of the users\' QoE, or the "min" of them'
     )
 
 
-class User(Section):
+class User(_UserFigures):
     """A user's device."""
 
-    flop_per_cycle: Positive = Field(description="FLOP of the user's GPU in a cycle")
-    energy_coefficient: NonNegative = Field(
-        description="J s^2: coefficient x frequency^3 is the GPU's power in W"
-    )
-    frequency_ghz: Range = Field(description="[lowest, highest] GPU clock, GHz")
-    reference_frequency_ghz: Positive = Field(
-        description="GPU clock of the local execution that scores a QoE of 0.5, GHz"
-    )
-    power_mw: Range = Field(description="[lowest, highest] transmit power, mW")
-    extraction: Annotated[list[Extraction], AfterValidator(_up_to_one)] = Field(
-        description="[smallest, 1.0] extraction factor; 1 is raw mode"
-    )
-    energy_max_mj: Positive | None = Field(None, description="limit of a task's energy, mJ")
 
-
-class Override(Section):
+class Override(_OwnFigures):
     """What differs for one user: any key of [user] and the weights of [qoe]."""
-
-    flop_per_cycle: Positive | None = None
-    energy_coefficient: NonNegative | None = None
-    frequency_ghz: Range | None = None
-    reference_frequency_ghz: Positive | None = None
-    power_mw: Range | None = None
-    extraction: Annotated[list[Extraction], AfterValidator(_up_to_one)] | None = None
-    energy_max_mj: Positive | None = None
-    weight_latency: Fraction | None = None
-    weight_energy: Fraction | None = None
-    weight_accuracy: Fraction | None = None
 
 
 class Accuracy(Section):
@@ -194,28 +182,18 @@ class Accuracy(Section):
     )
 
 
-class Task(Section):
-    """One kind of task."""
-
+class _Share(Section):
     share: Fraction | None = Field(
         None, description="probability at the head of a queue; equal unless given"
     )
-    data_kbit: Positive = Field(description="data of the task, kbit")
-    semantic_kbit: Positive | None = Field(
-        None,
-        description="bits of semantic mode at extraction 1, kbit, where they differ from data_kbit",
-    )
-    local_mflop: Positive = Field(description="local execution, MFLOP")
-    extract_mflop: NonNegative = Field(description="semantic extraction at extraction 1, MFLOP")
-    server_mflop: NonNegative = Field(description="execution on the edge server, MFLOP")
-    server_raw_mflop: NonNegative | None = Field(
-        None, description="the same in raw mode, MFLOP, where it differs"
-    )
-    local_accuracy: Fraction = Field(description="accuracy of local execution")
-    accuracy_min: Fraction | None = Field(None, description="limit of accuracy")
-    extraction_max: Extraction | None = Field(
-        None, description="upper end of semantic mode, below 1; needed where its figures differ"
-    )
+
+
+_TaskFigures: Any = _of_figures("task", _Share)
+
+
+class Task(_TaskFigures):
+    """One kind of task."""
+
     accuracy: Accuracy = Field(description="accuracy of offloaded execution")
 
 

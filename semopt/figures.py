@@ -1,0 +1,232 @@
+"""The figures of a problem: one row each, from which all that lists them is made.
+
+A row says what a figure of the system, of a user or of a task is called, how a scenario file spells
+it, which values are allowed, what it is, and what stands in for it. From the rows come the keys of
+scenario files with their sentences and their conversion to SI (`scenario`), the arguments of
+`Problem.from_arrays`, their checks and their words (`problem`), and the packed records
+(`backends`): a figure that the compiled extension does not name, or names alone, is refused there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from .allowed import EXPONENT, EXTRACTION, FRACTION, LIMIT, NON_NEGATIVE, POSITIVE, Interval
+
+UNITS = {  # how a key ends: the unit of a file, that of SI, and the powers of ten between them
+    "_per_ms": ("1/ms", "1/s", 3),
+    "_per_mj": ("1/mJ", "1/J", 3),
+    "_mhz": ("MHz", "Hz", 6),
+    "_ghz": ("GHz", "Hz", 9),
+    "_mw": ("mW", "W", -3),
+    "_ms": ("ms", "s", -3),
+    "_mj": ("mJ", "J", -3),
+    "_kbit": ("kbit", "bit", 3),
+    "_mflop": ("MFLOP", "FLOP", 6),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes
+    ----------
+    name : field of `System`, `Users` or `Tasks`, argument of `Problem.from_arrays`
+    key : of a scenario file, with the file's unit
+    allowed : values
+    sentence : what it is
+    default : what stands in for it in `Problem.from_arrays`: a number, or the name of another
+        figure of the same owner; None where it must be given
+    optional : whether a file may leave it out too
+    end : 0 or 1 where the file holds [low, high], of which this is one
+    """
+
+    name: str
+    key: str
+    allowed: Interval
+    sentence: str
+    default: float | str | None = None
+    optional: bool = False
+    end: int | None = None
+
+    @cached_property
+    def unit(self) -> tuple[str, str, int]:
+        """The unit of a file, that of SI, and the powers of ten between them."""
+        return next(
+            (unit for ending, unit in UNITS.items() if self.key.endswith(ending)), ("", "", 0)
+        )
+
+    def si(self, value: Any) -> Any:
+        """Return a value of a file in SI."""
+        value = value if self.end is None else value[self.end]
+        # A power of ten above 1 is exact, one below is not: dividing by the former rounds once.
+        decades = self.unit[2]
+        return value * 10.0**decades if decades >= 0 else value / 10.0**-decades
+
+
+# Sentences are those of the file's key; the first of two ends speaks for both.
+SYSTEM = (
+    Figure("bandwidth", "bandwidth_mhz", POSITIVE, "bandwidth of a sub-channel", 2e6),
+    Figure("noise", "noise_mw", POSITIVE, "noise power of a sub-channel", 2e-3),
+    Figure(
+        "server_frequency",
+        "server_frequency_ghz",
+        POSITIVE,
+        "clock of the edge server's GPU",
+        3e9,
+    ),
+    Figure(
+        "server_flop_per_cycle",
+        "server_flop_per_cycle",
+        POSITIVE,
+        "FLOP of the edge server in a cycle",
+        4.0,
+    ),
+    Figure(
+        "server_energy_coefficient",
+        "server_energy_coefficient",
+        NON_NEGATIVE,
+        "J s^2: coefficient x frequency^3 is the server's power in W",
+        5e-27,
+    ),
+    Figure(
+        "compress_exponent",
+        "compress_exponent",
+        EXPONENT,
+        "bits sent fall as extraction^compress_exponent",
+        1.0,
+    ),
+    Figure(
+        "extract_exponent",
+        "extract_exponent",
+        EXPONENT,
+        "FLOP of extraction grow as 1 / extraction^extract_exponent",
+        1.0,
+    ),
+    Figure("latency_max", "latency_max_ms", POSITIVE, "limit of a task's latency"),
+    Figure(
+        "server_energy_max",
+        "server_energy_max_mj",
+        LIMIT,
+        "limit of the edge server's energy in a slot",
+        inf,
+        optional=True,
+    ),
+)
+SLOPES = (
+    Figure("slope_latency", "slope_latency_per_ms", NON_NEGATIVE, "slope of the latency score"),
+    Figure("slope_energy", "slope_energy_per_mj", NON_NEGATIVE, "slope of the energy score"),
+    Figure("slope_accuracy", "slope_accuracy", NON_NEGATIVE, "slope of the accuracy score"),
+)
+USER = (
+    Figure("flop_per_cycle", "flop_per_cycle", POSITIVE, "FLOP of the user's GPU in a cycle", 2.0),
+    Figure(
+        "energy_coefficient",
+        "energy_coefficient",
+        NON_NEGATIVE,
+        "J s^2: coefficient x frequency^3 is the GPU's power in W",
+        1e-26,
+    ),
+    Figure(
+        "frequency_min", "frequency_ghz", POSITIVE, "[lowest, highest] GPU clock", 0.55e9, end=0
+    ),
+    Figure("frequency_max", "frequency_ghz", POSITIVE, "highest GPU clock", 1.0e9, end=1),
+    Figure(
+        "reference_frequency",
+        "reference_frequency_ghz",
+        POSITIVE,
+        "GPU clock of the local execution that scores a QoE of 0.5",
+        "frequency_max",
+    ),
+    Figure("power_min", "power_mw", POSITIVE, "[lowest, highest] transmit power", 0.01, end=0),
+    Figure("power_max", "power_mw", POSITIVE, "highest transmit power", 0.1, end=1),
+    Figure(
+        "extraction_min",
+        "extraction",
+        EXTRACTION,
+        "[smallest, 1.0] extraction factor; 1 is raw mode",
+        0.3,
+        end=0,
+    ),
+    Figure("energy_max", "energy_max_mj", LIMIT, "limit of a task's energy", inf, optional=True),
+)
+WEIGHTS = (
+    Figure("weight_latency", "weight_latency", FRACTION, "weight of latency", 1 / 3),
+    Figure("weight_energy", "weight_energy", FRACTION, "weight of energy", 1 / 3),
+    Figure("weight_accuracy", "weight_accuracy", FRACTION, "weight of accuracy", 1 / 3),
+)
+TASK = (
+    Figure("bits", "data_kbit", POSITIVE, "data of the task"),
+    Figure(
+        "semantic_bits",
+        "semantic_kbit",
+        POSITIVE,
+        "bits of semantic mode at extraction 1, where they differ from data_kbit",
+        "bits",
+        optional=True,
+    ),
+    Figure("local_flop", "local_mflop", POSITIVE, "local execution"),
+    Figure("extract_flop", "extract_mflop", NON_NEGATIVE, "semantic extraction at extraction 1"),
+    Figure("server_flop", "server_mflop", NON_NEGATIVE, "execution on the edge server"),
+    Figure(
+        "server_raw_flop",
+        "server_raw_mflop",
+        NON_NEGATIVE,
+        "the same in raw mode, where it differs",
+        "server_flop",
+        optional=True,
+    ),
+    Figure("local_accuracy", "local_accuracy", FRACTION, "accuracy of local execution"),
+    Figure("accuracy_min", "accuracy_min", FRACTION, "limit of accuracy", 0.0, optional=True),
+    Figure(
+        "extraction_max",
+        "extraction_max",
+        EXTRACTION,
+        "upper end of semantic mode, below 1; needed where its figures differ",
+        1.0,
+        optional=True,
+    ),
+)
+# By the record that holds them, and by the section of a file that does.
+RECORDS = {"system": SYSTEM + SLOPES, "user": USER + WEIGHTS, "task": TASK}
+SECTIONS = {
+    "system": SYSTEM,
+    "qoe": WEIGHTS + SLOPES,
+    "user": USER,
+    "own": USER + WEIGHTS,  # of one entry of [[users]]
+    "task": TASK,
+}
+
+
+def must_be_all(owner: str, names: Iterable[str], place: str) -> None:
+    """Raise ImportError unless these are the names of an owner's figures, whatever their order."""
+    known, found = {figure.name for figure in RECORDS[owner]}, set(names)
+    for name in sorted(known ^ found):
+        lacks, has = ("semopt/figures.py", place)[:: -1 if name in known else 1]
+        raise ImportError(f"figure {name!r} of a {owner} stands in {has}, and not in {lacks}")
+
+
+def in_si(figures: tuple[Figure, ...], keys: dict[str, Any]) -> dict[str, Any]:
+    """Return figures in SI from the keys of a file.
+
+    Parameters
+    ----------
+    figures : of one owner
+    keys : values by key, in the file's units; None where the file leaves one out
+
+    Returns
+    -------
+    values by name; a figure that was left out takes its default
+    """
+    found: dict[str, Any] = {}
+    for figure in figures:
+        value = keys.get(figure.key)
+        found[figure.name] = figure.default if value is None else figure.si(value)
+    return {
+        name: found[value] if isinstance(value, str) else value for name, value in found.items()
+    }
