@@ -172,6 +172,52 @@ main()
     assert run("verify", str(file)).exit_code == 0
 
 
+def suites(folder):
+    """Write two suites of benchmarks, the second of which asks for an end."""
+    (folder / "test_search.py").write_text("def test_sum(benchmark):\n    benchmark(sum, [1])\n")
+    (folder / "test_two.py").write_text(
+        "import os, signal, time\n\ndef test_end(benchmark):\n    os.kill(os.getppid(), "
+        "signal.SIGINT)\n    time.sleep(60)\n"
+    )
+
+
+def test_bench_gives_the_suites_that_are_finished(tmp_path):
+    (tmp_path / "bench").mkdir()
+    suites(tmp_path / "bench")
+    command = [sys.executable, "-m", "semopt", "bench", "--json", "r.json"]
+    out = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert out.returncode == 130, out.stderr
+    assert "interrupted: 1 of 2 suites are measured and given" in out.stderr
+    results = json.loads((tmp_path / "r.json").read_text())["results"]
+    assert [(each["suite"], each["name"]) for each in results] == [("search", "sum")]
+    assert "sum" in out.stdout
+    again = [*command, "--compare", "r.json"]
+    out = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert out.returncode == 2
+    assert "--json r.json: would overwrite what is read, r.json" in out.stderr
+
+
+def test_compare_gives_the_scenarios_that_are_finished(monkeypatch):
+    from semopt.solvers.matching import ExactBatch
+
+    right, names = ExactBatch.solve_within, []
+
+    def cut(self, seconds, gain, task):
+        names.append(len(gain))
+        if names.count(1) == 2:  # a batch begins with one slot
+            raise KeyboardInterrupt
+        return right(self, seconds, gain, task)
+
+    monkeypatch.setattr(ExactBatch, "solve_within", cut)
+    out = run("scenario", "compare", "paper", "text", "--slots", "20", "--json", "-")
+    assert out.exit_code == 130
+    document = json.loads(out.stdout)
+    assert list(document["scenarios"]) == ["paper"]
+    assert "interrupted: 1 of 2 scenarios are compared" in out.output
+
+
 def test_a_signal_before_anything_is_finished_says_so():
     code = (
         "import os, signal, sys; from semopt import Scenario; from semopt.cli import main; "

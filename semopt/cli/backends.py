@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .options import to_stdout
+
 
 def backends(
     json: Annotated[
@@ -24,7 +26,7 @@ def backends(
             for name, reason in found.items()
         ]
         write_json(json, {"schema": 1, "auto": available()[-1], "backends": rows})
-    if json != "-":
+    if not to_stdout(json):
         for name, reason in found.items():
             print(f"{name:6} {'no,' if reason else 'yes,'} {reason or describe(name)}")
         print(f"auto   {available()[-1]}")

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import Annotated, Any
 
 import typer
+
+from .ending import end_cut
+from .options import to_stdout
+from .progress import progress
+
+PERCENT = re.compile(r"\[ *(\d+)%\]$")  # of its tests that are done, as pytest ends a line
 
 
 def bench(
@@ -34,18 +44,22 @@ def bench(
     The ceilings are its rate of the operations that a figure needs and, where no cache holds what
     it reads and writes, of copying memory.
 
-    Every result is checked before it is timed. Run it while nothing else computes.
+    Every result is checked before it is timed. Run it while nothing else computes. Ctrl-C gives the
+    suites that are finished.
     """
-    from ..files import check_writable, write_json
+    from ..files import check_apart, write_json
 
+    check_apart({"--json": json}, [compare] if compare else [])
     earlier = load(compare) if compare else {}
-    if json and json != "-":
-        check_writable(json)
-    document = {"schema": 1, **run(chosen(suites or []))}
+    files = chosen(suites or [])
+    measured, finished = run(files)
+    document = {"schema": 1, **measured}
     if json:
         write_json(json, document)
-    if json != "-":
+    if not to_stdout(json):
         show(document, earlier)
+    if finished < len(files):
+        end_cut(f"{finished} of {len(files)} suites are measured and given")
 
 
 def folder() -> Path:
@@ -66,24 +80,35 @@ def chosen(names: list[str]) -> list[Path]:
     return [known[name] for name in names or known]
 
 
-def run(files: list[Path]) -> dict[str, Any]:
-    """Run suites, each in a process of its own; return the machine and their figures."""
-    from importlib.util import find_spec
+def run(files: list[Path]) -> tuple[dict[str, Any], int]:
+    """Run suites, each in a process of its own, until Ctrl-C.
 
-    from .progress import progress
+    Returns
+    -------
+    The machine and its figures, and how many suites are finished.
+    """
+    from importlib.util import find_spec
 
     if find_spec("pytest_benchmark") is None:
         raise ValueError("bench: pytest-benchmark is not installed: pip install 'semopt[test]'")
-    saved = []
-    with progress(f"suites {', '.join(map(suite, files))}", len(files)) as advance:
-        for file in files:
-            saved.append(figures(file))
-            advance(len(saved))
+    saved: list[dict[str, Any]] = []
+    try:
+        with progress(f"suites {', '.join(map(suite, files))}", len(files)) as advance:
+            for file in files:
+                saved.append(figures(file, partial(after, advance, len(saved))))
+    except KeyboardInterrupt:
+        if not any(saved):
+            raise
     measured = [part for part in saved if part]
     if not measured:
         raise ValueError(f"bench: nothing of {', '.join(map(suite, files))} can be measured here")
     results = [row(entry) for part in measured for entry in part["benchmarks"]]
-    return {"machine": machine(measured[0]), "results": results}
+    return {"machine": machine(measured[0]), "results": results}, len(saved)
+
+
+def after(advance: Callable[[float], None], suites: int, share: float) -> None:
+    """Say how far a suite is, after others."""
+    advance(suites + share)
 
 
 def suite(file: Path) -> str:
@@ -91,26 +116,45 @@ def suite(file: Path) -> str:
     return file.stem.removeprefix("test_")
 
 
-def figures(file: Path) -> dict[str, Any]:
-    """Return what pytest-benchmark saves of one suite; nothing where all of it was skipped."""
+def figures(file: Path, advance: Callable[[float], None] = lambda share: None) -> dict[str, Any]:
+    """Return what pytest-benchmark saves of one suite; nothing where all of it was skipped.
+
+    `advance` takes the share of its benchmarks that are done.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         out, settings = Path(scratch) / "figures.json", Path(scratch) / "pytest.ini"
         settings.write_text("[pytest]\n")  # not those of a checkout that the suites lie in
-        command = [sys.executable, "-P", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-P", "-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider"]
         command += ["-c", str(settings), f"--rootdir={file.parent}"]
         command += ["--benchmark-only", f"--benchmark-json={out}", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0 and not out.exists():
-            reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", done.stdout, re.MULTILINE)
+        code, said = watched(command, advance)
+        if code == 0 and not out.exists():
+            reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", said, re.MULTILINE)
             why = "; ".join(dict.fromkeys(reasons))
             print(f"bench: suite {suite(file)} is skipped: {why}", file=sys.stderr)
             return {}
-        if done.returncode or not out.exists():
-            raise ValueError(
-                f"bench: suite {suite(file)} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
-            )
+        if code or not out.exists():
+            raise ValueError(f"bench: suite {suite(file)} failed:\n{said[-4000:]}")
         saved: dict[str, Any] = json.loads(out.read_text())
         return saved
+
+
+def watched(command: list[str], advance: Callable[[float], None]) -> tuple[int, str]:
+    """Run pytest; return its exit code and what it said. Ctrl-C ends it too."""
+    said = []
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=PIPE, stderr=STDOUT, text=True, errors="replace", env=environment
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                said.append(line)
+                if found := PERCENT.search(line):
+                    advance(int(found[1]) / 100)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+    return process.returncode, "".join(said)
 
 
 def machine(saved: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import to_stdout
 from .train import learning
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def evaluate(
         from ..files import write_json
 
         write_json(json, found.to_json())
-    if json != "-":
+    if not to_stdout(json):
         print_evaluation(found, seed)
 
 

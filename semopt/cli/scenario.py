@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .ending import end_cut
+from .options import ScenarioArgument, check_slots, files_read, to_stdout
+from .progress import progress
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -15,9 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show, check and make scenario files.", no_args_is_help=True)
 
-ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
-]
 HEAD = """\
 A scenario of semopt. `semopt scenario check FILE` says what is wrong with it;
 `semopt scenario schema` prints the JSON schema that editors complete from.
@@ -68,11 +69,12 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented scenario file to start from."""
-    from ..files import write_atomically
+    from ..files import check_apart, write_atomically
     from ..scenario import Scenario
 
     if file.exists() and not force:
         raise ValueError(f"{file} exists: choose another name, or overwrite it with --force")
+    check_apart({"FILE": file}, files_read(source))
     document = Scenario.load(source).to_dict() | {"name": file.stem}
     scenario = Scenario.from_dict(document, file.parent, str(file))
     write_atomically(file, scenario.to_toml(HEAD, optional=True))
@@ -121,22 +123,34 @@ def compare(
         str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
     ] = None,
 ) -> None:
-    """Compare the best decisions of scenarios over random slots: modes, extraction and means."""
-    from ..files import write_json
+    """Compare the best decisions of scenarios over random slots: modes, extraction and means.
+
+    Ctrl-C prints those that are finished.
+    """
+    from ..files import check_apart, write_json
     from ..report import print_comparison
     from ..scenario import Scenario
-    from ..solvers.batch import solve_batch
+    from ..solvers.batch import INTERRUPTED, solve_batch
 
+    check_apart({"--json": json}, [file for source in scenarios for file in files_read(source)])
     loaded = [Scenario.load(source) for source in scenarios]
     found = {}
     for name, scenario in zip(_labels(loaded, scenarios), loaded, strict=True):
-        gain, task = scenario.draw(slots, seed)
-        found[name] = solve_batch(scenario, gain, task)
+        check_slots(scenario, slots)
+        with progress(f"{name}: drawing", None):
+            gain, task = scenario.draw(slots, seed)
+        with progress(name, slots) as told:
+            batch = solve_batch(scenario, gain, task, progress=told, partial=True)
+        if batch.stopped == INTERRUPTED:
+            break
+        found[name] = batch
     if json:
         figures = {name: {"modes": b.modes(), "mean": b.mean()} for name, b in found.items()}
         write_json(json, {"schema": 1, "slots": slots, "seed": seed, "scenarios": figures})
-    if json != "-":
+    if found and not to_stdout(json):
         print_comparison(found, seed)
+    if len(found) < len(loaded):
+        end_cut(f"{len(found)} of {len(loaded)} scenarios are compared")
 
 
 @app.command("schema")
