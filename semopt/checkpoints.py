@@ -1,7 +1,9 @@
 """Folders of checkpoints: one JSON document and the tensors that it names.
 
-The document is written last and says the SHA-256 of its tensors, so that a kill or a full disk at
-any moment leaves a whole checkpoint; the one before it is kept beside it. No pickle anywhere.
+The document is written last and says the SHA-256 of its tensors and of itself, so that a kill or a
+full disk at any moment leaves a whole checkpoint, and an edit is noticed; the one before it is kept
+beside it. No pickle anywhere. A document is read as if anybody had written it: no digest of ours is
+a secret, so what a forger may claim must be sound, but need not be true.
 """
 
 from __future__ import annotations
@@ -9,19 +11,70 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import safetensors
 import torch
+from filelock import FileLock, Timeout
+from pydantic import ConfigDict, Field
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from . import __version__
-from .files import write_atomically
+from .files import read_bytes, write_atomically
+from .strict import Digest, Strict, checked, read_json, sealed
 
-DOCUMENT, PREVIOUS = "checkpoint.json", "previous.json"
+DOCUMENT, PREVIOUS, LOCK = "checkpoint.json", "previous.json", ".lock"
+
+
+class TensorFile(Strict):
+    """The tensors of a checkpoint."""
+
+    file: Annotated[str, Field(pattern=r"^tensors-[0-9]{8,12}\.safetensors$")]
+    sha256: Digest
+
+
+class Envelope(Strict):
+    """What every document of a checkpoint has; its kinds say what else."""
+
+    model_config = ConfigDict(extra="allow")
+
+    tensors: TensorFile
+    versions: dict[str, str]
+    digest: Digest
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if it is not there, against other trainings until this one ends.
+
+    The lock is the operating system's, on a file: it goes with the process, however that ends.
+
+    Raises
+    ------
+    ValueError
+        Where the folder cannot be made, or another training holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"{folder} is in use: another training writes its checkpoints there; wait for its end, "
+            "or name another folder"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"cannot write in the folder {folder}: {reason}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_folder(
@@ -32,7 +85,7 @@ def write_folder(
     Parameters
     ----------
     folder : that holds the checkpoint
-    document : JSON values; what the tensors' file is, and the versions, are added
+    document : JSON values; what the tensors' file is, the versions and the digest are added
     tensors : by name
     updates : that were done, which names the file of the tensors
 
@@ -48,51 +101,58 @@ def write_folder(
         "tensors": {"file": name, "sha256": hashlib.sha256(content).hexdigest()},
         "versions": versions(),
     }
-    kept = {name}
-    if (folder / DOCUMENT).exists():
-        before = (folder / DOCUMENT).read_text(encoding="utf-8")
-        if json.loads(before)["tensors"]["file"] != name:
-            write_atomically(folder / PREVIOUS, before)
+    kept, before = {name}, tensors_named_in(folder / DOCUMENT)
+    if before and before != name:
+        write_atomically(folder / PREVIOUS, (folder / DOCUMENT).read_bytes())
+    document |= {"digest": sealed(document)}
     write_atomically(folder / DOCUMENT, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    if (folder / PREVIOUS).exists():
-        kept.add(json.loads((folder / PREVIOUS).read_text())["tensors"]["file"])
+    kept.add(tensors_named_in(folder / PREVIOUS))
     for old in folder.glob("tensors-*.safetensors"):
         if old.name not in kept:
             old.unlink()
 
 
+def tensors_named_in(path: Path) -> str:
+    """Return the file of tensors that a document names; "" where it is none."""
+    try:
+        return checked(Envelope, read_json(path)).tensors.file
+    except ValueError:
+        return ""
+
+
 def read_folder(folder: Path, schema: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the document and the tensors that `write_folder` wrote.
+
+    Of the document the envelope is checked, the digest too; the rest is the caller's to check.
 
     Raises
     ------
     ValueError
-        Naming what is missing, foreign, of another schema, or not what was written.
+        Naming what is missing, foreign, of another schema, edited, or not what was written.
     """
     path = folder / DOCUMENT
+    if not path.exists():
+        raise ValueError(f"{folder} holds no checkpoint: there is no {DOCUMENT}")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{folder} holds no checkpoint: there is no {DOCUMENT}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = read_json(path)
+        if not isinstance(document, dict) or "schema" not in document:
+            raise ValueError("it has no schema")
+        found = document["schema"]
+        if type(found) is not int or found != schema:
+            raise ValueError(f"it has schema {found!r}; this version reads schema {schema}")
+        envelope = checked(Envelope, document)
+        if envelope.digest != sealed(document):
+            raise ValueError("it was edited: its content is not that of its digest")
+    except ValueError as error:
         raise ValueError(f"{path} is not a checkpoint of semopt: {error}") from None
-    if not isinstance(document, dict) or "schema" not in document:
-        raise ValueError(f"{path} is not a checkpoint of semopt: it has no schema")
-    if document["schema"] != schema:
-        raise ValueError(
-            f"{path}: schema {document['schema']!r}; this version reads schema {schema}"
-        )
-    try:
-        name, digest = document["tensors"]["file"], document["tensors"]["sha256"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a checkpoint of semopt: {error} is missing") from None
-    return document, read_tensors(folder / Path(name).name, digest)
+    tensors = read_tensors(folder / envelope.tensors.file, envelope.tensors.sha256)
+    return document, tensors
 
 
 def read_tensors(path: Path, digest: str) -> dict[str, Tensor]:
     """Read tensors, or raise ValueError saying how the file is not the one that was written."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, path.stat().st_size)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     if hashlib.sha256(content).hexdigest() != digest:
@@ -102,7 +162,7 @@ def read_tensors(path: Path, digest: str) -> dict[str, Tensor]:
         )
     try:
         tensors: dict[str, Tensor] = load(content)
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: not a file of safetensors: {error}") from None
     return tensors
 

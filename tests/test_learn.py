@@ -10,14 +10,12 @@ import torch
 from scipy import stats
 
 from semopt import model
-from semopt.checkpoints import DOCUMENT, PREVIOUS
 from semopt.env import Decisions, Environment, empty_actions
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
 from semopt.learn.checkpoint import Checkpoint
 from semopt.model import LOCAL, RAW, SEMANTIC
 from semopt.scenario import Scenario
-from semopt.solvers import solve
 from semopt.solvers.batch import solve_batch
 from tolerances import TWINS_SINGLE
 
@@ -174,7 +172,7 @@ def test_counterfactual_advantages_change_one_part_at_a_time():
     played = np.stack([rewarded(env, e, mode, level, score) for e in slots])
     decisions = as_decisions(Sample(mode, level, score))
     others = learner.counterfactuals(heads, mode, decisions)
-    a_mode, a_level, a_assignment = mappo.over(played.astype("f4"), others)
+    a_mode, a_level, a_assignment = mappo.over(played.astype("f4"), others, learner.team)
     for e in slots:
         base = rewarded(env, e, mode, peaks, score)
         assert a_level[e] == pytest.approx(played[e] - base, abs=1e-5)
@@ -263,119 +261,17 @@ def test_a_run_taken_up_ends_with_the_same_weights(algorithm, tmp_path, monkeypa
 @pytest.mark.parametrize("algorithm", ["mappo", "dqn"])
 def test_settings_of_the_paper_can_be_trained_and_kept(algorithm, tmp_path):
     train.train(train.describe(algorithm, PAPER, "paper", updates=2, every=1), tmp_path)
-    assert Checkpoint.read(tmp_path).progress["updates"] == 2
+    assert Checkpoint.read(tmp_path).progress.updates == 2
 
 
 def test_a_run_is_neither_overwritten_nor_taken_up_by_another(tmp_path):
     train.train(tiny("distill"), tmp_path)
     with pytest.raises(ValueError, match="holds a run already"):
         train.train(tiny("distill"), tmp_path)
-    with pytest.raises(ValueError, match="seed = 0, not 1"):
+    with pytest.raises(ValueError, match="has seed = 0, not 1"):
         train.train(tiny("distill", seed=1), tmp_path, resume=True)
-
-
-# -------------------------------------------------------------------------------------- checkpoints
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    train.train(tiny("mappo"), folder)
-    return folder
-
-
-@pytest.fixture
-def copied(trained, tmp_path):
-    for file in trained.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    return tmp_path
-
-
-def test_the_checkpoint_before_is_kept_and_older_ones_go(trained):
-    last, before = (json.loads((trained / name).read_text()) for name in (DOCUMENT, PREVIOUS))
-    assert (last["progress"]["updates"], before["progress"]["updates"]) == (6, 4)
-    files = {path.name for path in trained.glob("*.safetensors")}
-    assert files == {last["tensors"]["file"], before["tensors"]["file"]}
-
-
-def test_a_kill_while_writing_leaves_the_last_checkpoint(copied, monkeypatch):
-    before = Checkpoint.read(copied)
-    later = replace(before, progress=before.progress | {"updates": 8})
-
-    def fail(path, content):
-        if path.name == DOCUMENT:
-            raise ValueError(f"cannot write {path}: No space left on device")
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    monkeypatch.setattr("semopt.checkpoints.write_atomically", fail)
-    with pytest.raises(ValueError, match="No space left"):
-        later.write(copied)
-    assert Checkpoint.read(copied).progress["updates"] == 6
-
-
-def damaged(folder, damage):
-    path = folder / DOCUMENT
-    document = json.loads(path.read_text())
-    tensors = folder / document["tensors"]["file"]
-    if damage == "truncated":
-        tensors.write_bytes(tensors.read_bytes()[:-100])
-    elif damage == "foreign":
-        path.write_text("[1, 2]")
-    elif damage == "not text":
-        path.write_bytes(b"\xff\xfe\x00")
-    elif damage == "schema":
-        path.write_text(json.dumps(document | {"schema": 99}))
-    elif damage == "key":
-        path.write_text(json.dumps({k: v for k, v in document.items() if k != "seed"}))
-    elif damage == "missing":
-        tensors.unlink()
-    elif damage == "settings":
-        wide = document["settings"] | {"width": 24}
-        path.write_text(json.dumps(document | {"settings": wide}))
-    elif damage == "algorithm":
-        path.write_text(json.dumps(document | {"algorithm": "os"}))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        ("truncated", "truncated or foreign"),
-        ("foreign", "is not a checkpoint of semopt"),
-        ("not text", "is not a checkpoint of semopt"),
-        ("schema", "schema 99; this version reads schema 1"),
-        ("key", "'seed' is missing"),
-        ("missing", "cannot be read"),
-        ("settings", "its tensors are not those of its settings"),
-        ("algorithm", "checkpoint of algorithm 'os'"),
-    ],
-)
-def test_a_damaged_checkpoint_is_named(copied, damage, message):
-    damaged(copied, damage)
-    with pytest.raises(ValueError, match=message) as error:
-        evaluate.compare([str(copied)], PAPER, 2)
-    assert damage == "algorithm" or str(copied) in str(error.value)
-
-
-def test_a_policy_of_another_scenario_is_refused(trained):
-    with pytest.raises(ValueError, match=r"system\.channels is 2; in contended-4 it is 4"):
-        evaluate.compare([str(trained)], Scenario.load("contended-4"), 2)
-    with pytest.raises(ValueError, match=r"for scenario paper, where system\.\w+ is"):
-        evaluate.compare([str(trained)], CONTENDED, 2)
-
-
-def test_solve_answers_from_a_checkpoint(trained):
-    gain, task = PAPER.draw(3, 1)
-    problem = PAPER.template().with_slot(gain[0], task[0])
-    result = solve(problem, "mappo", checkpoint=str(trained))
-    assert result.status.word in ("feasible", "infeasible")
-    if result.actions is not None:
-        assert result.recompute() == result.objective
-        assert result.objective <= solve(problem).objective + 0.02
-    with pytest.raises(ValueError, match="holds a policy of mappo: method 'dqn'"):
-        solve(problem, "dqn", checkpoint=str(trained))
-    with pytest.raises(ValueError, match="needs --checkpoint"):
-        solve(problem, "mappo")
+    with pytest.raises(ValueError, match="is one of distill, not of dqn"):
+        train.train(tiny("dqn"), tmp_path, resume=True)
 
 
 # --------------------------------------------------------------------------------------- mishaps
@@ -391,7 +287,7 @@ def test_divergence_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, monkey
     monkeypatch.setattr(mappo.Learner, "update", spoil)
     with pytest.raises(ValueError, match="diverged in update 3: policy = nan; the last good"):
         train.train(tiny("mappo"), tmp_path)
-    assert Checkpoint.read(tmp_path).progress["updates"] == 2
+    assert Checkpoint.read(tmp_path).progress.updates == 2
 
 
 def test_weights_that_are_not_finite_stop_the_run(tmp_path):
@@ -403,10 +299,12 @@ def test_weights_that_are_not_finite_stop_the_run(tmp_path):
 def test_collapse_is_said_where_the_optimum_differs():
     validation = train.Validation.draw(Environment(PAPER, 1))
     assert 0.1 < validation.offloading < 0.9
-    assert "collapsed to all-local" in validation.collapsed(0.0)
-    assert "collapsed to all-offload" in validation.collapsed(1.0)
-    assert validation.collapsed(0.5) == ""
-    assert replace(validation, offloading=0.001).collapsed(0.0) == ""
+    for done in (0.5, 1.0):
+        assert "collapsed to all-local" in validation.collapsed(0.0, done)
+        assert "collapsed to all-offload" in validation.collapsed(1.0, done)
+        assert validation.collapsed(0.5, done) == ""
+        assert replace(validation, offloading=0.001).collapsed(0.0, done) == ""
+    assert validation.collapsed(0.0, 0.1) == ""  # the first row of a run, which still explores
 
 
 @pytest.mark.parametrize("word", ["tpu", "gpu"])

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+
+from safetensors.torch import save  # noqa: E402
 
 from semopt.semantic.data import splits  # noqa: E402
 from semopt.semantic.data.sources import SOURCES, data_folder, missing  # noqa: E402
@@ -18,6 +21,7 @@ from semopt.semantic.networks import training  # noqa: E402
 from semopt.semantic.networks.codec import Sizes  # noqa: E402
 from semopt.semantic.networks.samples import tensors  # noqa: E402
 from semopt.semantic.networks.training import Plan  # noqa: E402
+from semopt.strict import sealed  # noqa: E402
 
 SIZES = Sizes(width=16, inner=16, heads=2, exits=(1, 2), features=4, decoder=1, dropout=0.2)
 PLAN = Plan("fashion-mnist", "semantic", SIZES, 4, batch=10)
@@ -110,9 +114,19 @@ def changed(folder, how):
         case "no json":
             path.write_text("nonsense")
         case "policy":
-            path.write_text(
-                json.dumps({"algorithm": "mappo", **dict(list(document.items())[2:]), "schema": 1})
-            )
+            policy = {k: v for k, v in document.items() if k != "kind"} | {"algorithm": "mappo"}
+            path.write_text(json.dumps(policy | {"digest": sealed(policy)}))
+        case "edited":
+            document["progress"]["epochs"] = 2
+            path.write_text(json.dumps(document))
+        case "negative":
+            document["progress"]["epochs"] = -1
+            path.write_text(json.dumps(document | {"digest": sealed(document)}))
+        case "foreign tensors":
+            content = save({"best.weight": torch.zeros(2)})
+            tensors_file.write_bytes(content)
+            document["tensors"]["sha256"] = sha256(content).hexdigest()
+            path.write_text(json.dumps(document | {"digest": sealed(document)}))
         case "schema":
             path.write_text(json.dumps(document | {"schema": 99}))
 
@@ -123,7 +137,10 @@ def changed(folder, how):
         ("truncated", "100 bytes that are not what was written"),
         ("no json", "is not a checkpoint of semopt"),
         ("policy", "is a checkpoint of mappo, not of a semantic codec"),
-        ("schema", "schema 99; this version reads schema 1"),
+        ("schema", "schema 99; this version reads schema 2"),
+        ("edited", "it was edited"),
+        ("negative", "progress.epochs = -1: input should be greater than or equal to 0"),
+        ("foreign tensors", "its tensors are not those of its plan"),
     ],
 )
 def test_unfit_checkpoint(tmp_path, how, message):

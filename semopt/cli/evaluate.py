@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +28,10 @@ def evaluate(
         str | None,
         typer.Option(help="File or preset; the first checkpoint's own unless given, else paper."),
     ] = None,
-    slots: Annotated[int, typer.Option(min=1, help="Decision slots to draw.")] = 1000,
+    slots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Decision slots to draw; 1000, or as many as a trace has."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
     refine: Annotated[
         bool, typer.Option("--refine", help="Also keep each choice of mode, optimise its levels.")
@@ -42,17 +43,21 @@ def evaluate(
     """Score policies and methods on the same slots against the certified optimum."""
     from ..files import check_apart
     from ..scenario import Scenario
+    from .ending import end_cut
+    from .progress import phases, progress
 
     check_apart({"--json": json}, inputs(what, scenario))
-    with learning():
+    with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as evaluation
-
-        for sentence in deciders.taken_as(what):
-            print(f"note: {sentence}", file=sys.stderr, flush=True)
-        loaded = Scenario.load(scenario) if scenario else deciders.home(what)
-        with phases() as tick:
+    for sentence in deciders.taken_as(what):
+        print(f"note: {sentence}", file=sys.stderr, flush=True)
+    loaded = Scenario.load(scenario) if scenario else deciders.home(what)
+    try:
+        with learning(), phases() as tick:
             found = evaluation.compare(what, loaded, slots, seed, refine=refine, tick=tick)
+    except KeyboardInterrupt:
+        end_cut("no result is kept, it is written at the end")
     if json:
         from ..files import write_json
 
@@ -69,25 +74,6 @@ def inputs(names: list[str], scenario: str | None) -> list[str | Path]:
         if Path(name).is_dir():
             read += [file for file in Path(name).iterdir() if file.is_file()]
     return read
-
-
-@contextmanager
-def phases() -> Iterator[Callable[[str, float], None]]:
-    """Give a function that shows what is at work and the share of it that is done, one bar each."""
-    from .progress import progress
-
-    with ExitStack() as bars:
-        at_work = ""
-        show: Callable[[float], None] = lambda done: None  # noqa: E731
-
-        def tick(what: str, done: float) -> None:
-            nonlocal at_work, show
-            if what != at_work:
-                bars.close()
-                at_work, show = what, bars.enter_context(progress(what))
-            show(done)
-
-        yield tick
 
 
 def print_evaluation(found: Evaluation, seed: int) -> None:

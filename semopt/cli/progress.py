@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -66,3 +66,28 @@ def lines(console: Console, title: str, total: float | None) -> Callable[[float]
             console.print(f"{title}: {done / total:.0%}, about {left:.0f} s left")
 
     return tell
+
+
+@contextmanager
+def phases() -> Iterator[Callable[[str, float], None]]:
+    """Give a function that shows what is at work and the share of it that is done, one bar each.
+
+    Where nothing is at work, "", no bar is shown: the place for a line of output.
+    """
+    with ExitStack() as bars:
+        at_work = ""
+        show: Callable[[float], None] = nothing
+
+        def tick(what: str, done: float) -> None:
+            nonlocal at_work, show
+            if what != at_work:
+                bars.close()
+                at_work = what
+                show = bars.enter_context(progress(what)) if what else nothing
+            show(done)
+
+        yield tick
+
+
+def nothing(done: float) -> None:
+    """Show nothing."""

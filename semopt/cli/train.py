@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +22,21 @@ class Algorithm(StrEnum):
     distill = "distill"
 
 
+class Observation(StrEnum):
+    """What a policy sees."""
+
+    own = "own"
+    shared = "shared"
+
+
+class Device(StrEnum):
+    """Where networks lie."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 def train(
     algorithm: Annotated[
         Algorithm,
@@ -33,7 +47,7 @@ def train(
     scenario: Annotated[
         str, typer.Argument(metavar="SCENARIO", help="A TOML file or the name of a preset.")
     ] = "paper",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of checkpoint and logs.")] = ...,  # type: ignore[assignment]
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder of checkpoint and logs.")] = ...,  # type: ignore[assignment]
     settings: Annotated[
         str, typer.Option(help="fast, or paper: those of Table II.", metavar="fast|paper")
     ] = "fast",
@@ -41,11 +55,11 @@ def train(
         bool, typer.Option("--semantic-unaware", help="Without semantic mode.")
     ] = False,
     observation: Annotated[
-        str,
+        Observation,
         typer.Option(
             help="own: a user sees its gains and task; shared: those of all.", metavar="own|shared"
         ),
-    ] = "own",
+    ] = Observation.own,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     updates: Annotated[
         int | None,
@@ -55,37 +69,53 @@ def train(
         float | None,
         typer.Option(min=0.0, help="Seconds after which training stops, to be resumed."),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Of the networks.")] = "auto",
+    device: Annotated[
+        Device, typer.Option(metavar="auto|cpu|cuda", help="Of the networks.")
+    ] = Device.auto,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the run in DIR where it stopped.")
     ] = False,
 ) -> None:
     """Train a policy and measure it, while it learns, by its regret against the exact optimum."""
     from ..scenario import Scenario
+    from .ending import end_cut
+    from .progress import phases, progress
 
-    with learning():
+    loaded = Scenario.load(scenario)
+    with learning(), progress("loading torch", None):
         from ..learn import train as training
 
-        description = training.describe(
-            algorithm.value,
-            Scenario.load(scenario),
-            settings,
-            observation=observation,  # type: ignore[arg-type]
-            semantic=not semantic_unaware,
-            seed=seed,
-            **({} if updates is None else {"updates": updates}),
-        )
-        place = training.choose_device(device)
-        print(f"{algorithm.value} on {scenario}, settings {settings}, device {place}", flush=True)
-        print(HEADING, flush=True)
-        ended = training.train(
-            description,
-            out,
-            time_limit=time_limit,
-            device=device,
-            resume=resume,
-            report=print_report,
-        )
+    folder = training.check_folder(out, resume)
+    description = training.describe(
+        algorithm.value,
+        loaded,
+        settings,
+        observation=observation.value,
+        semantic=not semantic_unaware,
+        seed=seed,
+        **({} if updates is None else {"updates": updates}),
+    )
+    place = training.choose_device(device.value)
+    print(f"{algorithm.value} on {scenario}, settings {settings}, device {place}", flush=True)
+    print(HEADING, flush=True)
+    try:
+        with learning(), phases() as tick:
+
+            def report(told: Report) -> None:
+                tick("", 1.0)  # no bar where a row is printed
+                print_report(told)
+
+            ended = training.train(
+                description,
+                folder,
+                time_limit=time_limit,
+                device=device.value,
+                resume=resume,
+                report=report,
+                tick=tick,
+            )
+    except KeyboardInterrupt as stop:
+        end_cut(str(stop) or training.kept(folder))
     print(f"Ended: {ended}. Checkpoint and logs: {out}")
 
 
@@ -110,6 +140,6 @@ def learning() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        if error.name not in ("torch", "safetensors", "tensorboard"):
+        if error.name not in ("torch", "safetensors", "filelock", "tensorboard"):
             raise
         raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None

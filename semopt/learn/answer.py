@@ -36,7 +36,7 @@ def answer(problem: Problem, algorithms: tuple[str, ...], checkpoint: str | None
     if checkpoint is None:
         raise ValueError(f"method {method!r} needs --checkpoint, a folder that semopt train wrote")
     folder = Path(checkpoint)
-    kept, learner = loaded(folder, written(folder))
+    kept = read(folder, written(folder))
     description = kept.description
     if description.algorithm not in algorithms:
         raise ValueError(
@@ -44,6 +44,8 @@ def answer(problem: Problem, algorithms: tuple[str, ...], checkpoint: str | None
             f"{' or '.join(algorithms)}"
         )
     same_scenario(description, problem.origin, problem.gain.shape, str(folder))
+    place = problem.origin.get("channel", {}).get("file", "")
+    learner = loaded(folder, written(folder), place)
     actions = decide(learner.env, learner.policy, problem.gain[None], problem.task[None])
     return judged(problem, method, "torch", actions.take(0))
 
@@ -55,7 +57,13 @@ def written(folder: Path) -> int:
 
 
 @lru_cache(maxsize=4)
-def loaded(folder: Path, _: int) -> tuple[Checkpoint, Any]:
-    """Return a checkpoint and its policy; many slots are answered by one reading."""
-    checkpoint = Checkpoint.read(folder)
-    return checkpoint, network(checkpoint, folder)
+def read(folder: Path, _: int) -> Checkpoint:
+    """Return a checkpoint; many slots are answered by one reading."""
+    return Checkpoint.read(folder)
+
+
+@lru_cache(maxsize=4)
+def loaded(folder: Path, stamp: int, trace: str) -> Any:
+    """Return its policy; `trace` is where the file of gains lies, if there is one."""
+    checkpoint = read(folder, stamp)
+    return network(checkpoint, folder, {"channel": {"file": trace}} if trace else {})

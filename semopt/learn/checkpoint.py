@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
-from ..checkpoints import DOCUMENT, flat, read_folder, write_folder
+from ..checkpoints import DOCUMENT, Envelope, flat, read_folder, write_folder
 from ..env import Environment, Observed
 from ..scenario import Scenario
+from ..strict import Strict, checked
+from .settings import settings_of
 
-SCHEMA = 1
+SCHEMA = 2
 # Keys of a scenario that do not change what a policy sees or what its decisions do.
 ASIDE = {"name", "description", "slot", "grid", "assumed"}
+# Where a trace lies, and what its SHA-256 says already.
+PLACE = {"scenario.channel.file", "scenario.channel.shape", "channel.file", "channel.shape"}
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,84 @@ class Description:
 
     def world(self) -> Scenario:
         """Return the scenario that the policy was trained for."""
-        return Scenario.from_dict(self.scenario)
+        return Scenario.from_dict(self.scenario, source="its scenario")
+
+    def elsewhere(self, document: dict[str, Any]) -> Description:
+        """Return the description with the trace at the place that another document says."""
+        if "channel" not in self.scenario or "file" not in document.get("channel", {}):
+            return self
+        channel = self.scenario["channel"] | {"file": document["channel"]["file"]}
+        return replace(self, scenario=self.scenario | {"channel": channel})
 
     def environment(self, slots: int, seed: int = 0) -> Environment:
-        """Return the environment that the policy was trained in."""
+        """Return the environment that the policy was trained in, of a trace the training part."""
         return Environment(
-            self.world(), slots, seed=seed, observation=self.observation, semantic=self.semantic
+            self.world(),
+            slots,
+            seed=seed,
+            observation=self.observation,
+            semantic=self.semantic,
+            part="training",
         )
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Figure = Annotated[float, Field(ge=0.0)]
+
+
+class Progress(Strict):
+    """How far a run has come.
+
+    Attributes
+    ----------
+    updates, agent_steps : so far
+    seconds : of training, in all calls
+    best : least regret of a validation, QoE a task; None before the first
+    stale : validations since regret last fell by 1%
+    threads : of torch
+    slot : of the environment
+    """
+
+    updates: Count = 0
+    agent_steps: Count = 0
+    seconds: Figure = 0.0
+    best: float | None = None
+    stale: Count = 0
+    threads: Annotated[int, Field(ge=1, le=1 << 16)]
+    slot: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @property
+    def least(self) -> float:
+        """Return the least regret, infinite before the first validation."""
+        return inf if self.best is None else self.best
+
+    def after(self, learner: Any, seconds: float, regret: float) -> Progress:
+        """Return the progress after a validation."""
+        better = self.best is None or regret < 0.99 * self.best
+        return Progress(
+            updates=learner.updates,
+            agent_steps=learner.agent_steps,
+            seconds=seconds,
+            best=min(self.least, regret),
+            stale=0 if better else self.stale + 1,
+            threads=self.threads,
+            slot=learner.env.slot,
+        )
+
+
+class Document(Envelope):
+    """What `checkpoint.json` of a policy holds; the scenario is checked as scenario files are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_: Annotated[Literal[2], Field(alias="schema")]
+    algorithm: Literal["mappo", "dqn", "distill"]
+    settings: dict[str, Any]
+    scenario: dict[str, Any]
+    observation: Observed
+    semantic: bool
+    seed: Count
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -56,12 +133,12 @@ class Checkpoint:
     Attributes
     ----------
     description : of the run
-    progress : updates, agent steps, seconds and validations so far
+    progress : how far it has come
     tensors : "best.*" of the best policy so far, all else of the run's state
     """
 
     description: Description
-    progress: dict[str, Any]
+    progress: Progress
     tensors: dict[str, Tensor]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
@@ -77,8 +154,9 @@ class Checkpoint:
         ValueError
             Where it cannot be written; what stood in the folder stays valid.
         """
-        document = {"schema": SCHEMA, **asdict(self.description), "progress": self.progress}
-        write_folder(folder, document, self.tensors, self.progress["updates"])
+        progress = self.progress.model_dump()
+        document = {"schema": SCHEMA, **asdict(self.description), "progress": progress}
+        write_folder(folder, document, self.tensors, self.progress.updates)
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
@@ -87,19 +165,23 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            Naming what is missing, foreign, of another schema, or not what was written.
+            Naming what is missing, foreign, of another schema, edited, not allowed, or not what was
+            written.
         """
-        document, tensors = read_folder(folder, SCHEMA)
-        fields = Description.__dataclass_fields__
+        values, tensors = read_folder(folder, SCHEMA)
+        if "algorithm" not in values:
+            kind = values.get("kind", "something else")
+            raise ValueError(f"{folder / DOCUMENT} is a checkpoint of a {kind}, not of a policy")
         try:
-            description = Description(**{name: document[name] for name in fields})
-            progress = document["progress"]
-        except KeyError as error:
-            path = folder / DOCUMENT
-            raise ValueError(
-                f"{path} is not a checkpoint of a policy: {error} is missing"
-            ) from None
-        return cls(description, progress, tensors)
+            document = checked(Document, values)
+            settings_of(document.algorithm, document.settings)
+            description = Description(
+                **{name: getattr(document, name) for name in Description.__dataclass_fields__}
+            )
+            description.world()
+        except ValueError as error:
+            raise ValueError(f"{folder / DOCUMENT} is no checkpoint of a policy: {error}") from None
+        return cls(description, document.progress, tensors)
 
 
 def same_scenario(
@@ -122,7 +204,9 @@ def same_scenario(
     for key in sorted(
         trained.keys() | given.keys(), key=lambda k: (k.split(".")[0] != "system", k)
     ):
-        if key.split(".")[0] not in ASIDE and trained.get(key) != given.get(key):
+        if key.split(".")[0] in ASIDE or key in PLACE:
+            continue
+        if trained.get(key) != given.get(key):
             raise ValueError(
                 f"{what} was trained for scenario {own.name}, where {key} is {trained.get(key)}; "
                 f"in {name} it is {given.get(key)}"

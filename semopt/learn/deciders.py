@@ -103,7 +103,10 @@ class Method:
 
 
 class Fixed:
-    """The best fixed action for each kind of task, fitted on slots that nothing is judged by."""
+    """The best fixed action for each kind of task, fitted on slots that nothing is judged by.
+
+    Of a trace, on its part for training.
+    """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.problem, self.seed, self.scenario = scenario.template(), seed, scenario
@@ -113,8 +116,9 @@ class Fixed:
         """Fit the actions, once."""
         if self.policy is None:
             other = int(np.random.SeedSequence(self.seed, spawn_key=(3,)).generate_state(1)[0])
-            slots = self.scenario.draw(FITTED, other)
-            self.policy = constant.fit(self.problem, *slots, tick)
+            slots = min(FITTED, self.scenario.length("training") or FITTED)
+            drawn = self.scenario.draw(slots, other, part="training")
+            self.policy = constant.fit(self.problem, *drawn, tick)
         return self.policy
 
     def __call__(self, gain: Floats, task: Integers) -> Actions:
@@ -127,24 +131,30 @@ def trained(folder: Path, scenario: Scenario) -> Decider:
     from .checkpoint import Checkpoint, same_scenario
     from .train import decide
 
-    checkpoint = Checkpoint.read(folder)
+    checkpoint, document = Checkpoint.read(folder), scenario.to_dict()
     shape = scenario.users, scenario.channels
-    same_scenario(checkpoint.description, scenario.to_dict(), shape, str(folder))
-    learner = network(checkpoint, folder)
+    same_scenario(checkpoint.description, document, shape, str(folder))
+    learner = network(checkpoint, folder, document)
     return lambda gain, task: decide(learner.env, learner.policy, gain, task)
 
 
-def network(checkpoint: Checkpoint, folder: Path) -> Any:
-    """Return a learner whose policy has the best weights of a checkpoint, with one slot."""
+def network(checkpoint: Checkpoint, folder: Path, scenario: dict[str, Any]) -> Any:
+    """Return a learner whose policy has the best weights of a checkpoint, with one slot.
+
+    `scenario` is the same one, and says where its trace lies now.
+    """
     import torch
 
     from .train import make
 
-    learner, _ = make(checkpoint.description, torch.device("cpu"), slots=1)
+    learner, _ = make(checkpoint.description.elsewhere(scenario), torch.device("cpu"), slots=1)
+    best = checkpoint.part("best")
     try:
-        learner.policy.load_state_dict(checkpoint.part("best"))
+        learner.policy.load_state_dict(best)
     except RuntimeError as error:
         raise ValueError(
             f"{folder}: its tensors are not those of its settings: {str(error).splitlines()[-1]}"
         ) from None
+    if not all(weight.isfinite().all() for weight in best.values()):
+        raise ValueError(f"{folder}: its weights are no finite numbers")
     return learner

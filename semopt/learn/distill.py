@@ -18,6 +18,7 @@ from ..env import Environment
 from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
+from ..worth import tasks_in
 from . import learner
 from .actor import Actor, Heads, Openness, Sample
 
@@ -83,7 +84,7 @@ class Learner(learner.Learner):
         kept = np.flatnonzero(value > -np.inf)
         if not len(kept):
             raise ValueError(f"scenario {env.scenario.name}: no slot of {env.slots} is feasible")
-        self.mean = float(value[kept].mean()) / env.users
+        self.mean = float(value[kept].mean()) / tasks_in(env.problem)
         seen = np.empty((env.slots, env.users, env.observation_size), np.float32)
         env.observe(env.gain, env.task, seen)
         mode, level = undecide(env, actions.take(kept), env.task[kept])

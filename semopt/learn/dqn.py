@@ -19,6 +19,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from ..env import QUEUE, Environment
 from ..model import LOCAL, RAW, SEMANTIC
+from ..worth import tasks_in
 from . import learner
 from .actor import Sample, as_decisions, can_extract, own_first, perceptron
 
@@ -150,7 +151,7 @@ class Learner(learner.Learner):
             action = self.explore(self.on(seen))
             done = env.step(as_decisions(self.policy.decisions(action)), following, reward)
             self.remember(seen, action, reward, following, done)
-            total += float(reward.mean())
+            total += float(self.team(reward).mean()) / tasks_in(env.problem)
             seen, following = following, seen
             for _ in range(s.steps):
                 loss = self.learn()
@@ -186,7 +187,7 @@ class Learner(learner.Learner):
         self.memory["seen"][rows] = torch.from_numpy(seen)
         self.memory["action"][rows] = action.cpu()
         # The team's: an offloader slows the others down, which its own reward does not say.
-        self.memory["reward"][rows] = torch.from_numpy(reward).sum(-1, keepdim=True)
+        self.memory["reward"][rows] = torch.from_numpy(self.team(reward))[:, None]
         self.memory["goes_on"][rows] = float(not done)
         if self.settings.discount:
             self.memory["next"][rows] = torch.from_numpy(following)

@@ -25,6 +25,7 @@ from .deciders import Fixed, Method, decider
 from .refine import Decider, Refined
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
+SLOTS = 1000  # unless another number is asked for
 TIMED = 200  # decisions of one slot each, timed
 
 
@@ -82,7 +83,7 @@ class Evaluation:
 def compare(
     names: list[str],
     scenario: Scenario,
-    slots: int = 1000,
+    slots: int | None = None,
     seed: int = 0,
     *,
     refine: bool = False,
@@ -95,8 +96,9 @@ def compare(
     ----------
     names : folders of checkpoints, methods of `solve`, "constant", "module:function" or
         "file.py:function"
-    scenario : from whose channel the slots are drawn
-    slots, seed : of the draw
+    scenario : from whose channel the slots are drawn; of a trace, from its part for evaluation
+    slots, seed : of the draw; 1000 slots unless given, or as many as the part of a trace for
+        evaluation has
     refine : also score each with its levels optimised, as "NAME refined"
     reference : a method of `solve`; else the strongest that honours the scenario's objective and
         limits: "global", "exact" for the objective "min", "exhaustive" where the server's energy
@@ -112,7 +114,9 @@ def compare(
     problem = scenario.template()
     reference = reference or strongest(problem)
     deciders = {name: decider(name, scenario, seed) for name in names}
-    gain, task = scenario.draw(slots, seed)
+    if slots is None:
+        slots = min(SLOTS, scenario.length("evaluation") or SLOTS)
+    gain, task = scenario.draw(slots, seed, part="evaluation")
     for decide in deciders.values():  # what a user's code cannot do is said before the long part
         if not isinstance(decide, Method | Fixed):
             decide(gain[:2], task[:2])

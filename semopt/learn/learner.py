@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import state_of, take_state
-from ..env import Environment
+from ..env import Environment, Singles
+from ..worth import objective
 
 
 class Learner(ABC):
@@ -50,6 +51,11 @@ class Learner(ABC):
     def update(self) -> dict[str, float]:
         """Learn a little; return the mean reward of a user, and losses."""
 
+    def team(self, reward: Singles) -> Singles:
+        """Return the team's rewards (...) of its users' (..., N), as the objective asks."""
+        made: Singles = objective(self.env.problem, reward)
+        return made
+
     def descend(self, loss: Tensor, rate: float | None = None) -> None:
         """Take one step of the optimiser, at another learning rate from now on if given."""
         for group in self.optimizer.param_groups if rate is not None else ():
@@ -68,6 +74,33 @@ class Learner(ABC):
         """Take up the state that `tensors` gave."""
         take_state(self.networks, self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
+
+    def unlike(self, tensors: dict[str, Tensor]) -> str:
+        """Return how tensors of a checkpoint differ from this learner's in kind; "" if they do not.
+
+        The optimiser remembers of a weight what is as large as the weight, once it has moved.
+        """
+        needed = self.tensors()
+        needed |= {f"best.{k}": v for k, v in self.policy.state_dict().items()}
+        moved = [p for p in self.networks.parameters() if p.requires_grad]
+        memory = {
+            f"optimizer.{i}.{name}": torch.zeros(()) if name == "step" else p
+            for i, p in enumerate(moved)
+            for name in ("step", "exp_avg", "exp_avg_sq")
+        }
+        for name, tensor in tensors.items():
+            like = needed.get(name, memory.get(name))
+            if like is None:
+                return f"{name} is unknown"
+            if tensor.shape != like.shape or tensor.dtype != like.dtype:
+                return (
+                    f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}, not {like.dtype} of "
+                    f"{tuple(like.shape)}"
+                )
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                return f"{name} holds what is no finite number"
+        missing = sorted(needed.keys() - tensors.keys())
+        return f"{missing[0]} is missing" if missing else ""
 
     def on(self, array: Any) -> Tensor:
         """Return an array as a tensor on the learner's device."""

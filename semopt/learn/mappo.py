@@ -9,7 +9,7 @@ enough for that, and what other users did is then no noise to a user.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..env import Decisions, Environment, Singles
+from ..worth import tasks_in
 from . import learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 
@@ -174,8 +175,8 @@ class Learner(learner.Learner):
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
             if not by_critic:
-                advantages.append(over(reward[t], others))
-        team = reward.sum(-1)
+                advantages.append(over(reward[t], others, self.team))
+        team = self.team(reward)
         if by_critic:
             estimated, team = self.estimate(state, team, done)
             advantages = [(estimated, estimated, estimated)]
@@ -189,7 +190,7 @@ class Learner(learner.Learner):
             Parts(*(self.on(np.concatenate(part)) for part in zip(*advantages, strict=True))),
             self.on(team).flatten(),
         )
-        return played, float(reward.mean())
+        return played, float(self.team(reward).mean()) / tasks_in(env.problem)
 
     def heads(self, observation: Tensor) -> Heads:
         """Return what the actor says; every mode alike while the levels warm up."""
@@ -304,13 +305,17 @@ def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
     return torch.minimum(ratio * advantage, bounded * advantage).sum(-1).mean()
 
 
-def over(reward: Singles, others: Singles) -> tuple[Singles, Singles, Singles]:
+def over(
+    reward: Singles, others: Singles, by: Callable[[Singles], Singles]
+) -> tuple[Singles, Singles, Singles]:
     """Return advantages of modes, levels (E, N) and assignment (E, 1) over counterfactuals.
+
+    `by` makes a team's reward of its users'.
 
     A user's levels concern its own reward alone: users meet only in the sub-channels they hold and
     in how many of them offload. Modes and assignments are judged at greedy levels, by the team.
     """
-    team = others.sum(-1)
+    team = by(others)
     mode = team[0][:, None] - team[1:-1].T
     return mode, reward - others[0], (team[0] - team[-1])[:, None]
 

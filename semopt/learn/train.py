@@ -5,127 +5,59 @@ The same loop for every algorithm; what differs between them stands in their own
 
 from __future__ import annotations
 
-import json
-import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib import import_module
+from dataclasses import asdict, replace
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints import DOCUMENT, flat
-from ..env import Environment, Observed, empty_actions
-from ..files import write_atomically
-from ..model import Actions, evaluate
-from ..problem import Floats, Integers
+from ..checkpoints import DOCUMENT, flat, held
+from ..env import Observed
 from ..scenario import Scenario
-from ..solvers.batch import solve_batch
-from ..worth import within_limits
-from .actor import as_decisions
-from .checkpoint import Checkpoint, Description
+from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner
+from .logs import Report, logs
+from .settings import ALGORITHMS, module_of, settings_of
+from .validation import TRAINING, Validation, decide, stream_seed
 
-ALGORITHMS = ("mappo", "dqn", "distill")
-VALIDATION, TRAINING = 1, 2  # streams of a seed; evaluation draws from the seed itself
-SLOTS = 512  # of the validation set, the same for every seed
+__all__ = [
+    "ALGORITHMS",
+    "Report",
+    "Validation",
+    "choose_device",
+    "decide",
+    "describe",
+    "make",
+    "train",
+]
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LARGEST = 1e6  # loss or weight beyond which a run has diverged
-
-
-@dataclass(frozen=True)
-class Validation:
-    """A fixed set of slots with their optima.
-
-    Attributes
-    ----------
-    gain, task : (S, N, K) and (S, N), slots whose P0 is feasible
-    optimum : (S,) float64
-    offloading : share of tasks that the optimum offloads
-    """
-
-    gain: Floats
-    task: Integers
-    optimum: Floats
-    offloading: float
-
-    @classmethod
-    def draw(cls, env: Environment) -> Validation:
-        """Draw slots and solve them exactly."""
-        gain, task = env.scenario.draw(SLOTS, stream_seed(0, VALIDATION))
-        batch = solve_batch(env.problem, gain, task)
-        kept = ~np.isnan(batch.objective)
-        if not kept.any():
-            raise ValueError(f"scenario {env.scenario.name}: no slot of {SLOTS} drawn is feasible")
-        offloading = float((batch.actions.channel[kept] >= 0).mean())
-        return cls(gain[kept], task[kept], batch.objective[kept], offloading)
-
-    def score(self, env: Environment, policy: Any) -> dict[str, float]:
-        """Return QoE a task, regret a task, and the share of tasks offloaded."""
-        actions = decide(env, policy, self.gain, self.task)
-        outcome = evaluate(env.problem, actions, self.gain, self.task)
-        kept = np.where(within_limits(env.problem, actions, outcome, self.task), outcome.qoe, 0.0)
-        qoe = float(kept.mean())
-        return {
-            "qoe": qoe,
-            "regret": float(self.optimum.mean()) / env.users - qoe,
-            "offloading": float((actions.channel >= 0).mean()),
-        }
-
-    def collapsed(self, offloading: float) -> str:
-        """Return a sentence where a policy does one thing that the optimum does not; else ""."""
-        for name, share in (("all-local", 0.0), ("all-offload", 1.0)):
-            if abs(offloading - share) < 0.005 < 0.05 < abs(self.offloading - share):
-                return (
-                    f"the policy has collapsed to {name}: it offloads {offloading:.1%} of tasks, "
-                    f"the optimum {self.offloading:.1%}"
-                )
-        return ""
-
-
-def decide(env: Environment, policy: Any, gain: Floats, task: Integers) -> Actions:
-    """Return a network's greedy actions in slots gain (S, N, K), task (S, N)."""
-    seen = np.empty((len(task), env.users, env.observation_size), np.float32)
-    env.observe(gain, task, seen)
-    device = next(policy.parameters()).device
-    with torch.no_grad():
-        decisions = as_decisions(policy.greedy(torch.from_numpy(seen).to(device)))
-    actions = empty_actions(task.shape)
-    env.decide(decisions, task, actions)
-    return actions
-
-
-@dataclass(frozen=True)
-class Report:
-    """Where a run stands, after a validation."""
-
-    updates: int
-    agent_steps: int
-    seconds: float
-    reward: float
-    qoe: float
-    regret: float
-    best: float
-    offloading: float
-    steps_per_second: float
-    losses: dict[str, float]
-    note: str
+Tick = Callable[[str, float], None]  # told what is at work, and the share of it that is done
 
 
 def train(
     description: Description,
-    out: Path,
+    out: Path | str,
     *,
     time_limit: float | None = None,
     device: str = "auto",
     resume: bool = False,
     report: Callable[[Report], None] = lambda _: None,
+    tick: Tick = lambda what, done: None,
 ) -> str:
     """Train until the updates are done, the time is up, or regret has stopped falling.
+
+    Ctrl-C asks the run to stop: it ends its update, writes a checkpoint and raises. A second one
+    ends it at once, with the last checkpoint that was written.
 
     Parameters
     ----------
@@ -136,6 +68,7 @@ def train(
     resume : take up the run in `out`: with the same number of threads, the same weights come out as
         without the interruption
     report : called after each validation
+    tick : told what is at work, and the share of it that is done
 
     Returns
     -------
@@ -144,48 +77,66 @@ def train(
     Raises
     ------
     ValueError
-        For a bad argument, a foreign or unreadable checkpoint, a full disk, or a run that diverged.
+        For a bad argument, a foreign or unreadable checkpoint, a folder that another training
+        holds, a full disk, or a run that diverged.
+    KeyboardInterrupt
+        After Ctrl-C, saying what is kept.
     """
     start = perf_counter()
-    place = choose_device(device)
-    before = prepare(out, description, resume)
+    if time_limit is not None and not time_limit >= 0.0:
+        raise ValueError(f"time_limit = {time_limit}: a number of seconds, at least 0, is expected")
+    place, folder = choose_device(device), check_folder(out, resume)
+    with held(folder):
+        before = prepare(folder, description, resume)
+        return run(description, folder, before, start, time_limit, place, report, tick)
+
+
+def run(
+    description: Description,
+    out: Path,
+    before: Checkpoint | None,
+    start: float,
+    time_limit: float | None,
+    place: torch.device,
+    report: Callable[[Report], None],
+    tick: Tick,
+) -> str:
+    """Train in a folder that is held, from a checkpoint where one is given."""
     learner, settings = make(description, place)
-    progress: dict[str, Any] = {"updates": 0, "agent_steps": 0, "seconds": 0.0}
-    progress |= {"best": None, "stale": 0, "threads": torch.get_num_threads()}
+    progress = before.progress if before else Progress(threads=torch.get_num_threads())
     best = weights(learner)
     if before:
-        learner.restore(before.tensors)
-        best, progress = before.part("best"), dict(before.progress)
-        learner.updates, learner.agent_steps = progress["updates"], progress["agent_steps"]
-        learner.env.seek(progress["slot"])
-    validation = Validation.draw(learner.env)
-    earlier = progress["seconds"]
+        restore(learner, before, out)
+        best = before.part("best")
+    validation = Validation.draw(learner.env, partial(tick, "optima of the validation slots"))
+    earlier = progress.seconds
     ended, metrics = "", {"reward": 0.0}
-    with logs(out, progress["updates"]) as log:
+    with logs(out, progress.updates) as log, interrupts() as asked:
         while not ended:
             if learner.updates >= settings.updates:
                 return "all updates are done"
+            share = learner.updates / settings.updates
+            tick(f"training, {settings.updates} updates", share)
             metrics = learner.update()
             stop_if_diverged(metrics, learner, out)
             late = time_limit is not None and perf_counter() - start > time_limit
             if late:
                 ended = "the time is up; --resume goes on"
-            if learner.updates % settings.every and learner.updates < settings.updates and not late:
+            stopped = asked() or late
+            if (
+                learner.updates % settings.every
+                and learner.updates < settings.updates
+                and not stopped
+            ):
                 continue
             score = validation.score(learner.env, learner.policy)
-            if progress["best"] is None or score["regret"] < progress["best"]:
-                better = progress["best"] is None or score["regret"] < 0.99 * progress["best"]
-                progress["best"], best = score["regret"], weights(learner)
-                progress["stale"] = 0 if better else progress["stale"] + 1
-            else:
-                progress["stale"] += 1
             seconds = earlier + perf_counter() - start
-            rate = (learner.agent_steps - progress["agent_steps"]) / (seconds - progress["seconds"])
-            progress |= {"updates": learner.updates, "agent_steps": learner.agent_steps}
-            progress |= {"seconds": seconds, "slot": learner.env.slot}
+            rate = (learner.agent_steps - progress.agent_steps) / (seconds - progress.seconds)
+            if progress.best is None or score["regret"] < progress.best:
+                best = weights(learner)
+            progress = progress.after(learner, seconds, score["regret"])
             tensors = learner.tensors() | {f"best.{k}": v for k, v in best.items()}
             Checkpoint(description, progress, tensors).write(out)
-            losses = {k: v for k, v in metrics.items() if k != "reward"}
             told = Report(
                 learner.updates,
                 learner.agent_steps,
@@ -193,36 +144,72 @@ def train(
                 metrics["reward"],
                 score["qoe"],
                 score["regret"],
-                progress["best"],
+                progress.least,
                 score["offloading"],
                 rate,
-                losses,
-                validation.collapsed(score["offloading"]),
+                {k: v for k, v in metrics.items() if k != "reward"},
+                validation.collapsed(score["offloading"], learner.updates / settings.updates),
             )
             log(told)
             report(told)
-            if settings.patience and progress["stale"] >= settings.patience:
+            if settings.patience and progress.stale >= settings.patience:
                 ended = f"regret has not fallen by 1% in {settings.patience} validations"
+            if asked() and learner.updates < settings.updates:
+                raise KeyboardInterrupt(kept(out))
     return ended
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether Ctrl-C asked for an end; a second one interrupts at once.
+
+    So do other signals that would interrupt here. Their own handlers are told of each.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    asked = False
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        again, asked = asked, True
+        try:
+            before[signal.Signals(number)](number, frame)
+        except KeyboardInterrupt:
+            if again:
+                raise
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def kept(out: Path) -> str:
+    """Return a sentence on what a run that was interrupted leaves in its folder."""
+    if not (out / DOCUMENT).exists():
+        return "no checkpoint was written yet, nothing is kept"
+    updates = Checkpoint.read(out).progress.updates
+    return f"{out} keeps the run up to update {updates}; --resume goes on"
 
 
 def make(
     description: Description, device: torch.device, slots: int | None = None
 ) -> tuple[Any, Any]:
     """Return a run's learner, with `slots` in its environment if given, and its settings."""
-    if description.algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"checkpoint of algorithm {description.algorithm!r}: "
-            f"one of {', '.join(ALGORITHMS)} is expected"
-        )
-    module = import_module(f".{description.algorithm}", __package__)
-    try:
-        settings = module.Settings(**description.settings)
-    except TypeError as error:
-        raise ValueError(f"checkpoint with settings that are unknown here: {error}") from None
+    settings = settings_of(description.algorithm, description.settings)
     seed = stream_seed(description.seed, TRAINING)
     env = description.environment(slots or settings.slots, seed)
-    return module.Learner(env, settings, seed, device), settings
+    try:
+        learner = module_of(description.algorithm).Learner(env, settings, seed, device)
+    except RuntimeError as error:  # torch's allocator
+        raise MemoryError(f"{description.algorithm}: {str(error).splitlines()[0]}") from None
+    return learner, settings
 
 
 def describe(
@@ -240,25 +227,64 @@ def describe(
     Raises
     ------
     ValueError
-        For an unknown algorithm or settings.
+        For an unknown algorithm, observation or settings, a setting out of its range, or a scenario
+        that no algorithm can learn: without a [channel], with a trace that leaves no slot for
+        training or validation, or with a limit on the server's energy.
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm = {algorithm!r}: one of {', '.join(ALGORITHMS)} is expected")
-    known = import_module(f".{algorithm}", __package__).SETTINGS
+    known = module_of(algorithm).SETTINGS
     if settings not in known:
         raise ValueError(f"settings = {settings!r}: {algorithm} has {', '.join(known)}")
-    chosen = asdict(replace(known[settings], **changed))
-    return Description(algorithm, chosen, scenario.to_dict(), observation, semantic, seed)
+    if observation not in get_args(Observed):
+        raise ValueError(
+            f"observation = {observation!r}: one of {', '.join(get_args(Observed))} is expected"
+        )
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed = {seed!r}: a whole number of at least 0 is expected")
+    try:
+        chosen = replace(known[settings], **changed)
+    except TypeError:
+        unknown = sorted(changed.keys() - asdict(known[settings]).keys())
+        raise ValueError(f"settings.{unknown[0]} is no setting of {algorithm}") from None
+    settings_of(algorithm, asdict(chosen))
+    learnable(scenario)
+    return Description(algorithm, asdict(chosen), scenario.to_dict(), observation, semantic, seed)
 
 
-def stream_seed(seed: int, stream: int) -> int:
-    """Return the seed of one purpose of a run, far from the seeds that evaluation draws from."""
-    return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0])
+def learnable(scenario: Scenario) -> None:
+    """Raise ValueError for a scenario whose limits no reward knows, or that draws no slots."""
+    if isfinite(scenario.template().system.server_energy_max):
+        raise ValueError(
+            "system.server_energy_max_mj couples the users, and neither rewards nor the optima "
+            "that regret is measured by know it: leave it out to train; evaluate and solve "
+            "--method exhaustive honour it"
+        )
+    for part, length in (
+        ("training", scenario.length("training")),
+        ("validation", scenario.length("validation")),
+    ):
+        if length == 0:
+            raise ValueError(
+                f"channel.split leaves no slot of {scenario.channel_law().file} for {part}"
+            )
 
 
 def weights(learner: Learner) -> dict[str, Tensor]:
     """Return a copy of a learner's policy."""
     return {k: v.detach().cpu().clone() for k, v in learner.policy.state_dict().items()}
+
+
+def restore(learner: Learner, before: Checkpoint, out: Path) -> None:
+    """Take up a run's state; raise ValueError where the tensors are not those of its settings."""
+    fault, progress = learner.unlike(before.tensors), before.progress
+    try:
+        if not fault:
+            learner.restore(before.tensors)
+    except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        fault = str(error)
+    if fault:
+        raise ValueError(f"{out}: its tensors are not those of its settings: {fault}")
+    learner.updates, learner.agent_steps = progress.updates, progress.agent_steps
+    learner.env.seek(progress.slot)
 
 
 def choose_device(name: str) -> torch.device:
@@ -270,31 +296,48 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def check_folder(out: Path | str, resume: bool) -> Path:
+    """Return the folder of a run, or raise ValueError where it cannot be one."""
+    if str(out) == "":
+        raise ValueError("out = '': the name of a folder is expected")
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"out = {out}: is a file, a folder is expected")
+    exists = (folder / DOCUMENT).exists()
+    if resume and not exists:
+        raise ValueError(f"--resume: {out} holds no run to take up; without it a new one begins")
+    if exists and not resume:
+        raise ValueError(f"{out} holds a run already: --resume takes it up, or name another folder")
+    return folder
+
+
 def prepare(out: Path, description: Description, resume: bool) -> Checkpoint | None:
     """Return the checkpoint to take up, None for a new run."""
-    exists = (out / DOCUMENT).exists()
-    if resume and exists:
-        before = Checkpoint.read(out)
-        old, new = flat(asdict(before.description)), flat(asdict(description))
-        for key in old.keys() | new.keys():
-            if old.get(key) != new.get(key):
-                raise ValueError(
-                    f"--resume: the run in {out} has {key} = {old.get(key)}, not {new.get(key)}"
-                )
-        threads = before.progress["threads"]
-        if threads != torch.get_num_threads():
-            raise ValueError(
-                f"--resume: the run in {out} used {threads} threads, not "
-                f"{torch.get_num_threads()}: its weights would differ (set OMP_NUM_THREADS)"
-            )
-        return before
-    if exists:
-        raise ValueError(f"{out} holds a run already: --resume takes it up, or name another folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make {out}: {error.strerror or error}") from None
-    return None
+    check_folder(out, resume)  # again: another training may have begun and ended meanwhile
+    if not resume:
+        return None
+    before = Checkpoint.read(out)
+    if before.description.algorithm != description.algorithm:
+        raise ValueError(
+            f"--resume: the run in {out} is one of {before.description.algorithm}, not of "
+            f"{description.algorithm}"
+        )
+    old, new = flat(asdict(before.description)), flat(asdict(description))
+    for key in dict.fromkeys([*new, *old]):
+        if key in PLACE:
+            continue
+        if key not in new or key not in old:
+            where = f"is of a scenario {'with' if key in old else 'without'} {key}"
+            raise ValueError(f"--resume: the run in {out} {where}")
+        if old[key] != new[key]:
+            raise ValueError(f"--resume: the run in {out} has {key} = {old[key]}, not {new[key]}")
+    threads = before.progress.threads
+    if threads != torch.get_num_threads():
+        raise ValueError(
+            f"--resume: the run in {out} used {threads} threads, not "
+            f"{torch.get_num_threads()}: its weights would differ (set OMP_NUM_THREADS)"
+        )
+    return before
 
 
 def stop_if_diverged(metrics: dict[str, float], learner: Learner, out: Path) -> None:
@@ -305,29 +348,3 @@ def stop_if_diverged(metrics: dict[str, float], learner: Learner, out: Path) -> 
     what = ", ".join(f"{k} = {v:g}" for k, v in bad.items()) or "a weight is NaN or huge"
     kept = f"the last good checkpoint is kept in {out}" if (out / DOCUMENT).exists() else "none yet"
     raise ValueError(f"training diverged in update {learner.updates}: {what}; {kept}")
-
-
-@contextmanager
-def logs(out: Path, updates: int) -> Iterator[Callable[[Report], None]]:
-    """Give a function that adds a report to log.jsonl and to TensorBoard's events."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from torch.utils.tensorboard import SummaryWriter
-
-    path = out / "log.jsonl"
-    kept = path.read_text(encoding="utf-8").splitlines() if path.exists() and updates else []
-    lines = [line for line in kept if json.loads(line)["updates"] <= updates]
-
-    board = SummaryWriter(str(out / "tensorboard"), purge_step=updates)
-
-    def log(told: Report) -> None:
-        lines.append(json.dumps(asdict(told)))
-        write_atomically(path, "\n".join(lines) + "\n")
-        for name in ("reward", "qoe", "regret", "offloading", "steps_per_second"):
-            board.add_scalar(name, getattr(told, name), told.updates)
-        for name, value in told.losses.items():
-            board.add_scalar(f"loss/{name}", value, told.updates)
-
-    try:
-        yield log
-    finally:
-        board.close()

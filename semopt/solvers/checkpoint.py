@@ -26,11 +26,10 @@ from .. import backends
 from ..backends import Found, Query, Tables
 from ..files import write_atomically
 from ..problem import Problem
-from ..strict import Strict, checked, read_json
+from ..strict import Digest, Strict, checked, read_json, sealed
 
 SCHEMA = 2
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Hexadecimal = Annotated[str, Field(pattern=r"^-?0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}$")]
 
 
@@ -86,12 +85,6 @@ def fingerprint(problem: Problem, query: Query, tables: Tables) -> str:
     for part in (problem, query, tables):
         take(part)
     return digest.hexdigest()
-
-
-def sealed(content: dict[str, Any]) -> str:
-    """Return the digest of a file's values but the digest itself."""
-    rest = {key: value for key, value in content.items() if key != "digest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def save(file: Path, name: str, state: State) -> None:

@@ -12,20 +12,30 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
-from ...checkpoints import DOCUMENT, flat, read_folder, state_of, take_state, write_folder
-from ...files import check_writable
+from ...checkpoints import (
+    DOCUMENT,
+    Envelope,
+    flat,
+    held,
+    read_folder,
+    state_of,
+    take_state,
+    write_folder,
+)
+from ...strict import Strict, checked
 from ..data.splits import Dataset
 from . import codec, features
 from .codec import Codec, Sizes
 from .samples import Parts, Samples, first_vectors, tensors
 
-SCHEMA, KIND = 1, "semantic codec"
+SCHEMA, KIND = 2, "semantic codec"
 ROLES = ("semantic", "local", "server")
 WARM = 0.05  # share of all updates in which the learning rate rises from 0
 LARGEST_GRADIENT = 1.0  # norm to which gradients are cut
@@ -176,6 +186,33 @@ class Run:
         write_folder(folder, document, tensors, self.done)
 
 
+class Epoch(Strict):
+    """What an epoch gave."""
+
+    loss: float
+    accuracy: float
+
+
+class History(Strict):
+    """How far a run has come."""
+
+    epochs: Annotated[int, Field(ge=0, lt=2**63)]
+    best: float
+    history: list[Epoch]
+
+
+class Document(Envelope):
+    """What `checkpoint.json` of a codec holds; the plan is compared with the one asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_: Annotated[Literal[2], Field(alias="schema")]
+    kind: Literal["semantic codec"]
+    plan: dict[str, Any]
+    progress: History
+    threads: Annotated[int, Field(ge=1, le=1 << 16)]
+
+
 def train(
     plan: Plan,
     dataset: Dataset,
@@ -212,30 +249,39 @@ def train(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
     )
     run, history = Run(plan, network, optimizer), []
-    if (folder / DOCUMENT).exists():
-        if not resume:
-            raise ValueError(
-                f"{folder} holds a run already: --resume takes it up, or name another folder"
-            )
-        document, kept = read(folder)
-        same_plan(plan, document, folder)
-        take_state(network, optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
-        run.kept = {k[5:]: v for k, v in kept.items() if k[:5] == "best."}
-        run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
-        history = document["progress"]["history"]
-    folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder / DOCUMENT)
-    before = run.done
-    while run.done < plan.epochs:
-        loss = run.epoch(parts.train, tick)
-        accuracy = run.judge(parts.validation)
-        history.append({"loss": loss, "accuracy": accuracy})
-        run.write(folder, history)
-        seconds = perf_counter() - start
-        left = seconds / (run.done - before) * (plan.epochs - run.done)
-        report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
+    with held(folder):
+        if (folder / DOCUMENT).exists():
+            if not resume:
+                raise ValueError(
+                    f"{folder} holds a run already: --resume takes it up, or name another folder"
+                )
+            document, kept = read(folder)
+            same_plan(plan, document, folder)
+            take_up(run, kept, folder)
+            run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
+            history = document["progress"]["history"]
+        before = run.done
+        while run.done < plan.epochs:
+            loss = run.epoch(parts.train, tick)
+            accuracy = run.judge(parts.validation)
+            history.append({"loss": loss, "accuracy": accuracy})
+            run.write(folder, history)
+            seconds = perf_counter() - start
+            left = seconds / (run.done - before) * (plan.epochs - run.done)
+            report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
     network.load_state_dict(run.kept)
     return network.eval()
+
+
+def take_up(run: Run, kept: dict[str, Tensor], folder: Path) -> None:
+    """Take up weights and the optimiser's memory; raise ValueError where they are of another."""
+    run.kept = {k[5:]: v for k, v in kept.items() if k[:5] == "best."}
+    try:
+        run.codec.load_state_dict(run.kept)
+        take_state(run.codec, run.optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
+    except (KeyError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(f"{folder}: its tensors are not those of its plan: {reason}") from None
 
 
 def prepared(
@@ -259,10 +305,10 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if document.get("kind") != KIND:
         kind = document.get("kind", document.get("algorithm", "something else"))
         raise ValueError(f"{folder / DOCUMENT} is a checkpoint of {kind}, not of a {KIND}")
-    progress = document.get("progress")
-    done = progress.get("epochs") if isinstance(progress, dict) else None
-    if type(done) is not int or done < 0:
-        raise ValueError(f"{folder / DOCUMENT}: progress.epochs = {done!r}: at least 0 is expected")
+    try:
+        checked(Document, document)
+    except ValueError as error:
+        raise ValueError(f"{folder / DOCUMENT} is no checkpoint of a {KIND}: {error}") from None
     return document, tensors
 
 
