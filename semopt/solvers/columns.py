@@ -28,6 +28,7 @@ Told = Callable[[float], None]
 
 def head(batch: Batch, seed: int) -> dict[str, Any]:
     """Return what a file says of a batch besides its slots."""
+    asked = batch.single[0].details.get("gap") if batch.single else None
     return {
         "schema": 1,
         "method": batch.method,
@@ -37,6 +38,7 @@ def head(batch: Batch, seed: int) -> dict[str, Any]:
         "readings": asdict(batch.problem.readings),
         "problem": batch.problem.origin,
         "mean": batch.mean(),
+        **({} if asked is None else {"details": {"gap": asked}}),
     }
 
 
