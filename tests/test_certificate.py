@@ -3,22 +3,28 @@
 import copy
 import gzip
 import json
+import math
 import random
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from flint import arb
+from scipy.optimize import minimize
 from typer.testing import CliRunner
 
-from problems import random_problem
-from semopt import Status, solve
+import extended
+from problems import badly_scaled, random_problem
+from semopt import Actions, Problem, Status, evaluate, solve
 from semopt.certificate import digest, problem_from_json, problem_to_json, read
+from semopt.certificate.balls import Score, precision
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check
 from semopt.cli import app
+from semopt.problem import AccuracyTable
 from semopt.scenario import Scenario
 from test_cases import CASES, EXPECTED
 from tolerances import GAP, ROUNDING
@@ -411,3 +417,120 @@ def test_file_that_nests_too_deep_is_refused_by_name(tmp_path):
     )
     with pytest.raises((ValueError, FalseClaim), match=r"deep\.json|missing"):
         check(tmp_path / "deep.json")
+
+
+def inside():
+    """Return a slot whose best frequencies lie inside their range: time and energy have prices."""
+    rows = [[0.3, 0.4], [0.8, 0.9], [0.82, 0.92]]
+    table = AccuracyTable.from_arrays([0.2, 0.5, 1.0], [0.0, 30.0], rows)
+    return Problem.from_arrays(
+        gain=[[0.5]],
+        bits=80e3,
+        semantic_bits=8e3,
+        extraction_max=0.95,
+        local_flop=6e6,
+        extract_flop=1e6,
+        server_flop=4e6,
+        local_accuracy=0.5,
+        accuracy=table,
+        latency_max=1.0,
+        slope_latency=300.0,
+        slope_energy=60.0,
+        slope_accuracy=6.0,
+        frequency_min=1e8,
+        frequency_max=4e9,
+        reference_frequency=1e9,
+        power_min=1e-3,
+        power_max=1.0,
+        extraction_min=0.2,
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_bound_just_below_the_truth_is_refused(tmp_path, size):
+    """Each cover is tight where the optimum is inside: what proves less than the truth is wrong."""
+    problem = inside()
+    _, body = certified(problem, tmp_path, gap=1e-9)
+    covers = body["sizes"][1]["covers"] if size else body["local"]
+    assert len(covers) == 1
+    best = cell_optimum(problem, size)
+    assert covers[0][2] - best < 1e-6  # so the cover says no more than is needed
+    where = ("sizes", 1, "covers", 0, 2) if size else ("local", 0, 2)
+    check_certificate(body)
+    with pytest.raises(FalseClaim, match="proven"):
+        check_certificate(altered(body, *where, by=best - 1e-7))
+
+
+def cell_optimum(problem, m):
+    """Return the largest QoE of a lone user at home (0) or offloading (1), by plain descent."""
+    users = problem.users
+
+    def loss(x):
+        f = users.frequency_min[0] * (users.frequency_max[0] / users.frequency_min[0]) ** x[0]
+        p = users.power_min[0] * (users.power_max[0] / users.power_min[0]) ** x[1]
+        mu = 0.2 + x[2] * (0.95 - 0.2)
+        parts = ([p], [f], [mu]) if m else ([0.0], [f], [1.0])
+        actions = Actions(np.array([m - 1]), *map(np.array, parts))
+        return -float(evaluate(problem, actions).qoe[0])
+
+    starts = [np.full(3, start) for start in (0.2, 0.5, 0.8)]
+    options = {"xatol": 1e-10, "fatol": 1e-14, "maxiter": 5000}
+    bounds = [(0.0, 1.0)] * 3
+    found = [
+        minimize(loss, x, method="Nelder-Mead", bounds=bounds, options=options) for x in starts
+    ]
+    best = min(found, key=lambda each: each.fun)
+    assert 0.01 < best.x[0] < 0.99
+    return -best.fun
+
+
+def test_conjugate_is_the_largest_of_all_points():
+    """Against plain sampling: prices that put the largest value at either end and in between."""
+    rng = np.random.default_rng(0)
+    between = 0
+    with precision():
+        for _ in range(300):
+            weight, slope = float(rng.uniform(0.1, 1)), float(10 ** rng.uniform(-1, 2))
+            middle = float(rng.uniform(-1, 1))
+            low = float(middle + rng.uniform(-8, 4) / slope)
+            high = float(low + rng.uniform(0, 8) / slope)
+            price = float(weight * slope * rng.choice([0.0, rng.uniform(0, 0.3)]))
+            u = np.linspace(low, high, 4001)
+            sampled = weight / (1 + np.exp(slope * (u - middle))) + price * u
+            score = Score(weight, slope, arb(middle), math.inf)
+            found = float(score.conjugate(arb(price), arb(low), arb(high)))
+            step = (high - low) / 4000
+            assert sampled.max() - ROUNDING <= found
+            assert found <= sampled.max() + weight * slope**2 * step**2 + ROUNDING
+            between += 0 < sampled.argmax() < 4000
+    assert between > 20
+
+
+def test_steep_slope_is_worth_what_600_bits_say():
+    """With a slope of 1e32 /s the centre of a ball lies 0.13 above the value that it encloses."""
+    body = read(CASES / "reported" / "forged-value.json")
+    assert body["objective"] == pytest.approx(0.5002364)
+    with pytest.raises(FalseClaim, match=r"objective 0\.5002364.*worth 0\.3691755"):
+        check_certificate(body)
+    problem = problem_from_json(body["problem"])
+    columns = body["decision"]
+    actions = Actions(
+        *(np.array(columns[name]) for name in ("channel", "power", "frequency", "extraction"))
+    )
+    assert extended.worth(problem, actions) == pytest.approx(0.3691755, abs=1e-7)
+    true = altered(body, "objective", by=extended.worth(problem, actions))
+    assert "worth 0.36917" in check_certificate(true)
+
+
+def test_certificates_of_slots_with_extreme_figures_hold(tmp_path):
+    """Balls too wide at first are computed again with more bits, not refused."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        users, channels = (int(n) for n in rng.integers(1, 4, 2))
+        problem = badly_scaled(rng, users, channels)
+        _, body = certified(problem, tmp_path, time_limit=2.0)
+        check_certificate(body)
+        if body["decision"] is not None:
+            columns = body["decision"]
+            actions = Actions(*(np.array(columns[name]) for name in columns))
+            assert extended.worth(problem, actions) == pytest.approx(body["objective"], abs=2e-9)

@@ -50,7 +50,13 @@ def honest(tmp_path_factory):
         assert ended.exit_code == 0, ended.output
         return json.loads(path.read_text())
 
-    names = ("n1k1_0002.toml", "n2k2_0004.toml", "n2k2_0024.toml", "n2k4_0007.toml", "n3k2_0015.toml")
+    names = (
+        "n1k1_0002.toml",
+        "n2k2_0004.toml",
+        "n2k2_0024.toml",
+        "n2k4_0007.toml",
+        "n3k2_0015.toml",
+    )
     problems = [Scenario.load(CASES / name).problem() for name in names]
     proofs = [proof(problem) for problem in problems]
     proofs += [proof(tightened(names[1])), proof(problems[3], gap=0.1)]
