@@ -6,19 +6,25 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from semopt import solve
+import extended
+from problems import random_problem
+from semopt import Actions, Result, Status, solve
 from semopt.certificate import digest, read
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
+from semopt.certificate.grid import grid_optimum, spread
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check
 from semopt.cli import app
+from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
 from test_cases import CASES
@@ -303,3 +309,286 @@ def test_slots_of_a_trace_are_verified_without_it(tmp_path, monkeypatch):
     assert "is not re-checked: it is another file" in check_result(batch)
     one = solve(scenario.problem(gain[0], task[0]), "exact").to_json()
     assert "the decision is feasible" in check_result(one)
+
+
+def false_batches(body):
+    """Give false claims of a file of many slots, and words of the finding."""
+    slots = body["slots"]
+    yield body | {"slots": [slots[0]] * 40}, r"slots\[1\].slot: it is not slot 1"
+    yield body | {"slots": slots[1:]}, "slots"
+    yield body | {"slots": slots[::-1]}, "slots"
+    yield body | {"slots": [slots[0], slots[2]]}, r"slots\[1\].slot"
+    yield body | {"seed": 6}, "seed 6 draws"
+    yield replaced(body, "slots", 1, "slot", "tasks", by=lambda tasks: tasks[::-1]), "seed"
+    yield replaced(body, "slots", 0, "slot", "gain", 0, 0, by=lambda v: v * 1.001), "seed"
+    yield replaced(body, "problem", "channel", "gain_range", by=[0.1, 0.9]), "seed 5 draws"
+    yield replaced(body, "readings", "server_share", by="another"), "readings.server_share"
+    yield replaced(body, "readings", "another", by="one"), "readings: unknown"
+    yield replaced(body, "problem", "slot", by=slots[0]["slot"]), "problem.slot"
+    yield replaced(body, "mean", "qoe", by=lambda v: v + 1e-6), "mean.qoe"
+    yield replaced(body, "mean", "offload_share", by=0.0), "mean.offload_share"
+    yield replaced(body, "mean", "undecided_share", by=0.5), "mean.undecided_share"
+    yield replaced(body, "mean", "latency_ms", by=None), "mean.latency_ms None"
+    without = {key: value for key, value in body["problem"].items() if key != "channel"}
+    without["assumed"] = {}
+    yield body | {"problem": without}, r"seed 5: the scenario has no \[channel\]"
+
+
+def test_slots_are_those_that_the_seed_draws(documents):
+    body = documents["slots"]
+    for other, words in false_batches(body):
+        with pytest.raises(FalseClaim, match=words):
+            check_result(other)
+    first = body | {"slots": body["slots"][:1], "mean": mean_of(body["slots"][:1])}
+    assert "1 of 1 slots" in check_result(first)  # the first slot of a longer draw
+    assert "no seed is claimed" in check_result(body | {"seed": None})
+
+
+def mean_of(slots):
+    """Return the means of decided slots, from their own figures."""
+    users = [user for slot in slots for user in slot["users"]]
+    names = ("qoe", "latency_ms", "energy_mj", "accuracy")
+    means = {name: sum(user[name] for user in users) / len(users) for name in names}
+    share = sum(user["offload"] for user in users) / len(users)
+    return means | {"offload_share": share, "infeasible_share": 0.0, "undecided_share": 0.0}
+
+
+def test_slots_without_a_decision_have_no_means(tmp_path):
+    scenario = Scenario.load("tiny")
+    system = scenario.system.model_copy(update={"latency_max_ms": 1e-3})
+    scenario = scenario.model_copy(update={"system": system})
+    batch = solve_batch(scenario, *scenario.draw(2, 0)).to_json(0)
+    assert "0 of 2 slots have a decision" in check_result(batch)
+    assert "none of the method's grid is feasible" in check_result(batch)
+    with pytest.raises(FalseClaim, match=r"mean.qoe 0.5: it is None"):
+        check_result(replaced(batch, "mean", "qoe", by=0.5))
+    with pytest.raises(FalseClaim, match=r"mean.infeasible_share"):
+        check_result(replaced(batch, "mean", "infeasible_share", by=0.5))
+
+
+def lies(documents):
+    """Give results that lie consistently, and words of the finding."""
+    exact, proven = documents["exact"], documents["global"]
+    value = exact["objective"]
+    # A worse decision is called the optimum.
+    local = documents["local"]
+    worse = {key: local[key] for key in ("users", "objective", "upper_bound", "gap")}
+    yield exact | worse, "a decision of the grid is worth 2.1026"
+    yield proven | worse | {"continuous_bound": worse["upper_bound"]}, "grid is worth 2.1026"
+    nothing = dict.fromkeys(("objective", "upper_bound", "gap")) | {"users": []}
+    nothing |= {"status": "infeasible", "infeasible": {"joint": [0]}}
+    yield exact | nothing, "keeps every limit and is worth 2.1026"
+    closed = {key: value for key, value in proven.items() if key != "continuous_bound"}
+    yield closed | nothing, "keeps every limit and is worth 2.1026"
+    yield documents["reference"] | nothing, "reference keeps every limit"
+    # A bound that says nothing, or too much.
+    for gap in (1e50, 1.0):
+        wide = {"upper_bound": value + gap, "gap": gap}
+        yield exact | wide, "status 'optimal': the gap is"
+        yield proven | wide | {"continuous_bound": value + gap}, "status 'optimal'|gap"
+    wide = {"upper_bound": 1e50, "continuous_bound": 1e50, "gap": 1e50}
+    yield proven | wide | {"details": {"gap": 1e60}}, "status 'optimal': the gap is 1e.50, above 3"
+    yield proven | {"details": {"gap": "1"}}, "details.gap"
+    yield replaced(proven, "continuous_bound", by=lambda v: v + 1e-3), "continuous_bound"
+    bound = documents["relaxation"]
+    low = {"upper_bound": 2.0, "continuous_bound": 2.0}
+    yield bound | low, "a decision of the grid is worth 2.1026"
+    yield bound | {"upper_bound": None, "continuous_bound": None}, "upper_bound: the status"
+    yield bound | {"gap": 0.0}, "gap 0.0: it is None"
+    yield exact | {"upper_bound": None, "gap": None}, "upper_bound: the status optimal has one"
+    # Statuses that the method does not have, and reasons that are none.
+    yield documents["reference"] | {"status": "optimal"}, "status 'optimal'"
+    yield exact | {"status": "feasible"}, "status 'feasible'"
+    yield exact | {"infeasible": {"joint": [0]}}, "infeasible: a reason"
+    lacking = documents["infeasible"]
+    yield {k: v for k, v in lacking.items() if k != "infeasible"}, "infeasible: a reason"
+    yield lacking | {"infeasible": {"joint": [7]}}, r"infeasible\[0\]: user 7"
+    yield lacking | {"infeasible": {"joint": [1, 1]}}, "not a set"
+    yield lacking | {"infeasible": []}, "not a set"
+    yield lacking | {"objective": 1.0}, "objective 1.0: of no decision"
+    yield lacking | {"upper_bound": 1.0}, "upper_bound 1.0: the status is infeasible"
+    # Another method's decision.
+    yield exact | {"method": "local"}, "local sends nothing"
+    yield exact | {"method": "semantic-unaware"}, "sends raw"
+    yield documents["local"] | {"method": "exact"}, "grid is worth 2.1026"
+    yield proven | {"method": "exact"}, "off the grid|gap"
+    yield replaced(documents["reference"], "method", by="local"), "status 'feasible'"
+
+
+def test_consistent_lies_are_found(documents):
+    for place, (body, words) in enumerate(lies(documents)):
+        with pytest.raises(FalseClaim, match=words):
+            print(place, words, check_result(body))
+
+
+def honest_but(problem, method, **columns):
+    """Return the result file of a method with another decision, all that follows made right."""
+    result = solve(problem, method)
+    columns = {name: np.array(value) for name, value in columns.items()}
+    moved = replace(result, actions=replace(result.actions, **columns))
+    value = moved.recompute()
+    document = replace(moved, objective=value, upper_bound=value).to_json()
+    for user in document["users"]:
+        user["feasible"] = True
+    return document
+
+
+def test_decisions_that_break_a_limit_or_a_range_are_found():
+    """Each is worth what it claims, and is not allowed."""
+    problem = SCENARIO.problem()
+    best = solve(problem, "exact").actions
+    sends = np.flatnonzero(best.channel >= 0)
+    assert len(sends) == 2
+    shared = best.channel.copy()
+    shared[sends] = 0
+    with pytest.raises(FalseClaim, match="breaks its sub-channel limit"):
+        check_result(honest_but(problem, "exact", channel=shared))
+    for factor, name in ((2.0, "power"), (0.5, "frequency"), (0.5, "extraction")):
+        values = getattr(best, name) * np.where(best.extraction < 1.0, factor, 1.0)
+        with pytest.raises(FalseClaim, match=f"breaks its {name} limit|{name} .* off the grid"):
+            check_result(honest_but(problem, "exact", **{name: values}))
+    # Between the levels of the grid all limits hold, and the grid's optimum is another.
+    values = np.where(best.extraction < 1.0, best.extraction * 0.999, 1.0)
+    with pytest.raises(FalseClaim, match=r"extraction .* off the grid"):
+        check_result(honest_but(problem, "exact", extraction=values))
+    middle = np.where(best.channel < 0, best.frequency * 0.99, best.frequency)
+    with pytest.raises(FalseClaim, match=r"frequency .* off the grid"):
+        check_result(honest_but(problem, "exact", frequency=middle))
+    best = solve(problem, "global").actions
+    fast = np.where((best.channel >= 0) & (best.extraction == 1.0), 1e9, best.frequency)
+    assert (fast != best.frequency).any()
+    with pytest.raises(FalseClaim, match="a raw task's is the lowest"):
+        check_result(honest_but(problem, "global", frequency=fast))
+
+
+def test_extraction_above_its_upper_end_breaks_its_range():
+    """Measured models end below 1: semantic mode at 0.99 is no action of theirs."""
+    scenario = Scenario.load(CASES / "n3k2_0015.toml").to_dict()
+    scenario["tasks"]["image"] |= {"extraction_max": 0.9}
+    problem = Scenario.from_dict(scenario).problem()
+    best = solve(problem, "exact").actions
+    offload = best.channel >= 0
+    for level, broken in ((0.9, []), (0.95, ["extraction"]), (0.29, ["extraction"])):
+        actions = replace(best, extraction=np.where(offload, level, 1.0))
+        actions = replace(actions, frequency=np.full(3, 1e9))
+        found = Result(problem, "exact", "cpu", Status.FEASIBLE, actions).broken()
+        assert sorted({name for _, name in found}) == broken
+        assert [user for user, _ in found] == np.flatnonzero(offload).tolist() * len(broken)
+
+
+def test_methods_of_a_ladder_answer_for_each_other(documents):
+    body = documents["ladder"]
+    exact, reference = body["methods"]["exact"], body["methods"]["reference"]
+    other = solve(SCENARIO.problem(), "exact").to_json()
+    with pytest.raises(FalseClaim, match=r"methods.exact.problem: it is not that of reference"):
+        check_result(replaced(body, "methods", "exact", by=other))
+    with pytest.raises(FalseClaim, match=r"methods.local.method 'exact'"):
+        check_result(replaced(body, "methods", "local", by=exact))
+    with pytest.raises(FalseClaim, match="exact: it has an answer and is refused"):
+        check_result(body | {"refused": {"exact": "it does not apply"}})
+    some = {name: body["methods"][name] for name in ("exact", "global")}
+    assert "exact: the decision is feasible" in check_result(body | {"methods": some})
+    assert reference["status"] == "feasible"
+
+
+def test_a_decision_refutes_the_bound_of_another_method(documents, monkeypatch):
+    """Where the grid is too large to be scored again, methods still answer for each other."""
+    monkeypatch.setattr("semopt.certificate.results.AFFORDED", 0)
+    body = documents["ladder"]
+    check_result(body)
+    low = {"upper_bound": 1.2, "continuous_bound": 1.2}
+    for name, words in (("relaxation", "upper_bound 1.2: .* reaches"),):
+        entry = body["methods"][name] | low
+        with pytest.raises(FalseClaim, match=f"methods.{name}.{words}"):
+            check_result(replaced(body, "methods", name, by=entry))
+    nothing = {"status": "infeasible", "users": [], "infeasible": {"joint": [0]}}
+    nothing |= dict.fromkeys(("objective", "upper_bound", "gap"))
+    for name in ("exact", "global"):
+        entry = {k: v for k, v in body["methods"][name].items() if k != "continuous_bound"}
+        with pytest.raises(FalseClaim, match=f"methods.{name}.status: there is the decision"):
+            check_result(replaced(body, "methods", name, by=entry | nothing))
+    local = body["methods"]["local"]
+    worse = {key: local[key] for key in ("users", "objective", "upper_bound", "gap")}
+    with pytest.raises(FalseClaim, match=r"methods.exact.upper_bound 1.0: .* reaches"):
+        check_result(replaced(body, "methods", "exact", by=body["methods"]["exact"] | worse))
+    assert "only a certificate proves" in check_result(body["methods"]["exact"])
+
+
+@pytest.mark.parametrize("objective", ["sum", "min"])
+def test_grid_optimum_is_that_of_the_solvers(objective):
+    """Independent code: scored by `model.py` and assigned by SciPy, against the compiled search."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        users, channels = (int(n) for n in rng.integers(1, 4, 2))
+        problem = random_problem(rng, users, channels, own_figures=seed % 3 == 0)
+        problem = replace(problem, objective=objective)
+        for method in ("exact", "local", "semantic-unaware"):
+            optimum, found = grid_optimum(problem, method), solve(problem, method)
+            value = -inf if found.actions is None else found.recompute()
+            assert optimum.certain <= value + 1e-12
+            assert optimum.possible >= value - 1e-12
+            if value > -inf:
+                assert optimum.possible - optimum.certain < 1e-9
+
+
+def test_grid_optimum_is_that_of_plain_enumeration():
+    """Every joint action of small grids, scored one by one."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, 2, int(rng.integers(1, 3)), grid=Grid(2, 2, 2))
+        found = solve(problem, "exhaustive", backend="numpy")
+        value = -inf if found.actions is None else found.recompute()
+        assert grid_optimum(problem).certain <= value + 1e-12
+        assert grid_optimum(problem).possible >= value - 1e-12
+
+
+def test_rounding_that_moves_a_score_is_covered_by_its_spread():
+    """`model.py` in doubles against 600 bits, with slopes up to 1e12 times those of the paper."""
+    wide = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, 2, 2)
+        steep = 10.0 ** rng.uniform(0, 12, 3)
+        system = problem.system
+        system = replace(
+            system,
+            slope_latency=system.slope_latency * steep[0],
+            slope_energy=system.slope_energy * steep[1],
+            slope_accuracy=system.slope_accuracy * steep[2],
+        )
+        problem = replace(problem, system=system)
+        found = solve(problem, "exact")
+        if found.actions is None:
+            continue
+        error = spread(problem, found.outcome())
+        exact = [float(task[3]) for task in extended.evaluated(problem, found.actions)]
+        assert (np.abs(found.outcome().qoe - exact) <= error + 1e-12).all()
+        wide += error.max() > 1e-9
+    assert wide > 5
+
+
+def steep_result(slope):
+    """Return a lone user's result at a slope per ms, best at its reference frequency."""
+    scenario = Scenario.load("tiny").to_dict()
+    scenario["qoe"] |= {"slope_latency_per_ms": slope, "weight_latency": 1.0}
+    scenario["qoe"] |= {"weight_energy": 0.0, "weight_accuracy": 0.0}
+    problem = Scenario.from_dict(scenario).problem()
+    return problem, solve(problem, "reference").to_json()
+
+
+def test_steep_results_are_re_checked_in_balls():
+    """Doubles cannot tell what a step is worth beside its edge; balls can."""
+    problem, body = steep_result(1e20)
+    assert [user["qoe"] for user in body["users"]] == [0.5, 0.5]
+    check_result(body)  # at the edge itself all cancels
+    moved = replaced(body, "users", 0, "frequency_ghz", by=lambda f: f * (1 + 2**-52))
+    outcome = Actions(
+        np.array([-1, -1]),
+        np.zeros(2),
+        np.array([user["frequency_ghz"] * 1e9 for user in moved["users"]]),
+        np.ones(2),
+    )
+    exact = float(extended.evaluated(problem, outcome)[0][3])
+    assert exact > 0.99  # a faster clock by one ulp
+    with pytest.raises(FalseClaim, match=r"users\[0\].qoe 0.5: it is"):
+        check_result(moved)
