@@ -10,6 +10,7 @@
 #include "decode.h"
 #include "exact.h"
 #include "global.h"
+#include "reach.h"
 #include "watch.h"
 
 namespace py = pybind11;
@@ -37,15 +38,11 @@ py::dict cell_optimum(const Setting& setting, int user, int task, double gain, i
     const bool done = cell.refine(-kInfinity, tolerance, kMostSplits, [] { return false; });
     const Action& best = cell.best();
     size_t boxes = 0;
-    py::list feasible;
-    for (const Tree& tree : cell.trees()) {
-        boxes += tree.nodes().size();
-        if (tree.upper() > kInfeasible) feasible.append(kModeNames[int(tree.mode())]);
-    }
+    for (const Tree& tree : cell.trees()) boxes += tree.nodes().size();
     return py::dict(py::arg("value") = best.value, py::arg("upper") = cell.upper(),
                     py::arg("power") = best.power, py::arg("frequency") = best.frequency,
                     py::arg("extraction") = best.extraction, py::arg("boxes") = boxes,
-                    py::arg("modes") = feasible, py::arg("done") = done);
+                    py::arg("done") = done);
 }
 
 // The bound of a box (axes by two) that a proof gives: its seven numbers, or a good proof's where
@@ -122,9 +119,7 @@ void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot
     global.offer(grid.channel, action, grid.value);
 }
 
-// The continuous optimum of a slot; with `prove`, what the certificate shows.
-py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
-                      double seconds, bool prove) {
+Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) {
     const py::ssize_t users = setting.users.size();
     require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
             "shape (users, channels) is expected");
@@ -132,7 +127,34 @@ py::dict solve_global(const Setting& setting, const Doubles& gain, const Integer
     for (py::ssize_t n = 0; n < users; ++n)
         require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
                 "an index below the number of tasks is expected");
-    const Slot slot{gain.data(), task.data(), int(gain.shape(1))};
+    return {gain.data(), task.data(), int(gain.shape(1))};
+}
+
+// For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
+// (reach.h), and why the search ended early: "" where it did not.
+py::tuple reach(const Setting& setting, const Doubles& gain, const Integers& task,
+                const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
+    const Slot slot = as_slot(setting, gain, task);
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    Reach reach(setting, slot, continuous, stop);
+    std::vector<std::vector<int>> channels;
+    {
+        py::gil_scoped_release release;
+        for (int m : offloaders) {
+            channels.emplace_back();
+            for (size_t n = 0; n < setting.users.size(); ++n)
+                channels.back().push_back(reach.channels(int(n), m, Modes(modes)));
+        }
+    }
+    return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
+}
+
+// The continuous optimum of a slot; with `prove`, what the certificate shows.
+py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
+                      double seconds, bool prove) {
+    const Slot slot = as_slot(setting, gain, task);
     Watch watch(seconds);
     const Stop stop = [&] { return watch(); };
     Global global(setting, slot, gap);
@@ -177,6 +199,8 @@ void bind_global(py::module_& m) {
     m.def("box_bound", &box_bound, py::arg("setting"), py::arg("user"), py::arg("task"),
           py::arg("gain"), py::arg("offloaders"), py::arg("mode"), py::arg("sides"),
           py::arg("numbers"));
+    m.def("reach", &reach, py::arg("setting"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
     m.def("solve_global", &solve_global, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }

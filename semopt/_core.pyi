@@ -86,6 +86,15 @@ def box_bound(
     sides: Sequence[tuple[float, float]],
     numbers: Sequence[float],
 ) -> tuple[float, list[float]]: ...
+def reach(
+    setting: Setting,
+    gain: Floats,
+    task: Integers,
+    offloaders: Sequence[int],
+    modes: int,
+    continuous: bool,
+    seconds: float,
+) -> tuple[list[list[int]], str]: ...
 def solve_global(
     setting: Setting, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
 ) -> dict[str, Any]: ...

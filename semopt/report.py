@@ -176,6 +176,8 @@ def print_infeasible(result: Result) -> None:
         users = ", ".join(map(str, reason.joint))
         why = f": {reason.limit} cannot be met" if reason.limit else ""
         console.print(f"  users {users} cannot be served together{why}")
+    if reason.unfinished:
+        console.print(f"  {reason.unfinished}")
 
 
 def print_ladder(answers: dict[str, Result | str], name: str) -> None:

@@ -36,11 +36,13 @@ class Infeasibility:
     users : each user whose own actions all fail, with the limits that they break, by mode
     joint : where `users` is empty, the smallest set of users found that cannot be served together
     limit : the limit on all users together that is to blame, where one is
+    unfinished : what the explanation had no time for, if anything
     """
 
     users: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     joint: tuple[int, ...] = ()
     limit: str = ""
+    unfinished: str = ""
 
     def to_json(self) -> list[dict[str, Any]] | dict[str, Any]:
         """Return the `infeasible` entry of a result file."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, isfinite
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ import numpy as np
 from .. import _core
 from ..backends.core import setting
 from ..files import check_writable
-from ..model import LIMITS, MODES, Actions
+from ..model import Actions
 from ..problem import Problem
-from ..result import Infeasibility, Result, Status
-from .feasibility import not_servable
+from ..result import Result, Status
+from .feasibility import infeasible, time_left
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
 
@@ -68,6 +69,7 @@ def solve(
         raise ValueError(f"time_limit = {time_limit}: must be above 0")
     if certificate is not None:
         check_writable(certificate)
+    start = perf_counter()
     found = _core.solve_global(
         setting(problem),
         np.ascontiguousarray(problem.gain),
@@ -76,7 +78,7 @@ def solve(
         inf if time_limit is None else time_limit,
         certificate is not None,
     )
-    result = as_result(problem, found)
+    result = as_result(problem, found, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
     if certificate is not None:
         from ..certificate import document, write
@@ -87,13 +89,13 @@ def solve(
     return result
 
 
-def as_result(problem: Problem, found: dict[str, Any]) -> Result:
-    """Return what the compiled search found as a result."""
+def as_result(problem: Problem, found: dict[str, Any], seconds: float) -> Result:
+    """Return what the compiled search found as a result, explained within so many seconds."""
     details = {"boxes": found["boxes"]}
     upper = found["upper"]
     if upper < 0.0:
         result = Result(problem, "global", "cpu", Status.INFEASIBLE, details=details)
-        return replace(result, infeasibility=explain(problem))
+        return infeasible(result, continuous=True, seconds=seconds)
     if not found["done"]:
         details["stopped"] = found["stopped"]
     status = Status.OPTIMAL if found["done"] else Status.LIMIT_REACHED
@@ -111,74 +113,3 @@ def as_result(problem: Problem, found: dict[str, Any]) -> Result:
     names = ("power", "frequency", "extraction")
     actions = Actions(np.array(found["channel"]), *(np.array(found[name]) for name in names))
     return replace(result, actions=actions, objective=found["lower"])
-
-
-def explain(problem: Problem) -> Infeasibility:
-    """Name the users whose own actions all fail, else a set that cannot be served together."""
-    users, channels = range(problem.gain.shape[0]), range(problem.gain.shape[1])
-    broken = {n: limits for n in users if (limits := broken_limits(problem, n))}
-    if broken:
-        return Infeasibility(users=broken)
-    feasible = [
-        np.array([[bool(feasible_modes(problem, n, k, m)) for k in channels] for n in users])
-        if m
-        else np.zeros(problem.gain.shape, dtype=bool)
-        for m in range(min(problem.gain.shape) + 1)
-    ]
-    local = np.array([bool(feasible_modes(problem, n, -1, 0)) for n in users])
-    return Infeasibility(joint=not_servable(feasible, local))
-
-
-def feasible_modes(problem: Problem, user: int, channel: int, offloaders: int) -> list[str]:
-    """Return the modes in which a user has an action that meets its limits."""
-    gain = float(problem.gain[user, channel]) if offloaders else 1.0
-    kind = int(problem.task[user])
-    # A gap of 1 is reached with any feasible action: QoE lies within (0, 1).
-    found = _core.cell_optimum(setting(problem), user, kind, gain, offloaders, 1.0)
-    return list(found["modes"])
-
-
-def broken_limits(problem: Problem, user: int) -> dict[str, tuple[str, ...]]:
-    """Return the limits that a user's actions break, by mode; empty when some action is feasible.
-
-    Of a mode: each limit that all its actions break, or, where it takes several together, those
-    without which some action would be feasible.
-    """
-    if possible_modes(problem, user):
-        return {}
-    modes = possible_modes(without_limits(problem, LIMITS.values()), user)
-    alone = {
-        limit: possible_modes(without_limits(problem, set(LIMITS.values()) - {limit}), user)
-        for limit in LIMITS.values()
-    }
-    lifted = {
-        limit: possible_modes(without_limits(problem, {limit}), user) for limit in LIMITS.values()
-    }
-    return {
-        mode: tuple(limit for limit in alone if mode not in alone[limit])
-        or tuple(limit for limit in lifted if mode in lifted[limit])
-        or tuple(LIMITS.values())
-        for mode in modes
-    }
-
-
-def possible_modes(problem: Problem, user: int) -> list[str]:
-    """Return the modes that are feasible for a user on its strongest channel, for some m."""
-    users, channels = problem.gain.shape
-    modes = feasible_modes(problem, user, -1, 0)
-    strongest = int(problem.gain[user].argmax()) if channels else -1
-    for m in range(1, min(users, channels) + 1):
-        modes += feasible_modes(problem, user, strongest, m)
-    return [mode for mode in MODES if mode in modes]
-
-
-def without_limits(problem: Problem, limits: Any) -> Problem:
-    """Return the problem without some of the limits on latency, energy and accuracy."""
-    system, users, tasks = problem.system, problem.users, problem.tasks
-    if "latency" in limits:
-        system = replace(system, latency_max=inf)
-    if "energy" in limits:
-        users = replace(users, energy_max=np.full_like(users.energy_max, inf))
-    if "accuracy" in limits:
-        tasks = replace(tasks, accuracy_min=np.zeros_like(tasks.accuracy_min))
-    return replace(problem, system=system, users=users, tasks=tasks)

@@ -25,7 +25,7 @@ from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
 from .checkpoint import State, contradicted, fingerprint, load, save
-from .feasibility import explain
+from .feasibility import infeasible
 
 REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit
 _STEP = 0.2  # s, of one range: how long Ctrl-C and the progress bar wait at most
@@ -158,7 +158,7 @@ def answer(
         details["stopped"] = stopped
         return replace(result, upper_bound=tables.bound())
     if result.actions is None:
-        return replace(result, status=Status.INFEASIBLE, infeasibility=explain(problem))
+        return infeasible(result)
     return replace(result, status=Status.OPTIMAL, upper_bound=result.objective)
 
 

@@ -1,112 +1,259 @@
-"""Why a slot has no feasible joint action on the grid."""
+"""Why a slot has no feasible joint action: on the grid, or with continuous variables.
+
+What is asked is the same for both: who has a feasible action alone, in which mode and on how many
+sub-channels, from the strongest on (csrc/reach.h). An explanation takes a bounded time; what it
+could not finish by then it says.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isfinite
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core, backends
-from ..backends.core import best_cells
-from ..backends.space import local_actions, offload_actions
-from ..model import LIMITS, Actions, unmet
-from ..problem import Floats, Problem
-from ..result import Infeasibility
-from .cells import score
+from .. import _core
+from ..backends.core import setting
+from ..model import LIMITS, LOCAL, MODES, RAW, SEMANTIC
+from ..problem import Integers, Problem
+from ..result import Infeasibility, Result, Status
 
 Flags = NDArray[np.bool_]
 
+SECONDS = 10.0  # that an explanation may take unless told otherwise
+SHORTEST = 0.1  # s, that it gets at least
 EDGE = 1e-12  # of a limit: more than arithmetics differ by
 
 
-def explain(problem: Problem) -> Infeasibility:
+class Inquiry:
+    """Asks who can do what in a slot, until time is up.
+
+    Attributes
+    ----------
+    stopped : why answers are incomplete, "" while they are not; what is open counts as feasible
+    """
+
+    def __init__(self, continuous: bool, seconds: float) -> None:
+        self.continuous, self.deadline, self.stopped = continuous, perf_counter() + seconds, ""
+
+    def over(self) -> bool:
+        """Tell whether to end."""
+        if perf_counter() >= self.deadline:
+            self.stopped = self.stopped or "time limit"
+        return self.stopped not in ("", "rounding errors")
+
+    def reach(self, problem: Problem, offloaders: Any, modes: int = RAW + SEMANTIC) -> Integers:
+        """Return on how many sub-channels each user has a feasible action, (M, N).
+
+        Parameters
+        ----------
+        offloaders : their M numbers; for 0, 1 where the local task is feasible
+        modes : of offloaded tasks
+        """
+        counts, stopped = _core.reach(
+            setting(problem),
+            np.ascontiguousarray(problem.gain),
+            problem.task,
+            list(offloaders),
+            modes,
+            self.continuous,
+            max(self.deadline - perf_counter(), 0.0),
+        )
+        self.stopped = self.stopped or stopped
+        return np.array(counts, dtype=np.int64).reshape(-1, len(problem.task))
+
+
+def time_left(start: float, time_limit: float | None) -> float:
+    """Return the seconds that are left to an explanation of a limit that began at `start`."""
+    return SECONDS if time_limit is None else max(start + time_limit - perf_counter(), SHORTEST)
+
+
+def infeasible(result: Result, *, continuous: bool = False, seconds: float = SECONDS) -> Result:
+    """Return a result with the status infeasible and the reason."""
+    inquiry = Inquiry(continuous, seconds)
+    reason = explain(result.problem, inquiry)
+    details = result.details
+    if reason.unfinished:
+        details = details | {"explanation": reason.unfinished}
+    if inquiry.stopped == "interrupted":
+        details = details | {"stopped": inquiry.stopped}
+    return replace(result, status=Status.INFEASIBLE, infeasibility=reason, details=details)
+
+
+def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibility:
     """Name the users whose own actions all fail, else a small set that cannot be served together.
 
-    The set is inclusion-minimal: without any one of its users the others can be served. Users whose
-    actions fail by less than the last digits of an arithmetic are named after the others, and only
-    if the compiled one says so.
-    """
-    users = range(len(problem.task))
-    broken = {n: limits for n in users if (limits := broken_limits(problem, n, 1.0 + EDGE))}
-    if broken:
-        return Infeasibility(users=broken)
-    local = np.array([runs_locally(problem, n) for n in users])
-    feasible = feasible_cells(problem)
-    stuck = [n for n in users if not local[n] and not any(cells[n].any() for cells in feasible)]
-    if not stuck and servable(feasible, local, list(users)):
-        if isfinite(problem.system.server_energy_max):
-            return Infeasibility(joint=tuple(users), limit="server_energy_max")
-        stuck = list(users)  # by the digits of another backend
-    broken = {n: limits for n in stuck if (limits := broken_limits(problem, n, 1.0 - EDGE))}
-    if broken:
-        return Infeasibility(users=broken)
-    return Infeasibility(joint=tuple(stuck) or not_servable(feasible, local))
+    The set is inclusion-minimal if there was time: without any one of its users the others can be
+    served.
 
-
-def broken_limits(problem: Problem, user: int, slack: float = 1.0) -> dict[str, tuple[str, ...]]:
-    """Return the limits that a user's actions break, by mode; empty when some action is feasible.
-
-    Of a mode: the limits that all its actions break, or, where they have none in common, all that
-    any of them breaks. The user's strongest sub-channel stands for all: on a weaker one latency and
-    energy are higher and accuracy is lower. Limits count `slack` times.
+    Parameters
+    ----------
+    edge : whether limits are tighter than asked for, by the last digits
     """
     users, channels = problem.gain.shape
-    alone = problem.only(user)
-
-    def flags_of(actions: Actions, offloaders: int) -> NDArray[np.uint8]:
-        outcome = score(problem, user, actions, offloaders)
-        return unmet(alone, outcome, slack=slack)
-
-    found = {"local": [flags_of(local_actions(problem, user), 0)]}
-    if channels:
-        offload = offload_actions(problem, user, int(problem.gain[user].argmax()))
-        raw = offload.extraction == 1.0
-        for m in range(1, min(users, channels) + 1):
-            flags = flags_of(offload, m)
-            found.setdefault("raw", []).append(flags[raw])
-            found.setdefault("semantic", []).append(flags[~raw])
-    limits = {}
-    for mode, parts in found.items():
-        flags = np.concatenate(parts)
-        if not flags.size:  # no semantic level on the grid
-            continue
-        if not flags.all():
-            return {}
-        shared = np.bitwise_and.reduce(flags) or np.bitwise_or.reduce(flags)
-        limits[mode] = tuple(name for bit, name in LIMITS.items() if shared & bit)
-    return limits
-
-
-def runs_locally(problem: Problem, user: int) -> bool:
-    """Tell whether a user has a feasible local action, in the arithmetic of the compiled cells."""
-    actions = local_actions(problem, user).take(np.s_[:, None])
-    outcome = backends.evaluate(problem.only(user), actions, backend="cpu")
-    return bool((outcome.violations == 0).any())
-
-
-def feasible_cells(problem: Problem) -> list[Flags]:
-    """Return, for each number of offloaders from 0, the cells (N, K) with a feasible action."""
-    return [best_cells(problem, m)[0] > -inf for m in range(min(problem.gain.shape) + 1)]
+    most = min(users, channels)
+    alone = (inquiry.reach(strongest(problem), range(min(most, 1) + 1)) > 0).any(axis=0)
+    broken: dict[int, dict[str, tuple[str, ...]]] = {}
+    for n in np.flatnonzero(~alone).tolist():
+        limits = broken_limits(problem, n, most, inquiry)
+        if inquiry.over():
+            why = f"user {n} and those after it were not looked at ({inquiry.stopped})"
+            if broken:
+                return Infeasibility(users=broken, unfinished=why)
+            break
+        if limits:
+            broken[n] = limits
+    if broken:
+        return Infeasibility(users=broken)
+    everyone = tuple(range(users))
+    unfinished = f"a part of these users may be enough ({inquiry.stopped or 'time limit'})"
+    if inquiry.over():
+        return Infeasibility(joint=everyone, unfinished=unfinished)
+    local, *counts = inquiry.reach(problem, range(most + 1))
+    crowd = Crowd(problem, local > 0, counts, inquiry)
+    if not crowd.servable(everyone):
+        joint = crowd.not_servable()
+        return Infeasibility(joint=joint, unfinished=unfinished if inquiry.over() else "")
+    if inquiry.over():
+        return Infeasibility(joint=everyone, unfinished=unfinished)
+    if isfinite(problem.system.server_energy_max):
+        return Infeasibility(joint=everyone, limit="server_energy_max")
+    if edge:
+        return Infeasibility(joint=everyone)
+    # Infeasible in the digits of another backend: some limit is met by its last digits alone.
+    return explain(with_tighter_limits(problem), inquiry, edge=True)
 
 
-def not_servable(feasible: list[Flags], local: Flags) -> tuple[int, ...]:
-    """Return an inclusion-minimal set of users that cannot be served together, if all cannot."""
-    joint = list(range(len(local)))
-    for user in range(len(local)):
-        others = [n for n in joint if n != user]
-        if not servable(feasible, local, others):
-            joint = others
-    return tuple(joint)
+def broken_limits(
+    problem: Problem, user: int, most: int, inquiry: Inquiry
+) -> dict[str, tuple[str, ...]]:
+    """Return the limits that a user's actions break, by mode; empty when some action is feasible.
+
+    Of a mode: each limit that all its actions break, or, where it takes several together, those
+    without which some action would be feasible. The user's strongest sub-channel stands for all: on
+    a weaker one latency and energy are higher and accuracy is lower.
+
+    Parameters
+    ----------
+    most : offloaders, at most
+    """
+    own = strongest(problem.only(user))
+    names = set(LIMITS.values())
+    if possible_modes(own, most, inquiry):
+        return {}
+    modes = possible_modes(without_limits(own, names), most, inquiry)
+    alone, lifted = (
+        {
+            limit: possible_modes(without_limits(own, left_out), most, inquiry)
+            for limit, left_out in parts.items()
+        }
+        for parts in ({n: names - {n} for n in names}, {n: {n} for n in names})
+    )
+    return {
+        mode: tuple(limit for limit in LIMITS.values() if mode not in alone[limit])
+        or tuple(limit for limit in LIMITS.values() if mode in lifted[limit])
+        or tuple(LIMITS.values())
+        for mode in modes
+    }
 
 
-def servable(feasible: list[Flags], local: Flags, users: list[int]) -> bool:
-    """Tell whether these users can be served together when the others have no limits at all."""
-    free = np.ones(len(local), dtype=bool)
-    free[users] = False
-    alone: Floats = np.where(local | free, 0.0, -inf)
-    for m, cells in enumerate(feasible):
-        weight = np.where(cells | free[:, None], 0.0, -inf)
-        if _core.assign(weight, alone, m)[0] > -inf:
-            return True
-    return False
+def possible_modes(own: Problem, most: int, inquiry: Inquiry) -> list[str]:
+    """Return the modes in which one user alone has a feasible action, for some m up to `most`."""
+    found = []
+    for mode in (LOCAL, RAW, SEMANTIC):
+        # Latency is least for few offloaders, the server's energy for many.
+        parts: tuple[Any, ...] = ([1], [most], range(2, most)) if most else ()
+        for offloaders in [[0]] if mode == LOCAL else parts:
+            if inquiry.reach(own, offloaders, mode or RAW).any():
+                found.append(MODES[mode])
+                break
+    return found
+
+
+def strongest(problem: Problem) -> Problem:
+    """Return the problem with each user's strongest sub-channel alone."""
+    if not problem.gain.shape[1]:
+        return problem
+    return replace(problem, gain=problem.gain.max(axis=1, keepdims=True))
+
+
+def without_limits(problem: Problem, limits: set[str]) -> Problem:
+    """Return the problem without some of the limits on latency, energy and accuracy."""
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    if "latency" in limits:
+        system = replace(system, latency_max=inf)
+    if "energy" in limits:
+        users = replace(users, energy_max=np.full_like(users.energy_max, inf))
+    if "accuracy" in limits:
+        tasks = replace(tasks, accuracy_min=np.zeros_like(tasks.accuracy_min))
+    return replace(problem, system=system, users=users, tasks=tasks)
+
+
+def with_tighter_limits(problem: Problem) -> Problem:
+    """Return the problem with limits tighter by more than arithmetics differ."""
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    return replace(
+        problem,
+        system=replace(system, latency_max=system.latency_max * (1.0 - EDGE)),
+        users=replace(users, energy_max=users.energy_max * (1.0 - EDGE)),
+        tasks=replace(tasks, accuracy_min=tasks.accuracy_min * (1.0 + EDGE)),
+    )
+
+
+class Crowd:
+    """Who can be served together.
+
+    Parameters
+    ----------
+    local : (N,), whose local task is feasible
+    counts : for each number of offloaders from 1, on how many sub-channels, from the strongest on,
+        each user has a feasible action, (N,)
+    """
+
+    def __init__(
+        self, problem: Problem, local: Flags, counts: list[Integers], inquiry: Inquiry
+    ) -> None:
+        order = np.argsort(-problem.gain, axis=1, kind="stable")
+        self.rank = np.argsort(order, axis=1)
+        self.local, self.counts, self.inquiry = local, counts, inquiry
+
+    def servable(self, users: tuple[int, ...]) -> bool:
+        """Tell whether these users can be served together when others have no limits at all.
+
+        True too where there was no time to tell.
+        """
+        free = np.ones(len(self.local), dtype=bool)
+        free[list(users)] = False
+        alone = np.where(self.local | free, 0.0, -inf)
+        obliged = int((alone == -inf).sum())
+        if not obliged:
+            return True  # without offloaders
+        for m, count in enumerate(self.counts[obliged - 1 :], obliged):
+            if self.inquiry.over():
+                return True
+            cells = (self.rank < count[:, None]) | free[:, None]
+            if _core.assign(np.where(cells, 0.0, -inf), alone, m)[0] > -inf:
+                return True
+        return False
+
+    def not_servable(self) -> tuple[int, ...]:
+        """Return a set of users that cannot be served together, given that all cannot.
+
+        Whole parts are left out first, then one user after the other, which makes the set
+        inclusion-minimal.
+        """
+        joint = tuple(range(len(self.local)))
+        part = len(joint)
+        while part > 1:
+            part = (part + 1) // 2
+            first = 0
+            while first < len(joint) and not self.inquiry.over():
+                others = joint[:first] + joint[first + part :]
+                if self.servable(others):
+                    first += part
+                else:
+                    joint = others
+        return joint

@@ -25,7 +25,7 @@ from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from .cells import best_local, best_offloads
-from .feasibility import explain
+from .feasibility import infeasible, time_left
 
 
 def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None = None) -> Result:
@@ -41,7 +41,7 @@ def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None =
     if backend not in ("auto", "cpu", "numpy"):
         raise ValueError(f"backend: method 'exact' runs on cpu or numpy, not {backend!r}")
     backend = "numpy" if backend == "numpy" else "cpu"
-    seconds = inf if time_limit is None else time_limit
+    start, seconds = perf_counter(), inf if time_limit is None else time_limit
     actions, value, upper, effort = (dense if backend == "numpy" else lazy)(problem, seconds)
     result = Result(problem, "exact", backend, Status.INFEASIBLE, details=effort)
     if actions is not None:
@@ -49,7 +49,7 @@ def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None =
     if upper > value:
         return replace(result, status=Status.LIMIT_REACHED, upper_bound=upper)
     if actions is None:
-        return replace(result, infeasibility=explain(problem))
+        return infeasible(result, seconds=time_left(start, time_limit))
     return replace(result, status=Status.OPTIMAL, upper_bound=value)
 
 
