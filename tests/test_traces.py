@@ -1,13 +1,14 @@
 """Measured gains: what files are read, how their faults are named, and that they travel."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from semopt import Scenario, solve
-from semopt.channel import Channel, Gains
+from semopt.channel import Channel, Gains, draw_gains
 from semopt.channel.traces import parts
 from semopt.cli import app
 from semopt.env import Environment
@@ -207,3 +208,288 @@ def test_check_says_how_long_a_trace_is_and_how_it_is_split(tmp_path, measured):
     assert found.exit_code == 0
     words = "a trace of 20 slots (training 12, validation 4, evaluation 4)"
     assert words in " ".join(found.stdout.split())
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def rows(separator=",", gain=lambda s, n, k: f"0.{s}{n}{k}1"):
+    return [
+        separator.join((str(s), str(n), str(k), gain(s, n, k)))
+        for s in range(3)
+        for n in range(2)
+        for k in range(2)
+    ]
+
+
+EXPECTED = np.array(
+    [[[float(f"0.{s}{n}{k}1") for k in range(2)] for n in range(2)] for s in range(3)]
+)
+HEAD = "slot,user,channel,gain"
+TEXTS = {
+    "plain": [HEAD, *rows()],
+    "blank first": ["", HEAD, *rows()],
+    "comments": ["# measured 2024-05-01, campus", HEAD, *rows()[:5], "  # a pause", *rows()[5:]],
+    "quoted": ['"slot","user","channel","gain"', *(f'"{row[0]}",{row[2:]}' for row in rows())],
+    "commas in quotes": [f"device,{HEAD}", *(f'"phone, old",{row}' for row in rows())],
+    "semicolons": [HEAD.replace(",", ";"), *rows(";")],
+    "decimal commas": [
+        HEAD.replace(",", ";"),
+        *rows(";", lambda s, n, k: f"0,{s}{n}{k}1"),
+    ],
+    "tabs": [HEAD.replace(",", "\t"), *rows("\t")],
+    "capitals": ["Slot, User, Channel, Gain", *rows(", ")],
+    "other order": ["gain,channel,user,slot", *(",".join(r.split(",")[::-1]) for r in rows())],
+}
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_tables_are_read_as_people_write_them(tmp_path, kind, ending, mark):
+    file = tmp_path / "g.csv"
+    file.write_bytes(mark + ending.join(TEXTS[kind]).encode())
+    np.testing.assert_array_equal(draw_gains(Channel("trace", file=file), 0, 0, 3, 2, 2), EXPECTED)
+
+
+@pytest.mark.parametrize("kind", [k for k in TEXTS if k not in ("commas in quotes", "other order")])
+def test_accuracy_tables_are_read_alike(tmp_path, kind):
+    """The two kinds of CSV have one reader: what one may hold the other may too."""
+    text = {
+        "plain": "extraction,0,10\n0.5,0.6,0.7\n1,0.8,0.9",
+        "blank first": "\nextraction,0,10\n0.5,0.6,0.7\n1,0.8,0.9",
+        "comments": "# measured\nextraction,0,10\n # a pause\n0.5,0.6,0.7\n1,0.8,0.9",
+        "quoted": '"extraction",0,10\n"0.5",0.6,0.7\n1,"0.8",0.9',
+        "semicolons": "extraction;0;10\n0.5;0.6;0.7\n1;0.8;0.9",
+        "decimal commas": "extraction;0;10\n0,5;0,6;0,7\n1;0,8;0,9",
+        "tabs": "extraction\t0\t10\n0.5\t0.6\t0.7\n1\t0.8\t0.9",
+        "capitals": "Extraction, 0, 10\n0.5, 0.6, 0.7\n1, 0.8, 0.9",
+    }[kind]
+    (tmp_path / "s.csv").write_text(text)
+    tiny = Scenario.load("tiny").to_dict()
+    tiny["tasks"]["text"]["accuracy"] = {"file": "s.csv"}
+    found = Scenario.from_dict(tiny, tmp_path).tasks["text"].accuracy
+    assert found.table == [[0.6, 0.7], [0.8, 0.9]]
+    assert found.extraction == [0.5, 1.0]
+    assert found.snr_db == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([HEAD, *rows(gain=lambda s, n, k: "(0.1+0.86j)")], "of complex coefficients h they are"),
+        ([HEAD, *rows(gain=lambda s, n, k: "0.1 + 0.86i")], 'which unit = "complex" does'),
+        (
+            [HEAD + "_db", *rows(gain=lambda s, n, k: "-90")],
+            'unit = "db" with variable = "gain_db"',
+        ),
+        ([HEAD, *rows(gain=lambda s, n, k: "-90")], "10**(gain / 10), which unit"),
+        (["slot,user,channel,h", *rows()], 'variable = "h" names the column of gains'),
+        (rows(), "the first row is 0, 0, 0, 0.0001"),
+        ([], "the first row is nothing"),
+        ([HEAD, *rows()[:-1]], "one row for each of 3 slots x 2 users x 2 channels"),
+        ([HEAD, *rows()[:-1], rows()[0]], "got several of slot 0, user 0, channel 0"),
+        ([HEAD, "0,0,0"], "row 1 below the header has gain = ''"),
+        ([HEAD, "0,0,0,many"], "row 1 below the header has gain = 'many': a number is expected"),
+        ([HEAD, "1,1,1,0.5"], "slot counts from 1"),
+        ([HEAD, "1e30,0,0,0.5"], "count from 0"),
+        ([HEAD, "0,0,0,1" + "0" * 300], "slot 0, user 0, channel 0 has gain 1e+300"),
+        ([HEAD, "0,0,0," + "9" * 279], "has gain 1e+279"),
+        ([HEAD, '0,0,0,"' + "1" * 200_000], "field larger than field limit"),
+    ],
+)
+def test_faults_of_tables_say_what_to_do(tmp_path, lines, words):
+    (tmp_path / "gains.csv").write_text("\n".join(lines))
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(document(file="gains.csv"), tmp_path)
+    ((path, sentence),) = refused.value.faults
+    assert path == "channel.file"
+    assert sentence.startswith('= "gains.csv": ')
+    assert words in sentence
+    assert len(sentence) < 400
+
+
+def test_text_in_other_encodings_is_named(tmp_path):
+    for encoding, words in (
+        ("utf-16", "is UTF-16 text: save it as UTF-8"),
+        ("latin-1", "not UTF-8"),
+    ):
+        (tmp_path / "g.csv").write_text("# Gebäude\n" + HEAD, encoding=encoding)
+        with pytest.raises(ValueError, match=words):
+            draw_gains(Channel("trace", file=tmp_path / "g.csv"), 0, 0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "column", "cell", "power"),
+    [
+        ("db", "gain", "-30", 1e-3),
+        ("db", "gain_db", "-30", 1e-3),
+        ("complex", "gain", "(0.3-0.4j)", 0.25),
+        ("complex", "h", "0.3+0.4i", 0.25),
+        ("amplitude", "gain", "0.5", 0.25),
+    ],
+)
+def test_units_of_tables(tmp_path, unit, column, cell, power):
+    text = [f"slot,user,channel,{column}", *rows(gain=lambda s, n, k: cell)]
+    (tmp_path / "gains.csv").write_text("\n".join(text))
+    changes = {} if column == "gain" else {"variable": column}
+    scenario = Scenario.from_dict(document(file="gains.csv", unit=unit, **changes), tmp_path)
+    np.testing.assert_allclose(scenario.draw(3, 0)[0], power)
+
+
+def savez(file, **arrays):
+    np.savez(file, **arrays)
+
+
+def savemat(file, **arrays):
+    from scipy.io import savemat as save
+
+    save(file, arrays)
+
+
+@pytest.mark.parametrize(("name", "save"), [("g.npz", savez), ("g.mat", savemat)])
+def test_archives_name_their_arrays(tmp_path, measured, name, save):
+    file = tmp_path / name
+    h = np.sqrt(measured) * np.exp(1j * np.arange(measured.size).reshape(measured.shape))
+    save(file, h=h, other=measured)
+
+    def drawn(**keys):
+        return draw_gains(Channel("trace", file=file, **keys), 0, 0, SLOTS, 2, 2)
+
+    np.testing.assert_allclose(drawn(variable="h", unit="complex"), measured, rtol=1e-14)
+    np.testing.assert_array_equal(drawn(variable="other"), measured)
+    for keys, words in (
+        ({}, 'the file holds h, other: say which is meant, as in variable = "h"'),
+        ({"variable": "g"}, "has no variable 'g': the file holds h, other"),
+        ({"variable": "h"}, 'or say unit = "complex"'),
+    ):
+        with pytest.raises(ValueError, match=r"channel\.file") as refused:
+            drawn(**keys)
+        assert words in str(refused.value)
+    save(file, only=measured)
+    np.testing.assert_array_equal(drawn(), measured)
+
+
+def objects(file):
+    np.save(file, np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+
+
+def pickled(file):
+    import pickle
+
+    file.write_bytes(pickle.dumps([0.5]))
+
+
+def written(content):
+    return lambda file: file.write_bytes(content)
+
+
+def archive():
+    content = BytesIO()
+    np.savez(content, g=np.ones((2, 2, 2)))
+    return content.getvalue()
+
+
+def cut(file):
+    np.save(file, np.ones((9, 9, 9)))
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def claims_much(file):
+    """An array of a petabyte, in 128 bytes."""
+    np.save(file, np.ones((1000, 1000, 1)))
+    head = file.read_bytes()[:128]
+    shape = b"(1000, 1000, 1)"
+    file.write_bytes(
+        head.replace(shape + b", }", b"(999999999, 99999, 1), }").ljust(128, b" ")[:128]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "words"),
+    [
+        ("g.npy", objects, "holds Python objects, not numbers"),
+        ("g.npy", pickled, "is not an NPY file"),
+        ("g.npy", written(b""), "is not an NPY file"),
+        ("g.npy", cut, "is not a whole NPY file"),
+        ("g.npy", claims_much, "does not fit into memory"),
+        ("g.npy", lambda file: file.write_bytes(archive()), "is not an NPY file"),
+        ("g.npy", lambda file: np.save(file, np.ones((2, 2, 2), bool)), "holds booleans"),
+        ("g.npy", lambda file: np.save(file, np.array([["a"]])), "holds text"),
+        ("g.npy", lambda file: np.save(file, 1j * np.ones((2, 2, 2))), "complex coefficients h"),
+        ("g.npy", lambda file: np.save(file, -90.0 * np.ones((2, 2, 2))), "(and 7 more are out of"),
+        ("g.npy", lambda file: np.save(file, np.ones((5, 2))), "gain[:, None, :] has one user"),
+        (
+            "g.npy",
+            lambda file: np.save(file, np.ones(5)),
+            "the array has shape (5,): must be (slots",
+        ),
+        ("g.npz", written(b"PK no archive"), "is not an NPZ file"),
+        ("g.npz", lambda file: savez(file), "the file holds no array"),
+        ("g.npz", lambda file: file.write_bytes(archive()[:-40]), "is not an NPZ file"),
+        ("g.mat", written(b"MATLAB 5.0 but not really"), "is not a whole MAT file"),
+        ("g.mat", written(b"MATLAB 7.3 MAT-file" + b" " * 200), "is a MATLAB 7.3 file (HDF5)"),
+        (
+            "g.mat",
+            lambda file: savemat(file, g=np.ones((5, 2))),
+            "gain[:, :, None] one sub-channel",
+        ),
+        ("g.mat", lambda file: savemat(file, g="text"), "holds text"),
+        ("g.mat", lambda file: savemat(file, g={"a": 1.0}), "holds records"),
+        ("g.parquet", written(b"PAR1 no table PAR1"), "is not a Parquet file"),
+        ("g", written(b""), "the endings .npy, .npz, .mat, .csv, .parquet are expected"),
+    ],
+)
+def test_faults_of_files_are_in_our_words(tmp_path, name, save, words):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    save(tmp_path / name)
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(document(file=name), tmp_path)
+    ((path, sentence),) = refused.value.faults
+    assert path == "channel.file"
+    assert words in sentence
+    assert "pickle" not in sentence
+    assert len(sentence) < 400
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.npy")  # which would never end
+    (tmp_path / "folder.npy").mkdir()
+    for name in ("pipe.npy", "folder.npy"):
+        with pytest.raises(ScenarioError, match="is not a regular file"):
+            Scenario.from_dict(document(file=name), tmp_path)
+    with pytest.raises(ScenarioError, match="there is no such file beside the scenario"):
+        Scenario.from_dict(document(file="absent.npy"), tmp_path)
+
+
+def test_faults_of_a_trace_hide_no_others(tmp_path, measured):
+    measured[3, 1, 0] = -1.0
+    np.save(tmp_path / "gains.npy", measured)
+    faulty = document(split=[1.0])
+    faulty["system"]["noise_mw"] = 0.0
+    faulty["tasks"]["text"]["data_kbit"] = "many"
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(faulty, tmp_path)
+    found = dict(refused.value.faults)
+    assert set(found) == {
+        "system.noise_mw",
+        "tasks.text.data_kbit",
+        "channel.split",
+        "channel.file",
+    }
+    assert "slot 3, user 1, channel 0 has gain -1.0: finite" in found["channel.file"]
+
+
+def test_a_trace_of_other_users_is_named_with_the_rest(tmp_path):
+    np.save(tmp_path / "gains.npy", np.ones((5, 3, 1)))
+    faulty = document()
+    faulty["qoe"]["slope_accuracy"] = -1.0
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(faulty, tmp_path)
+    found = dict(refused.value.faults)
+    assert set(found) == {"qoe.slope_accuracy", "channel.file"}
+    words = "gains of 2 users on 2 channels are expected, got 3 and 1"
+    assert found["channel.file"] == f'= "gains.npy": {words}'

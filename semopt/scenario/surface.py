@@ -71,7 +71,7 @@ def read_table(file: Path) -> dict[str, Any]:
         The file cannot be read, or has no such first row
     """
     rows, delimiter = read_rows(read_bytes(file))
-    if not rows or rows[0][0] != "extraction":
+    if not rows or rows[0][0].lower() != "extraction":
         raise ValueError('the first row must be "extraction" and then the SNRs in dB')
     table: dict[str, Any] = {
         "extraction": [],
@@ -80,7 +80,7 @@ def read_table(file: Path) -> dict[str, Any]:
     }
     for head, *cells in rows[1:]:
         values = [_number(cell, delimiter) for cell in cells]
-        if head == "raw":
+        if head.lower() == "raw":
             table["raw"] = values
         else:
             table["extraction"].append(_number(head, delimiter))
