@@ -93,3 +93,33 @@ def test_record_of_a_surface():
     assert found["table"] == [[0.5, 0.675], [0.6, 0.675]]
     assert found["moved_most"] == 0.025
     assert found["low"][0][0] < 0.5 < found["high"][0][0]
+
+
+def test_each_batch_has_its_own_noise_the_same_at_every_snr_but_for_its_size(monkeypatch):
+    """Nothing is sent, so that what arrives over what least squares leave of it is the noise."""
+    monkeypatch.setattr(accuracy, "EVALUATED", 4)
+    arrived = []
+
+    class Silent:
+        def eval(self):
+            return self
+
+        def at_user(self, batch, extraction):
+            return torch.zeros(4, 8)
+
+        def at_server(self, received):
+            arrived.append(received)
+            return torch.zeros(4, 2)
+
+    samples = Samples(torch.zeros(12, dtype=torch.int64), image=torch.zeros(12, 1, 2, 2))
+    accuracy.measure(Silent(), samples, extraction=(1.0,), snr_db=(0.0, 20.0))
+    drawn = [
+        received * (1.0 + noise) / noise**0.5
+        for received, noise in zip(arrived, (1.0, 0.01) * 3, strict=True)
+    ]
+    for weak, strong in zip(drawn[::2], drawn[1::2], strict=True):
+        np.testing.assert_allclose(weak, strong, rtol=1e-5)
+    first, second, third = drawn[::2]
+    assert not (first == second).any()
+    assert not (second == third).any()
+    assert not (first == third).any()
