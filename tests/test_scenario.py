@@ -709,6 +709,70 @@ def test_arrays_and_file_make_the_same_problem():
     assert problem.task.tolist() == [0, 1]
 
 
+OPTIONAL = {
+    "system": {
+        "server_flop_per_cycle": 3.0,
+        "server_energy_max": 2e-3,
+        "compress_exponent": 1.25,
+        "extract_exponent": 0.75,
+    },
+    "users": {
+        "flop_per_cycle": [3.0, 4.0],
+        "energy_coefficient": [2e-26, 3e-26],
+        "frequency_min": [0.3e9, 0.4e9],
+        "frequency_max": [0.8e9, 0.9e9],
+        "reference_frequency": [0.7e9, 0.6e9],
+        "power_min": [0.004, 0.005],
+        "power_max": [0.05, 0.06],
+        "extraction_min": [0.2, 0.4],
+        "energy_max": [0.1, 0.2],
+    },
+    "tasks": {
+        "semantic_bits": [1e3, 6e3],
+        "server_raw_flop": [5e6, 9e6],
+        "accuracy_min": [0.1, 0.2],
+        "extraction_max": [0.8, 0.9],
+    },
+}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_every_optional_figure_goes_where_it_belongs(together):
+    figures = {name: (room, v) for room, found in OPTIONAL.items() for name, v in found.items()}
+    below_one = {"extraction_max": [0.8, 0.9]}  # which modes of their own need
+    sets = [list(figures)] if together else [[name] for name in figures]
+    plain = Problem.from_arrays(**ARRAYS)
+    for names in sets:
+        given = {name: figures[name][1] for name in names}
+        needs = below_one if {"semantic_bits", "server_raw_flop"} & set(names) else {}
+        problem = Problem.from_arrays(**{**ARRAYS, **needs, **given})
+        for name, (room, value) in figures.items():
+            expected = value if name in {**needs, **given} else getattr(getattr(plain, room), name)
+            if name == "reference_frequency" and name not in given:  # it is the upper end
+                expected = problem.users.frequency_max
+            np.testing.assert_array_equal(getattr(getattr(problem, room), name), expected, name)
+
+
+def test_arrays_of_the_caller_stay_its_own():
+    users = {"frequency_max": [1e9, 1e9], "power_max": [0.01, 0.01], "weight_latency": [0.5, 0.5]}
+    arrays = {name: np.array(value) for name, value in users.items()}
+    tasks = ("bits", "local_flop", "server_flop", "local_accuracy")
+    arrays |= {name: np.array(ARRAYS[name]) for name in tasks}
+    axes = [np.array(x) for x in ([0.5, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]], [0.9, 0.9])]
+    table = AccuracyTable.from_arrays(*axes)
+    problem = Problem.from_arrays(**{**ARRAYS, **arrays, "accuracy": [table, table]})
+    before = {name: getattr(problem.tasks, name).copy() for name in tasks}
+    for array in [*arrays.values(), *axes]:
+        array *= 0.5  # what was frozen would raise
+    for name in tasks:
+        np.testing.assert_array_equal(getattr(problem.tasks, name), before[name])
+    np.testing.assert_array_equal(problem.users.power_max, [0.01, 0.01])
+    assert table.table.tolist() == [[0.7, 0.7], [0.9, 0.9]]
+    for array in (table.raw, problem.users.power_max, problem.tasks.bits):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
