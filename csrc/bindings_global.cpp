@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "check.h"
@@ -27,6 +28,17 @@ const char* const kAxisNames[] = {"power", "extraction", "latency", "energy", "l
 std::vector<double> as_list(const Proof& proof) {
     return {proof.price[kTime], proof.price[kJoule], proof.price[kLoss], proof.slope[0],
             proof.slope[1],     proof.power,         proof.extraction};
+}
+
+Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) {
+    const py::ssize_t users = setting.users.size();
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
+    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
+    for (py::ssize_t n = 0; n < users; ++n)
+        require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
+                "an index below the number of tasks is expected");
+    return {gain.data(), task.data(), int(gain.shape(1))};
 }
 
 // Best action and bound of one cell (branch.h); `offloaders` 0 is the local task.
@@ -107,6 +119,32 @@ py::list write_covers(const std::vector<Cover>& covers) {
     return out;
 }
 
+// The best decision of the grid in which a user may only offload in some modes (1 raw, 2 semantic,
+// 0 stay local): its value, the user's own action, and why it was stopped, "" if it was not.
+py::dict forced(const Setting& setting, const Doubles& gain, const Integers& task, int user,
+                int modes, double seconds) {
+    const Slot slot = as_slot(setting, gain, task);
+    require(0 <= user && user < int(setting.users.size()), "user", "one of the slot is expected");
+    require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
+    Exact exact(setting, false);
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    const Decision* found;
+    {
+        py::gil_scoped_release release;
+        found = &exact.solve(slot, stop, {user, modes});
+    }
+    py::dict out(py::arg("value") = found->value,
+                 py::arg("stopped") = watch.stopped() ? watch.reason() : "");
+    if (found->value == -kInfinity) return out;
+    const std::vector<int>& channel = found->channel;
+    const Action own = decode(setting, user, slot.task[user], channel[user], found->choice[user]);
+    out["own"] = py::make_tuple(channel[user], own.power, own.frequency, own.extraction);
+    out["own_value"] = own.value;
+    out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
+    return out;
+}
+
 // The best decision of the grid, or the best so far.
 void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot,
                         const Stop& stop) {
@@ -117,17 +155,6 @@ void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot
     for (size_t n = 0; n < setting.users.size(); ++n)
         action.push_back(decode(setting, n, slot.task[n], grid.channel[n], grid.choice[n]));
     global.offer(grid.channel, action, grid.value);
-}
-
-Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) {
-    const py::ssize_t users = setting.users.size();
-    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
-            "shape (users, channels) is expected");
-    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
-    for (py::ssize_t n = 0; n < users; ++n)
-        require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
-                "an index below the number of tasks is expected");
-    return {gain.data(), task.data(), int(gain.shape(1))};
 }
 
 // For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
@@ -201,6 +228,8 @@ void bind_global(py::module_& m) {
           py::arg("numbers"));
     m.def("reach", &reach, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
+    m.def("forced", &forced, py::arg("setting"), py::arg("gain"), py::arg("task"), py::arg("user"),
+          py::arg("modes"), py::arg("seconds"));
     m.def("solve_global", &solve_global, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }

@@ -6,6 +6,12 @@
 
 namespace semopt {
 
+Choice Exact::offload(int user, int channel, int offloaders) {
+    if (user != forced_.user) return cells_.offload(user, channel, offloaders);
+    return forced_.modes ? cells_.offload(user, channel, offloaders, Modes(forced_.modes))
+                         : Choice{};
+}
+
 // No assignment of this size is worth more: every user on its strongest channel.
 double Exact::bound(int offloaders) {
     if (offloaders > std::min(users_, channels_)) return -kInfinity;
@@ -15,8 +21,7 @@ double Exact::bound(int offloaders) {
     for (int n = 0; n < users_; ++n) {
         const bool obliged = local_[n] == -kInfinity;
         const double best =
-            offloaders ? cells_.offload(n, by_gain_[size_t(n) * channels_], offloaders).value
-                       : -kInfinity;
+            offloaders ? offload(n, by_gain_[size_t(n) * channels_], offloaders).value : -kInfinity;
         total += obliged ? best : local_[n];
         least = std::min(least, std::max(best, local_[n]));
         optional -= obliged;
@@ -36,7 +41,7 @@ double Exact::score(int user, int rank, int offloaders) {
     const int* order = by_gain_.data() + size_t(user) * channels_;
     const size_t row = size_t(user) * channels_;
     const double gain = cells_.gain(user, order[rank]);
-    const Choice choice = cells_.offload(user, order[rank], offloaders);
+    const Choice choice = offload(user, order[rank], offloaders);
     while (rank > 0 && cells_.gain(user, order[rank - 1]) == gain) --rank;
     for (; rank < channels_; ++rank) {
         const size_t cell = row + order[rank];
@@ -109,7 +114,7 @@ void Exact::solve_min(int offloaders) {
         if (stopped()) return;
         for (int k = 0; k < channels_; ++k) {
             const size_t cell = size_t(n) * channels_ + k;
-            choice_[cell] = cells_.offload(n, k, offloaders);
+            choice_[cell] = offload(n, k, offloaders);
             thresholds_.push_back(choice_[cell].value);
         }
     }
@@ -135,8 +140,9 @@ void Exact::solve_min(int offloaders) {
     keep(*low, matching_.channel());
 }
 
-const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
+const Decision& Exact::solve(const Slot& slot, const Stop& stop, const Forced& forced) {
     stop_ = stop;
+    forced_ = forced;
     cells_.load(slot);
     users_ = int(cells_.setting().users.size());
     channels_ = slot.channels;
@@ -151,7 +157,7 @@ const Decision& Exact::solve(const Slot& slot, const Stop& stop) {
     scored_.resize(cells);
     by_gain_.resize(cells);
     for (int n = 0; n < users_; ++n) {
-        local_[n] = cells_.local(n).value;
+        local_[n] = n == forced.user && forced.modes ? -kInfinity : cells_.local(n).value;
         int* order = by_gain_.data() + size_t(n) * channels_;
         std::iota(order, order + channels_, 0);
         std::stable_sort(order, order + channels_,

@@ -42,13 +42,19 @@ struct Effort {
     }
 };
 
+// A user that may only offload in these modes; with none, only stay local.
+struct Forced {
+    int user = -1;
+    int modes = 0;
+};
+
 class Exact {
   public:
     // `fairest`: maximise the smallest QoE (bottleneck assignment), ties by the sum.
     Exact(const Setting& setting, bool fairest) : cells_(setting), fairest_(fairest) {}
 
     // The best so far where `stop` asks for an end.
-    const Decision& solve(const Slot& slot, const Stop& stop = {});
+    const Decision& solve(const Slot& slot, const Stop& stop = {}, const Forced& forced = {});
     // No decision of the slot solved is worth more: its value, unless it was stopped.
     double upper() const { return std::max(best_.value, open_); }
     const Effort& effort() const { return effort_; }
@@ -58,6 +64,7 @@ class Exact {
     void solve_sum(int offloaders);
     void solve_min(int offloaders);
     double score(int user, int rank, int offloaders);
+    Choice offload(int user, int channel, int offloaders);
     // The best assignment of the current bounds; false where there is none.
     bool assign(int offloaders);
     bool stopped() const { return stop_ && stop_(); }
@@ -66,6 +73,7 @@ class Exact {
     Cells cells_;
     bool fairest_;
     Stop stop_;
+    Forced forced_;
     Matching matching_;
     Enumeration enumeration_;
     Decision best_;

@@ -95,6 +95,9 @@ def reach(
     continuous: bool,
     seconds: float,
 ) -> tuple[list[list[int]], str]: ...
+def forced(
+    setting: Setting, gain: Floats, task: Integers, user: int, modes: int, seconds: float
+) -> dict[str, Any]: ...
 def solve_global(
     setting: Setting, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
 ) -> dict[str, Any]: ...

@@ -9,7 +9,7 @@ import pytest
 from problems import random_problem
 from semopt import solve
 from semopt.problem import Grid
-from semopt.solvers.explanation import alternatives, mode_of
+from semopt.solvers.explanation import alternatives, alternatives_of, mode_of
 from test_exact import enumerate_best
 from tolerances import OBJECTIVE
 
@@ -59,6 +59,16 @@ def test_loss_is_that_of_the_problem_without_the_other_modes():
                     assert isclose(option.objective, want, rel_tol=OBJECTIVE)
                     checked += 1
     assert checked > 5
+
+
+def test_time_limit_leaves_the_users_that_are_done():
+    result = solve(random_problem(np.random.default_rng(5), 3, 2, grid=Grid(2, 2, 3)))
+    told = []
+    every, stopped = alternatives_of(result, [2, 0], progress=told.append)
+    assert [options[0].user for options in every] == [2, 0]
+    assert (stopped, told) == ("", [1, 2])
+    assert every[1] == alternatives(result, 0)
+    assert alternatives_of(result, range(3), time_limit=1e-9) == ([], "time limit")
 
 
 def test_faults_are_named():

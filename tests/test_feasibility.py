@@ -1,12 +1,19 @@
 """Reasons of infeasibility, on slots made infeasible in a known way."""
 
 from dataclasses import replace
+from itertools import permutations
+from math import inf
 
 import numpy as np
+import pytest
 
 from problems import random_problem
-from semopt import Status, solve
+from semopt import Result, Status, solve
+from semopt.backends.space import local_actions, offload_actions
+from semopt.model import LIMITS
 from semopt.problem import Grid
+from semopt.solvers.cells import best_local, best_offloads, score
+from semopt.solvers.feasibility import infeasible
 
 
 def relaxed(users=3, channels=3):
@@ -64,3 +71,110 @@ def test_a_restricted_method_says_that_its_own_problem_is_infeasible():
     local = solve(problem, "local")
     assert local.status is Status.INFEASIBLE
     assert local.infeasibility.users[0] == {"local": ("accuracy",)}
+
+
+def served_together(problem, users):
+    """Tell by enumeration whether these users have feasible actions when others do as they like."""
+    count, channels = problem.gain.shape
+    for m in range(min(count, channels) + 1):
+        offloads = [best_offloads(problem, n, m)[0] > -inf if m else None for n in range(count)]
+        for seats in permutations([*range(channels), *[-1] * (count - m)], count):
+            if sum(k >= 0 for k in seats) != m:
+                continue
+            if all(
+                (best_local(problem, n)[0] > -inf if seats[n] < 0 else offloads[n][seats[n]])
+                for n in users
+            ):
+                return True
+    return False
+
+
+def crowded(rng, users, channels):
+    """Return a problem in which some users must offload and some channels are too weak for them."""
+    problem = random_problem(rng, users, channels, grid=Grid(2, 2, 2))
+    tasks = replace(
+        problem.tasks,
+        local_accuracy=rng.choice([0.1, 0.9], 3, p=[0.7, 0.3]),
+        accuracy_min=np.full(3, 0.2),
+    )
+    system = replace(problem.system, latency_max=float(rng.uniform(4e-3, 2e-2)))
+    free = replace(problem.users, energy_max=np.full(users, inf))
+    return replace(problem, tasks=tasks, system=system, users=free)
+
+
+def test_joint_sets_cannot_be_served_and_any_part_of_them_can():
+    joint = alone = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        problem = crowded(rng, 3, int(rng.integers(1, 4)))
+        reason = solve(problem).infeasibility
+        if reason is None:
+            continue
+        for user in reason.users:
+            alone += 1
+            assert not served_together(problem, [user])
+        if reason.users:
+            assert all(served_together(problem, [n]) for n in set(range(3)) - set(reason.users))
+            continue
+        joint += 1
+        assert not served_together(problem, reason.joint)
+        for user in reason.joint:
+            assert served_together(problem, [n for n in reason.joint if n != user])
+    assert joint > 5
+    assert alone > 5
+
+
+def test_limits_named_are_those_that_each_action_breaks():
+    """By the reference model: where actions have limits in common, those are named."""
+    checked = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, 2, 2, grid=Grid(3, 3, 3))
+        tight = replace(problem.system, latency_max=float(rng.uniform(5e-4, 4e-3)))
+        problem = replace(problem, system=tight)
+        reason = solve(problem).infeasibility
+        for user, modes in reason.users.items() if reason else ():
+            broken = {"local": [score(problem, user, local_actions(problem, user), 0).violations]}
+            best = offload_actions(problem, user, int(problem.gain[user].argmax()))
+            raw = best.extraction == 1.0
+            for m in (1, 2):
+                flags = score(problem, user, best, m).violations
+                broken.setdefault("raw", []).append(flags[raw])
+                if not raw.all():
+                    broken.setdefault("semantic", []).append(flags[~raw])
+            assert set(modes) == set(broken)
+            for mode, limits in modes.items():
+                flags = np.concatenate(broken[mode])
+                assert flags.all()
+                shared = np.bitwise_and.reduce(flags)
+                if shared:
+                    assert set(limits) == {name for bit, name in LIMITS.items() if shared & bit}
+                else:
+                    assert len(limits) > 1
+                checked += 1
+    assert checked > 20
+
+
+@pytest.mark.parametrize("method", ["exact", "global"])
+def test_thirty_two_users_on_thirty_one_channels_need_one_more(method):
+    problem = relaxed(32, 31)
+    tasks = replace(problem.tasks, local_accuracy=np.zeros(3), accuracy_min=np.full(3, 1e-3))
+    result = solve(replace(problem, tasks=tasks), method)
+    assert result.infeasibility.joint == tuple(range(32))
+    assert result.infeasibility.unfinished == ""
+    assert "explanation" not in result.details
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_an_explanation_without_time_names_everybody_and_says_so(continuous):
+    problem = relaxed(3, 1)
+    tasks = replace(problem.tasks, local_accuracy=np.zeros(3), accuracy_min=np.full(3, 0.2))
+    problem = replace(problem, tasks=tasks)
+    result = infeasible(
+        Result(problem, "exact", "cpu", Status.INFEASIBLE), continuous=continuous, seconds=0.0
+    )
+    assert result.infeasibility.joint == (0, 1, 2)
+    assert "time limit" in result.details["explanation"]
+    assert "stopped" not in result.details
+    enough = infeasible(result, continuous=continuous)
+    assert len(enough.infeasibility.joint) == 2

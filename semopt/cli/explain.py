@@ -12,6 +12,8 @@ from .options import ScenarioArgument
 from .progress import progress
 from .solve import SeedOption, one_slot, solve_one
 
+LONGEST = 60.0  # s, unless told otherwise
+
 if TYPE_CHECKING:
     from ..result import Result
 
@@ -22,6 +24,9 @@ def explain(
         int | None, typer.Option(min=0, help="The user, counted from 0; all unless given.")
     ] = None,
     seed: SeedOption = None,
+    time_limit: Annotated[
+        float, typer.Option(min=0.001, help="Seconds after which the users explained are shown.")
+    ] = LONGEST,
 ) -> None:
     """Say what each user's best alternative to the optimum was, and what it would cost.
 
@@ -39,23 +44,24 @@ def explain(
     if result.actions is None:
         print_infeasible(result)
     else:
-        print_alternatives(result, range(users) if user is None else [user])
+        print_alternatives(result, range(users) if user is None else [user], time_limit)
 
 
-def print_alternatives(result: Result, users: Sequence[int]) -> None:
-    """Print the table of alternatives of these users, or of as many as Ctrl-C leaves time for."""
+def print_alternatives(
+    result: Result, users: Sequence[int], time_limit: float | None = None
+) -> None:
+    """Print the table of alternatives of these users, or of as many as there is time for."""
+    from ..console import Console
     from ..report import print_explanation
-    from ..solvers.explanation import alternatives
+    from ..solvers.explanation import alternatives_of
 
-    found = []
-    try:
-        with progress("alternatives", len(users)) as show:
-            for user in users:
-                found.append(alternatives(result, user))
-                show(len(found))
-    except KeyboardInterrupt:
-        if not found:
-            raise
-    print_explanation(result, found)
-    if len(found) < len(users):
-        end_cut(f"{len(found)} of {len(users)} users are explained")
+    limit = LONGEST if time_limit is None else time_limit
+    with progress("alternatives", len(users)) as show:
+        found, stopped = alternatives_of(result, users, limit, show)
+    if found:
+        print_explanation(result, found)
+    told = f"{len(found)} of {len(users)} users are explained"
+    if stopped == "interrupted":
+        end_cut(told)
+    if stopped:
+        Console().print(f"{told}: the time limit of {limit:g} s was reached; --user N explains one")

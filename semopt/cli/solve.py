@@ -135,7 +135,7 @@ def solve(
         if explain and result.actions is not None:
             from .explain import print_alternatives
 
-            print_alternatives(result, range(len(result.actions.channel)))
+            print_alternatives(result, range(len(result.actions.channel)), time_limit)
         if prices:
             print_prices(result)
     if result.details.get("stopped") == "interrupted":

@@ -27,7 +27,8 @@ METHODS = {
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
-SHORTEST = 1e-3  # s, that a method of the ladder gets at least
+# s, that a method of the ladder gets at least, and at most unless told otherwise
+SHORTEST, LONGEST = 1e-3, 20.0
 
 
 def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
@@ -77,7 +78,8 @@ def ladder(
     Parameters
     ----------
     problem : the slot
-    time_limit : s, for all methods together; the last ones get what is left
+    time_limit : s, for all methods together; the last ones get what is left. Without one each gets
+        20 s at most
     progress : called with the number of methods that have answered
 
     Returns
@@ -89,11 +91,9 @@ def ladder(
     start = perf_counter()
     answers: dict[str, Result | str] = {}
     for method in LADDER:
-        options = {}
-        if time_limit is not None:
-            options["time_limit"] = max(time_limit - (perf_counter() - start), SHORTEST)
+        left = LONGEST if time_limit is None else start + time_limit - perf_counter()
         try:
-            answers[method] = solve(problem, method, **options)
+            answers[method] = solve(problem, method, time_limit=max(left, SHORTEST))
         except ValueError as error:
             answers[method] = str(error)
         except KeyboardInterrupt:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from time import perf_counter
 
 import numpy as np
 
 from .. import _core
-from ..backends.core import best_cells
+from ..backends.core import setting
 from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result
-from .cells import best_local
 
 
 @dataclass(frozen=True)
@@ -53,39 +54,73 @@ def alternatives(result: Result, user: int) -> list[Alternative]:
     ValueError
         Where the result holds no decision, the objective is not the sum, or there is no such user.
     """
-    problem = result.problem
-    if result.actions is None:
+    found, stopped = alternatives_of(result, [user])
+    if stopped:
+        raise KeyboardInterrupt
+    return found[0]
+
+
+def alternatives_of(
+    result: Result,
+    users: Sequence[int],
+    time_limit: float | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[list[list[Alternative]], str]:
+    """Return the alternatives of several users: see `alternatives`.
+
+    Parameters
+    ----------
+    time_limit : s, after which, as by Ctrl-C, those of the users that are done are returned
+    progress : called with the number of users that are done
+
+    Returns
+    -------
+    alternatives : of the first users
+    stopped : "" where they are all, else "time limit" or "interrupted"
+    """
+    problem, actions = result.problem, result.actions
+    if actions is None:
         raise ValueError("an infeasible slot has no decision to explain")
     if problem.objective != "sum":
         raise ValueError("qoe.objective: explanations are made for 'sum'")
-    if not 0 <= user < len(problem.task):
-        raise ValueError(f"user: 0 to {len(problem.task) - 1} are expected, not {user}")
-    chosen = mode_of(result.actions, user)
-    found = [forced(problem, user, mode, result.objective) for mode in MODES if mode != chosen]
-    return sorted(found, key=lambda alternative: alternative.loss)
+    for user in users:
+        if not 0 <= user < len(problem.task):
+            raise ValueError(f"user: 0 to {len(problem.task) - 1} are expected, not {user}")
+    deadline = perf_counter() + (inf if time_limit is None else time_limit)
+    packed = setting(problem)
+    found: list[list[Alternative]] = []
+    for user in users:
+        own = []
+        for mode in MODES:
+            if mode == mode_of(actions, user):
+                continue
+            left = max(deadline - perf_counter(), 0.0)
+            alternative, stopped = forced(problem, packed, user, mode, result.objective, left)
+            if stopped:
+                return found, stopped
+            own.append(alternative)
+        found.append(sorted(own, key=lambda alternative: alternative.loss))
+        progress(len(found))
+    return found, ""
 
 
-def forced(problem: Problem, user: int, mode: str, optimum: float) -> Alternative:
-    """Return the best joint decision in which one user takes the given mode."""
-    users = range(len(problem.task))
-    local = np.array([best_local(problem, n)[0] for n in users])
-    own_local, local[user] = local[user], (local[user] if mode == "local" else -inf)
-    answer = Alternative(user, mode, -inf, inf)
-    for m in range(min(problem.gain.shape) + 1):
-        table, actions = best_cells(problem, m)
-        if mode == "local":
-            table[user] = -inf
-        else:
-            own, own_actions = best_cells(problem, m, [MODES.index(mode)])
-            table[user] = own[user]
-            actions.put(user, own_actions.take(user))
-        value, channels = _core.assign(table, local, m)
-        if value <= answer.objective:
-            continue
-        k = channels[user]
-        if k < 0:
-            qoe, action = own_local, best_local(problem, user)[1]
-        else:
-            qoe, action = table[user, k], actions.take((user, k))
-        answer = Alternative(user, mode, value, optimum - value, float(qoe), action, m)
-    return answer
+def forced(
+    problem: Problem,
+    packed: _core.Setting,
+    user: int,
+    mode: str,
+    optimum: float,
+    seconds: float,
+) -> tuple[Alternative, str]:
+    """Return the best joint decision in which one user takes the given mode, and why it stopped."""
+    best = _core.forced(
+        packed, np.ascontiguousarray(problem.gain), problem.task, user, MODES.index(mode), seconds
+    )
+    if best["value"] == -inf:
+        return Alternative(user, mode, -inf, inf), best["stopped"]
+    value, action = best["value"], Actions(*map(np.array, best["own"]))
+    loss = optimum - value
+    return (
+        Alternative(user, mode, value, loss, best["own_value"], action, best["offloaders"]),
+        best["stopped"],
+    )
