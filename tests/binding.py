@@ -31,9 +31,10 @@ def joint_actions(problem):
         )
 
 
-def binding_slot(rng):
-    """Return a small slot whose limits lie where actions end up, or an ulp above or below.
+def binding_slots(rng, count):
+    """Yield so many slots that differ in their limits, which lie where actions end up.
 
+    They lie there to the last digit, or an ulp above or below.
     Users, kinds of task, gains and powers are often equal, or differ by an ulp or so; tables are
     often flat; slopes may be steep. What is attained is asked of the compiled backend.
     """
@@ -108,7 +109,14 @@ def binding_slot(rng):
         task=rng.integers(0, kinds, users),
         objective=str(rng.choice(["sum", "sum", "min"])),
     )
-    return bound_to(rng, problem, [attained(rng, problem, n) for n in range(users)])
+    figures = [attained(rng, problem, n) for _ in range(2) for n in range(users)]
+    for _ in range(count):
+        yield bound_to(rng, problem, figures)
+
+
+def binding_slot(rng):
+    """Return one of them."""
+    return next(binding_slots(rng, 1))
 
 
 def accuracy_table(rng):
@@ -153,7 +161,7 @@ def bound_to(rng, problem, figures):
         value = float(rng.choice(values))
         return np.nextafter(value, rng.choice([value, value, 0.0, inf]))
 
-    which, people = int(rng.integers(1, 8)), len(figures)
+    which, people = int(rng.integers(1, 8)), len(problem.task)
     system, users, tasks = problem.system, problem.users, problem.tasks
     if which & 1:
         system = replace(system, latency_max=near(latency))

@@ -11,7 +11,7 @@ import pytest
 
 from semopt import model
 from semopt.channel import draw_gains, draw_tasks
-from semopt.env import FEATURES, QUEUE, Decisions, Environment
+from semopt.env import FEATURES, QUEUE, Decisions, Environment, empty_actions
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from semopt.scenario import Scenario
 from tolerances import ROUNDING
@@ -157,6 +157,48 @@ def test_reward_by_hand():
     assert reward(0.004, 0.05, 0.4) == pytest.approx(-0.2)
     assert reward(0.006, 0.15, 0.4) == pytest.approx(-0.9)
     assert reward(0.004, 1e9, 0.0, energy_max=np.inf, accuracy_min=0.0) == 0.7
+
+
+def test_a_reward_is_earned_where_who_judges_finds_no_limit_broken():
+    problem = PAPER.template()
+    people = replace(problem.users, energy_max=np.full(2, 0.03))
+    tasks = replace(problem.tasks, accuracy_min=np.full(len(problem.tasks.bits), 0.6))
+    problem = replace(problem, users=people, tasks=tasks, task=np.zeros(2, np.int64))
+    rng = np.random.default_rng(0)
+    beside = [0.5, 1 - 1e-9, 1.0, 1 + 2.0**-52, 1 + 0.99e-9, 1 + 1.01e-9, 1.5]
+    seen = set()
+    for _ in range(300):
+        late, wasted, wrong = rng.choice(beside, 3, p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.05, 0.05])
+        latency = np.full(2, problem.system.latency_max * late)
+        outcome = model.Outcome(
+            latency, np.full(2, 0.03 * wasted), np.full(2, 0.6 / wrong), np.full(2, 0.7), None
+        )
+        kept = model.unmet(problem, outcome)[0] == 0
+        earned = model.reward(
+            0.7, latency[0], problem.system.latency_max, 0.03 * wasted, 0.03, 0.6 / wrong, 0.6
+        )
+        assert (earned == 0.7) == kept
+        assert kept == (max(late, wasted, wrong) < 1 + 1e-9)
+        seen.add(bool(kept))
+    assert seen == {True, False}
+
+
+def test_semantic_mode_at_the_highest_level_is_not_raw_mode():
+    # Where a task sets no end of its own, semantic mode goes up to the number before 1: there the
+    # bits are the task's, and what extraction takes is added, which raw mode has not.
+    env = Environment(PAPER, 1)
+    task, out = np.zeros((1, 2), np.int64), empty_actions((1, 2))
+    decisions = Decisions.empty(1, 2, 2)
+    decisions.mode[:], decisions.level[:] = SEMANTIC, 1.0
+    env.decide(decisions, task, out)
+    assert (out.channel >= 0).all()
+    assert out.extraction.tolist() == [[np.nextafter(1.0, 0.0)] * 2]
+    assert out.frequency.tolist() == [env.problem.users.frequency_max.tolist()]
+    raw = replace(out, extraction=np.ones((1, 2)))
+    gain = np.ones((1, 2, 2))
+    slower, faster = (model.evaluate(env.problem, a, gain, task).latency for a in (out, raw))
+    extra = env.problem.tasks.extract_flop[0] / (2 * env.problem.users.frequency_max)
+    np.testing.assert_allclose(slower - faster, [extra], rtol=1e-9)
 
 
 def test_all_local_at_the_reference_frequency_earns_half():

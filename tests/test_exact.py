@@ -2,38 +2,24 @@
 
 import signal
 from dataclasses import replace
-from itertools import product
 from math import inf, isclose
 
 import numpy as np
 import pytest
 
+from binding import joint_actions
 from problems import random_problem
-from semopt import Actions, Scenario, Status, evaluate, solve
-from semopt.backends.space import local_actions, offload_actions
-from semopt.problem import Grid
+from semopt import Scenario, Status, evaluate, solve
+from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import OBJECTIVE
 
 
 def enumerate_best(problem):
     """Score every canonical joint action with the reference model: (best objective, how many)."""
-    users, channels = problem.gain.shape
     reduce = np.min if problem.objective == "min" else np.sum
     best, count = -inf, 0
-    for pattern in product(range(-1, channels), repeat=users):
-        used = [k for k in pattern if k >= 0]
-        if len(used) != len(set(used)):
-            continue
-        own = [
-            local_actions(problem, n) if k < 0 else offload_actions(problem, n, k)
-            for n, k in enumerate(pattern)
-        ]
-        index = np.indices([len(a.channel) for a in own]).reshape(users, -1)
-        columns = [
-            np.stack([getattr(a, name)[i] for a, i in zip(own, index, strict=True)], axis=-1)
-            for name in ("channel", "power", "frequency", "extraction")
-        ]
-        outcome = evaluate(problem, Actions(*columns))
+    for actions in joint_actions(problem):
+        outcome = evaluate(problem, actions)
         feasible = (outcome.violations == 0).all(axis=-1)
         count += len(feasible)
         if feasible.any():
@@ -194,3 +180,40 @@ def test_ctrl_c_stops_one_slot_and_keeps_the_best_so_far():
     assert result.status is Status.LIMIT_REACHED
     assert result.details["stopped"] == "interrupted"
     assert result.bound() >= result.objective
+
+
+def test_the_plain_twin_forbids_what_all_others_together_would_pay_for():
+    # Four users must offload. User 0 is served on sub-channel 0 alone, which keeps every other user
+    # from the one where it is worth about 1: all are worth about 0. Without user 0, three are.
+    good, poor, hopeless = 1.0, 1e-3, 1e-9
+    gain = np.full((4, 4), hopeless)
+    gain[range(4), range(4)] = poor
+    gain[range(1, 4), range(3)] = good
+    flat = AccuracyTable.from_arrays([0.5, 1.0], [0.0, 10.0], [[0.9] * 2] * 2, [0.9] * 2)
+    problem = Problem.from_arrays(
+        gain=gain,
+        bits=1e4,
+        local_flop=1e7,
+        extract_flop=1e6,
+        server_flop=1.0,
+        local_accuracy=0.1,
+        accuracy_min=0.5,
+        accuracy=flat,
+        latency_max=10.0,
+        slope_latency=2e3,
+        slope_energy=0.0,
+        slope_accuracy=0.0,
+        compress_exponent=0.7,
+        extract_exponent=0.3,
+        weight_latency=1.0,
+        weight_energy=0.0,
+        weight_accuracy=0.0,
+        grid=Grid(1, 1, 1),
+    )
+    want, _ = enumerate_best(problem)
+    plain, fast = solve(problem, backend="numpy"), solve(problem)
+    assert plain.status is fast.status is Status.OPTIMAL
+    assert isclose(plain.objective, want, rel_tol=OBJECTIVE)
+    assert isclose(fast.objective, want, rel_tol=OBJECTIVE)
+    unlimited = replace(problem, gain=np.where(gain == hopeless, poor, gain))
+    assert solve(unlimited).objective > want + 2

@@ -97,3 +97,40 @@ def test_longer_and_shorter_loops_agree(instruction_set):
         for name in NAMES:
             alone = np.concatenate([apply(name, x[i : i + 1], y[i : i + 1]) for i in range(67)])
             assert np.array_equal(apply(name, x, y), alone)
+
+
+@pytest.mark.parametrize("name", ["log10", "log1p"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_logarithms_never_fall(name, dtype, instruction_set):
+    """A stronger signal is never slower nor less accurate: the exact solver prunes by it.
+
+    Within a segment of the reduction rounding cannot turn the order round; where one ends and the
+    next begins, neighbours are compared one by one, and so they are all over.
+    """
+    info, word = np.finfo(dtype), np.int64 if dtype == np.float64 else np.int32
+    rng = np.random.default_rng(0)
+    ends = np.r_[np.arange(43, 87) / 64, 0.5**0.5, 0.5, 1.0]
+    low = info.minexp + 30 if name == "log10" else -60
+    powers = np.exp2(np.arange(low, min(info.maxexp, 200)).astype(np.longdouble))
+    places = (ends[:, None] * powers).ravel()
+    if name == "log1p":  # the segments are those of 1 + x
+        places = np.r_[places, places - 1]
+    places = np.r_[places, np.exp2(rng.uniform(low, 100, 4000)), rng.uniform(0.5, 2, 4000)]
+    places = places[(places > float(info.tiny) * 2**10) & (places < float(info.max) / 2)]
+    near = places.astype(dtype).view(word)[:, None] + np.arange(-40, 41, dtype=word)
+    x = np.ascontiguousarray(near.view(dtype))
+    values = apply(name, x.ravel(), np.zeros(x.size, dtype)).reshape(x.shape)
+    assert (np.diff(values, axis=1) >= 0).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["log10", "log1p"])
+def test_no_number_of_single_precision_has_a_logarithm_below_its_neighbours(name, instruction_set):
+    last = -np.inf
+    end = int(np.float32(np.finfo(np.float32).max).view(np.int32))
+    for start in range(1, end, 1 << 24):
+        x = np.arange(start, min(start + (1 << 24), end), dtype=np.int32).view(np.float32)
+        values = apply(name, x, np.zeros_like(x))
+        assert values[0] >= last
+        assert (np.diff(values) >= 0).all()
+        last = values[-1]

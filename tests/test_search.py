@@ -11,7 +11,7 @@ import pytest
 from problems import random_problem
 from semopt import _core, backends, evaluate
 from semopt.backends import Query, Space, Tables
-from semopt.problem import Grid
+from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import ROUNDING
 
 
@@ -253,3 +253,33 @@ def test_a_forked_child_has_threads_of_its_own():
     with os.fdopen(reading) as answer:
         assert int(answer.read()) == want.index[0]
     os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+def test_tabulated_energies_of_the_server_by_hand(backend):
+    # 4 x 3e9 FLOP/s at 5e-27 x 2.7e28 = 135 W: raw 6e6 FLOP take 0.5 ms, semantic 3e6 half of it.
+    # Beside another both take twice as long at an eighth of the power.
+    problem = Problem.from_arrays(
+        gain=[[0.06, 0.02], [0.06, 0.02]],
+        bits=8000.0,
+        local_flop=5e6,
+        extract_flop=1e6,
+        server_flop=3e6,
+        server_raw_flop=6e6,
+        local_accuracy=0.6,
+        accuracy=AccuracyTable.from_arrays([0.25, 0.9], [0.0, 10.0], [[0.7] * 2] * 2, [0.8] * 2),
+        extraction_max=0.9,
+        latency_max=1.0,
+        slope_latency=1.0,
+        slope_energy=1.0,
+        slope_accuracy=1.0,
+        compress_exponent=0.5,
+        extract_exponent=0.5,
+        server_energy_max=1.0,
+        grid=Grid(2, 1, 2),
+    )
+    tables = backends.tabulate(problem, backend=backend)
+    raw, semantic = 0.0675, 0.03375
+    alone, both = [raw] * 2 + [semantic] * 2, [raw / 4] * 2 + [semantic / 4] * 2
+    for energy in tables.server_energy:
+        np.testing.assert_allclose(energy, [0.0, *alone, *alone, *both, *both], rtol=ROUNDING)
