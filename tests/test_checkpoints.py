@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -188,6 +190,52 @@ def test_every_leaf_of_a_checkpoint_is_under_its_digest(copied):
         with pytest.raises(ValueError, match=r"checkpoint\.json"):
             Checkpoint.read(copied)
         (copied / DOCUMENT).write_text(text)
+
+
+NONSENSE = (None, True, -1, 0, 10**30, 1e308, -0.5, "", "x", "../..", [], {}, [[]], {"x": 1})
+
+
+def places_of(value, path=()):
+    """All places of a document, tables and lists among them."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from places_of(inner, (*path, key))
+
+
+def fuzz(copied, rng, trials):
+    """Put nonsense anywhere and seal it; return what was said to it, where anything was."""
+    text, told = (copied / DOCUMENT).read_text(), []
+    places = list(places_of(json.loads(text)))
+    for _ in range(trials):
+        for _ in range(int(rng.integers(1, 3))):
+            path = places[int(rng.integers(len(places)))]
+            value = NONSENSE[int(rng.integers(len(NONSENSE)))]
+            with suppress(KeyError, IndexError, TypeError):  # an earlier change took the place away
+                rewritten(copied, put(*path, value=value))
+        for use in (
+            lambda: evaluate.compare([str(copied)], PAPER, 2, reference="exact"),
+            lambda: train.train(tiny(), copied, resume=True),
+        ):
+            try:
+                use()
+            except ValueError as error:
+                told.append(str(error))
+        (copied / DOCUMENT).write_text(text)
+    return told
+
+
+def test_nonsense_anywhere_is_one_sentence(copied):
+    told = fuzz(copied, np.random.default_rng(0), 60)
+    assert len(told) > 60
+    assert all(str(copied) in sentence for sentence in told)
+
+
+@pytest.mark.long
+def test_nonsense_anywhere_is_one_sentence_many_times(copied):
+    told = fuzz(copied, np.random.default_rng(1), 5000)
+    assert len(told) > 5000
+    assert all(str(copied) in sentence for sentence in told)
 
 
 @pytest.mark.parametrize(

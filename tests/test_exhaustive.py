@@ -258,6 +258,48 @@ def test_an_optimum_skipped_under_a_new_digest_is_found_out(stopped, tmp_path):
         taken_up(stopped, tmp_path, json.dumps(forged))
 
 
+def forgeries(stopped, rng, trials):
+    """Yield texts of checkpoints with one or two entries forged and the digest made anew."""
+    problem, _, text, _ = stopped
+    size = problem.joint_actions()
+    for _ in range(trials):
+        content = json.loads(text)
+        for name in rng.choice(["next", "above", "best", "histogram"], int(rng.integers(1, 3))):
+            near = int(content["next"] if rng.random() < 0.5 else rng.integers(0, size + 2))
+            match name:
+                case "next" | "above":
+                    content[name] = near
+                case "best":
+                    kept = [b for b in content["best"] if rng.random() < 0.7]
+                    content["best"] = kept + [[(2.9).hex(), near]] * int(rng.random() < 0.3)
+                case "histogram":
+                    content[name][int(rng.integers(len(content[name])))] += int(rng.integers(-9, 9))
+        content["digest"] = checkpoint.sealed(content)
+        yield json.dumps(content)
+
+
+def count_accepted(stopped, tmp_path, rng, trials):
+    optimum, refused = solve(stopped[0]).objective, 0
+    for forged in forgeries(stopped, rng, trials):
+        try:
+            result = taken_up(stopped, tmp_path, forged)
+        except ValueError:
+            refused += 1
+            continue
+        assert result.status is Status.OPTIMAL
+        assert result.objective == pytest.approx(optimum, rel=OBJECTIVE)
+    return trials - refused
+
+
+def test_no_forgery_makes_a_false_optimum(stopped, tmp_path):
+    assert 0 < count_accepted(stopped, tmp_path, np.random.default_rng(0), 100) < 100
+
+
+@pytest.mark.long
+def test_no_forgery_of_many_makes_a_false_optimum(stopped, tmp_path):
+    assert 0 < count_accepted(stopped, tmp_path, np.random.default_rng(1), 10_000) < 10_000
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -95,14 +95,17 @@ def train(
         seed=seed,
         **({} if updates is None else {"updates": updates}),
     )
-    place = training.choose_device(device.value)
+    place, rows = training.choose_device(device.value), 0
     print(f"{algorithm.value} on {scenario}, settings {settings}, device {place}", flush=True)
-    print(HEADING, flush=True)
     try:
         with learning(), phases() as tick:
 
             def report(told: Report) -> None:
+                nonlocal rows
                 tick("", 1.0)  # no bar where a row is printed
+                if not rows:
+                    print(HEADING)
+                rows += 1
                 print_report(told)
 
             ended = training.train(

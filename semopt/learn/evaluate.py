@@ -140,7 +140,7 @@ def compare(
         for label, way in ways.items():
             told = {"tick": partial(tick, label)} if isinstance(way, Method) else {}
             actions = way(gain, task, **told)
-            time = decision_time(way, gain, task)
+            time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
             scores[label] = score(problem, actions, gain, task, optimum, time)
     return Evaluation(scenario.name, reference, slots, int((~feasible).sum()), scores)
 
@@ -178,10 +178,13 @@ def score(
     )
 
 
-def decision_time(decide: Decider, gain: Floats, task: Integers) -> float:
+def decision_time(
+    decide: Decider, gain: Floats, task: Integers, tick: Callable[[float], None] = lambda _: None
+) -> float:
     """Return the median time of deciding one slot, s."""
-    times = []
-    for s in range(min(TIMED, len(task))):
+    times, slots = [], min(TIMED, len(task))
+    for s in range(slots):
+        tick(s / slots)
         start = perf_counter()
         decide(gain[s : s + 1], task[s : s + 1])
         times.append(perf_counter() - start)

@@ -116,6 +116,8 @@ def run(
             if learner.updates >= settings.updates:
                 return "all updates are done"
             share = learner.updates / settings.updates
+            if time_limit:
+                share = max(share, min(1.0, (perf_counter() - start) / time_limit))
             tick(f"training, {settings.updates} updates", share)
             metrics = learner.update()
             stop_if_diverged(metrics, learner, out)
