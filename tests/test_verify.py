@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -112,21 +113,20 @@ WEAKER = {("seed",): None}  # no seed is claimed
 def test_every_claim_of_a_result_is_held_to(documents, kind):
     """Whatever stands in a file is refused when it is changed, but for what claims nothing."""
     body = documents[kind]
-    tried = 0
-    paths = list(leaf_paths(body))
-    for path in paths[:: max(1, len(paths) // 150)]:
-        if not set(NO_CLAIMS) & set(path):
-            value = body
-            for key in path:
-                value = value[key]
-            others = [None, "x", not value if isinstance(value, bool) else 7, -1.0, [], {}]
-            if isinstance(value, float):
-                others += [value * (1 + 1e-6) + 1e-7, value * (1 - 1e-6) - 1e-7]
-            for other in others:
-                if other != value and (path, other) not in WEAKER.items():
-                    with pytest.raises((FalseClaim, ValueError)):
-                        print(path, value, other, check_result(replaced(body, *path, by=other)))
-                    tried += 1
+    paths = [path for path in leaf_paths(body) if not set(NO_CLAIMS) & set(path)]
+    rng, tried = random.Random(0), 0
+    for path in rng.sample(paths, min(len(paths), 60)):
+        value = body
+        for key in path:
+            value = value[key]
+        others = [None, "x", not value if isinstance(value, bool) else 7, -1.0, [], {}]
+        if isinstance(value, float):
+            others += [value * (1 + 1e-6) + 1e-7, value * (1 - 1e-6) - 1e-7] * 2
+        for other in rng.sample(others, 3):
+            if other != value and (path, other) not in WEAKER.items():
+                with pytest.raises((FalseClaim, ValueError)):
+                    print(path, value, other, check_result(replaced(body, *path, by=other)))
+                tried += 1
     assert tried > 30
 
 

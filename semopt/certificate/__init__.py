@@ -6,11 +6,12 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
     problem           the slot in SI units: `system`, `users`, `tasks` with their accuracy tables,
                       `gain` (N, K), `task` (N), `objective`; null stands for "no limit"
     scenario          the scenario with its slot, as a file has them, of which `problem` is the
-                      reading in SI; null where the slot was not made from one
+                      reading in SI; null where the slot was not made from one. Its tables stand in
+                      it: no file that it names is opened. What it is called is not proven
     status            "optimal", "limit_reached" or "infeasible"
     objective         sum of QoE of the decision; null without one
     upper_bound       no feasible joint action is worth more; null: there is none
-    gap               what upper_bound - objective was to be at most
+    gap               what upper_bound - objective was to be at most; "optimal" says that it is
     decision          `channel` (-1 local), `power`, `frequency`, `extraction`, arrays (N,)
     local             covers of the local tasks, one a user
     sizes             for each number m of offloaders from 0 to min(N, K): `bound`, the prices
@@ -39,6 +40,9 @@ With L[n] the `upper` of user n's local task, and U[n, k] the least of the cover
 bounds every joint action with m offloaders (linear programming duality of the assignment), so it
 may not exceed `bound`, and `upper_bound` is the largest `bound`. QoE is positive: a negative bound
 says that no joint action with m offloaders is feasible.
+
+All numbers are JSON numbers of at most 1e100 in size, and there are no other keys (`schema`). A
+decision may miss its limits and ranges by 1e-9 of them, and its objective by 1e-9.
 """
 
 from __future__ import annotations

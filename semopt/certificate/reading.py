@@ -30,8 +30,10 @@ def read(source: str | Path) -> Any:
     """
     name = named(source)
     try:
-        data = read_bytes(source, LARGEST_FILE)
-        return parse_json(unpacked(data).decode("utf-8-sig"))
+        data = unpacked(read_bytes(source, LARGEST_FILE))
+        if b"{" not in data[:4096]:
+            raise ValueError("it holds no object")
+        return parse_json(data.decode("utf-8-sig"))
     except zlib.error as error:  # a ValueError would not name the file
         raise ValueError(f"{name} is not a JSON file: {error}") from None
     except UnicodeDecodeError:

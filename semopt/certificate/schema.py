@@ -1,9 +1,17 @@
 """The shape of every document that `verify` reads: exact keys, exact types, no number beyond 1e100.
 
 A document of another shape is no claim, but a file that is malformed: `ValueError`. Its claims are
-checked by `checker` and `results`. What stands here as `str`, `dict[str, Any]` or `Seconds` claims
-nothing that a decision or a bound depends on, is not re-checked and is not shown as proven:
-names and words of a scenario, `backend`, `seconds`, `details`, the sentences of `refused`.
+checked by `checker` and `results`, and what they find is all that `verify` says. No claims, neither
+re-checked nor repeated, are
+
+- of a scenario its name, description and `assumed`, and `[channel]` where no seed is claimed
+- `backend`, `seconds` and `details` of a result, but for `details.gap`: what `global` was asked for
+- which limits the users of `infeasible` break, and the sentences of `refused`
+
+"optimal" says that the gap is at most `gap` of a certificate, `details.gap` of a result of `global`
+(1e-6 without one) and 0 of other methods, within 1e-9. That no decision off the grid is better is
+proven by certificates alone: a result's bound on the continuous problem is compared with what the
+grid reaches.
 """
 
 from __future__ import annotations

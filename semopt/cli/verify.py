@@ -22,12 +22,13 @@ def verify(
     """
     from ..certificate.claims import FalseClaim
     from ..certificate.verify import check
+    from ..console import visible
     from .progress import progress
 
     try:
         with progress("verify", 1.0) as show:
             proven = check(file, show)
-        print(f"verified: {proven}")
+        print(f"verified: {visible(proven)}")
     except FalseClaim as claim:
-        print(f"false: {claim}")
+        print(f"false: {visible(str(claim))}")
         raise typer.Exit(1) from None
