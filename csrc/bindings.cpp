@@ -9,12 +9,14 @@
 #include <memory>
 #include <optional>
 
+#include "arithmetic.h"
 #include "bindings_dlpack.h"
 #include "bindings_global.h"
 #include "bindings_kernels.h"
 #include "bindings_objects.h"
 #include "check.h"
 #include "decode.h"
+#include "dispatch.h"
 #include "exact.h"
 #include "pool.h"
 #include "setting.h"
@@ -66,6 +68,7 @@ std::unique_ptr<semopt::Setting> make_setting(
     const std::vector<std::vector<double>>& power,
     const std::vector<std::vector<double>>& frequency,
     const std::vector<std::vector<std::vector<double>>>& extraction) {
+    const semopt::UsualRounding usual;
     auto setting = std::make_unique<semopt::Setting>();
     setting->system = records<semopt::System<double>>(system, "system", kSystemFields.size()).at(0);
     setting->users = records<semopt::User<double>>(users, "users", kUserFields.size());
@@ -101,6 +104,7 @@ class ExactBatch {
   public:
     ExactBatch(const semopt::Setting& setting, bool fairest, int threads)
         : setting_(setting), fairest_(fairest) {
+        const semopt::UsualRounding usual;
         require(threads >= 0, "threads", "at least 0 is expected");
         const int cores = semopt::lanes_available();
         lanes_ = threads ? std::min(threads, cores) : cores;
@@ -114,6 +118,7 @@ class ExactBatch {
     py::dict solve(const Doubles& gain, const Integers& task, Integers channel, Doubles power,
                    Doubles frequency, Doubles extraction, Doubles value, Doubles upper,
                    double seconds) {
+        const semopt::UsualRounding usual;
         const py::ssize_t users = setting_.users.size(), kinds = setting_.tasks.size();
         require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
                 "a C-ordered float64 array of shape (slots, users, channels) is expected");
@@ -210,6 +215,7 @@ class ExactBatch {
 void best_cells(const semopt::Setting& setting, const Doubles& gain, const Integers& task,
                 int offloaders, int modes, Doubles value, Doubles power, Doubles frequency,
                 Doubles extraction) {
+    const semopt::UsualRounding usual;
     const py::ssize_t users = setting.users.size();
     require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
             "shape (users, channels) is expected");
@@ -237,6 +243,7 @@ void best_cells(const semopt::Setting& setting, const Doubles& gain, const Integ
 
 // The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
 py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
+    const semopt::UsualRounding usual;
     require(weight.ndim() == 2, "weight", "shape (users, channels) is expected");
     require(local.ndim() == 1 && local.shape(0) == weight.shape(0), "local",
             "shape (users,) is expected");
@@ -248,6 +255,14 @@ py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
+    const std::string faults = semopt::arithmetic_faults();
+    if (!faults.empty())
+        throw py::import_error(
+            "semopt._core was compiled with flags under which its results would "
+            "be no proofs (" +
+            faults +
+            "): compile it without -ffast-math and its like, and with "
+            "-ffp-contract=off, as CMakeLists.txt does");
     m.doc() =
         "The compiled half of semopt. Calls drop the GIL, and every function and object may be "
         "called from many threads at a time: what a call writes is its own or its caller's (two "
@@ -271,6 +286,15 @@ PYBIND11_MODULE(_core, m) {
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
              py::arg("value").noconvert(), py::arg("upper").noconvert(), py::arg("seconds"));
     semopt::refuse_copies(batch);
+    m.def(
+        "in_usual_rounding",
+        [](const py::object& call) {
+            const semopt::UsualRounding usual;
+            return call();
+        },
+        py::arg("call"),
+        "What call() returns, with results rounded to nearest and denormal numbers kept, whatever "
+        "another library has set for this thread; set again after it.");
     m.def("best_cells", &best_cells, py::arg("setting"), py::arg("gain"), py::arg("task"),
           py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arithmetic.h"
 #include "check.h"
 #include "decode.h"
 #include "exact.h"
@@ -44,6 +45,7 @@ Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) 
 // Best action and bound of one cell (branch.h); `offloaders` 0 is the local task.
 py::dict cell_optimum(const Setting& setting, int user, int task, double gain, int offloaders,
                       double tolerance) {
+    const UsualRounding usual;
     const double precision = std::min(1e-3 * tolerance, 1e-8);
     Cell cell = offloaders == 0 ? Cell(setting, user, task, precision)
                                 : Cell({&setting, user, task, gain, offloaders}, precision);
@@ -62,6 +64,7 @@ py::dict cell_optimum(const Setting& setting, int user, int task, double gain, i
 py::tuple box_bound(const Setting& setting, int user, int task, double gain, int offloaders,
                     int mode, const std::vector<std::array<double, 2>>& sides,
                     const std::vector<double>& numbers) {
+    const UsualRounding usual;
     require(0 <= mode && mode < 3, "mode", "0, 1 or 2 is expected");
     require(sides.size() == kAxes, "sides", "one of each axis is expected");
     require(numbers.empty() || numbers.size() == 7, "numbers", "seven or none are expected");
@@ -161,6 +164,7 @@ void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot
 // (reach.h), and why the search ended early: "" where it did not.
 py::tuple reach(const Setting& setting, const Doubles& gain, const Integers& task,
                 const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
+    const UsualRounding usual;
     const Slot slot = as_slot(setting, gain, task);
     require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
     Watch watch(seconds);
@@ -181,6 +185,7 @@ py::tuple reach(const Setting& setting, const Doubles& gain, const Integers& tas
 // The continuous optimum of a slot; with `prove`, what the certificate shows.
 py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
                       double seconds, bool prove) {
+    const UsualRounding usual;
     const Slot slot = as_slot(setting, gain, task);
     Watch watch(seconds);
     const Stop stop = [&] { return watch(); };

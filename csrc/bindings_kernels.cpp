@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "arithmetic.h"
 #include "bindings_objects.h"
 #include "check.h"
 #include "dispatch.h"
@@ -191,6 +192,7 @@ py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& va
                        bool fairest, long long start, long long stop, int keep,
                        std::optional<double> above, int bins, double low, double high, double slack,
                        double energy_slack, int threads) {
+    const UsualRounding usual;
     const Space space = owner.space();
     require(0 <= start && start <= stop && stop <= owner.size(), "start, stop",
             "0 <= start <= stop <= " + std::to_string(owner.size()) + " is expected");
@@ -239,6 +241,7 @@ void elementary_arrays(void (*kernel)(int, const R*, const R*, R*, long long), i
 
 void elementary(const std::string& name, const py::array& x, const py::array& y,
                 const py::array& out) {
+    const UsualRounding usual;
     static const std::vector<std::string> names = {"exp", "log", "log10", "log1p", "pow"};
     const int function = int(std::find(names.begin(), names.end(), name) - names.begin());
     require(function < int(names.size()), "name", "exp, log, log10, log1p or pow is expected");

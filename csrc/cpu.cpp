@@ -2,6 +2,7 @@
 // internal linkage, so that no object runs another's code.
 #include "cpu.h"
 
+#include "arithmetic.h"
 #include "cell_loops.h"
 #include "evaluate_loops.h"
 #include "scan_loops.h"
@@ -62,6 +63,7 @@ const Kernels SEMOPT_TABLE(kernels, SEMOPT_ISA) = {SEMOPT_QUOTED(SEMOPT_ISA),
                                                    open_frame,
                                                    open_cell,
                                                    best_of_cell,
+                                                   arithmetic_fault,
                                                    &SEMOPT_TABLE(ceilings, SEMOPT_ISA)};
 
 }  // namespace semopt

@@ -154,6 +154,7 @@ struct Kernels {
     void (*open_frame)(const FrameView&);
     void (*open_cell)(const CellView&);  // fills what does not depend on the number of offloaders
     Choice (*best_of_cell)(const CellView&, Modes, double offloaders, double* scratch);
+    const char* (*arithmetic_fault)();  // arithmetic.h
     const Ceilings* ceilings;
 };
 

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "arithmetic.h"
 #include "check.h"
 #include "pool.h"
 
@@ -62,6 +63,17 @@ std::vector<std::string> instruction_sets() {
     std::vector<std::string> names;
     for (const Kernels* kernels : runnable()) names.push_back(kernels->name);
     return names;
+}
+
+std::string arithmetic_faults() {
+    std::string faults;
+    const auto add = [&](const std::string& where, const char* fault) {
+        if (fault) faults += (faults.empty() ? "" : "; ") + where + ": " + fault;
+    };
+    add("solvers", arithmetic_fault());
+    for (const Kernels* kernels : runnable())
+        add(std::string("kernels of ") + kernels->name, kernels->arithmetic_fault());
+    return faults;
 }
 
 const Kernels& kernels() {

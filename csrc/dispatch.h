@@ -13,6 +13,10 @@ namespace semopt {
 // Names of the instruction sets that this machine runs, from plain to wide.
 std::vector<std::string> instruction_sets();
 
+// What the arithmetic breaks that results rely on (arithmetic.h), of any object that runs here;
+// empty where it breaks nothing.
+std::string arithmetic_faults();
+
 // The kernels in use: the widest, or what the environment's SEMOPT_ISA or `use` names.
 const Kernels& kernels();
 void use_instruction_set(const std::string& name);

@@ -17,6 +17,8 @@
 #include <limits>
 #include <vector>
 
+#include "math.h"
+
 namespace semopt {
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();

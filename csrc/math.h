@@ -9,6 +9,20 @@
 // may differ between instruction sets, never the bound.
 #pragma once
 
+// Every file of which a result depends includes this one. (NVRTC is given our flags alone.)
+#ifndef __CUDACC_RTC__
+#if defined(__FAST_MATH__) || defined(__USE_FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) ||                          \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) ||                               \
+    (defined(__GCC_IEC_559) && __GCC_IEC_559 == 0)
+#error "semopt: results are proofs: compile without -ffast-math, -Ofast and what they stand for"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && \
+    (__FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "semopt: results are proofs: compile for SSE2 or wider, without -mfpmath=387 and -m32"
+#endif
+#endif
+
 #ifdef __CUDACC_RTC__
 typedef unsigned long long uint64_t;
 typedef unsigned int uint32_t;

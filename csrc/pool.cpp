@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "arithmetic.h"
+
 namespace semopt {
 namespace {
 
@@ -24,6 +26,7 @@ struct Job {
     std::exception_ptr fault{};
 
     void run(int lane) {
+        const UsualRounding usual;
         for (long long task; !failed && (task = next++) < tasks;) {
             try {
                 work(context, task, lane);

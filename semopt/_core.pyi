@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ class Setting:
         frequency: Sequence[Floats],
         extraction: Sequence[Sequence[Floats]],
     ) -> None: ...
+
+def in_usual_rounding(call: Callable[[], Any]) -> Any: ...
 
 class Borrowed:
     def __init__(self, argument: str, capsule: object) -> None: ...

@@ -9,6 +9,7 @@ from inspect import Parameter, signature
 from time import perf_counter
 from typing import Any
 
+from .. import _core
 from ..problem import Problem
 from ..result import Result
 
@@ -59,7 +60,8 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
             takes = ", ".join(known) or "no options"
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
     start = perf_counter()
-    return replace(function(problem, **options), seconds=perf_counter() - start)
+    result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
+    return replace(result, seconds=perf_counter() - start)
 
 
 def check_time_limit(seconds: float | None) -> None:
