@@ -503,6 +503,53 @@ def test_stopping_early_keeps_the_bound():
     assert known <= tighter.upper_bound <= many.upper_bound + DUALS
 
 
+def test_an_interrupt_keeps_the_bound():
+    problem = drawn_problem(104)
+    shown = []
+
+    def interrupt(share):
+        shown.append(share)
+        if len(shown) == 2:
+            raise KeyboardInterrupt
+
+    result = solve(problem, progress=interrupt)
+    assert result.status is Status.LIMIT_REACHED
+    assert result.details["stopped"] == "interrupted"
+    assert best_known(problem, 104) <= result.upper_bound <= len(problem.task)
+    shown.clear()
+    whole = solve(problem, programs=6, progress=shown.append)
+    assert whole.upper_bound <= result.upper_bound
+    assert shown == [n / 6 for n in range(1, whole.details["programs"] + 1)]
+
+
+def test_few_users_on_hundreds_of_channels():
+    problem = reported()
+    gain = np.random.default_rng(0).uniform(0.1, 1, (2, 300))
+    wide = replace(problem, gain=gain)
+    best, result = solve_by(wide), solve(wide)
+    assert best.objective <= result.upper_bound <= best.objective + 0.005
+    few = replace(wide, gain=gain[:, np.argsort(-gain.max(axis=0))[:4]])
+    assert isclose(result.upper_bound, solve(few).upper_bound, abs_tol=0.004)
+
+
+def test_more_users_than_pieces_of_a_program():
+    problem = random_problem(np.random.default_rng(3), 45, 4)
+    problem = without_limits(problem)
+    best = solve_by(problem)
+    late, early = solve(problem, programs=3), solve(problem, time_limit=0.05)
+    assert best.objective <= late.upper_bound <= early.upper_bound <= 45
+    assert late.upper_bound <= 1.2 * best.objective
+
+
+@pytest.mark.long
+def test_a_slot_of_64_users_on_64_channels():
+    large = Scenario.load("large")
+    gain, task = large.draw(1, 0)
+    problem = large.template().with_slot(gain[0], task[0])
+    best, result = solve_by(problem), solve(problem)
+    assert best.objective <= result.upper_bound <= 1.02 * best.objective
+
+
 def test_modes_are_those_of_the_pieces():
     problem = plain(gain=[[1.0, 2.0]])
     pieces = all_pieces(problem)

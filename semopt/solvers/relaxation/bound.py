@@ -38,7 +38,7 @@ from .node import Node
 from .pieces import LATENCY, Flags, Physics, Pieces, all_pieces, propagate
 from .weights import free
 
-LOOSE = 0.02  # part of the whole loss from which on a piece is cut
+LOOSE = 0.1  # part of the largest loss from which on a piece is cut
 STEP = 1e-3  # relative, of the differences that prices are made of
 
 Progress = Callable[[float], None]
@@ -58,7 +58,7 @@ class Search:
         self, problem: Problem, programs: int, deadline: float, progress: Progress
     ) -> None:
         self.problem, self.programs, self.deadline = problem, programs, deadline
-        self.progress, self.solved, self.in_time = progress, 0, True
+        self.progress, self.solved, self.stopped = progress, 0, ""
         # No QoE is above 1: its weights sum to 1.
         self.bound = 1.0 if problem.objective == "min" else float(len(problem.task))
         self.node: Node | None = None
@@ -66,6 +66,11 @@ class Search:
     def left(self) -> float:
         """Return the seconds left."""
         return self.deadline - perf_counter()
+
+    def late(self) -> bool:
+        """Return whether the time is up, and note it."""
+        self.stopped = "" if self.left() > 0.0 else "time limit"
+        return bool(self.stopped)
 
     def relax(self, pieces: Pieces, span: tuple[int, int], must: Flags) -> Node | None:
         """Solve a range of m; None where a user that must be served cannot be."""
@@ -83,16 +88,15 @@ class Search:
     def run(self, must: Flags, gap: float) -> None:
         """Branch until the relaxation is tight, or proves that `must` cannot all be served.
 
-        Afterwards `bound` is -inf if they cannot, `node` is the one with that bound, and `in_time`
-        is False if the time was up, or the search was interrupted.
+        Afterwards `bound` is -inf if they cannot, `node` is the one with that bound, and `stopped`
+        says so if it was cut short.
         """
         heap: list[tuple[float, int, Node]] = []
         todo = [(all_pieces(self.problem), (0, min(self.problem.gain.shape)))]
         try:
             while todo:
                 for pieces, span in todo:
-                    self.in_time = self.left() > 0.0
-                    if not self.in_time:
+                    if self.late():
                         return
                     node = self.relax(pieces, span, must)
                     self.solved += 1
@@ -104,18 +108,17 @@ class Search:
                     return
                 self.node = heapq.heappop(heap)[2]
                 self.bound = self.node.bound
-                self.in_time = self.left() > 0.0
-                if not self.in_time or self.solved >= self.programs:
+                if self.late() or self.solved >= self.programs:
                     return
                 todo = self.branch(self.node, gap)
         except KeyboardInterrupt:
-            self.in_time = False
+            self.stopped = "interrupted"
 
     def branch(self, node: Node, gap: float) -> list[tuple[Pieces, tuple[int, int]]]:
         """Return what a node is divided into; nothing where it is tight."""
         fewest, most = node.span
         loss, row, at = node.losses()
-        cut = np.flatnonzero(loss > LOOSE * loss.sum())
+        cut = np.flatnonzero(loss > LOOSE * loss.max())
         loose = loss.sum() > gap and cut.size > 0
         parts = [node.pieces.cut(cut, row[cut], at[cut])] if loose else [node.pieces]
         if fewest < most:
@@ -148,7 +151,7 @@ def solve(
     -------
     Result with status BOUND_ONLY, LIMIT_REACHED (the bound holds all the same) or INFEASIBLE.
     Its details hold the number of `programs`, the range of `offloaders` that has the bound, the
-    `loss` that `gap` is compared with, and `prices`.
+    `loss` that `gap` is compared with, `prices`, and why it `stopped` early.
 
     Raises
     ------
@@ -175,7 +178,9 @@ def solve(
             details["offloaders"] = list(search.node.span)
             details["loss"] = float(search.node.losses()[0].sum())
             details["prices"] = prices(problem, search.node)
-    status = Status.BOUND_ONLY if search.in_time else Status.LIMIT_REACHED
+    status = Status.LIMIT_REACHED if search.stopped else Status.BOUND_ONLY
+    if search.stopped:
+        details["stopped"] = search.stopped
     bound = search.bound
     return replace(
         result, status=status, upper_bound=bound, continuous_bound=bound, details=details

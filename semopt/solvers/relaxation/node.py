@@ -25,6 +25,7 @@ from .pieces import (
 from .program import LARGEST, NEAR, refine
 from .weights import Mixture, Multipliers
 
+FINE, COARSE = 1e-5, 1e-3  # QoE, where m is known, and where its range will be halved
 USED = 1e-3  # weight from which on a piece counts as used
 
 
@@ -96,11 +97,12 @@ class Node:
         if self.pieces.price.any():  # what was found for another range, or a larger box, is close
             choice = self.mixture().lagrangian(self.multipliers)[1]
             wanted = choice[choice >= 0]
+        last = inf
         while left() > 0.0:
             while wanted.size and left() > 0.0:
                 self.refine(wanted, left())
                 solved[wanted] = True
-                self.share(solved)
+                self.share(solved, wanted)
                 choice = self.mixture().lagrangian(self.multipliers)[1]
                 wanted = choice[(choice >= 0) & ~solved[choice]]
             mixture = self.mixture()
@@ -109,8 +111,13 @@ class Node:
             self.bound = min(self.bound, bound)
             used = np.union1d(choice[choice >= 0], np.flatnonzero(self.weight > USED))
             wanted = used[~solved[used]]
-            if not wanted.size:
+            if not wanted.size or not last - bound > self.settled() * len(self.penalty):
                 break
+            last = bound
+
+    def settled(self) -> float:
+        """Return the QoE a user by which more work must tighten the bound."""
+        return FINE if self.span[0] == self.span[1] else COARSE
 
     def first(self) -> Integers:
         """Return each user's best piece of each mode."""
@@ -125,26 +132,29 @@ class Node:
             some = self.pieces.take(part)
             costs = Costs(Physics(self.problem, some, *self.span), some.box)
             left = seconds - (perf_counter() - start)
-            self.keep(part, *refine(costs, some.price, some.point, left))
+            self.keep(part, *refine(costs, some.price, some.point, self.settled(), left))
 
-    def share(self, solved: Flags) -> None:
-        """Try the prices of solved pieces on those of the same user and mode."""
-        pieces = self.pieces
+    def share(self, solved: Flags, fresh: Integers) -> None:
+        """Try the prices of fresh pieces on those of the same user and mode that look better."""
+        pieces, worth = self.pieces, self.mixture().worth(self.multipliers)
+        reached = np.full(len(self.penalty), -inf)
+        np.maximum.at(reached, pieces.user[solved], worth[solved])
         key = pieces.user * len(MODES) + pieces.mode
-        price, point, tried = pieces.price.copy(), pieces.point.copy(), np.zeros_like(solved)
-        gain = np.log(self.costs.physics.gain)
-        for each in np.unique(key[solved]):
-            own = np.flatnonzero(key == each)
-            known, others = own[solved[own]], own[~solved[own]]
-            near = known[np.abs(gain[others, None] - gain[known]).argmin(axis=1)]
-            price[:, others], point[:, others] = price[:, near], point[:, near]
-            tried[others] = True
-        index = np.flatnonzero(tried)
-        if index.size:
-            some = pieces.take(index)
-            costs = Costs(Physics(self.problem, some, *self.span), some.box)
-            found = costs.bound(price[:, index], point[:, index])[:2]
-            self.keep(index, price[:, index], point[:, index], *found)
+        index = np.flatnonzero(~solved & (worth > reached[pieces.user]) & np.isin(key, key[fresh]))
+        if not index.size:
+            return
+        # The fresh piece with the nearest gain of the same key: keys are further apart than gains.
+        gain = key * 1e3 + np.log(self.costs.physics.gain)
+        order = fresh[np.argsort(gain[fresh])]
+        right = np.clip(np.searchsorted(gain[order], gain[index]), 1, len(order) - 1)
+        left = order[right - 1] if len(order) > 1 else order[right * 0]
+        right = order[np.minimum(right, len(order) - 1)]
+        closer = np.abs(gain[left] - gain[index]) <= np.abs(gain[right] - gain[index])
+        near = np.where(closer, left, right)
+        some = pieces.take(index)
+        costs = Costs(Physics(self.problem, some, *self.span), some.box)
+        price, point = pieces.price[:, near], pieces.point[:, near]
+        self.keep(index, price, point, *costs.bound(price, point)[:2])
 
     def losses(self) -> tuple[Floats, Integers, Floats]:
         """Return by how much each piece in use adds to the bound, and where to cut it.

@@ -35,7 +35,6 @@ CORNERS = np.linspace(0.0, 1.0, 6), np.linspace(0.0, 1.0, 4)  # of extraction, o
 SIZES = 8, 32, 128  # pieces of a program: few are compiled
 LARGEST = SIZES[-1]
 HUGE = 1e30  # in place of infinite
-SETTLED = 1e-5  # QoE by which another round must be better
 NEAR = 1e-6  # QoE that prices may prove less, since their points are better
 OVER = 1e4  # QoE for exceeding a limit by the whole width of the cost
 
@@ -232,9 +231,11 @@ class Tangents:
 
 
 def refine(
-    costs: Costs, price: Floats, point: Floats, seconds: float
+    costs: Costs, price: Floats, point: Floats, settled: float, seconds: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Look for better prices and points of up to LARGEST pieces, none worse than the given ones.
+
+    Another round must be better by `settled` (QoE).
 
     Returns
     -------
@@ -258,7 +259,7 @@ def refine(
             np.where(better, new, old)
             for new, old in ((prices, price), (points, point), (slacks, slack))
         )
-        if not (gain > SETTLED).any():
+        if not (gain > settled).any():
             break
         tangents.add(found[0], points, corner)
     return price, point, bound, slack

@@ -71,21 +71,27 @@ class Mixture:
         """Return which pieces may hold a point at all."""
         return (self.value >= 0.0) & (self.server <= 1.0 + ROUNDING)
 
+    def toll(self, y: Multipliers) -> Floats:
+        """Return what the pieces pay for what they take: (J,)."""
+        toll = np.append(y.channel, 0.0)[self.pieces.channel] + y.most - y.fewest
+        return np.where(self.pieces.mode == LOCAL, 0.0, toll) + y.server * self.server
+
+    def worth(self, y: Multipliers) -> Floats:
+        """Return the pieces' values less what they pay: (J,), -inf where no point is."""
+        worth = y.user[self.pieces.user] * self.value - self.toll(y)
+        return np.where(self.able(), worth, -inf)
+
     def lagrangian(self, y: Multipliers) -> tuple[float, Integers]:
         """Return the bound that multipliers prove, and each user's best piece, -1 for none."""
-        pieces, able = self.pieces, np.flatnonzero(self.able())
-        toll = np.append(y.channel, 0.0)[pieces.channel] + y.most - y.fewest
-        price = np.where(pieces.mode == LOCAL, 0.0, toll) + y.server * self.server
-        worth = (y.user[pieces.user] * self.value - price)[able]
+        user, worth = self.pieces.user, self.worth(y)
         best = np.where(self.penalty > 0.0, -self.penalty * y.user, y.fewest)
-        np.maximum.at(best, pieces.user[able], worth)
+        np.maximum.at(best, user, worth)
         choice = np.full(len(best), -1)
-        top = worth >= best[pieces.user[able]]
-        choice[pieces.user[able][top]] = able[top]
+        top = np.flatnonzero(worth >= best[user])
+        choice[user[top]] = top
         parts = [*best, *y.channel, y.most * self.most, -y.fewest * self.fewest, y.server]
-        scale = np.abs(price).max(initial=0.0) * len(best)
-        bound = float(np.sum(parts) + ROUNDING * (np.abs(parts).sum() + scale))
-        return bound, choice
+        size = np.abs(parts).sum() + len(best) * np.abs(self.toll(y)[self.able()]).max(initial=0.0)
+        return float(np.sum(parts) + ROUNDING * size), choice
 
     def solve(self, seconds: float) -> tuple[Floats, Multipliers]:
         """Return weights (J,) and multipliers; without prices where HiGHS fails."""
