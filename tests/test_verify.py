@@ -21,7 +21,7 @@ from semopt import Actions, Result, Status, solve
 from semopt.certificate import digest, read
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
-from semopt.certificate.grid import grid_optimum, spread
+from semopt.certificate.grid import spread, tabulated
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check
 from semopt.cli import app
@@ -405,9 +405,20 @@ def lies(documents):
     yield lacking | {"infeasible": {"joint": [7]}}, r"infeasible\[0\]: user 7"
     yield lacking | {"infeasible": {"joint": [1, 1]}}, "not a set"
     yield lacking | {"infeasible": []}, "not a set"
-    yield lacking | {"objective": 1.0}, "objective 1.0: of no decision"
+    yield (
+        lacking | {"infeasible": {"joint": [0], "limit": "server_energy_max"}},
+        "there is no server",
+    )
+    yield replaced(lacking, "infeasible", 0, "limits", by=["accuracy"]), "modes have"
+    energy = [replaced(lacking["infeasible"][0], "limits", by=["energy"])]
+    energy[0]["modes"] = {"local": ["energy"]}
+    unlimited = replaced(lacking, "problem", "user", "energy_max_mj", by=None)
+    unlimited["problem"]["users"] = None
+    yield unlimited | {"infeasible": energy}, "user 0 has no limit on energy"
+    yield lacking | {"objective": 1.0}, "objective 1.0: there is no decision"
     yield lacking | {"upper_bound": 1.0}, "upper_bound 1.0: the status is infeasible"
     # Another method's decision.
+    yield exact | {"continuous_bound": value + 1.0}, "continuous_bound"
     yield exact | {"method": "local"}, "local sends nothing"
     yield exact | {"method": "semantic-unaware"}, "sends raw"
     yield documents["local"] | {"method": "exact"}, "grid is worth 2.1026"
@@ -523,7 +534,8 @@ def test_grid_optimum_is_that_of_the_solvers(objective):
         problem = random_problem(rng, users, channels, own_figures=seed % 3 == 0)
         problem = replace(problem, objective=objective)
         for method in ("exact", "local", "semantic-unaware"):
-            optimum, found = grid_optimum(problem, method), solve(problem, method)
+            optimum = tabulated(problem, method).optimum(objective)
+            found = solve(problem, method)
             value = -inf if found.actions is None else found.recompute()
             assert optimum.certain <= value + 1e-12
             assert optimum.possible >= value - 1e-12
@@ -538,8 +550,9 @@ def test_grid_optimum_is_that_of_plain_enumeration():
         problem = random_problem(rng, 2, int(rng.integers(1, 3)), grid=Grid(2, 2, 2))
         found = solve(problem, "exhaustive", backend="numpy")
         value = -inf if found.actions is None else found.recompute()
-        assert grid_optimum(problem).certain <= value + 1e-12
-        assert grid_optimum(problem).possible >= value - 1e-12
+        optimum = tabulated(problem).optimum("sum")
+        assert optimum.certain <= value + 1e-12
+        assert optimum.possible >= value - 1e-12
 
 
 def test_rounding_that_moves_a_score_is_covered_by_its_spread():
@@ -592,3 +605,21 @@ def test_steep_results_are_re_checked_in_balls():
     assert exact > 0.99  # a faster clock by one ulp
     with pytest.raises(FalseClaim, match=r"users\[0\].qoe 0.5: it is"):
         check_result(moved)
+
+
+def test_users_are_blamed_who_cannot_be_served():
+    """One user whose limit nothing keeps, and three who need more than two sub-channels."""
+    tiny = Scenario.load("tiny").to_dict()
+    tiny |= {"users": [{"energy_max_mj": 1e3}, {"energy_max_mj": 1e-6}]}
+    lone = solve(Scenario.from_dict(tiny).problem(), "exact").to_json()
+    assert [entry["user"] for entry in lone["infeasible"]] == [1]
+    check_result(lone)
+    with pytest.raises(FalseClaim, match=r"users \[0\] can be served, the others aside"):
+        check_result(replaced(lone, "infeasible", 0, "user", by=0))
+    joint = solve(Scenario.load(CASES / "n3k2_0036.toml").problem(), "exact").to_json()
+    assert joint["infeasible"] == {"joint": [0, 1, 2]}
+    check_result(joint)
+    for users in ([0, 1], [2]):
+        with pytest.raises(FalseClaim, match="can be served, the others aside"):
+            check_result(replaced(joint, "infeasible", "joint", by=users))
+    check_result(replaced(joint, "infeasible", "joint", by=[]))  # nobody is blamed

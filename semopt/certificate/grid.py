@@ -1,6 +1,7 @@
 """What `model.py` says of a slot's grid: every action of every cell scored, and assigned.
 
-No solver's code and no kernel has a part in it. Doubles round, and limits bind: the optimum comes
+No solver's code and no kernel has a part in it, and no limit on the server's energy, which couples
+users beyond an assignment. Doubles round, and limits bind: the optimum comes
 as two numbers. No less than `certain` is reached by a decision that keeps its limits with 1e-9 to
 spare, and no more than `possible` by one that breaks them by as much.
 """
@@ -29,34 +30,48 @@ class Optimum(NamedTuple):
 
 
 def effort(problem: Problem) -> int:
-    """Return how many actions `grid_optimum` scores, or what takes as long."""
+    """Return how many actions `tabulated` scores, or what takes as long."""
     users, channels = problem.gain.shape
     counts = [problem.action_counts(user) for user in range(users)]
     cells = channels * min(users, channels)
     return sum(4 * CALL + local + cells * offload for local, offload in counts)
 
 
-def grid_optimum(problem: Problem, method: str = "") -> Optimum:
-    """Return the optimum over the grid, restricted as a method of `RESTRICTED` is.
+class Table(NamedTuple):
+    """The best QoE of every user at home and in every cell, as `Optimum` has it."""
 
-    Parameters
-    ----------
-    problem : without a limit on the server's energy, which couples the users
-    """
+    home: Floats  # (N, 2)
+    cells: Floats  # (N, 2, M, K), beside m offloaders from 1 to M
+
+    def optimum(self, objective: str) -> Optimum:
+        """Return the optimum over all assignments."""
+        users, _, most, channels = self.cells.shape
+        found = [-np.inf, -np.inf]
+        for side in range(2):
+            for m in range(most + 1):
+                own = self.cells[:, side, m - 1] if m else np.full((users, channels), -np.inf)
+                value = assigned(self.home[:, side], own, m, objective)
+                found[side] = max(found[side], value)
+        return Optimum(*found)
+
+    def only(self, users: list[int]) -> Table:
+        """Return the table in which nothing hinders all other users."""
+        others = np.setdiff1d(np.arange(len(self.home)), users)
+        home, cells = self.home.copy(), self.cells.copy()
+        home[others], cells[others] = 0.0, 0.0
+        return Table(home, cells)
+
+
+def tabulated(problem: Problem, method: str = "") -> Table:
+    """Return what the actions of the grid are worth, restricted as a method of `RESTRICTED` is."""
     users, channels = problem.gain.shape
     strongest = RESTRICTED.get(method, "semantic")
     most = 0 if strongest == "local" else min(users, channels)
-    home = np.array([local_values(problem, n) for n in range(users)])  # (N, 2)
+    home = np.array([local_values(problem, n) for n in range(users)])
     cells = np.empty((users, 2, most, channels))
     for n in range(users if most else 0):
         cells[n] = cell_values(problem, n, raw_only=strongest == "raw")
-    found = [-np.inf, -np.inf]
-    for side in range(2):
-        for m in range(most + 1):
-            own = cells[:, side, m - 1] if m else np.full((users, channels), -np.inf)
-            value = assigned(home[:, side], own, m, problem.objective)
-            found[side] = max(found[side], value)
-    return Optimum(*found)
+    return Table(home, cells)
 
 
 def local_values(problem: Problem, user: int) -> Floats:

@@ -15,7 +15,7 @@ from ..result import Result, Status, exact_integer
 from . import closed
 from .checker import exact_worth
 from .claims import TOLERANCE, FalseClaim, require, whole
-from .grid import AFFORDED, Optimum, effort, grid_optimum, spread
+from .grid import AFFORDED, Optimum, Table, effort, spread, tabulated
 from .schema import shaped
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def check_means(mean: dict[str, Any], entries: list[dict[str, Any]]) -> None:
         "undecided_share": (len(shares) - lacking) / len(entries),
     }
     for name, value in means.items():
-        require(near(mean[name], value), f"mean.{name} {mean[name]}: it is {value}")
+        same = near(mean[name], value, least=0.0 if name in ("latency_ms", "energy_mj") else 1.0)
+        require(same, f"mean.{name} {mean[name]}: it is {value}")
 
 
 def check_readings(body: dict[str, Any], where: str) -> None:
@@ -199,11 +200,16 @@ def check_answer(
     )
     value = check_decision(problem, entry, method, where) if decision else None
     check_bounds(entry, method, value, where)
-    optimum = None
+    table = optimum = None
     if afforded and problem.system.server_energy_max == inf and method in GRID + CONTINUOUS:
-        optimum = grid_optimum(problem, method)
+        table = tabulated(problem, method)
+        optimum = table.optimum(problem.objective)
         check_beside(entry, optimum, where)
     if value is None:
+        value = entry["objective"]
+        require(value is None, f"{where}objective {value}: there is no decision")
+        if status == "infeasible":
+            check_reason(problem, entry["infeasible"], table, where)
         return Verdict(None, check_undecided(problem, entry, method, optimum, where))
     beyond = f"that no other is worth more, {ONLY}"
     if status == "feasible":
@@ -219,10 +225,8 @@ def check_undecided(
     problem: Problem, entry: dict[str, Any], method: str, optimum: Optimum | None, where: str
 ) -> str:
     """Re-check an answer without a decision; say what was found."""
-    require(entry["objective"] is None, f"{where}objective {entry['objective']}: of no decision")
     if entry["status"] != "infeasible":
         return f"its bound {ONLY}"
-    check_reason(problem, entry["infeasible"], where)
     if method == "reference":
         decision = Result(problem, method, "", Status.FEASIBLE, actions=home(problem))
         require(bool(decision.broken()), f"{where}status: the reference keeps every limit")
@@ -232,13 +236,26 @@ def check_undecided(
     return f"what cannot be done, {ONLY}"
 
 
-def check_reason(problem: Problem, reason: Any, where: str) -> None:
-    """Check that a reason speaks of users of the slot; which limits they break is not checked."""
-    users = len(problem.task)
-    named = reason["joint"] if isinstance(reason, dict) else [entry["user"] for entry in reason]
+def check_reason(problem: Problem, reason: Any, table: Table | None, where: str) -> None:
+    """Check who is to blame, on the grid where there is a table, and by limits that there are."""
+    users, alone = len(problem.task), not isinstance(reason, dict)
+    named = [entry["user"] for entry in reason] if alone else reason["joint"]
     for place, user in enumerate(named):
         whole(user, 0, users, f"{where}infeasible[{place}]: user")
-    require(len(set(named)) == len(named) > 0, f"{where}infeasible: users {named} are not a set")
+    some = len(set(named)) == len(named) >= alone  # of a set nobody is named where time was up
+    require(some, f"{where}infeasible: users {named} are not a set")
+    for entry in reason if alone else ():
+        limits, user = entry["limits"], entry["user"]
+        every = {limit for broken in entry["modes"].values() for limit in broken}
+        require(set(limits) == every, f"{where}infeasible: limits {limits}, modes have {every}")
+        energy = problem.users.energy_max[user] < inf or "energy" not in limits
+        require(bool(energy), f"{where}infeasible: user {user} has no limit on energy")
+    if not alone and reason["limit"]:
+        limited = problem.system.server_energy_max < inf
+        require(limited, f"{where}infeasible: there is no {reason['limit']}")
+    for blamed in [[user] for user in named] if alone else [named] if named else []:
+        free = table is not None and table.only(blamed).optimum("sum").certain > -inf
+        require(not free, f"{where}infeasible: users {blamed} can be served, the others aside")
 
 
 def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: str) -> float:
@@ -259,7 +276,8 @@ def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: 
         require(idle, f"{what}.frequency_ghz {clock}: a raw task's is the lowest, {lowest[n]}")
         for name in ("latency_ms", "energy_mj", "accuracy", "qoe"):
             claimed = given[name]
-            require(near(claimed, found[name]), f"{what}.{name} {claimed}: it is {found[name]}")
+            same = near(claimed, found[name], least=0.0 if "_" in name else 1.0)
+            require(same, f"{what}.{name} {claimed}: it is {found[name]}")
         if not blunt[n] <= BLUNT:  # too steep for doubles
             worth = exact(problem, result, n)
             require(near(given["qoe"], worth), f"{what}.qoe {given['qoe']}: it is {worth}")
@@ -320,9 +338,9 @@ def check_bounds(entry: dict[str, Any], method: str, value: float | None, where:
         claimed = entry.get(name)
         below = claimed is None or value is None or claimed >= value - TOLERANCE
         require(below, f"{where}{name} {claimed}: the decision is worth {value}")
-    if method in CONTINUOUS and "continuous_bound" in entry:
-        beyond = entry["continuous_bound"]
-        require(beyond == bound, f"{where}continuous_bound {beyond}: upper_bound is {bound}")
+    beyond = entry.get("continuous_bound")
+    same = beyond == bound if method in CONTINUOUS else beyond is None
+    require("slot" in entry or same, f"{where}continuous_bound {beyond}: upper_bound is {bound}")
     if status in ("feasible", "infeasible"):
         require(bound is None, f"{where}upper_bound {bound}: the status is {status}")
     elif status != "limit_reached":
@@ -349,11 +367,11 @@ def check_beside(entry: dict[str, Any], optimum: Optimum, where: str) -> None:
         require(below, f"{where}{name} {bound}: a decision of the grid is worth {best}")
 
 
-def near(claimed: float | None, value: float | None) -> bool:
-    """Tell whether a reported figure is the recomputed one."""
+def near(claimed: float | None, value: float | None, least: float = 1.0) -> bool:
+    """Tell whether a reported figure is the recomputed one, within 1e-9 of it or of `least`."""
     if claimed is None or value is None:
         return claimed is value
-    return abs(claimed - value) <= TOLERANCE * max(1.0, abs(value))
+    return abs(claimed - value) <= TOLERANCE * max(least, abs(value))
 
 
 def home(problem: Problem) -> Actions:
