@@ -529,12 +529,31 @@ def test_faults_of_a_trace_are_named(tmp_path, name, write, words):
         ({"path_loss_exponent": -2.0}, "channel.path_loss_exponent = -2.0"),
         ({"doppler_hz": 1.0}, "channel.doppler_hz = 1.0: not for model rayleigh"),
         ({"model": "uniform"}, "channel.gain_range: missing"),
-        # 1000 m/s x 1 s are 1.1 times the mean leg of 0.905 radii for each m of radius.
+        # In a disc of 1 m the mean leg has 0.905 m.
+        ({**WALKING, "speed": 1e3}, "speed, slot and distance: users pass 1.1e+03 waypoints in a"),
+        ({**WALKING, "speed": (1.0, 9.1)}, "users pass 10.1 waypoints in a slot, at most 10"),
+        ({**WALKING, "speed": 9.1}, "users pass 10.1 waypoints in a slot, at most 10"),
+        ({**WALKING, "speed": 90.0, "distance": (1.0, 9.0)}, "users pass 11 waypoints in a slot"),
         (
-            {**WALKING, "speed": 1e3},
-            "channel.speed = 1000.0: users pass 1.1e+03 waypoints in a slot",
+            {**WALKING, "speed": 1e5, "distance": 1e5},
+            "channel.speed and slot: users go 1.17e+06 wave lengths in a slot, at most 100000",
         ),
-        ({**WALKING, "speed": (1.0, 91.0)}, "users pass 101 waypoints in a slot, at most 100"),
+        (
+            {"model": "jakes", "doppler_hz": 1.1e8, "slot": 1e-3},
+            "channel.doppler_hz and slot: users go 1.1e+05 wave lengths in a slot, at most 100000",
+        ),
+        ({"mean_gain": 9e-24}, "channel.mean_gain: gains from 1e-40 to 1e-21 could be drawn"),
+        ({"mean_gain": (1.0, 1e39)}, "channel.mean_gain: gains from 1e-17 to 1e41 could be drawn"),
+        (
+            {"distance": 1e3, "path_loss_exponent": 8.0},
+            "channel.distance and path_loss_exponent: gains from 1e-41 to 1e-22 could be drawn",
+        ),
+        (
+            {"model": "shadowed", "shadowing_db": 30.0},
+            "channel.shadowing_db: gains from 1e-43 to 1e28 could be drawn",
+        ),
+        ({"gain_range": (1e-41, 1.0)}, "channel.gain_range = (1e-41, 1.0): 1e-40 to 1e+40"),
+        ({"gain_range": (1.0, 1e41)}, "channel.gain_range = (1.0, 1e+41): 1e-40 to 1e+40"),
         ({"model": "uniform", "gain_range": (0.0, inf)}, "channel.gain_range"),
         ({"model": "rician", "rician_k": -1.0}, "channel.rician_k = -1.0"),
         ({"model": "rician"}, "channel.rician_k: missing"),
@@ -627,3 +646,24 @@ def test_scenarios_give_the_law_in_si_units(keys, law):
     scenario = Scenario.from_dict(document)
     assert scenario.channel_law() == law
     assert scenario.draw(3, 1)[0].shape == (3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mean_gain": 1.1e-23},
+        {"mean_gain": 9e37},
+        {"model": "rician", "rician_k": 1e6, "mean_gain": 1e-20},
+        {"model": "shadowed", "shadowing_db": 25.0},
+        {"model": "jakes", "doppler_hz": 9.9e4, "slot": 1.0},
+        {**WALKING, "speed": 9.0},
+        {**WALKING, "speed": 8e3, "distance": 1e3, "path_loss_exponent": 6.0},
+        {"model": "uniform", "gain_range": (0.0, 1.0)},
+        {"model": "uniform", "gain_range": (1e-40, 1e40)},
+    ],
+)
+def test_no_law_leaves_the_range_of_gains(fields):
+    channel = Channel(**fields)
+    last = 0 if channel.model == "mobility" else 2**32 - 2000  # walks go from the first slot
+    gain = draw_gains(channel, 7, last, 500, 4, 8)
+    assert 1e-40 <= gain.min() < gain.max() <= 1e40

@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from dataclasses import fields
 from math import inf, nan
 from pathlib import Path
 
@@ -420,8 +421,8 @@ MOBILITY = {"model": "mobility", "path_loss_exponent": 2, "slot_ms": 1}
     [
         (
             {"distance_m": 1.0, "speed_mps": [1, 100], "slot_ms": 1e5},
-            "channel.speed_mps",
-            "= [1, 100]: users pass 1.1e+04 waypoints in a slot, at most 100 are expected",
+            "channel.speed_mps, slot_ms and distance_m",
+            "users pass 1.1e+04 waypoints in a slot, at most 10 are expected",
         ),
         (
             {"distance_m": [5, 2], "speed_mps": 1},
@@ -643,6 +644,32 @@ def test_every_channel_model_draws(keys, tmp_path):
     assert set(task.ravel()) <= {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("keys", "path", "words"),
+    [
+        (
+            {"model": "rayleigh", "mean_gain": 1e-25},
+            "channel.mean_gain",
+            "gains from 1e-42 to 1e-23",
+        ),
+        (
+            {"model": "jakes", "doppler_hz": 1e9, "slot_ms": 1.0, "mean_gain": 1.0},
+            "channel.doppler_hz and slot_ms",
+            "users go 1e+06 wave lengths in a slot, at most 100000",
+        ),
+        (
+            {"model": "rayleigh", "distance_m": [1e3, 1e9], "path_loss_exponent": 4.0},
+            "channel.distance_m and path_loss_exponent",
+            "gains from 1e-53 to 1e-10 could be drawn",
+        ),
+    ],
+)
+def test_figures_that_lead_too_far_together_are_named(keys, path, words):
+    found = faults({"channel": keys, "system.noise_mw": -1})
+    assert words in found[path]
+    assert "system.noise_mw" in found  # with the other faults of the file
+
+
 def test_files_and_channels_know_the_same_keys():
     units = {
         "rician_k_db": "rician_k",
@@ -751,6 +778,17 @@ def test_every_optional_figure_goes_where_it_belongs(together):
             if name == "reference_frequency" and name not in given:  # it is the upper end
                 expected = problem.users.frequency_max
             np.testing.assert_array_equal(getattr(getattr(problem, room), name), expected, name)
+
+
+def test_problems_do_not_change_and_are_equal_without_their_origin():
+    problem = Problem.from_arrays(**ARRAYS)
+    for record in (problem, problem.system, problem.users, problem.tasks, problem.grid, TABLE):
+        name = next(iter(vars(record)))
+        with pytest.raises(AttributeError):  # FrozenInstanceError is one
+            setattr(record, name, None)
+    one, other = (Problem.from_arrays(**ARRAYS, origin={"name": name}) for name in "ab")
+    assert [f.name for f in fields(Problem) if not f.compare] == ["origin"]
+    assert one.origin != other.origin
 
 
 def test_arrays_of_the_caller_stay_its_own():

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from semopt import Scenario, solve
 from semopt.channel import Channel, Gains, draw_gains
-from semopt.channel.traces import parts
+from semopt.channel.traces import load_trace, parts
 from semopt.cli import app
 from semopt.env import Environment
 from semopt.scenario import ScenarioError
@@ -105,6 +105,14 @@ def test_a_document_that_stands_alone_opens_no_file(tmp_path, measured):
     plain["tasks"]["text"]["accuracy"] = {"file": str(tmp_path / "s.csv")}
     with pytest.raises(ScenarioError, match="this document stands alone"):
         Scenario.from_dict(plain, folder=None)
+
+
+def test_a_trace_in_memory_cannot_be_changed(tmp_path, measured):
+    np.save(tmp_path / "gains.npy", measured)
+    trace = load_trace(tmp_path / "gains.npy")
+    with pytest.raises(ValueError, match="read-only"):
+        trace.gain[0, 0, 0] = 1.0
+    assert load_trace(tmp_path / "gains.npy") is trace  # it is read once
 
 
 def test_a_recorded_trace_that_is_gone_or_another_is_named(tmp_path, measured):

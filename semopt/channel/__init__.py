@@ -37,7 +37,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, log, pi, sqrt
+from math import inf, log, pi, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..allowed import sums_to_one
-from ..gains import UNITS
+from ..gains import HIGH, LOW, UNITS
 from ..problem import Floats, Integers
 from . import fading, streams
 from .fading import SINUSOIDS, Law, Rows, lognormal, rayleigh, rayleigh_within, rician, uniform
@@ -67,10 +67,13 @@ from .walks import Walks
 LIGHT_SPEED = 299_792_458.0  # m/s
 CARRIER = 3.5e9  # Hz, the middle of the 5G band n78
 NEAREST = 1.0  # m; the law d^-alpha ends there
-MOST_WAYPOINTS = 100  # a slot: a walk is followed from corner to corner
+MOST_WAYPOINTS = 10  # a slot: a walk is followed from corner to corner
+MOST_TURNS = 1e5  # wave lengths a slot: angles of 2^32 slots keep their digits
+FADES, PEAKS, DEVIATIONS = 17.0, 2.0, 8.6  # decades below and above a mean, and shadows, ever drawn
 COMPILE_ABOVE = 1 << 22  # entries from which loading the compiled loops pays
 RICIAN_POINTS = 1 << 14  # of a conditioned distribution function: its error is below 1e-6
 
+_MEANS = ("mean_gain", "distance", "path_loss_exponent")
 _MEAN = {"mean_gain", "path_loss_exponent", "distance", "slot"}
 TAKES = {  # the fields of each model besides `model`; others are refused
     "rayleigh": _MEAN | {"gain_range"},
@@ -150,17 +153,47 @@ class Channel:
         if faults:
             raise ValueError("; ".join(f"channel.{fault}" for fault in faults))
 
-    def _hasty(self) -> str:
-        """Say where users pass more waypoints a slot than walks can follow."""
-        ends = [
-            np.atleast_1d(np.asarray(value, dtype=float))[-1]
-            for value in (self.speed, self.slot, self.distance)
-            if value is not None
-        ]
-        if len(ends) < 3 or not all(isfinite(end) and end > 0 for end in ends):
-            return ""
-        passed = waypoints(*map(float, ends))
-        return f"speed = {self.speed}: {hasty(passed)}" if passed > MOST_WAYPOINTS else ""
+    def _extremes(self, given: dict[str, Any]) -> Iterator[str]:
+        """Yield faults of figures that are sound alone but lead too far together."""
+
+        def ends(name: str, instead: float = 1.0) -> tuple[float, float]:
+            values = np.atleast_1d(np.asarray(given.get(name, instead), dtype=float))
+            least = 0.0 if instead == 0.0 else 1e-300
+            sound = values.size and np.isfinite(values).all() and (values >= least).all()
+            return (float(values.min()), float(values.max())) if sound else (instead, instead)
+
+        far, slot = ends("distance"), ends("slot")[1]
+        if self.model == "mobility":
+            # The mean distance of two points of a disc is 128 / (45 pi) radii.
+            passed = ends("speed", 0.0)[1] * slot / (far[1] * 128.0 / (45.0 * pi))
+            if passed > MOST_WAYPOINTS:
+                yield (
+                    f"speed, slot and distance: users pass {passed:.3g} waypoints in a slot, at "
+                    f"most {MOST_WAYPOINTS} are expected: slower users, shorter slots, a wider disc"
+                )
+            far = min(far[0] if far[0] < far[1] else NEAREST, far[1]), far[1]
+        shift = ends("speed", 0.0)[1] * ends("carrier", CARRIER)[1] / LIGHT_SPEED
+        turns = max(ends("doppler_hz", 0.0)[1], shift) * slot
+        if turns > MOST_TURNS:
+            how = "doppler_hz" if "doppler_hz" in given else "speed"
+            yield (
+                f"{how} and slot: users go {turns:.3g} wave lengths in a slot, at most "
+                f"{MOST_TURNS:g} are expected; gains that forget each other are those of rayleigh"
+            )
+        with np.errstate(divide="ignore"):
+            decades = [np.log10(ends("mean_gain")[i]) for i in (0, 1)]
+            loss = [ends("path_loss_exponent", 0.0)[1] * np.log10(far[i]) for i in (1, 0)]
+        shadow = DEVIATIONS * ends("shadowing_db", 0.0)[1] / 10.0
+        least = decades[0] - loss[0] - shadow - FADES
+        most = decades[1] - loss[1] + shadow + PEAKS
+        if self.model not in ("uniform", "trace") and not (
+            least >= np.log10(LOW) and most <= np.log10(HIGH)
+        ):
+            names = [name for name in (*_MEANS, "shadowing_db") if name in given]
+            yield (
+                f"{' and '.join(names)}: gains from 1e{least:.0f} to 1e{most:.0f} could be drawn, "
+                f"within {LOW:g} to {HIGH:g} is expected"
+            )
 
     def _faults(self) -> Iterator[str]:
         if self.model not in TAKES:
@@ -188,13 +221,14 @@ class Channel:
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
             if not sound or (high == inf and self.model == "uniform"):
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
+            elif 0.0 < low < LOW or HIGH < high < inf:
+                yield f"gain_range = {self.gain_range}: {LOW:g} to {HIGH:g} is expected"
         for name, known in (("unit", UNITS), ("part", PARTS)):
             if name in given and given[name] not in known:
                 yield f"{name} = {given[name]!r}: one of {', '.join(known)} is expected"
         if self.split is not None and not sound_split(self.split):
             yield f"split = {self.split}: {SPLIT_WORDS} is expected"
-        if self.model == "mobility" and (words := self._hasty()):
-            yield words
+        yield from self._extremes(given)
         pairs = {"speed": self.speed}
         if self.model == "mobility":
             pairs["distance"] = self.distance  # type: ignore[assignment]
@@ -204,22 +238,6 @@ class Channel:
                     yield f"{name} = {pair}: one number or (low, high) is expected"
                 elif name == "speed" and pair[0] == 0 < pair[1]:
                     yield f"{name} = {pair}: speeds down to 0 leave walks no stationary law"
-
-
-def hasty(passed: float) -> str:
-    """Return a sentence on users who pass so many waypoints a slot."""
-    return (
-        f"users pass {passed:.3g} waypoints in a slot, at most {MOST_WAYPOINTS} are expected: slow "
-        "them down, shorten the slot or widen the disc"
-    )
-
-
-def waypoints(fastest: float, slot: float, radius: float) -> float:
-    """Return how many waypoints a walker at `fastest` m/s passes in a slot, in the mean.
-
-    The mean distance of two points of a disc is 128 / (45 pi) radii.
-    """
-    return fastest * slot / (radius * 128.0 / (45.0 * pi))
 
 
 SPLIT_WORDS = "[training, validation, evaluation], three shares that sum to 1,"

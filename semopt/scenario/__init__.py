@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +22,7 @@ from ..files import read_bytes
 from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
-from .consistency import WEIGHT_KEYS, Sound, cross_faults
+from .consistency import WEIGHT_KEYS, Sound, cross_faults, law_fields
 from .faults import ScenarioError, arranged, covered, key_faults, nearest, spelled
 from .sections import LAWS, Document, keys_of, section_at
 from .surface import with_file, with_tables
@@ -304,28 +304,15 @@ class Scenario(Document):
 
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in (self.channel.model_dump(exclude_none=True) | self._record).items()
-        }
-        given.pop("shape", None)
+        given = law_fields(self.channel.model_dump(exclude_none=True) | self._record)
         if self.channel.model == "trace":
             given["part"] = part
-            if not Path(given["file"]).is_absolute():
+            if not given["file"].is_absolute():
                 raise ValueError(
                     f"channel.file = {given['file']}: scenario {self.name} does not say in which "
                     "folder: its absolute path is expected"
                 )
-        si: dict[str, tuple[str, Callable[[Any], Any]]] = {
-            "rician_k": ("rician_k_db", lambda db: 10.0 ** (db / 10.0)),
-            "slot": ("slot_ms", lambda ms: ms / KILO),
-            "distance": ("distance_m", lambda m: m),
-            "speed": ("speed_mps", lambda mps: mps),
-            "carrier": ("carrier_ghz", lambda ghz: ghz * GIGA),
-            "file": ("file", Path),
-        }
-        law = {name: convert(given.pop(key)) for name, (key, convert) in si.items() if key in given}
-        return Channel(**given, **law)
+        return Channel(**given)
 
     def _own_keys(self) -> list[dict[str, Any]]:
         """Return each user's keys: its own, else those of [user] and the weights."""

@@ -5,8 +5,9 @@ It looks at the plain document, not at validated models, so that a fault of one 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,10 @@ def _channel(see: Sound, folder: Path | None) -> Iterator[Fault]:
             yield "channel.gain_range", f"= {quoted(see.raw('channel', key))}: {why}"
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
-    yield from _channel_lists(see, model, may)
+    lists = list(_channel_lists(see, model, may))
+    yield from lists
+    if not (needs - given or given - may or lists):
+        yield from _law(see)
     if folder is not None and "file" in may:
         yield from _trace(see, folder)
 
@@ -238,22 +242,43 @@ def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:
             words = f"must be one number, or one for each of the {users} users"
         if words:
             yield f"channel.{key}", f"= {quoted(values)}: {words}"
-    if model == "mobility":
-        yield from _hasty(see)
 
 
-def _hasty(see: Sound) -> Iterator[Fault]:
-    """Yield a fault where users pass too many waypoints a slot."""
-    from ..channel import MOST_WAYPOINTS, hasty, waypoints
+def law_fields(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of [channel] as the fields of a channel law, in SI units."""
+    law = {}
+    for key, value in keys.items():
+        name, convert = _SI.get(key, (key, lambda same: same))
+        law[name] = convert(tuple(value) if isinstance(value, list) else value)
+    law.pop("shape", None)
+    return law
 
-    speed, slot, distance = (see.get("channel", k) for k in ("speed_mps", "slot_ms", "distance_m"))
-    last = [
-        value[-1] if isinstance(value, list) and value else value for value in (speed, distance)
-    ]
-    if slot and all(isinstance(value, (int, float)) and value > 0 for value in last):
-        passed = waypoints(last[0], slot / 1e3, last[1])
-        if passed > MOST_WAYPOINTS:
-            yield "channel.speed_mps", f"= {quoted(speed)}: {hasty(passed)}"
+
+_SI: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "rician_k_db": ("rician_k", lambda db: 10.0 ** (db / 10.0)),
+    "slot_ms": ("slot", lambda ms: ms / 1e3),
+    "distance_m": ("distance", lambda m: m),
+    "speed_mps": ("speed", lambda mps: mps),
+    "carrier_ghz": ("carrier", lambda ghz: ghz * 1e9),
+    "file": ("file", Path),
+}
+
+
+def _law(see: Sound) -> Iterator[Fault]:
+    """Yield what is wrong with keys that are sound alone and fit the model."""
+    from ..channel import Channel
+
+    keys = see.get("channel")
+    if keys is None:
+        return
+    try:
+        Channel(**law_fields(keys))
+    except ValueError as error:
+        for fault in str(error).split("; channel."):
+            path, _, words = fault.removeprefix("channel.").partition(": ")
+            for key, (name, _) in _SI.items():
+                path = re.sub(rf"\b{name}\b", key, path)
+            yield f"channel.{path}", words
 
 
 def _assumed(see: Sound) -> Iterator[Fault]:
