@@ -67,6 +67,14 @@ double Score::at_most(double u) const {
     return weight * (score + kError);
 }
 
+double Score::doubt(double u, double size) const {
+    constexpr double kRoundings = 16;
+    const double error = slope * kRoundings * kUnit * (std::abs(reference) + std::abs(size));
+    if (error < 1e-12) return weight * error;
+    const double x = slope * (reference - u);
+    return weight * (sigmoid(x + error) - sigmoid(x - error));
+}
+
 double Score::cliff() const {
     constexpr double kFlat = 36;  // S(-36) = 2e-16
     return kFlat / slope + 4 * kError * std::abs(reference);
@@ -108,6 +116,19 @@ double Program::accuracy(double extraction, double snr_db) const {
     if (mode == Mode::local) return local_accuracy;
     return mode == Mode::raw ? raw_accuracy(table, snr_db)
                              : semantic_accuracy(table, extraction, snr_db);
+}
+
+double Program::steepness() const {
+    double most = 0;
+    for (int j = 0; j + 1 < columns; ++j) {
+        const double width = table.snr_db[j + 1] - table.snr_db[j];
+        most = std::max(most, (table.raw[j + 1] - table.raw[j]) / width);
+        for (int i = 0; i < rows; ++i) {
+            const double* const at = table.table + i * columns + j;
+            most = std::max(most, (at[1] - at[0]) / width);
+        }
+    }
+    return most;
 }
 
 bool make_program(Program& program, const Setting& setting, int n, int t, Mode mode, double gain,

@@ -46,6 +46,8 @@ struct Score {
 
     double value(double u) const;
     double at_most(double u) const;  // outward rounded
+    // By how much rounding errors may move value(u), with u computed from numbers of this size.
+    double doubt(double u, double size) const;
     // Further than this from the reference the score is 0 or the weight, as far as numbers tell.
     double cliff() const;
     // The largest value(u) + price u for u in a range, outward rounded.
@@ -74,6 +76,7 @@ struct Program {
     double own_time(double extraction, double frequency) const;
     double own_energy(double time, double frequency) const;
     double accuracy(double extraction, double snr_db) const;
+    double steepness() const;  // the most that accuracy rises with a dB
 };
 
 // False where the user has no such mode (semantic with an empty range of extraction).

@@ -7,7 +7,8 @@ namespace semopt {
 
 namespace {
 
-constexpr double kSnap = 1e-6;  // how near to an end of its range a variable is meant to be there
+constexpr double kSnap = 1e-6;   // how near to an end of its range a variable is meant to be there
+constexpr double kDoubt = 4e-9;  // checkers allow 1e-9, a tenth of this is what errors are
 constexpr double kBelowOne = 1 - 0x1p-53;
 
 bool divisible(Interval side) {
@@ -42,9 +43,44 @@ double beside_cliff(const Score& score, Interval range) {
     return 0;
 }
 
+// What an action gives by the model.
+Outcome<double> outcome(const Owner& owner, const Action& action) {
+    const Setting& setting = *owner.setting;
+    const User<double>& user = setting.users[owner.user];
+    const Task<double>& task = setting.tasks[owner.task];
+    return mode_of(action) == Mode::local
+               ? execute_locally(setting.system, user, task, action.frequency)
+               : offload(setting.system, user, task, setting.tables[owner.task], owner.gain,
+                         double(owner.offloaders), action.power, action.frequency,
+                         action.extraction);
+}
+
+// By how much rounding errors may move the QoE of an action that gives this.
+double doubt(const Program& program, const Action& action, const Outcome<double>& found) {
+    const double db = std::abs(program.snr_db(action.power));
+    return program.score[kTime].doubt(found.latency, found.latency) +
+           program.score[kJoule].doubt(found.energy, found.energy) +
+           program.score[kLoss].doubt(-found.accuracy,
+                                      mode_of(action) == Mode::local
+                                          ? 0
+                                          : found.accuracy + program.steepness() * (db + 10));
+}
+
 double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
 
 }  // namespace
+
+Mode mode_of(const Action& action) {
+    if (action.power == 0) return Mode::local;
+    return action.extraction == 1 ? Mode::raw : Mode::semantic;
+}
+
+bool doubtful(const Owner& owner, const Action& action) {
+    Program program;
+    make_program(program, *owner.setting, owner.user, owner.task, mode_of(action), owner.gain,
+                 owner.offloaders);
+    return doubt(program, action, outcome(owner, action)) > kDoubt;
+}
 
 Tree::Tree(const Owner& owner, Mode mode, double precision)
     : owner_(owner), mode_(mode), precision_(precision) {
@@ -85,25 +121,15 @@ void Tree::add(const Box& box, Point from, double upper) {
                    [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
 }
 
-// What an action gives by the model.
-Outcome<double> Tree::outcome(const Action& action) const {
-    const Setting& setting = *owner_.setting;
-    const User<double>& user = setting.users[owner_.user];
-    const Task<double>& task = setting.tasks[owner_.task];
-    return mode_ == Mode::local ? execute_locally(setting.system, user, task, action.frequency)
-                                : offload(setting.system, user, task, setting.tables[owner_.task],
-                                          owner_.gain, double(owner_.offloaders), action.power,
-                                          action.frequency, action.extraction);
-}
-
 void Tree::offer(const Action& action) {
     const Setting& setting = *owner_.setting;
-    const Outcome<double> found = outcome(action);
-    if (!(found.qoe > best_.value) ||
+    const Outcome<double> found = outcome(owner_, action);
+    if (!(found.qoe > surest_.value) ||
         violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
         return;
-    best_ = action;
-    best_.value = found.qoe;
+    const Action known{found.qoe, action.power, action.frequency, action.extraction};
+    if (known.value > best_.value) best_ = known;
+    if (doubt(program_, action, found) <= kDoubt) surest_ = known;
 }
 
 // Considers a point. What lies within `snap` of an end of its range, relative, goes there.
@@ -134,7 +160,7 @@ void Tree::consider_corners() {
             if (mode_ == Mode::semantic) action.extraction = std::min(extraction, kBelowOne);
             const auto in_time = [&](double frequency) {
                 action.frequency = frequency;
-                return outcome(action).latency <= deadline;
+                return outcome(owner_, action).latency <= deadline;
             };
             double slow = f.low, fast = f.high;
             if (in_time(slow)) fast = slow;
@@ -244,18 +270,22 @@ double Cell::upper() const {
 }
 
 const Action& Cell::best() const {
-    const Tree* best = &trees_.front();
+    const Action* best = &trees_.front().best();
     for (const Tree& tree : trees_)
-        if (tree.best().value > best->best().value) best = &tree;
-    return best->best();
+        if (tree.best().value > best->value) best = &tree.best();
+    return *best;
+}
+
+const Action& Cell::surest() const {
+    const Action* best = &trees_.front().surest();
+    for (const Tree& tree : trees_)
+        if (tree.surest().value > best->value) best = &tree.surest();
+    return *best;
 }
 
 void Cell::offer(const Action& action) {
-    const Mode mode = action.power == 0        ? Mode::local
-                      : action.extraction == 1 ? Mode::raw
-                                               : Mode::semantic;
     for (Tree& tree : trees_)
-        if (tree.mode() == mode) tree.offer(action);
+        if (tree.mode() == mode_of(action)) tree.offer(action);
 }
 
 bool Cell::refine(double threshold, double tolerance, int splits, const Stop& stop) {

@@ -31,6 +31,11 @@ struct Owner {
     int offloaders;
 };
 
+Mode mode_of(const Action& action);
+
+// Whether rounding errors, which steep slopes magnify, hide what an action is worth.
+bool doubtful(const Owner& owner, const Action& action);
+
 class Tree {
   public:
     struct Node {
@@ -54,7 +59,8 @@ class Tree {
     // Negative: no action is feasible.
     double upper() const { return open_.empty() ? -kInfinity : nodes_[open_.front()].upper; }
     const Action& best() const { return best_; }
-    // Makes an action known, if it is feasible and better than the best.
+    const Action& surest() const { return surest_; }  // the best that is not in doubt
+    // Makes an action known, if it is feasible.
     void offer(const Action& action);
     // Splits the box with the highest bound; false where it is too small for that.
     bool split();
@@ -68,7 +74,6 @@ class Tree {
     void add(const Box& box, Point from, double upper);
     Cut choose_cut(const Node& node) const;
     double nearest_knot(Interval side, Axis axis, double at) const;
-    Outcome<double> outcome(const Action& action) const;
     void consider(const Point& point, double snap);
     void consider_corners();
 
@@ -78,7 +83,7 @@ class Tree {
     Program program_;
     std::vector<Node> nodes_;
     std::vector<int> open_;  // a heap of the leaves, the highest bound first
-    Action best_;
+    Action best_, surest_;
 };
 
 // The trees of one offloaded task (raw, semantic) or of a local one.
@@ -91,6 +96,7 @@ class Cell {
     double lower() const { return best().value; }
     double width() const { return upper() - lower(); }
     const Action& best() const;
+    const Action& surest() const;
     // Makes an action known, as a tree does.
     void offer(const Action& action);
     // Tightens until upper() <= threshold or width() <= tolerance, by so many splits at most; false

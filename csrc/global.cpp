@@ -200,20 +200,52 @@ void Global::keep(const std::vector<int>& channel) {
 // further digit costs little.
 void Global::polish(const Stop& stop) {
     if (channel_.empty()) return;
-    const std::vector<int> channel = channel_;
-    const int m = int(users_ - std::count(channel.begin(), channel.end(), -1));
-    if (m > 0) sizes_[m].cell.resize(users_);
     for (int n = 0; n < users_; ++n) {
         if (stop()) return;
-        const int k = channel[n];
-        Cell& own = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
+        Cell& own = cell_of(n);
         own.offer(action_[n]);
         own.refine(-kInfinity, 50 * precision(), kMostSplits, stop);
     }
-    keep(channel);
+    keep(std::vector<int>(channel_));
+}
+
+// The cell that the decision has a user in.
+Cell& Global::cell_of(int n) {
+    const int k = channel_[n];
+    if (k < 0) return local_[n];
+    const int m = int(users_ - std::count(channel_.begin(), channel_.end(), -1));
+    sizes_[m].cell.resize(users_);
+    return cell(m, n, rank_[size_t(n) * channels_ + k]);
+}
+
+// Where rounding errors hide what an action is worth, takes the best of its cell that they do not,
+// if that costs less than the gap: a checker can tell what such a decision is worth.
+void Global::prefer_sure() {
+    const int m = int(channel_.size() - std::count(channel_.begin(), channel_.end(), -1));
+    std::vector<Action> action = action_;
+    double value = 0;
+    bool sure = true;
+    for (int n = 0; n < int(channel_.size()); ++n) {
+        const int k = channel_[n];
+        const double gain = k < 0 ? 1 : slot_.gain[size_t(n) * channels_ + k];
+        if (doubtful({&setting_, n, int(slot_.task[n]), gain, k < 0 ? 0 : m}, action[n])) {
+            action[n] = cell_of(n).surest();
+            sure = false;
+        }
+        value += action[n].value;
+    }
+    if (sure || value < lower_ - gap_) return;
+    action_ = std::move(action);
+    lower_ = value;
 }
 
 bool Global::solve(const Stop& stop) {
+    const bool done = search(stop);
+    prefer_sure();
+    return done && upper() <= lower_ + gap_;
+}
+
+bool Global::search(const Stop& stop) {
     for (int n = 0; n < users_; ++n) {
         local_[n].refine(-kInfinity, tolerance_, kMostSplits, stop);
         local_weight_.push_back(local_[n].upper() > -kInfinity ? local_[n].upper() : impossible_);

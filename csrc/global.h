@@ -37,7 +37,7 @@ class Global {
     // `gap`: absolute, on the whole sum.
     Global(const Setting& setting, const Slot& slot, double gap);
 
-    // A decision to start from, worth `value`.
+    // Keeps a decision, worth `value`, if that is more than the best so far.
     void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
     // Tightens until upper() - lower() <= gap; false where `stop` asked for an end, or where
     // rounding errors leave no way on. The bound is valid at any time.
@@ -75,6 +75,9 @@ class Global {
                     std::vector<double> user);
     bool tighten(int offloaders, const Stop& stop);
     void keep(const std::vector<int>& channel);
+    bool search(const Stop& stop);
+    void prefer_sure();
+    Cell& cell_of(int user);
     void polish(const Stop& stop);
     int strongest(int user) const { return by_gain_[size_t(user) * channels_]; }
     double precision() const { return std::max(kFiner * tolerance_, 1e-13); }

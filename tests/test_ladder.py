@@ -4,15 +4,18 @@ local <= semantic-unaware <= grid optimum <= continuous optimum <= both bounds
 """
 
 import itertools
+from collections import Counter
 from dataclasses import replace
 from math import inf
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from problems import random_problem
+from problems import badly_scaled, random_problem
 from semopt import Status, solve
+from semopt.certificate.verify import check
 from semopt.solvers import ladder
 from tolerances import GAP, ROUNDING
 
@@ -51,6 +54,49 @@ def test_the_relaxation_bounds_every_decision(seed, users, channels):
         assert best.status is Status.INFEASIBLE
     elif best.actions is not None:
         assert bound.upper_bound >= best.recompute() - ROUNDING
+
+
+def climb_badly_scaled(seed, folder):
+    """Check the theorem, what QoE can be and the certificate of a slot of extreme figures.
+
+    Returns
+    -------
+    The status of the continuous optimum
+    """
+    rng = np.random.default_rng(seed)
+    users, channels = (int(n) for n in rng.integers(1, 4, 2))
+    problem = badly_scaled(rng, users, channels)
+    file = folder / "certificate.json"
+    # Long enough for what ends by itself.
+    best = solve(problem, "global", certificate=str(file), time_limit=100.0)
+    assert best.details.get("stopped") in (None, "rounding errors")
+    grid, bound = solve(problem, "exact"), solve(problem, "relaxation")
+    check(file)
+    if best.status is Status.INFEASIBLE:
+        assert grid.status is Status.INFEASIBLE
+        return best.status
+    assert best.upper_bound <= users + ROUNDING
+    least = min(best.upper_bound, bound.upper_bound)
+    assert bound.status is not Status.INFEASIBLE or best.actions is None
+    for decision in (grid, best):
+        if decision.actions is not None:
+            assert decision.objective <= best.objective + GAP
+            assert decision.objective <= least + ROUNDING
+            assert decision.violations() == []
+    return best.status
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_extreme_figures_do_not_break_the_ladder(tmp_path_factory, seed):
+    climb_badly_scaled(seed, tmp_path_factory.mktemp("extreme"))
+
+
+@pytest.mark.long
+def test_two_thousand_slots_of_extreme_figures_climb_the_ladder(tmp_path):
+    statuses = Counter(climb_badly_scaled(seed, tmp_path) for seed in range(2000))
+    assert statuses[Status.OPTIMAL] > 1500
+    assert statuses[Status.INFEASIBLE] > 100
 
 
 def test_ladder_says_which_methods_do_not_apply():

@@ -30,6 +30,7 @@ from ..result import Result, Status
 from .feasibility import infeasible, time_left
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
+DOUBT = 1e-11  # of a user's QoE in doubles: less than a checker minds
 
 
 def solve(
@@ -83,10 +84,43 @@ def solve(
     if certificate is not None:
         from ..certificate import document, write
 
-        # The bound as its prices prove it; that of the result is at most all weights.
-        proven = result if found["upper"] < 0.0 else replace(result, upper_bound=found["proven"])
-        write(certificate, document(proven, gap, found["local"], found["sizes"]))
+        claim = provable(result, found["proven"], gap)
+        write(certificate, document(claim, gap, found["local"], found["sizes"]))
     return result
+
+
+def provable(result: Result, upper: float, gap: float) -> Result:
+    """Return the result as its certificate proves it.
+
+    The bound is what the prices prove, where that of the result is at most all weights. Where
+    slopes are so steep that doubles do not tell what the decision is worth, balls do.
+    """
+    if result.status is Status.INFEASIBLE:
+        return result
+    result = replace(result, upper_bound=upper)
+    if result.actions is None:
+        return result
+    from ..certificate.checker import exact_worth
+    from ..certificate.claims import FalseClaim
+    from ..certificate.grid import spread
+
+    actions, m = result.actions, int((result.actions.channel >= 0).sum())
+    worth = result.outcome().qoe
+    doubtful = np.flatnonzero(~(spread(result.problem, result.outcome()) <= DOUBT)).tolist()
+    try:
+        for n in doubtful:
+            action = (actions.power[n], actions.frequency[n], actions.extraction[n])
+            worth[n] = exact_worth(
+                result.problem, n, int(actions.channel[n]), m, *map(float, action)
+            )
+    except (ValueError, FalseClaim):  # without python-flint doubles are all there is
+        return result
+    if not doubtful:
+        return result
+    value = float(worth.sum())
+    done = result.status is Status.OPTIMAL and upper - value <= gap
+    status = Status.OPTIMAL if done else Status.LIMIT_REACHED
+    return replace(result, objective=value, status=status)
 
 
 def as_result(problem: Problem, found: dict[str, Any], seconds: float) -> Result:
