@@ -13,6 +13,7 @@ from semopt import model
 from semopt.channel import draw_gains, draw_tasks
 from semopt.env import FEATURES, QUEUE, Decisions, Environment, empty_actions
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
+from semopt.problem import AccuracyTable, Problem
 from semopt.scenario import Scenario
 from tolerances import ROUNDING
 
@@ -236,6 +237,53 @@ def test_own_observation_holds_own_gains_task_and_identity():
         scaled = (by_kind - by_kind.mean()) / by_kind.std()
         np.testing.assert_allclose(rest[..., j], scaled[env.task], atol=1e-6)
     np.testing.assert_array_equal(rest[..., 4:], np.broadcast_to(np.eye(4), (50, 4, 4)))
+
+
+def test_features_are_the_figures_that_they_are_named_after():
+    def table(raw):
+        cells = [[0.1, 0.2], [0.3, raw[-1]]]
+        return AccuracyTable.from_arrays([0.3, 1.0], [0.0, 10.0], cells, raw)
+
+    tasks = Problem.from_arrays(
+        gain=[[0.5]],
+        bits=[1e3, 2e3],
+        local_flop=[3e6, 5e6],
+        extract_flop=[1e5, 4e5],
+        server_flop=[7e6, 8e6],
+        local_accuracy=[0.6, 0.7],
+        accuracy=[table([0.4, 0.9]), table([0.5, 0.8])],
+        extraction_max=0.9,
+        latency_max=1.0,
+        slope_latency=1.0,
+        slope_energy=1.0,
+        slope_accuracy=1.0,
+    ).tasks
+    right = {
+        "local_load": [3e6, 5e6],
+        "server_load": [7e6, 8e6],
+        "extract_load": [1e5, 4e5],
+        "data_size": [1e3, 2e3],
+        "local_accuracy": [0.6, 0.7],
+        "server_accuracy": [0.9, 0.8],  # of raw data at the best signal
+    }
+    assert {name: list(of(tasks)) for name, of in FEATURES.items()} == right
+
+
+def test_semantic_mode_stays_semantic_up_to_its_end():
+    """Level 1 of a task without an end of its own: all but raw data, which it must not become."""
+    env = Environment(PAPER, 1)
+    decisions = Decisions.empty(1, 2, 2)
+    decisions.mode[:] = SEMANTIC
+    decisions.level[:] = 1.0
+    assert (env.problem.tasks.extraction_max == 1.0).all()
+    env.decide(decisions, env.task, env.actions)
+    assert (env.actions.extraction == np.nextafter(1.0, 0.0)).all()
+    env.evaluate(env.actions, env.gain, env.task, env.outcome)
+    semantic = env.outcome.latency.copy()
+    decisions.mode[:] = RAW
+    env.decide(decisions, env.task, env.actions)
+    env.evaluate(env.actions, env.gain, env.task, env.outcome)
+    assert (semantic > env.outcome.latency).all()  # the user extracts
 
 
 def test_shared_observation_is_the_state_and_identity():

@@ -14,7 +14,7 @@ from semopt.backends import Query
 from semopt.env import Decisions, Environment
 from semopt.model import Actions, Outcome, evaluate
 from semopt.solvers.matching import ExactBatch, dense
-from tolerances import ROUNDING
+from tolerances import DUALS, ROUNDING
 
 THREADS = 8
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-8")
@@ -207,6 +207,19 @@ def test_slots_solved_at_the_same_time_are_those_of_one():
             count += found.objective != result.objective or not same(found.actions, result.actions)
             count += found.upper_bound != result.upper_bound
         return count
+
+    assert together(wrong, 4) == 0
+
+
+def test_relaxations_at_the_same_time_keep_their_bounds():
+    base, gain, task = slots(PAPER, 3)
+    problems = [base.with_slot(*slot) for slot in zip(gain, task, strict=True)]
+    right = [solve(problem, "relaxation").upper_bound for problem in problems]
+
+    def wrong(thread):
+        i = thread % 3
+        bound = solve(problems[i], "relaxation").upper_bound
+        return abs(bound - right[i]) > DUALS * right[i]
 
     assert together(wrong, 4) == 0
 

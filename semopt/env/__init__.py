@@ -49,6 +49,8 @@ __all__ = [
 class Environment:
     """E slots side by side.
 
+    An environment is one walk through its slots: threads step environments of their own.
+
     Parameters
     ----------
     scenario : says users, tasks, channel
