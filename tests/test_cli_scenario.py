@@ -119,6 +119,13 @@ def write(folder, name, changes=lambda document: document):
     return folder / name
 
 
+def test_check_shows_control_characters_as_escapes(tmp_path):
+    file = write(tmp_path, "odd.toml", lambda document: document.update(name="red \x1b[31m"))
+    told = run("check", file)
+    assert "\x1b" not in told.output
+    assert r"red \x1b[31m" in told.stdout
+
+
 def test_compare_tells_scenarios_of_one_name_apart(tmp_path):
     def change(document):
         document["system"]["server_frequency_ghz"] = 6.0

@@ -44,6 +44,7 @@ def check(
     ],
 ) -> None:
     """Say what is wrong with scenarios: every fault at once, exit code 2 if there is any."""
+    from ..console import visible
     from ..scenario import Scenario
 
     failed = False
@@ -52,10 +53,10 @@ def check(
             scenario = Scenario.load(source)
             if scenario.channel is not None:
                 scenario.draw(1, seed=0)
-            typer.echo(f"ok: {_summary(scenario)}")
+            typer.echo(visible(f"ok: {_summary(scenario)}"))
         except ValueError as error:
             failed = True
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(visible(f"error: {error}"), err=True)
     if failed:
         raise typer.Exit(2)
 
