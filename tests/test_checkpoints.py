@@ -424,6 +424,33 @@ def test_a_time_limit_is_a_time(tmp_path, limit):
         train.train(tiny(), tmp_path, time_limit=limit)
 
 
+def test_ctrl_c_keeps_the_update_that_was_done(tmp_path):
+    """The first asks for the end: its update, between two validations, is kept."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(what, done):
+        if what.startswith("training") and done > 0.3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=r"keeps the run up to update 3; --resume goes on"):
+        train.train(tiny(updates=6, every=100), tmp_path, tick=press)
+    assert Checkpoint.read(tmp_path).progress.updates == 3
+    assert signal.getsignal(signal.SIGINT) is before
+    assert train.train(tiny(updates=6, every=100), tmp_path, resume=True) == "all updates are done"
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path):
+    def press(what, done):
+        if what.startswith("training"):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train.train(tiny(), tmp_path, tick=press)
+    assert not (tmp_path / DOCUMENT).exists()
+    assert train.kept(tmp_path) == "no checkpoint was written yet, nothing is kept"
+
+
 # -------------------------------------------------------------------------------------- decisions
 
 

@@ -4,10 +4,15 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 
+import numpy as np
+import pytest
 from typer.testing import CliRunner
 
+from semopt import cli
 from semopt.cli import app
+from semopt.learn import deciders
 
 KEYS = {
     *("qoe", "reference_qoe", "ratio", "ratio_p1", "ratio_worst", "closure", "hit_share"),
@@ -89,18 +94,86 @@ def test_no_json_overwrites_a_checkpoint(tmp_path):
     assert "would overwrite what is read" in str(result.exception)
 
 
-def test_ctrl_c_ends_a_training_with_a_checkpoint_and_a_word(tmp_path):
+def test_sigterm_ends_a_training_with_a_checkpoint_and_a_word(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "semopt", "train", "mappo", "paper", "--out", str(out)]
-    for number, more in ((signal.SIGINT, []), (signal.SIGTERM, ["--resume"])):
-        with subprocess.Popen(
-            [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as training:
-            head = [training.stdout.readline() for _ in range(3)]  # the first row is there
-            assert head[2].split()[0].isdigit()
-            training.send_signal(number)
-            _, said = training.communicate(timeout=120)
-        assert training.returncode == 128 + number
-        assert "Traceback" not in said
-        updates = json.loads((out / "checkpoint.json").read_text())["progress"]["updates"]
-        assert f"interrupted: {out} keeps the run up to update {updates}; --resume goes" in said
+    command += ["--settings", "paper", "--updates", "100000"]  # a row every ten short updates
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as training:
+        head = [training.stdout.readline() for _ in range(3)]  # the first row is there
+        assert head[2].split()[0].isdigit()
+        training.send_signal(signal.SIGTERM)
+        _, said = training.communicate(timeout=240)
+    assert training.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in said
+    updates = json.loads((out / "checkpoint.json").read_text())["progress"]["updates"]
+    assert f"interrupted: {out} keeps the run up to update {updates}; --resume goes on" in said
+
+
+POLICY = "import numpy as np\ndef f(seen):\n    return np.zeros((*seen.shape[:2], 6), np.float32)\n"
+NAMES = (
+    *("exact", "local", "reference", "constant", "relaxation", "mappo", "semantic-unaware"),
+    *("", ".", "..", "/", ":", "::", "a:", ":f", "os:getcwd", "os:system", "math:pi", "nowhere:f"),
+    *("./mine.py:f", "./mine.py:g", "mine:f", "./no.py:f", "./mine.py", "mine.toml:f", "~", "\x00"),
+    *("-", "no such thing", "é", "[red]", "run", "empty", "folder:f", "x" * 300),
+)
+FILES = ("paper", "tiny", "contended", "", ".", "nowhere", "mine.py", "run", "empty", "x" * 300)
+NUMBERS = ("0", "1", "2", "-1", "1.5", "nan", "inf", "", "x", "1e3", "9" * 30)
+TARGETS = ("-", "", ".", "out.json", "mine.py", "run/checkpoint.json", "no/such/folder.json")
+
+
+def clumsy(rng):
+    """Return a command as somebody in a hurry types it."""
+
+    def one(pool):
+        return pool[int(rng.integers(len(pool)))]
+
+    if rng.random() < 0.6:
+        words = ["evaluate", *(one(NAMES) for _ in range(int(rng.integers(1, 3))))]
+        options = {"--slots": NUMBERS, "--seed": NUMBERS, "--json": TARGETS, "--scenario": FILES}
+        words += ["--slots", "2"] * int(rng.random() < 0.7)
+    else:
+        words = ["train", one(("mappo", "dqn", "distill", "ppo", "")), one(FILES)]
+        words += ["--updates", "1", "--time-limit", "0.01"] * int(rng.random() < 0.8)
+        outs = ("run", "new", "", "mine.py", "empty", "mine.py/x", "new/deep/er")
+        options = {"--out": outs, "--seed": NUMBERS, "--observation": ("own", "all", "")}
+        options |= {"--settings": ("fast", "paper", "slow", ""), "--device": ("cpu", "tpu")}
+        options |= {"--time-limit": NUMBERS, "--updates": ("1", *NUMBERS[2:])}
+        words += ["--out", one(outs)] * int(rng.random() < 0.8)
+        words += ["--resume"] * int(rng.random() < 0.2)
+    for option, values in options.items():
+        if rng.random() < 0.12:
+            words += [option, one(values)]
+    return words
+
+
+def answered(folder, rng, trials, monkeypatch, capsys):
+    """Give clumsy commands; return how many ended with each exit code."""
+    monkeypatch.chdir(folder)
+    (folder / "mine.py").write_text(POLICY)
+    (folder / "empty").mkdir()
+    (folder / "folder:f").mkdir()
+    codes = Counter()
+    monkeypatch.setattr(deciders, "FITTED", 20)
+    for _ in range(trials):
+        words = clumsy(rng)
+        code = cli.run(words)
+        said = capsys.readouterr()
+        codes[code] += 1
+        assert code in (0, 2), words
+        assert "Traceback" not in said.err, words
+        assert code == 0 or len(said.err.strip().splitlines()) <= 12, words
+        assert (folder / "mine.py").read_text() == POLICY, words
+    return codes
+
+
+def test_clumsy_commands_are_answered_in_a_sentence(tmp_path, monkeypatch, capsys):
+    codes = answered(tmp_path, np.random.default_rng(0), 50, monkeypatch, capsys)
+    assert codes[0] > 0
+    assert codes[2] > 20
+
+
+@pytest.mark.long
+def test_a_thousand_clumsy_commands(tmp_path, monkeypatch, capsys):
+    answered(tmp_path, np.random.default_rng(1), 1000, monkeypatch, capsys)

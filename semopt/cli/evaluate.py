@@ -93,20 +93,21 @@ def print_evaluation(found: Evaluation, seed: int) -> None:
             f"{s.ratio_p1:.3f}",
             f"{s.ratio_worst:.3f}",
             closure,
-            f"{s.hit_share:.1%}",
+            f"{s.hit_share:.0%}",
             f"{s.latency_ms:.2f}",
             f"{s.energy_mj:.1f}",
             f"{s.accuracy:.3f}",
             f"{s.infeasible_share:.1%}",
-            f"{s.decision_us:.0f}",
+            f"{s.decision_us:.0f}" if s.decision_us < 9999.5 else f"{s.decision_us / 1e3:.0f}k",
         )
     console = Console()
     console.print(table)
     best = next(iter(found.scores.values())).reference_qoe
     left = found.infeasible_slots
     left_out = f"; {left} infeasible slots are left out" if left else ""
+    of = "of the worst user" if found.objective == "min" else "a task"
     console.print(
-        f"Reference {found.reference}: QoE {best:.5f} a task. Closure: the part of its gain over "
+        f"Reference {found.reference}: QoE {best:.5f} {of}. Closure: the part of its gain over "
         f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
     )
 

@@ -63,6 +63,7 @@ class Evaluation:
     """Scores by name, on the slots whose P0 is feasible."""
 
     scenario: str
+    objective: str
     reference: str
     slots: int
     infeasible_slots: int
@@ -73,6 +74,7 @@ class Evaluation:
         return {
             "schema": 1,
             "scenario": self.scenario,
+            "objective": self.objective,
             "reference": self.reference,
             "slots": self.slots,
             "infeasible_slots": self.infeasible_slots,
@@ -142,7 +144,8 @@ def compare(
             actions = way(gain, task, **told)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
             scores[label] = score(problem, actions, gain, task, optimum, time)
-    return Evaluation(scenario.name, reference, slots, int((~feasible).sum()), scores)
+    left_out = int((~feasible).sum())
+    return Evaluation(scenario.name, problem.objective, reference, slots, left_out, scores)
 
 
 def strongest(problem: Problem) -> str:
