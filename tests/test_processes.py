@@ -236,6 +236,19 @@ def test_a_fork_beside_a_working_thread_works_on():
     assert not thread.is_alive()
 
 
+def is_free(count):
+    from semopt.solvers.relaxation.program import program
+
+    return program(count).lock.acquire(timeout=5)
+
+
+def test_a_child_finds_no_relaxation_locked_by_a_thread_that_it_lacks():
+    from semopt.solvers.relaxation.program import program
+
+    with program(1).lock, multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.map_async(is_free, [1]).get(SECONDS) == [True]
+
+
 def solved(solver, gain, task):
     return solver.decide(gain, task).objective
 

@@ -14,6 +14,7 @@ them is compiled once and solves all, some at a time.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
@@ -138,6 +139,10 @@ class PieceProgram:
 def program(count: int) -> PieceProgram:
     """Return the compiled program of so many pieces."""
     return PieceProgram(count)
+
+
+if hasattr(os, "register_at_fork"):  # a child may find a lock that a thread it lacks has taken
+    os.register_at_fork(after_in_child=program.cache_clear)
 
 
 class Tangents:
