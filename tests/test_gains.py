@@ -254,3 +254,10 @@ def test_faults_of_units(tmp_path, unit, value, words):
 def test_units_convert_in_double_precision():
     single = np.array([3e-25 + 4e-25j], np.complex64)  # whose square is no single
     assert converted(single, "complex") == pytest.approx(2.5e-49, rel=1e-6)
+
+
+def test_a_problem_without_sub_channels_has_no_gains_to_check():
+    alone = TINY.problem().without_channels()
+    assert alone.with_slot(np.empty((2, 0)), TASK).gain.shape == (2, 0)
+    with pytest.raises(ValueError, match=r"gain has shape \(2, 1\): must be \(2, 0\)"):
+        alone.with_slot(np.ones((2, 1)), TASK)
