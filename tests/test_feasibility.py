@@ -178,3 +178,21 @@ def test_an_explanation_without_time_names_everybody_and_says_so(continuous):
     assert "stopped" not in result.details
     enough = infeasible(result, continuous=continuous)
     assert len(enough.infeasibility.joint) == 2
+
+
+def test_who_is_feasible_beside_another_offloader_alone_is_not_blamed():
+    """Alone on the server a task takes too much of its energy, which falls as m^-2."""
+    problem = relaxed(3, 3)
+    system, tasks = problem.system, problem.tasks
+    seconds = tasks.server_flop / (system.server_flop_per_cycle * system.server_frequency)
+    alone = system.server_energy_coefficient * seconds * system.server_frequency**3
+    users = replace(problem.users, energy_max=np.array([*(0.5 * alone[:2]), np.inf]))
+    least = np.array([0.2, 0.2, 1.0])  # which no table reaches
+    tasks = replace(tasks, local_accuracy=np.zeros(3), accuracy_min=least)
+    problem = replace(problem, users=users, tasks=tasks)
+    for method in ("exact", "global"):
+        reason = solve(problem, method).infeasibility
+        assert set(reason.users) == {2}
+        assert set(reason.users[2].values()) == {("accuracy",)}
+    fair = replace(problem, tasks=replace(tasks, accuracy_min=np.array([0.2, 0.2, 0.0])))
+    assert (solve(fair).actions.channel[:2] >= 0).all()
