@@ -1,5 +1,6 @@
 """The relaxation: whatever the prices, no action is above the bound; good prices are near it."""
 
+import itertools
 from dataclasses import replace
 from math import exp, inf, isclose, log
 
@@ -20,7 +21,7 @@ from semopt.solvers.relaxation.convex import Costs
 from semopt.solvers.relaxation.node import Node
 from semopt.solvers.relaxation.pieces import Physics, all_pieces, propagate
 from semopt.solvers.relaxation.program import slopes
-from semopt.solvers.relaxation.weights import SPARE, Multipliers, free
+from semopt.solvers.relaxation.weights import SPARE, Mixture, Multipliers, free
 from tolerances import DUALS, PRICES, ROUNDING, UNITS
 
 QUANTITIES = ("latency", "energy", "accuracy")
@@ -178,7 +179,7 @@ def test_no_action_of_a_piece_is_above_what_any_prices_prove(seed):
                 values = [*own, *(getattr(outcome, q)[row, user] for q in QUANTITIES)]
                 for k in rng.permutation(6)[: 2 * cut]:
                     end = rng.integers(2)
-                    box[end, k, 0] = values[k] * (1 + (2 * end - 1) * 1e-9 * (k > 2))
+                    box[end, k, 0] = values[k]
                 part, costs = costs_of(wide, fewest, most, replace(one, box=box))
                 price = 10.0 ** rng.uniform(-5, 1, (4, 3, 1)) * rng.integers(0, 2, (4, 3, 1))
                 ends = part.box[:, :3]
@@ -319,6 +320,17 @@ def test_flat_tables_fixed_ranges_and_no_channels():
         assert known <= result.upper_bound <= known * 1.02
 
 
+def test_figures_near_the_largest_doubles():
+    # Extraction at 1e-6 takes 1e40 (1e6)^20 FLOP of 1e40 J s^2 (1e40 Hz)^3 each: no double has it.
+    problem = plain(
+        extract_exponent=20.0, extraction_min=1e-6, extract_flop=1e40, energy_coefficient=1e40,
+        frequency_min=1e39, frequency_max=1e40, reference_frequency=1e40, latency_max=1e40,
+        weight_latency=0.5, weight_energy=0.5, slope_energy=1e-3,
+    )  # fmt: skip
+    best, result = best_known(problem, 0), solve(problem)
+    assert best <= result.upper_bound <= 1.0
+
+
 def test_presets_are_bounded_within_two_per_cent():
     fine = Grid(60, 60, 60)
     for preset in ("paper", "text", "image", "vqa"):
@@ -358,6 +370,94 @@ def test_any_multipliers_prove_a_bound():
             compared += 1
         assert mixture.lagrangian(y)[0] >= known
     assert compared > 20
+
+
+def best_mixture(mixture, channels, objective):
+    """Return the best assignment of pieces by plain enumeration, -inf for none."""
+    pieces, users = mixture.pieces, len(mixture.penalty)
+    own = [[j for j in range(len(mixture.value)) if pieces.user[j] == n] for n in range(users)]
+    best = -inf
+    for choice in itertools.product(*own):
+        chosen = np.array(choice)
+        seats = pieces.channel[chosen]
+        seats = seats[seats >= 0]
+        if (
+            len(set(seats)) == len(seats)
+            and mixture.fewest <= len(seats) <= mixture.most
+            and mixture.server[chosen].sum() <= 1.0
+        ):
+            value = mixture.value[chosen]
+            best = max(best, value.min() if objective == "min" else value.sum())
+    return best
+
+
+@pytest.mark.parametrize("objective", ["sum", "min"])
+@pytest.mark.parametrize("seed", range(10))
+def test_weights_are_bounded_by_any_multipliers_and_closely_by_their_own(seed, objective):
+    rng = np.random.default_rng(seed)
+    users, channels = [(2, 2), (3, 2), (2, 3), (3, 3), (3, 1)][seed % 5]
+    problem = random_problem(rng, users, channels, objective=objective)
+    pieces = all_pieces(problem)
+    value = rng.uniform(0, 1, len(pieces.user))
+    limited = seed % 2
+    server = rng.uniform(0, 0.9, len(value)) * (pieces.mode != LOCAL) * limited
+    fewest = int(rng.integers(0, min(users, channels) + 1))
+    most = int(rng.integers(fewest, min(users, channels) + 1))
+    penalty = np.full(users, 2.0 * users)
+    mixture = Mixture(problem, pieces, value, server, fewest, most, penalty)
+    best = best_mixture(mixture, channels, objective)
+    assert best > -inf
+    weight, y = mixture.solve(inf)
+    bound, choice = mixture.lagrangian(y)
+    assert bound >= best
+    if not limited and objective == "sum":  # a matching: the program is exact
+        assert bound <= best + 10 * SPARE
+        assert np.isclose(weight.round(2).sum(), users)
+        assert isclose(weight @ value, best, abs_tol=10 * SPARE)
+    assert bound <= weight @ value / (users if objective == "min" else 1) + 0.5
+    worth = mixture.worth(y)
+    assert all(worth[choice[n]] == worth[pieces.user == n].max() for n in range(users))
+    for _ in range(20):
+        share = rng.dirichlet(np.ones(users)) if objective == "min" else np.ones(users)
+        wrong = Multipliers(share, rng.exponential(0.2, channels), *rng.exponential(0.2, 3))
+        assert mixture.lagrangian(wrong)[0] >= best
+        # Each of them costs what it says, by the definition of the dual.
+        toll = np.where(
+            pieces.mode == LOCAL, 0.0, np.append(wrong.channel, 0)[pieces.channel]
+            + wrong.most - wrong.fewest
+        ) + wrong.server * server  # fmt: skip
+        each = [(share[n] * value - toll)[pieces.user == n].max() for n in range(users)]
+        whole = sum(each) + wrong.channel.sum() + wrong.server
+        whole += wrong.most * most - wrong.fewest * fewest
+        assert isclose(mixture.lagrangian(wrong)[0], whole, rel_tol=1e-9)
+
+
+def test_whatever_a_checker_lets_pass_lies_within_the_pieces():
+    # Raw takes 1 ms, of which 0.5 ms on the air at 0.3 W: 0.15 mJ, and the server 67.5 mJ.
+    inside = 1 - 9e-10
+    best = sigmoid(3.0) * (1 - DUALS)
+    assert solve(plain(latency_max=1e-3 * inside)).upper_bound >= best
+    assert solve(plain(energy_max=0.06765 * inside)).upper_bound >= best
+    assert solve(plain(accuracy_min=0.8 * (1 + 9e-10))).upper_bound >= best
+    assert solve(plain(server_energy_max=0.0675 * inside)).upper_bound >= best
+    # Beyond the tolerance they are out: what is left is local, or nothing.
+    outside, left = 1 - 1e-7, sigmoid(2.0) * (1 + DUALS)
+    assert solve(plain(latency_max=1e-3 * outside)).status is Status.INFEASIBLE
+    assert solve(plain(server_energy_max=0.0675 * outside)).upper_bound <= left
+    assert solve(plain(accuracy_min=0.8 * (1 + 1e-7))).status is Status.INFEASIBLE
+
+
+def test_limits_cut_pieces_to_what_they_leave():
+    # Local within 3 ms takes 4e6 / (2 x 3e-3) Hz at least; within 6 mJ sqrt(6e-3 / 2e-20) at most.
+    problem = plain(latency_max=3e-3, energy_max=0.012, gain=[[1e-9]])
+    pieces, costs = costs_of(problem, 0, 1)
+    assert pieces.mode.tolist() == [LOCAL]
+    low, high = pieces.box[:, 1, 0]
+    assert 0.98 * 2e9 / 3 <= low <= 2e9 / 3 * (1 + 1e-8)
+    assert (1 - 1e-8) * (0.012 / 2e-20) ** 0.5 <= high <= 1.02 * (0.012 / 2e-20) ** 0.5
+    assert isclose(costs.first[0, 0], 2e6 / high, rel_tol=1e-9)
+    assert isclose(costs.first[1, 0], 2e-20 * low**2, rel_tol=1e-9)
+    assert isclose(costs.first[0, 0] + costs.width[0, 0], 3e-3, rel_tol=1e-8)
 
 
 @pytest.mark.parametrize("broken", ["pieces", "weights", "both"])
@@ -671,6 +771,10 @@ def check_badly_scaled(seed):
     assert result.status is Status.BOUND_ONLY, seed
     assert result.upper_bound >= best.recompute() - ROUNDING, seed
     return True
+
+
+def test_a_set_of_nobody_is_served():
+    check_badly_scaled(2320)  # each user alone fails in ways that only the programs prove
 
 
 def test_extreme_slots_are_bounded():

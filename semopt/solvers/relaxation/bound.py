@@ -118,7 +118,7 @@ class Search:
         """Return what a node is divided into; nothing where it is tight."""
         fewest, most = node.span
         loss, row, at = node.losses()
-        cut = np.flatnonzero(loss > LOOSE * loss.max())
+        cut = np.flatnonzero(loss > LOOSE * loss.max(initial=0.0))
         loose = loss.sum() > gap and cut.size > 0
         parts = [node.pieces.cut(cut, row[cut], at[cut])] if loose else [node.pieces]
         if fewest < most:

@@ -163,7 +163,7 @@ class Costs:
         bound = conjugate.sum(axis=0) - least + ROUNDING * size
         here = self.costs(point)
         slack = np.stack([*conjugate - self.qoe(here) - a * here, (a * here).sum(axis=0) - least])
-        return np.where(np.isnan(bound), np.inf, bound), slack, corner
+        return np.where(np.isfinite(bound), bound, np.inf), slack, corner
 
     def corners(self, price: Floats, pull: Floats, point: Floats) -> tuple[Floats, Floats]:
         """Minimise priced shortfall of accuracy + tangents over extraction and power.
