@@ -348,6 +348,22 @@ def test_all_settings_named_in_the_code_are_allowed(algorithm):
         assert description.settings.keys() - {"baseline"} <= ALLOWED.keys()
 
 
+ENDS = {
+    "mappo": {"layers": (0, 1), "final_rate": (0.0, 1.0), "discount": (0.0, 1.0), "clip": (1.0,)}
+    | {"warmup": (0.0,), "value": (0.0,), "patience": (0,), "every": (1,), "gae_lambda": (1.0,)},
+    "dqn": {"explore": (0.0, 1.0), "final_explore": (0.0, 1.0), "levels": (1,), "memory": (1,)},
+    "distill": {"margin": (0.0,), "minibatch": (1,), "level": (0.0,)},
+}
+
+
+@pytest.mark.parametrize("algorithm", ENDS)
+def test_settings_at_the_ends_of_what_makes_sense_are_allowed(algorithm):
+    for name, values in ENDS[algorithm].items():
+        for value in values:
+            description = train.describe(algorithm, PAPER, **{name: value})
+            assert description.settings[name] == value
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

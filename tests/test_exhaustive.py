@@ -215,6 +215,18 @@ def test_what_a_search_left_is_taken_up_as_it_stands(stopped, tmp_path):
     assert result.details["examined_before"] == json.loads(stopped[2])["next"]
 
 
+def test_a_search_that_had_found_the_optimum_is_not_called_false(stopped, tmp_path):
+    problem, query, _, best = stopped
+    tables, file = backends.tabulate(problem), tmp_path / "search.json"
+    for done in (best + 1, problem.joint_actions() - 1):
+        state = checkpoint.State(done, backends.search(tables, 0, done, query=query))
+        checkpoint.save(file, checkpoint.fingerprint(problem, query, tables), state)
+        result = solve(problem, "exhaustive", checkpoint=file, query=query)
+        assert result.objective == pytest.approx(solve(problem).objective, rel=OBJECTIVE)
+        assert len(result.details["best"]) == 3
+        assert not file.exists()
+
+
 def test_every_edit_of_a_checkpoint_is_noticed(stopped, tmp_path):
     problem, _, text, _ = stopped
     content, size = json.loads(text), problem.joint_actions()
