@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from semopt import Scenario
+from semopt.checkpoints import DOCUMENT
 from semopt.learn import evaluate, train
 from semopt.learn.checkpoint import Checkpoint
 
@@ -47,8 +48,9 @@ def row(name: str, out: Path) -> str:
     def say(told: train.Report) -> None:
         print(f"{name}: {told.updates} updates, regret {told.regret:.5f}", file=sys.stderr)
 
-    train.train(train.describe(algorithm, scenario, **options), folder, resume=True, report=say)
-    seconds = Checkpoint.read(folder).progress["seconds"]
+    resume = (folder / DOCUMENT).exists()
+    train.train(train.describe(algorithm, scenario, **options), folder, resume=resume, report=say)
+    seconds = Checkpoint.read(folder).progress.seconds
     scores = evaluate.compare([str(folder), "constant"], scenario, refine=True).scores
     own, refined = scores[str(folder)], scores[f"{folder} refined"]
     fixed = scores["constant"].qoe

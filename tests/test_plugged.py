@@ -161,6 +161,15 @@ def test_actions_may_hold_whatever_numpy_reads(policy, kind):
     assert (actions.frequency == 7e8).all()
 
 
+def test_what_does_not_matter_in_a_mode_is_not_judged(policy):
+    """A raw task has no frequency of its own; a local one neither power nor extraction."""
+    gain, task = PAPER.draw(4, 0)
+    raw = "none[:, 0] = 1; return Actions(none, 0.1 * one, 7e8 * (none < 0), one)"
+    assert (plugged(policy(raw), PAPER)(gain, task).channel == [1, -1]).all()
+    local = "return Actions(none, 99 * one, 7e8 * one, 0.001 * one)"
+    assert (plugged(policy(local), PAPER)(gain, task).channel == -1).all()
+
+
 @pytest.mark.parametrize("value", ["'all'", "None", "np.ones(3)", "7"])
 def test_an_unknown_observation_is_named(policy, tmp_path, value):
     name = policy(LOCAL)
