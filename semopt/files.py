@@ -170,7 +170,7 @@ def writing(target: str | Path) -> Iterator[BinaryIO]:
             return
         path = Path(os.path.realpath(target))
         if path.exists() and not path.is_file():
-            with path.open("wb") as file:
+            with open_special(path) as file:
                 yield file
             return
         part = path.with_name(f".semopt-{token_hex(8)}.part")
@@ -186,6 +186,18 @@ def writing(target: str | Path) -> Iterator[BinaryIO]:
         raise
     except OSError as error:
         raise ValueError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def open_special(path: Path) -> BinaryIO:
+    """Open a device, or a pipe that somebody reads from: else it would wait for ever."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads from this pipe", str(path)) from None
+        raise
+    os.set_blocking(number, True)
+    return os.fdopen(number, "wb")
 
 
 def write_atomically(target: str | Path, content: str | bytes) -> None:

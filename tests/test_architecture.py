@@ -12,7 +12,18 @@ ROOT = Path(semopt.__file__).parent
 # From what everything may use to what nothing may use; a room may import from lower rows only, or
 # from its own.
 ROWS = [
-    {"allowed", "console", "figures", "files", "gains", "problem", "model", "rows", "strict"},
+    {
+        "allowed",
+        "console",
+        "figures",
+        "files",
+        "gains",
+        "interrupts",
+        "problem",
+        "model",
+        "rows",
+        "strict",
+    },
     {"channel"},
     {"scenario", "result", "worth"},
     {"backends"},

@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from semopt.cli import codecs
 from semopt.cli.semantic import app
 from semopt.semantic.data.sources import SOURCES, data_folder, missing
+from semopt.semantic.measure.record import kept
 from test_semantic_data import write_cifar
 
 
@@ -50,6 +52,40 @@ def test_the_papers_own_data_sets_train_from_their_files(tmp_path):
     message = "put data_batch_1.bin to 5 and test_batch.bin of the binary version there"
     found = run("train", "cifar10", "local", "--data", tmp_path / "no", "--out", tmp_path / "x")
     assert message in str(found.exception)
+
+
+def test_ctrl_c_says_where_a_run_is_taken_up(tmp_path, monkeypatch):
+    write_cifar(tmp_path / "cifar10/cifar-10-batches-bin")
+
+    def cut(told):
+        raise KeyboardInterrupt
+
+    arguments = ("train", "cifar10", "local", "--epochs", 2, "--data", tmp_path)
+    arguments += ("--out", tmp_path / "run")
+    monkeypatch.setattr(codecs, "print_progress", cut)
+    found = run(*arguments)
+    assert found.exit_code == 130
+    assert f"what is trained is in {tmp_path / 'run'}, where --resume" in found.output
+    monkeypatch.undo()
+    shown = run(*arguments, "--resume").stdout
+    assert "epoch  2/2" in shown
+    assert "epoch  1/2" not in shown
+
+
+def test_what_was_measured_of_the_same_weights_is_kept(tmp_path):
+    file, made = tmp_path / "measured.json", []
+
+    def make():
+        made.append(1)
+        return {"accuracy": 0.5}
+
+    for digest, calls in (("a", 1), ("a", 1), ("b", 2), ("b", 2)):
+        assert kept(file, digest, make) == {"accuracy": 0.5}
+        assert len(made) == calls
+    for text in ("", "[]", "{}", '{"checkpoint_sha256": "b"}'):
+        file.write_text(text)
+        assert kept(file, "b", make) == {"accuracy": 0.5}
+    assert len(made) == 6
 
 
 def test_train_and_resume(tmp_path):

@@ -1,6 +1,7 @@
 """Training of codecs: exact resume, refusals, and smoke runs on real data above their floors."""
 
 import json
+import signal
 from dataclasses import replace
 from hashlib import sha256
 
@@ -78,6 +79,42 @@ def test_resumed_is_as_never_stopped(tmp_path, stop):
         run(tmp_path / "parts", report=stop_after(stop))
     assert weights(run(tmp_path / "parts", resume=True)) == whole
     assert weights(run(tmp_path / "parts", resume=True)) == whole  # ended: taken as it is
+
+
+@pytest.mark.parametrize("batches", [1, 4, 9])
+def test_ctrl_c_within_an_epoch_loses_nothing(tmp_path, batches):
+    whole, seen = weights(run(tmp_path / "whole")), []
+
+    def tick(share):
+        seen.append(share)
+        if len(seen) == batches:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", tick=tick)
+    assert len(seen) == batches  # it ends after the batch at work
+    told = []
+    assert weights(run(tmp_path / "parts", resume=True, tick=told.append)) == whole
+    assert (seen + told)[-1] == 1.0
+    assert len(seen) + len(told) == len(ticks(tmp_path / "other"))
+
+
+def ticks(folder):
+    """Return the shares that a run which is not stopped tells."""
+    told = []
+    run(folder, tick=told.append)
+    return told
+
+
+def test_a_second_ctrl_c_comes_through_at_once(tmp_path):
+    def tick(share):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("the second was held back")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, tick=tick)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_another_seed_gives_other_weights(tmp_path):

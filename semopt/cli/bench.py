@@ -196,12 +196,16 @@ def words(name: str) -> str:
 
 def load(file: Path) -> dict[tuple[str, ...], float]:
     """Return the values of a saved run, by suite, name and reference."""
+    from ..files import read_bytes
+
     try:
-        saved = json.loads(file.read_text())
+        saved = json.loads(read_bytes(file))
         return {key(entry): float(entry["value"]) for entry in saved["results"]}
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except OSError as fault:
+        raise ValueError(f"--compare {file}: {fault.strerror or fault}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
         raise ValueError(
-            f"--compare {file}: not a file of `semopt bench --json`: {fault}"
+            f"--compare {file}: not a file of `semopt bench --json`: {fault!r}"
         ) from None
 
 

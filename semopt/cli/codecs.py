@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .ending import end_cut
+
 if TYPE_CHECKING:
     from ..semantic.networks.training import Progress
 
@@ -53,8 +55,11 @@ def train(
     folder = data or data_folder()
     dataset = splits.load(name, folder, plan.share)
     print(f"{name} {role}: {len(dataset.train)} samples, seed {seed}", flush=True)
-    with progress(f"{name} {role}", 1.0) as tick:
-        run(plan, dataset, folder, out, resume=resume, report=print_progress, tick=tick)
+    try:
+        with progress(f"{name} {role}", 1.0) as tick:
+            run(plan, dataset, folder, out, resume=resume, report=print_progress, tick=tick)
+    except KeyboardInterrupt:
+        end_cut(f"what is trained is in {out}, where --resume takes it up")
     print(f"Checkpoint: {out}")
 
 
@@ -92,33 +97,42 @@ def measure(
     from ..semantic.measure.plans import MODALITIES, plan_of
     from ..semantic.measure.record import measure as run
     from ..semantic.networks.training import ROLES
-    from .progress import progress
+    from .progress import phases
 
     if bool(names) == every:
         raise ValueError("semantic measure: names of data sets, or --all")
-    for name in names or MODALITIES.values():
-        seen: set[str] = set()
+    chosen = list(names or MODALITIES.values())
+    done = 0
+    try:
+        for name in chosen:
+            seen: set[str] = set()
 
-        def report(role: str, told: Progress, name: str = name, seen: set[str] = seen) -> None:
-            if role not in seen:
-                print(f"{name} {role}", flush=True)
-                seen.add(role)
-            print_progress(told)
+            def report(role: str, told: Progress, name: str = name, seen: set[str] = seen) -> None:
+                if role not in seen:
+                    print(f"{name} {role}", flush=True)
+                    seen.add(role)
+                print_progress(told)
 
-        with progress(name, 1.0) as show:
-            record = run(
-                name,
-                data or data_folder(),
-                out,
-                plans={role: plan_of(name, role, scenario) for role in ROLES},
-                report=report,
-                tick=lambda step, done: show(done),
-            )
-        print_record(record)
-        print(f"wrote {out / name}.json", flush=True)
-        if plots:
-            plot_surface(record, out / f"{name}.png")
-            print(f"wrote {out / name}.png", flush=True)
+            with phases() as tick:
+                record = run(
+                    name,
+                    data or data_folder(),
+                    out,
+                    plans={role: plan_of(name, role, scenario) for role in ROLES},
+                    report=report,
+                    tick=tick,
+                )
+            done += 1
+            print_record(record)
+            print(f"wrote {out / name}.json", flush=True)
+            if plots:
+                plot_surface(record, out / f"{name}.png")
+                print(f"wrote {out / name}.png", flush=True)
+    except KeyboardInterrupt:
+        end_cut(
+            f"{done} of {len(chosen)} data sets are measured; what is trained is in {out}, and the "
+            "same command goes on there"
+        )
 
 
 def print_record(record: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -24,6 +25,7 @@ from .floors import Floor
 from .plans import plan_of
 
 SCHEMA = 1
+MEASURED = "measured.json"  # beside a checkpoint: the accuracy of its weights
 RIDGE = 1e-3  # penalty of the weights on random features, a sample
 
 
@@ -64,16 +66,14 @@ def measure(
             tick(role, share)
 
         folder = out / name / role
+        parts, source = prepared(plan, dataset, data, lambda share: tick("features", share))
         network = train(plan, dataset, data, folder, resume=True, report=told, tick=done)
-        parts, source = prepared(plan, dataset, data)
-        if network.features:
-            surface = accuracy.measure(
-                network, parts.test, tick=lambda share: tick("surface", share)
-            )
-            found[role] = surface.to_json()
-        else:
-            found[role] = accuracy.single(network, parts.test)
         document, _ = read(folder)
+        found[role] = kept(
+            folder / MEASURED,
+            document["tensors"]["sha256"],
+            partial(measured, network, parts.test, tick),
+        )
         networks[role] = {
             "plan": document["plan"],
             "parameters": sum(weight.numel() for weight in network.parameters()),
@@ -100,6 +100,33 @@ def measure(
     }
     write_atomically(out / f"{name}.json", json.dumps(record, indent=1) + "\n")
     return record
+
+
+def measured(
+    network: Codec, samples: Samples, tick: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """Return the accuracy of a network: over extraction and SNR where it has a channel."""
+    if not network.features:
+        return accuracy.single(network, samples)
+    surface = accuracy.measure(network, samples, tick=lambda share: tick("surface", share))
+    return surface.to_json()
+
+
+def kept(file: Path, digest: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was measured of the weights with this digest, measured now if it was not.
+
+    What an earlier run measured before it was stopped is not measured again.
+    """
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if before["checkpoint_sha256"] == digest and before["versions"] == versions():
+            return dict(before["accuracy"])
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # none yet, or of something else
+    found = make()
+    document = {"checkpoint_sha256": digest, "versions": versions(), "accuracy": found}
+    write_atomically(file, json.dumps(document, indent=1) + "\n")
+    return found
 
 
 def costs(network: Codec, length: int) -> dict[str, Any]:

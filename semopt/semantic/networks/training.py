@@ -2,7 +2,8 @@
 
 Every batch draws an extraction and every sample an SNR, so one network serves all of them. What is
 random in an epoch follows from the seed and the epoch alone: a run that is taken up after any epoch
-gives the same weights as one that was never stopped.
+gives the same weights as one that was never stopped. So does one that Ctrl-C stopped within an
+epoch: it ends after the batch at work, and the states of both generators are kept.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ...checkpoints import (
     take_state,
     write_folder,
 )
+from ...interrupts import held_back
 from ...strict import Strict, checked
 from ..data.splits import Dataset
 from . import codec, features
@@ -126,17 +128,26 @@ class Run:
     done: int = 0
     best: float = -1.0
     kept: dict[str, Tensor] = field(default_factory=dict)
+    within: dict[str, Any] = field(default_factory=dict)  # an epoch: batches done, loss, generator
+    noise: Tensor | None = None  # state of torch's generator then
 
-    def epoch(self, samples: Samples, tick: Callable[[float], None]) -> float:
-        """Train for one epoch; return the mean loss."""
+    def epoch(
+        self, samples: Samples, tick: Callable[[float], None], stop: Callable[[], bool]
+    ) -> float | None:
+        """Train for one epoch; return the mean loss, or None where `stop` asked for an end."""
         plan = self.plan
         torch.manual_seed(stream(plan.seed, 1 + self.done))  # dropout, and noise of the channel
         rng = np.random.default_rng([plan.seed, 1 + self.done])
         order = torch.from_numpy(rng.permutation(len(samples)))
         rows = [p for p in torch.split(order, plan.batch) if len(p) == plan.batch] or [order]
-        total = 0.0
+        first, total = 0, 0.0
+        if self.noise is not None:
+            first, total = self.within["batches"], self.within["loss"]
+            rng.bit_generator.state = self.within["generator"]
+            torch.set_rng_state(self.noise)
+        self.within, self.noise = {}, None
         self.codec.train()
-        for step, part in enumerate(rows):
+        for step, part in list(enumerate(rows))[first:]:
             rate = schedule(self.done * len(rows) + step, plan.epochs * len(rows))
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * rate
@@ -150,6 +161,11 @@ class Run:
             self.optimizer.step()
             total += loss.item()
             tick((self.done + (step + 1) / len(rows)) / plan.epochs)
+            if stop() and step + 1 < len(rows):
+                state = rng.bit_generator.state
+                self.within = {"batches": step + 1, "loss": total, "generator": state}
+                self.noise = torch.get_rng_state()
+                return None
         self.done += 1
         if not math.isfinite(total):
             raise ValueError(f"{plan.data} {plan.role}: training diverged in epoch {self.done}")
@@ -178,12 +194,18 @@ class Run:
             "schema": SCHEMA,
             "kind": KIND,
             "plan": self.plan.to_dict(),
-            "progress": {"epochs": self.done, "best": self.best, "history": history},
+            "progress": {
+                **{"epochs": self.done, "best": self.best, "history": history},
+                **({"within": self.within} if self.within else {}),
+            },
             "threads": torch.get_num_threads(),
         }
         tensors = state_of(self.codec, self.optimizer)
         tensors |= {f"best.{name}": tensor for name, tensor in self.kept.items()}
-        write_folder(folder, document, tensors, self.done)
+        if self.noise is not None:
+            tensors["noise"] = self.noise
+        number = self.done * 10**6 + self.within.get("batches", 0)  # a file of its own
+        write_folder(folder, document, tensors, number)
 
 
 class Epoch(Strict):
@@ -193,12 +215,21 @@ class Epoch(Strict):
     accuracy: float
 
 
+class Within(Strict):
+    """How far an epoch had come when it was stopped: batches, their loss, NumPy's generator."""
+
+    batches: Annotated[int, Field(ge=1, lt=2**31)]
+    loss: float
+    generator: dict[str, Any]
+
+
 class History(Strict):
     """How far a run has come."""
 
     epochs: Annotated[int, Field(ge=0, lt=2**63)]
     best: float
     history: list[Epoch]
+    within: Within | None = None
 
 
 class Document(Envelope):
@@ -224,6 +255,8 @@ def train(
     tick: Callable[[float], None] = lambda _: None,
 ) -> Codec:
     """Train a network, writing a checkpoint after every epoch; return its best weights.
+
+    Ctrl-C ends it after the batch at work, with a checkpoint from which it can be resumed.
 
     Parameters
     ----------
@@ -257,15 +290,20 @@ def train(
                 )
             document, kept = read(folder)
             same_plan(plan, document, folder)
+            run.within = document["progress"].get("within") or {}
             take_up(run, kept, folder)
             run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
             history = document["progress"]["history"]
         before = run.done
         while run.done < plan.epochs:
-            loss = run.epoch(parts.train, tick)
-            accuracy = run.judge(parts.validation)
-            history.append({"loss": loss, "accuracy": accuracy})
-            run.write(folder, history)
+            with held_back() as stop:
+                loss = run.epoch(parts.train, tick, stop)
+                if loss is None:
+                    run.write(folder, history)
+                    continue
+                accuracy = run.judge(parts.validation)
+                history.append({"loss": loss, "accuracy": accuracy})
+                run.write(folder, history)
             seconds = perf_counter() - start
             left = seconds / (run.done - before) * (plan.epochs - run.done)
             report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
@@ -277,9 +315,14 @@ def take_up(run: Run, kept: dict[str, Tensor], folder: Path) -> None:
     """Take up weights and the optimiser's memory; raise ValueError where they are of another."""
     run.kept = {k[5:]: v for k, v in kept.items() if k[:5] == "best."}
     try:
-        run.codec.load_state_dict(run.kept)
+        if run.within:
+            run.noise = kept.pop("noise")
+            torch.Generator().set_state(run.noise)
+            np.random.default_rng().bit_generator.state = run.within["generator"]
+        if run.kept or not run.within:  # there are none within the first epoch
+            run.codec.load_state_dict(run.kept)
         take_state(run.codec, run.optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise ValueError(f"{folder}: its tensors are not those of its plan: {reason}") from None
 
