@@ -5,7 +5,7 @@ from math import inf, isclose
 import numpy as np
 import pytest
 
-from problems import beside, random_problem
+from problems import badly_scaled, beside, random_problem
 from semopt import Actions, _core, evaluate
 from semopt.backends.core import setting
 from semopt.certificate.balls import OneUser, precision
@@ -165,3 +165,42 @@ def test_bound_names_a_mode_that_the_user_lacks():
     problem = random_problem(np.random.default_rng(5), 1, 1).without_semantic()
     with pytest.raises(ValueError, match="mode"):
         _core.box_bound(setting(problem), 0, 0, 1.0, 1, 2, [(1.0, 1.0)] * 5, [])
+
+
+def test_numbers_that_overflow_prove_nothing():
+    checked = 0
+    for _, problem, scene, own in scenes(5, 6):
+        box = [*own.root[:2], FREE, FREE, FREE]
+        touch = [float(side[0]) for side in own.root[:2]]
+        for prices in ([1e308] * 3, [inf, 0.0, 0.0], [0.0, 1e308, 1e308]):
+            numbers = [*prices, 0.0, 0.0, *touch]
+            bound, proof = _core.box_bound(*core_arguments(problem, scene), box, numbers)
+            assert bound == inf or not proof  # without one the ranges are empty
+            checked += bound == inf
+    assert checked > 10
+
+
+def test_extreme_figures_are_bounded_in_doubles_by_no_less_than_in_balls():
+    checked = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        problem = badly_scaled(rng, 1, 1)
+        for mode in MODES:
+            scene = 0, 0, int(mode != "local"), mode
+            with precision(400):
+                own = OneUser(problem, 0, mode, float(problem.gain[0, 0]) if scene[2] else 1.0, 1)
+                if not own.exists:
+                    continue
+                box = (*own.root[:2], FREE, FREE, FREE)
+                ranges = own.ranges(box)
+                if ranges is None:
+                    continue
+                touch = [float(side[0]) for side in own.root[:2]]
+                for numbers in ([], [0.0] * 5 + touch):
+                    arguments = core_arguments(problem, scene)
+                    bound, numbers = _core.box_bound(*arguments, box, numbers)
+                    if not numbers or not np.isfinite(numbers).all():
+                        continue
+                    checked += 1
+                    assert not own.bound(box, ranges, numbers) > bound
+    assert checked > 100
