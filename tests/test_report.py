@@ -1,0 +1,58 @@
+"""What the tables say, on numbers worked out elsewhere."""
+
+import re
+
+import numpy as np
+
+from semopt import Scenario, Status, solve
+from semopt.backends import Query
+from semopt.report import print_details, print_explanation, print_result
+from semopt.result import Result
+from semopt.solvers.explanation import Alternative
+
+
+def test_histogram_bins_are_named_by_their_lower_ends(capsys):
+    problem = Scenario.load("tiny").problem()
+    details = {"histogram": {"low": 1.0, "high": 3.0, "counts": [4, 0, 80, 8]}}
+    print_details(Result(problem, "exhaustive", "cpu", Status.OPTIMAL, details=details))
+    rows = re.findall(r"^ *([\d.]+) +(\d+) *(█*) *$", capsys.readouterr().out, re.MULTILINE)
+    assert [(row[0], row[1]) for row in rows] == [
+        ("1", "4"),
+        ("1.5", "0"),
+        ("2", "80"),
+        ("2.5", "8"),
+    ]
+    assert [len(row[2]) for row in rows] == [2, 0, 40, 4]
+
+
+def test_an_exhaustive_histogram_puts_the_best_into_its_own_bin(capsys):
+    problem = Scenario.load("tiny").problem()
+    query = Query(keep=1, bins=4, high=2.0)
+    result = solve(problem, "exhaustive", query=query)
+    print_details(result)
+    shown = capsys.readouterr().out
+    last = [line.split()[:2] for line in shown.splitlines() if "█" in line][-1]
+    assert last == ["1.5", "1"]  # of 46 the best alone, 1.503385, is above 1.5
+
+
+def test_a_change_for_the_worse_has_its_sign(capsys):
+    result = solve(Scenario.load("tiny").problem())
+    own = result.outcome().qoe
+    local = solve(result.problem, "local")
+    worse = Alternative(0, "local", 1.25, 0.25, float(own[0]) - 0.125, local.actions.take(0), 1)
+    better = Alternative(1, "raw", 1.5, 0.0, float(own[1]) + 0.0625, result.actions.take(0), 2)
+    print_explanation(result, [[worse], [better]])
+    shown = capsys.readouterr().out
+    assert "-0.1250" in shown
+    assert "+0.0625" in shown
+    assert "0.250000" in shown
+
+
+def test_gains_over_local_are_differences_from_all_local(capsys):
+    result = solve(Scenario.load("tiny").problem())
+    print_result(result, "tiny")
+    shown = capsys.readouterr().out
+    over = [float(found) for found in re.findall(r" (\+\d\.\d{4}) *$", shown, re.MULTILINE)]
+    local = solve(result.problem, "local").outcome().qoe
+    assert np.allclose(over, result.outcome().qoe - local, atol=5e-5)
+    assert "all-local reaches 1.000000 (+0.503385)" in shown
