@@ -536,3 +536,12 @@ def decision(body):
     """Return the decision of a certificate."""
     names = ("channel", "power", "frequency", "extraction")
     return Actions(*(np.array(body["decision"][name]) for name in names))
+
+
+def test_certificate_of_an_infeasible_slot_says_so(tmp_path):
+    problem = Scenario.load(CASES / "n1k1_0002.toml").problem()
+    result, body = certified(problem, tmp_path)
+    assert result.status is Status.INFEASIBLE
+    for status in ("optimal", "limit_reached"):
+        with pytest.raises(FalseClaim, match=f"status '{status}'"):
+            check_certificate(altered(body, "status", by=status))

@@ -623,3 +623,18 @@ def test_users_are_blamed_who_cannot_be_served():
         with pytest.raises(FalseClaim, match="can be served, the others aside"):
             check_result(replaced(joint, "infeasible", "joint", by=users))
     check_result(replaced(joint, "infeasible", "joint", by=[]))  # nobody is blamed
+
+
+def test_tolerance_is_1e_9_of_a_score_and_in_proportion_for_costs(documents):
+    body = documents["slots"]
+    assert 0.5 < body["mean"]["qoe"] < 0.9
+    check_result(replaced(body, "mean", "qoe", by=lambda v: v + 0.95e-9))
+    with pytest.raises(FalseClaim, match=r"mean.latency_ms"):
+        check_result(replaced(body, "mean", "latency_ms", by=lambda v: v * (1 + 1.1e-9)))
+
+
+def test_method_that_was_stopped_without_a_bound_refutes_nobody(documents):
+    body = documents["ladder"]
+    stopped = body["methods"]["exact"] | {"status": "limit_reached"}
+    stopped |= {"upper_bound": None, "gap": None}
+    check_result(replaced(body, "methods", "exact", by=stopped))
