@@ -169,6 +169,16 @@ def test_every_door_takes_numbers_however_they_are_written(way):
         np.testing.assert_array_equal(DOORS[door](gain).gain, GOOD)
 
 
+def test_two_dimensions_are_told_how_to_be_three():
+    with pytest.raises(ValueError, match=r"gain\[None\] is one slot") as refused:
+        gains(GOOD, (None, 2, 2))
+    assert "gain[:, :, None] one sub-channel" in str(refused.value)
+    with pytest.raises(
+        ValueError, match=r"must be \(slots, 2, 2\) \(slots, users, sub-channels\)$"
+    ):
+        gains(np.ones(3), (None, 2, 2))
+
+
 def test_whole_numbers_are_gains():
     assert gains([[1, 2], [3, 4]], (2, 2)).tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert gains(np.array([[1, 2]], np.uint8), (1, 2)).dtype == np.float64

@@ -670,6 +670,21 @@ def test_figures_that_lead_too_far_together_are_named(keys, path, words):
     assert "system.noise_mw" in found  # with the other faults of the file
 
 
+def test_keys_of_a_channel_become_si_units(tmp_path):
+    rician = Scenario.from_dict(tiny({"channel": {**CHANNELS[4], "rician_k_db": 20.0}}))
+    assert rician.channel_law().rician_k == pytest.approx(100.0, rel=ROUNDING)
+    walk = {**MOBILITY, "distance_m": [2.0, 60.0], "speed_mps": 3.0, "slot_ms": 4.0}
+    law = Scenario.from_dict(tiny({"channel": {**walk, "carrier_ghz": 28.0}})).channel_law()
+    assert (law.slot, law.distance, law.speed, law.carrier) == (4e-3, (2.0, 60.0), 3.0, 28e9)
+    assert law.path_loss_exponent == 2
+
+
+def test_what_a_law_in_time_does_not_use_is_named_so():
+    keys = {"model": "jakes", "doppler_hz": 10.0, "slot_ms": 1.0, "mean_gain": 0.5}
+    found = faults({"channel": {**keys, "rician_k_db": 3.0}})
+    assert found["channel.rician_k_db"].startswith("is not used by jakes")
+
+
 def test_files_and_channels_know_the_same_keys():
     units = {
         "rician_k_db": "rician_k",
