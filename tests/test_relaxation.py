@@ -598,6 +598,7 @@ def test_stopping_early_keeps_the_bound():
     late = solve(problem, time_limit=1e-9)
     assert late.status is Status.LIMIT_REACHED
     one, many = solve(problem, programs=1), solve(problem)
+    assert one.details["programs"] == 1 < many.details["programs"]
     assert known <= many.upper_bound <= one.upper_bound <= late.upper_bound + DUALS <= users + 1
     tighter = solve(problem, gap=1e-3)
     assert known <= tighter.upper_bound <= many.upper_bound + DUALS
