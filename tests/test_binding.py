@@ -229,3 +229,20 @@ def test_a_flat_table_at_its_own_limit_is_kept_by_everyone_who_judges():
     gain, task = scenario.draw(20, 1)
     for solved in (solve(scenario.problem(g, t)) for g, t in zip(gain, task, strict=True)):
         assert not solved.broken()
+
+
+def test_of_equal_actions_the_first_is_chosen(instruction_set):
+    # Without slopes all actions are worth the same: what limits leave is told apart by order alone.
+    others = 0
+    for i in range(150):
+        problem = binding_slot(np.random.default_rng([5, i])).only(0)
+        level = replace(problem.system, slope_latency=0.0, slope_energy=0.0, slope_accuracy=0.0)
+        tasks = replace(problem.tasks, local_flop=problem.tasks.bits * 1e9)
+        problem = replace(problem, system=level, tasks=tasks, grid=Grid(4, 2, 4))
+        exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu")
+        if exact.actions is None:
+            continue
+        for name in ("channel", "power", "frequency", "extraction"):
+            assert getattr(exact.actions, name) == getattr(every.actions, name)
+        others += exact.actions.extraction[0] < 1
+    assert others > 0

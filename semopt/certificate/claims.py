@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-TOLERANCE = 1e-9  # by which a reported figure may differ from the recomputed one
+from ..model import TOLERANCE as TOLERANCE  # of limits, and of reported figures
+
 LARGEST = 1e100  # no figure of a file is that large; sums of some stay finite
 
 

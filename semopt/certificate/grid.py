@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..model import Actions, Outcome, evaluate, sigmoid
+from ..model import TOLERANCE, Actions, Outcome, evaluate, sigmoid, unmet
 from ..problem import AccuracyTable, Floats, Problem
-from .claims import TOLERANCE
 
 ROUNDING = 2.0**-46  # relative, of a latency or an energy: more than its dozen roundings
 AFFORDED = 2_000_000  # actions scored in one file, some seconds
@@ -115,15 +114,10 @@ def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
     """
     outcome = evaluate(problem, actions, gain, problem.task, m)
     error = spread(problem, outcome)
-    system, users, tasks = problem.system, problem.users, problem.tasks
     found = []
-    for slack in (-TOLERANCE, TOLERANCE):
-        kept = (
-            (outcome.latency <= system.latency_max * (1 + slack))
-            & (outcome.energy <= users.energy_max * (1 + slack))
-            & (outcome.accuracy >= tasks.accuracy_min[problem.task] * (1 - slack))
-        )
-        found.append(np.where(kept, outcome.qoe + np.copysign(error, slack), -np.inf)[:, 0])
+    for sign in (-1.0, 1.0):
+        kept = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
+        found.append(np.where(kept, outcome.qoe + sign * error, -np.inf)[:, 0])
     return np.stack(found)
 
 
