@@ -114,7 +114,7 @@ def clumsy(rng):
     if words == ("semantic", "measure") and "--scenario" not in command:
         command += ["--scenario", "nowhere"]
     if words in (("bench",), ("semantic", "data")):
-        command.append("nothing")
+        command += ["nothing", "nothing"]  # an option without its value takes the first
     if words == ("evaluate",) and "--slots" not in command:
         command += ["--slots", "2"]
     return command
