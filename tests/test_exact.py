@@ -168,15 +168,25 @@ def test_a_limit_of_no_time_stops_at_once_and_one_of_much_changes_nothing():
     assert numpy.bound() == len(numpy.problem.task)
 
 
-def test_ctrl_c_stops_one_slot_and_keeps_the_best_so_far():
-    problem = crowded("min", 200)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
+def interrupted(problem, seconds):
+    """Solve a problem that a signal interrupts; None where it came before the search or after."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         result = solve(problem)
+    except KeyboardInterrupt:  # packing was still at work
+        return None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    return result if "stopped" in result.details else None
+
+
+def test_ctrl_c_stops_one_slot_and_keeps_the_best_so_far():
+    problem = crowded("min", 200)
+    solve(problem, time_limit=0.01)  # loads what is loaded once
+    found = (interrupted(problem, seconds) for seconds in (0.1, 0.2, 0.4, 0.8, 1.6))
+    result = next(filter(None, found))
     assert result.status is Status.LIMIT_REACHED
     assert result.details["stopped"] == "interrupted"
     assert result.bound() >= result.objective
