@@ -17,9 +17,11 @@ import pytest
 import semopt.channel.compiled  # noqa: F401 - see above
 from figures import seconds_of
 from semopt.channel import Channel, Gains
+from semopt.channel.fading import SINUSOIDS
 
 ROUNDS = 15
 USERS = CHANNELS = 2
+WAVES = 2 * SINUSOIDS  # each frequency has two, of opposite shift
 SLOTS = 250_000  # a million gains, 8 MB: read by nothing, written once
 
 
@@ -98,11 +100,13 @@ def test_gains_correlated_in_time(benchmark):
     out = np.empty((slots, USERS, CHANNELS))
     gains.slots(out, 0)
     rng = np.random.default_rng(0)
-    sample = sinusoids(slots, 32, 0.01, rng)
+    sample = sinusoids(slots, WAVES, 0.01, rng)
     assert out.mean() == pytest.approx(sample.mean(), rel=0.2)
     assert abs(np.diff(out, axis=0)).mean() == pytest.approx(
         abs(np.diff(sample, axis=0)).mean(), rel=0.2
     )
-    seconds = seconds_of(lambda: sinusoids(slots, 32, 0.01, rng), of=median)
+    seconds = seconds_of(lambda: sinusoids(slots, WAVES, 0.01, rng), of=median)
     benchmark.pedantic(gains.slots, (out, 0), rounds=ROUNDS, warmup_rounds=2)
-    report(benchmark, "jakes, 32 waves", out.size, "NumPy sum of sinusoids", out.size / seconds)
+    report(
+        benchmark, f"jakes, {WAVES} waves", out.size, "NumPy sum of sinusoids", out.size / seconds
+    )

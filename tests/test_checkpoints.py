@@ -485,6 +485,8 @@ def test_solve_answers_from_a_checkpoint(trained):
     if result.actions is not None:
         assert result.recompute() == result.objective
         assert result.objective <= solve(problem).objective + 0.02
+    same = solve(problem, "policy", checkpoint=str(trained))
+    assert (same.method, same.objective) == ("policy", pytest.approx(result.objective, nan_ok=True))
     with pytest.raises(ValueError, match="holds a policy of mappo: method 'dqn'"):
         solve(problem, "dqn", checkpoint=str(trained))
     with pytest.raises(ValueError, match="needs --checkpoint"):

@@ -26,7 +26,7 @@ OF_METHODS = {
     "--backend": ("backend", "exact, exhaustive, local and semantic-unaware"),
     "--gap": ("gap", "global and relaxation"),
     "--certificate": ("certificate", "global"),
-    "--checkpoint": ("checkpoint", "exhaustive, mappo and dqn"),
+    "--checkpoint": ("checkpoint", "exhaustive and policy"),
     "--best": ("query", "exhaustive"),
     "--above": ("query", "exhaustive"),
     "--histogram": ("query", "exhaustive"),

@@ -28,7 +28,7 @@ def solve(
         str,
         typer.Option(
             help="reference, local, semantic-unaware, exhaustive, exact, global, relaxation, or "
-            "mappo or dqn with --checkpoint."
+            "policy with --checkpoint."
         ),
     ] = "exact",
     slots: Annotated[
@@ -56,7 +56,7 @@ def solve(
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            help="exhaustive: file that a stopped search leaves and is taken up from; mappo, dqn: "
+            help="exhaustive: file that a stopped search leaves and is taken up from; policy: "
             "folder that train wrote."
         ),
     ] = None,

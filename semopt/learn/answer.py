@@ -1,4 +1,7 @@
-"""Methods `mappo` and `dqn` of `solve`: a trained policy's decision in one slot."""
+"""Method `policy` of `solve`: a trained policy's decision in one slot.
+
+`mappo` and `dqn` are its old names, each for policies of its own algorithm.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,43 @@ from .deciders import network
 from .train import decide
 
 
-def mappo(problem: Problem, *, checkpoint: str | None = None) -> Result:
-    """Return the decision of a policy that MAPPO trained, or distillation: it is the same network.
+def policy(problem: Problem, *, checkpoint: str | None = None) -> Result:
+    """Return the decision of a trained policy, or the limits that it breaks.
 
     Parameters
     ----------
     problem : of the scenario that the policy was trained for
     checkpoint : folder that `semopt train` wrote
     """
-    return answer(problem, ("mappo", "distill"), checkpoint)
+    return answer(problem, "policy", checkpoint)
+
+
+def mappo(problem: Problem, *, checkpoint: str | None = None) -> Result:
+    """Return the decision of a policy that MAPPO trained, or distillation: it is the same network.
+
+    Parameters are those of `policy`.
+    """
+    return answer(problem, "mappo", checkpoint, ("mappo", "distill"))
 
 
 def dqn(problem: Problem, *, checkpoint: str | None = None) -> Result:
-    """Return the decision of a policy that DQN trained."""
-    return answer(problem, ("dqn",), checkpoint)
+    """Return the decision of a policy that DQN trained; parameters are those of `policy`."""
+    return answer(problem, "dqn", checkpoint, ("dqn",))
 
 
-def answer(problem: Problem, algorithms: tuple[str, ...], checkpoint: str | None) -> Result:
-    """Return a policy's decision, or the limits that it breaks."""
-    method = algorithms[0]
+def answer(
+    problem: Problem, method: str, checkpoint: str | None, algorithms: tuple[str, ...] = ()
+) -> Result:
+    """Return a policy's decision as a method's, or the limits that it breaks.
+
+    `algorithms` are those that may have trained it; any where there is none.
+    """
     if checkpoint is None:
         raise ValueError(f"method {method!r} needs --checkpoint, a folder that semopt train wrote")
     folder = Path(checkpoint)
     kept = read(folder, written(folder))
     description = kept.description
-    if description.algorithm not in algorithms:
+    if algorithms and description.algorithm not in algorithms:
         raise ValueError(
             f"{folder} holds a policy of {description.algorithm}: method {method!r} needs one of "
             f"{' or '.join(algorithms)}"

@@ -22,6 +22,7 @@ METHODS = {
     "exact": "matching:solve",
     "global": "branch:solve",
     "relaxation": "relaxation.bound:solve",
+    "policy": ".learn.answer:policy",
     "mappo": ".learn.answer:mappo",
     "dqn": ".learn.answer:dqn",
 }
