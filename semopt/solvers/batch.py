@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from math import inf, nan
@@ -22,6 +23,7 @@ from .matching import ExactBatch
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
 INTERRUPTED, TIME_LIMIT = "interrupted", "time limit"  # why a solve stopped early
+TIMED = 1 << 16  # decisions whose times a solver keeps
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,7 @@ class Solver:
     def __init__(self, scenario: Any) -> None:
         self.problem = as_problem(scenario)
         self._batch = ExactBatch(self.problem)
-        self._times: list[float] = []
+        self._times: deque[float] = deque(maxlen=TIMED)
 
     def __reduce__(self) -> tuple[type[Solver], tuple[Problem]]:
         """Copy and pickle as what it was made from."""
@@ -325,10 +327,13 @@ class Solver:
         return decision
 
     def decision_times(self) -> dict[str, float]:
-        """Return how many decisions were made, and the median and 99th percentile of their time."""
+        """Return how many decisions were timed, and the median and 99th percentile of their time.
+
+        The last `TIMED` decisions count: a solver may run for months.
+        """
         if not self._times:
             return {"decisions": 0, "p50_us": nan, "p99_us": nan}
-        p50, p99 = np.percentile(self._times, [50, 99]) * 1e6
+        p50, p99 = np.percentile(list(self._times), [50, 99]) * 1e6
         return {"decisions": len(self._times), "p50_us": float(p50), "p99_us": float(p99)}
 
 
