@@ -10,7 +10,7 @@ import numpy as np
 from .backends import decode
 from .console import Console, count, figure, slim_table
 from .model import Actions
-from .result import Result, Status
+from .result import Infeasibility, Result, Status
 from .solvers import solve
 from .solvers.explanation import Alternative, mode_of
 
@@ -166,9 +166,9 @@ def worth(price: float) -> str:
 
 def print_infeasible(result: Result) -> None:
     """Print why no decision of the method's problem meets every limit."""
-    console, reason, names = Console(), result.infeasibility, result.problem.tasks.names
+    console, names = Console(), result.problem.tasks.names
+    reason = result.infeasibility or Infeasibility()
     console.print(f"infeasible: {result.status.sentence}.")
-    assert reason is not None
     for user, modes in reason.users.items():
         ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
         console.print(f"  user {user} ({names[result.problem.task[user]]}): {ways}")

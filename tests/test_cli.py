@@ -7,13 +7,15 @@ import sys
 import tomllib
 from math import isclose
 from pathlib import Path
+from time import sleep
 
 import pytest
 from typer.testing import CliRunner
 
 from semopt import Scenario, Status
 from semopt.backends import Found
-from semopt.cli import app
+from semopt.cli import app, explain, solve
+from semopt.cli.solve import solve_one
 from semopt.report import print_result
 from semopt.result import Result
 from tolerances import CASES
@@ -94,6 +96,52 @@ def test_explain_says_what_alternatives_cost():
     assert "local" in out.output
     assert "loses" in out.output
     assert "0.1034" in out.output  # raw to local: the own change and the loss of the slot agree
+
+
+def test_alternatives_are_compared_with_nothing_but_the_optimum():
+    out = run("solve", "large", "--explain", "--time-limit", "1e-9")
+    assert out.exit_code == 0
+    assert "limit_reached" in out.output
+    assert "loses" not in out.output
+    assert "within the time limit of 1e-09 s the optimum" in " ".join(out.output.split())
+
+
+def test_the_time_limit_is_of_solve_and_alternatives_together(monkeypatch):
+    limits = []
+
+    def slow(problem, method, options, prices):
+        limits.append(options["time_limit"])
+        result = solve_one(problem, method, options, prices)
+        sleep(options["time_limit"])
+        return result
+
+    monkeypatch.setattr(solve, "solve_one", slow)
+    monkeypatch.setattr(explain, "solve_one", slow)
+    for command in (["solve", "tiny", "--explain"], ["explain", "tiny"]):
+        out = run(*command, "--time-limit", "0.2")
+        assert out.exit_code == 0
+        assert "0 of 2 users are explained: the time limit of 0.2 s" in " ".join(out.output.split())
+    assert limits == [0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped", "code", "said"),
+    [
+        (Status.LIMIT_REACHED, "time limit", 0, "within the time limit of 60 s the optimum"),
+        (Status.LIMIT_REACHED, "interrupted", 130, "interrupted: no alternative is known"),
+        (Status.INFEASIBLE, "interrupted", 130, "infeasible: no decision of the method's"),
+        (Status.INFEASIBLE, None, 0, "infeasible: no decision of the method's"),
+    ],
+)
+def test_explain_says_why_there_is_no_optimum(status, stopped, code, said, monkeypatch):
+    def cut(problem, method, options, prices):
+        return Result(problem, method, "cpu", status, details={"stopped": stopped or ""})
+
+    monkeypatch.setattr(explain, "solve_one", cut)
+    out = run("explain", "tiny")
+    assert out.exit_code == code
+    assert said in " ".join(out.output.split())
+    assert "loses" not in out.output
 
 
 def test_exhaustive_lists_ranks_and_counts():

@@ -9,6 +9,7 @@ import pytest
 from problems import random_problem
 from semopt import solve
 from semopt.problem import Grid
+from semopt.result import Status
 from semopt.solvers.explanation import alternatives, alternatives_of, mode_of
 from test_exact import enumerate_best
 from tolerances import OBJECTIVE
@@ -77,3 +78,17 @@ def test_faults_are_named():
         alternatives(solve(problem), 7)
     with pytest.raises(ValueError, match=r"qoe\.objective"):
         alternatives(solve(replace(problem, objective="min")), 0)
+
+
+def test_only_an_optimum_of_the_grid_has_alternatives():
+    problem = random_problem(np.random.default_rng(8), 3, 2, grid=Grid(2, 2, 3))
+    stopped = replace(solve(problem), status=Status.LIMIT_REACHED)
+    for result in (stopped, solve(problem, "local"), solve(problem, "relaxation")):
+        with pytest.raises(
+            ValueError, match=f"one of {result.method} that is {result.status.word}"
+        ):
+            alternatives(result, 0)
+    searched = solve(problem, "exhaustive")
+    assert [option.mode for option in alternatives(searched, 0)] == [
+        option.mode for option in alternatives(solve(problem), 0)
+    ]

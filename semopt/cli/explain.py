@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +26,11 @@ def explain(
     ] = None,
     seed: SeedOption = None,
     time_limit: Annotated[
-        float, typer.Option(min=0.001, help="Seconds after which the users explained are shown.")
+        float,
+        typer.Option(
+            min=0.001,
+            help="Seconds, of the whole command, after which the users explained are shown.",
+        ),
     ] = LONGEST,
 ) -> None:
     """Say what each user's best alternative to the optimum was, and what it would cost.
@@ -34,30 +39,45 @@ def explain(
     users optimised anew.
     """
     from ..report import print_infeasible
+    from ..result import Status
     from ..scenario import Scenario
 
     problem = one_slot(Scenario.load(scenario), seed)
     users = len(problem.task)
     if user is not None and user >= users:
         raise ValueError(f"--user {user}: there are {users} users, 0 to {users - 1}")
-    result = solve_one(problem, "exact", {}, prices=False)
-    if result.actions is None:
+    start = perf_counter()
+    result = solve_one(problem, "exact", {"time_limit": time_limit}, prices=False)
+    if result.status is Status.INFEASIBLE:
         print_infeasible(result)
-    else:
-        print_alternatives(result, range(users) if user is None else [user], time_limit)
+    elif result.details.get("stopped") != "interrupted":
+        print_alternatives(result, range(users) if user is None else [user], start, time_limit)
+    if result.details.get("stopped") == "interrupted":
+        end_cut("no alternative is known")
 
 
 def print_alternatives(
-    result: Result, users: Sequence[int], time_limit: float | None = None
+    result: Result, users: Sequence[int], start: float, time_limit: float | None
 ) -> None:
-    """Print the table of alternatives of these users, or of as many as there is time for."""
+    """Print the alternatives of these users, or of as many as there is time for since `start`."""
     from ..console import Console
     from ..report import print_explanation
+    from ..result import Status
     from ..solvers.explanation import alternatives_of
 
-    limit = LONGEST if time_limit is None else time_limit
+    if time_limit is None:
+        start, limit = perf_counter(), LONGEST
+    else:
+        limit = time_limit
+    if result.status is not Status.OPTIMAL:
+        Console().print(
+            f"No alternative is shown: within the time limit of {limit:g} s the optimum that they "
+            "are compared with was not found."
+        )
+        return
     with progress("alternatives", len(users)) as show:
-        found, stopped = alternatives_of(result, users, limit, show)
+        left = max(start + limit - perf_counter(), 0.0)
+        found, stopped = alternatives_of(result, users, left, show)
     if found:
         print_explanation(result, found)
     told = f"{len(found)} of {len(users)} users are explained"

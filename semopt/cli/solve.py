@@ -94,6 +94,7 @@ def solve(
     what is finished; the exit code is then 130.
     """
     from ..files import check_apart
+    from ..result import Status
     from ..scenario import Scenario
 
     given = {
@@ -126,19 +127,21 @@ def solve(
         return climb(problem, loaded.name, json, time_limit)
     if best or histogram or above is not None:
         options["query"] = query(problem, best, above, histogram)
+    start = perf_counter()
     result = solve_one(problem, method, options, prices)
+    cut = result.details.get("stopped") == "interrupted"
     write(result, json)
     if not to_stdout(json):
         from ..report import print_prices, print_result
 
         print_result(result, loaded.name)
-        if explain and result.actions is not None:
+        if explain and not cut and result.status is not Status.INFEASIBLE:
             from .explain import print_alternatives
 
-            print_alternatives(result, range(len(result.actions.channel)), time_limit)
+            print_alternatives(result, range(len(problem.task)), start, time_limit)
         if prices:
             print_prices(result)
-    if result.details.get("stopped") == "interrupted":
+    if cut:
         state = f"; --checkpoint {checkpoint} takes the search up" if checkpoint else ""
         end_cut(f"what was found until then is given{state}")
 

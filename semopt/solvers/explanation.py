@@ -13,7 +13,9 @@ from .. import _core
 from ..backends.core import setting
 from ..model import MODES, Actions
 from ..problem import Problem
-from ..result import Result
+from ..result import Result, Status
+
+OPTIMA = "exact", "exhaustive"  # methods whose optimum is that of the whole grid
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def alternatives(result: Result, user: int) -> list[Alternative]:
     Raises
     ------
     ValueError
-        Where the result holds no decision, the objective is not the sum, or there is no such user.
+        Where the result is not the optimum of the grid, the objective is not the sum, or there is
+        no such user.
     """
     found, stopped = alternatives_of(result, [user])
     if stopped:
@@ -79,8 +82,12 @@ def alternatives_of(
     stopped : "" where they are all, else "time limit" or "interrupted"
     """
     problem, actions = result.problem, result.actions
-    if actions is None:
-        raise ValueError("an infeasible slot has no decision to explain")
+    best = result.status is Status.OPTIMAL and result.method in OPTIMA
+    if actions is None or not best:
+        raise ValueError(
+            "result: alternatives are compared with an optimum of method "
+            f"{' or '.join(OPTIMA)}, this is one of {result.method} that is {result.status.word}"
+        )
     if problem.objective != "sum":
         raise ValueError("qoe.objective: explanations are made for 'sum'")
     for user in users:
