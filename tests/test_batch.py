@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from semopt import Scenario, Solver, Status, solve, solve_batch
-from semopt.solvers.batch import of_one
+from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
+from semopt.solvers.batch import Batch, of_one
 from semopt.solvers.columns import text, write_table
+from semopt.solvers.matching import ExactBatch
 from tolerances import OBJECTIVE
 
 
@@ -244,3 +245,78 @@ def test_a_time_limit_is_of_all_slots_together(method, monkeypatch):
     for limit in (0, -1.0, np.nan, "3"):
         with pytest.raises(ValueError, match=f"time_limit = {limit}: must be above 0 s"):
             solve_batch(scenario, gain, task, method, time_limit=limit)
+
+
+def test_times_of_decisions_are_in_microseconds(monkeypatch):
+    scenario = Scenario.load("tiny")
+    solver, (gain, task) = Solver(scenario), scenario.draw(1, 0)
+    ends = [place + took * 1e-6 for place, took in enumerate(range(1, 102))]
+    clock = iter([t for pair in zip(range(101), ends, strict=True) for t in pair])
+    monkeypatch.setattr("semopt.solvers.batch.perf_counter", lambda: next(clock))
+    for _ in range(101):  # they take 1 to 101 us
+        solver.decide(gain[0], task[0])
+    times = solver.decision_times()
+    assert times["decisions"] == 101
+    assert times["p50_us"] == pytest.approx(51, abs=1e-6)
+    assert times["p99_us"] == pytest.approx(100, abs=1e-6)
+
+
+def test_a_file_does_not_depend_on_the_parts_it_is_written_in(tight, monkeypatch):
+    problem, gain, task = tight
+    batch, told = solve_batch(problem, gain[:20], task[:20]), []
+    whole = "".join(text(batch, 3))
+    monkeypatch.setattr("semopt.solvers.columns.PART", 7)
+    assert "".join(text(batch, 3, told.append)) == whole
+    assert told == []
+    many = np.repeat(gain[:1], 600, axis=0), np.repeat(task[:1], 600, axis=0)
+    assert len("".join(text(solve_batch(problem, *many), 3, told.append)).splitlines()) == 602
+    assert told == [256, 512]
+
+
+@pytest.mark.parametrize("speed", [100.0, 1e5])
+def test_progress_of_a_batch_is_told_every_tenth_of_a_second(monkeypatch, speed):
+    """A slot takes 10 ms, or 10 us: then parts grow eightfold until they hold 4096 slots."""
+    scenario, now, parts = Scenario.load("tiny"), [0.0], []
+    right = ExactBatch.solve_within
+
+    def slow(self, seconds, gain, task):
+        parts.append(len(gain))
+        now[0] += len(gain) / speed
+        return right(self, seconds, gain, task)
+
+    monkeypatch.setattr(ExactBatch, "solve_within", slow)
+    monkeypatch.setattr("semopt.solvers.batch.perf_counter", lambda: now[0])
+    count, told = 45 if speed < 1e3 else 9000, []
+    gain, task = scenario.draw(count, 0)
+    solve_batch(scenario, gain, task, progress=told.append)
+    assert told == np.cumsum(parts).tolist()
+    if speed < 1e3:
+        assert sum(parts) == 45
+        assert parts[:2] == [1, 8]
+        assert all(9 <= part <= 10 for part in parts[2:-1])
+    else:
+        assert parts == [1, 8, 64, 512, 4096, 4096, 9000 - 8777]
+
+
+def test_shares_of_modes_by_hand():
+    """Three decided slots of two users, and one without a decision, which counts for nothing."""
+    problem = Scenario.load("tiny").problem()
+    names = problem.tasks.names
+    task = np.array([[0, 1], [0, 0], [1, 1], [1, 1]])
+    channel = np.array([[-1, 0], [0, 1], [-1, 1], [0, 1]])
+    extraction = np.array([[1.0, 0.5], [1.0, 0.25], [1.0, 1.0], [0.3, 0.3]])
+    actions = Actions(channel, np.ones((4, 2)), np.ones((4, 2)), extraction)
+    value = np.array([1.0, 1.0, 1.0, np.nan])
+    batch = Batch(problem, "exact", "cpu", np.ones((4, 2, 2)), task, actions, value, 1.0)
+    third = pytest.approx(1 / 3)
+    assert batch.modes() == {
+        names[0]: {"local": third, "raw": third, "semantic": third, "extraction": 0.25},
+        names[1]: {"local": third, "raw": third, "semantic": third, "extraction": 0.5},
+        "all": {"local": third, "raw": third, "semantic": third, "extraction": 0.375},
+    }
+    raw = replace(actions, extraction=np.ones((4, 2)))
+    found = replace(batch, actions=raw, task=np.zeros((4, 2), int)).modes()
+    some = {"local": third, "raw": pytest.approx(2 / 3), "semantic": 0.0, "extraction": None}
+    assert found == {names[0]: some, "all": some}
+    alike = replace(problem, tasks=replace(problem.tasks, names=("all", "all tasks")))
+    assert replace(batch, problem=alike).total == "all tasks tasks"

@@ -5,13 +5,14 @@ from dataclasses import replace
 from decimal import Decimal
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from problems import random_problem
 from semopt import Status, backends, evaluate, solve
-from semopt.backends import Query
+from semopt.backends import Query, Space
 from semopt.problem import Grid
 from semopt.solvers import checkpoint, exhaustive
 from tolerances import OBJECTIVE
@@ -345,3 +346,74 @@ def test_rank_of_a_decision():
     rank = solve(problem, "exhaustive", query=Query(above=local.objective)).details["above"]
     better = backends.search(problem, query=Query(keep=rank + 1))
     assert better.value[rank - 1] > local.objective >= better.value[rank] > -inf
+
+
+# ------------------------------------------------------------------------------------------- pace
+
+
+class Machine:
+    """A backend that scores so many joint actions a second of its own clock."""
+
+    def __init__(self, speed, name="cpu"):
+        self.speed, self.name, self.now, self.ranges = speed, name, 0.0, []
+
+    def search(self, tables, first, stop, query, threads):
+        self.ranges.append((first, stop))
+        self.now += (stop - first) / self.speed
+        return backends.nothing(query.bins)
+
+
+@pytest.mark.parametrize("speed", [1e6, 1e8])
+def test_progress_is_told_every_fifth_of_a_second(monkeypatch, speed):
+    machine, shares = Machine(speed), []
+    monkeypatch.setattr(exhaustive, "perf_counter", lambda: machine.now)
+    tables = SimpleNamespace(space=SimpleNamespace(size=10**8))
+    start = checkpoint.State(0, backends.nothing(0))
+    state, stopped = exhaustive.run(tables, machine, Query(), start, inf, shares.append, 1)
+    assert (state.next, stopped) == (10**8, "")
+    assert [first for first, _ in machine.ranges] == [0, *(s for _, s in machine.ranges[:-1])]
+    assert shares == [stop / 10**8 for _, stop in machine.ranges]
+    took = [(stop - first) / speed for first, stop in machine.ranges]
+    assert machine.ranges[0] == (0, 2**20)
+    assert took[1:-1] == pytest.approx([took[1], *[0.2] * (len(took) - 3)], rel=1e-4)
+    assert took[1] == pytest.approx(min(0.2, 8 * took[0]), rel=1e-4)
+
+
+def test_speed_is_measured_on_a_warm_machine(monkeypatch):
+    for name, sample in (("numpy", 2**20), ("cpu", 2**24)):
+        machine = Machine(5e6, name)
+        monkeypatch.setattr(exhaustive, "perf_counter", lambda machine=machine: machine.now)
+        assert exhaustive.speed(machine, 1) == pytest.approx(5e6)
+        assert machine.ranges == [(0, 2**16), (0, sample)]
+
+
+def test_a_minute_is_the_longest_search_without_a_limit(monkeypatch):
+    problem, size = large_problem(), 10**12
+    machine = Machine(1.0)
+    scores = sum(Space.of(problem).list_total(n) for n in range(4))
+    for seconds, refused in ((59.9, False), (60.1, True)):
+        left = seconds - scores / 2e6  # tables take their time too
+        monkeypatch.setattr(exhaustive, "speed", lambda *_, left=left: size / left)
+        if refused:
+            with pytest.raises(ValueError, match=r"would take about 60\.1 s on backend 'cpu', ab"):
+                exhaustive.refuse_if_long(problem, machine, size, 1)
+        else:
+            exhaustive.refuse_if_long(problem, machine, size, 1)
+    monkeypatch.setattr(exhaustive, "speed", lambda *_: 1e30)
+    exhaustive.refuse_if_long(problem, machine, 2**63 - 1, 1)
+    with pytest.raises(ValueError, match=r"at most 2\^63 - 1 can be numbered"):
+        exhaustive.refuse_if_long(problem, machine, 2**63, 1)
+
+
+def test_times_have_the_unit_that_suits_them():
+    year = 365.25 * 86400
+    for seconds, words in {
+        2 * year: "2 years",
+        2 * year * 0.999: "730 days",
+        2 * 86400: "2 days",
+        1.99 * 86400: "47.8 hours",
+        7200: "2 hours",
+        7199: "7.2e+03 s",
+        61.0: "61 s",
+    }.items():
+        assert exhaustive.duration(seconds) == words

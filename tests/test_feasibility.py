@@ -13,7 +13,7 @@ from semopt.backends.space import local_actions, offload_actions
 from semopt.model import LIMITS
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score
-from semopt.solvers.feasibility import infeasible
+from semopt.solvers.feasibility import infeasible, time_left, with_tighter_limits
 
 
 def relaxed(users=3, channels=3):
@@ -196,3 +196,19 @@ def test_who_is_feasible_beside_another_offloader_alone_is_not_blamed():
         assert set(reason.users[2].values()) == {("accuracy",)}
     fair = replace(problem, tasks=replace(tasks, accuracy_min=np.array([0.2, 0.2, 0.0])))
     assert (solve(fair).actions.channel[:2] >= 0).all()
+
+
+def test_an_explanation_gets_what_is_left_of_a_limit_and_10_s_without(monkeypatch):
+    monkeypatch.setattr("semopt.solvers.feasibility.perf_counter", lambda: 7.0)
+    assert time_left(6.0, None) == 10.0
+    assert time_left(6.0, 3.5) == 2.5
+    assert time_left(6.0, 1.05) == time_left(6.0, 0.5) == 0.1
+
+
+def test_tighter_limits_are_tighter_by_more_than_roundings():
+    problem = replace(relaxed(), users=replace(relaxed().users, energy_max=np.array([1, 2, inf])))
+    problem = replace(problem, tasks=replace(problem.tasks, accuracy_min=np.full(3, 0.5)))
+    tight = with_tighter_limits(problem)
+    assert tight.system.latency_max / 10.0 == pytest.approx(1 - 1e-12, abs=1e-15)
+    assert tight.users.energy_max == pytest.approx([1 - 1e-12, 2 - 2e-12, inf], abs=1e-15)
+    assert tight.tasks.accuracy_min == pytest.approx(np.full(3, 0.5 + 0.5e-12), abs=1e-15)

@@ -105,3 +105,23 @@ def test_ladder_says_which_methods_do_not_apply():
     assert isinstance(answers["global"], str)
     assert "min" in answers["global"]
     assert not isinstance(answers["exact"], str)
+
+
+def test_methods_of_a_ladder_share_a_limit_and_get_20_s_each_without(monkeypatch):
+    problem, now, asked = random_problem(np.random.default_rng(0)), [100.0], []
+
+    def slow(given, method, time_limit):
+        asked.append(time_limit)
+        now[0] += 1.5
+        raise ValueError(f"{method} does not apply")
+
+    monkeypatch.setattr("semopt.solvers.solve", slow)
+    monkeypatch.setattr("semopt.solvers.perf_counter", lambda: now[0])
+    told = []
+    answers = ladder(problem, progress=told.append)
+    assert asked == [20.0] * 6
+    assert told == [1, 2, 3, 4, 5, 6]
+    assert answers["exact"] == "exact does not apply"
+    asked.clear()
+    ladder(problem, time_limit=4.0)
+    assert asked == [4.0, 2.5, 1.0, 1e-3, 1e-3, 1e-3]

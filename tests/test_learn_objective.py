@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from problems import random_problem
 from semopt.env import Environment
 from semopt.learn import deciders, distill, dqn, evaluate, mappo, train
 from semopt.learn.checkpoint import Checkpoint
 from semopt.learn.validation import Validation
 from semopt.model import Actions
+from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
 from semopt.worth import objective
@@ -338,3 +340,38 @@ def test_fixed_actions_are_a_maximum_that_no_single_change_betters():
                 shares = getattr(best, name).copy()
                 shares[kind] = share
                 assert worth(replace(best, **{name: shares})) <= value + 1e-9
+
+
+def test_ascent_ends_where_no_single_level_is_better():
+    """Power and extraction depend on each other: one pass over them is not always enough."""
+    passes = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, 3, 3, kinds=2, grid=Grid(4, 3, 4))
+        gain = np.exp(rng.uniform(np.log(0.02), np.log(3), (4, 3, 3)))
+        task = rng.integers(0, 2, (4, 3))
+
+        def worth(policy, problem=problem, gain=gain, task=task):
+            actions = policy.decide(problem, gain, task)
+            return constant.mean_worth(problem, actions, gain, task)
+
+        start = constant.Constant(np.full(2, 2), np.ones(2), np.ones(2), np.full(2, 0.5))
+        policy, value = constant.ascend(problem, start, gain, task)
+        assert value == worth(policy)
+        neighbours = [
+            replace(policy, **{name: np.where(np.arange(2) == kind, share, getattr(policy, name))})
+            for kind in range(2)
+            for name, levels in (("power", 4), ("frequency", 3), ("extraction", 4))
+            for share in np.linspace(0.0, 1.0, levels)
+        ]
+        assert max(map(worth, neighbours)) <= value + 1e-12
+        passes += value > worth(start)
+    assert passes > 6
+
+
+def test_the_share_of_patterns_that_are_done_is_told():
+    problem, told = CONTENDED.template(), []
+    single = replace(problem, grid=Grid(1, 1, 1))
+    constant.fit(single, *CONTENDED.draw(1, 0), told.append)
+    count = 3 ** len(problem.tasks.names)
+    assert told == [i / count for i in range(count)]

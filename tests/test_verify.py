@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import extended
 from problems import random_problem
 from semopt import Actions, Result, Status, solve
-from semopt.certificate import digest, read
+from semopt.certificate import digest, grid, read, reading
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.grid import spread, tabulated
@@ -466,6 +466,13 @@ def test_decisions_that_break_a_limit_or_a_range_are_found():
     with pytest.raises(FalseClaim, match=r"frequency .* off the grid"):
         check_result(honest_but(problem, "exact", frequency=middle))
     best = solve(problem, "global").actions
+    raw = (best.channel >= 0) & (best.extraction == 1.0)
+    for name, value in (("extraction", 1.2), ("extraction", 0.0), ("power", 0.0)):
+        document = honest_but(problem, "global", power=best.power)
+        user = document["users"][int(np.flatnonzero(raw)[0])]
+        user["power_mw" if name == "power" else name] = value
+        with pytest.raises(FalseClaim, match="no such action"):
+            check_result(document)
     fast = np.where((best.channel >= 0) & (best.extraction == 1.0), 1e9, best.frequency)
     assert (fast != best.frequency).any()
     with pytest.raises(FalseClaim, match="a raw task's is the lowest"):
@@ -638,3 +645,67 @@ def test_method_that_was_stopped_without_a_bound_refutes_nobody(documents):
     stopped = body["methods"]["exact"] | {"status": "limit_reached"}
     stopped |= {"upper_bound": None, "gap": None}
     check_result(replaced(body, "methods", "exact", by=stopped))
+
+
+def test_a_file_may_unpack_to_16_mib_or_200_times_its_size(monkeypatch):
+    assert (reading.USUAL, reading.LARGEST_FILE) == (16 * 2**20, 512 * 2**20)
+    monkeypatch.setattr(reading, "USUAL", 10)
+    start, kept = np.random.default_rng(0).bytes(500), []
+    for size in range(100_000, 250_000, 1_000):
+        content = start + b" " * size
+        data = gzip.compress(content)
+        kept.append(len(content) <= 200 * len(data))
+        if kept[-1]:
+            assert reading.unpacked(data) == content
+        else:
+            with pytest.raises(ValueError, match="it unpacks to over"):
+                reading.unpacked(data)
+    assert 10 < sum(kept) < 140
+    monkeypatch.setattr(reading, "LARGEST_FILE", 999)
+    with pytest.raises(ValueError, match="it unpacks to over 0 MiB"):
+        reading.unpacked(gzip.compress(start * 2))
+
+
+def test_effort_counts_the_actions_that_are_scored(monkeypatch):
+    right, scored = grid.evaluate, []
+
+    def count(problem, actions, *rest, **options):
+        scored.append(np.size(actions.channel))
+        return right(problem, actions, *rest, **options)
+
+    for seed in range(6):
+        problem = random_problem(np.random.default_rng(seed), 3, 1 + seed % 4)
+        monkeypatch.setattr(grid, "spread", lambda problem, outcome: 0.0 * outcome.qoe)
+        monkeypatch.setattr(grid, "evaluate", count)
+        scored.clear()
+        tabulated(problem)
+        calls = 4 * 1000 * 3  # as long as 4,000 actions a user, whatever else there is
+        assert grid.effort(problem) == sum(scored) + calls
+
+
+def test_bounds_are_held_to_within_the_tolerance(documents):
+    """A gap of 1e-6 is `global`'s unless it says another; a grid's optimum has none but 1e-9."""
+    proven, exact, bound = (documents[name] for name in ("global", "exact", "relaxation"))
+    value = proven["objective"]
+    proven = {key: entry for key, entry in proven.items() if key != "details"}
+
+    def claims(body, gap):
+        upper = body["objective"] + gap
+        body = body | {"upper_bound": upper, "gap": gap}
+        return body | ({"continuous_bound": upper} if "continuous_bound" in body else {})
+
+    for body, gap, more in ((proven, 1e-6, 1.1e-6), (exact, 0.9e-9, 1.2e-9)):
+        check_result(claims(body, gap))
+        with pytest.raises(FalseClaim, match="status 'optimal': the gap is"):
+            check_result(claims(body, more))
+    check_result(claims(proven | {"details": {"gap": 1e-3}}, 0.9e-3))
+    with pytest.raises(FalseClaim, match="status 'optimal': the gap is"):
+        check_result(claims(proven | {"details": {"gap": 1e-3}}, 1.1e-3))
+    check_result(claims(exact, -0.9e-9))
+    with pytest.raises(FalseClaim, match=r"upper_bound .*: the decision is worth"):
+        check_result(claims(exact, -1.2e-9))
+    assert value >= exact["objective"]
+    best = exact["objective"]
+    check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 0.9e-9))
+    with pytest.raises(FalseClaim, match="a decision of the grid is worth"):
+        check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 1.2e-9))
