@@ -141,10 +141,10 @@ class ExactBatch {
         const long long* const tasks = task.data();
         const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
         std::vector<semopt::Effort> efforts(taken.solvers.size());
-        // A small slot ends before anybody would look at the clock.
+        // A slot of few actions ends before anybody would look at the clock.
         std::optional<semopt::Watch> watch;
         semopt::Stop stop;
-        if (users * channels >= kWatched) {
+        if (double(channels) * actions() >= kWatched) {
             watch.emplace(seconds);
             stop = [&] { return (*watch)(); };
         }
@@ -183,7 +183,20 @@ class ExactBatch {
 
   private:
     using Solvers = std::vector<std::unique_ptr<semopt::Exact>>;
-    static constexpr py::ssize_t kWatched = 256;  // users x sub-channels
+    static constexpr double kWatched = 2e5;  // actions of all users on all sub-channels
+
+    // Of all users on one sub-channel, whatever their tasks.
+    double actions() const {
+        double total = 0;
+        for (size_t n = 0; n < setting_.levels.size(); ++n) {
+            size_t semantic = 0;
+            for (const auto& levels : setting_.extraction[n])
+                semantic = std::max(semantic, levels.size());
+            const semopt::Levels& own = setting_.levels[n];
+            total += double(own.power.size()) * (1 + double(own.frequency.size()) * semantic);
+        }
+        return total;
+    }
 
     // One call's solvers, idle again after it.
     struct Taken {

@@ -127,6 +127,7 @@ py::list write_covers(const std::vector<Cover>& covers) {
 py::dict forced(const Setting& setting, const Doubles& gain, const Integers& task, int user,
                 int modes, double seconds) {
     const Slot slot = as_slot(setting, gain, task);
+    const UsualRounding usual;
     require(0 <= user && user < int(setting.users.size()), "user", "one of the slot is expected");
     require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
     Exact exact(setting, false);

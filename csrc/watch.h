@@ -19,7 +19,7 @@ class Watch {
         if (stopped_) return true;
         const double time = now();
         if (time >= end_) stopped_ = true;
-        if (time >= next_look_ && std::this_thread::get_id() == owner_) {
+        if (std::this_thread::get_id() == owner_ && time >= next_look_) {  // its own alone
             next_look_ = time + 0.05;
             pybind11::gil_scoped_acquire acquire;
             if (PyErr_CheckSignals() != 0) {

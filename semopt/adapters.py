@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .env import Decisions, Environment, Singles
+from .env import Decisions, Environment, Singles, check_rewards
 from .model import SEMANTIC
 from .scenario import Scenario
+from .worth import objective
 
 try:
     import gymnasium
@@ -43,6 +44,7 @@ class _Slots:
     def __init__(self, scenario: Scenario | str, slots: int, **options: Any) -> None:
         loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
         self.inner = Environment(loaded, slots, **options)
+        check_rewards(self.inner.problem)
         users, channels = self.inner.users, self.inner.channels
         self.decisions = Decisions.empty(slots, users, channels)
         self.seen = np.empty((slots, users, self.inner.observation_size), np.float32)
@@ -72,6 +74,10 @@ class _Slots:
     def state(self) -> Singles:
         self.inner.state(self.inner.gain, self.inner.task, self.all)
         return self.all.copy()
+
+    def team(self) -> Any:
+        """Return the users' rewards as the objective sums them up: (slots,) float64."""
+        return objective(self.inner.problem, self.reward.astype(np.float64))
 
     def outcome(self) -> dict[str, Any]:
         """Return the outcome of the last step: arrays (slots, N)."""
@@ -218,7 +224,7 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
         """Carry out an action; the observation at an episode's end is the next one's first."""
         over = self._slots.step(_numbers("action", action, self.action_space.shape))
         info = {name: value[0] for name, value in self._slots.outcome().items()}
-        return self._slots.state()[0], float(self._slots.reward.sum()), over, False, info
+        return self._slots.state()[0], float(self._slots.team()[0]), over, False, info
 
 
 class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
@@ -257,5 +263,5 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos, state = self._slots.outcome(), self._slots.state()
         if over[0]:
             infos |= {"final_obs": state.copy(), "_final_obs": over.copy()}
-        reward = self._slots.reward.sum(axis=1, dtype=np.float64)
+        reward = self._slots.team()
         return state, reward, over, np.zeros(self.num_envs, bool), infos

@@ -556,7 +556,7 @@ def test_users_of_pettingzoo_see_the_environment(adapters):
     for step in range(QUEUE):
         assert list(observation) == ["user_0", "user_1"]
         np.testing.assert_array_equal(np.stack(list(observation.values())), seen[0])
-        action = rng.random((2, 6), np.float32)
+        action = rng.random((CONTENDED.users, 4 + CONTENDED.channels), np.float32)
         mode = np.digitize(action[:, 0], [1 / 3, 2 / 3]).astype(np.uint8)
         decisions = Decisions(mode[None], action[None, :, 1:4].copy(), action[None, :, 4:].copy())
         env.step(decisions, seen, reward)
@@ -659,3 +659,56 @@ def test_adapters_say_what_is_missing():
     )
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert "needs pettingzoo: pip install 'semopt[learn]'" in run.stderr
+
+
+def test_a_controller_is_paid_by_the_scenarios_objective():
+    pytest.importorskip("gymnasium")
+    from semopt import adapters
+
+    document = CONTENDED.to_dict()
+    document["qoe"]["objective"] = "min"
+    fairest, rng = adapters.SlotEnv(Scenario.from_dict(document)), np.random.default_rng(0)
+    users = adapters.UsersEnv(CONTENDED)
+    fairest.reset(seed=4)
+    users.reset(seed=4)
+    for _ in range(5):
+        action = rng.random((CONTENDED.users, 4 + CONTENDED.channels), np.float32)
+        _, paid, *_ = fairest.step(action.ravel())
+        _, each, *_ = users.step(dict(zip(users.agents, action, strict=True)))
+        assert paid == pytest.approx(min(each.values()), abs=1e-6)
+
+
+def test_rewards_that_know_no_limit_of_the_server_are_refused():
+    pytest.importorskip("gymnasium")
+    from semopt import adapters
+
+    document = CONTENDED.to_dict()
+    document["system"]["server_energy_max_mj"] = 1.0
+    limited = Scenario.from_dict(document)
+    with pytest.raises(ValueError, match="server_energy_max_mj couples the users"):
+        adapters.SlotEnv(limited)
+    env = Environment(limited)  # for observations, and for decisions to be evaluated
+    with pytest.raises(ValueError, match="server_energy_max_mj couples the users"):
+        env.score(Decisions.empty(1, env.users, env.channels), np.empty((1, env.users), np.float32))
+
+
+def test_an_interrupt_waits_for_helpers_that_still_write(monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor, wait
+    from threading import Event
+
+    from semopt.channel import compiled
+
+    written, go, interrupts = [], Event(), iter([KeyboardInterrupt])
+
+    def interrupted(tasks):
+        for interrupt in interrupts:
+            go.set()
+            raise interrupt
+        return wait(tasks)
+
+    monkeypatch.setattr(compiled, "wait", interrupted)
+    with ThreadPoolExecutor(1) as pool:
+        task = pool.submit(lambda: (go.wait(10), written.append(1)))
+        with pytest.raises(KeyboardInterrupt):
+            compiled.await_all([task])
+        assert written == [1]

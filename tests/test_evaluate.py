@@ -227,3 +227,16 @@ def test_refinement_leaves_an_optimum_alone(method, gap):
     after = Refined(problem, lambda *_: batch.actions)(gain, task)
     value = model.evaluate(problem, after, gain, task).qoe.sum(axis=1)
     assert value == pytest.approx(batch.objective, abs=gap)
+
+
+def test_constant_sends_raw_what_has_no_semantic_mode():
+    document = Scenario.load("paper").to_dict()
+    document["user"]["extraction"] = [0.9, 1.0]
+    for task in document["tasks"].values():
+        task["extraction_max"] = 0.5
+    problem = Scenario.from_dict(document).problem()
+    fixed = constant.Constant(np.full(3, model.SEMANTIC), *np.full((3, 3), 0.3))
+    actions = fixed.decide(problem, problem.gain[None], problem.task[None])
+    assert (actions.channel >= 0).all()
+    assert (actions.extraction == 1.0).all()
+    assert (actions.frequency == problem.users.frequency_min).all()

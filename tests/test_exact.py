@@ -168,6 +168,11 @@ def test_a_limit_of_no_time_stops_at_once_and_one_of_much_changes_nothing():
     assert numpy.bound() == len(numpy.problem.task)
 
 
+def test_many_levels_of_few_users_are_watched_too():
+    problem = replace(crowded("sum", 15), grid=Grid(600, 600, 600))
+    assert solve(problem, time_limit=0.001).status is Status.LIMIT_REACHED
+
+
 def interrupted(problem, seconds):
     """Solve a problem that a signal interrupts; None where it came before the search or after."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)

@@ -4,7 +4,7 @@
 """
 
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from semopt import Scenario, Solver, _core, backends, solve, solve_batch
 from semopt.backends import Query
 from semopt.env import Decisions, Environment
 from semopt.model import Actions, Outcome, evaluate
+from semopt.problem import Grid
 from semopt.solvers.matching import ExactBatch, dense
 from tolerances import DUALS, ROUNDING
 
@@ -60,6 +61,16 @@ def differ(own, others):
 
 
 # ------------------------------------------------------------------------------- the exact solver
+
+
+def test_slots_that_are_watched_for_signals_share_one_clock():
+    # Their actions are so many that each lane asks whether it is to stop.
+    problem = replace(slots(CONTENDED, 1)[0], grid=Grid(60, 20, 20))
+    _, gain, task = slots(CONTENDED, 24)
+    own, _, _ = ExactBatch(problem, 1).solve(gain, task)
+    shared, _, told = ExactBatch(problem, 2).solve(gain, task)
+    assert same(own, shared)
+    assert "stopped" not in told
 
 
 def test_a_solver_shared_by_threads_answers_as_the_plain_one():

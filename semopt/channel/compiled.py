@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -94,11 +94,25 @@ def over_rows(
         try:
             own = loop(0, share, *arrays)
         finally:  # nothing is written after this call
-            wait(others)
+            await_all(others)
         found = [other.result() for other in others]
         return own if own is None else own + sum(found)
 
     return run
+
+
+def await_all(tasks: list[Future[Any]]) -> None:
+    """Wait until tasks have ended, and raise what interrupted that only then."""
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            wait(tasks)
+        except KeyboardInterrupt as error:
+            interrupt = error
+            continue
+        break
+    if interrupt is not None:
+        raise interrupt
 
 
 @cache

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from math import isfinite
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..channel import Gains, Heads
 from ..channel.traces import Part
 from ..gains import gains
 from ..model import Actions, Outcome
-from ..problem import Floats, Integers
+from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from . import compiled
 from .decisions import Decisions, Singles, check_array, empty_actions, first_fault
@@ -42,6 +43,7 @@ __all__ = [
     "Identity",
     "Observed",
     "Singles",
+    "check_rewards",
     "empty_actions",
 ]
 
@@ -123,6 +125,7 @@ class Environment:
         self.actions = empty_actions(rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._scoring = cpu.scoring(self.problem)
+        self._limited_jointly = isfinite(self.problem.system.server_energy_max)
         self._table = standardised(self.problem, self.features)
         self.part = part
         self._centre, self._scale = gain_scale(scenario, part)
@@ -182,7 +185,8 @@ class Environment:
         Raises
         ------
         ValueError
-            Naming an array of another type or shape, or a decision that is NaN or out of range.
+            Naming an array of another type or shape, a decision that is NaN or out of range, or a
+            limit that no reward knows.
         """
         check_array("observation", observation, self._seen, np.float32)
         self.score(decisions, reward)
@@ -192,7 +196,15 @@ class Environment:
         return self.slot % QUEUE == 0
 
     def score(self, decisions: Decisions, reward: Singles) -> None:
-        """Write the rewards (E, N) that decisions earn in the current slots, and stay there."""
+        """Write the rewards (E, N) that decisions earn in the current slots, and stay there.
+
+        Raises
+        ------
+        ValueError
+            As `step` does
+        """
+        if self._limited_jointly:
+            check_rewards(self.problem)
         check_array("reward", reward, (self.slots, self.users), np.float32)
         self.decide(decisions, self.task, self.actions)
         self.evaluate(self.actions, self.gain, self.task, self.outcome)
@@ -310,6 +322,16 @@ class Environment:
     def _draw(self) -> None:
         self._gains.lanes(self.gain, self.slot, self.lane)
         self._heads.lanes(self.task, self.slot, self.lane)
+
+
+def check_rewards(problem: Problem) -> None:
+    """Raise ValueError for a problem with a limit that no reward (13) knows."""
+    if isfinite(problem.system.server_energy_max):
+        raise ValueError(
+            "system.server_energy_max_mj couples the users, and neither rewards nor the optima "
+            "that regret is measured by know it: leave it out to train; evaluate and solve "
+            "--method exhaustive honour it"
+        )
 
 
 def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:

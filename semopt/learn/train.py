@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoints import DOCUMENT, flat, held
-from ..env import Observed
+from ..env import Observed, check_rewards
 from ..scenario import Scenario
 from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner
@@ -254,12 +253,7 @@ def describe(
 
 def learnable(scenario: Scenario) -> None:
     """Raise ValueError for a scenario whose limits no reward knows, or that draws no slots."""
-    if isfinite(scenario.template().system.server_energy_max):
-        raise ValueError(
-            "system.server_energy_max_mj couples the users, and neither rewards nor the optima "
-            "that regret is measured by know it: leave it out to train; evaluate and solve "
-            "--method exhaustive honour it"
-        )
+    check_rewards(scenario.template())
     for part, length in (
         ("training", scenario.length("training")),
         ("validation", scenario.length("validation")),

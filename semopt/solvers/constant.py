@@ -39,7 +39,9 @@ class Constant:
         mode = self.mode[task]
         channel = assign_by_preference(gain, mode != LOCAL)
         offload = channel >= 0
-        semantic = offload & (mode == SEMANTIC)
+        # Whose range lies above the task's upper end has no semantic mode: it sends the task raw.
+        possible = users.extraction_min <= problem.tasks.extraction_max[task]
+        semantic = offload & (mode == SEMANTIC) & possible & (users.extraction_min < 1.0)
         frequency = mix(users.frequency_min, users.frequency_max, self.frequency[task])
         # The upper end of the extraction range is raw mode: semantic mode stays below it.
         top = np.minimum(problem.tasks.extraction_max[task], np.nextafter(1.0, 0.0))
