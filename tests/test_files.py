@@ -1,5 +1,6 @@
 """Files: refused before they are read or written over, and never left half written."""
 
+import io
 import os
 import stat
 import subprocess
@@ -124,8 +125,9 @@ def test_open_descriptors_are_written_into_where_they_stand(tmp_path):
     ],
 )
 def test_what_cannot_be_written_is_said_before(target, words):
-    with pytest.raises(ValueError, match=f"cannot write .*{words}"):
-        check_writable(target)
+    for write in (check_writable, lambda name: write_atomically(name, "x")):
+        with pytest.raises(ValueError, match=f"cannot write .*{words}"):
+            write(target)
 
 
 def test_what_is_open_for_reading_is_not_written(tmp_path):
@@ -164,6 +166,19 @@ def test_only_files_are_read(tmp_path):
         read_bytes(tmp_path / "short", largest=3)
     with pytest.raises(OSError, match="at most 1 are read"):
         read_bytes("/proc/self/status", largest=1)  # whose size is said to be 0
+
+
+def test_standard_input_is_read_like_a_file(monkeypatch):
+    for largest, content in ((4, b"1234"), (3, None)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1234")))
+        if content:
+            assert read_bytes("-", largest) == content
+        else:
+            with pytest.raises(OSError, match="at most 3 are read"):
+                read_bytes("-", largest)
+    monkeypatch.setattr(sys, "stdin", None)  # of a process that was started without
+    with pytest.raises(OSError, match="standard input is closed"):
+        read_bytes("-")
 
 
 def test_outputs_do_not_overwrite_each_other_or_an_input(tmp_path, monkeypatch):
