@@ -240,3 +240,60 @@ def test_constant_sends_raw_what_has_no_semantic_mode():
     assert (actions.channel >= 0).all()
     assert (actions.extraction == 1.0).all()
     assert (actions.frequency == problem.users.frequency_min).all()
+
+
+def test_a_score_by_hand():
+    """All local at the reference frequency: 0.5 a task, its time flop / (o f), energy k t f^3."""
+    problem = PAPER.template()
+    users, tasks = problem.users, problem.tasks
+    optimum = np.array([1.0, 1.25, 2.0, 1.000199, 1.000201])
+    gain, task = np.ones((5, 2, 2)), np.array([[0, 1], [1, 1], [0, 0], [1, 0], [0, 1]])
+    ones = np.ones((5, 2))
+    clock = users.reference_frequency * ones
+    found = evaluate.score(
+        problem, Actions(-np.ones((5, 2), np.int64), ones, clock, ones), gain, task, optimum, 0.25
+    )
+    time = tasks.local_flop[task] / (users.flop_per_cycle * clock)
+    assert found.qoe == 0.5
+    assert found.reference_qoe == pytest.approx(6.2504 / 10)
+    ratio = sorted(1.0 / optimum)
+    assert found.ratio == pytest.approx(sum(ratio) / 5)
+    assert found.ratio_worst == ratio[0] == 0.5
+    assert found.ratio_p1 == pytest.approx(0.5 + 0.04 * 0.3)  # from 0.5 to 0.8 in a fourth of 1
+    assert found.closure == 0.0
+    assert found.hit_share == pytest.approx(2 / 5)  # within 1e-4 a task, 2e-4 a slot
+    assert found.latency_ms == pytest.approx(1e3 * time.mean())
+    watt = users.energy_coefficient * clock**3
+    assert found.energy_mj == pytest.approx(1e3 * (watt * time).mean())
+    assert found.accuracy == pytest.approx(tasks.local_accuracy[task].mean())
+    assert (found.infeasible_share, found.decision_us) == (0.0, 250_000.0)
+
+
+def test_a_decision_is_timed_alone_and_the_median_counts(monkeypatch):
+    clock, seen, shown = [0.0], [], []
+    monkeypatch.setattr(evaluate, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(evaluate, "TIMED", 3)
+
+    def decide(gain, task):
+        seen.append((gain.ravel().tolist(), task.ravel().tolist()))
+        clock[0] += (5.0, 0.5, 1.0)[len(seen) - 1]
+
+    slots = np.arange(4.0)[:, None, None], np.arange(4)[:, None]
+    assert evaluate.decision_time(decide, *slots, shown.append) == 1.0
+    assert seen == [([0.0], [0]), ([1.0], [1]), ([2.0], [2])]
+    assert shown == [0.0, 1 / 3, 2 / 3]
+
+
+def test_where_a_method_finds_no_decision_all_run_at_the_reference_frequency():
+    scenario = changed(CONTENDED, system={"latency_max_ms": 1e-6})
+    users = scenario.template().users
+    for slots in (1, 3):  # one alone is decided by the warm solver
+        gain, task = scenario.draw(slots, 5)
+        found = deciders.Method(scenario, "exact")(gain, task)
+        for have, want in (
+            (found.channel, -1),
+            (found.frequency, users.reference_frequency),
+            (found.extraction, 1.0),
+        ):
+            assert have.shape == task.shape
+            assert (have == want).all()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from problems import badly_scaled, random_problem
 from semopt import Actions, Scenario, Status, evaluate
 from semopt import solve as solve_by
-from semopt.model import LOCAL, MODES, RAW
+from semopt.model import LOCAL, MODES, RAW, accuracy
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.solvers.relaxation import program, weights
 from semopt.solvers.relaxation.bound import solve
@@ -196,6 +196,60 @@ def test_no_action_of_a_piece_is_above_what_any_prices_prove(seed):
                         assert isclose(bound[0] - there, slack.sum(), abs_tol=1e-6)
                     seen += 1
     assert seen >= 100
+
+
+def test_the_envelope_of_accuracy_bends_where_the_table_does():
+    inside = 0
+    for seed in range(4):
+        problem = drawn_problem(seed)
+        pieces, costs = costs_of(without_limits(problem), 1, 1)
+        pairs = [(part, i) for part in costs.grid for i in range(len(part[0]))]
+        found = sorted(part[0][i] for part, i in pairs)
+        assert found == np.flatnonzero(pieces.mode != LOCAL).tolist()
+        for (own, extraction, power, short), i in pairs:
+            j = own[i]
+            user, raw = pieces.user[j], pieces.mode[j] == RAW
+            table = problem.tasks.accuracy[problem.task[user]]
+            table = table if raw else replace(table, raw=table.table[-1])
+            loudness = problem.system.noise / problem.gain[user, pieces.channel[j]]
+            (lowest, _, least), (highest, _, most) = costs.box[:, :3, j]
+            knots = 10 ** (table.snr_db / 10) * loudness
+            bends = {lowest, highest, *knots[(lowest < knots) & (knots < highest)]}
+            turns = {least, most, *(() if raw else table.extraction[table.extraction > least])}
+            assert np.allclose(np.unique(power[:, i]), sorted(bends), rtol=1e-12, atol=0)
+            assert np.unique(extraction[:, i]).tolist() == sorted(x for x in turns if x <= most)
+            at = np.broadcast_arrays(extraction[:, None, i], power[None, :, i])
+            there = accuracy(table, at[0], 10 * np.log10(at[1] / loudness))
+            assert np.allclose(short[:, :, i], costs.top[j] - there, rtol=0, atol=1e-10)
+            inside += len(bends) - 2
+    assert inside
+
+
+@pytest.mark.parametrize(
+    ("table", "row"), [([[0.2, 0.9], [0.2, 0.9]], 0), ([[0.2, 0.2], [0.9, 0.9]], 2)]
+)
+def test_what_the_envelope_of_accuracy_loses_is_cut_where_accuracy_varies(table, row):
+    rows = AccuracyTable.from_arrays([0.3, 1.0], [-10.0, 40.0], table)
+    problem = plain(accuracy=rows, latency_max=10.0, weight_latency=0.5, weight_accuracy=0.5)
+    pieces, _ = costs_of(problem, 1, 1)
+    node = Node.of(problem, pieces, (1, 1), np.zeros(1), 1.0, free(problem))
+    semantic = np.flatnonzero(pieces.mode == 2)
+    node.slack[:], node.weight[:] = 0.0, 0.5
+    node.slack[3] = 0.25
+    loss, found, at = node.losses()
+    assert found[semantic] == row
+    assert loss[semantic] == 0.125
+    assert pieces.box[0, row, semantic] < at[semantic] < pieces.box[1, row, semantic]
+    # A sigmoid that loses more is cut instead, in the row of its quantity.
+    for i in range(3):
+        node.slack[:] = 0.0
+        node.slack[i], node.slack[3] = 0.5, 0.25
+        loss, found, at = node.losses()
+        assert (loss[semantic], found[semantic]) == (0.375, 3 + i)
+        low, high = pieces.box[:, 3 + i, semantic]
+        assert low + 0.1 * (high - low) * 0.999 <= at[semantic] <= high - 0.1 * (high - low) * 0.999
+    node.weight[:] = 1e-4  # not in use
+    assert not node.losses()[0].any()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -528,6 +582,9 @@ def test_hand_worked_values():
     assert isclose(one.upper_bound, sigmoid(3.0) + sigmoid(2.0), rel_tol=DUALS)
     least = solve(plain(gain=[[1.0], [1.0]], objective="min"), gap=1e-7)
     assert isclose(least.upper_bound, sigmoid(2.0), rel_tol=DUALS)
+    # Accuracy alone, 0.8 against 0.6 at home, by a slope of little more than none.
+    flat = plain(local_accuracy=0.6, slope_accuracy=0.25, weight_latency=0.0, weight_accuracy=1.0)
+    assert isclose(solve(flat).upper_bound, sigmoid(0.05), rel_tol=DUALS)
 
 
 def test_a_limit_on_the_servers_energy_binds():
@@ -537,6 +594,12 @@ def test_a_limit_on_the_servers_energy_binds():
     assert isclose(free.upper_bound, 2 * sigmoid(2.5), rel_tol=DUALS)
     home = solve(plain(**pair, server_energy_max=0.02), gap=1e-7)
     assert isclose(home.upper_bound, 2 * sigmoid(2.0), rel_tol=DUALS)
+    # Within 1.6 ms both must offload, which takes 33.75 mJ of the server: too much by its limit.
+    tight = solve(plain(**pair, latency_max=1.6e-3, server_energy_max=0.03)).infeasibility
+    assert (tight.joint, tight.limit, tight.users) == ((0, 1), "server_energy_max", {})
+    # Within 1.1 ms only one could: that is no fault of the server's energy.
+    late = solve(plain(**pair, latency_max=1.1e-3, server_energy_max=0.07)).infeasibility
+    assert (late.joint, late.limit) == ((0, 1), "")
 
 
 def test_price_of_a_deadline():
@@ -597,6 +660,9 @@ def test_stopping_early_keeps_the_bound():
     known, users = best_known(problem, 0), len(problem.task)
     late = solve(problem, time_limit=1e-9)
     assert late.status is Status.LIMIT_REACHED
+    assert late.details["stopped"] == "time limit"
+    assert late.upper_bound == users  # nothing is proven yet: no QoE is above 1
+    assert solve(replace(problem, objective="min"), time_limit=1e-9).upper_bound == 1.0
     one, many = solve(problem, programs=1), solve(problem)
     assert one.details["programs"] == 1 < many.details["programs"]
     assert known <= many.upper_bound <= one.upper_bound <= late.upper_bound + DUALS <= users + 1

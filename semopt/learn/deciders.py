@@ -84,20 +84,23 @@ class Method:
     def __init__(self, scenario: Scenario, method: str) -> None:
         self.scenario, self.method = scenario, method
         self._warm = Solver(scenario) if method == "exact" else None
+        self._clock = scenario.template().users.reference_frequency
 
     def __call__(self, gain: Floats, task: Integers, tick: Tick = lambda _: None) -> Actions:
         """Return the decisions (S, N) in slots gain (S, N, K), task (S, N)."""
         if self._warm and len(task) == 1:
-            return self._warm.decide(gain[0], task[0]).actions.take(None)
-        batch = solve_batch(
-            self.scenario, gain, task, self.method, progress=lambda done: tick(done / len(task))
-        )
-        none = np.isnan(batch.objective)[:, None]
-        clock, a = batch.problem.users.reference_frequency, batch.actions
+            decision = self._warm.decide(gain[0], task[0])
+            objective, a = np.array([decision.objective]), decision.actions.take(None)
+        else:
+            batch = solve_batch(
+                self.scenario, gain, task, self.method, progress=lambda done: tick(done / len(task))
+            )
+            objective, a = batch.objective, batch.actions
+        none = ~(objective > -np.inf)[:, None]  # NaN, or -inf, without a decision
         return Actions(
             a.channel,
             np.where(none, 0.0, a.power),
-            np.where(none, clock, a.frequency),
+            np.where(none, self._clock, a.frequency),
             np.where(none, 1.0, a.extraction),
         )
 
