@@ -257,6 +257,49 @@ def test_an_edit_of_any_character_is_noticed(stopped, tmp_path):
     assert refused > 40
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("next", lambda c, size: size, "below .* joint actions is expected"),
+        ("above", lambda c, size: c["next"] + 1, "its counts are not those"),
+        ("histogram", lambda c, size: [c["next"] + 1, 0, 0, 0], "its counts are not those"),
+        ("histogram", lambda c, size: c["histogram"][:3], "its counts are not those"),
+        ("best", lambda c, size: [*c["best"], [(0.0).hex(), 0]], "4 best joint actions for 3"),
+        ("best", lambda c, size: [c["best"][0][::-1]], "pairs of a value and an index"),
+        ("best", lambda c, size: c["best"][::-1], "by falling value, then rising index"),
+        ("best", lambda c, size: [c["best"][0]] * 2, "each once"),
+        ("best", lambda c, size: [[(9.0).hex(), c["best"][0][1]]], "does not score 9.0"),
+    ],
+)
+def test_what_cannot_be_is_refused_under_a_new_digest(stopped, tmp_path, name, value, words):
+    problem, _, text, _ = stopped
+    content = json.loads(text)
+    forged = content | {name: value(content, problem.joint_actions())}
+    forged["digest"] = checkpoint.sealed(forged)
+    with pytest.raises(ValueError, match=f"cannot be taken up: .*{words}"):
+        taken_up(stopped, tmp_path, json.dumps(forged))
+
+
+def test_a_joint_action_at_the_end_of_what_was_searched_is_not_among_the_best(stopped, tmp_path):
+    problem, query, text, _ = stopped
+    tables, content = backends.tabulate(problem), json.loads(text)
+    index = content["next"]
+    while not (value := checkpoint.score(tables, index)):
+        index += 1
+    for done, good in ((index, False), (index + 1, True)):
+        every = {"next": done, "best": [[value[0].hex(), index]], "above": done}
+        forged = content | every | {"histogram": [done, 0, 0, 0]}
+        forged["digest"] = checkpoint.sealed(forged)
+        file = tmp_path / "search.json"
+        file.write_text(json.dumps(forged))
+        if good:  # though every joint action were above, and in the histogram
+            state = checkpoint.load(file, forged["problem"], query, tables)
+            assert (state.next, state.taken, state.found.above) == (done, done, done)
+        else:
+            with pytest.raises(ValueError, match=f"joint action {index} does not score"):
+                checkpoint.load(file, forged["problem"], query, tables)
+
+
 def test_an_optimum_skipped_under_a_new_digest_is_found_out(stopped, tmp_path):
     problem, _, text, best = stopped
     content = json.loads(text)
@@ -391,11 +434,11 @@ def test_a_minute_is_the_longest_search_without_a_limit(monkeypatch):
     problem, size = large_problem(), 10**12
     machine = Machine(1.0)
     scores = sum(Space.of(problem).list_total(n) for n in range(4))
-    for seconds, refused in ((59.9, False), (60.1, True)):
+    for seconds, refused in ((59.99, False), (60.01, True)):
         left = seconds - scores / 2e6  # tables take their time too
         monkeypatch.setattr(exhaustive, "speed", lambda *_, left=left: size / left)
         if refused:
-            with pytest.raises(ValueError, match=r"would take about 60\.1 s on backend 'cpu', ab"):
+            with pytest.raises(ValueError, match=r"would take about 60 s on backend 'cpu', ab"):
                 exhaustive.refuse_if_long(problem, machine, size, 1)
         else:
             exhaustive.refuse_if_long(problem, machine, size, 1)

@@ -184,6 +184,12 @@ def test_edges_are_solved_and_no_worse_than_the_grid(name):
         assert -ROUNDING <= result.upper_bound - result.objective <= GAP
 
 
+def test_the_gap_is_a_millionth_unless_told_otherwise():
+    result = solve(random_problem(np.random.default_rng(0)), "global")
+    assert result.details["gap"] == 1e-6
+    assert result.upper_bound - result.objective <= 1e-6
+
+
 @pytest.mark.parametrize("gap", [1e-3, GAP, 1e-9])
 def test_random_slots_are_solved_to_the_gap(gap):
     statuses = set()

@@ -638,6 +638,18 @@ def test_tolerance_is_1e_9_of_a_score_and_in_proportion_for_costs(documents):
     check_result(replaced(body, "mean", "qoe", by=lambda v: v + 0.95e-9))
     with pytest.raises(FalseClaim, match=r"mean.latency_ms"):
         check_result(replaced(body, "mean", "latency_ms", by=lambda v: v * (1 + 1.1e-9)))
+    for name in ("qoe", "accuracy", "offload_share"):
+        with pytest.raises(FalseClaim, match=rf"mean.{name}"):
+            check_result(replaced(body, "mean", name, by=lambda v: v - 1.2e-9))
+    one = documents["exact"]
+    for name, moved in (("qoe", 1.2e-9), ("accuracy", -1.2e-9)):
+        check_result(replaced(one, "users", 1, name, by=lambda v, m=moved: v + 0.7 * m))
+        with pytest.raises(FalseClaim, match=rf"users\[1\].{name}"):
+            check_result(replaced(one, "users", 1, name, by=lambda v, m=moved: v + m))
+    for name in ("latency_ms", "energy_mj"):
+        check_result(replaced(one, "users", 1, name, by=lambda v: v * (1 + 0.9e-9)))
+        with pytest.raises(FalseClaim, match=rf"users\[1\].{name}"):
+            check_result(replaced(one, "users", 1, name, by=lambda v: v * (1 + 1.1e-9)))
 
 
 def test_method_that_was_stopped_without_a_bound_refutes_nobody(documents):
