@@ -375,3 +375,20 @@ def test_the_share_of_patterns_that_are_done_is_told():
     constant.fit(single, *CONTENDED.draw(1, 0), told.append)
     count = 3 ** len(problem.tasks.names)
     assert told == [i / count for i in range(count)]
+
+
+def test_a_grid_of_one_level_has_no_other():
+    """Where only energy counts the lowest frequency is best, but it is not on the grid."""
+    problem = random_problem(np.random.default_rng(1), 2, 2, kinds=2, grid=Grid(1, 1, 1))
+    system = replace(problem.system, slope_latency=0.0, slope_energy=300.0, latency_max=1.0)
+    problem = replace(problem, system=system)
+    frequency = 2.0 * problem.users.frequency_min
+    problem = replace(problem, users=replace(problem.users, frequency_max=frequency))
+    local = constant.Constant(np.zeros(2, int), *(np.ones(2) for _ in range(3)))
+    policy, value = constant.ascend(problem, local, problem.gain[None], problem.task[None])
+    assert policy.frequency.tolist() == [1.0, 1.0]
+    slow = replace(policy, frequency=np.zeros(2)).decide(
+        problem, problem.gain[None], problem.task[None]
+    )
+    assert constant.mean_worth(problem, slow, problem.gain[None], problem.task[None]) > value
+    assert problem.grid_levels(0)[1].tolist() == [frequency[0]]
