@@ -189,13 +189,10 @@ def false_claims(body):
     leaf = (*cover, 3, "semantic", spot)
     used = max(k for k in body["decision"]["channel"])
     yield "problem: bandwidth", ("problem", "system", "bandwidth"), lambda v: v * 1.5, "objective"
-    yield "problem: gain", ("problem", "gain", 0, 0), -1.0, "gain"
-    yield "problem: noise", ("problem", "system", "noise"), 0.0, "noise"
     yield "problem: server limit", ("problem", "system", "server_energy_max"), 1.0, "server"
     yield "problem: objective", ("problem", "objective"), "min", "objective"
     yield "scenario: another slot", ("scenario", "slot", "gain", 0, 0), 0.123, "scenario"
     yield "scenario: another system", ("scenario", "system", "noise_mw"), 0.77, "scenario"
-    yield "scenario: not one", ("scenario", "system"), {}, "scenario"
     yield "status", ("status",), "infeasible", "status"
     yield "objective above", ("objective",), lambda v: v + 1e-7, "objective"
     yield "objective below", ("objective",), lambda v: v - 1e-7, "objective"
@@ -361,7 +358,6 @@ def test_result_file_is_evaluated_again(document):
         (("users", 0, "offload"), False, "disagree"),
         (("users", 0, "feasible"), False, "feasible"),
         (("users",), lambda users: users[:2], "users"),
-        (("problem", "slot", "gain"), [[1.0]], "problem"),
     ],
 )
 def test_false_result_is_named(document, path, by, words):

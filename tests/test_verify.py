@@ -289,9 +289,9 @@ def test_no_file_is_opened_that_a_document_names(documents, tmp_path, monkeypatc
     where = ("tasks", "image", "accuracy")
     for name in ("surface.csv", str(file), "/dev/zero", 7):
         named = replaced(proof, "scenario", *where, by={"file": name})
-        with pytest.raises(FalseClaim, match=r"tasks.image.accuracy.file"):
+        with pytest.raises(ValueError, match=r"^(scenario|problem): .*tasks.image.accuracy.file"):
             check_certificate(named | {"digest": digest(named)})
-        with pytest.raises(FalseClaim, match=r"tasks.image.accuracy.file"):
+        with pytest.raises(ValueError, match=r"^(scenario|problem): .*tasks.image.accuracy.file"):
             check_result(replaced(documents["exact"], "problem", *where, by={"file": name}))
 
 
@@ -721,3 +721,49 @@ def test_bounds_are_held_to_within_the_tolerance(documents):
     check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 0.9e-9))
     with pytest.raises(FalseClaim, match="a decision of the grid is worth"):
         check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 1.2e-9))
+
+
+def malformed(problem):
+    """Give problems of a scenario that are none, and what is said of each."""
+    yield replaced(problem, "slot", "gain", by=[[1.0], [1.0, 2.0]]), "slot.gain"
+    yield replaced(problem, "slot", "gain", by=[[1.0]]), "slot.gain"
+    yield replaced(problem, "system", by={}), "system.bandwidth_mhz"
+    yield replaced(problem, "grid", "power", by=0), "grid.power"
+    yield replaced(problem, "tasks", by={}), "tasks"
+    axis = ("tasks", "image", "accuracy", "snr_db")
+    yield replaced(problem, *axis, by=[1.0]), "accuracy"
+
+
+def malformed_in_si(problem):
+    """Give problems of a certificate that are none, and what is said of each."""
+    yield replaced(problem, "gain", by=[[1.0], [1.0, 2.0]]), "problem: "
+    yield replaced(problem, "gain", 0, 0, by=-1.0), "gain"
+    yield replaced(problem, "system", "noise", by=0.0), "noise"
+    yield replaced(problem, "grid", "power", by=0), "grid.power"
+    yield replaced(problem, "tasks", "accuracy", by=[]), "problem: "
+    yield replaced(problem, "tasks", "accuracy", 0, "snr", by=[1.0]), "accuracy"
+    yield replaced(problem, "users", "power_min", by=[1.0]), "power_min"
+
+
+def test_a_problem_that_is_none_is_bad_input_and_no_false_claim(documents, tmp_path):
+    file, proof = tmp_path / "bad.json", tmp_path / "proof.json"
+    solve(SCENARIO.problem(), "global", certificate=str(proof))
+    whole = json.loads(proof.read_text())
+    cases = []
+    for changed, words in malformed(documents["exact"]["problem"]):
+        cases.append((documents["exact"] | {"problem": dict(changed)}, words))
+        if changed.pop("slot") == documents["exact"]["problem"]["slot"]:
+            cases.append((documents["slots"] | {"problem": changed}, words))
+    ragged = [[1.0], [1.0, 2.0]]
+    cases.append((replaced(documents["slots"], "slots", 0, "slot", "gain", by=ragged), "slots"))
+    cases += [
+        (whole | {"scenario": c}, f"scenario: .*{w}") for c, w in malformed(whole["scenario"])
+    ]
+    cases += [(whole | {"problem": c}, w) for c, w in malformed_in_si(whole["problem"])]
+    for body, words in cases:
+        sealed = body | {"digest": digest(body)} if "digest" in body else body
+        file.write_text(json.dumps(sealed))
+        with pytest.raises(ValueError, match=rf"(?s)bad\.json: .*{words}"):
+            print(words, check(file))
+    code = f"import sys; from semopt.cli import run; sys.exit(run(['verify', {str(file)!r}]))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 2

@@ -159,6 +159,7 @@ def reads_as(scenario: dict[str, Any], problem: dict[str, Any]) -> bool:
     """
     tasks, names = scenario.get("tasks", {}), problem["tasks"]["names"]
     if not isinstance(tasks, dict) or set(names) != set(tasks):
+        closed(scenario).problem()  # which says what is wrong where it is none
         return False
     ordered = scenario | {"tasks": {name: tasks[name] for name in names}}
     return problem_to_json(closed(ordered).problem()) == problem
@@ -221,7 +222,7 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
             checked.task,
             checked.objective,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"problem: {error}") from None
 
 

@@ -57,10 +57,7 @@ def check_certificate(body: dict[str, Any], progress: Progress = lambda share: N
 
 
 def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
-    try:
-        problem = problem_from_json(body["problem"])
-    except ValueError as error:
-        raise FalseClaim(f"problem: {error}") from None
+    problem = problem_from_json(body["problem"])
     name = check_scenario(body)
     require(problem.objective == "sum", f"problem: objective {problem.objective!r} is not covered")
     limit = problem.system.server_energy_max
@@ -116,7 +113,7 @@ def check_scenario(body: dict[str, Any]) -> str:
     try:
         same = reads_as(body["scenario"], body["problem"])
     except ValueError as error:
-        raise FalseClaim(f"scenario: {error}") from None
+        raise ValueError(f"scenario: {error}") from None
     require(same, "scenario: its slot is not the one of `problem`")
     return "the slot of the file's scenario"
 

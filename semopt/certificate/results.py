@@ -42,7 +42,7 @@ def check_result(body: Any) -> str:
     Raises
     ------
     FalseClaim, ValueError
-        The first claim that does not hold; a document of another shape
+        The first claim that does not hold; a document of another shape, or whose problem is none
     """
     body = shaped(body)
     if "methods" in body:
@@ -55,7 +55,7 @@ def check_one(body: dict[str, Any], where: str = "") -> str:
     try:
         problem = closed(body["problem"]).problem()
     except ValueError as error:
-        raise FalseClaim(f"{where}problem: {error}") from None
+        raise ValueError(f"{where}problem: {error}") from None
     check_readings(body, where)
     afforded = effort(problem) <= AFFORDED
     return str(check_answer(problem, body, body["method"], afforded, where))
@@ -100,7 +100,7 @@ def check_slots(body: dict[str, Any]) -> str:
         scenario = closed(body["problem"] | {"slot": entries[0]["slot"]})
         problems = [scenario.problem(e["slot"]["gain"], e["slot"]["tasks"]) for e in entries]
     except ValueError as error:
-        raise FalseClaim(f"problem, slots: {error}") from None
+        raise ValueError(f"problem, slots: {error}") from None
     drawn = check_seed(body, scenario, problems)
     afforded = sum(map(effort, problems)) <= AFFORDED
     found = [

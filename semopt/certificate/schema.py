@@ -1,7 +1,8 @@
 """The shape of every document that `verify` reads: exact keys, exact types, no number beyond 1e100.
 
-A document of another shape is no claim, but a file that is malformed: `ValueError`. Its claims are
-checked by `checker` and `results`, and what they find is all that `verify` says. No claims, neither
+A document of another shape is no claim, but a file that is malformed: `ValueError`. So is one whose
+problem or scenario no slot can have: claims are about a slot, and there is none. Claims are checked
+by `checker` and `results`, and what they find is all that `verify` says. No claims, neither
 re-checked nor repeated, are
 
 - of a scenario its name, description and `assumed`, and `[channel]` where no seed is claimed

@@ -26,7 +26,7 @@ def check(source: str | Path, progress: Progress = lambda share: None) -> str:
     FalseClaim
         The first claim that does not hold
     ValueError
-        For a file that is neither, or where python-flint is missing
+        For a file that is neither, or whose problem is malformed, or where python-flint is missing
     """
     body = read(source)
     try:
