@@ -9,6 +9,7 @@ from math import isclose
 from pathlib import Path
 from time import sleep
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -88,6 +89,16 @@ def test_a_seed_draws_the_first_slot():
     one = json.loads(run("solve", "--seed", "3", "--json", "-").output)
     many = json.loads(run("solve", "--slots", "2", "--seed", "3", "--json", "-").output)
     assert one["objective"] == many["slots"][0]["objective"]
+
+
+@pytest.mark.parametrize(
+    ("options", "seed"), [([], None), (["--seed", "7"], 7), (["--seed", "0"], 0)]
+)
+def test_a_table_of_one_slot_says_which_seed_drew_it(options, seed, tmp_path):
+    file = tmp_path / "one.parquet"
+    assert run("solve", "paper", *options, "--json", str(file)).exit_code == 0
+    about = pq.read_schema(file).metadata[b"semopt"]
+    assert json.loads(about)["seed"] == seed
 
 
 def test_explain_says_what_alternatives_cost():

@@ -130,7 +130,7 @@ def solve(
     start = perf_counter()
     result = solve_one(problem, method, options, prices)
     cut = result.details.get("stopped") == "interrupted"
-    write(result, json)
+    write(result, json, None if pinned(loaded, seed) else seed or 0)
     if not to_stdout(json):
         from ..report import print_prices, print_result
 
@@ -201,13 +201,13 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
     return result
 
 
-def write(result: Result, json: str | None) -> None:
-    """Write one slot's result, as JSON or as columns."""
+def write(result: Result, json: str | None, seed: int | None) -> None:
+    """Write the result of a slot that `seed` drew, if one did, as JSON or as columns."""
     if is_table(json):
         from ..solvers.batch import of_one
         from ..solvers.columns import write_table
 
-        write_table(str(json), of_one(result), 0)
+        write_table(str(json), of_one(result), seed)
     elif json is not None:
         from ..files import write_json
 
@@ -224,10 +224,15 @@ def query(problem: Problem, best: int | None, above: float | None, bins: int | N
 
 def one_slot(scenario: Scenario, seed: int | None) -> Problem:
     """Return the pinned slot, or the first drawn with `seed`."""
-    if seed is None and scenario.slot is not None:
+    if pinned(scenario, seed):
         return scenario.problem()
     gain, task = scenario.draw(1, seed or 0)
     return scenario.template().with_slot(gain[0], task[0])
+
+
+def pinned(scenario: Scenario, seed: int | None) -> bool:
+    """Tell whether the slot is the scenario's own, and none that a seed draws."""
+    return seed is None and scenario.slot is not None
 
 
 def climb(problem: Problem, name: str, json: str | None, time_limit: float | None) -> None:

@@ -26,7 +26,7 @@ COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 Told = Callable[[float], None]
 
 
-def head(batch: Batch, seed: int) -> dict[str, Any]:
+def head(batch: Batch, seed: int | None) -> dict[str, Any]:
     """Return what a file says of a batch besides its slots."""
     asked = batch.single[0].details.get("gap") if batch.single else None
     return {
@@ -148,7 +148,9 @@ def gaps(bound: Floats, value: Floats, decided: Any) -> Floats:
     return gap
 
 
-def write_table(target: str, batch: Batch, seed: int, told: Told = lambda done: None) -> None:
+def write_table(
+    target: str, batch: Batch, seed: int | None, told: Told = lambda done: None
+) -> None:
     """Write a Parquet file with a row for each slot and user.
 
     The figures of a slot stand in each of its rows; all else that the JSON document says is the
