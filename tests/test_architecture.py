@@ -1,11 +1,15 @@
 """Data flows one way, and heavy packages are loaded only where they are needed."""
 
 import ast
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import semopt
+from semopt.scenario import Scenario
 
 ROOT = Path(semopt.__file__).parent
 
@@ -19,6 +23,7 @@ ROWS = [
         "files",
         "gains",
         "interrupts",
+        "methods",
         "problem",
         "model",
         "rows",
@@ -96,3 +101,14 @@ def test_heavy_packages_stay_at_home(path):
     for module, _ in imports(path):
         homes = HOMES.get(module.split(".")[0])
         assert homes is None or room(path) in homes, f"{path.name} imports {module}"
+
+
+def test_what_re_checks_has_no_solver(tmp_path):
+    scenario, proof, result = Scenario.load("tiny"), tmp_path / "p.json", tmp_path / "r.json"
+    answer = semopt.solve(scenario.problem(), "global", certificate=str(proof))
+    result.write_text(json.dumps(answer.to_json()))
+    code = "import sys; from semopt.certificate.verify import check; "
+    code += f"print(check({str(proof)!r}), check({str(result)!r})); "
+    code += "print([m for m in sys.modules if m.startswith(('semopt.solvers', 'semopt._core'))])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "[]"

@@ -23,8 +23,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from .. import problem
+from ..methods import METHODS
 from ..model import LIMITS, MODES
-from ..solvers import METHODS
 from ..strict import Strict, checked
 from .claims import LARGEST
 

@@ -10,22 +10,10 @@ from time import perf_counter
 from typing import Any
 
 from .. import _core
+from ..methods import METHODS as METHODS
 from ..problem import Problem
 from ..result import Result
 
-# Modules are imported when asked for: some need packages that take long to load.
-METHODS = {
-    "reference": "baselines:reference",
-    "local": "baselines:local",
-    "semantic-unaware": "baselines:semantic_unaware",
-    "exhaustive": "exhaustive:solve",
-    "exact": "matching:solve",
-    "global": "branch:solve",
-    "relaxation": "relaxation.bound:solve",
-    "policy": ".learn.answer:policy",
-    "mappo": ".learn.answer:mappo",
-    "dqn": ".learn.answer:dqn",
-}
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 

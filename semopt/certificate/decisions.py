@@ -1,0 +1,75 @@
+"""The decisions of result files: what they hold, and which of them a method may take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..model import Actions
+from ..problem import Problem
+from ..result import Result, Status
+from .claims import TOLERANCE, require, whole
+
+GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # methods whose problem is the grid's
+
+
+def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
+    """Return the decision that a result file reports, as a result to recompute."""
+    count, channels = problem.gain.shape
+    require(len(users) == count, f"{where}users: {len(users)} entries for {count} users")
+    columns: dict[str, list[float]] = {name: [] for name in ("power", "frequency", "extraction")}
+    channel = []
+    for n, user in enumerate(users):
+        what = f"{where}users[{n}]"
+        name = problem.tasks.names[problem.task[n]]
+        require(user["task"] == name, f"{what}.task {user['task']!r:.60}: it is {name!r}")
+        offload = user["offload"]
+        require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
+        channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
+        columns["power"].append(user["power_mw"] / 1e3)
+        columns["frequency"].append(user["frequency_ghz"] * 1e9)
+        columns["extraction"].append(user["extraction"])
+        nothing = columns["power"][-1] == 0.0 and columns["extraction"][-1] == 1.0
+        require(offload or nothing, f"{what}: a local task sends with power or extraction")
+        sound = 0.0 < user["extraction"] <= 1.0 and user["frequency_ghz"] > 0.0
+        require(sound and (user["power_mw"] > 0.0 or not offload), f"{what}: no such action")
+    actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
+    return Result(problem, "", "", Status.FEASIBLE, actions=actions)
+
+
+def check_kind(problem: Problem, result: Result, method: str, where: str) -> None:
+    """Check that a decision is one that the method may take."""
+    actions = result.actions
+    assert actions is not None
+    offload = actions.channel >= 0
+    if method in ("reference", "local"):
+        require(not offload.any(), f"{where}users: {method} sends nothing")
+    if method == "semantic-unaware":
+        semantic = offload & (actions.extraction < 1.0)
+        require(not semantic.any(), f"{where}users: {method} sends all that it sends raw")
+    if method == "reference":
+        same = np.isclose(actions.frequency, home(problem).frequency, rtol=TOLERANCE, atol=0.0)
+        require(bool(same.all()), f"{where}users: the frequency is not the reference")
+    if method not in GRID:
+        return
+    for n, sends in enumerate(offload):
+        power, frequency, extraction = problem.grid_levels(n)
+        semantic = actions.extraction[n] < 1.0
+        if sends and not semantic:
+            frequency = problem.users.frequency_min[n : n + 1]
+        for name, levels, counts in (
+            ("power", power, sends),
+            ("frequency", frequency, True),
+            ("extraction", extraction, sends and semantic),
+        ):
+            value = getattr(actions, name)[n]
+            there = np.isclose(levels, value, rtol=TOLERANCE, atol=0.0).any()
+            require(bool(there) or not counts, f"{where}users[{n}]: {name} {value} is off the grid")
+
+
+def home(problem: Problem) -> Actions:
+    """Return the decision of method `reference`."""
+    nothing = np.zeros(len(problem.task))
+    frequency = problem.users.reference_frequency
+    return Actions(np.full(len(nothing), -1), nothing, frequency, nothing + 1.0)
