@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from binding import binding_slot, binding_slots, joint_actions
-from semopt import Scenario, Status, _core, backends, model, solve
+from semopt import Actions, Scenario, Status, _core, backends, model, solve
 from semopt.learn.evaluate import compare
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from semopt.solvers.matching import ExactBatch
@@ -157,6 +157,22 @@ def test_reported_slots_are_one_answer(slot, instruction_set):
     for room, status in ((1 - 1e-12, Status.INFEASIBLE), (1 + 1e-12, Status.OPTIMAL)):
         wider = one_raw_action(*figures, **{name: x * room for name, x in limits.items()})
         assert solve(wider).status is solve(wider, "exhaustive").status is status
+
+
+def test_an_action_that_just_meets_its_limits_is_found(instruction_set):
+    """Half of the products bits (power / rate) round to above the energy of the one action."""
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        figures = rng.uniform(0.1, 2), float(rng.integers(10_000, 40_000)), rng.uniform(1e-3, 0.1)
+        action = Actions(np.zeros(1, int), np.full(1, 0.1), np.full(1, 1e9), np.ones(1))
+        found = on_cpu(one_raw_action(*figures), action)
+        limits = {"latency_max": float(found.latency[0]), "energy_max": float(found.energy[0])}
+        result = solve(one_raw_action(*figures, **limits))
+        assert result.status is Status.OPTIMAL
+        assert result.objective == found.qoe[0]
+        for name, limit in limits.items():
+            less = one_raw_action(*figures, **(limits | {name: float(np.nextafter(limit, 0))}))
+            assert solve(less).status is Status.INFEASIBLE
 
 
 def test_equal_sums_and_ties_go_to_the_lowest_index(instruction_set):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from problems import random_problem
-from semopt import Result, Status, solve
+from semopt import Actions, Result, Status, _core, evaluate, solve
+from semopt.backends.core import setting
 from semopt.backends.space import local_actions, offload_actions
 from semopt.model import LIMITS
 from semopt.problem import Grid
@@ -178,6 +179,36 @@ def test_an_explanation_without_time_names_everybody_and_says_so(continuous):
     assert "stopped" not in result.details
     enough = infeasible(result, continuous=continuous)
     assert len(enough.infeasibility.joint) == 2
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("mode", [1, 2])
+def test_a_mode_is_not_answered_by_the_other(mode, continuous):
+    problem = relaxed(1, 1)
+    tasks = problem.tasks
+    slow = {"bits": tasks.bits * 1e9} if mode == 2 else {"extract_flop": np.full(3, 1e18)}
+    own = replace(tasks, semantic_bits=tasks.bits, **slow)
+    arguments = setting(replace(problem, tasks=own)), problem.gain, problem.task, [1]
+    for asked, channels in ((mode, 1), (3 - mode, 0), (3, 1)):
+        assert _core.reach(*arguments, asked, continuous, inf) == ([[channels]], "")
+
+
+def test_what_rounding_errors_hide_is_not_called_infeasible():
+    """The deadline allows the clock f and faster ones, the energy only clocks below it."""
+    problem = relaxed(1, 1)
+    clock = np.array([0.7e9])
+    range_ = {"frequency_min": 0.9 * clock, "frequency_max": 1.1 * clock}
+    problem = replace(problem, users=replace(problem.users, **range_))
+    local = Actions(np.array([-1]), np.zeros(1), clock, np.ones(1))
+    found = evaluate(problem, local)
+    for share, reason in ((1 - 1e-12, "rounding errors"), (0.99, "")):
+        tight = replace(
+            problem,
+            system=replace(problem.system, latency_max=float(found.latency[0])),
+            users=replace(problem.users, energy_max=found.energy * share),
+        )
+        counts, unfinished = _core.reach(setting(tight), tight.gain, tight.task, [0], 3, True, inf)
+        assert (counts, unfinished) == ([[int(reason != "")]], reason)
 
 
 def test_who_is_feasible_beside_another_offloader_alone_is_not_blamed():

@@ -418,6 +418,39 @@ def test_a_step_in_sight_is_proven_on_both_of_its_sides():
         assert result.upper_bound == pytest.approx(value, abs=GAP)
 
 
+def test_a_decision_is_nearer_to_the_best_of_its_cells_than_the_gap_asks_for():
+    """A gap of 1% leaves room for it; the actions found are polished all the same."""
+    for seed in range(8):
+        problem = random_problem(np.random.default_rng([20, seed]), 3, 2)
+        result = solve(problem, "global", gap=1e-2)
+        if result.actions is None:
+            continue
+        channel = result.actions.channel
+        m = int((channel >= 0).sum())
+        best = [cell(problem, n, k, m if k >= 0 else 0)["upper"] for n, k in enumerate(channel)]
+        assert sum(best) - result.objective <= 3e-5
+
+
+def usual(seed):
+    return random_problem(np.random.default_rng([21, seed]), 3, 3)
+
+
+def steep(seed):
+    system = replace(usual(seed).system, slope_latency=1e5, slope_energy=1e4, slope_accuracy=1e3)
+    return replace(usual(seed), system=system)
+
+
+def extreme(seed):
+    return badly_scaled(np.random.default_rng([24, seed]), 2, 2)
+
+
+@pytest.mark.parametrize(("draw", "most"), [(usual, 520), (steep, 830), (extreme, 11_000)])
+def test_boxes_are_as_few_as_they_were(draw, most):
+    """What a proof costs, counted once; a part that only saves work is missed here alone."""
+    boxes = sum(solve(draw(seed), "global", time_limit=5.0).details["boxes"] for seed in range(15))
+    assert 0 < boxes <= most
+
+
 def test_interrupt_gives_the_best_so_far():
     rng = np.random.default_rng(8)
     problem = random_problem(rng, 300, 300)

@@ -154,6 +154,31 @@ def test_scan_agrees_with_the_plain_twin(name, fairest, limited, instruction_set
             assert found.above == want.above
 
 
+@pytest.mark.parametrize("name", ["long lists", "three users"])
+def test_a_limit_that_the_best_just_meets_does_not_bar_it(name, instruction_set):
+    """Single precision, which scans, would round half of these energies to above the limit."""
+    space = LARGE[name]
+    users = range(len(space.local))
+    stay, least = space.pattern_start((-1,) * len(users)), space.sizes((-1,) * len(users))
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        tables = random_tables(rng, space, limited=True)
+        digits = [int(rng.integers(size)) for size in least]
+        index, energy = 0, 0.0
+        for n in users:
+            at = space.list_start(n, -1, 0) + digits[n]
+            tables.value[n][at] = 2.0  # the best of its list
+            energy += tables.server_energy[n][at]
+            index = index * least[n] + digits[n]
+        bound = replace(tables, server_energy_max=energy)
+        stop = stay + int(np.prod(least))
+        found = backends.search(bound, stay, stop, backend="cpu", threads=1)
+        assert found.index.tolist() == [stay + index]
+        less = replace(tables, server_energy_max=float(np.nextafter(energy, 0)))
+        found = backends.search(less, stay, stop, backend="cpu", threads=1)
+        assert found.index.tolist() != [stay + index]
+
+
 def test_slack_bounds_the_error_of_single_precision():
     # The bound of the error argument holds, and is not vacuous: errors come within a factor of 8.
     rng = np.random.default_rng(3)
