@@ -162,7 +162,7 @@ def test_reported_slots_are_one_answer(slot, instruction_set):
 def test_an_action_that_just_meets_its_limits_is_found(instruction_set):
     """Half of the products bits (power / rate) round to above the energy of the one action."""
     rng = np.random.default_rng(6)
-    for _ in range(200):
+    for _ in range(40):
         figures = rng.uniform(0.1, 2), float(rng.integers(10_000, 40_000)), rng.uniform(1e-3, 0.1)
         action = Actions(np.zeros(1, int), np.full(1, 0.1), np.full(1, 1e9), np.ones(1))
         found = on_cpu(one_raw_action(*figures), action)
@@ -200,6 +200,20 @@ def test_equal_sums_and_ties_go_to_the_lowest_index(instruction_set):
             np.testing.assert_array_equal(exact.actions.channel, every.actions.channel)
             compared += 1
     assert compared > 5
+
+
+def test_assignments_that_differ_in_their_rounding_alone_are_told_apart(instruction_set):
+    """Accuracy is linear in dB, and the dB of a user and of a sub-channel add up: all is equal."""
+    base = one_raw_action(1.0, 1e4, 1e-2)
+    three = {name: np.repeat(x, 3) for name, x in vars(base.users).items()}
+    nothing = {"weight_latency": np.zeros(3), "weight_energy": np.zeros(3)}
+    users = Users(**(three | nothing | {"weight_accuracy": np.ones(3)}))
+    system = replace(base.system, slope_accuracy=1e-3)
+    for seed in range(40):
+        rng = np.random.default_rng([7, seed])
+        gain = np.outer(rng.uniform(0.1, 2, 3), rng.uniform(0.1, 2, 3))
+        task = np.zeros(3, np.int64)
+        assert_solvers_agree(replace(base, users=users, system=system, gain=gain, task=task))
 
 
 def test_more_users_agree_but_for_the_rounding_of_their_sum(instruction_set):

@@ -1,10 +1,12 @@
 """Bounds of boxes, in doubles and in balls, against the reference model at random points."""
 
+from dataclasses import replace
 from math import inf, isclose
 
 import numpy as np
 import pytest
 
+from extended import evaluated
 from problems import badly_scaled, beside, random_problem
 from semopt import Actions, _core, evaluate
 from semopt.backends.core import setting
@@ -204,3 +206,23 @@ def test_extreme_figures_are_bounded_in_doubles_by_no_less_than_in_balls():
                     checked += 1
                     assert not own.bound(box, ranges, numbers) > bound
     assert checked > 100
+
+
+def test_a_step_at_the_reference_is_not_lost_to_rounding():
+    """At the reference clock a local task is worth half its weights, however steep the slopes."""
+    for seed in range(40):
+        base = random_problem(np.random.default_rng([7, seed]), 1, 1)
+        clock = base.users.reference_frequency
+        users = replace(base.users, frequency_min=clock, frequency_max=clock)
+        system = replace(base.system, slope_latency=1e19, slope_energy=1e18, latency_max=1.0)
+        users = replace(users, energy_max=np.array([inf]))
+        tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+        problem = replace(base, users=users, system=system, tasks=tasks)
+        arguments = core_arguments(problem, (0, 0, 0, "local"))
+        bound, _ = _core.box_bound(
+            *arguments, [(1.0, 1.0), (1.0, 1.0), FREE, FREE, FREE], [0.0] * 7
+        )
+        assert bound >= 0.5 * float(users.weight_latency[0] + users.weight_energy[0])
+        action = Actions(np.array([-1]), np.zeros(1), clock, np.ones(1))
+        ((*_, qoe),) = evaluated(problem, action)
+        assert bound >= qoe

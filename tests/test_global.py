@@ -420,7 +420,7 @@ def test_a_step_in_sight_is_proven_on_both_of_its_sides():
 
 def test_a_decision_is_nearer_to_the_best_of_its_cells_than_the_gap_asks_for():
     """A gap of 1% leaves room for it; the actions found are polished all the same."""
-    for seed in range(8):
+    for seed in range(12):
         problem = random_problem(np.random.default_rng([20, seed]), 3, 2)
         result = solve(problem, "global", gap=1e-2)
         if result.actions is None:
@@ -429,6 +429,30 @@ def test_a_decision_is_nearer_to_the_best_of_its_cells_than_the_gap_asks_for():
         m = int((channel >= 0).sum())
         best = [cell(problem, n, k, m if k >= 0 else 0)["upper"] for n, k in enumerate(channel)]
         assert sum(best) - result.objective <= 3e-5
+
+
+def test_what_is_best_at_the_end_of_its_range_is_there_to_the_last_digit():
+    """Latency alone counts: the fastest clock, and for raw tasks the highest power."""
+    one, none = np.ones(1), np.zeros(1)
+    for seed in range(10):
+        base = random_problem(np.random.default_rng([25, seed]), 1, 1)
+        users = replace(
+            base.users,
+            weight_latency=one,
+            weight_energy=none,
+            weight_accuracy=none,
+            power_max=base.users.power_min * 7.3,
+            frequency_max=base.users.frequency_min * 1.7,
+            energy_max=one * inf,
+        )
+        system = replace(base.system, slope_latency=300.0, latency_max=1.0)
+        tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+        problem = replace(base, users=users, system=system, tasks=tasks)
+        for m in (0, 1):
+            found = cell(problem, 0, 0, m)
+            if found["extraction"] < 1 or not m:
+                assert found["frequency"] == users.frequency_max[0]
+            assert found["power"] == m * users.power_max[0]
 
 
 def usual(seed):

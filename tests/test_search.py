@@ -159,24 +159,36 @@ def test_a_limit_that_the_best_just_meets_does_not_bar_it(name, instruction_set)
     """Single precision, which scans, would round half of these energies to above the limit."""
     space = LARGE[name]
     users = range(len(space.local))
-    stay, least = space.pattern_start((-1,) * len(users)), space.sizes((-1,) * len(users))
+    start, sizes = space.pattern_start(tuple(users)), space.sizes(tuple(users))
     for seed in range(12):
         rng = np.random.default_rng(seed)
         tables = random_tables(rng, space, limited=True)
-        digits = [int(rng.integers(size)) for size in least]
         index, energy = 0, 0.0
         for n in users:
-            at = space.list_start(n, -1, 0) + digits[n]
+            digit = int(rng.integers(sizes[n]))
+            at = space.list_start(n, n, len(users)) + digit
             tables.value[n][at] = 2.0  # the best of its list
             energy += tables.server_energy[n][at]
-            index = index * least[n] + digits[n]
-        bound = replace(tables, server_energy_max=energy)
-        stop = stay + int(np.prod(least))
-        found = backends.search(bound, stay, stop, backend="cpu", threads=1)
-        assert found.index.tolist() == [stay + index]
-        less = replace(tables, server_energy_max=float(np.nextafter(energy, 0)))
-        found = backends.search(less, stay, stop, backend="cpu", threads=1)
-        assert found.index.tolist() != [stay + index]
+            index = index * sizes[n] + digit
+        for limit, within in ((energy, True), (float(np.nextafter(energy, 0)), False)):
+            bound = replace(tables, server_energy_max=limit)
+            found = backends.search(bound, start, space.size, backend="cpu", threads=1)
+            assert (found.index.tolist() == [start + index]) is within
+
+
+@pytest.mark.parametrize("fairest", [False, True], ids=["sum", "min"])
+def test_a_score_just_above_the_edge_counts(fairest, instruction_set):
+    """Within a part of a list too, which is counted one by one."""
+    space = SPACES[1]
+    tables = random_tables(np.random.default_rng(5), space, limited=True, fairest=fairest)
+    coarse = tuple(np.round(4 * energy) / 4 for energy in tables.server_energy)
+    tables = replace(tables, server_energy=coarse, server_energy_max=1.0)  # which many just meet
+    scores = enumerate_scores(tables)
+    for score in scores[scores > -inf][:20].tolist():
+        query = Query(keep=0, above=float(np.nextafter(score, -inf)))
+        for start, stop in ((0, 5), (1, 4), (3, 40), (41, space.size - 1)):
+            found = backends.search(tables, start, stop, query=query, backend="cpu", threads=1)
+            assert found.above == (scores[start:stop] >= score).sum()
 
 
 def test_slack_bounds_the_error_of_single_precision():

@@ -301,6 +301,11 @@ def test_only_what_is_used_is_blamed(backend):
     gain = problem.gain.copy()
     gain[0], gain[1, :2] = np.inf, np.nan  # sub-channels that nobody has
     backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+    actions.extraction[:, 1] = 1.0
+    want = backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+    actions.frequency[:, 1] = np.nan  # raw: computes nothing
+    found = backends.evaluate(problem, actions, gain, problem.task, backend=backend)
+    assert np.array_equal(found.qoe, want.qoe)
     gain[1, 2] = -1
     with pytest.raises(ValueError, match=r"^gain: numbers that are not negative are expected"):
         backends.evaluate(problem, actions, gain, problem.task, backend=backend)
