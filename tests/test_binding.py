@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from binding import binding_slot, binding_slots, joint_actions
+from problems import random_problem
 from semopt import Actions, Scenario, Status, _core, backends, model, solve
 from semopt.learn.evaluate import compare
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from semopt.solvers.matching import ExactBatch
 from tolerances import ROUNDING, STEEP
+
+WEIGHTS = {"latency": 0.25, "energy": 0.25, "accuracy": 0.5}  # whose sums are exact
 
 
 @pytest.fixture(params=_core.instruction_sets())
@@ -216,6 +219,26 @@ def test_assignments_that_differ_in_their_rounding_alone_are_told_apart(instruct
         assert_solvers_agree(replace(base, users=users, system=system, gain=gain, task=task))
 
 
+def test_of_equal_decisions_of_any_number_of_offloaders_the_first_is_chosen():
+    """Without slopes all are worth the same; one slot ties at one offloader and at two."""
+    for seed in range(275, 295):
+        rng = np.random.default_rng([8, seed])
+        problem = random_problem(rng, 3, 3, grid=Grid(1, 1, 2))
+        alike = {f"weight_{name}": np.full(3, x) for name, x in WEIGHTS.items()}
+        level = replace(problem.system, slope_latency=0.0, slope_energy=0.0, slope_accuracy=0.0)
+        problem = replace(
+            problem,
+            system=replace(level, latency_max=0.05),
+            users=replace(problem.users, energy_max=rng.uniform(0.02, 0.12, 3), **alike),
+            tasks=replace(problem.tasks, local_flop=problem.tasks.local_flop * [1e3, 1.0, 1.0]),
+        )
+        exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu", threads=1)
+        if every.actions is None:
+            assert exact.actions is None
+        else:
+            np.testing.assert_array_equal(exact.actions.channel, every.actions.channel)
+
+
 def test_more_users_agree_but_for_the_rounding_of_their_sum(instruction_set):
     for i in range(40):
         rng = np.random.default_rng([4, i])
@@ -267,7 +290,8 @@ def test_of_equal_actions_the_first_is_chosen(instruction_set):
     for i in range(150):
         problem = binding_slot(np.random.default_rng([5, i])).only(0)
         level = replace(problem.system, slope_latency=0.0, slope_energy=0.0, slope_accuracy=0.0)
-        tasks = replace(problem.tasks, local_flop=problem.tasks.bits * 1e9)
+        far = problem.tasks.bits * 1e9
+        tasks = replace(problem.tasks, local_flop=far) if i % 3 else problem.tasks
         problem = replace(problem, system=level, tasks=tasks, grid=Grid(4, 2, 4))
         exact, every = solve(problem), solve(problem, "exhaustive", backend="cpu")
         if exact.actions is None:

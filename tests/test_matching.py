@@ -25,6 +25,19 @@ def enumerate_best(weight, local, offloaders):
     return best
 
 
+def test_a_user_that_has_entered_is_no_longer_the_cheapest_of_any_channel():
+    """User 0 is the cheapest everywhere: once it has a channel the others follow it."""
+    code = (
+        "import numpy as np; from semopt import _core;"
+        "w = np.array([[9.0, 9.0, 9.0], [5.0, 4.0, 3.0], [5.0, 4.0, 2.0]]);"
+        "print(*(_core.assign(w, np.zeros(3), m)[0] for m in range(4)))"
+    )
+    # First and in a process of its own: a path that closes on itself would never end.
+    child = [sys.executable, "-c", code]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["0.0", "9.0", "14.0", "18.0"]
+
+
 @pytest.mark.parametrize(("users", "channels"), [(1, 1), (2, 2), (3, 2), (2, 4), (4, 3)])
 def test_every_size_is_the_best_of_all_assignments(users, channels):
     rng = np.random.default_rng(users * 10 + channels)
@@ -50,19 +63,6 @@ def test_full_assignment_agrees_with_scipy():
         rows, columns = linear_sum_assignment(weight, maximize=True)
         value, _ = _core.assign(weight, np.full(n, -inf), n)
         assert isclose(value, weight[rows, columns].sum(), rel_tol=ROUNDING)
-
-
-def test_a_user_that_has_entered_is_no_longer_the_cheapest_of_any_channel():
-    """User 0 is the cheapest everywhere: once it has a channel the others follow it."""
-    code = (
-        "import numpy as np; from semopt import _core;"
-        "w = np.array([[9.0, 9.0, 9.0], [5.0, 4.0, 3.0], [5.0, 4.0, 2.0]]);"
-        "print(*(_core.assign(w, np.zeros(3), m)[0] for m in range(4)))"
-    )
-    # In a process of its own: a path that closes on itself would never end.
-    child = [sys.executable, "-c", code]
-    done = subprocess.run(child, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["0.0", "9.0", "14.0", "18.0"]
 
 
 def test_impossible_sizes_have_no_value():

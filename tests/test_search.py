@@ -156,16 +156,16 @@ def test_scan_agrees_with_the_plain_twin(name, fairest, limited, instruction_set
 
 @pytest.mark.parametrize("name", ["long lists", "three users"])
 def test_a_limit_that_the_best_just_meets_does_not_bar_it(name, instruction_set):
-    """Single precision, which scans, would round half of these energies to above the limit."""
+    """What scans in single precision settles it in double: an ulp less bars it."""
     space = LARGE[name]
     users = range(len(space.local))
     start, sizes = space.pattern_start(tuple(users)), space.sizes(tuple(users))
-    for seed in range(12):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         tables = random_tables(rng, space, limited=True)
+        digits = [int(rng.integers(size)) for size in sizes]
         index, energy = 0, 0.0
-        for n in users:
-            digit = int(rng.integers(sizes[n]))
+        for n, digit in enumerate(digits):
             at = space.list_start(n, n, len(users)) + digit
             tables.value[n][at] = 2.0  # the best of its list
             energy += tables.server_energy[n][at]
