@@ -308,6 +308,8 @@ def test_shares_of_modes_by_hand():
     actions = Actions(channel, np.ones((4, 2)), np.ones((4, 2)), extraction)
     value = np.array([1.0, 1.0, 1.0, np.nan])
     batch = Batch(problem, "exact", "cpu", np.ones((4, 2, 2)), task, actions, value, 1.0)
+    alike = replace(problem, tasks=replace(problem.tasks, names=("all", "all tasks")))
+    assert replace(batch, problem=alike).total == "all tasks tasks"
     third = pytest.approx(1 / 3)
     assert batch.modes() == {
         names[0]: {"local": third, "raw": third, "semantic": third, "extraction": 0.25},
@@ -318,5 +320,3 @@ def test_shares_of_modes_by_hand():
     found = replace(batch, actions=raw, task=np.zeros((4, 2), int)).modes()
     some = {"local": third, "raw": pytest.approx(2 / 3), "semantic": 0.0, "extraction": None}
     assert found == {names[0]: some, "all": some}
-    alike = replace(problem, tasks=replace(problem.tasks, names=("all", "all tasks")))
-    assert replace(batch, problem=alike).total == "all tasks tasks"

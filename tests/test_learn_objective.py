@@ -15,10 +15,11 @@ from semopt.learn import deciders, distill, dqn, evaluate, mappo, train
 from semopt.learn.checkpoint import Checkpoint
 from semopt.learn.validation import Validation
 from semopt.model import Actions
+from semopt.model import evaluate as model_evaluate
 from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
-from semopt.worth import objective
+from semopt.worth import objective, within_limits
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 TINY = {
@@ -392,3 +393,32 @@ def test_a_grid_of_one_level_has_no_other():
     )
     assert constant.mean_worth(problem, slow, problem.gain[None], problem.task[None]) > value
     assert problem.grid_levels(0)[1].tolist() == [frequency[0]]
+    eager = replace(problem, system=replace(system, slope_latency=1e3, slope_energy=0.0))
+    policy, _ = constant.ascend(eager, local, problem.gain[None], problem.task[None])
+    assert policy.frequency.tolist() == [1.0, 1.0]
+    assert policy.decide(eager, problem.gain[None], problem.task[None]).power.tolist() == [[0, 0]]
+
+
+def test_the_servers_energy_is_a_limit_of_its_offloaders_alone():
+    problem = CONTENDED.template()
+    users = len(problem.users.power_min)
+    gain, task = (drawn[:1] for drawn in CONTENDED.draw(1, 0))
+    channel = np.full((1, users), -1)
+    channel[0, 0] = 0
+    one = np.ones((1, users))
+    sends = channel >= 0
+    high, low = problem.users.power_max, problem.users.frequency_min
+    actions = Actions(channel, np.where(sends, high, 0.0), one * low, one)
+    limits = replace(problem.users, energy_max=np.full(users, np.inf))
+    free = replace(
+        problem,
+        system=replace(problem.system, latency_max=1e3),
+        users=limits,
+        tasks=replace(problem.tasks, accuracy_min=np.zeros(len(problem.tasks.names))),
+    )
+    tight = replace(free, system=replace(free.system, server_energy_max=1e-12))
+    wide = replace(free, system=replace(free.system, server_energy_max=1e3))
+    slow = replace(wide, system=replace(wide.system, latency_max=1e-9))
+    for slot, kept in ((wide, one > 0), (tight, ~sends), (slow, one < 0)):
+        outcome = model_evaluate(slot, actions, gain, task)
+        assert (within_limits(slot, actions, outcome, task) == kept).all()
