@@ -13,6 +13,7 @@ from semopt.files import (
     check_apart,
     check_writable,
     descriptor,
+    open_special,
     read_bytes,
     write_atomically,
     write_json,
@@ -89,6 +90,20 @@ def test_links_are_followed_and_long_names_are_written(tmp_path):
     assert long.read_text() == "new"
 
 
+def test_a_pipe_is_opened_without_waiting_and_then_written_as_fast_as_it_is_read(
+    tmp_path, monkeypatch
+):
+    flags, opened = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, how: flags.append(how) or opened(path, os.O_RDWR))
+    os.mkfifo(tmp_path / "pipe")
+    with open_special(tmp_path / "pipe") as file:
+        assert flags == [os.O_WRONLY | os.O_NONBLOCK]
+        assert os.get_blocking(file.fileno())
+    monkeypatch.setattr(os, "open", lambda path, how: opened(path, os.O_RDWR | os.O_NONBLOCK))
+    with open_special(tmp_path / "pipe") as file:
+        assert os.get_blocking(file.fileno())
+
+
 def test_a_pipe_is_written_into_where_somebody_reads(tmp_path):
     file = tmp_path / "pipe"
     os.mkfifo(file)
@@ -108,9 +123,37 @@ def test_open_descriptors_are_written_into_where_they_stand(tmp_path):
         write_text(f"/dev/fd/{log.fileno()}", ["one\n", "two\n"])
         log.write(b"after\n")
     assert file.read_text() == "before\none\ntwo\nafter\n"
-    assert [descriptor(name) for name in ("-", "/dev/stdout", "/proc/self/fd/7", "x")] == [
-        *(1, 1, 7, None)
-    ]
+    names = ("-", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self/fd/7", "x")
+    assert [descriptor(name) for name in names] == [1, 0, 1, 2, 7, None]
+
+
+def test_what_was_printed_before_stands_before():
+    code = "from semopt.files import *; print(1); write_atomically('/dev/stdout', '2')"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env=buffered, capture_output=True, check=True
+    )
+    assert shown.stdout == b"1\n2"
+
+
+def test_a_file_is_replaced_so_its_folder_must_be_writable_too(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "access", lambda place, mode: asked.append(place) or mode == os.W_OK)
+    (tmp_path / "old").touch()
+    for name, places in (
+        (tmp_path / "new", [tmp_path]),
+        (tmp_path / "old", [tmp_path / "old", tmp_path]),
+        (Path("/dev/null"), [Path("/dev/null")]),
+    ):
+        asked.clear()
+        check_writable(name)
+        assert asked == places
+
+
+def test_no_document_holds_what_is_no_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(str(tmp_path / "x"), {"value": float("nan")})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
