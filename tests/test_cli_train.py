@@ -94,6 +94,31 @@ def test_no_json_overwrites_a_checkpoint(tmp_path):
     assert "would overwrite what is read" in str(result.exception)
 
 
+def test_ctrl_c_gives_the_scores_that_are_finished(tmp_path):
+    late, file = tmp_path / "late.py", tmp_path / "scores.json"
+    # A policy is tried on two slots before all are given to it.
+    late.write_text(
+        POLICY.replace("    return", "    if len(seen) > 2: raise KeyboardInterrupt\n    return")
+    )
+    names = ["local", f"{late}:f", "constant"]
+    out = run("evaluate", *names, "--slots", "5", "--json", str(file))
+    assert out.exit_code == 130
+    assert "interrupted: 1 of 3 scores are finished and given" in out.output
+    assert "Reference global" in out.output
+    document = json.loads(file.read_text())
+    assert (list(document["methods"]), document["missing"]) == (names[:1], names[1:])
+    whole = run("evaluate", "local", "--slots", "5", "--json", "-")
+    expected = json.loads(whole.stdout)
+    assert "missing" not in expected
+    for found in (document, expected):
+        del found["methods"]["local"]["decision_us"]
+    assert document["methods"] == expected["methods"]
+    out = run("evaluate", *names[1:], "--slots", "5", "--json", str(tmp_path / "none.json"))
+    assert out.exit_code == 130
+    assert "interrupted: nothing is scored yet" in out.output
+    assert not (tmp_path / "none.json").exists()
+
+
 def test_sigterm_ends_a_training_with_a_checkpoint_and_a_word(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "semopt", "train", "mappo", "paper", "--out", str(out)]

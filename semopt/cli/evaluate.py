@@ -40,7 +40,10 @@ def evaluate(
         str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
     ] = None,
 ) -> None:
-    """Score policies and methods on the same slots against the certified optimum."""
+    """Score policies and methods on the same slots against the certified optimum.
+
+    Ctrl-C prints and saves the scores that are finished; the exit code is then 130.
+    """
     from ..files import check_apart
     from ..scenario import Scenario
     from .ending import end_cut
@@ -53,17 +56,27 @@ def evaluate(
     for sentence in deciders.taken_as(what):
         print(f"note: {sentence}", file=sys.stderr, flush=True)
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
+    so_far: list[Evaluation] = []
+    cut = False
     try:
         with learning(), phases() as tick:
-            found = evaluation.compare(what, loaded, slots, seed, refine=refine, tick=tick)
+            evaluation.compare(
+                what, loaded, slots, seed, refine=refine, tick=tick, report=so_far.append
+            )
     except KeyboardInterrupt:
-        end_cut("no result is kept, it is written at the end")
+        cut = True
+    if not so_far:
+        end_cut("nothing is scored yet")
+    found = so_far[-1]
     if json:
         from ..files import write_json
 
         write_json(json, found.to_json())
     if not to_stdout(json):
         print_evaluation(found, seed)
+    if cut:
+        done = len(found.scores)
+        end_cut(f"{done} of {done + len(found.missing)} scores are finished and given")
 
 
 def inputs(names: list[str], scenario: str | None) -> list[str | Path]:

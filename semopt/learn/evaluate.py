@@ -8,7 +8,7 @@ out and counted. Whatever decides is a function from slots to actions, its outco
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isfinite
 from time import perf_counter
@@ -60,7 +60,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by name, on the slots whose P0 is feasible."""
+    """Scores by name, on the slots whose P0 is feasible; `missing` are names without one yet."""
 
     scenario: str
     objective: str
@@ -68,6 +68,7 @@ class Evaluation:
     slots: int
     infeasible_slots: int
     scores: dict[str, Score]
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""
@@ -79,6 +80,7 @@ class Evaluation:
             "slots": self.slots,
             "infeasible_slots": self.infeasible_slots,
             "methods": {name: asdict(score) for name, score in self.scores.items()},
+            **({"missing": list(self.missing)} if self.missing else {}),
         }
 
 
@@ -91,6 +93,7 @@ def compare(
     refine: bool = False,
     reference: str | None = None,
     tick: Callable[[str, float], None] = lambda what, done: None,
+    report: Callable[[Evaluation], None] = lambda found: None,
 ) -> Evaluation:
     """Score each of `names` on the same slots.
 
@@ -106,6 +109,7 @@ def compare(
         limits: "global", "exact" for the objective "min", "exhaustive" where the server's energy
         is limited
     tick : told what is at work and the share of it that is done
+    report : told what is found so far, after each score
 
     Raises
     ------
@@ -131,21 +135,31 @@ def compare(
     if not feasible.any():
         raise ValueError(f"scenario {scenario.name}: none of {slots} slots drawn is feasible")
     gain, task, optimum = gain[feasible], task[feasible], optimum[feasible]
-    scores: dict[str, Score] = {}
+    left_out = int((~feasible).sum())
+    found = Evaluation(scenario.name, problem.objective, reference, slots, left_out, {})
+    labels = [label for name in deciders for label in (name, refined(name))[: 1 + refine]]
     for name, decide in deciders.items():
         tick(name, 0.0)
         if isinstance(decide, Fixed):
             decide.fit(partial(tick, name))
         ways: dict[str, Decider] = {name: decide}
         if refine:
-            ways[f"{name} refined"] = Refined(problem, decide)
+            ways[refined(name)] = Refined(problem, decide)
         for label, way in ways.items():
             told = {"tick": partial(tick, label)} if isinstance(way, Method) else {}
             actions = way(gain, task, **told)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
-            scores[label] = score(problem, actions, gain, task, optimum, time)
-    left_out = int((~feasible).sum())
-    return Evaluation(scenario.name, problem.objective, reference, slots, left_out, scores)
+            own = score(problem, actions, gain, task, optimum, time)
+            scores = found.scores | {label: own}
+            missing = tuple(other for other in labels if other not in scores)
+            found = replace(found, scores=scores, missing=missing)
+            report(found)
+    return found
+
+
+def refined(name: str) -> str:
+    """Return what the scores call a policy whose levels are optimised."""
+    return f"{name} refined"
 
 
 def strongest(problem: Problem) -> str:
