@@ -59,9 +59,7 @@ double Global::proven() const {
 }
 
 double Global::upper() const {
-    double weights = 0;
-    for (const User<double>& user : setting_.users)
-        weights += user.weight_latency + user.weight_energy + user.weight_accuracy;
+    const double weights = std::accumulate(most_.begin(), most_.end(), 0.0);  // with a margin
     return std::min(proven(), std::max(weights, lower_));
 }
 

@@ -3,6 +3,7 @@
 import signal
 import threading
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
@@ -329,7 +330,10 @@ def test_time_limit_leaves_at_least_the_best_local_decision():
     cut = solve(problem, "global", time_limit=1e-9)
     assert cut.status is Status.LIMIT_REACHED
     assert cut.objective >= solve(problem, "local").objective - ROUNDING
-    assert cut.upper_bound <= len(problem.task)
+    users = problem.users
+    weights = np.stack([users.weight_latency, users.weight_energy, users.weight_accuracy])
+    exact = sum(map(Fraction, weights.ravel().tolist()))
+    assert exact <= cut.upper_bound <= exact + 1e-9
     assert cut.details["boxes"] <= 2 * len(problem.task)
 
 
