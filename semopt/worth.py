@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from fractions import Fraction
+from math import inf, isfinite, nextafter
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,16 @@ from .problem import Floats, Integers, Problem
 def objective(problem: Problem, qoe: Any) -> Any:
     """Return the objective of users' figures (..., N): their sum or their minimum."""
     return qoe.min(axis=-1) if problem.objective == "min" else qoe.sum(axis=-1)
+
+
+def most(problem: Problem) -> float:
+    """Return what no decision is worth more than: the objective of all weights, rounded up."""
+    users = problem.users
+    weights = zip(users.weight_latency, users.weight_energy, users.weight_accuracy, strict=True)
+    each = [sum(map(Fraction, own)) for own in weights]
+    exact = min(each) if problem.objective == "min" else sum(each)
+    value = float(exact)
+    return value if value >= exact else nextafter(value, inf)
 
 
 def tasks_in(problem: Problem) -> int:

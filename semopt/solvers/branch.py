@@ -27,6 +27,7 @@ from ..files import check_writable
 from ..model import Actions
 from ..problem import Problem
 from ..result import Result, Status
+from . import check_time_limit
 from .feasibility import infeasible, time_left
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
@@ -66,8 +67,7 @@ def solve(
         )
     if not SMALLEST_GAP <= gap < inf:
         raise ValueError(f"gap = {gap}: must be at least {SMALLEST_GAP:g}")
-    if time_limit is not None and not time_limit > 0:
-        raise ValueError(f"time_limit = {time_limit}: must be above 0")
+    check_time_limit(time_limit)
     if certificate is not None:
         check_writable(certificate)
     start = perf_counter()

@@ -24,6 +24,7 @@ from ..console import count
 from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
+from . import check_time_limit
 from .checkpoint import State, contradicted, fingerprint, load, save
 from .feasibility import infeasible
 
@@ -62,8 +63,7 @@ def solve(
         more, or a checkpoint of another problem.
     """
     begun = perf_counter()
-    if time_limit is not None and not time_limit > 0:
-        raise ValueError(f"time_limit = {time_limit}: must be above 0 s")
+    check_time_limit(time_limit)
     file = Path(checkpoint) if checkpoint is not None else None
     if file:
         check_replaceable(file)

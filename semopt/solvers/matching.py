@@ -24,6 +24,7 @@ from ..backends.core import setting
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
+from ..worth import most
 from .cells import best_local, best_offloads
 from .feasibility import infeasible, time_left
 
@@ -141,7 +142,7 @@ def dense(
     decision, optimum, end = None, -inf, perf_counter() + seconds
     for m in range(min(users, channels) + 1):
         if perf_counter() >= end:
-            return decision, optimum, float(users), {"stopped": "time limit"}
+            return decision, optimum, most(problem), {"stopped": "time limit"}
         cells = [best_offloads(problem, n, m) for n in range(users)] if m else []
         # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
         # sub-channels left over.

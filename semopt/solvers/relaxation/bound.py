@@ -25,23 +25,32 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from ...model import LIMITS, LOCAL, MODES
+from ... import worth
+from ...model import LOCAL
 from ...problem import Problem
-from ...result import Infeasibility, Result, Status
+from ...result import Result, Status
+from .. import check_time_limit
+from ..feasibility import infeasible, time_left
 from .node import Node
-from .pieces import LATENCY, Flags, Physics, Pieces, all_pieces, propagate
+from .pieces import Pieces, all_pieces, propagate
 from .weights import free
 
 LOOSE = 0.1  # part of the largest loss from which on a piece is cut
 STEP = 1e-3  # relative, of the differences that prices are made of
+BYTES, SECONDS = 6500, 50e-6  # that a piece takes about, until the first program is solved
+MEMORY = 2e9  # bytes, that a slot may take
 
 Progress = Callable[[float], None]
+
+
+class TimeUpError(Exception):
+    """The time is up between two steps."""
 
 
 class Search:
@@ -59,48 +68,49 @@ class Search:
     ) -> None:
         self.problem, self.programs, self.deadline = problem, programs, deadline
         self.progress, self.solved, self.stopped = progress, 0, ""
-        # No QoE is above 1: its weights sum to 1.
-        self.bound = 1.0 if problem.objective == "min" else float(len(problem.task))
+        self.bound = worth.most(problem)
         self.node: Node | None = None
 
     def left(self) -> float:
         """Return the seconds left."""
         return self.deadline - perf_counter()
 
-    def late(self) -> bool:
-        """Return whether the time is up, and note it."""
-        self.stopped = "" if self.left() > 0.0 else "time limit"
-        return bool(self.stopped)
+    def step(self, part: float = 0.0) -> None:
+        """Report progress, `part` of a node's among it; raise TimeUpError where no time is left."""
+        if self.left() <= 0.0:
+            raise TimeUpError
+        self.progress(min((self.solved + part) / self.programs, 1.0))
 
-    def relax(self, pieces: Pieces, span: tuple[int, int], must: Flags) -> Node | None:
-        """Solve a range of m; None where a user that must be served cannot be."""
+    def relax(self, pieces: Pieces, span: tuple[int, int]) -> Node | None:
+        """Solve a range of m; None where some user cannot be served."""
+        self.step()
         if span[1] == 0:
             pieces = pieces.take(pieces.mode == LOCAL)
         pieces = propagate(self.problem, pieces, *span)
-        if np.setdiff1d(np.flatnonzero(must), pieces.user).size:
+        users = len(self.problem.task)
+        if np.unique(pieces.user).size < users:
             return None
-        penalty = np.where(must, 2.0 * len(must), 0.0)  # more than others can gain by it
+        self.step(0.2)
+        penalty = np.full(users, 2.0 * users)  # more than others can gain by it
         y = self.node.multipliers if self.node else free(self.problem)
         node = Node.of(self.problem, pieces, span, penalty, self.bound, y)
+        self.step(0.4)
         node.solve(self.left)
         return node
 
-    def run(self, must: Flags, gap: float) -> None:
-        """Branch until the relaxation is tight, or proves that `must` cannot all be served.
+    def run(self, gap: float) -> None:
+        """Branch until the relaxation is tight, or proves that not all can be served.
 
         Afterwards `bound` is -inf if they cannot, `node` is the one with that bound, and `stopped`
         says so if it was cut short.
         """
         heap: list[tuple[float, int, Node]] = []
-        todo = [(all_pieces(self.problem), (0, min(self.problem.gain.shape)))]
         try:
+            todo = [(all_pieces(self.problem), (0, min(self.problem.gain.shape)))]
             while todo:
                 for pieces, span in todo:
-                    if self.late():
-                        return
-                    node = self.relax(pieces, span, must)
+                    node = self.relax(pieces, span)
                     self.solved += 1
-                    self.progress(min(self.solved / self.programs, 1.0))
                     if node and not node.bound < 0.0:  # no QoE is
                         heapq.heappush(heap, (-node.bound, self.solved, node))
                 if not heap:
@@ -108,9 +118,12 @@ class Search:
                     return
                 self.node = heapq.heappop(heap)[2]
                 self.bound = self.node.bound
-                if self.late() or self.solved >= self.programs:
+                self.step()
+                if self.solved >= self.programs:
                     return
                 todo = self.branch(self.node, gap)
+        except TimeUpError:
+            self.stopped = "time limit"
         except KeyboardInterrupt:
             self.stopped = "interrupted"
 
@@ -125,7 +138,7 @@ class Search:
             middle = (fewest + most) // 2
             return [(parts[0], (fewest, middle)), (parts[0], (middle + 1, most))]
         if not loose:
-            parts = node.unmix(self.bound - gap) if gap < inf else []
+            parts = node.unmix(self.bound - gap)
         return [(part, node.span) for part in parts]
 
 
@@ -134,7 +147,7 @@ def solve(
     *,
     gap: float | None = None,
     programs: int = 64,
-    time_limit: float = inf,
+    time_limit: float | None = None,
     progress: Progress = lambda share: None,
 ) -> Result:
     """Bound the continuous problem from above, or prove that no decision is feasible.
@@ -144,7 +157,7 @@ def solve(
     problem : a slot
     gap : QoE, what the relaxation may add at its own point; 0.002 a user unless given
     programs : how many programs over weights may be solved
-    time_limit : s
+    time_limit : s; one that is too short for any program gives the sum of the weights at once
     progress : called with the share of `programs` that are solved; it may end before all are
 
     Returns
@@ -156,24 +169,29 @@ def solve(
     Raises
     ------
     ValueError
-        For a `gap` below 0, a `time_limit` that is not above 0, less than one program.
+        For a `gap` below 0, a `time_limit` that is not above 0, less than one program, or a slot
+        whose pieces would take over 2 GB.
     """
     if gap is not None and not 0 <= gap < inf:
         raise ValueError(f"gap = {gap}: must be a number of at least 0")
-    if not time_limit > 0:
-        raise ValueError(f"time_limit = {time_limit}: must be above 0")
+    check_time_limit(time_limit)
     if not programs >= 1:
         raise ValueError(f"programs = {programs}: must be at least 1")
-    users = len(problem.task)
+    start, users = perf_counter(), len(problem.task)
+    pieces = refuse_if_large(problem)
     gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap
-    search = Search(problem, programs, perf_counter() + time_limit, progress)
+    seconds = inf if time_limit is None else time_limit
+    search = Search(problem, programs, start + seconds, progress)
     result = Result(problem, "relaxation", "cpu", Status.INFEASIBLE)
     with np.errstate(all="ignore"):  # what is not finite proves nothing
-        search.run(np.ones(users, dtype=bool), gap)
+        if pieces * SECONDS < seconds:
+            search.run(gap)
+        else:
+            search.stopped = "time limit"
         details: dict[str, Any] = {"programs": search.solved}
         if search.bound == -inf:
-            reason = explain(problem, programs, search.deadline)
-            return replace(result, infeasibility=reason, details=details)
+            result = replace(result, details=details)
+            return infeasible(result, continuous=True, seconds=time_left(start, time_limit))
         if search.node:
             details["offloaders"] = list(search.node.span)
             details["loss"] = float(search.node.losses()[0].sum())
@@ -187,41 +205,17 @@ def solve(
     )
 
 
-def explain(problem: Problem, programs: int, deadline: float) -> Infeasibility:
-    """Name the users whose own pieces all fail, else a set that cannot be served together."""
-    pieces, users = all_pieces(problem), range(len(problem.task))
-    span = 1, min(problem.gain.shape)
-    seen = Physics(problem, pieces, *span).ranges(pieces.box)[1]
-    low, high = pieces.box[:, LATENCY:]
-    always, ever = ((seen[e] > high) | (seen[1 - e] < low) for e in (0, 1))
-    alive = set(propagate(problem, pieces, *span).user)
-    broken: dict[int, dict[str, tuple[str, ...]]] = {}
-    for n in sorted(set(users) - alive):
-        broken[n] = {}
-        for mode, name in enumerate(MODES):
-            own = (pieces.user == n) & (pieces.mode == mode)
-            # Limits that cannot be met at all, else those that cannot be met together.
-            flags = always[:, own].all(axis=1)
-            flags = flags if flags.any() else ever[:, own].any(axis=1)
-            if own.any():
-                broken[n][name] = tuple(w for w, f in zip(LIMITS.values(), flags, strict=True) if f)
-    if broken:
-        return Infeasibility(users=broken)
-
-    def served(problem: Problem, must: Flags) -> bool:
-        search = Search(problem, programs, deadline, lambda share: None)
-        search.run(must, inf)
-        return search.bound > -inf
-
-    must = np.ones(len(users), dtype=bool)
-    if isfinite(problem.system.server_energy_max):
-        free = replace(problem, system=replace(problem.system, server_energy_max=inf))
-        if served(free, must):
-            return Infeasibility(joint=tuple(users), limit="server_energy_max")
-    for n in users:  # leave out whom the proof does not need
-        must[n] = False
-        must[n] = served(problem, must)
-    return Infeasibility(joint=tuple(int(n) for n in np.flatnonzero(must)))
+def refuse_if_large(problem: Problem) -> int:
+    """Return the number of pieces, or raise ValueError for more than memory should hold."""
+    users, channels = problem.gain.shape
+    pieces: int = users * (1 + 2 * channels)
+    if pieces * BYTES > MEMORY:
+        raise ValueError(
+            f"relaxation: {users} users on {channels} sub-channels are {pieces} pieces, which take "
+            f"about {pieces * BYTES / 1e9:.3g} GB, above {MEMORY / 1e9:.3g} GB: use method "
+            "'exact', which has the optimum on the grid"
+        )
+    return pieces
 
 
 def prices(problem: Problem, node: Node) -> dict[str, Any]:

@@ -106,7 +106,8 @@ class Node:
                 choice = self.mixture().lagrangian(self.multipliers)[1]
                 wanted = choice[(choice >= 0) & ~solved[choice]]
             mixture = self.mixture()
-            self.weight, self.multipliers = mixture.solve(left())
+            if left() > 0.0:  # else the multipliers at hand prove what they can
+                self.weight, self.multipliers = mixture.solve(left())
             bound, choice = mixture.lagrangian(self.multipliers)
             self.bound = min(self.bound, bound)
             used = np.union1d(choice[choice >= 0], np.flatnonzero(self.weight > USED))
@@ -129,9 +130,11 @@ class Node:
         """Solve the convex problems of some pieces."""
         start = perf_counter()
         for part in np.array_split(index, -(-len(index) // LARGEST)):
+            left = seconds - (perf_counter() - start)
+            if left <= 0.0:
+                return
             some = self.pieces.take(part)
             costs = Costs(Physics(self.problem, some, *self.span), some.box)
-            left = seconds - (perf_counter() - start)
             self.keep(part, *refine(costs, some.price, some.point, self.settled(), left))
 
     def share(self, solved: Flags, fresh: Integers) -> None:
