@@ -351,10 +351,10 @@ class Problem:
         heads = _task_indices(task, self.tasks.names, len(self.task))
         return replace(self, gain=gains(gain, self.gain.shape).copy(), task=heads)
 
-    def only(self, user: int) -> Problem:
-        """Return the problem of one user alone (N = 1)."""
-        own = {f.name: getattr(self.users, f.name)[user : user + 1] for f in fields(self.users)}
-        rows = slice(user, user + 1)
+    def only(self, users: int | Integers) -> Problem:
+        """Return the problem of some users alone: one, or those of an array."""
+        rows = np.atleast_1d(users)
+        own = {f.name: getattr(self.users, f.name)[rows] for f in fields(self.users)}
         return replace(self, users=Users(**own), gain=self.gain[rows], task=self.task[rows])
 
     def without_channels(self) -> Problem:

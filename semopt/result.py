@@ -47,7 +47,8 @@ class Infeasibility:
     def to_json(self) -> list[dict[str, Any]] | dict[str, Any]:
         """Return the `infeasible` entry of a result file."""
         if not self.users:
-            return {"joint": list(self.joint)} | ({"limit": self.limit} if self.limit else {})
+            more = {"limit": self.limit, "unfinished": self.unfinished}
+            return {"joint": list(self.joint)} | {name: text for name, text in more.items() if text}
         entries = []
         for user, modes in self.users.items():
             limits = sorted({limit for broken in modes.values() for limit in broken})

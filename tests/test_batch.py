@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
+from semopt.solvers import feasibility
 from semopt.solvers.batch import Batch, of_one
 from semopt.solvers.columns import text, write_table
 from semopt.solvers.matching import ExactBatch
@@ -176,6 +177,35 @@ def test_one_slots_result_is_a_batch_of_one(tmp_path):
     rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert [row["status"] for row in rows] == ["infeasible"] * 2
     assert rows[0]["qoe"] is None
+
+
+@pytest.mark.parametrize("method", ["exact", "local"])
+def test_reasons_of_a_batch_keep_to_its_time(tight, method, monkeypatch):
+    problem, gain, task = tight
+    free, limited = (solve_batch(problem, gain, task, method, time_limit=t) for t in (None, 1e3))
+    entries = free.to_json(0)["slots"]
+    assert entries == limited.to_json(0)["slots"]
+    lacking = [entry for entry in entries if entry["status"] == "infeasible"]
+    assert lacking
+    for entry, result in zip(entries, free.results(), strict=True):
+        if entry["status"] == "infeasible":
+            assert result.infeasibility == solve(result.problem, method).infeasibility
+    monkeypatch.setattr(ExactBatch, "solve_within", lambda *given: pytest.fail("solved again"))
+    late = replace(limited, deadline=0.0).to_json(0)["slots"]
+    assert [entry["status"] for entry in late] == [entry["status"] for entry in entries]
+    for entry in late:
+        if entry["status"] == "infeasible":
+            assert "time limit" in entry["infeasible"]["unfinished"]
+
+
+def test_ctrl_c_while_reasons_are_looked_for_ends_it(tight, monkeypatch):
+    batch = solve_batch(*tight)
+    reach = feasibility._core.reach
+    monkeypatch.setattr(
+        feasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
+    )
+    with pytest.raises(KeyboardInterrupt):
+        batch.to_json(0)
 
 
 def test_ctrl_c_is_raised_unless_what_is_solved_is_asked_for():

@@ -147,6 +147,7 @@ class Joint(Strict):
 
     joint: list[Whole]
     limit: Literal["", "server_energy_max"] = ""
+    unfinished: str = ""
 
 
 class PinnedSlot(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
 from time import perf_counter
 from typing import Any
@@ -18,6 +18,7 @@ from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from . import METHODS, check_time_limit, solve
 from .baselines import RESTRICTIONS
+from .feasibility import SECONDS, infeasible
 from .matching import ExactBatch
 
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
@@ -41,6 +42,7 @@ class Batch:
     unsolved : how many slots at the end were not finished, since time was up or by Ctrl-C
     stopped : why, "time limit" or "interrupted"; "" where all were solved
     cut : slot -> its bound, for the slots beside which the first unfinished one was solved
+    deadline : of `perf_counter`, up to which reasons of infeasibility are looked for
     """
 
     problem: Problem
@@ -55,6 +57,7 @@ class Batch:
     unsolved: int = 0
     stopped: str = ""
     cut: Mapping[int, float] = field(default_factory=dict)
+    deadline: float = inf
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""
@@ -66,23 +69,37 @@ class Batch:
         return len(self.objective) - self.unsolved
 
     def results(self) -> Iterator[Result]:
-        """Yield each slot's own `Result`, with the reason where it is infeasible."""
+        """Yield each slot's own `Result`, as `result` returns it."""
         yield from (self.result(s) for s in range(len(self.objective)))
 
     def result(self, s: int) -> Result:
-        """Return the `Result` of slot `s`, with the reason where it is infeasible."""
+        """Return the `Result` of slot `s`, with the reason where it is infeasible.
+
+        Reasons take what is left of the time for all slots, at most 10 s each; one that was not
+        found by then says so. Ctrl-C is raised.
+        """
         if s < len(self.single):
             return self.single[s]
         slot, value = self.problem.with_slot(self.gain[s], self.task[s]), float(self.objective[s])
         status, bound, details = self.status(s), self.bound(s), {}
         if status is Status.INFEASIBLE:
-            return solve(slot, self.method)
+            return self.explained(slot)
         if status is Status.LIMIT_REACHED:
             details["stopped"] = self.stopped
         actions = None if np.isnan(value) else self.actions.take(s)
         return Result(
             slot, self.method, self.backend, status, actions, value, bound, details=details
         )
+
+    def explained(self, slot: Problem) -> Result:
+        """Return the result of an infeasible slot with its reason."""
+        own = RESTRICTIONS.get(self.method, lambda same: same)(slot)
+        seconds = min(max(self.deadline - perf_counter(), 0.0), SECONDS)
+        result = Result(own, self.method, self.backend, Status.INFEASIBLE)
+        result = infeasible(result, seconds=seconds)
+        if result.details.get("stopped") == INTERRUPTED:
+            raise KeyboardInterrupt
+        return replace(result, problem=slot)
 
     def status(self, s: int) -> Status:
         """Return how slot `s` ended."""
@@ -255,7 +272,7 @@ def solve_batch(
         figures[left_over] = nan
     return Batch(
         *(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single[:done])),
-        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), cut),
+        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), cut, deadline),
     )
 
 

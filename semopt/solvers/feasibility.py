@@ -25,6 +25,7 @@ Flags = NDArray[np.bool_]
 
 SECONDS = 10.0  # that an explanation may take unless told otherwise
 SHORTEST = 0.1  # s, that it gets at least
+PART = 64  # users that are asked about at once
 EDGE = 1e-12  # of a limit: more than arithmetics differ by
 
 
@@ -97,15 +98,16 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     most = min(users, channels)
     alone = (inquiry.reach(strongest(problem), range(min(most, 1) + 1)) > 0).any(axis=0)
     broken: dict[int, dict[str, tuple[str, ...]]] = {}
-    for n in np.flatnonzero(~alone).tolist():
-        limits = broken_limits(problem, n, most, inquiry)
+    lacking = np.flatnonzero(~alone)
+    for first in range(0, len(lacking), PART):
+        part = lacking[first : first + PART]
+        limits = broken_limits(problem, part, most, inquiry)
         if inquiry.over():
-            why = f"user {n} and those after it were not looked at ({inquiry.stopped})"
+            why = f"user {part[0]} and those after it were not looked at ({inquiry.stopped})"
             if broken:
                 return Infeasibility(users=broken, unfinished=why)
             break
-        if limits:
-            broken[n] = limits
+        broken |= limits
     if broken:
         return Infeasibility(users=broken)
     everyone = tuple(range(users))
@@ -128,9 +130,9 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
 
 
 def broken_limits(
-    problem: Problem, user: int, most: int, inquiry: Inquiry
-) -> dict[str, tuple[str, ...]]:
-    """Return the limits that a user's actions break, by mode; empty when some action is feasible.
+    problem: Problem, users: Integers, most: int, inquiry: Inquiry
+) -> dict[int, dict[str, tuple[str, ...]]]:
+    """Return the limits that users' actions break, by mode, of those without a feasible action.
 
     Of a mode: each limit that all its actions break, or, where it takes several together, those
     without which some action would be feasible. The user's strongest sub-channel stands for all: on
@@ -138,12 +140,12 @@ def broken_limits(
 
     Parameters
     ----------
+    users : indices; all are asked about at once
     most : offloaders, at most
     """
-    own = strongest(problem.only(user))
     names = set(LIMITS.values())
-    if possible_modes(own, most, inquiry):
-        return {}
+    users = users[~possible_modes(strongest(problem.only(users)), most, inquiry).any(axis=0)]
+    own = strongest(problem.only(users))
     modes = possible_modes(without_limits(own, names), most, inquiry)
     alone, lifted = (
         {
@@ -153,23 +155,31 @@ def broken_limits(
         for parts in ({n: names - {n} for n in names}, {n: {n} for n in names})
     )
     return {
-        mode: tuple(limit for limit in LIMITS.values() if mode not in alone[limit])
-        or tuple(limit for limit in LIMITS.values() if mode in lifted[limit])
-        or tuple(LIMITS.values())
-        for mode in modes
+        int(n): {
+            mode: tuple(limit for limit in LIMITS.values() if not alone[limit][i, at])
+            or tuple(limit for limit in LIMITS.values() if lifted[limit][i, at])
+            or tuple(LIMITS.values())
+            for i, mode in enumerate(MODES)
+            if modes[i, at]
+        }
+        for at, n in enumerate(users)
     }
 
 
-def possible_modes(own: Problem, most: int, inquiry: Inquiry) -> list[str]:
-    """Return the modes in which one user alone has a feasible action, for some m up to `most`."""
-    found = []
+def possible_modes(own: Problem, most: int, inquiry: Inquiry) -> Flags:
+    """Return in which modes each user alone has a feasible action, for some m up to `most`: (3, N).
+
+    `own` has one sub-channel, and users do not matter to each other.
+    """
+    found = np.zeros((len(MODES), len(own.task)), dtype=bool)
     for mode in (LOCAL, RAW, SEMANTIC):
         # Latency is least for few offloaders, the server's energy for many.
         parts: tuple[Any, ...] = ([1], [most], range(2, most)) if most else ()
         for offloaders in [[0]] if mode == LOCAL else parts:
-            if inquiry.reach(own, offloaders, mode or RAW).any():
-                found.append(MODES[mode])
-                break
+            open_ = np.flatnonzero(~found[mode])
+            if open_.size:
+                counts = inquiry.reach(own.only(open_), offloaders, mode or RAW)
+                found[mode, open_] = (counts > 0).any(axis=0)
     return found
 
 
