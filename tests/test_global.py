@@ -330,11 +330,22 @@ def test_time_limit_leaves_at_least_the_best_local_decision():
     cut = solve(problem, "global", time_limit=1e-9)
     assert cut.status is Status.LIMIT_REACHED
     assert cut.objective >= solve(problem, "local").objective - ROUNDING
-    users = problem.users
-    weights = np.stack([users.weight_latency, users.weight_energy, users.weight_accuracy])
-    exact = sum(map(Fraction, weights.ravel().tolist()))
-    assert exact <= cut.upper_bound <= exact + 1e-9
+    assert cut.upper_bound <= len(problem.task) + 1e-9
     assert cut.details["boxes"] <= 2 * len(problem.task)
+
+
+def test_a_bound_by_the_weights_alone_is_rounded_up():
+    problem = random_problem(np.random.default_rng(7), 5, 5)
+    below = 0
+    for seed in range(10):
+        weight = np.random.default_rng(seed).dirichlet(np.ones(3), 5).T
+        names = ("weight_latency", "weight_energy", "weight_accuracy")
+        users = replace(problem.users, **dict(zip(names, weight, strict=True)))
+        cut = solve(replace(problem, users=users), "global", time_limit=1e-9)
+        exact = sum(map(Fraction, weight.ravel().tolist()))
+        assert exact <= cut.upper_bound <= exact + 1e-9
+        below += Fraction(float(weight.sum(axis=0).cumsum()[-1])) < exact
+    assert below > 0  # sums of doubles, in that order, are no bounds
 
 
 LONG_ENOUGH = 100.0  # s, for what must end by itself within seconds
