@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from semopt import channel
+from semopt import allowed, channel
 from semopt.model import Actions, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
@@ -969,3 +969,9 @@ def test_reading_a_scenario_imports_nothing_heavy():
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_of_a_ragged_table_each_short_row_is_named_and_no_fall():
+    table = [[0.1, 0.2, 0.3], [0.1], [0.1, 0.2, 0.3]]
+    faults = allowed.table_faults("accuracy", [0.1, 0.2, 0.3], [0.0, 1.0, 2.0], table, None)
+    assert [where for where, _ in faults] == ["accuracy.table[1]"]
