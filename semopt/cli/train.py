@@ -1,4 +1,4 @@
-"""`semopt train` and `semopt evaluate`."""
+"""`semopt train`."""
 
 from __future__ import annotations
 

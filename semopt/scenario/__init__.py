@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Scenario", "ScenarioError", "presets"]
 
 PRESETS = Path(__file__).parents[1] / "scenarios"
-KILO, MEGA, GIGA = 1e3, 1e6, 1e9  # divide by KILO for milli: it rounds once, a factor of 1e-3 twice
 
 
 class Scenario(Document):
