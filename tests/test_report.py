@@ -7,7 +7,7 @@ import numpy as np
 from semopt import Scenario, Status, solve
 from semopt.backends import Query
 from semopt.report import print_details, print_explanation, print_result
-from semopt.result import Result
+from semopt.result import Result, exact_integer
 from semopt.solvers.explanation import Alternative
 
 
@@ -56,3 +56,8 @@ def test_gains_over_local_are_differences_from_all_local(capsys):
     local = solve(result.problem, "local").outcome().qoe
     assert np.allclose(over, result.outcome().qoe - local, atol=5e-5)
     assert "all-local reaches 1.000000 (+0.503385)" in shown
+
+
+def test_integers_are_numbers_of_json_up_to_2_to_53():
+    assert exact_integer(2**53) == 2**53
+    assert exact_integer(2**53 + 1) == "9007199254740993"
