@@ -140,7 +140,7 @@ def print_prices(result: Result) -> None:
     """Print what a little more of each scarce thing is worth, by the duals of the relaxation."""
     prices = result.details.get("prices")
     if not prices:
-        Console().print("There are no prices: the slot is infeasible, or no program was solved.")
+        Console().print("There are no prices: the slot is infeasible, or the relaxation was cut.")
         return
     table = slim_table("What a little more is worth")
     for heading in ("scarce", "worth", "unit"):

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import Actions, Outcome, exceeds, server_energies, unmet
+from .model import (
+    TOLERANCE,
+    Actions,
+    Outcome,
+    exceeds,
+    execution_energy,
+    server_energies,
+    unmet,
+)
 from .problem import Floats, Integers, Problem
 
 
@@ -31,6 +39,23 @@ def most(problem: Problem) -> float:
 def tasks_in(problem: Problem) -> int:
     """Return how many tasks an objective is made of: what a mean a task divides it by."""
     return 1 if problem.objective == "min" else len(problem.users.power_min)
+
+
+def steep(problem: Problem) -> bool:
+    """Tell whether the last digit of a cost may move a QoE by more than who judges allows.
+
+    A score is steepest at its reference, where its slope times the cost says how much of the
+    rounding of doubles it shows.
+    """
+    system, users = problem.system, problem.users
+    time = problem.tasks.local_flop.max() / (users.flop_per_cycle * users.reference_frequency)
+    energy = execution_energy(users.energy_coefficient, time, users.reference_frequency)
+    shown = max(
+        system.slope_latency * float(time.max()),
+        system.slope_energy * float(energy.max()),
+        system.slope_accuracy,
+    )
+    return shown * 2.0**-48 > TOLERANCE / 2.0
 
 
 def within_limits(

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
+from semopt.certificate.results import check_result
 from semopt.solvers import feasibility
 from semopt.solvers.batch import Batch, of_one
 from semopt.solvers.columns import text, write_table
@@ -350,3 +351,19 @@ def test_shares_of_modes_by_hand():
     found = replace(batch, actions=raw, task=np.zeros((4, 2), int)).modes()
     some = {"local": third, "raw": pytest.approx(2 / 3), "semantic": 0.0, "extraction": None}
     assert found == {names[0]: some, "all": some}
+
+
+@pytest.mark.parametrize("slope", [1e7, 1e12])
+@pytest.mark.parametrize("method", ["exact", "local", "semantic-unaware"])
+def test_steep_slopes_claim_what_the_model_says(slope, method):
+    # An ulp of energy moves the QoE by more than a judge allows.
+    document = Scenario.load("tiny").to_dict()
+    document["qoe"]["slope_energy_per_mj"] = slope
+    document["channel"] = {"model": "rayleigh", "mean_gain": 0.5}
+    scenario = Scenario.from_dict(document)
+    batch = solve_batch(scenario, *scenario.draw(40, 0), method)
+    for result in batch.results():
+        assert result.objective == result.recompute()
+        assert result.upper_bound >= result.objective
+    claimed = json.loads("".join(text(batch, 0)))
+    assert check_result(claimed).startswith("40 of 40 slots have a decision")

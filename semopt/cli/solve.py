@@ -181,6 +181,7 @@ def check_together(
 
 def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bool) -> Result:
     """Solve one slot, in view."""
+    from ..result import Status
     from ..solvers import find
     from ..solvers import solve as solve_problem
 
@@ -197,7 +198,8 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
                 if method == "relaxation"
                 else solve_problem(problem, "relaxation", progress=show, **left)
             )
-        result.details["prices"] = bound.details.get("prices")
+        if bound.status is Status.BOUND_ONLY:  # of a bound that was cut they mean nothing
+            result.details["prices"] = bound.details.get("prices")
     return result
 
 
@@ -219,7 +221,13 @@ def query(problem: Problem, best: int | None, above: float | None, bins: int | N
     from ..backends import Query
 
     high = 1.0 if problem.objective == "min" else float(len(problem.task))
-    return Query(keep=best or 1, above=above, bins=bins or 0, high=high)
+    try:
+        return Query(keep=best or 1, above=above, bins=bins or 0, high=high)
+    except ValueError as error:
+        words = str(error)
+    for name, option in {"keep": "--best", "bins": "--histogram", "above": "--above"}.items():
+        words = words.replace(f"{name} =", option) if words.startswith(f"{name} =") else words
+    raise ValueError(words)
 
 
 def one_slot(scenario: Scenario, seed: int | None) -> Problem:
@@ -269,15 +277,21 @@ def solve_many(
         gain, task = scenario.draw(slots, seed)
     with progress(f"{method}: {slots} slots", slots) as show:
         batch = solve_batch(scenario, gain, task, method, progress=show, partial=True, **options)
+    written = True
     if json is not None:
-        with progress(f"writing {slots} slots", slots) as show:
-            if is_table(json):
-                write_table(json, batch, seed, show)
-            else:
-                write_text(json, text(batch, seed, show))
+        try:
+            with progress(f"writing {slots} slots", slots) as show:
+                if is_table(json):
+                    write_table(json, batch, seed, show)
+                else:
+                    write_text(json, text(batch, seed, show))
+        except KeyboardInterrupt:
+            written = False
     if not to_stdout(json):
         from ..report import print_batch
 
         print_batch(batch, scenario.name, seed)
+    if not written:
+        end_cut(f"{batch.solved} of {slots} slots are solved, and {json} is not written")
     if batch.stopped == INTERRUPTED:
         end_cut(f"{batch.solved} of {slots} slots are solved and given, the others are undecided")

@@ -11,10 +11,13 @@ from typing import Any
 
 from .. import _core
 from ..methods import METHODS as METHODS
+from ..model import TOLERANCE
 from ..problem import Problem
-from ..result import Result
+from ..result import Result, Status
+from ..worth import most, steep
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
+ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
 # s, that a method of the ladder gets at least, and at most unless told otherwise
@@ -50,7 +53,30 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
     start = perf_counter()
     result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
+    result = as_judged(result) if method in ON_GRID else result
     return replace(result, seconds=perf_counter() - start)
+
+
+def as_judged(result: Result) -> Result:
+    """Return a result of the grid with the objective of `model.py`, which judges it.
+
+    Where slopes are steep, the arithmetics of solvers and judge may differ in what a decision is
+    worth: then nothing but what can be had at most is claimed of other decisions.
+    """
+    problem = result.problem
+    if result.actions is None or not steep(problem):
+        return result
+    value = result.recompute()
+    if abs(value - result.objective) <= TOLERANCE:
+        bound = max(result.upper_bound, value)
+        return replace(result, objective=value, upper_bound=bound)
+    return replace(
+        result,
+        status=Status.LIMIT_REACHED,
+        objective=value,
+        upper_bound=most(problem),
+        details=result.details | {"stopped": "rounding errors"},
+    )
 
 
 def check_time_limit(seconds: float | None) -> None:

@@ -16,6 +16,7 @@ from ..gains import gains
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
+from ..worth import steep
 from . import METHODS, check_time_limit, solve
 from .baselines import RESTRICTIONS
 from .feasibility import SECONDS, infeasible
@@ -225,7 +226,7 @@ def solve_batch(
     cut: dict[int, float] = {}
     done, stopped, deadline = 0, "", inf if time_limit is None else start + time_limit
     try:
-        if method in ("exact", *RESTRICTIONS) and not options:
+        if method in ("exact", *RESTRICTIONS) and not options and not steep(problem):
             restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
             solver, step = ExactBatch(restricted, threads), 1
             while done < slots and (now := perf_counter()) < deadline:
