@@ -1,4 +1,4 @@
-"""Trains the policies of README.md's table and prints their rows.
+"""Trains the policies of the table of semopt/learn/README.md and prints its rows.
 
     python bench/policies.py OUT [ROW...]
 
