@@ -206,9 +206,10 @@ def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
 def test_a_signal_ends_a_command_of_many_slots_and_keeps_what_is_finished(tmp_path, number):
     file = tmp_path / "r.json"
     code = f"""
-import os, sys
+import os, signal, sys
 from semopt.cli import main
 from semopt.solvers.matching import ExactBatch
+signal.signal({number:d}, signal.SIG_DFL)  # `nohup` leaves it ignored
 right = ExactBatch.solve_within
 def cut(self, seconds, gain, task):
     if len(gain) > 1:

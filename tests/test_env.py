@@ -556,7 +556,7 @@ def test_users_of_pettingzoo_see_the_environment(adapters):
     for step in range(QUEUE):
         assert list(observation) == ["user_0", "user_1"]
         np.testing.assert_array_equal(np.stack(list(observation.values())), seen[0])
-        action = rng.random((CONTENDED.users, 4 + CONTENDED.channels), np.float32)
+        action = rng.random((2, 6), np.float32)
         mode = np.digitize(action[:, 0], [1 / 3, 2 / 3]).astype(np.uint8)
         decisions = Decisions(mode[None], action[None, :, 1:4].copy(), action[None, :, 4:].copy())
         env.step(decisions, seen, reward)

@@ -142,7 +142,7 @@ def figures(file: Path, advance: Callable[[float], None] = lambda share: None) -
 def watched(command: list[str], advance: Callable[[float], None]) -> tuple[int, str]:
     """Run pytest; return its exit code and what it said. Ctrl-C ends it too."""
     said = []
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTEST_ADDOPTS": ""}
     with subprocess.Popen(
         command, stdout=PIPE, stderr=STDOUT, text=True, errors="replace", env=environment
     ) as process:

@@ -61,15 +61,14 @@ def as_judged(result: Result) -> Result:
     """Return a result of the grid with the objective of `model.py`, which judges it.
 
     Where slopes are steep, the arithmetics of solvers and judge may differ in what a decision is
-    worth: then nothing but what can be had at most is claimed of other decisions.
+    worth by more than the judge allows: then nothing is claimed of other decisions.
     """
     problem = result.problem
     if result.actions is None or not steep(problem):
         return result
     value = result.recompute()
     if abs(value - result.objective) <= TOLERANCE:
-        bound = max(result.upper_bound, value)
-        return replace(result, objective=value, upper_bound=bound)
+        return result
     return replace(
         result,
         status=Status.LIMIT_REACHED,
