@@ -1,4 +1,4 @@
-"""What a GPU would reach at most: a prediction from the machine code of csrc/kernels.cuh.
+"""What a GPU would reach at most: a prediction from the machine code of csrc/gpu/kernels.cuh.
 
 python bench/roofline.py
 
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import sass
 
-SOURCE = Path(__file__).parents[1] / "csrc" / "kernels.cuh"
+SOURCE = Path(__file__).parents[1] / "csrc" / "gpu" / "kernels.cuh"
 DEVICE, PROCESSORS, CLOCK, MEMORY = "H100 SXM", 132, 1.83e9, 3.35e12  # Hz, bytes/s
 # Threads' instructions a clock of a multiprocessor. `fma` is both halves of the pipe of fp32, of
 # which one also multiplies integers; `issue` is 4 schedulers of 32.

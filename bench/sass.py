@@ -1,4 +1,4 @@
-"""Machine code of csrc/kernels.cuh for one GPU: read through nvdisasm, counted by pipe.
+"""Machine code of csrc/gpu/kernels.cuh for one GPU: read through nvdisasm, counted by pipe.
 
 A kernel is a list of lines: labels (`.L_x_12:`) and instructions without their addresses.
 """

@@ -16,8 +16,9 @@ import pytest
 
 import semopt.channel.compiled  # noqa: F401 - see above
 from figures import seconds_of
-from semopt.channel import Channel, Gains
+from semopt.channel import Channel
 from semopt.channel.fading import SINUSOIDS
+from semopt.channel.gains import Gains
 
 ROUNDS = 15
 USERS = CHANNELS = 2

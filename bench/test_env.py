@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from semopt import Scenario, evaluate
-from semopt.env import QUEUE, Decisions, Environment
+from semopt.env import Decisions
+from semopt.env.environment import QUEUE, Environment
 from semopt.model import LOCAL, SEMANTIC, Actions, reward
 
 gymnasium = pytest.importorskip("gymnasium")

@@ -3,7 +3,7 @@
 python -m pytest bench/test_evaluate.py --benchmark-only
 
 The ceiling is the machine's rate of fused multiply-adds, two operations each. Operations are those
-of the formulas as csrc/score_loops.h is compiled for AVX-512: +, -, *, /, minimum, maximum,
+of the formulas as csrc/isa/score_loops.h is compiled for AVX-512: +, -, *, /, minimum, maximum,
 comparison, choice and the look-up in a table are one, what moves data none. A sweep lies in memory;
 what a learner scores at a time lies in a cache.
 """

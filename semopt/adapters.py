@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .env import Decisions, Environment, Singles, check_rewards
+from .env import Decisions, Singles
+from .env.environment import Environment, check_rewards
 from .model import SEMANTIC
 from .scenario import Scenario
 from .worth import objective

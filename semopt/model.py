@@ -1,7 +1,7 @@
 """The model of a decision slot in readable NumPy: the reference of every fast path.
 
 Equation numbers are those of Chen et al., "Online Multi-Task Offloading for Semantic-Aware Edge
-Computing Systems". `csrc/model.h` is the fast twin: same names, same order. All units are SI.
+Computing Systems". `csrc/model/model.h` is the fast twin: same names, same order. All units are SI.
 
 Glossary (the paper's letters, each used once here; the paper uses at least ten of them twice)
 --------

@@ -9,15 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import (
-    TOLERANCE,
-    Actions,
-    Outcome,
-    exceeds,
-    execution_energy,
-    server_energies,
-    unmet,
-)
+from .model import TOLERANCE, Actions, Outcome, exceeds, execution_energy, server_energies, unmet
 from .problem import Floats, Integers, Problem
 
 

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from semopt import Actions, backends
-from semopt.backends.space import local_actions, offload_actions
+from semopt.grid import local_actions, offload_actions
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 
 

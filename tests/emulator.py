@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from semopt import _core
-from semopt.backends.runtime import THREADS
+from semopt.backends.gpu.runtime import THREADS
 
 HERE = Path(__file__).parent
 ANY_SHAPE = ("semopt_evaluate", "semopt_evaluate_single", "semopt_heads", "semopt_tail")

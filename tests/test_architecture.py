@@ -22,6 +22,7 @@ ROWS = [
         "figures",
         "files",
         "gains",
+        "grid",
         "interrupts",
         "methods",
         "problem",
@@ -33,7 +34,7 @@ ROWS = [
     {"scenario", "result", "worth"},
     {"backends"},
     {"solvers", "env", "certificate"},
-    {"report", "adapters", "plots", "checkpoints"},
+    {"report", "adapters", "checkpoints"},
     {"learn", "semantic"},
     {"studies"},
     {"cli"},
@@ -49,7 +50,7 @@ HOMES = {
     "gymnasium": {"adapters"},
     "pettingzoo": {"adapters"},
     "pyarrow": {"channel", "solvers"},
-    "matplotlib": {"plots", "studies"},
+    "matplotlib": {"report", "studies"},
 }
 
 

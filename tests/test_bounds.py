@@ -9,7 +9,7 @@ import pytest
 from extended import evaluated
 from problems import badly_scaled, beside, random_problem
 from semopt import Actions, _core, evaluate
-from semopt.backends.core import setting
+from semopt.backends.packing import setting
 from semopt.certificate.balls import OneUser, precision
 from semopt.model import MODES
 from tolerances import BALLS, ROUNDING

@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 import extended
 from problems import badly_scaled, random_problem
 from semopt import Actions, Problem, Status, evaluate, solve
-from semopt.certificate import digest, problem_from_json, problem_to_json, read
+from semopt.certificate import read
 from semopt.certificate.balls import Score, precision
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
+from semopt.certificate.format import digest, problem_from_json, problem_to_json
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check
 from semopt.cli import app

@@ -10,7 +10,9 @@ import pytest
 from scipy import special, stats
 
 from semopt import channel as channel_module
-from semopt.channel import Channel, Gains, Heads, compiled, draw_gains, draw_tasks, fading, streams
+from semopt.channel import Channel, compiled, fading, streams
+from semopt.channel.gains import Gains, draw_gains
+from semopt.channel.queues import Heads, draw_tasks
 from semopt.channel.walks import Walks
 from semopt.scenario import Scenario
 from tolerances import SIGNIFICANCE, ULPS

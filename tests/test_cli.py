@@ -17,7 +17,7 @@ from semopt import Scenario, Status
 from semopt.backends import Found
 from semopt.cli import app, explain, solve
 from semopt.cli.solve import solve_one
-from semopt.report import print_result
+from semopt.report.slot import print_result
 from semopt.result import Result
 from tolerances import CASES
 

@@ -13,7 +13,9 @@ from emulator import Emulator
 from lender import CPU, ROCM, Lent, Received
 from problems import random_problem
 from semopt import _core, backends
-from semopt.backends import Query, Space, cpu, gpu
+from semopt.backends import Query, Space, cpu
+from semopt.backends.gpu import search as gpu
+from semopt.backends.gpu.operations import operations
 from test_search import random_tables
 from test_twins import FIGURES, random_actions, random_slots
 from tolerances import TWINS
@@ -55,7 +57,7 @@ def slots():
 def device(slots, monkeypatch):
     """A backend `cuda` whose device is the emulator; `slots` were scored before."""
     found = Device(emulator.library())
-    evaluate, search = gpu.operations(lambda: found)
+    evaluate, search = operations(lambda: found)
     chosen = backends.Backend("cuda", evaluate, None, search)
     monkeypatch.setattr(backends, "get", lambda name="auto": chosen)
     return found

@@ -13,14 +13,14 @@ import pytest
 
 from semopt import backends
 from semopt.backends.cupy import HEADERS, OPTIONS
-from semopt.backends.runtime import THREADS
+from semopt.backends.gpu.runtime import THREADS
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[1] / "bench"))
     import roofline
     import sass
 
-SOURCE = HEADERS / "kernels.cuh"
+SOURCE = HEADERS / "gpu" / "kernels.cuh"
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")  # of the wheel
 REGISTERS = 65536  # of a multiprocessor, from sm_75 on
 SHARED = 48 * 1024  # bytes a block may have without asking for more

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from semopt import model
-from semopt.channel import draw_gains, draw_tasks
-from semopt.env import FEATURES, QUEUE, Decisions, Environment, empty_actions
+from semopt.channel.gains import draw_gains
+from semopt.channel.queues import draw_tasks
+from semopt.env import FEATURES, Decisions, empty_actions
+from semopt.env.environment import QUEUE, Environment
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from semopt.problem import AccuracyTable, Problem
 from semopt.scenario import Scenario

@@ -149,7 +149,7 @@ def test_the_shipped_scenario_is_what_its_record_gives():
 
 def test_plot_of_a_surface(tmp_path):
     pytest.importorskip("matplotlib")
-    from semopt.plots import plot_surface
+    from semopt.report.plots import plot_surface
 
     plot_surface(record("image"), tmp_path / "image.png")
     assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")

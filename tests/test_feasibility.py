@@ -9,8 +9,8 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, Result, Status, _core, evaluate, solve
-from semopt.backends.core import setting
-from semopt.backends.space import local_actions, offload_actions
+from semopt.backends.packing import setting
+from semopt.grid import local_actions, offload_actions
 from semopt.model import LIMITS
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score

@@ -85,7 +85,7 @@ assert "battery" in semopt.problem.Problem.from_arrays.__doc__
 figures.must_be_all = must_be_all
 import semopt.backends.core
 """)
-    assert "stands in semopt/figures.py, and not in csrc/model.h" in found.stderr
+    assert "stands in semopt/figures.py, and not in csrc/model/model.h" in found.stderr
 
 
 def test_a_figure_given_for_another_stands_in_for_it():

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from semopt import Actions, solve
-from semopt.certificate import closed, digest, problem_from_json
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
+from semopt.certificate.format import closed, digest, problem_from_json
 from semopt.certificate.results import check_result
 from semopt.cli import app
 from semopt.problem import Readings

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semopt import Problem, Scenario, Solver, solve, solve_batch
-from semopt.channel import Channel, Gains
-from semopt.env import Environment
+from semopt.channel import Channel
+from semopt.channel.gains import Gains
+from semopt.env.environment import Environment
 from semopt.gains import converted, gains
 from semopt.model import Actions
 from semopt.scenario import ScenarioError

@@ -10,7 +10,8 @@ import torch
 from scipy import stats
 
 from semopt import model
-from semopt.env import Decisions, Environment, empty_actions
+from semopt.env import Decisions, empty_actions
+from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
 from semopt.learn.checkpoint import Checkpoint

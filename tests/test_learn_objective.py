@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from problems import random_problem
-from semopt.env import Environment
+from semopt.env.environment import Environment
 from semopt.learn import deciders, distill, dqn, evaluate, mappo, train
 from semopt.learn.checkpoint import Checkpoint
 from semopt.learn.validation import Validation

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from semopt.env import Environment
+from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, mappo, train
 from semopt.learn.actor import (
     LAWS,

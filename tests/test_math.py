@@ -1,4 +1,4 @@
-"""Elementary functions of csrc/math.h, on every instruction set, against wider precision."""
+"""Elementary functions of csrc/model/math.h, on every instruction set, against wider precision."""
 
 import numpy as np
 import pytest

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from semopt import Scenario, Solver, _core, backends, solve, solve_batch
-from semopt.backends.core import setting
-from semopt.channel import Channel, Gains
-from semopt.env import QUEUE, Decisions, Environment
+from semopt.backends.packing import setting
+from semopt.channel import Channel
+from semopt.channel.gains import Gains
+from semopt.env import Decisions
+from semopt.env.environment import QUEUE, Environment
 from semopt.model import Actions
 from semopt.scenario import Scenario as Loaded
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from semopt import Scenario, Status, solve
 from semopt.backends import Query
-from semopt.report import print_details, print_explanation, print_result
+from semopt.report.slot import print_details, print_explanation, print_result
 from semopt.result import Result, exact_integer
 from semopt.solvers.explanation import Alternative
 

@@ -11,7 +11,9 @@ import emulator
 from emulator import Emulator
 from problems import random_problem
 from semopt import _core, backends
-from semopt.backends import Query, Space, Tables, gpu
+from semopt.backends import Query, Space, Tables
+from semopt.backends.gpu import search as gpu
+from semopt.backends.gpu.evaluate import evaluate
 from test_search import random_tables
 from test_twins import FIGURES, random_actions, random_slots
 
@@ -66,7 +68,7 @@ def test_evaluate_gives_the_cpus_bits(library, v3, dtype, per_row):
         gain = gain.astype(dtype)
         want = backends.evaluate(problem, actions, gain, task, backend="cpu")
         device = Emulator(library, grid, seed=rows, threads=threads)
-        found = gpu.evaluate(device, problem, actions, gain, task, None)
+        found = evaluate(device, problem, actions, gain, task, None)
         for name in (*FIGURES, "violations"):
             assert np.array_equal(getattr(found, name), getattr(want, name)), name
 

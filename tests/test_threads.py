@@ -11,7 +11,8 @@ import pytest
 
 from semopt import Scenario, Solver, _core, backends, solve, solve_batch
 from semopt.backends import Query
-from semopt.env import Decisions, Environment
+from semopt.env import Decisions
+from semopt.env.environment import Environment
 from semopt.model import Actions, Outcome, evaluate
 from semopt.problem import Grid
 from semopt.solvers.matching import ExactBatch, dense

@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from semopt import Scenario, solve
-from semopt.channel import Channel, Gains, draw_gains
+from semopt.channel import Channel
+from semopt.channel.gains import Gains, draw_gains
 from semopt.channel.traces import load_trace, parts
 from semopt.cli import app
-from semopt.env import Environment
+from semopt.env.environment import Environment
 from semopt.scenario import ScenarioError
 
 SLOTS = 20

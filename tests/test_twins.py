@@ -7,8 +7,8 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, _core, backends, model
-from semopt.backends import gpu
 from semopt.backends.arrays import name_fault
+from semopt.backends.gpu.evaluate import keep_apart
 from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
@@ -179,7 +179,7 @@ def test_axes_may_rise_by_less_than_a_precision_tells(dtype, points, step, instr
 
 def test_the_gpus_axes_keep_their_points_apart():
     axis = np.array([0, 1e-310, 1, 1 + 1e-12, 1 + 1e-12, 2], np.float32)
-    gpu.keep_apart(axis)
+    keep_apart(axis)
     assert np.isfinite(1 / np.diff(axis)).all()
     assert np.allclose(axis, [0, 0, 1, 1, 1, 2], atol=1e-6)
 

@@ -11,6 +11,7 @@ from shutil import which
 import pytest
 
 CSRC = Path(__file__).parents[1] / "csrc"
+KERNELS = CSRC / "isa" / "kernels.cpp"
 # The flags of CMakeLists.txt that decide on vectors.
 FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fopenmp-simd", "-fno-math-errno"]
 FLAGS += ["-fno-trapping-math", "-fno-thread-jumps", "-fno-tree-pre", "-fschedule-insns"]
@@ -23,7 +24,7 @@ def vectorised(instruction_set, width):
     if which("g++") is None or machine() != "x86_64" or not CSRC.exists():
         pytest.skip("g++ for x86-64 and the sources are needed")
     command = ["g++", *FLAGS, f"-march=x86-64-{instruction_set}", "-DSEMOPT_ISA=any"]
-    command += ["-fopt-info-vec-optimized", "-S", "-o", "-", str(CSRC / "cpu.cpp")]
+    command += ["-fopt-info-vec-optimized", "-S", "-o", "-", f"-I{CSRC}", str(KERNELS)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     found = re.findall(rf"(\w+\.h):(\d+):.*loop vectorized using {width} byte", text)
     return Counter((name, int(line)) for name, line in found)
@@ -31,15 +32,15 @@ def vectorised(instruction_set, width):
 
 def body(name, function):
     """Return the lines of a function of a header, by number."""
-    lines = (CSRC / name).read_text().splitlines()
+    lines = (CSRC / "isa" / name).read_text().splitlines()
     first = next(i for i, line in enumerate(lines) if re.match(rf"\w[\w ]* {function}\(", line))
     last = next(i for i in range(first, len(lines)) if lines[i] == "}")
     return {i + 1: lines[i] for i in range(first, last)}
 
 
-# Where a lane is a number (csrc/lanes_scalar.h); with AVX2 and AVX-512 it is a register by itself.
+# Where a lane is a number (csrc/isa/lanes_scalar.h); with AVX2 and AVX-512 it is a register.
 HOT = [("score_loops.h", f) for f in ("link_up", "extract", "serve")]
-HOT += [("lookup.h", f) for f in ("find_cells", "find_accuracies")]
+HOT += [("accuracy_lookup.h", f) for f in ("find_cells", "find_accuracies")]
 HOT += [("lanes.h", "in_two_steps")]  # `judge`
 
 

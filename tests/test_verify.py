@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 import extended
 from problems import random_problem
 from semopt import Actions, Result, Status, solve
-from semopt.certificate import digest, grid, read, reading
+from semopt.certificate import grid, read, reading
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
+from semopt.certificate.format import digest
 from semopt.certificate.grid import spread, tabulated
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ..grid import Space, decode, encode
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import arrays
-from .space import Space, decode, encode
-from .tables import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables, nothing
+from .query import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables, nothing
 
 __all__ = [
     "NAMES",

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
-from .memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, hidden, lies_in
-from .tables import Tables
+from .gpu.memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, hidden, lies_in
+from .query import Tables
 
 
 def view(name: str, array: Any) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import _core
+from ..grid import Space
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from .arrays import name_fault
-from .core import setting
-from .space import Space
-from .tables import MAX_SIZE, Found, Query, Tables
+from .packing import setting
+from .query import MAX_SIZE, Found, Query, Tables
 
 _WARM = 16  # scenarios whose packed form is kept
 _scorings: OrderedDict[tuple[int, ...], tuple[Any, _core.Scoring]] = OrderedDict()

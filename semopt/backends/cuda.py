@@ -1,11 +1,11 @@
-"""Backend `cuda`: kernels compiled into the wheel by nvcc (csrc/kernels.cuh, csrc/cuda.cu)."""
+"""Backend `cuda`: kernels compiled into the wheel by nvcc (csrc/gpu)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import gpu
 from .cpu import tabulate
+from .gpu.operations import operations
 
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
@@ -32,4 +32,4 @@ def describe() -> str:
     return name
 
 
-evaluate, search = gpu.operations(runtime)
+evaluate, search = operations(runtime)

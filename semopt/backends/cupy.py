@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
-from . import gpu
 from .cpu import tabulate
-from .runtime import THREADS
+from .gpu.operations import operations
+from .gpu.runtime import THREADS
 
 __all__ = ["describe", "evaluate", "search", "tabulate", "why_not"]
 
@@ -26,7 +26,7 @@ class CupyRuntime:
 
         self._cupy, self._api = cupy, cupy.cuda.runtime
         self._module = cupy.RawModule(
-            code=(HEADERS / "kernels.cuh").read_text(),
+            code=(HEADERS / "gpu" / "kernels.cuh").read_text(),
             options=OPTIONS,
         )
         self.allocate, self.release, self.clear = (
@@ -102,4 +102,4 @@ def describe() -> str:
     return f"{name.decode()}, CuPy {cupy.__version__}"
 
 
-evaluate, search = gpu.operations(runtime)
+evaluate, search = operations(runtime)

@@ -8,11 +8,11 @@ from math import inf
 import numpy as np
 
 from .. import model
+from ..grid import LOCAL, Space, local_actions, offload_actions, pattern_size
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from .arrays import check, name_fault
-from .space import LOCAL, Space, local_actions, offload_actions, pattern_size
-from .tables import Found, Query, Tables, nothing
+from .query import Found, Query, Tables, nothing
 
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..model import MODES
 from ..problem import Problem
-from . import digest, problem_from_json, reads_as
 from .claims import TOLERANCE, FalseClaim, real, require, whole
+from .format import digest, problem_from_json, reads_as
 from .schema import shaped
 
 if TYPE_CHECKING:

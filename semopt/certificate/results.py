@@ -11,10 +11,10 @@ import numpy as np
 
 from ..problem import Problem, Readings
 from ..result import Result, Status, exact_integer
-from . import closed
 from .checker import exact_worth
 from .claims import TOLERANCE, FalseClaim, require, whole
 from .decisions import GRID, check_kind, decided, home
+from .format import closed
 from .grid import AFFORDED, Optimum, Table, effort, spread, tabulated
 from .schema import shaped
 

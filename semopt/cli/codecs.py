@@ -92,7 +92,7 @@ def measure(
 
     What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
     """
-    from ..plots import plot_surface
+    from ..report.plots import plot_surface
     from ..semantic.data.sources import data_folder
     from ..semantic.measure.plans import MODALITIES, plan_of
     from ..semantic.measure.record import measure as run

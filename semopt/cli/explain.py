@@ -38,7 +38,7 @@ def explain(
     The alternative is another mode (local, raw, semantic) for that user, with the decisions of all
     users optimised anew.
     """
-    from ..report import print_infeasible
+    from ..report.slot import print_infeasible
     from ..result import Status
     from ..scenario import Scenario
 
@@ -61,7 +61,7 @@ def print_alternatives(
 ) -> None:
     """Print the alternatives of these users, or of as many as there is time for since `start`."""
     from ..console import Console
-    from ..report import print_explanation
+    from ..report.slot import print_explanation
     from ..result import Status
     from ..solvers.explanation import alternatives_of
 

@@ -129,7 +129,7 @@ def compare(
     Ctrl-C prints those that are finished.
     """
     from ..files import check_apart, write_json
-    from ..report import print_comparison
+    from ..report.batch import print_comparison
     from ..scenario import Scenario
     from ..solvers.batch import INTERRUPTED, solve_batch
 

@@ -132,7 +132,7 @@ def solve(
     cut = result.details.get("stopped") == "interrupted"
     write(result, json, None if pinned(loaded, seed) else seed or 0)
     if not to_stdout(json):
-        from ..report import print_prices, print_result
+        from ..report.slot import print_prices, print_result
 
         print_result(result, loaded.name)
         if explain and not cut and result.status is not Status.INFEASIBLE:
@@ -246,7 +246,7 @@ def pinned(scenario: Scenario, seed: int | None) -> bool:
 def climb(problem: Problem, name: str, json: str | None, time_limit: float | None) -> None:
     """Solve by every method of the ladder, and compare."""
     from ..files import write_json
-    from ..report import print_ladder
+    from ..report.slot import print_ladder
     from ..solvers import LADDER, ladder
 
     with progress("ladder", len(LADDER)) as show:
@@ -288,7 +288,7 @@ def solve_many(
         except KeyboardInterrupt:
             written = False
     if not to_stdout(json):
-        from ..report import print_batch
+        from ..report.batch import print_batch
 
         print_batch(batch, scenario.name, seed)
     if not written:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..channel import Gains
+from ..channel.gains import Gains
 from ..channel.traces import Part
 from ..problem import Floats, Problem, Tasks
 from ..scenario import Scenario

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..env import Decisions, Environment
+from ..env import Decisions
+from ..env.environment import Environment
 from ..model import LOCAL
 
 # Beta laws of a user: which one says power, frequency and extraction in each mode; -1 for none.

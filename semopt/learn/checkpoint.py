@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from ..checkpoints import DOCUMENT, Envelope, flat, read_folder, write_folder
-from ..env import Environment, Observed
+from ..env.environment import Environment, Observed
 from ..scenario import Scenario
 from ..strict import Strict, checked
 from .settings import settings_of

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..env import Environment
+from ..env.environment import Environment
 from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch

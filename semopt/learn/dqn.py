@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from ..env import QUEUE, Environment
+from ..env.environment import QUEUE, Environment
 from ..model import LOCAL, RAW, SEMANTIC
 from ..worth import tasks_in
 from . import learner

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import state_of, take_state
-from ..env import Environment, Singles
+from ..env import Singles
+from ..env.environment import Environment
 from ..worth import objective
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..env import Decisions, Environment, Singles
+from ..env import Decisions, Singles
+from ..env.environment import Environment
 from ..worth import tasks_in
 from . import learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron

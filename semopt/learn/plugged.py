@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..env import Decisions, Environment, empty_actions
+from ..env import Decisions, empty_actions
+from ..env.environment import Environment
 from ..model import SEMANTIC, Actions, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoints import DOCUMENT, flat, held
-from ..env import Observed, check_rewards
+from ..env.environment import Observed, check_rewards
 from ..scenario import Scenario
 from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..env import Environment, empty_actions
+from ..env import empty_actions
+from ..env.environment import Environment
 from ..model import Actions, evaluate
 from ..problem import Floats, Integers
 from ..solvers.batch import solve_batch

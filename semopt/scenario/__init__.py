@@ -277,7 +277,8 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel], or its trace fewer slots
         """
-        from ..channel import draw_gains, draw_tasks
+        from ..channel.gains import draw_gains
+        from ..channel.queues import draw_tasks
 
         law, held = self.channel_law(part), self.length(part)
         if held is not None and first + slots > held:

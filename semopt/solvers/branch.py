@@ -6,10 +6,10 @@ u = (latency, energy, -accuracy)
 
     QoE  <=  sum_j max_u (w_j S(l_j (u0_j - u)) + W_j u)  -  min_x sum_j W_j u_j(x)
 
-has a closed form on every box (csrc/bounds.h), and a few boxes bring a cell to any gap
-(csrc/branch.h). The cells are intervals [best known action, bound]; for each m an assignment of the
-bounds says which of them to tighten, and rules m out when its value is below the best decision
-(csrc/global.h).
+has a closed form on every box (csrc/global/bounds.h), and a few boxes bring a cell to any gap
+(csrc/global/branch.h). The cells are intervals [best known action, bound]; for each m an assignment
+of the bounds says which of them to tighten, and rules m out when its value is below the best
+decision (csrc/global/global.h).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..backends.core import setting
+from ..backends.packing import setting
 from ..files import check_writable
 from ..model import Actions
 from ..problem import Problem
@@ -82,7 +82,7 @@ def solve(
     result = as_result(problem, found, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
     if certificate is not None:
-        from ..certificate import document, write
+        from ..certificate.format import document, write
 
         claim = provable(result, found["proven"], gap)
         write(certificate, document(claim, gap, found["local"], found["sizes"]))

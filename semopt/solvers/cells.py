@@ -1,4 +1,4 @@
-"""Plain tables of a user's grid actions: the readable twin of csrc/cells.h.
+"""Plain tables of a user's grid actions: the readable twin of csrc/exact/cells.h.
 
 A cell is (user, sub-channel, number of offloaders); its actions are in the canonical order.
 """
@@ -9,7 +9,7 @@ from math import inf
 
 import numpy as np
 
-from ..backends.space import local_actions, offload_actions
+from ..grid import local_actions, offload_actions
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Problem
 

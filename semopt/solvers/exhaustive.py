@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import backends
 from ..backends import Backend, Query, Space, Tables
-from ..backends.tables import MAX_SIZE
+from ..backends.query import MAX_SIZE
 from ..console import count
 from ..files import check_writable
 from ..problem import Problem

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from .. import _core
-from ..backends.core import setting
+from ..backends.packing import setting
 from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result, Status

@@ -1,8 +1,8 @@
 """Why a slot has no feasible joint action: on the grid, or with continuous variables.
 
 What is asked is the same for both: who has a feasible action alone, in which mode and on how many
-sub-channels, from the strongest on (csrc/reach.h). An explanation takes a bounded time; what it
-could not finish by then it says.
+sub-channels, from the strongest on (csrc/exact/reach.h). An explanation takes a bounded time;
+what it could not finish by then it says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..backends.core import setting
+from ..backends.packing import setting
 from ..model import LIMITS, LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Integers, Problem
 from ..result import Infeasibility, Result, Status

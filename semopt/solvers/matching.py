@@ -6,8 +6,9 @@ Fix the number m of offloaders. Then every term of the QoE belongs to one user a
     w[n, k]     =  best QoE of user n over the grid on sub-channel k beside m - 1 others,
     w[n, local] =  best QoE of user n alone,
 
-and the optimum is the best over m. `cpu` scores cells lazily and prunes m (csrc/exact.h); `numpy`
-is the plain version that it is tested against and measured by: dense tables and SciPy's assignment.
+and the optimum is the best over m. `cpu` scores cells lazily and prunes m
+(csrc/exact/exact.h); `numpy` is the plain version that it is tested against and measured by: dense
+tables and SciPy's assignment.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..backends.core import setting
+from ..backends.packing import setting
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status

@@ -12,16 +12,7 @@ import numpy as np
 from ...model import MODES, TOLERANCE
 from ...problem import Floats, Integers, Problem
 from .convex import Costs
-from .pieces import (
-    EXTRACTION,
-    LATENCY,
-    POWER,
-    Flags,
-    Physics,
-    Pieces,
-    latency_limit,
-    propagate,
-)
+from .pieces import EXTRACTION, LATENCY, POWER, Flags, Physics, Pieces, latency_limit, propagate
 from .program import LARGEST, NEAR, refine
 from .weights import Mixture, Multipliers
 

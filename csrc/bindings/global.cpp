@@ -1,0 +1,243 @@
+// The continuous optimum and its certificate as Python sees them.
+#include "bindings/global.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "bindings/decode.h"
+#include "exact/exact.h"
+#include "exact/reach.h"
+#include "global/global.h"
+#include "host/watch.h"
+#include "model/arithmetic.h"
+#include "model/check.h"
+
+namespace py = pybind11;
+
+namespace semopt {
+namespace {
+
+using Doubles = py::array_t<double, py::array::c_style>;
+using Integers = py::array_t<long long, py::array::c_style>;
+
+const char* const kModeNames[] = {"local", "raw", "semantic"};
+const char* const kAxisNames[] = {"power", "extraction", "latency", "energy", "loss"};
+
+std::vector<double> as_list(const Proof& proof) {
+    return {proof.price[kTime], proof.price[kJoule], proof.price[kLoss], proof.slope[0],
+            proof.slope[1],     proof.power,         proof.extraction};
+}
+
+Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) {
+    const py::ssize_t users = setting.users.size();
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
+    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
+    for (py::ssize_t n = 0; n < users; ++n)
+        require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
+                "an index below the number of tasks is expected");
+    return {gain.data(), task.data(), int(gain.shape(1))};
+}
+
+// Best action and bound of one cell (global/branch.h); `offloaders` 0 is the local task.
+py::dict cell_optimum(const Setting& setting, int user, int task, double gain, int offloaders,
+                      double tolerance) {
+    const UsualRounding usual;
+    const double precision = std::min(1e-3 * tolerance, 1e-8);
+    Cell cell = offloaders == 0 ? Cell(setting, user, task, precision)
+                                : Cell({&setting, user, task, gain, offloaders}, precision);
+    const bool done = cell.refine(-kInfinity, tolerance, kMostSplits, [] { return false; });
+    const Action& best = cell.best();
+    size_t boxes = 0;
+    for (const Tree& tree : cell.trees()) boxes += tree.nodes().size();
+    return py::dict(py::arg("value") = best.value, py::arg("upper") = cell.upper(),
+                    py::arg("power") = best.power, py::arg("frequency") = best.frequency,
+                    py::arg("extraction") = best.extraction, py::arg("boxes") = boxes,
+                    py::arg("done") = done);
+}
+
+// The bound of a box (axes by two) that a proof gives: its seven numbers, or a good proof's where
+// `numbers` is empty. Returns the bound and the numbers; -inf without any for an impossible box.
+py::tuple box_bound(const Setting& setting, int user, int task, double gain, int offloaders,
+                    int mode, const std::vector<std::array<double, 2>>& sides,
+                    const std::vector<double>& numbers) {
+    const UsualRounding usual;
+    require(0 <= mode && mode < 3, "mode", "0, 1 or 2 is expected");
+    require(sides.size() == kAxes, "sides", "one of each axis is expected");
+    require(numbers.empty() || numbers.size() == 7, "numbers", "seven or none are expected");
+    Program program;
+    require(make_program(program, setting, user, task, Mode(mode), gain, offloaders), "mode",
+            "one that the user has is expected");
+    Box box;
+    for (int i = 0; i < kAxes; ++i) box.axis[i] = {sides[i][0], sides[i][1]};
+    const Ranges ranges = cost_ranges(program, box);
+    if (!ranges.possible) return py::make_tuple(-kInfinity, std::vector<double>());
+    Proof proof;
+    if (numbers.empty()) {
+        Point point{std::log(sides[0][0]), std::log(sides[1][0]), std::log(program.frequency.low)};
+        proof = find_proof(program, box, ranges, 1e-9, point);
+    } else {
+        const double* x = numbers.data();
+        proof = {{x[0], x[1], x[2]}, {x[3], x[4]}, x[5], x[6]};
+    }
+    return py::make_tuple(upper_bound(program, box, ranges, proof).upper, as_list(proof));
+}
+
+// A tree in preorder, cut off where a node proves `enough`: a split is (axis, at), a leaf the seven
+// numbers of its proof less the frequency, or nothing where the ranges of its costs prove it.
+void write_tree(const Tree& tree, int index, double enough, py::list& out) {
+    const Tree::Node& node = tree.nodes()[index];
+    if (node.proven > enough && node.child >= 0) {
+        out.append(py::make_tuple(kAxisNames[node.axis], node.at));
+        write_tree(tree, node.child, enough, out);
+        write_tree(tree, node.child + 1, enough, out);
+        return;
+    }
+    if (!node.ranges.possible) {
+        out.append(py::make_tuple());
+        return;
+    }
+    out.append(as_list(round_proof(tree.program(), node.box, node.ranges, node.proof, enough)));
+}
+
+py::list write_covers(const std::vector<Cover>& covers) {
+    py::list out;
+    for (const Cover& cover : covers) {
+        const double enough = cover.upper < 0 ? kInfeasible : cover.upper;
+        py::dict modes;
+        for (const Tree& tree : cover.cell->trees()) {
+            py::list nodes;
+            if (!tree.nodes().empty()) {
+                write_tree(tree, 0, enough, nodes);
+                modes[kModeNames[int(tree.mode())]] = nodes;
+            }
+        }
+        py::object upper = py::none();
+        if (cover.upper >= 0) upper = py::float_(cover.upper);
+        out.append(py::make_tuple(cover.user, cover.channel, upper, modes));
+    }
+    return out;
+}
+
+// The best decision of the grid in which a user may only offload in some modes (1 raw, 2 semantic,
+// 0 stay local): its value, the user's own action, and why it was stopped, "" if it was not.
+py::dict forced(const Setting& setting, const Doubles& gain, const Integers& task, int user,
+                int modes, double seconds) {
+    const Slot slot = as_slot(setting, gain, task);
+    const UsualRounding usual;
+    require(0 <= user && user < int(setting.users.size()), "user", "one of the slot is expected");
+    require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
+    Exact exact(setting, false);
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    const Decision* found;
+    {
+        py::gil_scoped_release release;
+        found = &exact.solve(slot, stop, {user, modes});
+    }
+    py::dict out(py::arg("value") = found->value,
+                 py::arg("stopped") = watch.stopped() ? watch.reason() : "");
+    if (found->value == -kInfinity) return out;
+    const std::vector<int>& channel = found->channel;
+    const Action own = decode(setting, user, slot.task[user], channel[user], found->choice[user]);
+    out["own"] = py::make_tuple(channel[user], own.power, own.frequency, own.extraction);
+    out["own_value"] = own.value;
+    out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
+    return out;
+}
+
+// The best decision of the grid, or the best so far.
+void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot,
+                        const Stop& stop) {
+    Exact exact(setting, false);
+    const Decision& grid = exact.solve(slot, stop);
+    if (grid.value == -kInfinity) return;
+    std::vector<Action> action;
+    for (size_t n = 0; n < setting.users.size(); ++n)
+        action.push_back(decode(setting, n, slot.task[n], grid.channel[n], grid.choice[n]));
+    global.offer(grid.channel, action, grid.value);
+}
+
+// For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
+// (exact/reach.h), and why the search ended early: "" where it did not.
+py::tuple reach(const Setting& setting, const Doubles& gain, const Integers& task,
+                const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
+    const UsualRounding usual;
+    const Slot slot = as_slot(setting, gain, task);
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    Reach reach(setting, slot, continuous, stop);
+    std::vector<std::vector<int>> channels;
+    {
+        py::gil_scoped_release release;
+        for (int m : offloaders) {
+            channels.emplace_back();
+            for (size_t n = 0; n < setting.users.size(); ++n)
+                channels.back().push_back(reach.channels(int(n), m, Modes(modes)));
+        }
+    }
+    return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
+}
+
+// The continuous optimum of a slot; with `prove`, what the certificate shows.
+py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
+                      double seconds, bool prove) {
+    const UsualRounding usual;
+    const Slot slot = as_slot(setting, gain, task);
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    Global global(setting, slot, gap);
+    bool done;
+    {
+        py::gil_scoped_release release;
+        offer_grid_optimum(global, setting, slot, stop);
+        done = global.solve(stop);
+    }
+    py::dict out(py::arg("done") = done, py::arg("stopped") = watch.reason(),
+                 py::arg("lower") = global.lower(), py::arg("upper") = global.upper(),
+                 py::arg("proven") = global.proven(), py::arg("boxes") = global.boxes());
+    py::list power, frequency, extraction;
+    for (const Action& action : global.action()) {
+        power.append(action.power);
+        frequency.append(action.frequency);
+        extraction.append(action.extraction);
+    }
+    out["channel"] = global.channel();
+    out["power"] = power;
+    out["frequency"] = frequency;
+    out["extraction"] = extraction;
+    if (!prove) return out;
+    out["local"] = write_covers(global.local_covers());
+    py::list sizes;
+    for (int m = 0; m < global.sizes(); ++m) {
+        const py::list covers =
+            write_covers(global.covers(m, global.proven() < 0 ? -1 : global.proven()));
+        const Prices& prices = global.prices(m);
+        sizes.append(py::dict(py::arg("bound") = prices.bound, py::arg("channel") = prices.channel,
+                              py::arg("offloader") = prices.offloader, py::arg("covers") = covers));
+    }
+    out["sizes"] = sizes;
+    return out;
+}
+
+}  // namespace
+
+void bind_global(py::module_& m) {
+    m.def("cell_optimum", &cell_optimum, py::arg("setting"), py::arg("user"), py::arg("task"),
+          py::arg("gain"), py::arg("offloaders"), py::arg("tolerance"));
+    m.def("box_bound", &box_bound, py::arg("setting"), py::arg("user"), py::arg("task"),
+          py::arg("gain"), py::arg("offloaders"), py::arg("mode"), py::arg("sides"),
+          py::arg("numbers"));
+    m.def("reach", &reach, py::arg("setting"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
+    m.def("forced", &forced, py::arg("setting"), py::arg("gain"), py::arg("task"), py::arg("user"),
+          py::arg("modes"), py::arg("seconds"));
+    m.def("solve_global", &solve_global, py::arg("setting"), py::arg("gain"), py::arg("task"),
+          py::arg("gap"), py::arg("seconds"), py::arg("prove"));
+}
+
+}  // namespace semopt

@@ -1,0 +1,51 @@
+#include "exact/reach.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace semopt {
+
+Reach::Reach(const Setting& setting, const Slot& slot, bool continuous, const Stop& stop)
+    : setting_(setting), slot_(slot), continuous_(continuous), stop_(stop), cells_(setting) {
+    cells_.load(slot);
+}
+
+bool Reach::feasible(const Owner& owner, Mode mode) {
+    Tree tree(owner, mode, 1e-8);
+    for (int splits = 0; tree.upper() > kInfeasible; ++splits) {
+        if (tree.best().value > -kInfinity) return true;
+        if (splits < kMostSplits && !stop_() && tree.split()) continue;
+        complete_ = false;
+        return true;
+    }
+    return false;
+}
+
+bool Reach::feasible(int user, int channel, int offloaders, Modes modes) {
+    if (!continuous_)
+        return (offloaders ? cells_.offload(user, channel, offloaders, modes) : cells_.local(user))
+                   .value > -kInfinity;
+    const int task = int(slot_.task[user]);
+    if (offloaders == 0) return feasible({&setting_, user, task, 1, 0}, Mode::local);
+    const Owner owner{&setting_, user, task, cells_.gain(user, channel), offloaders};
+    return ((modes & kRaw) && feasible(owner, Mode::raw)) ||
+           ((modes & kSemantic) && feasible(owner, Mode::semantic));
+}
+
+int Reach::channels(int user, int offloaders, Modes modes) {
+    if (stop_()) {
+        complete_ = false;
+        return std::max(slot_.channels, 1);
+    }
+    if (offloaders == 0) return feasible(user, 0, 0, modes);
+    by_gain_.resize(slot_.channels);
+    std::iota(by_gain_.begin(), by_gain_.end(), 0);
+    std::stable_sort(by_gain_.begin(), by_gain_.end(),
+                     [&](int a, int b) { return cells_.gain(user, a) > cells_.gain(user, b); });
+    const auto first = std::partition_point(by_gain_.begin(), by_gain_.end(), [&](int channel) {
+        return feasible(user, channel, offloaders, modes);
+    });
+    return int(first - by_gain_.begin());
+}
+
+}  // namespace semopt

@@ -1,0 +1,35 @@
+// Who can be served where: the feasibility of cells, for the explanation of an infeasible slot.
+#pragma once
+
+#include "exact/cells.h"
+#include "global/branch.h"
+
+namespace semopt {
+
+class Reach {
+  public:
+    // On the grid, or over continuous variables.
+    Reach(const Setting& setting, const Slot& slot, bool continuous, const Stop& stop);
+
+    // On how many sub-channels, from the strongest on, a user has a feasible action beside
+    // `offloaders` in all: what is feasible on a channel is so on stronger ones. Without offloaders
+    // 1 where the local task is feasible.
+    int channels(int user, int offloaders, Modes modes = kAnyMode);
+    // False where something was open when `stop` asked for an end or rounding errors left no way
+    // on; it counts as feasible then.
+    bool complete() const { return complete_; }
+
+  private:
+    bool feasible(int user, int channel, int offloaders, Modes modes);
+    bool feasible(const Owner& owner, Mode mode);
+
+    const Setting& setting_;
+    const Slot slot_;
+    const bool continuous_;
+    const Stop& stop_;
+    Cells cells_;
+    std::vector<int> by_gain_;
+    bool complete_ = true;
+};
+
+}  // namespace semopt

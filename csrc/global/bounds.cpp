@@ -1,0 +1,321 @@
+#include "global/bounds.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace semopt {
+
+namespace {
+
+constexpr double kUnit = 0x1p-53;  // relative rounding error of one operation
+constexpr double kLn2 = 0.693147180559945309417;
+constexpr double kNepersPerDb = 0.230258509299404568402;  // ln(10) / 10
+
+// Every term of a bound is a chain of at most 20 operations of at most 2 ulp each (model/model.h,
+// model/math.h), none of which magnifies the relative errors before it beyond what is said of the
+// term's size: this share of it is several times more than the error.
+constexpr double kError = 128 * kUnit;
+
+// A sum with its rounding errors.
+class SafeSum {
+  public:
+    // `size`: of what `term` was computed from, where that is more than the term itself.
+    void add(double term, double size = 0) {
+        value_ += term;
+        size_ += std::max(std::abs(term), size);
+    }
+    // Infinite where numbers overflowed: then nothing is known.
+    double upper() const {
+        const double upper = value_ + kError * size_;
+        return upper == upper ? upper : kInfinity;
+    }
+
+  private:
+    double value_ = 0, size_ = 0;
+};
+
+// The least value of a line through the origin over a range.
+double least(double slope, Interval range) { return slope * (slope > 0 ? range.low : range.high); }
+
+double far_end(Interval range) { return std::max(std::abs(range.low), std::abs(range.high)); }
+
+// A range of a variable in logarithms, counted from a point.
+Interval around(Interval range, double point) {
+    return {math::log(range.low / point), math::log(range.high / point)};
+}
+
+// The frequency that minimises the priced cost of own computing.
+double best_frequency(const Program& program, const Proof& proof) {
+    const double f =
+        std::cbrt(proof.price[kTime] / (2 * program.energy_coefficient * proof.price[kJoule]));
+    const auto [low, high] = program.frequency;
+    return f > low ? std::min(f, high) : low;  // low where both prices are 0, f being NaN
+}
+
+}  // namespace
+
+double Score::value(double u) const { return weight * sigmoid(slope * (reference - u)); }
+
+// The error of the difference of two costs, which a steep slope magnifies, goes into the argument
+// of the sigmoid: the score stays below its weight.
+double Score::at_most(double u) const {
+    const double error = kError * (std::abs(reference) + std::abs(u));
+    const double argument = slope * (reference - u + error);
+    const double score = argument == argument ? sigmoid(argument) : 1;
+    return weight * (score + kError);
+}
+
+double Score::doubt(double u, double size) const {
+    constexpr double kRoundings = 16;
+    const double error = slope * kRoundings * kUnit * (std::abs(reference) + std::abs(size));
+    if (error < 1e-12) return weight * error;
+    const double x = slope * (reference - u);
+    return weight * (sigmoid(x + error) - sigmoid(x - error));
+}
+
+double Score::cliff() const {
+    constexpr double kFlat = 36;  // S(-36) = 2e-16
+    return kFlat / slope + 4 * kError * std::abs(reference);
+}
+
+double Score::conjugate(double price, Interval range) const {
+    if (price == 0) return at_most(range.low);  // the ends may be infinite
+    const auto end = [&](double u) {
+        return at_most(u) + price * u + kError * price * (std::abs(reference) + std::abs(u));
+    };
+    const double best = std::max(end(range.low), end(range.high));
+    // Inside, where S' = S (1 - S) = price / (weight slope), on the concave side. There the sum is
+    // flat: what `touch` and `s` lack plays no part.
+    const double steepness = price / (weight * slope);
+    if (!(steepness > 0 && steepness < 0.25)) return best;
+    const double s = 0.5 * (1 + std::sqrt(1 - 4 * steepness));
+    const double span = math::log(s * s / steepness) / slope, touch = reference - span;
+    if (!(touch > range.low && touch < range.high)) return best;
+    return std::max(best, weight * s + price * touch +
+                              kError * (weight + price * (std::abs(reference) + std::abs(span))));
+}
+
+Airtime Program::airtime(double power, double extraction) const {
+    const double ratio = snr(gain, power, noise), speed = rate(bandwidth, ratio);
+    return {transmission_time(sent_bits(bits, extraction, compress_exponent), speed),
+            ratio / (1 + ratio) * bandwidth / (speed * kLn2)};
+}
+
+double Program::own_time(double extraction, double frequency) const {
+    return execution_time(extraction_flop(flop, extraction, extract_exponent), flop_per_cycle,
+                          frequency);
+}
+
+double Program::own_energy(double time, double frequency) const {
+    return execution_energy(energy_coefficient, time, frequency);
+}
+
+double Program::accuracy(double extraction, double snr_db) const {
+    if (mode == Mode::local) return local_accuracy;
+    return mode == Mode::raw ? raw_accuracy(table, snr_db)
+                             : semantic_accuracy(table, extraction, snr_db);
+}
+
+double Program::steepness() const {
+    double most = 0;
+    for (int j = 0; j + 1 < columns; ++j) {
+        const double width = table.snr_db[j + 1] - table.snr_db[j];
+        most = std::max(most, (table.raw[j + 1] - table.raw[j]) / width);
+        for (int i = 0; i < rows; ++i) {
+            const double* const at = table.table + i * columns + j;
+            most = std::max(most, (at[1] - at[0]) / width);
+        }
+    }
+    return most;
+}
+
+bool make_program(Program& program, const Setting& setting, int n, int t, Mode mode, double gain,
+                  int offloaders) {
+    const System<double>& system = setting.system;
+    const User<double>& user = setting.users[n];
+    const Task<double>& task = setting.tasks[t];
+    const AccuracyTable<double>& table = setting.tables[t];
+    const Reference<double> offset = reference(user, task);
+    constexpr Interval one{1, 1}, any{-kInfinity, kInfinity};
+    const Interval frequency{user.frequency_min, user.frequency_max};
+    program = {};
+    program.score[kTime] = {user.weight_latency, system.slope_latency, offset.latency,
+                            system.latency_max};
+    program.score[kJoule] = {user.weight_energy, system.slope_energy, offset.energy,
+                             user.energy_max};
+    program.score[kLoss] = {user.weight_accuracy, system.slope_accuracy, -offset.accuracy,
+                            -task.accuracy_min};
+    program.bandwidth = system.bandwidth;
+    program.flop_per_cycle = user.flop_per_cycle;
+    program.energy_coefficient = user.energy_coefficient;
+    program.frequency = frequency;
+    program.root = {{one, one, any, any, any}};
+    program.mode = mode;
+    program.table = table;
+    program.local_accuracy = task.local_accuracy;
+    if (mode == Mode::local) {
+        program.gain = program.noise = 1;
+        program.flop = task.local_flop;
+        return true;
+    }
+    const bool raw = mode == Mode::raw;
+    program.server_time =
+        server_time(raw ? task.server_raw_flop : task.server_flop, double(offloaders), system);
+    program.server_energy = server_energy(program.server_time, double(offloaders), system);
+    program.noise = system.noise;
+    program.gain = gain;
+    program.columns = table.columns;
+    program.root.axis[kPower] = {user.power_min, user.power_max};
+    if (raw) {
+        program.bits = task.bits;
+        program.frequency = {user.frequency_min, user.frequency_min};
+        return true;
+    }
+    program.bits = task.semantic_bits;
+    program.compress_exponent = system.compress_exponent;
+    program.flop = task.extract_flop;
+    program.extract_exponent = system.extract_exponent;
+    program.root.axis[kExtraction] = {user.extraction_min, task.extraction_max};
+    program.rows = table.rows;
+    return user.extraction_min < 1 && user.extraction_min <= task.extraction_max;
+}
+
+// Each part of a cost is monotone in each variable.
+Ranges cost_ranges(const Program& program, const Box& box) {
+    const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = program.frequency;
+    const auto bits = [&](double extraction) {
+        return sent_bits(program.bits, extraction, program.compress_exponent);
+    };
+    const auto speed = [&](double power) {
+        return rate(program.bandwidth, snr(program.gain, power, program.noise));
+    };
+    const auto own_energy = [&](double time, double frequency) {
+        return program.own_energy(time, frequency);
+    };
+    const double few = bits(mu.low), many = bits(mu.high), slow = speed(p.low),
+                 fast = speed(p.high);
+    // Own time at one frequency gives that at the other.
+    const double shortest = program.own_time(mu.high, f.high),
+                 longest = program.own_time(mu.low, f.low), stretch = f.high / f.low;
+    const Interval within[kCosts] = {
+        {program.server_time + transmission_time(few, fast) + shortest,
+         program.server_time + transmission_time(many, slow) + longest},
+        {program.server_energy + transmission_energy(p.low, transmission_time(few, slow)) +
+             own_energy(shortest * stretch, f.low),
+         program.server_energy + transmission_energy(p.high, transmission_time(many, fast)) +
+             own_energy(longest / stretch, f.high)},
+        {-program.accuracy(mu.high, program.snr_db(p.high)),
+         -program.accuracy(mu.low, program.snr_db(p.low))}};
+    constexpr double kSlack = 64 * kUnit;  // relative rounding error of `within`
+    Ranges ranges;
+    ranges.possible = true;
+    for (int j = 0; j < kCosts; ++j) {
+        const Interval asked = box.axis[kCost + j];
+        Interval& range = ranges.cost[j];
+        // What overflowed to NaN says nothing: it stands second, where a comparison drops it.
+        range = {std::max(asked.low, within[j].low),
+                 std::min(std::min(asked.high, program.score[j].limit), within[j].high)};
+        if (range.low <= range.high) continue;
+        // Ends that agree up to rounding are a point, not a contradiction.
+        ranges.possible &= range.low <= range.high + kSlack * std::abs(range.low);
+        range.high = range.low;
+    }
+    return ranges;
+}
+
+double highest_vertex(const Program& program, const Box& box, double price, const double* slope,
+                      double power, double extraction) {
+    const Interval p = box.axis[kPower], mu = box.axis[kExtraction];
+    const Interval range{program.snr_db(p.low), program.snr_db(p.high)};
+    const double origin = program.snr_db(power);
+    double highest = -kInfinity;
+    const auto vertex = [&](double at, double z, double db) {
+        const double y = (db - origin) * kNepersPerDb;
+        const double height = price * program.accuracy(at, db) - slope[0] * y - slope[1] * z;
+        if (height > highest || height != height) highest = height;  // NaN remains
+    };
+    const auto row = [&](double at) {
+        const double z = math::log(at / extraction);
+        vertex(at, z, range.low);
+        for (int j = 0; j < program.columns; ++j) {
+            const double knot = program.table.snr_db[j];
+            if (knot > range.low && knot < range.high) vertex(at, z, knot);
+        }
+        if (range.high > range.low) vertex(at, z, range.high);
+    };
+    row(mu.low);
+    for (int i = 0; i < program.rows; ++i) {
+        const double knot = program.table.extraction[i];
+        if (knot > mu.low && knot < mu.high) row(knot);
+    }
+    if (mu.high > mu.low) row(mu.high);
+    return highest;
+}
+
+Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges,
+                  const Proof& proof) {
+    Bound bound;
+    SafeSum sum;
+    for (int j = 0; j < kCosts; ++j) {
+        bound.conjugate[j] = program.score[j].conjugate(proof.price[j], ranges.cost[j]);
+        sum.add(bound.conjugate[j]);
+    }
+
+    const double time = proof.price[kTime], joule = proof.price[kJoule];
+    const double p = proof.power, mu = proof.extraction, f = best_frequency(program, proof);
+    const auto [t_tx, rho] = program.airtime(p, mu);
+    const double e_tx = transmission_energy(p, t_tx);
+    const double t_own = program.own_time(mu, f), e_own = program.own_energy(t_own, f);
+    bound.cost[kTime] = program.server_time + t_tx + t_own;
+    bound.cost[kJoule] = program.server_energy + e_tx + e_own;
+    bound.cost[kLoss] = -program.accuracy(mu, program.snr_db(p));
+    bound.upper = sum.upper();
+    if (proof.is_interval()) return bound;
+
+    // The tangent plane of latency and energy, priced.
+    const double air = time * t_tx + joule * e_tx, own = time * t_own + joule * e_own;
+    sum.add(-(time * program.server_time + joule * program.server_energy));
+    sum.add(-(air + own));
+    const double c = program.compress_exponent, k = program.extract_exponent;
+    const Interval dy = around(box.axis[kPower], p), dz = around(box.axis[kExtraction], mu),
+                   dq = around(program.frequency, f);
+    sum.add(-least(joule * e_tx - rho * air - proof.slope[0], dy) -
+                least(c * air - k * own - proof.slope[1], dz) -
+                least(2 * joule * e_own - time * t_own, dq),
+            (1 + far_end(dy)) * (2 * air + std::abs(proof.slope[0])) +
+                (1 + far_end(dz)) * (c * air + k * own + std::abs(proof.slope[1])) +
+                (1 + far_end(dq)) * 2 * own);
+
+    // The plane above the priced accuracy.
+    const double price = proof.price[kLoss];
+    const double plane = highest_vertex(program, box, price, proof.slope, p, mu);
+    const Interval db{program.snr_db(box.axis[kPower].low), program.snr_db(box.axis[kPower].high)};
+    const double origin = std::abs(program.snr_db(p));
+    sum.add(plane, price + std::abs(proof.slope[0]) * (1 + far_end(dy) + far_end(db) + origin) +
+                       std::abs(proof.slope[1]) * (1 + far_end(dz)));
+    if (price > 0) bound.cost[kLoss] = -plane / price;
+    bound.upper = sum.upper();
+    return bound;
+}
+
+Proof round_proof(const Program& program, const Box& box, const Ranges& ranges, const Proof& proof,
+                  double enough) {
+    for (int digits = 2; digits < 15; ++digits) {
+        Proof rounded = proof;
+        const auto round = [digits](double& x) {
+            char text[32];
+            std::snprintf(text, sizeof text, "%.*e", digits - 1, x);
+            x = std::strtod(text, nullptr);
+        };
+        for (double& price : rounded.price) round(price);
+        for (double& slope : rounded.slope) round(slope);
+        round(rounded.power);
+        round(rounded.extraction);
+        if (upper_bound(program, box, ranges, rounded).upper <= enough) return rounded;
+    }
+    return proof;
+}
+
+}  // namespace semopt

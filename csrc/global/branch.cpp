@@ -1,0 +1,306 @@
+#include "global/branch.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace semopt {
+
+namespace {
+
+constexpr double kSnap = 1e-6;   // how near to an end of its range a variable is meant to be there
+constexpr double kDoubt = 4e-9;  // checkers allow 1e-9, a tenth of this is what errors are
+constexpr double kBelowOne = 1 - 0x1p-53;
+
+bool divisible(Interval side) {
+    return side.high - side.low > 1e-13 * std::max(std::abs(side.low), std::abs(side.high));
+}
+
+bool inside(Interval side, double x) { return x > side.low && x < side.high; }
+
+// A number of few digits near `at`, a margin away from the ends, in the logarithm where the side is
+// decades wide.
+double round_within(Interval side, double at, double margin) {
+    double width = side.high - side.low;
+    if (side.low > 0 && side.high > 100 * side.low) {
+        const double step = std::exp(margin * (std::log(side.high) - std::log(side.low)));
+        at = width = std::clamp(at, side.low * step, side.high / step);
+    } else {
+        at = std::clamp(at, side.low + margin * width, side.high - margin * width);
+    }
+    const double unit = std::pow(10.0, std::floor(std::log10(0.05 * width)));
+    const double rounded =
+        unit < 1 ? std::round(at / unit) / std::round(1 / unit) : std::round(at / unit) * unit;
+    return inside(side, rounded) ? rounded : at;
+}
+
+// Where to cut the range of a cost whose score is a cliff within it, wide on neither side: just
+// beyond the cliff, then just before it. 0 without one.
+double beside_cliff(const Score& score, Interval range) {
+    const double half = score.cliff();
+    if (!(half < 0.05 * (range.high - range.low))) return 0;
+    for (double cut : {score.reference + half, score.reference - half})
+        if (inside(range, cut)) return cut;
+    return 0;
+}
+
+// What an action gives by the model.
+Outcome<double> outcome(const Owner& owner, const Action& action) {
+    const Setting& setting = *owner.setting;
+    const User<double>& user = setting.users[owner.user];
+    const Task<double>& task = setting.tasks[owner.task];
+    return mode_of(action) == Mode::local
+               ? execute_locally(setting.system, user, task, action.frequency)
+               : offload(setting.system, user, task, setting.tables[owner.task], owner.gain,
+                         double(owner.offloaders), action.power, action.frequency,
+                         action.extraction);
+}
+
+// By how much rounding errors may move the QoE of an action that gives this.
+double doubt(const Program& program, const Action& action, const Outcome<double>& found) {
+    const double db = std::abs(program.snr_db(action.power));
+    return program.score[kTime].doubt(found.latency, found.latency) +
+           program.score[kJoule].doubt(found.energy, found.energy) +
+           program.score[kLoss].doubt(-found.accuracy,
+                                      mode_of(action) == Mode::local
+                                          ? 0
+                                          : found.accuracy + program.steepness() * (db + 10));
+}
+
+double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
+
+}  // namespace
+
+Mode mode_of(const Action& action) {
+    if (action.power == 0) return Mode::local;
+    return action.extraction == 1 ? Mode::raw : Mode::semantic;
+}
+
+bool doubtful(const Owner& owner, const Action& action) {
+    Program program;
+    make_program(program, *owner.setting, owner.user, owner.task, mode_of(action), owner.gain,
+                 owner.offloaders);
+    return doubt(program, action, outcome(owner, action)) > kDoubt;
+}
+
+Tree::Tree(const Owner& owner, Mode mode, double precision)
+    : owner_(owner), mode_(mode), precision_(precision) {
+    if (!make_program(program_, *owner.setting, owner.user, owner.task, mode, owner.gain,
+                      owner.offloaders))
+        return;
+    add(program_.root,
+        {middle(program_.root.axis[kPower]), middle(program_.root.axis[kExtraction]),
+         middle(program_.frequency)},
+        kInfinity);
+}
+
+void Tree::add(const Box& box, Point from, double upper) {
+    Node node;
+    node.box = box;
+    node.ranges = cost_ranges(program_, box);
+    node.proven = -kInfinity;
+    if (node.ranges.possible) {
+        node.proof = find_proof(program_, box, node.ranges, precision_, from);
+        node.proven = upper_bound(program_, box, node.ranges, node.proof).upper;
+        if (!std::isfinite(from.y + from.z + from.q))
+            from = {middle(box.axis[kPower]), middle(box.axis[kExtraction]),
+                    middle(program_.frequency)};
+        const Proof interval{{}, {}, std::exp(from.y), std::exp(from.z)};
+        const double simple = upper_bound(program_, box, node.ranges, interval).upper;
+        if (simple < node.proven) {
+            node.proof = interval;
+            node.proven = simple;
+        }
+        consider(from, 0);
+        consider(from, kSnap);
+    }
+    node.top = from;
+    node.upper = std::min(upper, node.proven);
+    nodes_.push_back(node);
+    open_.push_back(int(nodes_.size()) - 1);
+    std::push_heap(open_.begin(), open_.end(),
+                   [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
+}
+
+void Tree::offer(const Action& action) {
+    const Setting& setting = *owner_.setting;
+    const Outcome<double> found = outcome(owner_, action);
+    if (!(found.qoe > surest_.value) ||
+        violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
+        return;
+    const Action known{found.qoe, action.power, action.frequency, action.extraction};
+    if (known.value > best_.value) best_ = known;
+    if (doubt(program_, action, found) <= kDoubt) surest_ = known;
+}
+
+// Considers a point. What lies within `snap` of an end of its range, relative, goes there.
+void Tree::consider(const Point& point, double snap) {
+    const auto within = [snap](double logarithm, Interval side) {
+        const double x = std::exp(logarithm);
+        if (x <= side.low * (1 + snap)) return side.low;
+        return x >= side.high * (1 - snap) ? side.high : x;
+    };
+    Action action;
+    action.frequency = within(point.q, program_.frequency);
+    if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
+    if (mode_ == Mode::semantic)
+        action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
+    offer(action);
+}
+
+// The only feasible points may lie where limits just bind: at the ends of power and extraction,
+// with the slowest clock that meets the deadline, which costs the least energy.
+void Tree::consider_corners() {
+    const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
+                   f = program_.frequency;
+    const double deadline = owner_.setting->system.latency_max;
+    for (double power : {p.high, p.low})
+        for (double extraction : {mu.high, mu.low}) {
+            Action action;
+            if (mode_ != Mode::local) action.power = power;
+            if (mode_ == Mode::semantic) action.extraction = std::min(extraction, kBelowOne);
+            const auto in_time = [&](double frequency) {
+                action.frequency = frequency;
+                return outcome(owner_, action).latency <= deadline;
+            };
+            double slow = f.low, fast = f.high;
+            if (in_time(slow)) fast = slow;
+            for (double middle = 0.5 * (slow + fast); slow < middle && middle < fast;
+                 middle = 0.5 * (slow + fast))
+                (in_time(middle) ? fast : slow) = middle;
+            action.frequency = fast;
+            offer(action);
+            action.frequency = f.high;
+            offer(action);
+        }
+}
+
+// The knot of the accuracy strictly inside `side` that is nearest to `at`; 0 without one.
+double Tree::nearest_knot(Interval side, Axis axis, double at) const {
+    double nearest = 0;
+    const auto offer = [&](double knot) {
+        if (knot > side.low && knot < side.high &&
+            (nearest == 0 || std::abs(std::log(knot / at)) < std::abs(std::log(nearest / at))))
+            nearest = knot;
+    };
+    if (axis == kPower)
+        for (int j = 0; j < program_.columns; ++j)
+            offer(std::pow(10.0, 0.1 * program_.table.snr_db[j]) / program_.link());
+    else
+        for (int i = 0; i < program_.rows; ++i) offer(program_.table.extraction[i]);
+    return nearest;
+}
+
+Tree::Cut Tree::choose_cut(const Node& node) const {
+    const Proof& proof = node.proof;
+    const Bound bound = upper_bound(program_, node.box, node.ranges, proof);
+    const Interval* range = node.ranges.cost;
+    const Score* score = program_.score;
+    // NaN, of numbers that overflowed, is at the upper end.
+    const auto within = [](Interval side, double x) {
+        return x < side.high ? std::max(x, side.low) : side.high;
+    };
+    Cut best{kPower, 0};
+    double most = -kInfinity;
+    const auto offer = [&](double loss, Axis axis, double at, double margin) {
+        const Interval side = axis >= kCost ? range[axis - kCost] : node.box.axis[axis];
+        if (!(loss > most) || !divisible(side)) return;
+        most = loss;
+        best = {axis, margin > 0 ? round_within(side, at, margin) : at};
+    };
+    // What each sigmoid's line loses, the accuracy being what the plane takes it for.
+    for (int j = 0; j < kCosts; ++j) {
+        const double u = within(range[j], bound.cost[j]), beside = beside_cliff(score[j], range[j]),
+                     loss = bound.conjugate[j] - proof.price[j] * u - score[j].value(u);
+        if (beside != 0)
+            offer(loss, Axis(kCost + j), beside, 0);
+        else
+            offer(loss, Axis(kCost + j), u, 0.1);
+    }
+    // What the plane loses, priced at its slope or by the sigmoid, whichever is more.
+    const double real = program_.accuracy(proof.extraction, program_.snr_db(proof.power));
+    const double taken = -within(range[kLoss], bound.cost[kLoss]);
+    const double loss = std::max(proof.price[kLoss] * (-bound.cost[kLoss] - real),
+                                 score[kLoss].value(-taken) - score[kLoss].value(-real));
+    const Axis axis = plane_excess(program_, node.box, proof, node.top, kPower) >
+                              plane_excess(program_, node.box, proof, node.top, kExtraction)
+                          ? kPower
+                          : kExtraction;
+    const double at = axis == kPower ? proof.power : proof.extraction;
+    const double knot = nearest_knot(node.box.axis[axis], axis, at);
+    if (knot > 0)
+        offer(loss, axis, knot, 0);
+    else
+        offer(loss, axis, at, 0.2);
+    return best;
+}
+
+bool Tree::split() {
+    const int parent = open_.front();
+    const Cut cut = choose_cut(nodes_[parent]);
+    if (cut.at == 0) return false;
+    if (best_.value == -kInfinity && parent == 0) consider_corners();
+    std::pop_heap(open_.begin(), open_.end(),
+                  [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
+    open_.pop_back();
+    nodes_[parent].child = int(nodes_.size());
+    nodes_[parent].axis = cut.axis;
+    nodes_[parent].at = cut.at;
+    const Point top = nodes_[parent].top;
+    const double upper = nodes_[parent].upper;
+    Box below = nodes_[parent].box, above = below;
+    below.axis[cut.axis].high = above.axis[cut.axis].low = cut.at;
+    add(below, top, upper);
+    add(above, top, upper);
+    return true;
+}
+
+Cell::Cell(const Owner& owner, double precision) {
+    trees_.emplace_back(owner, Mode::raw, precision);
+    trees_.emplace_back(owner, Mode::semantic, precision);
+}
+
+Cell::Cell(const Setting& setting, int user, int task, double precision) {
+    trees_.emplace_back(Owner{&setting, user, task, 1, 0}, Mode::local, precision);
+}
+
+double Cell::upper() const {
+    double most = -kInfinity;
+    for (const Tree& tree : trees_) most = std::max(most, tree.upper());
+    return most > kInfeasible ? most : -kInfinity;
+}
+
+const Action& Cell::best() const {
+    const Action* best = &trees_.front().best();
+    for (const Tree& tree : trees_)
+        if (tree.best().value > best->value) best = &tree.best();
+    return *best;
+}
+
+const Action& Cell::surest() const {
+    const Action* best = &trees_.front().surest();
+    for (const Tree& tree : trees_)
+        if (tree.surest().value > best->value) best = &tree.surest();
+    return *best;
+}
+
+void Cell::offer(const Action& action) {
+    for (Tree& tree : trees_)
+        if (tree.mode() == mode_of(action)) tree.offer(action);
+}
+
+bool Cell::refine(double threshold, double tolerance, int splits, const Stop& stop) {
+    for (;; --splits) {
+        if (upper() <= std::max(threshold, lower() + tolerance)) return true;
+        if (width() < quarter_) {
+            quarter_ = 0.25 * width();
+            spent_ = 0;
+        }
+        if (splits <= 0 || exhausted() || stop()) return false;
+        Tree* widest = &trees_.front();
+        for (Tree& tree : trees_)
+            if (tree.upper() > widest->upper()) widest = &tree;
+        spent_ = widest->split() ? spent_ + 1 : kMostSplits;
+    }
+}
+
+}  // namespace semopt

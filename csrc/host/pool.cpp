@@ -1,0 +1,164 @@
+#include "host/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "model/arithmetic.h"
+
+namespace semopt {
+namespace {
+
+struct Job {
+    void (*work)(void*, long long, int);
+    void* context;
+    long long tasks;
+    std::atomic<long long> next{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr fault{};
+
+    void run(int lane) {
+        const UsualRounding usual;
+        for (long long task; !failed && (task = next++) < tasks;) {
+            try {
+                work(context, task, lane);
+            } catch (...) {
+                if (!failed.exchange(true)) fault = std::current_exception();
+            }
+        }
+    }
+};
+
+// Waits for a moment while `holds`: what comes within it is not worth a sleep and a wake-up, which
+// take about as long.
+template <class Condition>
+void spin_while(Condition holds) {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto kMoment = std::chrono::microseconds(30);
+    constexpr int kLooks = 64;  // between two looks at the clock
+    const auto start = Clock::now();
+    while (Clock::now() - start < kMoment)
+        for (int i = 0; i < kLooks; ++i) {
+            if (!holds()) return;
+#ifdef __x86_64__
+            __builtin_ia32_pause();
+#elif defined(__aarch64__)
+            asm volatile("yield");
+#endif
+        }
+}
+
+// Workers are detached and the pool is never destroyed: nothing to join at exit, and a forked child
+// (which inherits no thread and perhaps a held lock) starts a pool of its own.
+class Pool {
+  public:
+    bool run(Job& job, int helpers) {
+        const std::unique_lock<std::mutex> one_at_a_time(callers_, std::try_to_lock);
+        if (!one_at_a_time) return false;
+        {
+            const std::lock_guard<std::mutex> lock(state_);
+            while (workers_ < helpers && add_worker()) continue;
+            if (helpers > workers_) helpers = workers_;  // the system grants no more threads
+            job_ = &job;
+            wanted_ = helpers;
+            running_ = helpers;
+            ++round_;
+        }
+        wake_.notify_all();
+        job.run(0);
+        spin_while([&] { return running_ > 0; });
+        std::unique_lock<std::mutex> lock(state_);
+        done_.wait(lock, [&] { return running_ == 0; });
+        return true;
+    }
+
+  private:
+    // Kernels keep blocks of tasks on the stack: workers have as much of it as a program's main
+    // thread usually has, which is not what every system gives a thread.
+    bool add_worker() {
+        constexpr size_t kStack = 8 << 20;
+        using Place = std::pair<Pool*, int>;
+        auto place = std::make_unique<Place>(this, workers_);
+        const auto work = [](void* its) -> void* {
+            const std::unique_ptr<Place> own(static_cast<Place*>(its));
+            own->first->serve(own->second);
+        };
+        pthread_t thread;
+        pthread_attr_t wanted;
+        pthread_attr_init(&wanted);
+        pthread_attr_setstacksize(&wanted, kStack);
+        pthread_attr_setdetachstate(&wanted, PTHREAD_CREATE_DETACHED);
+        const bool granted = pthread_create(&thread, &wanted, work, place.get()) == 0;
+        pthread_attr_destroy(&wanted);
+        if (granted) {
+            place.release();
+            ++workers_;
+        }
+        return granted;
+    }
+
+    [[noreturn]] void serve(int worker) {
+        std::unique_lock<std::mutex> lock(state_);
+        for (unsigned long long seen = round_ - 1;;) {  // born in the round that wants it
+            wake_.wait(lock, [&] { return round_ != seen; });
+            seen = round_;
+            if (worker >= wanted_) continue;
+            Job& job = *job_;
+            lock.unlock();
+            job.run(worker + 1);
+            lock.lock();
+            if (--running_ == 0) done_.notify_one();
+            lock.unlock();
+            spin_while([&] { return round_ == seen; });
+            lock.lock();
+        }
+    }
+
+    std::mutex callers_, state_;
+    std::condition_variable wake_, done_;
+    Job* job_ = nullptr;
+    int workers_ = 0, wanted_ = 0;
+    std::atomic<int> running_{0};  // written with the lock held, as is round_
+    std::atomic<unsigned long long> round_{0};
+};
+
+std::atomic<Pool*> current{nullptr};
+
+Pool& pool() {
+    static const int once = pthread_atfork(nullptr, nullptr, [] { current = nullptr; });
+    (void)once;
+    Pool* found = current;
+    if (!found) {
+        Pool* const fresh = new Pool;
+        if (current.compare_exchange_strong(found, fresh)) return *fresh;
+        delete fresh;
+    }
+    return *found;
+}
+
+}  // namespace
+
+int lanes_available() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    const int cores = int(std::thread::hardware_concurrency());
+    return cores > 0 ? cores : 1;
+}
+
+void parallel(long long tasks, int lanes, void (*work)(void*, long long, int), void* context) {
+    if (lanes <= 0) lanes = lanes_available();
+    if (lanes > tasks) lanes = int(tasks);
+    Job job{work, context, tasks};
+    if (lanes <= 1 || !pool().run(job, lanes - 1)) job.run(0);
+    if (job.fault) std::rethrow_exception(job.fault);
+}
+
+}  // namespace semopt

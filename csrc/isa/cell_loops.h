@@ -1,0 +1,190 @@
+// The best action of a cell: bounds of all extraction levels, then of a level's powers, then its
+// actions. Bounds take the least time and energy that the numbers at hand allow, found among them
+// and not by rules that rounding breaks in the last digit; what they leave to rounding has a slack.
+// So nothing is ruled out that scores more, and every score is, digit for digit, that of
+// `tabulate`: both are made of the same functions of registers. Included by kernels.cpp alone.
+#pragma once
+
+#include "isa/cell.h"
+#include "isa/lanes.h"
+
+namespace semopt {
+namespace {
+
+// Terms of the QoE by accuracies reached, in place; -inf where one is too low.
+void judge_accuracies(const CellView& cell, int count, double* accuracy) {
+    using V = Lanes<double>;
+    const System<V> system = in_lanes(*cell.system);
+    const User<V> user = in_lanes(*cell.user);
+    const Task<V> task = in_lanes(*cell.task);
+    const Reference<V> reference = in_lanes(cell.reference);
+    const V none = math::all<V>(-__builtin_inf());
+    in_vectors<double>(count, [&](int i, auto lanes) __attribute__((always_inline)) {
+        const V reached = load(lanes, accuracy + i, V{});
+        const V term = accuracy_term(system, user, reference, reached);
+        store(lanes, reached >= task.accuracy_min ? term : none, accuracy + i);
+    });
+}
+
+void open_frame(const FrameView& frame) {
+    using V = Lanes<double>;
+    const System<V> system = in_lanes(*frame.system);
+    const User<V> user = in_lanes(*frame.user);
+    const Task<V> task = in_lanes(*frame.task);
+    const Reference<V> reference = in_lanes(frame.reference);
+    const V none = math::all<V>(-__builtin_inf()), one = math::all<V>(1);
+    in_vectors<double>(frame.extractions, [&](int e, auto lanes) __attribute__((always_inline)) {
+        const V mu = load(lanes, frame.extraction + e, one);
+        const auto raw = is_raw(mu);
+        const V sent = sent_bits(task.semantic_bits, mu, system.compress_exponent),
+                flop = extraction_flop(task.extract_flop, mu, system.extract_exponent);
+        store(lanes, raw ? task.bits : sent, frame.bits + e);
+        store(lanes, raw ? V{} : flop, frame.flop + e);
+    });
+    for (int e = 0; e < frame.extractions; ++e) {
+        const V flop = math::all<V>(frame.flop[e]);
+        double *const time = frame.own_time + (long long)e * frame.frequencies,
+                      *const energy = frame.own_energy + (long long)e * frame.frequencies;
+        in_vectors<double>(
+            frame.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
+                const Costs<V> own = own_costs(user, flop, load(lanes, frame.frequency + f, one));
+                store(lanes, own.latency, time + f);
+                store(lanes, own.energy, energy + f);
+            });
+        frame.least_time[e] = time[0];
+        frame.least_energy[e] = energy[0];
+        for (int f = 1; f < frame.frequencies; ++f) {
+            frame.least_time[e] = math::min(frame.least_time[e], time[f]);
+            frame.least_energy[e] = math::min(frame.least_energy[e], energy[f]);
+        }
+    }
+    in_vectors<double>(frame.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
+        const Costs<V> own =
+            own_costs(user, task.local_flop, load(lanes, frame.frequency + f, one));
+        const V value = qoe(system, user, reference, own.latency, own.energy, task.local_accuracy);
+        const auto broken = violations(
+            system, user, task, Outcome<V>{own.latency, own.energy, task.local_accuracy, value});
+        store(lanes, broken == Index<V>{} ? value : none, frame.local + f);
+    });
+}
+
+void open_cell(const CellView& cell) {
+    using V = Lanes<double>;
+    const V gain = math::all<V>(cell.gain), noise = math::all<V>(cell.system->noise),
+            bandwidth = math::all<V>(cell.system->bandwidth), one = math::all<V>(1);
+    in_vectors<double>(cell.powers, [&](int p, auto lanes) __attribute__((always_inline)) {
+        const V link = snr(gain, load(lanes, cell.power + p, one), noise);
+        store(lanes, rate(bandwidth, link), cell.rate + p);
+        store(lanes, decibel(link), cell.snr_db + p);
+    });
+    double most = cell.rate[0], joule = cell.power[0] / most, strongest = cell.snr_db[0];
+    for (int p = 1; p < cell.powers; ++p) {
+        most = math::max(most, cell.rate[p]);
+        joule = math::min(joule, cell.power[p] / cell.rate[p]);
+        strongest = math::max(strongest, cell.snr_db[p]);
+    }
+    cell.extremes[0] = most;
+    cell.extremes[1] = joule * (1 - 0x1p-50);  // the energy of a task takes four roundings
+    for (int e = 0; e < cell.extractions; ++e) {
+        cell.best_accuracy[e] = accuracy(cell.table, cell.extraction[e], strongest);
+        cell.filled[e] = 0;
+    }
+    judge_accuracies(cell, cell.extractions, cell.best_accuracy);
+}
+
+// Whether an action comes before the best one in the order of model/space.h.
+bool comes_first(int power, int frequency, const Choice& best) {
+    return best.extraction > 0 &&
+           (power < best.power || (power == best.power && frequency < best.frequency));
+}
+
+// `scratch` holds powers + frequencies + extractions numbers.
+Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double* scratch) {
+    using V = Lanes<double>;
+    const System<V> system = in_lanes(*cell.system);
+    const User<V> user = in_lanes(*cell.user);
+    const Reference<V> reference = in_lanes(cell.reference);
+    const V none = math::all<V>(-__builtin_inf()), one = math::all<V>(1);
+    double *const bound = scratch, *const value = bound + cell.powers,
+                  *const level = value + cell.frequencies;
+    const auto score = [&](V time, V energy, V accuracy) __attribute__((always_inline)) {
+        const V qoe = latency_term(system, user, reference, time) +
+                      energy_term(system, user, reference, energy) + accuracy;
+        return (time <= system.latency_max) & (energy <= user.energy_max) ? qoe : none;
+    };
+    const auto server = [&](double flop) {
+        const double time = server_time(flop, offloaders, *cell.system);
+        return Costs<double>{time, server_energy(time, offloaders, *cell.system)};
+    };
+    const Costs<double> raw = server(cell.task->server_raw_flop),
+                        semantic = server(cell.task->server_flop);
+    // In the order of model/model.h: what the user computes, then (the air, then the server).
+    const int first = modes & kRaw ? 0 : 1, last = modes & kSemantic ? cell.extractions : 1;
+    {
+        const Costs<V> sent = in_lanes(raw), told = in_lanes(semantic);
+        const V fastest = math::all<V>(cell.extremes[0]), joule = math::all<V>(cell.extremes[1]);
+        in_vectors<double>(last, [&](int e, auto lanes) __attribute__((always_inline)) {
+            const auto is_sent = is_raw(load(lanes, cell.extraction + e, one));
+            const V bits = load(lanes, cell.bits + e, one);
+            const V time =
+                        transmission_time(bits, fastest) + (is_sent ? sent.latency : told.latency),
+                    energy = bits * joule + (is_sent ? sent.energy : told.energy);
+            store(lanes,
+                  score(load(lanes, cell.least_time + e, one) + time,
+                        load(lanes, cell.least_energy + e, one) + energy,
+                        load(lanes, cell.best_accuracy + e, one)),
+                  level + e);
+        });
+    }
+    Choice best;
+    for (int e = first; e < last; ++e) {
+        if (level[e] + kQoeSlack <= best.value) continue;
+        const Costs<V> served = in_lanes(e ? semantic : raw);
+        const V bits = math::all<V>(cell.bits[e]);
+        double* const accuracy = cell.accuracy + (long long)e * cell.powers;
+        if (!cell.filled[e]) {
+            for (int p = 0; p < cell.powers; ++p)
+                accuracy[p] = semopt::accuracy(cell.table, cell.extraction[e], cell.snr_db[p]);
+            judge_accuracies(cell, cell.powers, accuracy);
+            cell.filled[e] = 1;
+        }
+        const V least_time = math::all<V>(cell.least_time[e]),
+                least_energy = math::all<V>(cell.least_energy[e]);
+        in_vectors<double>(cell.powers, [&](int p, auto lanes) __attribute__((always_inline)) {
+            const V air = transmission_time(bits, load(lanes, cell.rate + p, one)),
+                    energy = transmission_energy(load(lanes, cell.power + p, one), air);
+            store(lanes,
+                  score(least_time + (air + served.latency),
+                        least_energy + (energy + served.energy), load(lanes, accuracy + p, one)),
+                  bound + p);
+        });
+        const double *const own_time = cell.own_time + (long long)e * cell.frequencies,
+                            *const own_energy = cell.own_energy + (long long)e * cell.frequencies;
+        for (int p = 0; p < cell.powers; ++p) {
+            if (bound[p] + kQoeSlack <= best.value) continue;
+            if (e == 0) {  // what the user computes, and so its frequency, plays no part
+                if (bound[p] > best.value) best = {bound[p], p, 0, 0};
+                continue;
+            }
+            const double air = transmission_time(cell.bits[e], cell.rate[p]);
+            const V time = math::all<V>(air + semantic.latency),
+                    energy =
+                        math::all<V>(transmission_energy(cell.power[p], air) + semantic.energy),
+                    worth = math::all<V>(accuracy[p]);
+            in_vectors<double>(cell.frequencies,
+                               [&](int f, auto lanes) __attribute__((always_inline)) {
+                                   store(lanes,
+                                         score(load(lanes, own_time + f, one) + time,
+                                               load(lanes, own_energy + f, one) + energy, worth),
+                                         value + f);
+                               });
+            for (int f = 0; f < cell.frequencies; ++f)
+                if (value[f] >= best.value && (value[f] > best.value || comes_first(p, f, best)))
+                    best = {value[f], p, f, e};
+        }
+    }
+    return best;
+}
+
+}  // namespace
+}  // namespace semopt

@@ -1,0 +1,206 @@
+// `evaluate`: reads joint actions, a block of tasks at a time, and scores them. Included by
+// kernels.cpp alone.
+#pragma once
+
+#include "isa/score_loops.h"
+
+namespace semopt {
+namespace {
+
+// Tasks first..first+count-1 of a batch: whole rows, or a part of one.
+struct Part {
+    long long first;
+    int count, first_user;
+    long long away;  // offloaders of the row, where this is a part
+};
+
+// Numbers of offloaders, in whole rows of `users`, known beforehand where that pays.
+template <int kUsers, class R>
+void count_rows(const long long* channel, int users, int count, R* offloaders) {
+    const int length = kUsers ? kUsers : users;
+#pragma GCC ivdep
+    for (int b = 0; b < count; b += length) {
+        long long away = 0;
+        for (int n = 0; n < length; ++n) away += channel[b + n] >= 0;
+        for (int n = 0; n < length; ++n) offloaders[b + n] = R(away);
+    }
+}
+
+template <class R>
+void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
+    const int users = batch.scene.user_count;
+    const long long* const channel = batch.channel + part.first;
+    if (users == 2) return count_rows<2>(channel, users, part.count, offloaders);
+    if (users == 3) return count_rows<3>(channel, users, part.count, offloaders);
+    if (users <= kBlock<R>) return count_rows<0>(channel, users, part.count, offloaders);
+    for (int i = 0; i < part.count; ++i) offloaders[i] = R(part.away);
+}
+
+// The same for rows of which a vector holds several whole ones: each lane adds up its row's.
+template <class R>
+Lanes<R> count_in_rows(Chosen<R> away, int users) {
+    using V = Lanes<R>;
+    V count = choose(away, math::all<V>(1), V{});
+    for (int apart = 1; apart < users; apart *= 2)
+        count += permute(count, load<Index<V>>(kCounting<R>) ^ Index<R>(apart));
+    return count;
+}
+
+// What a block's tasks have by their places, the same for every block that starts at a user.
+template <class R>
+struct Places {
+    Index<R> kind[kBlock<R>];  // where all rows share a slot
+    Index<R> row[kBlock<R>];   // where its gains start, among those of the block or of the slot
+    unsigned faults;
+};
+
+template <class R>
+void find_places(const Batch<R>& batch, int first_user, int count, Places<R>& places) {
+    const Index<R>* const user = batch.scene.owners.user + first_user;
+    const int whole = padded<R>(count);  // the lanes left over have the kinds of other users
+    places.faults = 0;
+    for (int i = 0; i < whole; ++i)
+        places.row[i] = (batch.slot_per_row ? i : user[i]) * Index<R>(batch.channels);
+    for (int i = 0; !batch.slot_per_row && i < whole; ++i) {
+        const long long kind = batch.task[user[i]];
+        const bool good = kind >= 0 && kind < batch.scene.task_count;
+        places.kind[i] = good ? Index<R>(kind) : 0;
+        if (!good) places.faults = kTaskFault;
+    }
+}
+
+// Reads what the tasks bring, that of the offloaded ones side by side; returns faults.
+template <bool kSlotPerRow, bool kTwoChannels, class R>
+unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, Block<R>& block,
+              Offloaded<R>& tasks) {
+    using V = Lanes<R>;
+    using Bits = typename math::Real<V>::Bits;
+    const long long* const channel = batch.channel + part.first;
+    const long long* const kind = batch.task + (kSlotPerRow ? part.first : 0);
+    const R* const power = batch.power + part.first;
+    const R* const extraction = batch.extraction + part.first;
+    const R* const gain = batch.gain + (kSlotPerRow ? part.first * batch.channels : 0);
+    const Index<R> channels = batch.channels, kinds = batch.scene.task_count;
+    const V noise = math::all<V>(batch.scene.system->noise);
+    const int users = batch.scene.user_count;
+    const bool rows_in_vectors = kWidth<R> % users == 0;
+    R offloaders[kBlock<R>];
+    if (!rows_in_vectors) count_offloaders(batch, part, offloaders);
+    block.count = part.count;
+    block.frequency = batch.frequency + part.first;
+    block.extraction = extraction;
+    Chosen<R> good(kAll), kind_good(kAll);
+    int kept = 0;
+    in_vectors<R>(part.count, [&](int i, auto lanes) __attribute__((always_inline)) {
+        const Index<V> none{}, given = load_index(lanes, channel + i, none + kLocal);
+        const Chosen<R> away = below(given, channels);
+        good = good & below((Index<V>)((Bits)given - kLocal), channels + 1);
+        Index<V> own = load<Index<V>>(places.kind + i);
+        if constexpr (kSlotPerRow) {
+            own = load_index(lanes, kind + i, none);
+            const Chosen<R> known = below(own, kinds);
+            own = choose(known, own, none);
+            kind_good = kind_good & known;
+        }
+        const Compress<R> offloaded(away);
+        const auto keep = [&](auto values, auto* to) { store(offloaded(values), to + kept); };
+        V own_gain;
+        if constexpr (kTwoChannels)
+            own_gain = one_of_two(lanes, gain + 2 * i, given);
+        else
+            own_gain =
+                gather(away, gain, load<Index<V>>(places.row + i) + choose(away, given, none));
+        const V own_power = load(lanes, power + i, V{});
+        keep(own, tasks.kind);
+        keep(snr(checked_gain(own_gain), own_power, noise), tasks.link);
+        keep(own_power, tasks.power);
+        keep(checked_extraction(load(lanes, extraction + i, V{})), tasks.extraction);
+        keep(rows_in_vectors ? count_in_rows<R>(away, users) : load<V>(offloaders + i),
+             tasks.offloaders);
+        block.away[i / kWidth<R>] = away;
+        store(own, block.kind + i);
+        kept += semopt::count(away);
+    });
+    tasks.count = kept;
+    fill_up(tasks);
+    return (good == Chosen<R>(kAll) ? 0 : kChannelFault) |
+           (kind_good == Chosen<R>(kAll) ? 0 : kTaskFault);
+}
+
+template <bool kMany, class R>
+unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>& places,
+                       Block<R>& block, Offloaded<R>& offloaded) {
+    const bool two_channels = batch.slot_per_row && batch.channels == 2;
+    const long long next = part.first + part.count;
+    block.ahead = {batch.channel + next,    batch.slot_per_row ? batch.task + next : nullptr,
+                   batch.power + next,      batch.frequency + next,
+                   batch.extraction + next, two_channels ? batch.gain + 2 * next : nullptr};
+    const unsigned faults =
+        (two_channels         ? read<true, true, R>
+         : batch.slot_per_row ? read<true, false, R>
+                              : read<false, false, R>)(batch, part, places, block, offloaded);
+    const Figures<R> figures = {batch.latency + part.first, batch.energy + part.first,
+                                batch.accuracy + part.first, batch.qoe + part.first,
+                                batch.violations + part.first};
+    const Each<kMany, R> who(batch.scene, part.first_user);
+    return faults | (score(batch.scene, who, block, offloaded, figures) ? kNotANumber : 0);
+}
+
+// The rows of a block: as many as fit, and fill vectors if there are such.
+template <class R>
+int rows_of_block(int users) {
+    const int most = kBlock<R> / users;
+    for (int rows = most; rows > 0; --rows)
+        if (rows * users % kWidth<R> == 0) return rows;
+    return most;
+}
+
+// The rows of the first block: as many as bring the next one to the start of a cache line, where
+// there are such.
+template <class R>
+int rows_to_line(const R* row, int users, int rows) {
+    constexpr uintptr_t kLine = 64;
+    for (int b = 0; b < rows; ++b)
+        if (((uintptr_t)row + b * users * sizeof(R)) % kLine == 0) return b ? b : rows;
+    return rows;
+}
+
+template <bool kMany, class R>
+unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
+    const int users = batch.scene.user_count;
+    Block<R> block;
+    Offloaded<R> offloaded;
+    Places<R> places;
+    unsigned faults = 0;
+    const auto score_part = [&](const Part& part) {
+        faults |= places.faults | evaluate_part<kMany>(batch, part, places, block, offloaded);
+    };
+    if (users <= kBlock<R>) {
+        const int rows = rows_of_block<R>(users);
+        find_places(batch, 0, rows * users, places);
+        int now = rows_to_line(batch.qoe + first * users, users, rows);
+        for (; first < last; first += now, now = rows)
+            score_part({first * users, int(math::min<long long>(now, last - first)) * users, 0, 0});
+    }
+    for (; first < last; ++first) {
+        const long long* const channel = batch.channel + first * users;
+        long long away = 0;
+        for (int n = 0; n < users; ++n) away += channel[n] >= 0;
+        for (int n = 0; n < users; n += kBlock<R>) {
+            const int count = math::min(kBlock<R>, users - n);
+            find_places(batch, n, count, places);
+            score_part({first * users + n, count, n, away});
+        }
+    }
+    return faults;
+}
+
+// Scores rows first..last-1 of a batch, and returns its faults.
+template <class R>
+unsigned evaluate(const Batch<R>& batch, long long first, long long last) {
+    return (batch.scene.task_count > kFew<R> ? evaluate_rows<true, R>
+                                             : evaluate_rows<false, R>)(batch, first, last);
+}
+
+}  // namespace
+}  // namespace semopt

@@ -1,0 +1,1 @@
+"""The GPU backends: kernels by CUDA's runtime or by CuPy."""

@@ -1,0 +1,332 @@
+"""The Markov decision process (13)-(16) over many slots at a time.
+
+E slots, of N users each, advance side by side. In every step each user handles the task at the
+head of its queue of QUEUE tasks under new gains; an episode ends with the queue, in all slots at
+once, and the next one begins by itself. Actions do not change what comes next: a slot is a function
+of the seed, its lane (row of the batch) and its number.
+
+The learner owns the memory: `step` reads decisions from its arrays and writes observations and
+rewards into them. Once warm, nothing of size is allocated (but for walks and traces). Outcomes are
+those of the compiled `evaluate`, rewards those of `model.reward`, compiled from its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from math import isfinite
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from ..backends import cpu
+from ..channel.gains import Gains
+from ..channel.queues import Heads
+from ..channel.traces import Part
+from ..gains import gains
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from ..scenario import Scenario
+from . import compiled
+from .decisions import Decisions, Singles, check_array, empty_actions, first_fault
+from .features import FEATURES, gain_scale, standardised
+
+QUEUE = 10  # tasks of a user, steps of an episode
+Observed = Literal["own", "shared"]
+Identity = Literal["onehot", "index", "none"]
+
+
+class Environment:
+    """E slots side by side.
+
+    An environment is one walk through its slots: threads step environments of their own.
+
+    Parameters
+    ----------
+    scenario : says users, tasks, channel
+    slots : E
+    seed : of gains and tasks
+    lane : of the first row; row e is the same whatever the other rows are
+    observation : what a user sees of the slot: "own", its gains and its task, or "shared", those of
+        all users, as an access point can broadcast them
+    features : of a task, names of FEATURES
+    identity : how a user knows which one it is
+    semantic : False pins extraction to 1, the semantic-unaware variant
+    threads : at most; 0 for every core; results do not depend on it. Loops over few users run on
+        fewer, since threads that wait for each other cost more than they give
+    part : of measured gains, "training", "validation" or "evaluation"; all of them unless given.
+        Lanes repeat them, each from a slot of its own
+
+    Attributes
+    ----------
+    problem : the scenario's arrays
+    gain, task : (E, N, K) float64 and (E, N) int64, of the current slots
+    actions, outcome : of the last step: arrays (E, N)
+    slot : number of the current slot in every lane; with the seed, the whole state
+    observation_size, state_size : length of a user's observation, and of a slot's state
+
+    Raises
+    ------
+    ValueError
+        For an unknown option or a scenario without [channel].
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        slots: int = 1,
+        *,
+        seed: int = 0,
+        lane: int = 0,
+        observation: Observed = "own",
+        features: Sequence[str] = ("local_load", "server_load"),
+        identity: Identity = "onehot",
+        semantic: bool = True,
+        threads: int = 0,
+        part: Part | None = None,
+    ) -> None:
+        if not isinstance(scenario, Scenario):
+            raise ValueError(
+                f"scenario: a Scenario is expected, not {type(scenario).__name__}; "
+                "Scenario.load(name) makes one"
+            )
+        _one_of("observation", observation, get_args(Observed))
+        _one_of("identity", identity, get_args(Identity))
+        if isinstance(features, str):
+            raise ValueError(f"features = {features!r}: a list of names is expected")
+        for name in features:
+            _one_of("features", name, tuple(FEATURES))
+        for name, value, least in (
+            ("slots", slots, 1),
+            ("threads", threads, 0),
+            ("lane", lane, 0),
+        ):
+            _whole(name, value, least)
+        problem = scenario.template()
+        self.problem = problem if semantic else problem.without_semantic()
+        self.scenario, self.slots, self.lane = scenario, slots, lane
+        self.users, self.channels = scenario.users, scenario.channels
+        self.observation, self.identity, self.threads = observation, identity, threads
+        self.features = tuple(features)
+        rows = (slots, self.users)
+        self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
+        self.actions = empty_actions(rows)
+        self.outcome = cpu.empty_outcome(rows, np.float64)
+        self._scoring = cpu.scoring(self.problem)
+        self._limited_jointly = isfinite(self.problem.system.server_energy_max)
+        self._table = standardised(self.problem, self.features)
+        self.part = part
+        self._centre, self._scale = gain_scale(scenario, part)
+        own = self.channels + len(self.features)
+        extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
+        self.state_size = self.users * own
+        self.observation_size = (self.state_size if observation == "shared" else own) + extra
+        self._seen = (*rows, self.observation_size)
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Take the gains and tasks of another seed, from its first slot."""
+        _whole("seed", seed, 0)
+        law = self.scenario.channel_law(self.part)
+        self._gains = Gains(law, seed, self.users, self.channels, self.threads)
+        self._heads = Heads(self.scenario.shares(), seed, self.threads)
+        self.slot = 0
+        self._draw()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but what is packed for the kernels, which a copy packs again."""
+        return {name: value for name, value in vars(self).items() if name != "_scoring"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._scoring = cpu.scoring(self.problem)
+
+    def __copy__(self) -> Self:
+        """Return an environment that steps on alike: shared arrays would make them one."""
+        return deepcopy(self)
+
+    def seek(self, slot: int) -> None:
+        """Go to a slot; QUEUE of them make an episode."""
+        self.slot = slot
+        self._draw()
+
+    def reset(self, observation: Singles) -> None:
+        """Go to the beginning of an episode, the next one unless at one, and observe it."""
+        if self.slot % QUEUE:
+            self.seek(self.slot + QUEUE - self.slot % QUEUE)
+        self.observe(self.gain, self.task, observation)
+
+    def step(self, decisions: Decisions, observation: Singles, reward: Singles) -> bool:
+        """Carry out decisions, go to the next slot and observe it.
+
+        Parameters
+        ----------
+        decisions : of all users in all slots
+        observation : (E, N, observation_size) float32, written: that of the next slot, the first of
+            a new episode where this one ends
+        reward : (E, N) float32, written: (13); the team's is the sum over users
+
+        Returns
+        -------
+        whether the episode ended with this step
+
+        Raises
+        ------
+        ValueError
+            Naming an array of another type or shape, a decision that is NaN or out of range, or a
+            limit that no reward knows.
+        """
+        check_array("observation", observation, self._seen, np.float32)
+        self.score(decisions, reward)
+        self.slot += 1
+        self._draw()
+        self.observe(self.gain, self.task, observation)
+        return self.slot % QUEUE == 0
+
+    def score(self, decisions: Decisions, reward: Singles) -> None:
+        """Write the rewards (E, N) that decisions earn in the current slots, and stay there.
+
+        Raises
+        ------
+        ValueError
+            As `step` does
+        """
+        if self._limited_jointly:
+            check_rewards(self.problem)
+        check_array("reward", reward, (self.slots, self.users), np.float32)
+        self.decide(decisions, self.task, self.actions)
+        self.evaluate(self.actions, self.gain, self.task, self.outcome)
+        self.reward(self.outcome, self.task, reward)
+
+    def decide(self, decisions: Decisions, task: Integers, out: Actions) -> None:
+        """Turn decisions into actions, sub-channels by reading `preference_assignment`.
+
+        Repeatedly the highest score among unassigned offloaders and free sub-channels wins (ties:
+        lowest user, then lowest sub-channel). Who is left without one runs locally, at the
+        frequency that it chose.
+
+        Parameters
+        ----------
+        decisions : of any number of rows
+        task : (rows, N) int64
+        out : arrays (rows, N) int64 and float64, written
+        """
+        rows, users = decisions.mode.shape[0], self.users
+        check_array("mode", decisions.mode, (rows, users), np.uint8)
+        check_array("level", decisions.level, (rows, users, 3), np.float32)
+        check_array("preference", decisions.preference, (rows, users, self.channels), np.float32)
+        self._check_task(task, rows)
+        for name, array in vars(out).items():
+            kind = np.int64 if name == "channel" else np.float64
+            check_array(f"out.{name}", array, (rows, users), kind)
+        of, kinds = self.problem.users, self.problem.tasks
+        faults = compiled.decide(
+            decisions.mode,
+            decisions.level,
+            decisions.preference,
+            task,
+            (of.power_min, of.power_max),
+            (of.frequency_min, of.frequency_max),
+            (of.extraction_min, kinds.extraction_max),
+            (out.channel, out.power, out.frequency, out.extraction),
+            threads=self.threads,
+        )
+        if faults:
+            raise ValueError(first_fault(decisions))
+
+    def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
+        """Score actions in the slots of their rows: equations (2)-(11), as `backends.evaluate`."""
+        self._check_gain(gain)
+        self._scoring.evaluate(
+            actions.channel,
+            actions.power,
+            actions.frequency,
+            actions.extraction,
+            gain,
+            task,
+            out.latency,
+            out.energy,
+            out.accuracy,
+            out.qoe,
+            out.violations,
+            self.threads,
+        )
+
+    def reward(self, outcome: Outcome, task: Integers, out: Singles) -> None:
+        """Write the rewards (13) of outcomes: (rows, N) float32."""
+        rows = (len(task), self.users)
+        check_array("reward", out, rows, np.float32)
+        self._check_task(task, len(task))
+        for name in ("qoe", "latency", "energy", "accuracy"):
+            check_array(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
+        compiled.reward(
+            out,
+            (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
+            task,
+            self.problem.system.latency_max,
+            self.problem.users.energy_max,
+            self.problem.tasks.accuracy_min,
+            threads=self.threads,
+        )
+
+    def observe(self, gain: Floats, task: Integers, out: Singles) -> None:
+        """Write what users see of slots: (rows, N, observation_size) float32.
+
+        In this order: the user's gains and its task's features, or those of all users in turn; then
+        its identity. Gains are standardised logarithms, features are standardised over the kinds.
+        """
+        self._check_slots(gain, task)
+        check_array("observation", out, (len(gain), self.users, self.observation_size), np.float32)
+        self._write_seen(gain, task, self.observation, self.identity, out)
+
+    def state(self, gain: Floats, task: Integers, out: Singles) -> None:
+        """Write all gains and task features of slots, for a critic: (rows, state_size) float32."""
+        self._check_slots(gain, task)
+        check_array("state", out, (len(gain), self.state_size), np.float32)
+        self._write_seen(gain, task, "shared", "none", out[:, None, :])
+
+    def _write_seen(
+        self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
+    ) -> None:
+        shared, mode = observation == "shared", get_args(Identity).index(identity)
+        told = self._table, self._centre, self._scale, shared, mode
+        compiled.observe(gain, task, *told, out, threads=self.threads)
+
+    def _check_slots(self, gain: Floats, task: Integers) -> None:
+        check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)
+        self._check_gain(gain)
+        self._check_task(task, len(gain))
+
+    def _check_gain(self, gain: Floats) -> None:
+        if gain is not self.gain:
+            gains(gain, (None, self.users, self.channels))
+
+    def _check_task(self, task: Integers, rows: int) -> None:
+        check_array("task", task, (rows, self.users), np.int64)
+        kinds = len(self.problem.tasks.names)
+        if task.size and not (task.min() >= 0 and task.max() < kinds):
+            raise ValueError(f"task: indices from 0 to {kinds - 1} are expected")
+
+    def _draw(self) -> None:
+        self._gains.lanes(self.gain, self.slot, self.lane)
+        self._heads.lanes(self.task, self.slot, self.lane)
+
+
+def check_rewards(problem: Problem) -> None:
+    """Raise ValueError for a problem with a limit that no reward (13) knows."""
+    if isfinite(problem.system.server_energy_max):
+        raise ValueError(
+            "system.server_energy_max_mj couples the users, and neither rewards nor the optima "
+            "that regret is measured by know it: leave it out to train; evaluate and solve "
+            "--method exhaustive honour it"
+        )
+
+
+def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{option} = {value!r}: one of {', '.join(allowed)} is expected")
+
+
+def _whole(option: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{option} = {value!r}: an integer of at least {least} is expected")

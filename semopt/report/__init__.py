@@ -1,0 +1,1 @@
+"""What people read: tables of slots, batches, scenarios, learning and benches, and pictures."""

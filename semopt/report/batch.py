@@ -1,0 +1,61 @@
+"""Many slots, and scenarios side by side, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..console import Console, slim_table
+
+if TYPE_CHECKING:
+    from ..solvers.batch import Batch
+
+
+def print_batch(batch: Batch, name: str, seed: int) -> None:
+    """Print the means of a method over many slots."""
+    slots, mean = len(batch.objective), batch.mean()
+    table = slim_table(f"{name}: {batch.method}, {slots} slots, seed {seed}")
+    table.add_column("mean a task, over feasible slots")
+    table.add_column(justify="right")
+    units = {
+        "qoe": ("QoE", "{:.5f}"),
+        "latency_ms": ("latency, ms", "{:.4f}"),
+        "energy_mj": ("energy, mJ", "{:.4f}"),
+        "accuracy": ("accuracy", "{:.4f}"),
+        "offload_share": ("share offloaded", "{:.4f}"),
+        "infeasible_share": ("share of slots infeasible", "{:.4f}"),
+        "undecided_share": ("share of slots undecided", "{:.4f}"),
+    }
+    for key, (label, form) in units.items():
+        value = mean[key]
+        table.add_row(label, "" if value is None else form.format(value))
+    console = Console()
+    console.print(table)
+    each = f"{batch.seconds / max(batch.solved, 1) * 1e6:.0f} us a slot on backend {batch.backend}"
+    stopped = f"; {batch.solved} of {slots} slots solved, then: {batch.stopped}"
+    console.print(f"{batch.seconds:.2f} s, {each}{stopped if batch.stopped else ''}.")
+
+
+def print_comparison(batches: dict[str, Batch], seed: int) -> None:
+    """Print how the best decisions of scenarios differ, by kind of task and in the mean."""
+    slots = max(len(batch.objective) for batch in batches.values())
+    table = slim_table(f"the best decisions of {slots} slots, seed {seed}")
+    for heading in ("scenario", "task"):
+        table.add_column(heading, overflow="fold")
+    for heading in (" local", "  raw", " semantic", " mean\nextr."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in (" QoE a\ntask", " ms", " mJ", " accu-\nracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, batch in batches.items():
+        mean = batch.mean()
+        for place, (task, share) in enumerate(batch.modes().items()):
+            extraction = share["extraction"]
+            row = [f"{share[mode]:.1%}" for mode in ("local", "raw", "semantic")]
+            row.append("" if extraction is None else f"{extraction:.3f}")
+            if task == batch.total:
+                keys = ("qoe", "latency_ms", "energy_mj", "accuracy")
+                row += ["" if mean[key] is None else f"{mean[key]:.4g}" for key in keys]
+            table.add_row(name if place == 0 else "", task, *row)
+        if mean["infeasible_share"]:
+            table.add_row("", f"{mean['infeasible_share']:.1%} of slots infeasible")
+        table.add_section()
+    Console().print(table)

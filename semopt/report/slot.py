@@ -1,0 +1,248 @@
+"""Results as a person reads them: tables on standard output."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, isinf
+
+import numpy as np
+
+from ..backends import decode
+from ..console import Console, count, figure, slim_table
+from ..model import Actions
+from ..result import Infeasibility, Result, Status
+from ..solvers import solve
+from ..solvers.explanation import Alternative, mode_of
+
+ACCURACY_OF_DUALS = 1e-6  # QoE
+
+
+def print_result(result: Result, name: str) -> None:
+    """Print one slot's decision, user by user, and what it is worth."""
+    if result.status is Status.INFEASIBLE:
+        print_infeasible(result)
+        return
+    console, problem, action = Console(), result.problem, result.actions
+    if action is None:
+        bound = result.upper_bound
+        proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
+        console.print(
+            f"{name}: {result.method} gives no decision{proven}. {result.status.word}: "
+            f"{result.status.sentence}; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
+        )
+        return
+    outcome, users = result.outcome(), problem.users
+    local = solve(problem, "local")
+    at_home = local.outcome().qoe if local.actions is not None else None
+    table = slim_table(f"{name}: {result.method}")
+    shared = np.ptp(users.energy_max) == 0 if isfinite(users.energy_max[0]) else False
+    latency = f"latency\n≤{problem.system.latency_max * 1e3:.3g} ms"
+    energy = f"energy\n≤{users.energy_max[0] * 1e3:.3g} mJ" if shared else "energy\nmJ"
+    table.add_column("user", no_wrap=True)
+    table.add_column("task", overflow="fold")
+    table.add_column("mode,\nchannel", no_wrap=True)
+    for heading in ("power\nmW", "GPU\nGHz", "extr.", latency, energy, "accu-\nracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("QoE", justify="right", no_wrap=True)
+    table.add_column("over\nlocal", justify="right", no_wrap=True)
+    for n in range(len(action.channel)):
+        mode = mode_of(action, n)
+        limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
+        table.add_row(
+            str(n),
+            problem.tasks.names[problem.task[n]],
+            mode + (f" {action.channel[n]}" if mode != "local" else ""),
+            f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
+            f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
+            f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
+            figure(outcome.latency[n] * 1e3, 3),
+            figure(outcome.energy[n] * 1e3, 2) + limit,
+            f"{outcome.accuracy[n]:.3f}",
+            f"{outcome.qoe[n]:.4f}",
+            f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
+        )
+    console.print(table)
+    word = "smallest" if problem.objective == "min" else "total"
+    line = f"{word.capitalize()} QoE {result.objective:.6f}"
+    if problem.objective == "sum":
+        line += f", {result.objective / len(action.channel):.4f} a task"
+    if at_home is None:
+        line += "; all-local breaks limits"
+    else:
+        line += (
+            f"; all-local reaches {local.objective:.6f} ({result.objective - local.objective:+.6f})"
+        )
+    if result.objective < result.upper_bound < inf:
+        line += f"; proven upper bound {result.upper_bound:.6f}"
+    console.print(line + ".")
+    console.print(
+        f"{result.status.word}: {result.status.sentence}. {count(problem.joint_actions())} joint "
+        f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
+    )
+    print_details(result)
+
+
+BAR = 40  # characters of the longest bar of a histogram
+
+
+def print_details(result: Result) -> None:
+    """Print what an exhaustive search was asked for besides the best joint action."""
+    console, details = Console(), result.details
+    if "above" in details:
+        share = details["above"] / max(details["examined"], 1)
+        console.print(
+            f"{count(details['above'])} joint actions score above the value given "
+            f"({share:.3%} of {count(details['examined'])} examined).",
+        )
+    if "best" in details:
+        table = slim_table("The best joint actions")
+        table.add_column("rank", justify="right")
+        table.add_column("QoE", justify="right")
+        table.add_column("users 0, 1, ...: mode, channel, mW, GHz, extraction", overflow="fold")
+        for rank, entry in enumerate(details["best"], 1):
+            decision = decode(result.problem, entry["index"])
+            table.add_row(str(rank), f"{entry['objective']:.6f}", shorthand(decision))
+        console.print(table)
+    if "histogram" in details:
+        low, high, counts = (details["histogram"][name] for name in ("low", "high", "counts"))
+        table = slim_table("Feasible joint actions by QoE")
+        table.add_column("from", justify="right")
+        table.add_column("count", justify="right")
+        table.add_column("")
+        most = max(*counts, 1)
+        for place, number in enumerate(counts):
+            bar = "█" * -(-number * BAR // most)
+            start = low + (high - low) * place / len(counts)
+            table.add_row(f"{start:.4g}", count(number), bar)
+        console.print(table)
+
+
+def shorthand(actions: Actions) -> str:
+    """Return a joint action in few characters."""
+    words = []
+    for n, channel in enumerate(actions.channel):
+        mode, power = mode_of(actions, n), f"{actions.power[n] * 1e3:.3g}"
+        clock, extraction = f"{actions.frequency[n] * 1e-9:.3g}", f"{actions.extraction[n]:.3g}"
+        words.append(
+            {
+                "local": f"local {clock}",
+                "raw": f"raw {channel} {power}",
+                "semantic": f"semantic {channel} {power} {clock} {extraction}",
+            }[mode]
+        )
+    return "; ".join(words)
+
+
+def print_prices(result: Result) -> None:
+    """Print what a little more of each scarce thing is worth, by the duals of the relaxation."""
+    prices = result.details.get("prices")
+    if not prices:
+        Console().print("There are no prices: the slot is infeasible, or the relaxation was cut.")
+        return
+    table = slim_table("What a little more is worth")
+    for heading in ("scarce", "worth", "unit"):
+        table.add_column(heading)
+    for name, price in prices.items():
+        value = price["value"]
+        if isinstance(value, list):
+            for channel, each in enumerate(value):
+                table.add_row(f"{name} {channel}", worth(each), price["unit"])
+        else:
+            table.add_row(name, worth(value), price["unit"])
+    console = Console()
+    console.print(table)
+    console.print(
+        "Derivatives of the relaxation's bound: the next whole unit may be worth less.",
+    )
+
+
+def worth(price: float) -> str:
+    """Return a price in words; one below the accuracy of duals is none."""
+    return f"{price:.3g}" if price > ACCURACY_OF_DUALS else "0"
+
+
+def print_infeasible(result: Result) -> None:
+    """Print why no decision of the method's problem meets every limit."""
+    console, names = Console(), result.problem.tasks.names
+    reason = result.infeasibility or Infeasibility()
+    console.print(f"infeasible: {result.status.sentence}.")
+    for user, modes in reason.users.items():
+        ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
+        console.print(f"  user {user} ({names[result.problem.task[user]]}): {ways}")
+    if reason.joint:
+        users = ", ".join(map(str, reason.joint))
+        why = f": {reason.limit} cannot be met" if reason.limit else ""
+        console.print(f"  users {users} cannot be served together{why}")
+    if reason.unfinished:
+        console.print(f"  {reason.unfinished}")
+
+
+def print_ladder(answers: dict[str, Result | str], name: str) -> None:
+    """Print what each method reaches, proves, and misses of the least continuous bound."""
+    table = slim_table(f"{name}: from the plainest decision to the bounds")
+    for heading in ("method", "status"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("QoE", " a task", " proven\nbound", " below the\nleast bound", " time\nms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    results = [answer for answer in answers.values() if isinstance(answer, Result)]
+    least = min((result.continuous_bound for result in results), default=inf)
+    for result in results:
+        problem, value = result.problem, result.objective
+        decided = isfinite(value)
+        table.add_row(
+            result.method,
+            result.status.word,
+            f"{value:.6f}" if decided else "",
+            f"{value / len(problem.task):.4f}" if decided and problem.objective == "sum" else "",
+            f"{result.upper_bound:.6f}" if isfinite(result.upper_bound) else "",
+            f"{least - value:.6f}" if decided and isfinite(least) else "",
+            f"{result.seconds * 1e3:.2f}",
+        )
+    console = Console()
+    console.print(table)
+    for method, answer in answers.items():
+        if isinstance(answer, str):
+            console.print(f"{method} does not apply: {answer}")
+
+
+def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
+    """Print, for each user, the other modes and what the slot would lose by them."""
+    assert result.actions is not None
+    own = result.outcome().qoe
+    table = slim_table("If one user took another mode, the others optimised anew")
+    for heading in ("user", "now", "instead"):
+        table.add_column(heading)
+    for heading in ("off-\nloaders", "own\nQoE", "own\nchange", "total\nQoE", "the slot\nloses"):
+        table.add_column(heading, justify="right")
+    for options in alternatives:
+        for place, option in enumerate(options):
+            user = option.user
+            head = (str(user), mode_of(result.actions, user)) if place == 0 else ("", "")
+            if option.own_action is None:
+                table.add_row(*head, option.mode, "", "", "", "infeasible", "")
+                continue
+            table.add_row(
+                *head,
+                describe(option),
+                str(option.offloaders),
+                f"{option.own_qoe:.4f}",
+                f"{option.own_qoe - own[user]:+.4f}",
+                f"{option.objective:.6f}",
+                f"{option.loss:.6f}",
+            )
+        table.add_section()
+    Console().print(table)
+
+
+def describe(option: Alternative) -> str:
+    """Return an alternative action in words."""
+    action = option.own_action
+    assert action is not None
+    parts = [option.mode]
+    if option.mode != "local":
+        parts[0] += f" {int(action.channel)}"
+        parts.append(f"{float(action.power) * 1e3:.4g} mW")
+    if option.mode != "raw":
+        parts.append(f"{float(action.frequency) * 1e-9:.4g} GHz")
+    if option.mode == "semantic":
+        parts.append(f"{float(action.extraction):.3g}")
+    return ", ".join(parts)
