@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from semopt import Actions, backends
+from semopt import Actions, backends, evaluate
 from semopt.grid import local_actions, offload_actions
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 
@@ -29,6 +29,19 @@ def joint_actions(problem):
                 for name in ("channel", "power", "frequency", "extraction")
             )
         )
+
+
+def enumerate_best(problem):
+    """Score every canonical joint action with the reference model: (best objective, how many)."""
+    reduce = np.min if problem.objective == "min" else np.sum
+    best, count = -inf, 0
+    for actions in joint_actions(problem):
+        outcome = evaluate(problem, actions)
+        feasible = (outcome.violations == 0).all(axis=-1)
+        count += len(feasible)
+        if feasible.any():
+            best = max(best, float(reduce(outcome.qoe[feasible], axis=-1).max()))
+    return best, count
 
 
 def binding_slots(rng, count):

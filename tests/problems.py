@@ -1,12 +1,18 @@
 """Random problems for tests: parameters of the scale of Table II, degenerate cases included."""
 
+import json
 from dataclasses import replace
 from math import inf, nextafter
+from pathlib import Path
 
 import numpy as np
 
 from semopt import Actions, evaluate
+from semopt.backends import Tables
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
+
+CASES = Path(__file__).with_name("cases")
+EXPECTED = json.loads((CASES / "expected.json").read_text())
 
 
 def random_problem(rng, users=2, channels=2, kinds=3, own_figures=False, **changes):
@@ -265,3 +271,47 @@ TWISTS = (
     one_sided_weights,
     limits_that_just_bind,
 )
+
+
+FIGURES = ("latency", "energy", "accuracy", "qoe")
+
+
+def random_actions(rng, problem, rows):
+    """Joint actions of `rows` slots: distinct sub-channels, every mode, ends of ranges included."""
+    users, channels = problem.gain.shape
+    people = problem.users
+
+    def within(low, high):
+        share = rng.choice([0.0, 1.0, np.nan], (rows, users), p=[0.1, 0.1, 0.8])
+        share = np.where(np.isnan(share), rng.random((rows, users)), share)
+        return low + share * (high - low)
+
+    seats = np.r_[np.arange(channels), np.full(users, -1)]
+    channel = np.stack([rng.permutation(seats)[:users] for _ in range(rows)])
+    extraction = within(people.extraction_min, 1.0)
+    return Actions(
+        np.where(rng.random((rows, users)) < 0.15, -1, channel),
+        within(people.power_min, people.power_max),
+        within(people.frequency_min, people.frequency_max),
+        np.where(rng.random((rows, users)) < 0.3, 1.0, extraction),
+    )
+
+
+def random_slots(rng, problem, rows, extreme):
+    users, channels = problem.gain.shape
+    span = (1e-12, 1e6) if extreme else (0.02, 3.0)
+    gain = np.exp(rng.uniform(*np.log(span), (rows, users, channels)))
+    return gain, rng.integers(0, len(problem.tasks.names), (rows, users))
+
+
+def random_tables(rng, space, *, limited=False, fairest=False, entries=None):
+    """Tables of random entries; `entries` draws them, a tenth of them are infeasible."""
+    draw = entries or (lambda total: rng.random(total))
+
+    def lists(draw):
+        return tuple(draw(space.list_total(n)) for n in range(len(space.local)))
+
+    value = lists(lambda total: np.where(rng.random(total) < 0.1, -inf, draw(total)))
+    energy = lists(lambda total: rng.random(total)) if limited else ()
+    limit = 0.4 * len(space.local) if limited else inf
+    return Tables(space, value, energy, limit, fairest)

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from semantic_data import write_cifar
 from semopt.cli import codecs
 from semopt.cli.semantic import app
 from semopt.semantic.data.sources import SOURCES, data_folder, missing
 from semopt.semantic.measure.record import kept
-from test_semantic_data import write_cifar
 
 
 def run(*arguments):

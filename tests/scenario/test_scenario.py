@@ -21,7 +21,7 @@ from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
 from semopt.scenario.sections import LAWS
 from tolerances import ROUNDING
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 ABSENT = object()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-KIT = Path(__file__).parents[1] / ".ci" / "device"
+KIT = Path(__file__).parents[2] / ".ci" / "device"
 
 
 @pytest.fixture

@@ -8,21 +8,13 @@ import pytest
 
 from binding import binding_slot, binding_slots, joint_actions
 from problems import random_problem
-from semopt import Actions, Scenario, Status, _core, backends, model, solve
+from semopt import Actions, Scenario, Status, backends, model, solve
 from semopt.learn.evaluate import compare
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from semopt.solvers.matching import ExactBatch
 from tolerances import ROUNDING, STEEP
 
 WEIGHTS = {"latency": 0.25, "energy": 0.25, "accuracy": 0.5}  # whose sums are exact
-
-
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.use_instruction_set(request.param)
-    yield request.param
-    _core.use_instruction_set(before)
 
 
 def best_of_all(problem, evaluate, slack):

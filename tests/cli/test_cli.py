@@ -309,7 +309,7 @@ def test_a_time_limit_holds_for_the_ladder():
 
 def test_the_version_is_that_of_the_package():
     out = run("--version")
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert (out.exit_code, out.output) == (0, f"semopt {project['version']}\n")
 
 

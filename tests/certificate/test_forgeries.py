@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from problems import CASES
 from semopt import Actions, solve
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
@@ -18,7 +19,6 @@ from semopt.certificate.results import check_result
 from semopt.cli import app
 from semopt.problem import Readings
 from semopt.scenario import Scenario
-from test_cases import CASES
 
 extended = pytest.importorskip("extended", reason="python-flint judges what was accepted")
 

@@ -9,13 +9,11 @@ import pytest
 
 import emulator
 from emulator import Emulator
-from problems import random_problem
+from problems import FIGURES, random_actions, random_problem, random_slots, random_tables
 from semopt import _core, backends
 from semopt.backends import Query, Space, Tables
 from semopt.backends.gpu import search as gpu
 from semopt.backends.gpu.evaluate import evaluate
-from test_search import random_tables
-from test_twins import FIGURES, random_actions, random_slots
 
 
 @pytest.fixture(scope="session")

@@ -7,24 +7,11 @@ from math import inf, isclose
 import numpy as np
 import pytest
 
-from binding import joint_actions
+from binding import enumerate_best
 from problems import random_problem
-from semopt import Scenario, Status, evaluate, solve
+from semopt import Scenario, Status, solve
 from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import OBJECTIVE
-
-
-def enumerate_best(problem):
-    """Score every canonical joint action with the reference model: (best objective, how many)."""
-    reduce = np.min if problem.objective == "min" else np.sum
-    best, count = -inf, 0
-    for actions in joint_actions(problem):
-        outcome = evaluate(problem, actions)
-        feasible = (outcome.violations == 0).all(axis=-1)
-        count += len(feasible)
-        if feasible.any():
-            best = max(best, float(reduce(outcome.qoe[feasible], axis=-1).max()))
-    return best, count
 
 
 @pytest.mark.parametrize("objective", ["sum", "min"])

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from typer.testing import CliRunner
 
 import extended
-from problems import badly_scaled, random_problem
+from problems import CASES, EXPECTED, badly_scaled, random_problem
 from semopt import Actions, Problem, Status, evaluate, solve
 from semopt.certificate import read
 from semopt.certificate.balls import Score, precision
@@ -27,7 +27,6 @@ from semopt.certificate.verify import check
 from semopt.cli import app
 from semopt.problem import AccuracyTable
 from semopt.scenario import Scenario
-from test_cases import CASES, EXPECTED
 from tolerances import GAP, ROUNDING
 
 

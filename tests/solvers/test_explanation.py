@@ -6,12 +6,12 @@ from math import inf, isclose
 import numpy as np
 import pytest
 
+from binding import enumerate_best
 from problems import random_problem
 from semopt import solve
 from semopt.problem import Grid
 from semopt.result import Status
 from semopt.solvers.explanation import alternatives, alternatives_of, mode_of
-from test_exact import enumerate_best
 from tolerances import OBJECTIVE
 
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import extended
-from problems import random_problem
+from problems import CASES, random_problem
 from semopt import Actions, Result, Status, solve
 from semopt.certificate import grid, read, reading
 from semopt.certificate.checker import check_certificate
@@ -29,7 +29,6 @@ from semopt.cli import app
 from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
-from test_cases import CASES
 
 
 def run(*arguments, text=None):

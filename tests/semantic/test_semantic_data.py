@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from semantic_data import need
+from semantic_data import need, write_cifar
 from semopt.cli import app
 from semopt.semantic.data import formats, packages, sources, splits
 from semopt.semantic.data.composites import composites
@@ -33,17 +33,6 @@ def write_sst2(folder, train=200):
     dev = ["sentence\tlabel", "a fine film\t1", "a dull film\t0", "Sentence  number 7\t1"]
     (folder / "dev.tsv").write_text("\n".join(dev) + "\n")
     return folder
-
-
-def write_cifar(folder, label=lambda i: i % 10):
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (6, 40, 3, 32, 32), dtype=np.uint8)
-    names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-    for name, batch in zip(names, image, strict=True):
-        records = [bytes([label(i)]) + one.tobytes() for i, one in enumerate(batch)]
-        (folder / name).write_bytes(b"".join(records))
-    return image
 
 
 def write_vqav2(folder):

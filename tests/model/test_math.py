@@ -10,14 +10,6 @@ COUNT = 40_000
 NAMES = ("exp", "log", "log10", "log1p", "pow")
 
 
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.use_instruction_set(request.param)
-    yield request.param
-    _core.use_instruction_set(before)
-
-
 def apply(name, x, y):
     out = np.empty_like(x)
     _core.elementary(name, x, y, out)

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from problems import badly_scaled, beside, random_problem
+from problems import CASES, EXPECTED, badly_scaled, beside, random_problem
 from semopt import Actions, Status, _core, evaluate, solve
 from semopt.backends.packing import setting
 from semopt.problem import Grid
 from semopt.scenario import Scenario
-from test_cases import CASES, EXPECTED
 from tolerances import GAP, ROUNDING
 
 

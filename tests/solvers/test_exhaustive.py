@@ -18,7 +18,6 @@ from semopt.solvers import checkpoint, exhaustive
 from tolerances import OBJECTIVE
 
 
-@pytest.mark.parametrize("backend", ["numpy", "cpu"])
 @pytest.mark.parametrize("objective", ["sum", "min"])
 def test_agrees_with_the_exact_method(objective, backend):
     rng = np.random.default_rng(11)

@@ -5,51 +5,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from problems import random_problem
-from semopt import Actions, _core, backends, model
+from problems import FIGURES, random_actions, random_problem, random_slots
+from semopt import Actions, backends, model
 from semopt.backends.arrays import name_fault
 from semopt.backends.gpu.evaluate import keep_apart
 from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
-
-FIGURES = ("latency", "energy", "accuracy", "qoe")
-
-
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.use_instruction_set(request.param)
-    yield request.param
-    _core.use_instruction_set(before)
-
-
-def random_actions(rng, problem, rows):
-    """Joint actions of `rows` slots: distinct sub-channels, every mode, ends of ranges included."""
-    users, channels = problem.gain.shape
-    people = problem.users
-
-    def within(low, high):
-        share = rng.choice([0.0, 1.0, np.nan], (rows, users), p=[0.1, 0.1, 0.8])
-        share = np.where(np.isnan(share), rng.random((rows, users)), share)
-        return low + share * (high - low)
-
-    seats = np.r_[np.arange(channels), np.full(users, -1)]
-    channel = np.stack([rng.permutation(seats)[:users] for _ in range(rows)])
-    extraction = within(people.extraction_min, 1.0)
-    return Actions(
-        np.where(rng.random((rows, users)) < 0.15, -1, channel),
-        within(people.power_min, people.power_max),
-        within(people.frequency_min, people.frequency_max),
-        np.where(rng.random((rows, users)) < 0.3, 1.0, extraction),
-    )
-
-
-def random_slots(rng, problem, rows, extreme):
-    users, channels = problem.gain.shape
-    span = (1e-12, 1e6) if extreme else (0.02, 3.0)
-    gain = np.exp(rng.uniform(*np.log(span), (rows, users, channels)))
-    return gain, rng.integers(0, len(problem.tasks.names), (rows, users))
 
 
 def assert_twins(found, want, tolerance):
@@ -217,10 +179,8 @@ BAD = {
     "frequency": lambda a: a.astype(np.float32),
     "extraction": lambda a: a[:-1],
 }
-BACKENDS = ("numpy", "cpu")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", BAD)
 def test_wrong_arrays_are_refused_by_name(name, backend):
     rng = np.random.default_rng(7)
@@ -240,7 +200,6 @@ def test_numbers_that_lie_across_words_are_refused():
         backends.evaluate(problem, replace(actions, power=odd), backend="cpu")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_indices_out_of_range_are_refused(backend):
     rng = np.random.default_rng(8)
     problem = random_problem(rng, 2, 2)
@@ -274,7 +233,6 @@ def test_lanes_find_indices_out_of_range(dtype, instruction_set):
             backends.evaluate(problem, actions, gain, kind, backend="cpu")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["power", "frequency", "extraction", "gain"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_no_number_is_refused_by_name(value, name, backend):
@@ -290,7 +248,6 @@ def test_what_is_no_number_is_refused_by_name(value, name, backend):
         backends.evaluate(problem, actions, gain, problem.task, backend=backend)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_only_what_is_used_is_blamed(backend):
     rng = np.random.default_rng(16)
     problem = random_problem(rng, 2, 3)
@@ -316,7 +273,6 @@ def test_only_what_is_used_is_blamed(backend):
         backends.evaluate(problem, actions, gain, problem.task, out=written, backend=backend)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("extraction", [1.5, np.inf, 0.0, -1.0])
 def test_extraction_out_of_range_is_refused_where_a_task_is_offloaded(extraction, backend):
     rng = np.random.default_rng(11)
@@ -344,7 +300,6 @@ def test_no_bits_of_a_nan_make_a_number(payload, instruction_set):
         backends.evaluate(problem, actions, backend="cpu")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_arrays_of_other_shapes_are_refused_however_many_numbers_they_hold(backend):
     rng = np.random.default_rng(13)
     problem = random_problem(rng, 2, 2)
@@ -403,7 +358,6 @@ def test_arrays_that_backends_keep_copies_of_cannot_be_changed():
             array[:] = 0.1
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_tensors_are_read_and_written_where_they_lie(backend):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(10)

@@ -8,32 +8,11 @@ from math import inf
 import numpy as np
 import pytest
 
-from problems import random_problem
+from problems import random_problem, random_tables
 from semopt import _core, backends, evaluate
 from semopt.backends import Query, Space, Tables
 from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import ROUNDING
-
-
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.use_instruction_set(request.param)
-    yield request.param
-    _core.use_instruction_set(before)
-
-
-def random_tables(rng, space, *, limited=False, fairest=False, entries=None):
-    """Tables of random entries; `entries` draws them, a tenth of them are infeasible."""
-    draw = entries or (lambda total: rng.random(total))
-
-    def lists(draw):
-        return tuple(draw(space.list_total(n)) for n in range(len(space.local)))
-
-    value = lists(lambda total: np.where(rng.random(total) < 0.1, -inf, draw(total)))
-    energy = lists(lambda total: rng.random(total)) if limited else ()
-    limit = 0.4 * len(space.local) if limited else inf
-    return Tables(space, value, energy, limit, fairest)
 
 
 def enumerate_scores(tables):
@@ -294,7 +273,6 @@ def test_a_forked_child_has_threads_of_its_own():
     os.waitpid(child, 0)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "cpu"])
 def test_tabulated_energies_of_the_server_by_hand(backend):
     # 4 x 3e9 FLOP/s at 5e-27 x 2.7e28 = 135 W: raw 6e6 FLOP take 0.5 ms, semantic 3e6 half of it.
     # Beside another both take twice as long at an eighth of the power.

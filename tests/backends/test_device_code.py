@@ -16,7 +16,7 @@ from semopt.backends.cupy import HEADERS, OPTIONS
 from semopt.backends.gpu.runtime import THREADS
 
 with pytest.MonkeyPatch.context() as patch:
-    patch.syspath_prepend(str(Path(__file__).parents[1] / "bench"))
+    patch.syspath_prepend(str(Path(__file__).parents[2] / "bench"))
     import roofline
     import sass
 

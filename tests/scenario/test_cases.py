@@ -1,14 +1,9 @@
 """The acceptance cases: files and the facts about them that an independent program found."""
 
-import json
-from pathlib import Path
-
 import pytest
 
+from problems import CASES, EXPECTED
 from semopt.scenario import Scenario, ScenarioError
-
-CASES = Path(__file__).with_name("cases")
-EXPECTED = json.loads((CASES / "expected.json").read_text())
 
 
 @pytest.mark.parametrize("name", EXPECTED["cases"])

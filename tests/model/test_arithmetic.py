@@ -18,7 +18,7 @@ from semopt.backends.packing import setting
 from semopt.model import Actions
 from tolerances import DUALS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CSRC = ROOT / "csrc"
 PAPER = Scenario.load("paper").problem()
 OPTIMUM = 1.285582  # of `paper` with continuous variables

@@ -11,13 +11,11 @@ import pytest
 import emulator
 from emulator import Emulator
 from lender import CPU, ROCM, Lent, Received
-from problems import random_problem
+from problems import FIGURES, random_actions, random_problem, random_slots, random_tables
 from semopt import _core, backends
 from semopt.backends import Query, Space, cpu
 from semopt.backends.gpu import search as gpu
 from semopt.backends.gpu.operations import operations
-from test_search import random_tables
-from test_twins import FIGURES, random_actions, random_slots
 from tolerances import TWINS
 
 
@@ -202,7 +200,6 @@ def test_wrong_contents_and_places_are_refused_by_name(slots, device):
         backends.evaluate(problem, given, *slot)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "cpu"])
 @SHOWN
 def test_backends_of_the_host_refuse_a_device_s_arrays(slots, backend, show):
     problem, actions, gain, task, _ = slots
@@ -242,7 +239,6 @@ def test_a_search_reads_tables_where_they_lie(device, monkeypatch, show, limited
         assert host.tolist() == getattr(want, name).tolist(), name
 
 
-@pytest.mark.parametrize("backend", ["numpy", "cpu"])
 def test_a_search_answers_tensors_with_tensors(backend):
     torch = pytest.importorskip("torch")
     tables = random_tables(np.random.default_rng(6), Space((3, 2), (4, 5), 2))

@@ -265,7 +265,6 @@ def test_accuracy_never_leaves_its_corners_and_never_falls_with_the_signal():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("instruction_set", _core.instruction_sets())
 def test_compiled_accuracy_has_the_same_manners(instruction_set, dtype):
     before = _core.instruction_set()
     _core.use_instruction_set(instruction_set)

@@ -10,7 +10,7 @@ from shutil import which
 
 import pytest
 
-CSRC = Path(__file__).parents[1] / "csrc"
+CSRC = Path(__file__).parents[2] / "csrc"
 KERNELS = CSRC / "isa" / "kernels.cpp"
 # The flags of CMakeLists.txt that decide on vectors.
 FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fopenmp-simd", "-fno-math-errno"]
