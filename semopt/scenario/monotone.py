@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from ..allowed import numbers
 from ..problem import AccuracyTable, Floats
-from . import Scenario, document_of
 from .faults import spelled
+from .scenario import Scenario
+from .source import document_of
 from .surface import read_table, with_tables
 
 DIGITS = 6  # of a fitted accuracy; to round keeps a table from falling

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..gains import gains
+from ..methods import METHODS
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from ..worth import steep
-from . import METHODS, check_time_limit, solve
 from .baselines import RESTRICTIONS
 from .feasibility import SECONDS, infeasible
 from .matching import ExactBatch
+from .slot import check_time_limit, solve
 
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most

@@ -27,8 +27,8 @@ from ..files import check_writable
 from ..model import Actions
 from ..problem import Problem
 from ..result import Result, Status
-from . import check_time_limit
 from .feasibility import infeasible, time_left
+from .slot import check_time_limit
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
 DOUBT = 1e-11  # of a user's QoE in doubles: less than a checker minds

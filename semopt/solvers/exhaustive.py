@@ -24,9 +24,9 @@ from ..console import count
 from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
-from . import check_time_limit
 from .checkpoint import State, contradicted, fingerprint, load, save
 from .feasibility import infeasible
+from .slot import check_time_limit
 
 REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit
 _STEP = 0.2  # s, of one range: how long Ctrl-C and the progress bar wait at most

@@ -57,7 +57,7 @@ def device(slots, monkeypatch):
     found = Device(emulator.library())
     evaluate, search = operations(lambda: found)
     chosen = backends.Backend("cuda", evaluate, None, search)
-    monkeypatch.setattr(backends, "get", lambda name="auto": chosen)
+    monkeypatch.setattr(backends.operations, "get", lambda name="auto": chosen)
     return found
 
 

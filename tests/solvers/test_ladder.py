@@ -115,8 +115,8 @@ def test_methods_of_a_ladder_share_a_limit_and_get_20_s_each_without(monkeypatch
         now[0] += 1.5
         raise ValueError(f"{method} does not apply")
 
-    monkeypatch.setattr("semopt.solvers.solve", slow)
-    monkeypatch.setattr("semopt.solvers.perf_counter", lambda: now[0])
+    monkeypatch.setattr("semopt.solvers.slot.solve", slow)
+    monkeypatch.setattr("semopt.solvers.slot.perf_counter", lambda: now[0])
     told = []
     answers = ladder(problem, progress=told.append)
     assert asked == [20.0] * 6

@@ -35,8 +35,8 @@ from ... import worth
 from ...model import LOCAL
 from ...problem import Problem
 from ...result import Result, Status
-from .. import check_time_limit
 from ..feasibility import infeasible, time_left
+from ..slot import check_time_limit
 from .node import Node
 from .pieces import Pieces, all_pieces, propagate
 from .weights import free

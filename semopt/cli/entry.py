@@ -1,0 +1,144 @@
+"""The table of commands, and how the command line is run and ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
+from shutil import get_terminal_size
+from typing import Annotated, Any
+
+import typer
+
+from . import (
+    backends,
+    bench,
+    ending,
+    evaluate,
+    examples,
+    explain,
+    scenario,
+    semantic,
+    solve,
+    train,
+    verify,
+)
+
+# Typer's own base of what it refuses: its place differs between versions.
+Refused: Any = typer.BadParameter.__mro__[2]
+NARROW = 60  # columns, below which help would cut words
+app = typer.Typer(
+    name="semopt",
+    epilog="Exit codes: 0 answered; 1 verify found a false claim; 2 bad input; 130 and 143 cut by "
+    "Ctrl-C or SIGTERM, what was finished is printed or saved.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("solve")(solve.solve)
+app.command("explain")(explain.explain)
+app.command("verify")(verify.verify)
+app.command("backends")(backends.backends)
+app.command("bench")(bench.bench)
+app.command("examples")(examples.examples)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(scenario.app, name="scenario")
+app.add_typer(semantic.app, name="semantic")
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        from .. import __version__
+
+        print(f"semopt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=show_version, help="Say which it is."),
+    ] = False,
+) -> None:
+    """Find, prove and learn the best way for wireless users to run AI tasks at the edge."""
+
+
+def main() -> None:
+    """Run the command line and end with its exit code; see `ending`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
+    ending.listen()
+    code = run(sys.argv[1:])
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        os._exit(code)  # else Python tries once more at its end, and complains
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code. A bad input is one message on standard error."""
+    from ..console import WIDTH, sound
+
+    for name in {"COLUMNS", "LINES"} - sound(os.environ).keys():
+        os.environ.pop(name, None)
+    if get_terminal_size().columns < NARROW:
+        os.environ["COLUMNS"] = str(WIDTH)
+    ending.Received.told = False
+    try:
+        code = app(list(arguments), standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if code == 130 and not ending.Received.told:  # so says typer of a KeyboardInterrupt
+            ending.say("interrupted: nothing was finished")
+            return ending.cut_code()
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:
+        return 1  # whoever read the output has gone; nothing is left to say
+    except SystemExit as ended:  # so does typer where it meets the same
+        return ended.code if isinstance(ended.code, int) else 1
+    except (typer.Abort, KeyboardInterrupt):
+        ending.say("interrupted: nothing was finished")
+        return ending.cut_code()
+    except Refused as error:
+        ending.say(refusal(error, arguments))
+    except MemoryError as error:
+        ending.say(f"error: not enough memory: {error or 'use fewer slots, users or levels'}")
+    except OSError as error:
+        parts = (error.filename or "output", error.strerror)
+        ending.say("error: " + ": ".join(str(part) for part in parts if part))
+    except ValueError as error:
+        ending.say(f"error: {error}")
+    return 2
+
+
+def refusal(error: Any, arguments: Sequence[str]) -> str:
+    """Return what typer says of an option or argument, and where help is; "" after help itself."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    parameter = getattr(error, "param", None)
+    values = [
+        f"{name} {value}"
+        for name in getattr(parameter, "opts", [])
+        for value in given(name, arguments)
+    ]
+    if values and error.message:
+        message = f"{values[-1]}: {error.message}"
+    message = message.replace("Value error, ", "")
+    hint = f"\n{context.command_path} --help says what is allowed" if context else ""
+    return f"error: {message}{hint}" if message else ""
+
+
+def given(option: str, arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the values that an option was given."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"{option}="):
+            yield argument.partition("=")[2]
+        elif argument == option and place + 1 < len(arguments):
+            yield arguments[place + 1]

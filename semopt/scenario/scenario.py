@@ -1,0 +1,364 @@
+"""Scenario files: TOML in the words and units of people, validated, then arrays in SI units.
+
+A file is read in three passes whose faults are reported together: accuracy tables come in from
+files of their own (`surface.py`), each key is checked alone (`sections.py`), then keys are checked
+against each other (`consistency.py`). Past this module there are no units but SI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import PrivateAttr, ValidationError
+
+from ..figures import RECORDS, in_si
+from ..gains import gains
+from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
+from . import toml
+from .consistency import WEIGHT_KEYS, Sound, cross_faults, law_fields
+from .faults import ScenarioError, arranged, covered, key_faults, spelled
+from .sections import LAWS, Document, keys_of, section_at
+from .source import parsed, text_of
+from .surface import with_file, with_tables
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+    from ..channel.traces import Part
+
+
+class Scenario(Document):
+    """A validated scenario. The keys of the file are its attributes, in the units of the file.
+
+    `[[users]]` is the attribute `overrides`; `users` and `channels` are numbers.
+
+    Examples
+    --------
+    >>> scenario = Scenario.load("tiny")
+    >>> scenario.users, scenario.channels
+    (2, 2)
+    >>> scenario.problem().joint_actions()
+    46
+    """
+
+    _folder: Path | None = PrivateAttr(default=None)
+    _record: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """Return the scenario of a preset's name or a file's path; the preset wins over a file.
+
+        The name "-" is standard input; files that it names are looked for in the working folder.
+
+        Raises
+        ------
+        ScenarioError
+            Every fault of the file, or that there is no such file or preset
+        """
+        text, folder, name = text_of(source)
+        return cls.parse(text, folder, name)
+
+    @classmethod
+    def parse(cls, text: str, folder: str | Path = ".", source: str = "scenario") -> Self:
+        """Return the scenario of a TOML text; files that it names are looked for in `folder`.
+
+        Raises
+        ------
+        ScenarioError
+            The line that is not TOML, or every fault of the scenario
+        """
+        try:
+            return cls._checked(parsed(text, source), Path(folder), source, read=True)
+        except RecursionError:
+            raise ScenarioError(source, [("", "is nested too deeply to be a scenario")]) from None
+
+    @classmethod
+    def from_dict(
+        cls, data: dict[str, Any], folder: str | Path | None = ".", source: str = "scenario"
+    ) -> Self:
+        """Return the scenario of a document such as `to_dict` gives.
+
+        A trace that the document records with its SHA-256 is read, and compared, when gains are
+        drawn; any other file is read now.
+
+        Parameters
+        ----------
+        data : as TOML is read
+        folder : that file names are relative to; None where the document must stand alone: then no
+            file is opened here
+        source : what faults call it
+
+        Raises
+        ------
+        ScenarioError
+            Every fault of the scenario
+        """
+        record = data.get("channel")
+        known = isinstance(record, dict) and "sha256" in record
+        return cls._checked(data, None if folder is None else Path(folder), source, read=not known)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any], folder: Path | None, source: str, read: bool) -> Self:
+        """Return the scenario of a document; `read` its trace now, if there is a folder."""
+        data = dict(data)
+        if isinstance(data.get("assumed"), dict):
+            data["assumed"] = _flattened(data["assumed"])
+        data.setdefault("name", Path(source).stem)
+        if folder is not None:
+            folder = folder.absolute()  # the working folder may be another one later
+        data, tables, faults = with_tables(data, folder)
+        unsound, scenario = {path for path, _ in faults}, None
+        try:
+            scenario = cls.model_validate(data)
+        except ValidationError as error:
+            faults += [f for f in key_faults(error, data) if not covered(f[0], unsound)]
+        unsound |= {path for path, _ in faults}
+        found = [(spelled(path), words) for path, words in faults]
+        found += cross_faults(Sound(data, unsound), folder if read else None)
+        if scenario is None or found:
+            raise ScenarioError(source, [with_file(fault, tables) for fault in arranged(found)])
+        scenario._folder = folder
+        if folder is not None and scenario.channel and scenario.channel.file:
+            scenario._record = {"file": str(folder / scenario.channel.file)}
+            if read:
+                trace = load_trace_of(scenario.channel, folder)
+                scenario._record |= {"sha256": trace.sha256, "shape": list(trace.gain.shape)}
+        return scenario
+
+    @property
+    def users(self) -> int:
+        """Number of users, N."""
+        return len(self.slot.tasks) if self.slot else int(self.system.users or 0)
+
+    @property
+    def channels(self) -> int:
+        """Number of sub-channels, K."""
+        return len(self.slot.gain[0]) if self.slot else int(self.system.channels or 0)
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder that file names in the scenario are relative to; None where it stands alone."""
+        return self._folder
+
+    def shares(self) -> Floats:
+        """Return the probability of each kind of task at the head of a queue: (T,) float64."""
+        given = [task.share for task in self.tasks.values()]
+        shares: Floats = np.array([1.0 if share is None else share for share in given])
+        return shares / float(shares.sum())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario in the words and units of the file; `from_dict` reads it back.
+
+        It can be read anywhere: accuracy tables that came from CSV files stand in it as tables, and
+        a trace by the absolute path of its file, its SHA-256 and its shape.
+        """
+        document = self.model_dump(by_alias=True, exclude_none=True)
+        if self._record:
+            document["channel"] |= self._record
+        return document
+
+    def to_toml(self, head: str = "", optional: bool = False) -> str:
+        """Return the scenario as a file, each key with its sentence; `parse` reads it back.
+
+        Parameters
+        ----------
+        head : what a comment at the top says
+        optional : whether comments also name the keys that are left out
+        """
+        document = self.to_dict()
+        return toml.dumps(document, {"": head, **_sentences(document, optional)})
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of scenario files, for editors."""
+        schema = cls.model_json_schema(by_alias=True)
+        schema["title"] = "semopt scenario"
+        table = schema["$defs"]["Task"]["properties"]["accuracy"]
+        file = {
+            "type": "object",
+            "properties": {"file": {"type": "string", "description": "CSV file with the table"}},
+            "required": ["file"],
+            "additionalProperties": False,
+        }
+        schema["$defs"]["Task"]["properties"]["accuracy"] = {"anyOf": [table, file]}
+        return schema
+
+    def problem(
+        self, gain: ArrayLike | None = None, tasks: Sequence[str] | ArrayLike | None = None
+    ) -> Problem:
+        """Return one slot as arrays in SI units.
+
+        Parameters
+        ----------
+        gain : (N, K), linear power gain; that of [slot] unless given
+        tasks : (N,) names or indices of the tasks at the heads of the queues; likewise
+
+        Raises
+        ------
+        ValueError
+            A shape, gain or task that is not allowed, or no [slot] to take them from
+        """
+        if self.slot is None and (gain is None or tasks is None):
+            raise ValueError(
+                f"scenario {self.name} pins no [slot]: gain and tasks must both be given"
+            )
+        slot_gain = self.slot.gain if gain is None and self.slot else gain
+        slot_tasks = self.slot.tasks if tasks is None and self.slot else tasks
+        checked = gains(slot_gain, (self.users, self.channels))  # type: ignore[arg-type]
+        origin = self.to_dict()
+        origin.pop("slot", None)
+        shared = dict(self.system) | dict(self.qoe)
+        return Problem.assembled(
+            {
+                "system": in_si(RECORDS["system"], shared),
+                "user": _columns("user", self._own_keys()),
+                "task": _columns("task", [dict(task) for task in self.tasks.values()]),
+            },
+            names=list(self.tasks),
+            accuracy=[
+                AccuracyTable.of(table.extraction, table.snr_db, table.table, table.raw)
+                for table in (task.accuracy for task in self.tasks.values())
+            ],
+            gain=checked.copy(),
+            task=slot_tasks,  # type: ignore[arg-type]
+            objective=self.qoe.objective,
+            grid=Grid(self.grid.power, self.grid.frequency, self.grid.extraction),
+            origin=origin,
+        )
+
+    def template(self) -> Problem:
+        """Return the arrays of the scenario with a slot of no meaning, for slots to be put in."""
+        shape = (self.users, self.channels)
+        return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
+
+    def length(self, part: Part | None = None) -> int | None:
+        """Return how many slots can be drawn; None where [channel] is a law without an end.
+
+        Parameters
+        ----------
+        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
+        """
+        from ..channel import rows_of
+
+        law = self.channel_law(part)
+        return len(rows_of(law)) if law.model == "trace" else None
+
+    def draw(
+        self, slots: int, seed: int, first: int = 0, part: Part | None = None
+    ) -> tuple[Floats, Integers]:
+        """Draw slots from [channel] and the shares of the tasks.
+
+        Slot s depends on the seed and s alone: a longer draw begins with a shorter one. A trace
+        gives its slots in their order, each once; the seed draws the tasks.
+
+        Parameters
+        ----------
+        slots : how many
+        seed : of gains and tasks
+        first : slot to begin with
+        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
+
+        Returns
+        -------
+        gain : (S, N, K) float64, linear power gain
+        task : (S, N) int64, index into the tasks
+
+        Raises
+        ------
+        ValueError
+            The scenario has no [channel], or its trace fewer slots
+        """
+        from ..channel.gains import draw_gains
+        from ..channel.queues import draw_tasks
+
+        law, held = self.channel_law(part), self.length(part)
+        if held is not None and first + slots > held:
+            of = f"its part for {part} has" if part else "it has"
+            after = f" after the first {first}" if first else ""
+            raise ValueError(
+                f"channel.file = {law.file}: {slots} slots are asked for{after}, {of} {held}: "
+                f"ask for at most {max(held - first, 0)}"
+                + (", or set channel.split" if part else "")
+            )
+        gain = draw_gains(law, seed, first, slots, self.users, self.channels)
+        return gain, draw_tasks(self.shares(), seed, first, slots, self.users)
+
+    def channel_law(self, part: Part | None = None) -> Channel:
+        """Return [channel] in SI units; of a trace one part, where it is named.
+
+        Raises
+        ------
+        ValueError
+            The scenario has no [channel], or names a file without a folder to look in
+        """
+        from ..channel import Channel
+
+        if self.channel is None:
+            raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
+        given = law_fields(self.channel.model_dump(exclude_none=True) | self._record)
+        if self.channel.model == "trace":
+            given["part"] = part
+            if not given["file"].is_absolute():
+                raise ValueError(
+                    f"channel.file = {given['file']}: scenario {self.name} does not say in which "
+                    "folder: its absolute path is expected"
+                )
+        return Channel(**given)
+
+    def _own_keys(self) -> list[dict[str, Any]]:
+        """Return each user's keys: its own, else those of [user] and the weights."""
+        shared = dict(self.user) | {key: getattr(self.qoe, key) for key in WEIGHT_KEYS}
+        if self.overrides is None:
+            return [shared] * self.users
+        return [
+            shared | {key: value for key, value in own if value is not None}
+            for own in self.overrides
+        ]
+
+
+def _columns(owner: str, rows: list[dict[str, Any]]) -> dict[str, Floats]:
+    """Return figures in SI of many owners, arrays by name."""
+    found = [in_si(RECORDS[owner], keys) for keys in rows]
+    return {name: np.array([each[name] for each in found], dtype=float) for name in found[0]}
+
+
+def load_trace_of(channel: Any, folder: Path) -> Any:
+    """Return the trace that [channel] names, from the folder of the scenario."""
+    from ..channel.traces import load_trace
+
+    unit = channel.unit or "linear"
+    return load_trace(folder / channel.file, unit, channel.variable, channel.sha256)
+
+
+def _sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
+    """Return the sentence about each table and key of a document, once for tables of one kind."""
+    words = keys_of(Document)
+    del words["name"], words["description"]
+    first = next(iter(document["tasks"]))
+    paths: list[tuple[str, ...]] = [(name,) for name in document if section_at((name,))]
+    words[toml.join("tasks", first)] = words["tasks"]
+    for path in [*paths, ("tasks", first), ("tasks", first, "accuracy")]:
+        section = section_at(path)
+        known = keys_of(section) if section else {}
+        table, header = document, ""
+        for part in path:
+            table, header = table[part], toml.join(header, part)
+        words |= {toml.join(header, key): sentence for key, sentence in known.items()}
+        absent = [f"may also hold {key}: {known[key]}" for key in known if key not in table]
+        if path == ("channel",):
+            absent = [f"model {name} uses {law}" for name, law in LAWS.items()]
+        if optional:
+            words[header] = "\n".join([words[header], *absent])
+    return words
+
+
+def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Let `[assumed]` be written with quoted paths or as nested tables alike."""
+    flat: dict[str, Any] = {}
+    for key, value in reasons.items():
+        where = f"{path}.{toml.key(key)}" if path else key
+        flat.update(_flattened(value, where) if isinstance(value, dict) else {where: value})
+    return flat

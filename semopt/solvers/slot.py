@@ -1,0 +1,137 @@
+"""One slot: `solve` by a method, and the ladder of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from inspect import Parameter, signature
+from time import perf_counter
+from typing import Any
+
+from .. import _core
+from ..methods import METHODS
+from ..model import TOLERANCE
+from ..problem import Problem
+from ..result import Result, Status
+from ..worth import most, steep
+
+# From `local` on each value is at most the next, and all are at most the bounds of the last two.
+ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
+LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
+
+# s, that a method of the ladder gets at least, and at most unless told otherwise
+SHORTEST, LONGEST = 1e-3, 20.0
+
+
+def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
+    """Solve one decision slot.
+
+    Parameters
+    ----------
+    problem : the slot
+    method : a name of `METHODS`
+    options : the method's own options, such as `backend`, `gap` (QoE) or `time_limit` (s)
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, an option that the method does not have, or an option's bad value.
+    """
+    if not isinstance(problem, Problem):
+        raise ValueError(
+            f"problem: a Problem is expected, not {type(problem).__name__}; a scenario makes one: "
+            "Scenario.load(name).problem()"
+        )
+    function, known = find(method)
+    check_time_limit(options.get("time_limit"))
+    if options.get("time_limit") is None or "time_limit" not in known:
+        options.pop("time_limit", None)  # who does not take one takes an evaluation
+    for option in options:
+        if option not in known:
+            takes = ", ".join(known) or "no options"
+            raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
+    start = perf_counter()
+    result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
+    result = as_judged(result) if method in ON_GRID else result
+    return replace(result, seconds=perf_counter() - start)
+
+
+def as_judged(result: Result) -> Result:
+    """Return a result of the grid with the objective of `model.py`, which judges it.
+
+    Where slopes are steep, the arithmetics of solvers and judge may differ in what a decision is
+    worth by more than the judge allows: then nothing is claimed of other decisions.
+    """
+    problem = result.problem
+    if result.actions is None or not steep(problem):
+        return result
+    value = result.recompute()
+    if abs(value - result.objective) <= TOLERANCE:
+        return result
+    return replace(
+        result,
+        status=Status.LIMIT_REACHED,
+        objective=value,
+        upper_bound=most(problem),
+        details=result.details | {"stopped": "rounding errors"},
+    )
+
+
+def check_time_limit(seconds: float | None) -> None:
+    """Raise ValueError for a limit that is no time."""
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise ValueError(f"time_limit = {seconds}: must be above 0 s")
+
+
+def ladder(
+    problem: Problem,
+    time_limit: float | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> dict[str, Result | str]:
+    """Solve a slot by every method of the ladder, from the plainest decision to the bounds.
+
+    Parameters
+    ----------
+    problem : the slot
+    time_limit : s, for all methods together; the last ones get what is left. Without one each gets
+        20 s at most
+    progress : called with the number of methods that have answered
+
+    Returns
+    -------
+    method -> its result, or the sentence why it does not apply to this problem. Ctrl-C leaves out
+    the methods that have not answered.
+    """
+    check_time_limit(time_limit)
+    start = perf_counter()
+    answers: dict[str, Result | str] = {}
+    for method in LADDER:
+        left = LONGEST if time_limit is None else start + time_limit - perf_counter()
+        try:
+            answers[method] = solve(problem, method, time_limit=max(left, SHORTEST))
+        except ValueError as error:
+            answers[method] = str(error)
+        except KeyboardInterrupt:
+            break
+        progress(len(answers))
+        answer = answers[method]
+        if isinstance(answer, Result) and answer.details.get("stopped") == "interrupted":
+            break
+    return answers
+
+
+def find(method: str) -> tuple[Callable[..., Result], list[str]]:
+    """Return a method's function and the names of its options.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+    module, name = METHODS[method].split(":")
+    function = getattr(import_module(f".{module}", __package__), name)
+    parameters = signature(function).parameters.values()
+    return function, [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
