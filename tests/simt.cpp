@@ -1,7 +1,7 @@
 // csrc/kernels.cuh on the host, by way of simt.h, for ctypes.
 #include "simt.h"
 
-#include "kernels.cuh"
+#include "gpu/kernels.cuh"
 
 namespace {
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from semopt import channel as channel_module
-from semopt.channel import Channel, compiled, fading, streams
+from semopt.channel import Channel, compiled, fading, gains, laws, streams
 from semopt.channel.gains import Gains, draw_gains
 from semopt.channel.queues import Heads, draw_tasks
 from semopt.channel.walks import Walks
@@ -330,7 +329,7 @@ def test_mobility_has_the_mean_of_its_distance():
 
 
 def test_mobility_fades_along_the_way():
-    shift = 3.0 * 2e9 / channel_module.LIGHT_SPEED
+    shift = 3.0 * 2e9 / laws.LIGHT_SPEED
     walk = Channel("mobility", speed=3.0, slot=0.01, distance=9.0, carrier=2e9)
     jakes = Channel("jakes", doppler_hz=shift, slot=0.01)
     np.testing.assert_allclose(
@@ -343,7 +342,7 @@ def test_mobility_fades_along_the_way():
 
 @pytest.fixture(params=["numpy", "compiled"])
 def loops(request, monkeypatch):
-    monkeypatch.setattr(channel_module, "worth_compiling", lambda _: request.param == "compiled")
+    monkeypatch.setattr(gains, "worth_compiling", lambda _: request.param == "compiled")
     return request.param
 
 
@@ -369,9 +368,9 @@ def test_any_split_gives_the_same_gains(name, loops):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_compiled_loops_give_the_bits_of_numpy(name, threads, monkeypatch):
     def both(draw):
-        monkeypatch.setattr(channel_module, "worth_compiling", lambda _: False)
+        monkeypatch.setattr(gains, "worth_compiling", lambda _: False)
         plain = draw()
-        monkeypatch.setattr(channel_module, "worth_compiling", lambda _: True)
+        monkeypatch.setattr(gains, "worth_compiling", lambda _: True)
         return plain, draw()
 
     before = compiled.numba.get_num_threads()
@@ -399,8 +398,8 @@ def test_small_draws_load_no_compiler():
 
 
 def test_large_draws_are_compiled():
-    assert channel_module.COMPILE_ABOVE > 10**6
-    whole = draw_gains(PAPER, 0, 0, channel_module.COMPILE_ABOVE // 4 + 1, 2, 2)
+    assert gains.COMPILE_ABOVE > 10**6
+    whole = draw_gains(PAPER, 0, 0, gains.COMPILE_ABOVE // 4 + 1, 2, 2)
     np.testing.assert_array_equal(whole[-10:], draw_gains(PAPER, 0, len(whole) - 10, 10, 2, 2))
 
 

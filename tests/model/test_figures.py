@@ -83,7 +83,7 @@ def test_a_made_up_figure_is_asked_for_where_it_is_lacking():
 import semopt.problem
 assert "battery" in semopt.problem.Problem.from_arrays.__doc__
 figures.must_be_all = must_be_all
-import semopt.backends.core
+import semopt.backends.packing
 """)
     assert "stands in semopt/figures.py, and not in csrc/model/model.h" in found.stderr
 
