@@ -1,5 +1,5 @@
 """The command line, `python -m semopt`: one module a command, loaded when it is called."""
 
-from .entry import app, main
+from .entry import app, main, run
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]

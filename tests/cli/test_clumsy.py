@@ -145,7 +145,7 @@ def furnish(folder):
     (folder / "link.toml").symlink_to("good.toml")
     (folder / "dangling").symlink_to("nothing")
     (folder / "loop").symlink_to("loop")
-    semopt.cli.entry.run(["solve", "tiny", "--json", str(folder / "result.json")])
+    semopt.cli.run(["solve", "tiny", "--json", str(folder / "result.json")])
 
 
 def check(command, capsys, monkeypatch):
@@ -156,7 +156,7 @@ def check(command, capsys, monkeypatch):
     stdin = io.TextIOWrapper(io.BytesIO(b"x = ["))
     monkeypatch.setattr(sys, "stdin", stdin)
     try:
-        code = semopt.cli.entry.run(command)
+        code = semopt.cli.run(command)
     except BaseException as fault:  # a traceback
         capsys.readouterr()
         return f"{type(fault).__name__}: {fault}"
