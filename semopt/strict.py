@@ -78,18 +78,21 @@ def sealed(values: dict[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def checked(model: type[Table], values: Any) -> Table:
-    """Return values as a table; raise ValueError naming the first that does not fit it."""
+def checked(model: type[Table], values: Any, *place: str | int) -> Table:
+    """Return values as a table; raise ValueError naming the first that does not fit it.
+
+    `place` is the path of the values in the document.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ValueError(sentence(error)) from None
+        raise ValueError(sentence(error, *place)) from None
 
 
-def sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError, *place: str | int) -> str:
     """Return the first fault in one line: the key's path, the value, what is expected."""
     first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"]) or "the document"
+    path = ".".join(str(part) for part in (*place, *first["loc"])) or "the document"
     match first["type"]:
         case "missing":
             return f"{path} is missing"

@@ -7,7 +7,7 @@ decision is feasible and worth what it claims.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from math import fsum, inf
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from ..model import MODES
 from ..problem import Problem
-from .claims import TOLERANCE, FalseClaim, real, require, whole
+from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
 from .format import digest, problem_from_json, reads_as
 from .schema import shaped
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
 FINE = TOLERANCE / 1e3  # radius below which a ball of a decision's worth says what it is
-
-Progress = Callable[[float], None]
 
 
 class Tally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
 from ..model import TOLERANCE as TOLERANCE  # of limits, and of reported figures
 
+Progress = Callable[[float], None]  # told the share that is done, 0 to 1
 LARGEST = 1e100  # no figure of a file is that large; sums of some stay finite
 
 

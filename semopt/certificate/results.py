@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from math import inf
 from statistics import fmean
@@ -12,7 +13,7 @@ import numpy as np
 from ..problem import Problem, Readings
 from ..result import Result, Status, exact_integer
 from .checker import exact_worth
-from .claims import TOLERANCE, FalseClaim, require, whole
+from .claims import TOLERANCE, FalseClaim, Progress, require, whole
 from .decisions import GRID, check_kind, decided, home
 from .format import closed
 from .grid import AFFORDED, Optimum, Table, effort, spread, tabulated
@@ -30,12 +31,13 @@ STATUSES = dict.fromkeys((*GRID, "global"), SEARCHED) | {
 }
 OTHERS = ("feasible",), ("infeasible",)
 GAP = 1e-6  # within which a result of `global` is called optimal, unless it says what was asked for
+SHAPES = 0.1  # of the time that a result of many slots takes: that of looking at its shape
 BLUNT = (
     1e-7  # what the rounding of doubles may move a QoE by, for a claim about it to say something
 )
 
 
-def check_result(body: Any) -> str:
+def check_result(body: Any, progress: Progress = lambda share: None) -> str:
     """Re-check a result file, of one slot, of many, or of many methods: see `verify.check`.
 
     Raises
@@ -43,10 +45,10 @@ def check_result(body: Any) -> str:
     FalseClaim, ValueError
         The first claim that does not hold; a document of another shape, or whose problem is none
     """
-    body = shaped(body)
+    body = shaped(body, lambda share: progress(SHAPES * share))
     if "methods" in body:
         return check_ladder(body)
-    return check_slots(body) if "slots" in body else check_one(body)
+    return check_slots(body, progress) if "slots" in body else check_one(body)
 
 
 def check_one(body: dict[str, Any], where: str = "") -> str:
@@ -90,30 +92,30 @@ def beside(name: str, value: float, other: str, entry: dict[str, Any]) -> None:
         require(value <= bound + TOLERANCE, f"{where}upper_bound {bound}: {name} reaches {value}")
 
 
-def check_slots(body: dict[str, Any]) -> str:
+def check_slots(body: dict[str, Any], progress: Progress) -> str:
     """Re-check the decisions of many slots, their means, and that the seed draws them."""
     check_readings(body, "")
     entries, method = body["slots"], body["method"]
     require("slot" not in body["problem"], "problem.slot: each of `slots` has its own")
     try:
         scenario = closed(body["problem"] | {"slot": entries[0]["slot"]})
-        problems = [scenario.problem(e["slot"]["gain"], e["slot"]["tasks"]) for e in entries]
+        first = scenario.problem()
+        problems = [first.with_slot(e["slot"]["gain"], e["slot"]["tasks"]) for e in entries]
     except ValueError as error:
         raise ValueError(f"problem, slots: {error}") from None
     drawn = check_seed(body, scenario, problems)
     afforded = sum(map(effort, problems)) <= AFFORDED
-    found = [
-        check_answer(
-            problem, entry | {"details": body["details"]}, method, afforded, f"slots[{place}]."
-        ).beyond
-        for place, (problem, entry) in enumerate(zip(problems, entries, strict=True))
-    ]
+    beyond: Counter[str] = Counter()
+    for place, (problem, entry) in enumerate(zip(problems, entries, strict=True)):
+        entry["details"] = body["details"]
+        beyond[check_answer(problem, entry, method, afforded, f"slots[{place}].").beyond] += 1
+        progress(SHAPES + (1.0 - SHAPES) * (place + 1) / len(entries))
     check_means(body["mean"], entries)
     decided = sum(1 for entry in entries if entry["users"])
-    beyond = [f"{found.count(words)} of them: {words}" for words in dict.fromkeys(found)]
+    others = [f"{count} of them: {words}" for words, count in beyond.items()]
     return (
         f"{decided} of {len(entries)} slots have a decision: all are feasible and worth "
-        f"what they claim; {'; '.join(beyond)}; {drawn}"
+        f"what they claim; {'; '.join(others)}; {drawn}"
     )
 
 
@@ -124,7 +126,7 @@ def check_seed(body: dict[str, Any], scenario: Scenario, problems: list[Problem]
         return "the slots are the file's own, no seed is claimed"
     require(law is not None, f"seed {seed}: the scenario has no [channel] to draw slots from")
     if "file" in law:
-        return "that the slots are those of the trace is not re-checked: it is another file"
+        return "that the slots are those of the trace is not re-checked: its file is not opened"
     gain, task = scenario.draw(len(problems), seed)
     # Another machine may round a sine otherwise, and a gain may be a small difference of waves.
     same = np.isclose([p.gain for p in problems], gain, rtol=TOLERANCE, atol=1e-12 * gain.max())

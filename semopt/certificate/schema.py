@@ -17,6 +17,7 @@ grid reaches.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from .. import problem
 from ..methods import METHODS
 from ..model import LIMITS, MODES
 from ..strict import Strict, checked
-from .claims import LARGEST
+from .claims import LARGEST, Progress
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Seconds = Annotated[float, Field(ge=0.0, le=LARGEST)]
@@ -201,7 +202,7 @@ class Mean(Strict):
 
 
 class ManySlots(Strict):
-    """A result file of many slots."""
+    """A result file of many slots; `shaped` looks into each slot."""
 
     schema_: One = Field(alias="schema")
     method: Method
@@ -211,7 +212,7 @@ class ManySlots(Strict):
     readings: dict[str, str]
     problem: dict[str, Any]
     mean: Mean
-    slots: Annotated[list[OneOfMany], Field(min_length=1)]
+    slots: Annotated[list[Any], Field(min_length=1)]
     details: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -223,8 +224,10 @@ class Ladder(Strict):
     refused: dict[Method, str]
 
 
-def shaped(body: Any) -> dict[str, Any]:
+def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]:
     """Return a document with every number a float where one is meant; keys left out are None.
+
+    The slots of a result of many are looked at one by one, so that Ctrl-C comes between two.
 
     Raises
     ------
@@ -245,6 +248,16 @@ def shaped(body: Any) -> dict[str, Any]:
     else:
         raise ValueError("it is neither a certificate nor a result of semopt")
     try:
-        return checked(shape, body).model_dump(by_alias=True)
+        document = checked(shape, body).model_dump(by_alias=True, exclude={"slots"})
+        if shape is ManySlots:
+            document["slots"] = list(slots_shaped(body["slots"], progress))
+        return document
     except ValueError as error:
         raise ValueError(f"it is no {name} of semopt: {error}") from None
+
+
+def slots_shaped(slots: list[Any], progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yield the slots of a result of many, as `shaped` returns documents."""
+    for place, slot in enumerate(slots):
+        yield checked(OneOfMany, slot, "slots", place).model_dump()
+        progress((place + 1) / len(slots))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .checker import Progress, check_certificate
+from .checker import check_certificate
+from .claims import Progress
 from .reading import named, read
 from .results import check_result
 
@@ -32,7 +33,7 @@ def check(source: str | Path, progress: Progress = lambda share: None) -> str:
     try:
         if isinstance(body, dict) and "format" in body:
             return check_certificate(body, progress)
-        return check_result(body)
+        return check_result(body, progress)
     except RecursionError:
         raise ValueError(f"{named(source)} nests deeper than any file of semopt") from None
     except ValueError as error:

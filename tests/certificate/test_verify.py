@@ -306,7 +306,7 @@ def test_slots_of_a_trace_are_verified_without_it(tmp_path, monkeypatch):
     gain, task = scenario.draw(3, 0)
     batch = solve_batch(scenario, gain, task).to_json(0)
     (tmp_path / "trace.npy").unlink()
-    assert "is not re-checked: it is another file" in check_result(batch)
+    assert "is not re-checked: its file is not opened" in check_result(batch)
     one = solve(scenario.problem(gain[0], task[0]), "exact").to_json()
     assert "the decision is feasible" in check_result(one)
 
@@ -351,6 +351,24 @@ def mean_of(slots):
     means = {name: sum(user[name] for user in users) / len(users) for name in names}
     share = sum(user["offload"] for user in users) / len(users)
     return means | {"offload_share": share, "infeasible_share": 0.0, "undecided_share": 0.0}
+
+
+def test_of_many_slots_each_is_told_twice_and_can_be_interrupted(documents):
+    """Once when its shape is known and once when it is re-checked: what bars and Ctrl-C need."""
+    told = []
+    assert "3 of 3 slots" in check_result(documents["slots"], told.append)
+    assert len(told) == 6
+    assert told == sorted(set(told))
+    assert told[-1] == 1.0
+    for stop in range(6):
+        shares = iter(range(stop))
+
+        def interrupted(share, shares=shares):
+            if next(shares, None) is None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            check_result(documents["slots"], interrupted)
 
 
 def test_slots_without_a_decision_have_no_means(tmp_path):
