@@ -104,6 +104,13 @@ def test_heavy_packages_stay_at_home(path):
         assert homes is None or room(path) in homes, f"{path.name} imports {module}"
 
 
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) == "cli"], ids=lambda p: p.name)
+def test_commands_leave_printing_to_reports(path):
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if type(node) is ast.Call]
+    names = {getattr(call, "id", getattr(call, "attr", "")) for call in calls}
+    assert not names & {"print", "echo", "secho", "Console", "Table", "slim_table"}
+
+
 def test_what_re_checks_has_no_solver(tmp_path):
     scenario, proof, result = Scenario.load("tiny"), tmp_path / "p.json", tmp_path / "r.json"
     answer = semopt.solve(scenario.problem(), "global", certificate=str(proof))

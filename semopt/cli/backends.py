@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..report.lines import print_names
 from .options import to_stdout
 
 
@@ -27,6 +28,8 @@ def backends(
         ]
         write_json(json, {"schema": 1, "auto": available()[-1], "backends": rows})
     if not to_stdout(json):
-        for name, reason in found.items():
-            print(f"{name:6} {'no,' if reason else 'yes,'} {reason or describe(name)}")
-        print(f"auto   {available()[-1]}")
+        sentences = {
+            name: f"{'no,' if reason else 'yes,'} {reason or describe(name)}"
+            for name, reason in found.items()
+        }
+        print_names(sentences | {"auto": available()[-1]})

@@ -10,16 +10,16 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import Annotated, Any
 
 import typer
 
+from ..report.lines import print_message
+from ..report.progress import progress
 from .ending import end_cut
 from .options import to_stdout
-from .progress import progress
 
 PERCENT = re.compile(r"\[ *(\d+)%\]$")  # of its tests that are done, as pytest ends a line
 
@@ -57,7 +57,9 @@ def bench(
     if json:
         write_json(json, document)
     if not to_stdout(json):
-        show(document, earlier)
+        from ..report.bench import print_bench
+
+        print_bench(document, earlier)
     if finished < len(files):
         end_cut(f"{finished} of {len(files)} suites are measured and given")
 
@@ -131,7 +133,7 @@ def figures(file: Path, advance: Callable[[float], None] = lambda share: None) -
         if code == 0 and not out.exists():
             reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", said, re.MULTILINE)
             why = "; ".join(dict.fromkeys(reasons))
-            print(f"bench: suite {suite(file)} is skipped: {why}", file=sys.stderr)
+            print_message(f"bench: suite {suite(file)} is skipped: {why}")
             return {}
         if code or not out.exists():
             raise ValueError(f"bench: suite {suite(file)} failed:\n{said[-4000:]}")
@@ -197,6 +199,7 @@ def words(name: str) -> str:
 def load(file: Path) -> dict[tuple[str, ...], float]:
     """Return the values of a saved run, by suite, name and reference."""
     from ..files import read_bytes
+    from ..report.bench import key
 
     try:
         saved = json.loads(read_bytes(file))
@@ -207,51 +210,3 @@ def load(file: Path) -> dict[tuple[str, ...], float]:
         raise ValueError(
             f"--compare {file}: not a file of `semopt bench --json`: {fault!r}"
         ) from None
-
-
-def key(entry: dict[str, Any]) -> tuple[str, ...]:
-    """Return what a result is of."""
-    return str(entry["suite"]), str(entry["name"]), str(entry["reference"])
-
-
-def show(document: dict[str, Any], earlier: dict[tuple[str, ...], float]) -> None:
-    """Print the table, in at most 80 columns."""
-    from ..console import Console, slim_table
-
-    about = document["machine"]
-    table = slim_table(f"{about['cpu']}, {about['threads']} threads, {about['instruction_set']}")
-    table.add_column("", overflow="fold")
-    for heading in ("value", "of\nceiling", "of\nmemory", "times"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("reference", overflow="fold")
-    if earlier:
-        table.add_column("change", justify="right", no_wrap=True)
-    for name, entries in groupby(document["results"], lambda entry: str(entry["suite"])):
-        table.add_row(name, style="bold")
-        for entry in entries:
-            shares = entry["ceiling_fraction"], entry["memory_fraction"]
-            cells = [
-                f"  {entry['name']}",
-                f"{scaled(entry['value'])}{entry['unit'].replace('joint actions', 'actions')}",
-                *("" if share is None else f"{share:.0%}" for share in shares),
-                "" if entry["ratio"] is None else digits(entry["ratio"]),
-                entry["reference"] or "",
-            ]
-            if earlier:
-                before = earlier.get(key(entry))
-                cells.append("new" if before is None else f"{entry['value'] / before - 1:+.1%}")
-            table.add_row(*cells)
-    Console().print(table)
-
-
-def digits(ratio: float) -> str:
-    """Return three digits of a ratio, and more of a large one."""
-    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
-
-
-def scaled(value: float) -> str:
-    """Return three digits and a prefix of the SI."""
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}"
-    return f"{value:.3g} "

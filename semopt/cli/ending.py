@@ -8,20 +8,19 @@
 
 from __future__ import annotations
 
-import re
 import signal
-import sys
 from time import monotonic
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
+from ..report.lines import print_message
+
 CUT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN = (
     1.0  # s within which a signal is the same one: `timeout` sends it to a process and its group
 )
-LONGEST = 200  # characters of a word in a message
 
 
 class Received:
@@ -55,24 +54,6 @@ def cut_code() -> int:
 
 def end_cut(kept: str) -> NoReturn:
     """End a command that was cut, with a word of what was kept."""
-    say(f"interrupted: {kept}")
+    print_message(f"interrupted: {kept}")
     Received.told = True
     raise typer.Exit(cut_code())
-
-
-def say(message: str) -> None:
-    """Print a message on standard error, if there is one."""
-    from ..console import visible
-
-    if message and sys.stderr is not None:
-        print(visible(shortened(message)), file=sys.stderr, flush=True)
-
-
-def shortened(message: str) -> str:
-    """Return a message in which no word is longer than people read."""
-    half = LONGEST // 2
-    return re.sub(
-        rf"\S{{{LONGEST + 1},}}",
-        lambda word: f"{word[0][:half]}...{word[0][-half:]} ({len(word[0])} characters)",
-        message,
-    )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..report.lines import print_line, print_message
 from . import (
     backends,
     bench,
@@ -53,7 +54,7 @@ def show_version(asked: bool) -> None:
     if asked:
         from .. import __version__
 
-        print(f"semopt {__version__}")
+        print_line(f"semopt {__version__}")
         raise typer.Exit
 
 
@@ -97,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
         if code == 130 and not ending.Received.told:  # so says typer of a KeyboardInterrupt
-            ending.say("interrupted: nothing was finished")
+            print_message("interrupted: nothing was finished")
             return ending.cut_code()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
@@ -105,17 +106,17 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ended:  # so does typer where it meets the same
         return ended.code if isinstance(ended.code, int) else 1
     except (typer.Abort, KeyboardInterrupt):
-        ending.say("interrupted: nothing was finished")
+        print_message("interrupted: nothing was finished")
         return ending.cut_code()
     except Refused as error:
-        ending.say(refusal(error, arguments))
+        print_message(refusal(error, arguments))
     except MemoryError as error:
-        ending.say(f"error: not enough memory: {error or 'use fewer slots, users or levels'}")
+        print_message(f"error: not enough memory: {error or 'use fewer slots, users or levels'}")
     except OSError as error:
         parts = (error.filename or "output", error.strerror)
-        ending.say("error: " + ": ".join(str(part) for part in parts if part))
+        print_message("error: " + ": ".join(str(part) for part in parts if part))
     except ValueError as error:
-        ending.say(f"error: {error}")
+        print_message(f"error: {error}")
     return 2
 
 

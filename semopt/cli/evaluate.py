@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,16 +44,18 @@ def evaluate(
     Ctrl-C prints and saves the scores that are finished; the exit code is then 130.
     """
     from ..files import check_apart
+    from ..report.learning import print_evaluation
+    from ..report.lines import print_message
+    from ..report.progress import phases, progress
     from ..scenario import Scenario
     from .ending import end_cut
-    from .progress import phases, progress
 
     check_apart({"--json": json}, inputs(what, scenario))
     with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as evaluation
     for sentence in deciders.taken_as(what):
-        print(f"note: {sentence}", file=sys.stderr, flush=True)
+        print_message(f"note: {sentence}")
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
     so_far: list[Evaluation] = []
     cut = False
@@ -87,45 +88,3 @@ def inputs(names: list[str], scenario: str | None) -> list[str | Path]:
         if Path(name).is_dir():
             read += [file for file in Path(name).iterdir() if file.is_file()]
     return read
-
-
-def print_evaluation(found: Evaluation, seed: int) -> None:
-    """Print the table of scores."""
-    from ..console import Console, slim_table
-
-    table = slim_table(f"{found.scenario}: {found.slots} slots, seed {seed}")
-    table.add_column("", overflow="fold", max_width=18)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, s in found.scores.items():
-        closure = "" if s.closure is None else f"{s.closure:.4f}"
-        table.add_row(
-            name,
-            f"{s.qoe:.5f}",
-            f"{s.ratio:.4f}",
-            f"{s.ratio_p1:.3f}",
-            f"{s.ratio_worst:.3f}",
-            closure,
-            f"{s.hit_share:.0%}",
-            f"{s.latency_ms:.2f}",
-            f"{s.energy_mj:.1f}",
-            f"{s.accuracy:.3f}",
-            f"{s.infeasible_share:.1%}",
-            f"{s.decision_us:.0f}" if s.decision_us < 9999.5 else f"{s.decision_us / 1e3:.0f}k",
-        )
-    console = Console()
-    console.print(table)
-    best = next(iter(found.scores.values())).reference_qoe
-    left = found.infeasible_slots
-    left_out = f"; {left} infeasible slots are left out" if left else ""
-    of = "of the worst user" if found.objective == "min" else "a task"
-    console.print(
-        f"Reference {found.reference}: QoE {best:.5f} {of}. Closure: the part of its gain over "
-        f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
-    )
-
-
-HEADINGS = (
-    *("QoE", "ratio", "p1", "worst", "clos-\nure", "hits", "ms", "mJ", "accu-\nracy"),
-    *("infea-\nsible", "us a\nslot"),
-)

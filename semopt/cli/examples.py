@@ -10,6 +10,7 @@ import typer
 
 from .. import examples as package
 from ..files import write_atomically
+from ..report.lines import print_line, print_names, print_written
 
 
 def examples(
@@ -21,15 +22,8 @@ def examples(
     """List the example programs, or copy some to start from."""
     there = {path.stem: path for path in sorted(Path(package.__path__[0]).glob("[!_]*.py"))}
     if not names:
-        from ..console import Console, slim_table
-
-        table = slim_table("Examples: semopt examples NAME copies one")
-        for heading in ("name", "what it shows"):
-            table.add_column(heading)
-        for name, path in there.items():
-            words = ast.get_docstring(ast.parse(path.read_text())) or ""
-            table.add_row(name, words.partition("\n")[0])
-        Console().print(table)
+        print_names({name: first_sentence(path) for name, path in there.items()})
+        print_line("`semopt examples NAME` copies one.")
         return
     for name in names:
         if name not in there:
@@ -39,4 +33,9 @@ def examples(
         if target.exists():
             raise ValueError(f"{target} is there already: it is not written over")
         write_atomically(target, there[name].read_text())
-        print(f"wrote {target}")
+        print_written(target)
+
+
+def first_sentence(path: Path) -> str:
+    """Return the first line of a program's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]

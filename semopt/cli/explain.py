@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.lines import print_text
+from ..report.progress import progress
 from .ending import end_cut
 from .options import ScenarioArgument
-from .progress import progress
 from .solve import SeedOption, one_slot, solve_one
 
 LONGEST = 60.0  # s, unless told otherwise
@@ -60,7 +61,6 @@ def print_alternatives(
     result: Result, users: Sequence[int], start: float, time_limit: float | None
 ) -> None:
     """Print the alternatives of these users, or of as many as there is time for since `start`."""
-    from ..console import Console
     from ..report.slot import print_explanation
     from ..result import Status
     from ..solvers.explanation import alternatives_of
@@ -70,7 +70,7 @@ def print_alternatives(
     else:
         limit = time_limit
     if result.status is not Status.OPTIMAL:
-        Console().print(
+        print_text(
             f"No alternative is shown: within the time limit of {limit:g} s the optimum that they "
             "are compared with was not found."
         )
@@ -84,4 +84,4 @@ def print_alternatives(
     if stopped == "interrupted":
         end_cut(told)
     if stopped:
-        Console().print(f"{told}: the time limit of {limit:g} s was reached; --user N explains one")
+        print_text(f"{told}: the time limit of {limit:g} s was reached; --user N explains one")

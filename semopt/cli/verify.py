@@ -22,13 +22,13 @@ def verify(
     """
     from ..certificate.claims import FalseClaim
     from ..certificate.verify import check
-    from ..console import visible
-    from .progress import progress
+    from ..report.lines import print_line
+    from ..report.progress import progress
 
     try:
         with progress("verify", 1.0) as show:
             proven = check(file, show)
-        print(f"verified: {visible(proven)}")
+        print_line(f"verified: {proven}")
     except FalseClaim as claim:
-        print(f"false: {visible(str(claim))}")
+        print_line(f"false: {claim}")
         raise typer.Exit(1) from None

@@ -1,7 +1,5 @@
 """What people read on a terminal: names as they were written, whole figures at any width."""
 
-import io
-
 import pytest
 
 from semopt.console import Console, count, figure, slim_table, visible
@@ -51,47 +49,3 @@ def test_numbers_of_many_digits_stay_short():
     assert count(12**5000) == "about 8.06e+5395"  # 5000 log10(12) = 5395.9062
     assert figure(1234.5678, 2) == "1234.57"
     assert figure(-1e30, 2) == "-1e+30"
-
-
-def test_no_bar_is_drawn_where_nobody_watches(capsys):
-    from semopt.cli.progress import progress
-
-    with progress("work", 3) as show:
-        show(2)
-    assert capsys.readouterr() == ("", "")
-
-
-class Terminal(io.StringIO):
-    """Standard error of a terminal."""
-
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("term", ["xterm", "dumb"])
-def test_a_terminal_is_told_the_title(term, monkeypatch):
-    from semopt.cli.progress import progress
-
-    terminal = Terminal()
-    monkeypatch.setenv("TERM", term)
-    monkeypatch.setattr("sys.stderr", terminal)
-    with progress("sweep[/best]", 4) as show:
-        show(1)
-    assert "sweep[/best]" in terminal.getvalue()
-
-
-def test_a_terminal_without_a_cursor_is_told_in_lines(monkeypatch):
-    from semopt.cli import progress as module
-
-    terminal, clock = Terminal(), iter([0.0, 1.0, 6.0, 7.0, 12.0])
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setattr(module, "monotonic", lambda: next(clock))
-    with module.progress("work", 8) as show:
-        for done in (1, 2, 3, 4):
-            show(done)
-    assert terminal.getvalue().splitlines() == [
-        "work ...",
-        "work: 25%, about 18 s left",
-        "work: 50%, about 12 s left",
-    ]

@@ -9,7 +9,6 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from semantic_data import write_cifar
-from semopt.cli import codecs
 from semopt.cli.semantic import app
 from semopt.semantic.data.sources import SOURCES, data_folder, missing
 from semopt.semantic.measure.record import kept
@@ -62,7 +61,7 @@ def test_ctrl_c_says_where_a_run_is_taken_up(tmp_path, monkeypatch):
 
     arguments = ("train", "cifar10", "local", "--epochs", 2, "--data", tmp_path)
     arguments += ("--out", tmp_path / "run")
-    monkeypatch.setattr(codecs, "print_progress", cut)
+    monkeypatch.setattr("semopt.report.measure.print_progress", cut)
     found = run(*arguments)
     assert found.exit_code == 130
     assert f"what is trained is in {tmp_path / 'run'}, where --resume" in found.output

@@ -1,0 +1,54 @@
+"""Single lines for people: what was written, what is worth a note, what went wrong."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+LONGEST = 200  # characters of a word in a message
+
+
+def print_line(text: str) -> None:
+    """Print a line on standard output."""
+    from ..console import visible
+
+    print(visible(text), flush=True)
+
+
+def print_written(file: str | Path) -> None:
+    """Print which file was written."""
+    print_line(f"wrote {file}")
+
+
+def print_text(text: str) -> None:
+    """Print sentences on standard output, wrapped to the terminal."""
+    from ..console import Console
+
+    Console().print(text)
+
+
+def print_names(sentences: Mapping[str, str]) -> None:
+    """Print names and the sentence of each, in two columns."""
+    width = max(map(len, sentences), default=0)
+    for name, sentence in sentences.items():
+        print_line(f"{name:{width}}  {sentence}")
+
+
+def print_message(message: str) -> None:
+    """Print a message on standard error, if there is one."""
+    from ..console import visible
+
+    if message and sys.stderr is not None:
+        print(visible(shortened(message)), file=sys.stderr, flush=True)
+
+
+def shortened(message: str) -> str:
+    """Return a message in which no word is longer than people read."""
+    half = LONGEST // 2
+    return re.sub(
+        rf"\S{{{LONGEST + 1},}}",
+        lambda word: f"{word[0][:half]}...{word[0][-half:]} ({len(word[0])} characters)",
+        message,
+    )
