@@ -10,7 +10,7 @@ SYSTEM_FIELDS: list[str]
 USER_FIELDS: list[str]
 TASK_FIELDS: list[str]
 
-class Setting:
+class Scenario:
     def __init__(
         self,
         system: Floats,
@@ -50,7 +50,7 @@ def lend(
 ) -> object: ...
 
 class ExactBatch:
-    def __init__(self, setting: Setting, fairest: bool, threads: int) -> None: ...
+    def __init__(self, scenario: Scenario, fairest: bool, threads: int) -> None: ...
     def solve(
         self,
         gain: Floats,
@@ -65,7 +65,7 @@ class ExactBatch:
     ) -> dict[str, Any]: ...
 
 def best_cells(
-    setting: Setting,
+    scenario: Scenario,
     gain: Floats,
     task: Integers,
     offloaders: int,
@@ -76,10 +76,10 @@ def best_cells(
     extraction: Floats,
 ) -> None: ...
 def cell_optimum(
-    setting: Setting, user: int, task: int, gain: float, offloaders: int, tolerance: float
+    scenario: Scenario, user: int, task: int, gain: float, offloaders: int, tolerance: float
 ) -> dict[str, Any]: ...
 def box_bound(
-    setting: Setting,
+    scenario: Scenario,
     user: int,
     task: int,
     gain: float,
@@ -89,7 +89,7 @@ def box_bound(
     numbers: Sequence[float],
 ) -> tuple[float, list[float]]: ...
 def reach(
-    setting: Setting,
+    scenario: Scenario,
     gain: Floats,
     task: Integers,
     offloaders: Sequence[int],
@@ -98,10 +98,10 @@ def reach(
     seconds: float,
 ) -> tuple[list[list[int]], str]: ...
 def forced(
-    setting: Setting, gain: Floats, task: Integers, user: int, modes: int, seconds: float
+    scenario: Scenario, gain: Floats, task: Integers, user: int, modes: int, seconds: float
 ) -> dict[str, Any]: ...
 def solve_global(
-    setting: Setting, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
+    scenario: Scenario, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
 ) -> dict[str, Any]: ...
 def assign(weight: Floats, local: Floats, offloaders: int) -> tuple[float, list[int]]: ...
 def instruction_sets() -> list[str]: ...
@@ -110,32 +110,29 @@ def use_instruction_set(name: str) -> None: ...
 def threads_available() -> int: ...
 def ceiling(name: str, threads: int = 0) -> float: ...
 def elementary(name: str, x: Floats, y: Floats, out: Floats) -> None: ...
-
-class Scoring:
-    def __init__(self, setting: Setting) -> None: ...
-    def evaluate(
-        self,
-        channel: Integers,
-        power: Floats,
-        frequency: Floats,
-        extraction: Floats,
-        gain: Floats,
-        task: Integers,
-        latency: Floats,
-        energy: Floats,
-        accuracy: Floats,
-        qoe: Floats,
-        violations: NDArray[np.uint8],
-        threads: int = 0,
-    ) -> bool: ...
-    def tabulate(
-        self,
-        gain: Floats,
-        task: Integers,
-        value: Sequence[Floats],
-        server_energy: Sequence[Floats],
-        threads: int = 0,
-    ) -> None: ...
+def evaluate(
+    scenario: Scenario,
+    channel: Integers,
+    power: Floats,
+    frequency: Floats,
+    extraction: Floats,
+    gain: Floats,
+    task: Integers,
+    latency: Floats,
+    energy: Floats,
+    accuracy: Floats,
+    qoe: Floats,
+    violations: NDArray[np.uint8],
+    threads: int = 0,
+) -> bool: ...
+def tabulate(
+    scenario: Scenario,
+    gain: Floats,
+    task: Integers,
+    value: Sequence[Floats],
+    server_energy: Sequence[Floats],
+    threads: int = 0,
+) -> None: ...
 
 class Space:
     def __init__(self, local: Sequence[int], offload: Sequence[int], channels: int) -> None: ...

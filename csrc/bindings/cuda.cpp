@@ -1,4 +1,4 @@
-// The CUDA runtime as Python sees it. Addresses are integers; semopt/backends/gpu.py checks arrays.
+// The CUDA runtime as Python sees it. Addresses are integers; semopt/backends/gpu/ checks arrays.
 #include "gpu/cuda.h"
 
 #include <pybind11/numpy.h>

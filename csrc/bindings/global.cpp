@@ -8,8 +8,9 @@
 #include <cmath>
 
 #include "bindings/decode.h"
+#include "bindings/objects.h"
+#include "bindings/scenario.h"
 #include "exact/exact.h"
-#include "exact/reach.h"
 #include "global/global.h"
 #include "host/watch.h"
 #include "model/arithmetic.h"
@@ -20,9 +21,6 @@ namespace py = pybind11;
 namespace semopt {
 namespace {
 
-using Doubles = py::array_t<double, py::array::c_style>;
-using Integers = py::array_t<long long, py::array::c_style>;
-
 const char* const kModeNames[] = {"local", "raw", "semantic"};
 const char* const kAxisNames[] = {"power", "extraction", "latency", "energy", "loss"};
 
@@ -31,24 +29,13 @@ std::vector<double> as_list(const Proof& proof) {
             proof.slope[1],     proof.power,         proof.extraction};
 }
 
-Slot as_slot(const Setting& setting, const Doubles& gain, const Integers& task) {
-    const py::ssize_t users = setting.users.size();
-    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
-            "shape (users, channels) is expected");
-    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
-    for (py::ssize_t n = 0; n < users; ++n)
-        require(task.data()[n] >= 0 && task.data()[n] < py::ssize_t(setting.tasks.size()), "task",
-                "an index below the number of tasks is expected");
-    return {gain.data(), task.data(), int(gain.shape(1))};
-}
-
 // Best action and bound of one cell (global/branch.h); `offloaders` 0 is the local task.
-py::dict cell_optimum(const Setting& setting, int user, int task, double gain, int offloaders,
-                      double tolerance) {
+py::dict cell_optimum(const PackedScenario& scenario, int user, int task, double gain,
+                      int offloaders, double tolerance) {
     const UsualRounding usual;
     const double precision = std::min(1e-3 * tolerance, 1e-8);
-    Cell cell = offloaders == 0 ? Cell(setting, user, task, precision)
-                                : Cell({&setting, user, task, gain, offloaders}, precision);
+    Cell cell = offloaders == 0 ? Cell(scenario, user, task, precision)
+                                : Cell({&scenario, user, task, gain, offloaders}, precision);
     const bool done = cell.refine(-kInfinity, tolerance, kMostSplits, [] { return false; });
     const Action& best = cell.best();
     size_t boxes = 0;
@@ -61,7 +48,7 @@ py::dict cell_optimum(const Setting& setting, int user, int task, double gain, i
 
 // The bound of a box (axes by two) that a proof gives: its seven numbers, or a good proof's where
 // `numbers` is empty. Returns the bound and the numbers; -inf without any for an impossible box.
-py::tuple box_bound(const Setting& setting, int user, int task, double gain, int offloaders,
+py::tuple box_bound(const PackedScenario& scenario, int user, int task, double gain, int offloaders,
                     int mode, const std::vector<std::array<double, 2>>& sides,
                     const std::vector<double>& numbers) {
     const UsualRounding usual;
@@ -69,7 +56,7 @@ py::tuple box_bound(const Setting& setting, int user, int task, double gain, int
     require(sides.size() == kAxes, "sides", "one of each axis is expected");
     require(numbers.empty() || numbers.size() == 7, "numbers", "seven or none are expected");
     Program program;
-    require(make_program(program, setting, user, task, Mode(mode), gain, offloaders), "mode",
+    require(make_program(program, scenario, user, task, Mode(mode), gain, offloaders), "mode",
             "one that the user has is expected");
     Box box;
     for (int i = 0; i < kAxes; ++i) box.axis[i] = {sides[i][0], sides[i][1]};
@@ -122,79 +109,30 @@ py::list write_covers(const std::vector<Cover>& covers) {
     return out;
 }
 
-// The best decision of the grid in which a user may only offload in some modes (1 raw, 2 semantic,
-// 0 stay local): its value, the user's own action, and why it was stopped, "" if it was not.
-py::dict forced(const Setting& setting, const Doubles& gain, const Integers& task, int user,
-                int modes, double seconds) {
-    const Slot slot = as_slot(setting, gain, task);
-    const UsualRounding usual;
-    require(0 <= user && user < int(setting.users.size()), "user", "one of the slot is expected");
-    require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
-    Exact exact(setting, false);
-    Watch watch(seconds);
-    const Stop stop = [&] { return watch(); };
-    const Decision* found;
-    {
-        py::gil_scoped_release release;
-        found = &exact.solve(slot, stop, {user, modes});
-    }
-    py::dict out(py::arg("value") = found->value,
-                 py::arg("stopped") = watch.stopped() ? watch.reason() : "");
-    if (found->value == -kInfinity) return out;
-    const std::vector<int>& channel = found->channel;
-    const Action own = decode(setting, user, slot.task[user], channel[user], found->choice[user]);
-    out["own"] = py::make_tuple(channel[user], own.power, own.frequency, own.extraction);
-    out["own_value"] = own.value;
-    out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
-    return out;
-}
-
 // The best decision of the grid, or the best so far.
-void offer_grid_optimum(Global& global, const Setting& setting, const Slot& slot,
+void offer_grid_optimum(Global& global, const PackedScenario& scenario, const Slot& slot,
                         const Stop& stop) {
-    Exact exact(setting, false);
+    Exact exact(scenario, false);
     const Decision& grid = exact.solve(slot, stop);
     if (grid.value == -kInfinity) return;
     std::vector<Action> action;
-    for (size_t n = 0; n < setting.users.size(); ++n)
-        action.push_back(decode(setting, n, slot.task[n], grid.channel[n], grid.choice[n]));
+    for (size_t n = 0; n < scenario.users.size(); ++n)
+        action.push_back(decode(scenario, n, slot.task[n], grid.channel[n], grid.choice[n]));
     global.offer(grid.channel, action, grid.value);
 }
 
-// For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
-// (exact/reach.h), and why the search ended early: "" where it did not.
-py::tuple reach(const Setting& setting, const Doubles& gain, const Integers& task,
-                const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
-    const UsualRounding usual;
-    const Slot slot = as_slot(setting, gain, task);
-    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
-    Watch watch(seconds);
-    const Stop stop = [&] { return watch(); };
-    Reach reach(setting, slot, continuous, stop);
-    std::vector<std::vector<int>> channels;
-    {
-        py::gil_scoped_release release;
-        for (int m : offloaders) {
-            channels.emplace_back();
-            for (size_t n = 0; n < setting.users.size(); ++n)
-                channels.back().push_back(reach.channels(int(n), m, Modes(modes)));
-        }
-    }
-    return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
-}
-
 // The continuous optimum of a slot; with `prove`, what the certificate shows.
-py::dict solve_global(const Setting& setting, const Doubles& gain, const Integers& task, double gap,
-                      double seconds, bool prove) {
+py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
+                      double gap, double seconds, bool prove) {
     const UsualRounding usual;
-    const Slot slot = as_slot(setting, gain, task);
+    const Slot slot = as_slot(scenario, gain, task);
     Watch watch(seconds);
     const Stop stop = [&] { return watch(); };
-    Global global(setting, slot, gap);
+    Global global(scenario, slot, gap);
     bool done;
     {
         py::gil_scoped_release release;
-        offer_grid_optimum(global, setting, slot, stop);
+        offer_grid_optimum(global, scenario, slot, stop);
         done = global.solve(stop);
     }
     py::dict out(py::arg("done") = done, py::arg("stopped") = watch.reason(),
@@ -227,16 +165,12 @@ py::dict solve_global(const Setting& setting, const Doubles& gain, const Integer
 }  // namespace
 
 void bind_global(py::module_& m) {
-    m.def("cell_optimum", &cell_optimum, py::arg("setting"), py::arg("user"), py::arg("task"),
+    m.def("cell_optimum", &cell_optimum, py::arg("scenario"), py::arg("user"), py::arg("task"),
           py::arg("gain"), py::arg("offloaders"), py::arg("tolerance"));
-    m.def("box_bound", &box_bound, py::arg("setting"), py::arg("user"), py::arg("task"),
+    m.def("box_bound", &box_bound, py::arg("scenario"), py::arg("user"), py::arg("task"),
           py::arg("gain"), py::arg("offloaders"), py::arg("mode"), py::arg("sides"),
           py::arg("numbers"));
-    m.def("reach", &reach, py::arg("setting"), py::arg("gain"), py::arg("task"),
-          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
-    m.def("forced", &forced, py::arg("setting"), py::arg("gain"), py::arg("task"), py::arg("user"),
-          py::arg("modes"), py::arg("seconds"));
-    m.def("solve_global", &solve_global, py::arg("setting"), py::arg("gain"), py::arg("task"),
+    m.def("solve_global", &solve_global, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }
 

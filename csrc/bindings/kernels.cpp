@@ -10,10 +10,14 @@
 #include <optional>
 
 #include "bindings/objects.h"
-#include "host/dispatch.h"
+#include "bindings/scenario.h"
+#include "host/evaluate.h"
+#include "host/instruction_set.h"
 #include "host/pool.h"
+#include "host/search.h"
 #include "model/arithmetic.h"
 #include "model/check.h"
+#include "probe/ceiling.h"
 
 namespace py = pybind11;
 
@@ -86,14 +90,18 @@ void require_within(const long long* values, long long count, long long low, lon
     require(inside, argument, indices_expected(low, end));
 }
 
+// Joint actions, their slots, and where their outcome goes.
+struct BatchArrays {
+    const py::array &channel, &power, &frequency, &extraction, &gain, &task;
+    const py::array &latency, &energy, &accuracy, &qoe, &violations;
+};
+
 // Returns whether every QoE is a number.
 template <class R>
-bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::array& power,
-                     const py::array& frequency, const py::array& extraction, const py::array& gain,
-                     const py::array& task, const py::array& latency, const py::array& energy,
-                     const py::array& accuracy, const py::array& qoe, const py::array& violations,
-                     int threads) {
-    const py::ssize_t users = scene.user_count;
+bool evaluate_arrays(const ScenarioView<R>& scenario, const BatchArrays& arrays, int threads) {
+    const auto& [channel, power, frequency, extraction, gain, task, latency, energy, accuracy, qoe,
+                 violations] = arrays;
+    const py::ssize_t users = scenario.user_count;
     Shape shape(channel.shape(), channel.shape() + channel.ndim());
     if (shape.empty()) shape.push_back(users);
     shape.back() = users;
@@ -110,7 +118,7 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
     if (channels >= most)
         throw ArgumentError(
             "gain", "at most " + std::to_string(most - 1) + " sub-channels are expected here");
-    const Batch<R> batch = {scene,
+    const Batch<R> batch = {scenario,
                             input<long long>(channel, "channel", shape),
                             input<R>(power, "power", shape),
                             input<R>(frequency, "frequency", shape),
@@ -131,52 +139,38 @@ bool evaluate_arrays(const Scene<R>& scene, const py::array& channel, const py::
     const py::gil_scoped_release release;
     const unsigned faults = evaluate(batch, channel.size() / users, threads);
     if (faults & kChannelFault) throw ArgumentError("channel", indices_expected(kLocal, channels));
-    if (faults & kTaskFault) throw ArgumentError("task", indices_expected(0, scene.task_count));
+    if (faults & kTaskFault) throw ArgumentError("task", indices_expected(0, scenario.task_count));
     return !(faults & kNotANumber);
 }
 
-// A scenario ready for the kernels, in both precisions.
-class Scoring {
-  public:
-    explicit Scoring(const Setting& setting) : scenes_{setting} {}
-
-    template <class... Arrays>
-    bool evaluate(const py::array& channel, const py::array& power, const Arrays&... rest) const {
-        return py::isinstance<py::array_t<float>>(power)
-                   ? evaluate_arrays(scenes_.single.scene(), channel, power, rest...)
-                   : evaluate_arrays(scenes_.full.scene(), channel, power, rest...);
+void tabulate_arrays(const PackedScenario& scenario, const py::array& gain, const py::array& task,
+                     const std::vector<py::array>& value,
+                     const std::vector<py::array>& server_energy, int threads) {
+    const py::ssize_t users = scenario.users.size();
+    require(gain.ndim() == 2, "gain", "shape (users, channels) is expected");
+    const py::ssize_t channels = gain.shape(1);
+    const Slot slot = {input<double>(gain, "gain", {users, channels}),
+                       input<long long>(task, "task", {users}), int(channels)};
+    require_within(slot.task, users, 0, scenario.tasks.size(), "task");
+    require(py::ssize_t(value.size()) == users, "value", "one array a user is expected");
+    require(server_energy.empty() || server_energy.size() == value.size(), "server_energy",
+            "one array a user, or none at all, is expected");
+    const py::ssize_t most = std::min(users, channels);
+    std::vector<double*> values, energies;
+    for (py::ssize_t n = 0; n < users; ++n) {
+        const Levels& levels = scenario.levels[n];
+        const py::ssize_t semantic = scenario.extraction[n][slot.task[n]].size();
+        const py::ssize_t local = levels.frequency.size();
+        const Shape shape = {local + most * channels * py::ssize_t(levels.power.size()) *
+                                         (1 + local * semantic)};
+        values.push_back(output<double>(value[n], "value", shape));
+        if (!server_energy.empty())
+            energies.push_back(output<double>(server_energy[n], "server_energy", shape));
     }
-
-    void tabulate(const py::array& gain, const py::array& task, const std::vector<py::array>& value,
-                  const std::vector<py::array>& server_energy, int threads) const {
-        const py::ssize_t users = scenes_.setting.users.size();
-        require(gain.ndim() == 2, "gain", "shape (users, channels) is expected");
-        const py::ssize_t channels = gain.shape(1);
-        const Slot slot = {input<double>(gain, "gain", {users, channels}),
-                           input<long long>(task, "task", {users}), int(channels)};
-        require_within(slot.task, users, 0, scenes_.setting.tasks.size(), "task");
-        require(py::ssize_t(value.size()) == users, "value", "one array a user is expected");
-        require(server_energy.empty() || server_energy.size() == value.size(), "server_energy",
-                "one array a user, or none at all, is expected");
-        const py::ssize_t most = std::min(users, channels);
-        std::vector<double*> values, energies;
-        for (py::ssize_t n = 0; n < users; ++n) {
-            const Levels& levels = scenes_.setting.levels[n];
-            const py::ssize_t semantic = scenes_.setting.extraction[n][slot.task[n]].size();
-            const py::ssize_t local = levels.frequency.size();
-            const Shape shape = {local + most * channels * py::ssize_t(levels.power.size()) *
-                                             (1 + local * semantic)};
-            values.push_back(output<double>(value[n], "value", shape));
-            if (!server_energy.empty())
-                energies.push_back(output<double>(server_energy[n], "server_energy", shape));
-        }
-        const py::gil_scoped_release release;
-        semopt::tabulate(scenes_, slot, values, energies, threads);
-    }
-
-  private:
-    Scenes scenes_;
-};
+    const ScenarioView<double> view = scenario.view<double>();
+    const py::gil_scoped_release release;
+    tabulate(scenario, view, slot, values, energies, threads);
+}
 
 std::vector<const double*> lists(const std::vector<py::array>& arrays, const Space& space,
                                  const char* argument) {
@@ -263,24 +257,22 @@ void bind_kernels(py::module_& m) {
     m.def("elementary", &elementary, py::arg("name"), py::arg("x"), py::arg("y"), py::arg("out"));
 
     using A = const py::array&;
-    py::class_<Scoring> scoring(
-        m, "Scoring",
-        "A scenario ready for the kernels. Never changed once made: threads share it.");
-    scoring.def(py::init<const Setting&>(), py::arg("setting"), py::keep_alive<1, 2>())
-        .def(
-            "evaluate",
-            [](const Scoring& self, A channel, A power, A frequency, A extraction, A gain, A task,
-               A latency, A energy, A accuracy, A qoe, A violations, int threads) {
-                return self.evaluate(channel, power, frequency, extraction, gain, task, latency,
-                                     energy, accuracy, qoe, violations, threads);
-            },
-            py::arg("channel"), py::arg("power"), py::arg("frequency"), py::arg("extraction"),
-            py::arg("gain"), py::arg("task"), py::arg("latency"), py::arg("energy"),
-            py::arg("accuracy"), py::arg("qoe"), py::arg("violations"), py::arg("threads") = 0)
-        .def("tabulate", &Scoring::tabulate, py::arg("gain"), py::arg("task"), py::arg("value"),
-             py::arg("server_energy"), py::arg("threads") = 0);
-
-    refuse_copies(scoring);
+    m.def(
+        "evaluate",
+        [](const PackedScenario& scenario, A channel, A power, A frequency, A extraction, A gain,
+           A task, A latency, A energy, A accuracy, A qoe, A violations, int threads) {
+            const BatchArrays arrays = {channel, power,  frequency, extraction, gain,      task,
+                                        latency, energy, accuracy,  qoe,        violations};
+            return py::isinstance<py::array_t<float>>(power)
+                       ? evaluate_arrays(scenario.view<float>(), arrays, threads)
+                       : evaluate_arrays(scenario.view<double>(), arrays, threads);
+        },
+        py::arg("scenario"), py::arg("channel"), py::arg("power"), py::arg("frequency"),
+        py::arg("extraction"), py::arg("gain"), py::arg("task"), py::arg("latency"),
+        py::arg("energy"), py::arg("accuracy"), py::arg("qoe"), py::arg("violations"),
+        py::arg("threads") = 0);
+    m.def("tabulate", &tabulate_arrays, py::arg("scenario"), py::arg("gain"), py::arg("task"),
+          py::arg("value"), py::arg("server_energy"), py::arg("threads") = 0);
 
     py::class_<SpaceOwner> space(m, "Space",
                                  "Joint actions by number. Never changed once made; a search has "

@@ -1,42 +1,42 @@
 #include "exact/cells.h"
 
-#include "host/dispatch.h"
+#include "host/instruction_set.h"
 
 namespace semopt {
 
-Cells::Cells(const Setting& setting) : setting_(setting) { make_frames(); }
+Cells::Cells(const Scenario& scenario) : scenario_(scenario) { make_frames(); }
 
 void Cells::make_frames() {
     made_by_ = &kernels();
     frames_.clear();
-    for (size_t n = 0; n < setting_.users.size(); ++n)
-        for (size_t t = 0; t < setting_.tasks.size(); ++t) frames_.push_back(make_frame(n, t));
+    for (size_t n = 0; n < scenario_.users.size(); ++n)
+        for (size_t t = 0; t < scenario_.tasks.size(); ++t) frames_.push_back(make_frame(n, t));
 }
 
 void Cells::load(const Slot& slot) {
     slot_ = slot;
     if (made_by_ != &kernels()) make_frames();
-    links_.resize(setting_.users.size() * slot.channels);
+    links_.resize(scenario_.users.size() * slot.channels);
     for (Link& link : links_) link.ready = false;
     evaluated_ = 0;
 }
 
 Cells::Frame Cells::make_frame(int n, int t) const {
-    const std::vector<double>& frequency = setting_.levels[n].frequency;
-    const std::vector<double>& extraction = setting_.extraction[n][t];
+    const std::vector<double>& frequency = scenario_.levels[n].frequency;
+    const std::vector<double>& extraction = scenario_.extraction[n][t];
     Frame frame;
-    frame.reference = reference(setting_.users[n], setting_.tasks[t]);
+    frame.reference = reference(scenario_.users[n], scenario_.tasks[t]);
     frame.extraction = {1.0};
     frame.extraction.insert(frame.extraction.end(), extraction.begin(), extraction.end());
     const size_t levels = frame.extraction.size(), frequencies = frequency.size();
     for (auto* list : {&frame.bits, &frame.least_time, &frame.least_energy}) list->resize(levels);
     for (auto* list : {&frame.own_time, &frame.own_energy}) list->resize(levels * frequencies);
     std::vector<double> flop(levels), local(frequencies);
-    made_by_->open_frame({&setting_.system, &setting_.users[n], &setting_.tasks[t], frame.reference,
-                          int(frequencies), int(levels), frequency.data(), frame.extraction.data(),
-                          frame.bits.data(), flop.data(), frame.least_time.data(),
-                          frame.least_energy.data(), frame.own_time.data(), frame.own_energy.data(),
-                          local.data()});
+    made_by_->open_frame({&scenario_.system, &scenario_.users[n], &scenario_.tasks[t],
+                          frame.reference, int(frequencies), int(levels), frequency.data(),
+                          frame.extraction.data(), frame.bits.data(), flop.data(),
+                          frame.least_time.data(), frame.least_energy.data(), frame.own_time.data(),
+                          frame.own_energy.data(), local.data()});
     for (size_t f = 0; f < frequencies; ++f)
         if (local[f] > frame.local.value) frame.local = {local[f], -1, int(f), -1};
     return frame;
@@ -44,7 +44,7 @@ Cells::Frame Cells::make_frame(int n, int t) const {
 
 CellView Cells::view(int n, int channel, Link& link) const {
     const Frame& own = frame(n);
-    const Levels& levels = setting_.levels[n];
+    const Levels& levels = scenario_.levels[n];
     const size_t powers = levels.power.size(), extractions = own.extraction.size();
     if (!link.ready) {
         link.rate.resize(powers);
@@ -53,10 +53,10 @@ CellView Cells::view(int n, int channel, Link& link) const {
         link.accuracy.resize(extractions * powers);
         link.filled.resize(extractions);
     }
-    return {&setting_.system,
-            &setting_.users[n],
-            &setting_.tasks[slot_.task[n]],
-            setting_.tables[slot_.task[n]],
+    return {&scenario_.system,
+            &scenario_.users[n],
+            &scenario_.tasks[slot_.task[n]],
+            scenario_.tables[slot_.task[n]],
             own.reference,
             gain(n, channel),
             int(powers),

@@ -19,7 +19,7 @@ struct Kernels;
 
 class Cells {
   public:
-    explicit Cells(const Setting& setting);
+    explicit Cells(const Scenario& scenario);
 
     void load(const Slot& slot);
     Choice local(int user) const;
@@ -29,7 +29,7 @@ class Cells {
     double gain(int user, int channel) const {
         return slot_.gain[size_t(user) * slot_.channels + channel];
     }
-    const Setting& setting() const { return setting_; }
+    const Scenario& scenario() const { return scenario_; }
     long long evaluated() const { return evaluated_; }  // cells, since load
 
   private:
@@ -53,13 +53,13 @@ class Cells {
     };
 
     const Frame& frame(int user) const {
-        return frames_[user * setting_.tasks.size() + slot_.task[user]];
+        return frames_[user * scenario_.tasks.size() + slot_.task[user]];
     }
     void make_frames();
     Frame make_frame(int user, int task) const;
     CellView view(int user, int channel, Link& link) const;
 
-    const Setting& setting_;
+    const Scenario& scenario_;
     Slot slot_{};
     std::vector<Frame> frames_;  // (users, tasks)
     const Kernels* made_by_;     // whose digits those are

@@ -144,7 +144,7 @@ const Decision& Exact::solve(const Slot& slot, const Stop& stop, const Forced& f
     stop_ = stop;
     forced_ = forced;
     cells_.load(slot);
-    users_ = int(cells_.setting().users.size());
+    users_ = int(cells_.scenario().users.size());
     channels_ = slot.channels;
     const size_t cells = size_t(users_) * channels_;
     best_.value = -kInfinity;

@@ -51,7 +51,7 @@ struct Forced {
 class Exact {
   public:
     // `fairest`: maximise the smallest QoE (bottleneck assignment), ties by the sum.
-    Exact(const Setting& setting, bool fairest) : cells_(setting), fairest_(fairest) {}
+    Exact(const Scenario& scenario, bool fairest) : cells_(scenario), fairest_(fairest) {}
 
     // The best so far where `stop` asks for an end.
     const Decision& solve(const Slot& slot, const Stop& stop = {}, const Forced& forced = {});

@@ -5,8 +5,8 @@
 
 namespace semopt {
 
-Reach::Reach(const Setting& setting, const Slot& slot, bool continuous, const Stop& stop)
-    : setting_(setting), slot_(slot), continuous_(continuous), stop_(stop), cells_(setting) {
+Reach::Reach(const Scenario& scenario, const Slot& slot, bool continuous, const Stop& stop)
+    : scenario_(scenario), slot_(slot), continuous_(continuous), stop_(stop), cells_(scenario) {
     cells_.load(slot);
 }
 
@@ -26,8 +26,8 @@ bool Reach::feasible(int user, int channel, int offloaders, Modes modes) {
         return (offloaders ? cells_.offload(user, channel, offloaders, modes) : cells_.local(user))
                    .value > -kInfinity;
     const int task = int(slot_.task[user]);
-    if (offloaders == 0) return feasible({&setting_, user, task, 1, 0}, Mode::local);
-    const Owner owner{&setting_, user, task, cells_.gain(user, channel), offloaders};
+    if (offloaders == 0) return feasible({&scenario_, user, task, 1, 0}, Mode::local);
+    const Owner owner{&scenario_, user, task, cells_.gain(user, channel), offloaders};
     return ((modes & kRaw) && feasible(owner, Mode::raw)) ||
            ((modes & kSemantic) && feasible(owner, Mode::semantic));
 }

@@ -9,7 +9,7 @@ namespace semopt {
 class Reach {
   public:
     // On the grid, or over continuous variables.
-    Reach(const Setting& setting, const Slot& slot, bool continuous, const Stop& stop);
+    Reach(const Scenario& scenario, const Slot& slot, bool continuous, const Stop& stop);
 
     // On how many sub-channels, from the strongest on, a user has a feasible action beside
     // `offloaders` in all: what is feasible on a channel is so on stronger ones. Without offloaders
@@ -23,7 +23,7 @@ class Reach {
     bool feasible(int user, int channel, int offloaders, Modes modes);
     bool feasible(const Owner& owner, Mode mode);
 
-    const Setting& setting_;
+    const Scenario& scenario_;
     const Slot slot_;
     const bool continuous_;
     const Stop& stop_;

@@ -131,12 +131,12 @@ double Program::steepness() const {
     return most;
 }
 
-bool make_program(Program& program, const Setting& setting, int n, int t, Mode mode, double gain,
+bool make_program(Program& program, const Scenario& scenario, int n, int t, Mode mode, double gain,
                   int offloaders) {
-    const System<double>& system = setting.system;
-    const User<double>& user = setting.users[n];
-    const Task<double>& task = setting.tasks[t];
-    const AccuracyTable<double>& table = setting.tables[t];
+    const System<double>& system = scenario.system;
+    const User<double>& user = scenario.users[n];
+    const Task<double>& task = scenario.tasks[t];
+    const AccuracyTable<double>& table = scenario.tables[t];
     const Reference<double> offset = reference(user, task);
     constexpr Interval one{1, 1}, any{-kInfinity, kInfinity};
     const Interval frequency{user.frequency_min, user.frequency_max};

@@ -80,7 +80,7 @@ struct Program {
 };
 
 // False where the user has no such mode (semantic with an empty range of extraction).
-bool make_program(Program& program, const Setting& setting, int user, int task, Mode mode,
+bool make_program(Program& program, const Scenario& scenario, int user, int task, Mode mode,
                   double gain, int offloaders);
 
 // What proves a bound.

@@ -45,12 +45,12 @@ double beside_cliff(const Score& score, Interval range) {
 
 // What an action gives by the model.
 Outcome<double> outcome(const Owner& owner, const Action& action) {
-    const Setting& setting = *owner.setting;
-    const User<double>& user = setting.users[owner.user];
-    const Task<double>& task = setting.tasks[owner.task];
+    const Scenario& scenario = *owner.scenario;
+    const User<double>& user = scenario.users[owner.user];
+    const Task<double>& task = scenario.tasks[owner.task];
     return mode_of(action) == Mode::local
-               ? execute_locally(setting.system, user, task, action.frequency)
-               : offload(setting.system, user, task, setting.tables[owner.task], owner.gain,
+               ? execute_locally(scenario.system, user, task, action.frequency)
+               : offload(scenario.system, user, task, scenario.tables[owner.task], owner.gain,
                          double(owner.offloaders), action.power, action.frequency,
                          action.extraction);
 }
@@ -77,14 +77,14 @@ Mode mode_of(const Action& action) {
 
 bool doubtful(const Owner& owner, const Action& action) {
     Program program;
-    make_program(program, *owner.setting, owner.user, owner.task, mode_of(action), owner.gain,
+    make_program(program, *owner.scenario, owner.user, owner.task, mode_of(action), owner.gain,
                  owner.offloaders);
     return doubt(program, action, outcome(owner, action)) > kDoubt;
 }
 
 Tree::Tree(const Owner& owner, Mode mode, double precision)
     : owner_(owner), mode_(mode), precision_(precision) {
-    if (!make_program(program_, *owner.setting, owner.user, owner.task, mode, owner.gain,
+    if (!make_program(program_, *owner.scenario, owner.user, owner.task, mode, owner.gain,
                       owner.offloaders))
         return;
     add(program_.root,
@@ -122,10 +122,10 @@ void Tree::add(const Box& box, Point from, double upper) {
 }
 
 void Tree::offer(const Action& action) {
-    const Setting& setting = *owner_.setting;
+    const Scenario& scenario = *owner_.scenario;
     const Outcome<double> found = outcome(owner_, action);
-    if (!(found.qoe > surest_.value) ||
-        violations(setting.system, setting.users[owner_.user], setting.tasks[owner_.task], found))
+    if (!(found.qoe > surest_.value) || violations(scenario.system, scenario.users[owner_.user],
+                                                   scenario.tasks[owner_.task], found))
         return;
     const Action known{found.qoe, action.power, action.frequency, action.extraction};
     if (known.value > best_.value) best_ = known;
@@ -152,7 +152,7 @@ void Tree::consider(const Point& point, double snap) {
 void Tree::consider_corners() {
     const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
                    f = program_.frequency;
-    const double deadline = owner_.setting->system.latency_max;
+    const double deadline = owner_.scenario->system.latency_max;
     for (double power : {p.high, p.low})
         for (double extraction : {mu.high, mu.low}) {
             Action action;
@@ -259,8 +259,8 @@ Cell::Cell(const Owner& owner, double precision) {
     trees_.emplace_back(owner, Mode::semantic, precision);
 }
 
-Cell::Cell(const Setting& setting, int user, int task, double precision) {
-    trees_.emplace_back(Owner{&setting, user, task, 1, 0}, Mode::local, precision);
+Cell::Cell(const Scenario& scenario, int user, int task, double precision) {
+    trees_.emplace_back(Owner{&scenario, user, task, 1, 0}, Mode::local, precision);
 }
 
 double Cell::upper() const {

@@ -25,7 +25,7 @@ struct Action {
 
 // Whose actions: `user` with `task`, on a channel of that gain beside `offloaders` in all.
 struct Owner {
-    const Setting* setting;
+    const Scenario* scenario;
     int user, task;
     double gain;
     int offloaders;
@@ -89,8 +89,8 @@ class Tree {
 // The trees of one offloaded task (raw, semantic) or of a local one.
 class Cell {
   public:
-    Cell(const Owner& owner, double precision);                          // offloaded
-    Cell(const Setting& setting, int user, int task, double precision);  // local
+    Cell(const Owner& owner, double precision);                            // offloaded
+    Cell(const Scenario& scenario, int user, int task, double precision);  // local
 
     double upper() const;  // -inf: proven infeasible
     double lower() const { return best().value; }

@@ -27,10 +27,10 @@ double round_down(double needed, double proven) {
 
 }  // namespace
 
-Global::Global(const Setting& setting, const Slot& slot, double gap)
-    : setting_(setting),
+Global::Global(const Scenario& scenario, const Slot& slot, double gap)
+    : scenario_(scenario),
       slot_(slot),
-      users_(int(setting.users.size())),
+      users_(int(scenario.users.size())),
       channels_(slot.channels),
       gap_(gap),
       tolerance_(gap / (2 * std::max(users_, 1))),
@@ -39,8 +39,8 @@ Global::Global(const Setting& setting, const Slot& slot, double gap)
     by_gain_.resize(cells);
     rank_.resize(cells);
     for (int n = 0; n < users_; ++n) {
-        local_.emplace_back(setting, n, int(slot.task[n]), precision());
-        const User<double>& user = setting.users[n];
+        local_.emplace_back(scenario, n, int(slot.task[n]), precision());
+        const User<double>& user = scenario.users[n];
         most_.push_back((user.weight_latency + user.weight_energy + user.weight_accuracy) *
                         (1 + 10 * kMargin));
         const double* gain = slot.gain + size_t(n) * channels_;
@@ -81,7 +81,7 @@ Cell& Global::cell(int m, int n, int rank) {
     if (known != row.end()) return known->second;
     const size_t first = size_t(n) * channels_;
     const double gain = slot_.gain[first + by_gain_[first + rank]];
-    const Owner owner{&setting_, n, int(slot_.task[n]), gain, m};
+    const Owner owner{&scenario_, n, int(slot_.task[n]), gain, m};
     return row.emplace(rank, Cell(owner, precision())).first->second;
 }
 
@@ -226,7 +226,7 @@ void Global::prefer_sure() {
     for (int n = 0; n < int(channel_.size()); ++n) {
         const int k = channel_[n];
         const double gain = k < 0 ? 1 : slot_.gain[size_t(n) * channels_ + k];
-        if (doubtful({&setting_, n, int(slot_.task[n]), gain, k < 0 ? 0 : m}, action[n])) {
+        if (doubtful({&scenario_, n, int(slot_.task[n]), gain, k < 0 ? 0 : m}, action[n])) {
             action[n] = cell_of(n).surest();
             sure = false;
         }

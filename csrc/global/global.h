@@ -35,7 +35,7 @@ struct Prices {
 class Global {
   public:
     // `gap`: absolute, on the whole sum.
-    Global(const Setting& setting, const Slot& slot, double gap);
+    Global(const Scenario& scenario, const Slot& slot, double gap);
 
     // Keeps a decision, worth `value`, if that is more than the best so far.
     void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
@@ -82,7 +82,7 @@ class Global {
     int strongest(int user) const { return by_gain_[size_t(user) * channels_]; }
     double precision() const { return std::max(kFiner * tolerance_, 1e-13); }
 
-    const Setting& setting_;
+    const Scenario& scenario_;
     const Slot slot_;
     const int users_, channels_;
     const double gap_, tolerance_;

@@ -28,7 +28,7 @@ void count_rows(const long long* channel, int users, int count, R* offloaders) {
 
 template <class R>
 void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
-    const int users = batch.scene.user_count;
+    const int users = batch.scenario.user_count;
     const long long* const channel = batch.channel + part.first;
     if (users == 2) return count_rows<2>(channel, users, part.count, offloaders);
     if (users == 3) return count_rows<3>(channel, users, part.count, offloaders);
@@ -56,14 +56,14 @@ struct Places {
 
 template <class R>
 void find_places(const Batch<R>& batch, int first_user, int count, Places<R>& places) {
-    const Index<R>* const user = batch.scene.owners.user + first_user;
+    const Index<R>* const user = batch.scenario.owners.user + first_user;
     const int whole = padded<R>(count);  // the lanes left over have the kinds of other users
     places.faults = 0;
     for (int i = 0; i < whole; ++i)
         places.row[i] = (batch.slot_per_row ? i : user[i]) * Index<R>(batch.channels);
     for (int i = 0; !batch.slot_per_row && i < whole; ++i) {
         const long long kind = batch.task[user[i]];
-        const bool good = kind >= 0 && kind < batch.scene.task_count;
+        const bool good = kind >= 0 && kind < batch.scenario.task_count;
         places.kind[i] = good ? Index<R>(kind) : 0;
         if (!good) places.faults = kTaskFault;
     }
@@ -80,9 +80,9 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
     const R* const power = batch.power + part.first;
     const R* const extraction = batch.extraction + part.first;
     const R* const gain = batch.gain + (kSlotPerRow ? part.first * batch.channels : 0);
-    const Index<R> channels = batch.channels, kinds = batch.scene.task_count;
-    const V noise = math::all<V>(batch.scene.system->noise);
-    const int users = batch.scene.user_count;
+    const Index<R> channels = batch.channels, kinds = batch.scenario.task_count;
+    const V noise = math::all<V>(batch.scenario.system->noise);
+    const int users = batch.scenario.user_count;
     const bool rows_in_vectors = kWidth<R> % users == 0;
     R offloaders[kBlock<R>];
     if (!rows_in_vectors) count_offloaders(batch, part, offloaders);
@@ -142,8 +142,8 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>&
     const Figures<R> figures = {batch.latency + part.first, batch.energy + part.first,
                                 batch.accuracy + part.first, batch.qoe + part.first,
                                 batch.violations + part.first};
-    const Each<kMany, R> who(batch.scene, part.first_user);
-    return faults | (score(batch.scene, who, block, offloaded, figures) ? kNotANumber : 0);
+    const Each<kMany, R> who(batch.scenario, part.first_user);
+    return faults | (score(batch.scenario, who, block, offloaded, figures) ? kNotANumber : 0);
 }
 
 // The rows of a block: as many as fit, and fill vectors if there are such.
@@ -167,7 +167,7 @@ int rows_to_line(const R* row, int users, int rows) {
 
 template <bool kMany, class R>
 unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
-    const int users = batch.scene.user_count;
+    const int users = batch.scenario.user_count;
     Block<R> block;
     Offloaded<R> offloaded;
     Places<R> places;
@@ -198,8 +198,8 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
 // Scores rows first..last-1 of a batch, and returns its faults.
 template <class R>
 unsigned evaluate(const Batch<R>& batch, long long first, long long last) {
-    return (batch.scene.task_count > kFew<R> ? evaluate_rows<true, R>
-                                             : evaluate_rows<false, R>)(batch, first, last);
+    return (batch.scenario.task_count > kFew<R> ? evaluate_rows<true, R>
+                                                : evaluate_rows<false, R>)(batch, first, last);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The CPU kernels: one object per instruction set (kernels.cpp), each a table of functions on plain
-// memory. Callers split the work over threads (host/dispatch.cpp); nothing here allocates.
+// memory. Callers split the work over threads (host/); nothing here allocates.
 #pragma once
 
 #include "isa/cell.h"
@@ -63,7 +63,7 @@ struct Lookup {
 
 // A scenario in the precision of the kernels.
 template <class R>
-struct Scene {
+struct ScenarioView {
     const System<R>* system;
     const User<R>* users;            // (N)
     const Task<R>* tasks;            // (T)
@@ -77,7 +77,7 @@ struct Scene {
 // Joint actions to be scored: arrays (B, N) row by row.
 template <class R>
 struct Batch {
-    Scene<R> scene;
+    ScenarioView<R> scenario;
     const long long* channel;
     const R *power, *frequency, *extraction;
     const R* gain;          // (N, K), or (B, N, K) with a slot a row
@@ -94,7 +94,7 @@ constexpr unsigned kChannelFault = 1, kTaskFault = 2, kNotANumber = 4;
 // One user's grid in a slot, and where its scores go (model/space.h); infeasible actions score
 // -inf.
 struct Grid {
-    Scene<double> scene;
+    ScenarioView<double> scenario;
     int user, task, channels;
     const double *power, *frequency, *extraction;  // ascending; extraction below 1
     int powers, frequencies, extractions;

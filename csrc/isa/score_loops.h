@@ -6,6 +6,8 @@
 // a core from being at several vectors at a time. Included by kernels.cpp alone.
 #pragma once
 
+#include <cstddef>
+
 #include "isa/accuracy_lookup.h"
 #include "isa/exp_log_tables.h"
 #include "isa/kernels.h"
@@ -103,17 +105,18 @@ class Each {
     using V = Lanes<R>;
 
   public:
-    Each(const Scene<R>& scene, int first_user)
-        : fields_(scene.owners.fields + first_user),
-          time_(scene.owners.reference_time + first_user),
-          power_(scene.owners.reference_power + first_user),
-          length_(scene.owners.length),
-          kinds_(scene.kinds) {}
+    Each(const ScenarioView<R>& scenario, int first_user)
+        : fields_(scenario.owners.fields + first_user),
+          time_(scenario.owners.reference_time + first_user),
+          power_(scenario.owners.reference_power + first_user),
+          length_(scenario.owners.length),
+          kinds_(scenario.kinds) {}
 
     User<V> user(int i) const {
         const auto field = [&](int f) { return load<V>(fields_ + f * length_ + i); };
-        return {field(0), field(1), field(2), field(3), field(4),  field(5),
-                field(6), field(7), field(8), field(9), field(10), field(11)};
+#define SEMOPT_READ(name) field(offsetof(User<R>, name) / sizeof(R)),
+        return {SEMOPT_USER_FIELDS(SEMOPT_READ)};
+#undef SEMOPT_READ
     }
     Task<V> task(Index<V> k) const {
         const auto field = [&](int f) {
@@ -123,8 +126,9 @@ class Each {
             else
                 return Few<R>(of)[k];
         };
-        return {field(0), field(1), field(2), field(3), field(4),
-                field(5), field(6), field(7), field(8)};
+#define SEMOPT_READ(name) field(offsetof(Task<R>, name) / sizeof(R)),
+        return {SEMOPT_TASK_FIELDS(SEMOPT_READ)};
+#undef SEMOPT_READ
     }
     Reference<V> reference(int i, Index<V> k) const {
         return semopt::reference(load<V>(time_ + i), load<V>(power_ + i), task(k));
@@ -196,13 +200,13 @@ void serve(const System<Lanes<R>>& whole, const Who& whose, int count, Offloaded
 }
 
 template <class R>
-void reach(const Scene<R>& scene, int count, Offloaded<R>& tasks) {
-    if (scene.lookup.corners)
-        return find_accuracies(scene.lookup, scene.task_count, tasks.kind, tasks.extraction,
+void reach(const ScenarioView<R>& scenario, int count, Offloaded<R>& tasks) {
+    if (scenario.lookup.corners)
+        return find_accuracies(scenario.lookup, scenario.task_count, tasks.kind, tasks.extraction,
                                tasks.snr_db, count, tasks.accuracy);
     for (int i = 0; i < count; ++i)
         tasks.accuracy[i] =
-            accuracy(scene.tables[tasks.kind[i]], tasks.extraction[i], tasks.snr_db[i]);
+            accuracy(scenario.tables[tasks.kind[i]], tasks.extraction[i], tasks.snr_db[i]);
 }
 
 // ---- all tasks ----
@@ -283,14 +287,14 @@ bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& bloc
 
 // Scores the tasks of a block, from what they bring; returns whether one has no number.
 template <class Who, class R>
-bool score(const Scene<R>& scene, const Who& who, const Block<R>& block, Offloaded<R>& offloaded,
-           const Figures<R>& figures) {
-    const System<Lanes<R>> system = in_lanes(*scene.system);
+bool score(const ScenarioView<R>& scenario, const Who& who, const Block<R>& block,
+           Offloaded<R>& offloaded, const Figures<R>& figures) {
+    const System<Lanes<R>> system = in_lanes(*scenario.system);
     const int count = padded<R>(offloaded.count);
     link_up(system, count, offloaded);
     extract(system, who, count, offloaded);
     serve(system, who, count, offloaded);
-    reach(scene, count, offloaded);
+    reach(scenario, count, offloaded);
     execute(who, block, offloaded, figures);
     return judge(system, who, block, figures);
 }

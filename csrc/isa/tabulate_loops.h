@@ -8,10 +8,10 @@ namespace {
 
 // Fills list `list` of a user's scores: 0 is local, 1 + (offloaders - 1) K + channel offloaded.
 void tabulate(const Grid& grid, long long list) {
-    const Scene<double>& scene = grid.scene;
-    const System<double>& system = *scene.system;
-    const User<double>& user = scene.users[grid.user];
-    const Task<double>& task = scene.tasks[grid.task];
+    const ScenarioView<double>& scenario = grid.scenario;
+    const System<double>& system = *scenario.system;
+    const User<double>& user = scenario.users[grid.user];
+    const Task<double>& task = scenario.tasks[grid.task];
     const Same<double> who(user, task);
     const bool local = list == 0;
     const int channel = local ? 0 : int((list - 1) % grid.channels);
@@ -55,7 +55,7 @@ void tabulate(const Grid& grid, long long list) {
         block.count = count;
         tasks.count = local ? 0 : count;
         fill_up(tasks);
-        score(scene, who, block, tasks, {latency, energy, accuracy, qoe, violations});
+        score(scenario, who, block, tasks, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
         for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinite : qoe[i];
         if (grid.server_energy)

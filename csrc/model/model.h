@@ -12,27 +12,64 @@ using math::Number;
 template <class R>
 using Index = typename math::Real<R>::Index;
 
-// Fields in the order in which Python packs them (bindings/core.cpp names them); all of one type,
-// so that a row of numbers is a record.
+// The figures of semopt/figures.py, in the order in which Python packs them; one list a record,
+// from which the record, its names (bindings/scenario.cpp) and its rows (isa/score_loops.h) are
+// made. All are of one type, so that a row of numbers is a record.
+#define SEMOPT_SYSTEM_FIELDS(FIELD)  \
+    FIELD(bandwidth)                 \
+    FIELD(noise)                     \
+    FIELD(server_frequency)          \
+    FIELD(server_flop_per_cycle)     \
+    FIELD(server_energy_coefficient) \
+    FIELD(compress_exponent)         \
+    FIELD(extract_exponent)          \
+    FIELD(latency_max)               \
+    FIELD(slope_latency)             \
+    FIELD(slope_energy)              \
+    FIELD(slope_accuracy)            \
+    FIELD(server_energy_max)
+
+#define SEMOPT_USER_FIELDS(FIELD) \
+    FIELD(flop_per_cycle)         \
+    FIELD(energy_coefficient)     \
+    FIELD(frequency_min)          \
+    FIELD(frequency_max)          \
+    FIELD(reference_frequency)    \
+    FIELD(power_min)              \
+    FIELD(power_max)              \
+    FIELD(extraction_min)         \
+    FIELD(energy_max)             \
+    FIELD(weight_latency)         \
+    FIELD(weight_energy)          \
+    FIELD(weight_accuracy)
+
+#define SEMOPT_TASK_FIELDS(FIELD) \
+    FIELD(bits)                   \
+    FIELD(semantic_bits)          \
+    FIELD(local_flop)             \
+    FIELD(extract_flop)           \
+    FIELD(server_flop)            \
+    FIELD(server_raw_flop)        \
+    FIELD(local_accuracy)         \
+    FIELD(accuracy_min)           \
+    FIELD(extraction_max)
+
+#define SEMOPT_DECLARED(name) R name;
 template <class R>
 struct System {
-    R bandwidth, noise, server_frequency, server_flop_per_cycle, server_energy_coefficient,
-        compress_exponent, extract_exponent, latency_max, slope_latency, slope_energy,
-        slope_accuracy, server_energy_max;
+    SEMOPT_SYSTEM_FIELDS(SEMOPT_DECLARED)
 };
 
 template <class R>
 struct User {
-    R flop_per_cycle, energy_coefficient, frequency_min, frequency_max, reference_frequency,
-        power_min, power_max, extraction_min, energy_max, weight_latency, weight_energy,
-        weight_accuracy;
+    SEMOPT_USER_FIELDS(SEMOPT_DECLARED)
 };
 
 template <class R>
 struct Task {
-    R bits, semantic_bits, local_flop, extract_flop, server_flop, server_raw_flop, local_accuracy,
-        accuracy_min, extraction_max;
+    SEMOPT_TASK_FIELDS(SEMOPT_DECLARED)
 };
+#undef SEMOPT_DECLARED
 
 template <class R>
 struct AccuracyTable {

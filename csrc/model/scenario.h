@@ -49,7 +49,7 @@ AccuracyTable<R> own_table(const std::vector<R>& given_extraction,
     return {start, start + rows, values, last, scale, scale + rows, int(rows), int(columns)};
 }
 
-struct Setting {
+struct Scenario {
     System<double> system;
     std::vector<User<double>> users;                           // N
     std::vector<Task<double>> tasks;                           // T
@@ -58,12 +58,12 @@ struct Setting {
     std::vector<Levels> levels;                                // N
     std::vector<std::vector<std::vector<double>>> extraction;  // N x T, semantic mode only
 
-    Setting() = default;
-    Setting(const Setting&) = delete;  // tables point into storage
-    Setting& operator=(const Setting&) = delete;
+    Scenario() = default;
+    Scenario(const Scenario&) = delete;  // tables point into storage
+    Scenario& operator=(const Scenario&) = delete;
 };
 
-// One slot of a setting: gain is (N, K) row by row, task (N).
+// One slot of a scenario: gain is (N, K) row by row, task (N).
 struct Slot {
     const double* gain;
     const long long* task;

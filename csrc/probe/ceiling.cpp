@@ -1,68 +1,46 @@
-// What the machine can do at most, measured: the ceilings that benchmarks state their share of.
-//
-// Each kernel keeps enough independent chains in registers to hide the latency of its operations.
-// Compiled with fast-math, once for each instruction set: nothing here is a result of the model.
 #include "probe/ceiling.h"
 
-#ifndef SEMOPT_ISA
-#error "SEMOPT_ISA names the instruction set that this object is compiled for"
-#endif
-#define SEMOPT_JOINED(isa) ceilings_##isa
-#define SEMOPT_TABLE(isa) SEMOPT_JOINED(isa)
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "host/instruction_set.h"
+#include "host/pool.h"
+#include "model/check.h"
 
 namespace semopt {
-namespace {
 
-#if defined(__AVX512F__)
-constexpr int kBytes = 64;
-#elif defined(__AVX__)
-constexpr int kBytes = 32;
-#else
-constexpr int kBytes = 16;
-#endif
-
-constexpr int kChains = 12;
-
-template <class R>
-struct Vector {
-    typedef R type __attribute__((vector_size(kBytes)));
-};
-
-// Runs `step` on every chain, `rounds` times; the sum keeps the compiler from leaving it out.
-template <class R, class Step>
-double chains(long long rounds, Step step) {
-    typename Vector<R>::type x[kChains];
-    for (int c = 0; c < kChains; ++c)
-        for (int i = 0; i < int(kBytes / sizeof(R)); ++i) x[c][i] = R(c + i);
-    for (long long r = 0; r < rounds; ++r)
-#pragma GCC unroll 12
-        for (int c = 0; c < kChains; ++c) x[c] = step(x[c]);
-    double sum = 0;
-    for (int c = 0; c < kChains; ++c)
-        for (int i = 0; i < int(kBytes / sizeof(R)); ++i) sum += x[c][i];
-    return sum;
+double ceiling(const std::string& name, int threads) {
+    using Clock = std::chrono::steady_clock;
+    constexpr long long kRounds = 1 << 22, kCopied = 1 << 26;
+    constexpr int kTries = 25;  // others on a host disturb some
+    const Ceilings& all = *kernels().ceilings;
+    const bool copy = name == "copy";
+    const auto spin = name == "fma"          ? all.multiply_add
+                      : name == "fma_single" ? all.multiply_add_single
+                      : name == "add_max"    ? all.add_max
+                                             : nullptr;
+    require(copy || spin, "name", "fma, fma_single, add_max or copy is expected");
+    const int lanes = threads > 0 ? threads : lanes_available();
+    const double lane_bytes = name == "fma" ? sizeof(double) : sizeof(float);
+    const double amount = copy ? 2.0 * kCopied : 2.0 * kRounds * all.bytes / lane_bytes;
+    std::vector<std::vector<char>> memory(lanes);
+    for (auto& own : memory) own.resize(copy ? 2 * kCopied : 0);
+    std::vector<double> kept(lanes);
+    double best = 0;
+    for (int i = 0; i < kTries; ++i) {
+        const auto start = Clock::now();
+        parallel(lanes, lanes, [&](long long task, int) {
+            if (copy)
+                std::memcpy(memory[task].data() + kCopied, memory[task].data(), kCopied);
+            else
+                kept[task] = spin(kRounds, 0.5, 0.25);
+        });
+        const std::chrono::duration<double> seconds = Clock::now() - start;
+        best = std::max(best, lanes * amount / seconds.count());
+    }
+    return best;
 }
-
-template <class R>
-double multiply_add(long long rounds, double a, double b) {
-    using V = typename Vector<R>::type;
-    const V factor = V{} + R(a), term = V{} + R(b);
-    return chains<R>(rounds, [=](V x) { return x * factor + term; });
-}
-
-double add_max(long long rounds, double a, double b) {
-    using V = Vector<float>::type;
-    const V term = V{} + float(a), floor = V{} + float(b);
-    return chains<float>(rounds, [=](V x) {
-        const V sum = x + term;
-        return sum < floor ? floor : sum;
-    });
-}
-
-}  // namespace
-
-extern const Ceilings SEMOPT_TABLE(SEMOPT_ISA);
-const Ceilings SEMOPT_TABLE(SEMOPT_ISA) = {multiply_add<double>, multiply_add<float>, add_max,
-                                           kChains * kBytes};
 
 }  // namespace semopt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,9 @@ from .. import _core
 from ..grid import Space
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
+from . import packing
 from .arrays import name_fault
-from .packing import setting
 from .query import MAX_SIZE, Found, Query, Tables
-
-_WARM = 16  # scenarios whose packed form is kept
-_scorings: OrderedDict[tuple[int, ...], tuple[Any, _core.Scoring]] = OrderedDict()
 
 
 def describe() -> str:
@@ -24,19 +20,6 @@ def describe() -> str:
     others = ", ".join(name for name in _core.instruction_sets())
     chosen, threads = _core.instruction_set(), _core.threads_available()
     return f"instruction set {chosen} (of {others}; SEMOPT_ISA chooses), {threads} threads"
-
-
-def scoring(problem: Problem) -> _core.Scoring:
-    """Return the packed scenario of a problem; slots of one scenario share it."""
-    system, users, tasks, grid = problem.system, problem.users, problem.tasks, problem.grid
-    key = id(system), id(users), id(tasks), id(grid)  # valid as long as the entry holds them
-    found = _scorings.get(key)
-    if found is None:  # a thread that makes it too, or ends another's entry, takes nothing from us
-        found = (system, users, tasks, grid), _core.Scoring(setting(problem))
-        _scorings[key] = found
-        if len(_scorings) > _WARM:
-            _scorings.popitem(last=False)
-    return found[1]
 
 
 def empty_outcome(shape: tuple[int, ...], dtype: Any) -> Outcome:
@@ -59,7 +42,8 @@ def evaluate(
         gain = np.ascontiguousarray(problem.gain, dtype)
     task = problem.task if task is None else task
     out = empty_outcome(shape, dtype) if out is None else out
-    numbers = scoring(problem).evaluate(
+    numbers = _core.evaluate(
+        packing.scenario(problem),
         actions.channel,
         actions.power,
         actions.frequency,
@@ -86,7 +70,7 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
     value = tuple(np.empty(total) for total in totals)
     energy = tuple(np.empty(total) for total in totals) if limited else ()
     gain = np.ascontiguousarray(problem.gain)
-    scoring(problem).tabulate(gain, problem.task, value, energy, threads)
+    _core.tabulate(packing.scenario(problem), gain, problem.task, value, energy, threads)
     limit = problem.system.server_energy_max
     return Tables(space, value, energy, limit, problem.objective == "min")
 

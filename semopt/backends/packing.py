@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +22,27 @@ for _owner, _names in {
     must_be_all(_owner, _names, "csrc/model/model.h")
 
 
-def setting(problem: Problem) -> _core.Setting:
-    """Return the compiled extension's copy of everything in `problem` but its slot."""
+_WARM = 16  # scenarios whose packed form is kept
+_packed: OrderedDict[tuple[int, ...], tuple[Any, _core.Scenario]] = OrderedDict()
+
+
+def scenario(problem: Problem) -> _core.Scenario:
+    """Return the packed form of all of a problem but its slot; slots of one scenario share it."""
+    parts = problem.system, problem.users, problem.tasks, problem.grid
+    key = tuple(map(id, parts))  # valid as long as the entry holds the parts
+    entry = _packed.get(key)
+    if entry is None:  # a thread that makes it too, or ends another's entry, takes nothing from us
+        entry = parts, _pack(problem)
+        _packed[key] = entry
+        if len(_packed) > _WARM:
+            _packed.popitem(last=False)
+    return entry[1]
+
+
+def _pack(problem: Problem) -> _core.Scenario:
     users, tasks = range(len(problem.users.power_min)), range(len(problem.tasks.names))
     grids = [[problem.grid_levels(n, t) for t in tasks] for n in users]
-    return _core.Setting(
+    return _core.Scenario(
         system=np.array([[getattr(problem.system, name) for name in _core.SYSTEM_FIELDS]]),
         users=np.stack([getattr(problem.users, name) for name in _core.USER_FIELDS], axis=1),
         tasks=np.stack([getattr(problem.tasks, name) for name in _core.TASK_FIELDS], axis=1),
@@ -49,6 +67,6 @@ def best_cells(
     if offloaders:
         gain = np.ascontiguousarray(problem.gain)
         _core.best_cells(
-            setting(problem), gain, problem.task, offloaders, sum(modes), value, *levels
+            scenario(problem), gain, problem.task, offloaders, sum(modes), value, *levels
         )
     return value, Actions(np.indices(value.shape)[1], *levels)

@@ -19,7 +19,8 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from ..backends import cpu
+from .. import _core
+from ..backends import cpu, packing
 from ..channel.gains import Gains
 from ..channel.queues import Heads
 from ..channel.traces import Part
@@ -112,7 +113,7 @@ class Environment:
         self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
         self.actions = empty_actions(rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
-        self._scoring = cpu.scoring(self.problem)
+        self._packed = packing.scenario(self.problem)
         self._limited_jointly = isfinite(self.problem.system.server_energy_max)
         self._table = standardised(self.problem, self.features)
         self.part = part
@@ -135,11 +136,11 @@ class Environment:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but what is packed for the kernels, which a copy packs again."""
-        return {name: value for name, value in vars(self).items() if name != "_scoring"}
+        return {name: value for name, value in vars(self).items() if name != "_packed"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._scoring = cpu.scoring(self.problem)
+        self._packed = packing.scenario(self.problem)
 
     def __copy__(self) -> Self:
         """Return an environment that steps on alike: shared arrays would make them one."""
@@ -237,7 +238,8 @@ class Environment:
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
         """Score actions in the slots of their rows: equations (2)-(11), as `backends.evaluate`."""
         self._check_gain(gain)
-        self._scoring.evaluate(
+        _core.evaluate(
+            self._packed,
             actions.channel,
             actions.power,
             actions.frequency,

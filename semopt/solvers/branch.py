@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..backends.packing import setting
+from ..backends import packing
 from ..files import check_writable
 from ..model import Actions
 from ..problem import Problem
@@ -72,7 +72,7 @@ def solve(
         check_writable(certificate)
     start = perf_counter()
     found = _core.solve_global(
-        setting(problem),
+        packing.scenario(problem),
         np.ascontiguousarray(problem.gain),
         problem.task,
         gap,

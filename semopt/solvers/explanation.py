@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from .. import _core
-from ..backends.packing import setting
+from ..backends import packing
 from ..model import MODES, Actions
 from ..problem import Problem
 from ..result import Result, Status
@@ -94,7 +94,7 @@ def alternatives_of(
         if not 0 <= user < len(problem.task):
             raise ValueError(f"user: 0 to {len(problem.task) - 1} are expected, not {user}")
     deadline = perf_counter() + (inf if time_limit is None else time_limit)
-    packed = setting(problem)
+    scenario = packing.scenario(problem)
     found: list[list[Alternative]] = []
     for user in users:
         own = []
@@ -102,7 +102,7 @@ def alternatives_of(
             if mode == mode_of(actions, user):
                 continue
             left = max(deadline - perf_counter(), 0.0)
-            alternative, stopped = forced(problem, packed, user, mode, result.objective, left)
+            alternative, stopped = forced(problem, scenario, user, mode, result.objective, left)
             if stopped:
                 return found, stopped
             own.append(alternative)
@@ -113,7 +113,7 @@ def alternatives_of(
 
 def forced(
     problem: Problem,
-    packed: _core.Setting,
+    scenario: _core.Scenario,
     user: int,
     mode: str,
     optimum: float,
@@ -121,7 +121,7 @@ def forced(
 ) -> tuple[Alternative, str]:
     """Return the best joint decision in which one user takes the given mode, and why it stopped."""
     best = _core.forced(
-        packed, np.ascontiguousarray(problem.gain), problem.task, user, MODES.index(mode), seconds
+        scenario, np.ascontiguousarray(problem.gain), problem.task, user, MODES.index(mode), seconds
     )
     if best["value"] == -inf:
         return Alternative(user, mode, -inf, inf), best["stopped"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..backends.packing import setting
+from ..backends import packing
 from ..model import LIMITS, LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Integers, Problem
 from ..result import Infeasibility, Result, Status
@@ -55,7 +55,7 @@ class Inquiry:
         modes : of offloaded tasks
         """
         counts, stopped = _core.reach(
-            setting(problem),
+            packing.scenario(problem),
             np.ascontiguousarray(problem.gain),
             problem.task,
             list(offloaders),

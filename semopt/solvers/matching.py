@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..backends.packing import setting
+from ..backends import packing
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
@@ -78,7 +78,9 @@ class ExactBatch:
     def __init__(self, problem: Problem, threads: int = 1) -> None:
         refuse_coupled(problem)
         self._given = problem, threads
-        self._core = _core.ExactBatch(setting(problem), problem.objective == "min", threads)
+        self._core = _core.ExactBatch(
+            packing.scenario(problem), problem.objective == "min", threads
+        )
         self._users = len(problem.users.power_min)
 
     def __reduce__(self) -> tuple[type[ExactBatch], tuple[Problem, int]]:

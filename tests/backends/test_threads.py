@@ -288,7 +288,7 @@ def test_environments_of_many_threads_step_as_one_alone():
 
 def test_every_compiled_object_says_what_threads_may_do():
     kinds = [thing for thing in vars(_core).values() if isinstance(thing, type)]
-    assert {kind.__name__ for kind in kinds} >= {"Setting", "ExactBatch", "Scoring", "Space"}
+    assert {kind.__name__ for kind in kinds} >= {"Scenario", "ExactBatch", "Space"}
     for kind in kinds:
         assert "threads share" in kind.__doc__, kind
     assert "many threads" in _core.__doc__

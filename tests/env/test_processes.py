@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from semopt import Scenario, Solver, _core, backends, solve, solve_batch
-from semopt.backends.packing import setting
+from semopt.backends import packing
 from semopt.channel import Channel
 from semopt.channel.gains import Gains
 from semopt.env import Decisions
@@ -174,11 +174,10 @@ def test_copied_adapters_step_on_alike(adapters, way):
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_compiled_objects_refuse_to_be_copied_in_words(way):
-    packed = setting(PAPER.problem())
+    scenario = packing.scenario(PAPER.problem())
     for thing in (
-        packed,
-        _core.Scoring(packed),
-        _core.ExactBatch(packed, False, 1),
+        scenario,
+        _core.ExactBatch(scenario, False, 1),
         _core.Space([2], [3], 1),
     ):
         with pytest.raises(TypeError, match=r"neither copied nor pickled: copy or pickle the"):

@@ -9,7 +9,7 @@ import pytest
 from extended import evaluated
 from problems import badly_scaled, beside, random_problem
 from semopt import Actions, _core, evaluate
-from semopt.backends.packing import setting
+from semopt.backends import packing
 from semopt.certificate.balls import OneUser, precision
 from semopt.model import MODES
 from tolerances import BALLS, ROUNDING
@@ -69,7 +69,7 @@ def points(rng, problem, scene, own, box, count=300):
 def core_arguments(problem, scene):
     user, channel, m, mode = scene
     gain = float(problem.gain[user, channel])
-    return setting(problem), user, int(problem.task[user]), gain, m, MODES.index(mode)
+    return packing.scenario(problem), user, int(problem.task[user]), gain, m, MODES.index(mode)
 
 
 def random_numbers(rng, good, box):
@@ -166,7 +166,7 @@ def test_balls_give_the_figures_of_the_model():
 def test_bound_names_a_mode_that_the_user_lacks():
     problem = random_problem(np.random.default_rng(5), 1, 1).without_semantic()
     with pytest.raises(ValueError, match="mode"):
-        _core.box_bound(setting(problem), 0, 0, 1.0, 1, 2, [(1.0, 1.0)] * 5, [])
+        _core.box_bound(packing.scenario(problem), 0, 0, 1.0, 1, 2, [(1.0, 1.0)] * 5, [])
 
 
 def test_numbers_that_overflow_prove_nothing():

@@ -9,7 +9,7 @@ import pytest
 
 from problems import random_problem
 from semopt import Actions, Result, Status, _core, evaluate, solve
-from semopt.backends.packing import setting
+from semopt.backends import packing
 from semopt.grid import local_actions, offload_actions
 from semopt.model import LIMITS
 from semopt.problem import Grid
@@ -188,7 +188,7 @@ def test_a_mode_is_not_answered_by_the_other(mode, continuous):
     tasks = problem.tasks
     slow = {"bits": tasks.bits * 1e9} if mode == 2 else {"extract_flop": np.full(3, 1e18)}
     own = replace(tasks, semantic_bits=tasks.bits, **slow)
-    arguments = setting(replace(problem, tasks=own)), problem.gain, problem.task, [1]
+    arguments = packing.scenario(replace(problem, tasks=own)), problem.gain, problem.task, [1]
     for asked, channels in ((mode, 1), (3 - mode, 0), (3, 1)):
         assert _core.reach(*arguments, asked, continuous, inf) == ([[channels]], "")
 
@@ -207,7 +207,9 @@ def test_what_rounding_errors_hide_is_not_called_infeasible():
             system=replace(problem.system, latency_max=float(found.latency[0])),
             users=replace(problem.users, energy_max=found.energy * share),
         )
-        counts, unfinished = _core.reach(setting(tight), tight.gain, tight.task, [0], 3, True, inf)
+        counts, unfinished = _core.reach(
+            packing.scenario(tight), tight.gain, tight.task, [0], 3, True, inf
+        )
         assert (counts, unfinished) == ([[int(reason != "")]], reason)
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from problems import CASES, EXPECTED, badly_scaled, beside, random_problem
 from semopt import Actions, Status, _core, evaluate, solve
-from semopt.backends.packing import setting
+from semopt.backends import packing
 from semopt.problem import Grid
 from semopt.scenario import Scenario
 from tolerances import GAP, ROUNDING
@@ -23,7 +23,7 @@ def cell(problem, user, channel, offloaders, gap=GAP):
     """Solve one cell: see csrc/global/branch.h."""
     gain = float(problem.gain[user, channel]) if offloaders else 1.0
     return _core.cell_optimum(
-        setting(problem), user, int(problem.task[user]), gain, offloaders, gap
+        packing.scenario(problem), user, int(problem.task[user]), gain, offloaders, gap
     )
 
 

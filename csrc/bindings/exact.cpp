@@ -1,0 +1,266 @@
+// The optimum of the grid as Python sees it: whole batches, single cells, and what is feasible.
+#include "exact/exact.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "bindings/decode.h"
+#include "bindings/exact.h"
+#include "bindings/objects.h"
+#include "bindings/scenario.h"
+#include "exact/reach.h"
+#include "host/pool.h"
+#include "host/watch.h"
+#include "model/arithmetic.h"
+
+namespace py = pybind11;
+
+namespace semopt {
+namespace {
+
+// Warm exact solvers over the slots of a batch; `threads` 0: one a core. Callers at the same time
+// share nothing but the scenario: each call takes solvers of its own out of `idle_`, which is read
+// and written with the GIL held alone (a lock of ours could be left locked in a forked child).
+class ExactBatch {
+  public:
+    ExactBatch(const PackedScenario& scenario, bool fairest, int threads)
+        : scenario_(scenario), fairest_(fairest) {
+        const UsualRounding usual;
+        require(threads >= 0, "threads", "at least 0 is expected");
+        const int cores = lanes_available();
+        lanes_ = threads ? std::min(threads, cores) : cores;
+        idle_.push_back(std::make_unique<Exact>(scenario, fairest));
+    }
+
+    // Decisions of slots gain (S, N, K), task (S, N) into channel, power, frequency, extraction
+    // (S, N) and value (S); an infeasible slot has value -inf, channels -1 and NaN. Time up after
+    // `seconds`, and Ctrl-C, leave the best so far; `upper` (S) then is above the value. Returns
+    // the effort of all slots, and why it stopped early, if it did.
+    py::dict solve(const Doubles& gain, const Integers& task, Integers channel, Doubles power,
+                   Doubles frequency, Doubles extraction, Doubles value, Doubles upper,
+                   double seconds) {
+        const UsualRounding usual;
+        const py::ssize_t users = scenario_.users.size(), kinds = scenario_.tasks.size();
+        require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
+                "a C-ordered float64 array of shape (slots, users, channels) is expected");
+        const py::ssize_t slots = gain.shape(0), channels = gain.shape(2);
+        require(task.ndim() == 2 && task.shape(0) == slots && task.shape(1) == users, "task",
+                "a C-ordered int64 array of shape (slots, users) is expected");
+        require(std::all_of(task.data(), task.data() + task.size(),
+                            [&](long long kind) { return kind >= 0 && kind < kinds; }),
+                "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
+        require(std::all_of(gain.data(), gain.data() + gain.size(),
+                            [](double g) { return g > 0 && g < kInfinity; }),
+                "gain", "finite values above 0 are expected");
+        long long* const to_channel = buffer(channel, "channel", {slots, users});
+        double* const to_power = buffer(power, "power", {slots, users});
+        double* const to_frequency = buffer(frequency, "frequency", {slots, users});
+        double* const to_extraction = buffer(extraction, "extraction", {slots, users});
+        double* const to_value = buffer(value, "value", {slots});
+        double* const to_upper = buffer(upper, "upper", {slots});
+        const double* const gains = gain.data();
+        const long long* const tasks = task.data();
+        const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
+        std::vector<Effort> efforts(taken.solvers.size());
+        // A slot of few actions ends before anybody would look at the clock.
+        std::optional<Watch> watch;
+        Stop stop;
+        if (double(channels) * actions() >= kWatched) {
+            watch.emplace(seconds);
+            stop = [&] { return (*watch)(); };
+        }
+        {
+            py::gil_scoped_release release;
+            parallel(slots, int(efforts.size()), [&](long long s, int lane) {
+                const Slot slot{gains + s * users * channels, tasks + s * users, int(channels)};
+                Exact& solver = *taken.solvers[lane];
+                const Decision& decision = solver.solve(slot, stop);
+                efforts[lane] += solver.effort();
+                to_value[s] = decision.value;
+                to_upper[s] = solver.upper();
+                const bool feasible = decision.value > -kInfinity;
+                for (py::ssize_t n = 0; n < users; ++n) {
+                    const py::ssize_t i = s * users + n;
+                    const double nan = std::nan("");
+                    const Action action = feasible ? decode(scenario_, n, slot.task[n],
+                                                            decision.channel[n], decision.choice[n])
+                                                   : Action{nan, nan, nan, nan};
+                    to_channel[i] = feasible ? decision.channel[n] : -1;
+                    to_power[i] = action.power;
+                    to_frequency[i] = action.frequency;
+                    to_extraction[i] = action.extraction;
+                }
+            });
+        }
+        Effort total;
+        for (const Effort& effort : efforts) total += effort;
+        py::dict told(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
+                      py::arg("assignments") = total.assignments);
+        if (watch && watch->stopped()) told["stopped"] = watch->reason();
+        return told;
+    }
+
+  private:
+    using Solvers = std::vector<std::unique_ptr<Exact>>;
+    static constexpr double kWatched = 2e5;  // actions of all users on all sub-channels
+
+    // Of all users on one sub-channel, whatever their tasks.
+    double actions() const {
+        double total = 0;
+        for (size_t n = 0; n < scenario_.levels.size(); ++n) {
+            size_t semantic = 0;
+            for (const auto& levels : scenario_.extraction[n])
+                semantic = std::max(semantic, levels.size());
+            const Levels& own = scenario_.levels[n];
+            total += double(own.power.size()) * (1 + double(own.frequency.size()) * semantic);
+        }
+        return total;
+    }
+
+    // One call's solvers, idle again after it.
+    struct Taken {
+        Taken(ExactBatch& batch, int count) : idle(batch.idle_) {
+            while (int(solvers.size()) < count && !idle.empty()) {
+                solvers.push_back(std::move(idle.back()));
+                idle.pop_back();
+            }
+            while (int(solvers.size()) < count)
+                solvers.push_back(std::make_unique<Exact>(batch.scenario_, batch.fairest_));
+        }
+        ~Taken() {
+            for (auto& solver : solvers) idle.push_back(std::move(solver));
+        }
+        Taken(const Taken&) = delete;
+
+        Solvers& idle;
+        Solvers solvers;
+    };
+
+    const PackedScenario& scenario_;
+    const bool fairest_;
+    int lanes_;
+    Solvers idle_;
+};
+
+// The best action of every cell beside `offloaders` in all, over the modes allowed (1 raw,
+// 2 semantic, 3 both): value, power, frequency, extraction (N, K); value -inf where infeasible.
+void best_cells(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
+                int offloaders, int modes, Doubles value, Doubles power, Doubles frequency,
+                Doubles extraction) {
+    const UsualRounding usual;
+    const py::ssize_t users = scenario.users.size();
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
+    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    const py::ssize_t channels = gain.shape(1);
+    double* const to_value = buffer(value, "value", {users, channels});
+    double* const to_power = buffer(power, "power", {users, channels});
+    double* const to_frequency = buffer(frequency, "frequency", {users, channels});
+    double* const to_extraction = buffer(extraction, "extraction", {users, channels});
+    Cells cells(scenario);
+    cells.load({gain.data(), task.data(), int(channels)});
+    py::gil_scoped_release release;
+    for (py::ssize_t n = 0; n < users; ++n)
+        for (py::ssize_t k = 0; k < channels; ++k) {
+            const py::ssize_t i = n * channels + k;
+            const Choice choice = cells.offload(n, k, offloaders, Modes(modes));
+            const Action action = decode(scenario, n, task.data()[n], k, choice);
+            to_value[i] = choice.value;
+            to_power[i] = action.power;
+            to_frequency[i] = action.frequency;
+            to_extraction[i] = action.extraction;
+        }
+}
+
+// The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
+py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
+    const UsualRounding usual;
+    require(weight.ndim() == 2, "weight", "shape (users, channels) is expected");
+    require(local.ndim() == 1 && local.shape(0) == weight.shape(0), "local",
+            "shape (users,) is expected");
+    Matching matching;
+    matching.solve(weight.data(), local.data(), weight.shape(0), weight.shape(1), offloaders);
+    return py::make_tuple(matching.value(), matching.channel());
+}
+
+// The best decision of the grid in which a user may only offload in some modes (1 raw, 2 semantic,
+// 0 stay local): its value, the user's own action, and why it was stopped, "" if it was not.
+py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integers& task, int user,
+                int modes, double seconds) {
+    const Slot slot = as_slot(scenario, gain, task);
+    const UsualRounding usual;
+    require(0 <= user && user < int(scenario.users.size()), "user", "one of the slot is expected");
+    require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
+    Exact exact(scenario, false);
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    const Decision* found;
+    {
+        py::gil_scoped_release release;
+        found = &exact.solve(slot, stop, {user, modes});
+    }
+    py::dict out(py::arg("value") = found->value,
+                 py::arg("stopped") = watch.stopped() ? watch.reason() : "");
+    if (found->value == -kInfinity) return out;
+    const std::vector<int>& channel = found->channel;
+    const Action own = decode(scenario, user, slot.task[user], channel[user], found->choice[user]);
+    out["own"] = py::make_tuple(channel[user], own.power, own.frequency, own.extraction);
+    out["own_value"] = own.value;
+    out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
+    return out;
+}
+
+// For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
+// (exact/reach.h), and why the search ended early: "" where it did not.
+py::tuple reach(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
+                const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
+    const UsualRounding usual;
+    const Slot slot = as_slot(scenario, gain, task);
+    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    Watch watch(seconds);
+    const Stop stop = [&] { return watch(); };
+    Reach reach(scenario, slot, continuous, stop);
+    std::vector<std::vector<int>> channels;
+    {
+        py::gil_scoped_release release;
+        for (int m : offloaders) {
+            channels.emplace_back();
+            for (size_t n = 0; n < scenario.users.size(); ++n)
+                channels.back().push_back(reach.channels(int(n), m, Modes(modes)));
+        }
+    }
+    return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
+}
+
+}  // namespace
+
+void bind_exact(py::module_& m) {
+    py::class_<ExactBatch> batch(m, "ExactBatch",
+                                 "Warm exact solvers. A state for each call: threads share the "
+                                 "object, and a call that finds its solvers taken makes more.");
+    batch
+        .def(py::init<const PackedScenario&, bool, int>(), py::arg("scenario"), py::arg("fairest"),
+             py::arg("threads"), py::keep_alive<1, 2>())
+        .def("solve", &ExactBatch::solve, py::arg("gain"), py::arg("task"),
+             py::arg("channel").noconvert(), py::arg("power").noconvert(),
+             py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
+             py::arg("value").noconvert(), py::arg("upper").noconvert(), py::arg("seconds"));
+    refuse_copies(batch);
+    m.def("best_cells", &best_cells, py::arg("scenario"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
+          py::arg("power").noconvert(), py::arg("frequency").noconvert(),
+          py::arg("extraction").noconvert());
+    m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
+    m.def("reach", &reach, py::arg("scenario"), py::arg("gain"), py::arg("task"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
+    m.def("forced", &forced, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("user"),
+          py::arg("modes"), py::arg("seconds"));
+}
+
+}  // namespace semopt

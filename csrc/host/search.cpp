@@ -1,0 +1,157 @@
+#include "host/search.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "host/instruction_set.h"
+#include "host/pool.h"
+#include "model/check.h"
+
+namespace semopt {
+
+SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels)
+    : local_(std::move(local)), offload_(std::move(offload)), channels_(channels) {
+    const int users = int(local_.size());
+    require(users >= 1 && offload_.size() == local_.size(), "offload",
+            "one count a user is expected");
+    require(channels >= 0, "channels", "at least 0 is expected");
+    for (int n = 0; n < users; ++n)
+        require(local_[n] >= 1 && offload_[n] >= 1, "local, offload",
+                "counts of at least 1 are expected");
+    rest_.assign(size_t(users + 1) * (channels + 1), 1);
+    for (int n = users; n-- > 0;)
+        for (int free = 0; free <= channels; ++free) {
+            const long long* const next = &rest_[size_t(n + 1) * (channels + 1)];
+            long long stay = 0, go = 0, total = 0;
+            const bool fits =
+                !__builtin_mul_overflow(local_[n], next[free], &stay) &&
+                (free == 0 || (!__builtin_mul_overflow(offload_[n], next[free - 1], &go) &&
+                               !__builtin_mul_overflow(go, (long long)free, &go))) &&
+                !__builtin_add_overflow(stay, go, &total);
+            require(fits, "joint actions", "fewer than 2^63 are expected");
+            rest_[size_t(n) * (channels + 1) + free] = total;
+        }
+}
+
+void sort_scores(double* score, double* beside, long long count) {
+    if (!beside) return std::sort(score, score + count);
+    std::vector<std::pair<double, double>> both(count);
+    for (long long i = 0; i < count; ++i) both[i] = {score[i], beside[i]};
+    std::sort(both.begin(), both.end());
+    for (long long i = 0; i < count; ++i) std::tie(score[i], beside[i]) = both[i];
+}
+
+std::vector<double> bin_edges(int bins, double low, double high) {
+    const double per_unit = bins / (high - low);
+    // Doubles in rising order are integers in rising order, but for the sign.
+    constexpr uint64_t sign = uint64_t(1) << 63;
+    const auto number = [](uint64_t rank) {
+        return math::bit_cast<double>(rank & sign ? rank ^ sign : ~rank);
+    };
+    const auto rank = [](double x) {
+        const uint64_t bits = math::bit_cast<uint64_t>(x);
+        return bits & sign ? ~bits : bits ^ sign;
+    };
+    std::vector<double> edges;
+    for (int bin = 0; bins && bin <= bins; ++bin) {
+        const double infinity = std::numeric_limits<double>::infinity();
+        uint64_t below = rank(-infinity), reached = rank(infinity);
+        while (reached - below > 1) {  // rounding is monotone
+            const uint64_t middle = below + (reached - below) / 2;
+            const double exact = (number(middle) - low) * per_unit;
+            (bin < bins ? exact >= bin : exact > bin) ? reached = middle : below = middle;
+        }
+        edges.push_back(number(reached));  // the last bin holds its upper end
+    }
+    return edges;
+}
+
+namespace {
+
+// The memory of one thread's scan.
+struct ScanOwner {
+    ScanOwner(const Search& search, long long tail)
+        : best(search.keep),
+          histogram(search.bins),
+          channel(search.space.users),
+          digit(search.space.users),
+          value(search.space.users),
+          energy(search.space.users),
+          size(search.space.users),
+          prefix(search.space.users + 1),
+          energy_prefix(search.space.users + 1),
+          merged(tail),
+          energy_merged(search.server_energy ? tail : 0),
+          row(kTile),
+          energy_row(kTile),
+          sorted(counts(search) ? tail : 0),
+          sorted_energy(counts(search) && search.server_energy ? tail : 0),
+          scan{best.data(),
+               0,
+               0,
+               histogram.data(),
+               nullptr,
+               sorted.data(),
+               sorted_energy.data(),
+               0,
+               channel.data(),
+               digit.data(),
+               value.data(),
+               energy.data(),
+               size.data(),
+               prefix.data(),
+               energy_prefix.data(),
+               merged.data(),
+               search.server_energy ? energy_merged.data() : merged.data(),
+               row.data(),
+               energy_row.data()} {}
+    ScanOwner(const ScanOwner&) = delete;
+
+    static bool counts(const Search& search) { return search.count || search.bins; }
+
+    std::vector<Scored> best;
+    std::vector<long long> histogram;
+    std::vector<int> channel, digit;
+    std::vector<const double*> value, energy;
+    std::vector<long long> size;
+    std::vector<double> prefix, energy_prefix;
+    std::vector<float> merged, energy_merged;
+    std::vector<double> row, energy_row, sorted, sorted_energy;
+    Scan scan;
+};
+
+}  // namespace
+
+Answer search(const Search& search, long long first, long long last, int threads) {
+    const Space& space = search.space;
+    long long tail = kMerged;
+    for (int n = 0; n < space.users; ++n) tail = std::max({tail, space.local[n], space.offload[n]});
+    const int lanes = threads > 0 ? threads : lanes_available();
+    const long long share =
+        std::clamp<long long>((last - first) / (16LL * lanes), 1 << 16, 1 << 28);
+    const long long tasks = (last - first) / share + ((last - first) % share != 0);
+    std::vector<std::unique_ptr<ScanOwner>> owners(
+        std::min<long long>(lanes, std::max(tasks, 1LL)));
+    for (auto& owner : owners) owner = std::make_unique<ScanOwner>(search, tail);
+    parallel(tasks, int(owners.size()), [&](long long task, int lane) {
+        const long long from = first + task * share;
+        kernels().search(search, from, last - from < share ? last : from + share,
+                         owners[lane]->scan);
+    });
+    Answer answer;
+    answer.histogram.resize(search.bins);
+    for (const auto& owner : owners) {
+        const Scan& scan = owner->scan;
+        answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
+        answer.above += scan.above;
+        for (int i = 0; i < search.bins; ++i) answer.histogram[i] += scan.histogram[i];
+    }
+    std::sort(answer.best.begin(), answer.best.end(), better);
+    if (answer.best.size() > size_t(search.keep)) answer.best.resize(search.keep);
+    return answer;
+}
+
+}  // namespace semopt
