@@ -1,6 +1,6 @@
-"""Trains the policies of the table of semopt/learn/README.md and prints its rows.
+"""How far policies are from the certified optimum: the table of semopt/learn/README.md.
 
-    python bench/policies.py OUT [ROW...]
+    python -m semopt.studies.policies OUT [ROW...]
 
 A row is trained in the folder OUT/ROW, where a run that is there already is taken up, and evaluated
 on 1000 slots against the certified optimum. Without rows, all of them: 40 minutes of one core.
@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from semopt import Scenario
-from semopt.checkpoints import DOCUMENT
-from semopt.learn import evaluate, train
-from semopt.learn.checkpoint import Checkpoint
+from ..checkpoints import DOCUMENT
+from ..learn import evaluate, train
+from ..learn.checkpoint import Checkpoint
+from ..report.lines import print_line, print_message
+from ..scenario import Scenario
 
 FAST: dict[str, Any] = {"settings": "fast", "observation": "own", "seed": 0}
 SHARED = FAST | {"observation": "shared"}
@@ -45,19 +46,19 @@ def row(name: str, out: Path) -> str:
     algorithm, preset, options = ROWS[name]
     scenario, folder = Scenario.load(preset), out / name
 
-    def say(told: train.Report) -> None:
-        print(f"{name}: {told.updates} updates, regret {told.regret:.5f}", file=sys.stderr)
+    def show(report: train.Report) -> None:
+        print_message(f"{name}: {report.updates} updates, regret {report.regret:.5f}")
 
     resume = (folder / DOCUMENT).exists()
-    train.train(train.describe(algorithm, scenario, **options), folder, resume=resume, report=say)
+    train.train(train.describe(algorithm, scenario, **options), folder, resume=resume, report=show)
     seconds = Checkpoint.read(folder).progress.seconds
     scores = evaluate.compare([str(folder), "constant"], scenario, refine=True).scores
-    own, refined = scores[str(folder)], scores[f"{folder} refined"]
+    plain, refined = scores[str(folder)], scores[f"{folder} refined"]
     fixed = scores["constant"].qoe
-    gap = [(score.qoe - fixed) / (score.reference_qoe - fixed) for score in (own, refined)]
+    gap = [(score.qoe - fixed) / (score.reference_qoe - fixed) for score in (plain, refined)]
     return (
-        f"| {name} | {own.ratio:.4f} | {own.closure:.4f} | {own.ratio_worst:.3f} | {gap[0]:.1%} | "
-        f"{gap[1]:.1%} | {seconds:.0f} s |"
+        f"| {name} | {plain.ratio:.4f} | {plain.closure:.4f} | {plain.ratio_worst:.3f} | "
+        f"{gap[0]:.1%} | {gap[1]:.1%} | {seconds:.0f} s |"
     )
 
 
@@ -65,9 +66,9 @@ def main() -> None:
     """Print the table, a row as soon as it is known."""
     if len(sys.argv) < 2 or not set(sys.argv[2:]) <= ROWS.keys():
         sys.exit(f"{__doc__}\nRows: {', '.join(ROWS)}")
-    print(HEADING)
+    print_line(HEADING)
     for name in sys.argv[2:] or ROWS:
-        print(row(name, Path(sys.argv[1])), flush=True)
+        print_line(row(name, Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What two users can reach at most when each sees its own gains and task alone.
+"""The most that two users reach when each sees its own gains and task alone.
 
-    python bench/own.py [contended]
+    python -m semopt.studies.information [SCENARIO]
 
 A user of observation `own` chooses mode and levels without knowing what the other has. Relax that
 for one user only: let the other see everything, choose last, and give out the sub-channels. Draws
@@ -17,13 +17,15 @@ import sys
 
 import numpy as np
 
-from semopt import Actions, Problem, Scenario
-from semopt.backends import cpu
-from semopt.learn.evaluate import compare
-from semopt.learn.refine import modes_of
-from semopt.problem import Floats, Integers
+from ..backends import cpu
+from ..learn.evaluate import compare
+from ..learn.refine import modes_of
+from ..model import Actions
+from ..problem import Floats, Integers, Problem
+from ..report.lines import print_line, print_message
+from ..scenario import Scenario
 
-DRAWS = 400  # observations of the user that sees its own
+DRAWS = 400  # observations of the user that sees nothing else
 REPLIES = 1000  # draws of the other, the same for all observations
 
 
@@ -39,9 +41,8 @@ def worth(problem: Problem, user: int, gain: Floats, kind: int) -> tuple[float, 
     place = np.indices((offload.shape[1], channels, 2)).reshape(3, -1)
     rows = np.concatenate([local, offload[:, place[0]]], axis=1)
     channel = np.full((rows.shape[1], 2), -1)
-    own, other = channel[local.shape[1] :, user], channel[local.shape[1] :, 1 - user]
-    own[:] = place[1]
-    other[:] = np.where(place[2] == 1, (place[1] + 1) % channels, -1)
+    channel[local.shape[1] :, user] = place[1]
+    channel[local.shape[1] :, 1 - user] = np.where(place[2] == 1, (place[1] + 1) % channels, -1)
     actions = Actions(channel, *(np.repeat(row[:, None], 2, axis=1) for row in rows))
     outcome = cpu.evaluate(problem, actions, np.tile(gain, (2, 1)), np.array([kind, kind]))
     value = np.where(outcome.violations == 0, outcome.qoe, 0.0)[:, user]
@@ -61,15 +62,15 @@ def loss(problem: Problem, user: int, gain: Floats, task: Integers) -> float:
     beside = [np.delete(offload[:, :, 1], k, axis=1).max(axis=1) for k in channels]
     lost = []
     for s in range(DRAWS):
-        own_local, own = worth(problem, user, gain[s, user], task[s, user])
-        value = np.full((len(own), REPLIES), -np.inf)
+        local_alone, offloaded = worth(problem, user, gain[s, user], task[s, user])
+        value = np.full((len(offloaded), REPLIES), -np.inf)
         for k in channels:
-            np.maximum(value, own[:, k, 0, None] + local, out=value)
-            np.maximum(value, own[:, k, 1, None] + beside[k], out=value)
-        informed = np.maximum(value.max(axis=0), own_local + alone).mean()
-        lost.append(informed - max(value.mean(axis=1).max(), own_local + alone.mean()))
+            np.maximum(value, offloaded[:, k, 0, None] + local, out=value)
+            np.maximum(value, offloaded[:, k, 1, None] + beside[k], out=value)
+        informed = np.maximum(value.max(axis=0), local_alone + alone).mean()
+        lost.append(informed - max(value.mean(axis=1).max(), local_alone + alone.mean()))
         if s % 100 == 99:
-            print(f"user {user}: {s + 1} draws, loss {np.mean(lost):.5f}", file=sys.stderr)
+            print_message(f"user {user}: {s + 1} draws, loss {np.mean(lost):.5f}")
     return float(np.mean(lost))
 
 
@@ -82,10 +83,10 @@ def main() -> None:
     lost = [loss(scenario.template(), user, gain, task) / 2 for user in range(2)]
     fixed = compare(["constant"], scenario).scores["constant"]
     best, least = fixed.reference_qoe, fixed.qoe
-    print(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
+    print_line(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
     for what, less in (("at most", max(lost)), ("if the losses add up", sum(lost))):
         share = (best - less - least) / (best - least)
-        print(
+        print_line(
             f"on own observations, {what}: {best - less:.5f}, {share:.1%} of the gap between them"
         )
 
