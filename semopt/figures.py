@@ -27,6 +27,10 @@ UNITS = {  # how a key ends: the unit of a file, that of SI, and the powers of t
     "_mj": ("mJ", "J", -3),
     "_kbit": ("kbit", "bit", 3),
     "_mflop": ("MFLOP", "FLOP", 6),
+    "_mps": ("m/s", "m/s", 0),
+    "_hz": ("Hz", "Hz", 0),
+    "_db": ("dB", "dB", 0),
+    "_m": ("m", "m", 0),
 }
 
 

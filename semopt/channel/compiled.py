@@ -1,6 +1,6 @@
 """The loops of fading.py compiled by Numba: threads over the rows, SIMD over blocks of them.
 
-The laws and streams are inlined before LLVM sees them (calls would keep it from using SIMD). No
+Transforms and streams are inlined before LLVM sees them (calls would keep it from using SIMD). No
 fast-math: the bits are those of NumPy. Compiled code is kept on disk where Numba can write.
 
 Threads are Python's, which compiled loops leave to run, and not Numba's: of its layers one aborts
@@ -11,10 +11,12 @@ the caller's thread alone; a forked child has helpers of its own.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from hashlib import sha256
+from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,29 +26,10 @@ import numpy as np
 from numba.extending import register_jitable
 
 from . import fading, streams
-from .fading import POWER, SINUSOIDS, STRETCH, Law, amplitudes, rotation, wave
+from .fading import POWER, SINUSOIDS, STRETCH, Transform, amplitudes, rotation, wave
 from .streams import U64, circle, uniforms
 
-for function in (
-    streams.philox,
-    streams.unit,
-    streams.uniforms,
-    streams.to_bits,
-    streams.from_bits,
-    streams.log,
-    streams.exp,
-    streams.circle,
-    streams.normals,
-    fading.rotation,
-    fading.wave,
-    fading.three,
-    fading.amplitudes,
-    fading.rayleigh,
-    fading.rayleigh_within,
-    fading.uniform,
-    fading.rician,
-    fading.lognormal,
-):
+for function in {f for module in (streams, fading) for f in vars(module).values() if isfunction(f)}:
     register_jitable(inline="always")(function)
 
 ROWS = 64  # a block: long enough for SIMD, short enough for the cache
@@ -92,11 +75,10 @@ def over_rows(
             for first in range(share, rows, share)
         ]
         try:
-            own = loop(0, share, *arrays)
+            first_part = loop(0, share, *arrays)
         finally:  # nothing is written after this call
             await_all(others)
-        found = [other.result() for other in others]
-        return own if own is None else own + sum(found)
+        return first_part if first_part is None else first_part + sum(o.result() for o in others)
 
     return run
 
@@ -116,8 +98,11 @@ def await_all(tasks: list[Future[Any]]) -> None:
 
 
 @cache
-def filler(law: Law) -> Callable[..., None]:
-    """Return fading.fill compiled for one law."""
+def filler(transform: Transform) -> Callable[..., None]:
+    """Return fading.fill compiled for one transform."""
+    home = sys.modules[transform.__module__]
+    if home is not fading:
+        register_jitable(inline="always")(transform)
 
     # LLVM uses SIMD where it knows that what is written is not what is read: an array of ours.
     def fill(first, last, out, key, rows, mean, a, b):  # type: ignore[no-untyped-def]
@@ -140,11 +125,11 @@ def filler(law: Law) -> Callable[..., None]:
                             U64(n),
                             U64(k),
                         )
-                        value[i] = law(u, v, level[i], low, high)
+                        value[i] = transform(u, v, level[i], low, high)
                     for i in range(count):
                         out[start + i, n, k] = value[i]
 
-    return over_rows(fill, f"fill_{law.__name__}", streams, fading)
+    return over_rows(fill, f"fill_{transform.__name__}", streams, fading, home)
 
 
 def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-untyped-def]

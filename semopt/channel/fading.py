@@ -1,7 +1,8 @@
-"""Laws of one gain, and the NumPy loops that apply them to arrays; compiled.py has the fast twins.
+"""Transforms of uniforms into gains, and NumPy loops that apply them; compiled.py has the twins.
 
-A law turns the two uniforms of an entry into its value. The same function serves NumPy arrays here
-and scalars in the compiled loops, so that both give the same bits.
+A transform turns the two uniforms of an entry into its value: that of a law, given a mean and two
+parameters. The same function serves NumPy arrays here and scalars in the compiled loops, so that
+both give the same bits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SINUSOIDS = 32  # frequencies of a sum of waves; each has two waves, of opposite
 STRETCH = 64.0  # wave lengths of way from one set of amplitudes to the next, a power of 2
 SIXTH = U64(2**32 // 6)  # of the words of a stream
 
-Law = Callable[[Array, Array, Array, Array, Array], Array]
+Transform = Callable[[Array, Array, Array, Array, Array], Array]
 
 
 class Rows(NamedTuple):
@@ -124,12 +125,14 @@ def blocks(out: Floats, rows: Rows) -> list[tuple[slice, Rows]]:
     ]
 
 
-def fill(law: Law, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b: Floats) -> None:
-    """Write law(u, v, mean[i, n], a[n], b[n]) into out[i, n, k]; `mean` has one row or all."""
+def fill(
+    transform: Transform, out: Floats, key: Key, rows: Rows, mean: Floats, a: Floats, b: Floats
+) -> None:
+    """Write transform(u, v, mean[i, n], a[n], b[n]) to out[i, n, k]; `mean` has one row or all."""
     for part, counted in blocks(out, rows):
         u, v = uniforms(key, *counters(out[part].shape, counted))
         level = mean[part] if len(mean) > 1 else mean
-        out[part] = law(u, v, level[:, :, None], a[:, None], b[:, None])
+        out[part] = transform(u, v, level[:, :, None], a[:, None], b[:, None])
 
 
 def fill_waves(out: Floats, key: Key, rows: Rows, mean: Floats, travel: Floats) -> None:

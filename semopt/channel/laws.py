@@ -1,77 +1,173 @@
-"""The law of the gains: its parameters in SI units, and what is wrong with them."""
+"""The laws of the gains: one row a law, one field a key; all that lists laws or keys reads them.
+
+From the rows of `LAWS` and the fields of `Channel` come the keys of [channel] in scenario files,
+their units, sentences and faults (`scenario`), the checks below, and what draws (`gains`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from math import inf, pi
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ..allowed import sums_to_one
+from ..allowed import COUNT, DECIBEL, EXPONENT, FRACTION, NON_NEGATIVE, POSITIVE, sums_to_one
+from ..figures import Figure
 from ..gains import HIGH, LOW, UNITS
-from ..problem import Floats
-from .traces import PARTS, Part, load_trace, parts
+from . import samplers
+from .traces import PARTS, Part
+from .walks import CARRIER, LIGHT_SPEED, NEAREST
 
-LIGHT_SPEED = 299_792_458.0  # m/s
-CARRIER = 3.5e9  # Hz, the middle of the 5G band n78
-NEAREST = 1.0  # m; the law d^-alpha ends there
 MOST_WAYPOINTS = 10  # a slot: a walk is followed from corner to corner
 MOST_TURNS = 1e5  # wave lengths a slot: angles of 2^32 slots keep their digits
 FADES, PEAKS, DEVIATIONS = 17.0, 2.0, 8.6  # decades below and above a mean, and shadows, ever drawn
 
-_MEANS = ("mean_gain", "distance", "path_loss_exponent")
-_MEAN = {"mean_gain", "path_loss_exponent", "distance", "slot"}
-TAKES = {  # the fields of each model besides `model`; others are refused
-    "rayleigh": _MEAN | {"gain_range"},
-    "uniform": {"gain_range", "slot"},
-    "rician": _MEAN | {"gain_range", "rician_k"},
-    "shadowed": _MEAN | {"gain_range", "shadowing_db"},
-    "jakes": _MEAN | {"doppler_hz"},
-    "mobility": _MEAN | {"speed", "carrier"},
-    "trace": {"file", "slot", "unit", "variable", "sha256", "split", "part"},
+Form = Literal["number", "users", "pair", "range", "shares", "counts", "text", "file"]
+
+
+@dataclass(frozen=True)
+class Key(Figure):
+    """One key of [channel].
+
+    Attributes
+    ----------
+    form : "number"; "users", one number or one for each user; "pair", one number or [low, high];
+        "range", [low, high]; "shares", three that sum to 1; "counts", three; "text"; "file"
+    words : of a text: those that are allowed, or a pattern
+    """
+
+    form: Form = "number"
+    words: tuple[str, ...] | str = ()
+
+    def si(self, value: Any) -> Any:
+        """Return a value of a file as the field of a channel, in SI units."""
+        if isinstance(value, list):
+            return tuple(map(self.si, value))
+        if self.form in ("text", "file", "counts"):
+            return Path(value) if self.form == "file" else value
+        if self.key.endswith("_db") and self.name != self.key:
+            return 10.0 ** (value / 10.0)
+        return super().si(value)
+
+
+def _key(allowed: Any, key: str, sentence: str, form: Form = "number", words: Any = ()) -> Any:
+    """Return a field of `Channel` with its row: the key is "" where no file has it."""
+    row = {"key": key, "allowed": allowed, "sentence": sentence, "form": form, "words": words}
+    return field(default=None, metadata=row)
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law of the gains.
+
+    Attributes
+    ----------
+    sampler : what draws, in NumPy and compiled
+    follows : the distribution, in a line
+    source : where it is described
+    needs, may : fields of `Channel` that it must have, and those that it may have
+    mean : whether it has a mean too: a file gives `mean_gain`, or `distance_m` and
+        `path_loss_exponent`, or all three; in Python `mean_gain` is 1 unless given
+    correlated : whether gains depend on earlier ones, so that a range would break their law
+    pairs : fields that are (low, high) here, and one number a user elsewhere
+    """
+
+    sampler: type[samplers.Sampler]
+    follows: str
+    source: str = ""
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    mean: bool = False
+    correlated: bool = False
+    pairs: tuple[str, ...] = ()
+
+    @property
+    def takes(self) -> set[str]:
+        """All fields besides `model`."""
+        return {*self.needs, *self.may, *(MEANS if self.mean else ())}
+
+    def __str__(self) -> str:
+        """Say which keys of a file the law uses."""
+        needs, (mean_gain, *loss) = keys(self.needs), keys(MEANS)
+        mean = (f"a mean ({mean_gain}, or {' and '.join(loss)}, or all three)",)
+        optional = tuple(f"optionally {key}" for key in keys(self.may))
+        return ", ".join(needs + mean * self.mean + optional)
+
+
+MEANS = ("mean_gain", "distance", "path_loss_exponent")
+LAWS = {
+    "rayleigh": Law(
+        samplers.Rayleigh,
+        "exponential power: h ~ CN(0, 1)",
+        "Rayleigh, 1880",
+        may=("gain_range",),
+        mean=True,
+    ),
+    "uniform": Law(
+        samplers.Uniform, "uniform in the range, whatever the distance", needs=("gain_range",)
+    ),
+    "rician": Law(
+        samplers.Rician,
+        "a line of sight of rician_k times the power of the scattered part, CN",
+        "Rice, 1948",
+        needs=("rician_k",),
+        may=("gain_range",),
+        mean=True,
+    ),
+    # Obstacles are wider than a sub-channel: one shadow a user and slot. A range conditions the
+    # fading, given the shadow.
+    "shadowed": Law(
+        samplers.Shadowed,
+        "Rayleigh with L log-normal of shadowing_db about a median of 1",
+        "Suzuki, 1977",
+        needs=("shadowing_db",),
+        may=("gain_range",),
+        mean=True,
+    ),
+    # Waves from 64 directions, equally spaced and turned at random, with random phases and random
+    # amplitudes that pass into new ones every 64 wave lengths of way. The gain is exponential, its
+    # covariance J0^2 mean_gain^2. What remains: over the first 9 wave lengths the autocorrelations
+    # of the field and of the gain differ from J0 and J0^2 by at most 0.0025 and 0.0005; farther
+    # apart, where J0^2 is below 0.012, that of the gain is up to 0.05 too high (between 9 and 12
+    # wave lengths, then 0.035, on average 0.003), and beyond 128 it is 0.
+    "jakes": Law(
+        samplers.Jakes,
+        "Rayleigh in time, E[h(t) h*(t + tau)] = J0(2 pi doppler_hz tau)",
+        "Clarke, 1968",
+        needs=("doppler_hz", "slot"),
+        mean=True,
+        correlated=True,
+    ),
+    # Of the distance from the access point in a disc of radius `distance`, and over the way.
+    "mobility": Law(
+        samplers.Mobility,
+        "path loss and the waves of jakes along random-waypoint walks",
+        "Navidi and Camp, 2004",
+        needs=("distance", "path_loss_exponent", "slot", "speed"),
+        may=("mean_gain", "carrier"),
+        correlated=True,
+        pairs=("distance",),
+    ),
+    "trace": Law(
+        samplers.Replay,
+        "rows of a file in its order, again from its start after its end; or of one part of it",
+        needs=("file",),
+        may=("unit", "variable", "split", "sha256", "shape", "part"),
+        correlated=True,
+    ),
 }
-NEEDS = {
-    "rayleigh": (),
-    "uniform": ("gain_range",),
-    "rician": ("rician_k",),
-    "shadowed": ("shadowing_db",),
-    "jakes": ("doppler_hz", "slot"),
-    "mobility": ("distance", "slot", "speed"),
-    "trace": ("file",),
-}
-CORRELATED = ("jakes", "mobility", "trace")
 
 
 @dataclass(frozen=True)
 class Channel:
     """The law of the gains, in SI units; None means not given.
 
-    Attributes
-    ----------
-    model : one of rayleigh, uniform, rician, shadowed, jakes, mobility, trace
-    mean_gain : linear mean power gain at 1 m (its median where shadowed), of all users or one a
-        user; default 1
-    gain_range : (low, high) linear; high may be inf but for uniform
-    rician_k : linear power of the line of sight over that of the scattered part
-    shadowing_db : standard deviation, dB
-    doppler_hz : largest Doppler shift, Hz
-    slot : s from slot to slot
-    path_loss_exponent : alpha, default 0
-    distance : m, of all users or one a user, default 1; mobility: radius of the disc, or
-        (nearest, radius): the path loss is that of `nearest` (default 1 m) where users come closer
-    speed : m/s, or (slowest, fastest)
-    carrier : Hz, says how many wave lengths a walk has; default 3.5 GHz
-    file : trace: NPY, NPZ or MAT with an array of shape (S, N, K), or CSV or Parquet with columns
-        slot, user, channel, gain
-    unit : of a trace's numbers: linear (default), db, amplitude or complex
-    variable : name of a trace's array, or of its column of gains
-    sha256 : that a trace's file must have
-    split : shares of a trace's slots for training, validation and evaluation, in this order of time
-    part : training, validation or evaluation: the slots of that part alone; the whole trace unless
-        given
+    Each field stands beside its row: what is allowed, its key in a scenario file, what it is. A
+    range's upper end may be inf but for uniform; rician_k is linear; of measured gains `part` names
+    the slots that are used, all of them unless given.
 
     Raises
     ------
@@ -80,27 +176,85 @@ class Channel:
     """
 
     model: str = "rayleigh"
-    mean_gain: float | Sequence[float] | None = None
-    gain_range: tuple[float, float] | None = None
-    rician_k: float | None = None
-    shadowing_db: float | None = None
-    doppler_hz: float | None = None
-    slot: float | None = None
-    path_loss_exponent: float | None = None
-    distance: float | Sequence[float] | None = None
-    speed: float | tuple[float, float] | None = None
-    carrier: float | None = None
-    file: Path | None = None
-    unit: str | None = None
-    variable: str | None = None
-    sha256: str | None = None
-    split: tuple[float, ...] | None = None
-    part: Part | None = None
+    mean_gain: float | Sequence[float] | None = _key(
+        POSITIVE,
+        "mean_gain",
+        "mean power gain of all users or of each, at 1 m where there is path loss",
+        "users",
+    )
+    gain_range: tuple[float, float] | None = _key(
+        POSITIVE, "gain_range", "[low, high], to which every gain is conditioned", "range"
+    )
+    rician_k: float | None = _key(DECIBEL, "rician_k_db", "line of sight over scattered power")
+    shadowing_db: float | None = _key(
+        NON_NEGATIVE, "shadowing_db", "standard deviation of log-normal shadowing"
+    )
+    doppler_hz: float | None = _key(NON_NEGATIVE, "doppler_hz", "largest Doppler shift")
+    slot: float | None = _key(POSITIVE, "slot_ms", "time from slot to slot")
+    path_loss_exponent: float | None = _key(
+        EXPONENT, "path_loss_exponent", "the mean gain falls as distance_m^-path_loss_exponent"
+    )
+    distance: float | Sequence[float] | None = _key(
+        POSITIVE,
+        "distance_m",
+        "distance of all users or of each, mobility: radius or [nearest, radius]",
+        "users",
+    )
+    speed: float | tuple[float, float] | None = _key(
+        NON_NEGATIVE, "speed_mps", "speed or [slowest, fastest]", "pair"
+    )
+    carrier: float | None = _key(
+        POSITIVE, "carrier_ghz", "carrier that turns ways into wave lengths, 3.5 unless given"
+    )
+    file: Path | None = _key(  # noqa: RUF009 (a field, and no default that is shared)
+        None,
+        "file",
+        "measured gains, relative to this file: .npy, .npz, .mat, .csv, .parquet",
+        "file",
+    )
+    unit: str | None = _key(
+        None, "unit", "of the measured gains; linear, power gains, unless given", "text", UNITS
+    )
+    variable: str | None = _key(
+        None,
+        "variable",
+        "name of the array in .npz and .mat, of the column of gains in a table",
+        "text",
+    )
+    split: tuple[float, ...] | None = _key(
+        FRACTION,
+        "split",
+        "shares of the measured slots for training, validation and evaluation, in the order of "
+        "time; [0.6, 0.2, 0.2] unless given",
+        "shares",
+    )
+    sha256: str | None = _key(
+        None,
+        "sha256",
+        "SHA-256 of the file of measured gains, which it is checked for",
+        "text",
+        "^[0-9a-f]{64}$",
+    )
+    shape: tuple[int, ...] | None = _key(
+        COUNT, "shape", "slots, users and sub-channels of the measured gains, as recorded", "counts"
+    )
+    part: Part | None = _key(None, "", "which slots of the measured gains", "text", PARTS)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
         if faults:
             raise ValueError("; ".join(f"channel.{fault}" for fault in faults))
+
+    @classmethod
+    def from_keys(cls, given: dict[str, Any]) -> Channel:
+        """Return the law of the keys of [channel]."""
+        names = {row.key: row for row in KEYS.values() if row.key}
+        return cls(
+            **{
+                names[key].name if key in names else key: names[key].si(v) if key in names else v
+                for key, v in given.items()
+            }
+        )
 
     def _extremes(self, given: dict[str, Any]) -> Iterator[str]:
         """Yield faults of figures that are sound alone but lead too far together."""
@@ -111,8 +265,8 @@ class Channel:
             sound = values.size and np.isfinite(values).all() and (values >= least).all()
             return (float(values.min()), float(values.max())) if sound else (instead, instead)
 
-        far, slot = ends("distance"), ends("slot")[1]
-        if self.model == "mobility":
+        law, far, slot = LAWS[self.model], ends("distance"), ends("slot")[1]
+        if "speed" in law.needs:
             # The mean distance of two points of a disc is 128 / (45 pi) radii.
             passed = ends("speed", 0.0)[1] * slot / (far[1] * 128.0 / (45.0 * pi))
             if passed > MOST_WAYPOINTS:
@@ -135,87 +289,71 @@ class Channel:
         shadow = DEVIATIONS * ends("shadowing_db", 0.0)[1] / 10.0
         least = decades[0] - loss[0] - shadow - FADES
         most = decades[1] - loss[1] + shadow + PEAKS
-        if self.model not in ("uniform", "trace") and not (
-            least >= np.log10(LOW) and most <= np.log10(HIGH)
-        ):
-            names = [name for name in (*_MEANS, "shadowing_db") if name in given]
+        if "mean_gain" in law.takes and not (least >= np.log10(LOW) and most <= np.log10(HIGH)):
+            names = [name for name in (*MEANS, "shadowing_db") if name in given]
             yield (
                 f"{' and '.join(names)}: gains from 1e{least:.0f} to 1e{most:.0f} could be drawn, "
                 f"within {LOW:g} to {HIGH:g} is expected"
             )
 
     def _faults(self) -> Iterator[str]:
-        if self.model not in TAKES:
-            yield f"model = {self.model!r}: one of {', '.join(TAKES)} is expected"
+        if self.model not in LAWS:
+            yield f"model = {self.model!r}: one of {', '.join(LAWS)} is expected"
             return
+        law = LAWS[self.model]
         given = {name: value for name, value in vars(self).items() if value is not None}
-        for name in sorted(given.keys() - TAKES[self.model] - {"model"}):
+        for name in sorted(given.keys() - law.takes - {"model"}):
             why = "it has no such parameter"
-            if name == "gain_range" and self.model in CORRELATED:
+            if name == "gain_range" and law.correlated:
                 why = "a range would break its correlation in time"
             yield f"{name} = {given[name]}: not for model {self.model}, {why}"
-        for name in NEEDS[self.model]:
+        for name in law.needs:
             if name not in given:
                 yield f"{name}: missing, model {self.model} needs it"
-        above = ("mean_gain", "distance", "slot", "carrier")
-        from_zero = ("rician_k", "shadowing_db", "doppler_hz", "path_loss_exponent", "speed")
-        for name in (*above, *from_zero):
-            values = np.atleast_1d(np.asarray(given.get(name, 1.0), dtype=float))
-            sound = np.isfinite(values) & (values > 0 if name in above else values >= 0)
-            if not sound.all() or values.ndim > 1 or len(values) == 0:
-                kind = "above 0" if name in above else "of at least 0"
-                yield f"{name} = {given[name]}: finite numbers {kind} are expected"
+        for name, row in KEYS.items():
+            if name in given and row.form in ("number", "users", "pair"):
+                yield from _number_faults(row, given[name], row.form == "pair" or name in law.pairs)
+        for name in ("unit", "part"):
+            if name in given and given[name] not in KEYS[name].words:
+                known = ", ".join(KEYS[name].words)
+                yield f"{name} = {given[name]!r}: one of {known} is expected"
         if self.gain_range is not None:
             low, high = self.gain_range
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
-            if not sound or (high == inf and self.model == "uniform"):
+            if not sound or (high == inf and "gain_range" in law.needs):
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
             elif 0.0 < low < LOW or HIGH < high < inf:
                 yield f"gain_range = {self.gain_range}: {LOW:g} to {HIGH:g} is expected"
-        for name, known in (("unit", UNITS), ("part", PARTS)):
-            if name in given and given[name] not in known:
-                yield f"{name} = {given[name]!r}: one of {', '.join(known)} is expected"
         if self.split is not None and not sound_split(self.split):
-            yield f"split = {self.split}: {SPLIT_WORDS} is expected"
+            yield f"split = {self.split}: {SPLIT_WORDS}, is expected"
         yield from self._extremes(given)
-        pairs = {"speed": self.speed}
-        if self.model == "mobility":
-            pairs["distance"] = self.distance  # type: ignore[assignment]
-        for name, pair in pairs.items():
-            if pair is not None and not isinstance(pair, (int, float)):
-                if len(pair) != 2 or not pair[0] <= pair[1]:
-                    yield f"{name} = {pair}: one number or (low, high) is expected"
-                elif name == "speed" and pair[0] == 0 < pair[1]:
-                    yield f"{name} = {pair}: speeds down to 0 leave walks no stationary law"
 
 
-SPLIT_WORDS = "[training, validation, evaluation], three shares that sum to 1,"
+KEYS = {row.name: Key(row.name, **row.metadata) for row in fields(Channel) if row.metadata}
+
+
+def keys(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of a file that hold fields of a channel."""
+    return tuple(KEYS[name].key for name in names if KEYS[name].key)
+
+
+def _number_faults(row: Key, value: Any, pair: bool) -> Iterator[str]:
+    values = np.atleast_1d(np.asarray(value, dtype=float))
+    above = row.allowed is POSITIVE
+    sound = np.isfinite(values) & (values > 0 if above else values >= 0)
+    if not sound.all() or values.ndim > 1 or len(values) == 0:
+        kind = "above 0" if above else "of at least 0"
+        yield f"{row.name} = {value}: finite numbers {kind} are expected"
+    if pair and not isinstance(value, (int, float)):
+        if len(value) != 2 or not value[0] <= value[1]:
+            yield f"{row.name} = {value}: one number or (low, high) is expected"
+        elif row.name == "speed" and value[0] == 0 < value[1]:
+            yield f"{row.name} = {value}: speeds down to 0 leave walks no stationary law"
+
+
+SPLIT_WORDS = "[training, validation, evaluation], three shares that sum to 1"
 
 
 def sound_split(split: Sequence[float]) -> bool:
     """Tell whether a split is three shares of 1."""
     return len(split) == 3 and min(split) >= 0.0 and sums_to_one(sum(split))
-
-
-def other_shape(shape: tuple[int, ...], users: int, channels: int) -> str:
-    """Return a sentence on a trace of other users or sub-channels than expected."""
-    return (
-        f"gains of {users} users on {channels} channels are expected, got {shape[1]} and {shape[2]}"
-    )
-
-
-def rows_of(channel: Channel) -> Floats:
-    """Return the gains of a trace, or of the part that is asked for: (S, N, K), read-only.
-
-    Raises
-    ------
-    ValueError
-        The file is not there, another one or faulty.
-    """
-    trace = load_trace(
-        Path(channel.file or ""), channel.unit or "linear", channel.variable, channel.sha256
-    )
-    if channel.part is None:
-        return trace.gain
-    rows = parts(len(trace.gain), channel.split)[channel.part]
-    return trace.gain[rows.start : rows.stop]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..problem import Integers
-from . import fading
+from . import fading, samplers
 from .fading import Rows
-from .gains import check_rows, worth_compiling
+from .gains import check_rows
 from .streams import TASKS, stream_key, uniforms
 
 
@@ -41,7 +41,7 @@ class Heads:
 
     def _write(self, out: Integers, rows: Rows) -> None:
         check_rows(rows, len(out))
-        if worth_compiling(out.size):
+        if samplers.worth_compiling(out.size):
             from . import compiled
 
             compiled.fill_tasks(out, self._key, rows, self._cumulative, threads=self.threads)

@@ -130,6 +130,13 @@ def _first_fault(gain: Floats, found: NDArray[Any], unit: str) -> str:
     return f"{words}: finite gains above 0 are expected ({LOW:g} to {HIGH:g}){hint}"
 
 
+def other_shape(shape: tuple[int, ...], users: int, channels: int) -> str:
+    """Return a sentence on a trace of other users or sub-channels than expected."""
+    return (
+        f"gains of {users} users on {channels} channels are expected, got {shape[1]} and {shape[2]}"
+    )
+
+
 def parts(length: int, split: Sequence[float] | None = None) -> dict[Part, range]:
     """Return the slots of a trace's parts: blocks in the order of time.
 

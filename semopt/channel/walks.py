@@ -14,6 +14,10 @@ import numpy as np
 from ..problem import Floats, Integers
 from .streams import U64, Array, Key, circle, exp, log, uniforms
 
+LIGHT_SPEED = 299_792_458.0  # m/s
+CARRIER = 3.5e9  # Hz, the middle of the 5G band n78
+NEAREST = 1.0  # m; the law d^-alpha ends there
+
 CORNERS, SPEEDS, STARTS, ENDS, LUCK = range(5)  # what a walk's stream draws
 TRIES = 64  # of the first leg; all fail with probability 0.55^64
 STANDSTILL = 1e-12  # radii a slot: what stands still has a leg that never ends

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .. import allowed
 from ..allowed import Fault
+from ..channel import laws
+from ..channel.laws import KEYS, LAWS, MEANS, Law, keys
+from ..channel.traces import load_trace, other_shape
 from ..figures import WEIGHTS
 from . import toml
 from .faults import KeyPath, covered, nearest, quoted, spelled
-from .sections import LAWS, PATH_LOSS, Channel, keys_of
+from .sections import Channel, keys_of
 
 WEIGHT_KEYS = tuple(figure.key for figure in WEIGHTS)
 OWN_SEMANTIC = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
@@ -174,23 +177,23 @@ def _channel(see: Sound, folder: Path | None) -> Iterator[Fault]:
         return
     law, sentences = LAWS[model], keys_of(Channel)
     given = {key for key in see.names("channel") if key in sentences} - {"model"}
-    needs, may = set(law.needs), set(law.needs + law.may)
+    needs, may = set(keys(law.needs)), set(keys(sorted(law.takes)))
     if law.mean:
-        may |= {"mean_gain", *PATH_LOSS}
-        if not given & may & {"mean_gain", *PATH_LOSS}:
-            words = f"is missing: {model} needs it, or {' and '.join(PATH_LOSS)}"
-            yield "channel.mean_gain", words
-        if given & set(PATH_LOSS):
-            needs |= set(PATH_LOSS)
+        mean_gain, *loss = keys(MEANS)
+        if not given & {mean_gain, *loss}:
+            words = f"is missing: {model} needs it, or {' and '.join(loss)}"
+            yield f"channel.{mean_gain}", words
+        if given & {*loss}:
+            needs |= {*loss}
     for key in sorted(needs - given):
         yield f"channel.{key}", f"is missing: {model} needs it ({sentences[key]})"
     for key in sorted(given - may):
-        if key == "gain_range" and law.bound_in_time:
+        if key == "gain_range" and law.correlated:
             why = f"must be left out: a range would break the law of {model} in time"
             yield "channel.gain_range", f"= {quoted(see.raw('channel', key))}: {why}"
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
-    lists = list(_channel_lists(see, model, may))
+    lists = list(_channel_lists(see, law))
     yield from lists
     if not (needs - given or given - may or lists):
         yield from _law(see)
@@ -200,9 +203,6 @@ def _channel(see: Sound, folder: Path | None) -> Iterator[Fault]:
 
 def _trace(see: Sound, folder: Path) -> Iterator[Fault]:
     """Yield faults of the file of measured gains."""
-    from ..channel import other_shape
-    from ..channel.traces import load_trace
-
     file, sound = see.get("channel", "file"), not covered(("channel",), see.unsound)
     if file is None:
         return
@@ -225,59 +225,38 @@ def _trace(see: Sound, folder: Path) -> Iterator[Fault]:
         yield "channel.file", f"= {quoted(file)}: {other_shape(shape, users, channels)}"
 
 
-def _channel_lists(see: Sound, model: str, may: set[str]) -> Iterator[Fault]:
+def _channel_lists(see: Sound, law: Law) -> Iterator[Fault]:
     """Yield faults of the keys that take one number or several."""
     users, _ = _counts(see)
-    for key in ("mean_gain", "distance_m", "speed_mps"):
-        values = see.get("channel", key)
-        if key not in may or not isinstance(values, list):
+    for name in sorted(law.takes):
+        row = KEYS[name]
+        values = see.get("channel", row.key)
+        if row.form not in ("users", "pair") or not isinstance(values, list):
             continue
         words = None
-        if key == "speed_mps" or (key == "distance_m" and model == "mobility"):
+        if row.form == "pair" or name in law.pairs:
             if len(values) != 2 or values[0] > values[1]:
                 words = "must be one number, or [low, high] with low <= high"
-            elif key == "speed_mps" and values[0] == 0 < values[1]:
+            elif name == "speed" and values[0] == 0 < values[1]:
                 words = "must start above 0: users that stop for good have no law that lasts"
         elif users is not None and len(values) != users:
             words = f"must be one number, or one for each of the {users} users"
         if words:
-            yield f"channel.{key}", f"= {quoted(values)}: {words}"
-
-
-def law_fields(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of [channel] as the fields of a channel law, in SI units."""
-    law = {}
-    for key, value in keys.items():
-        name, convert = _SI.get(key, (key, lambda same: same))
-        law[name] = convert(tuple(value) if isinstance(value, list) else value)
-    law.pop("shape", None)
-    return law
-
-
-_SI: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "rician_k_db": ("rician_k", lambda db: 10.0 ** (db / 10.0)),
-    "slot_ms": ("slot", lambda ms: ms / 1e3),
-    "distance_m": ("distance", lambda m: m),
-    "speed_mps": ("speed", lambda mps: mps),
-    "carrier_ghz": ("carrier", lambda ghz: ghz * 1e9),
-    "file": ("file", Path),
-}
+            yield f"channel.{row.key}", f"= {quoted(values)}: {words}"
 
 
 def _law(see: Sound) -> Iterator[Fault]:
     """Yield what is wrong with keys that are sound alone and fit the model."""
-    from ..channel import Channel
-
-    keys = see.get("channel")
-    if keys is None:
+    given = see.get("channel")
+    if given is None:
         return
     try:
-        Channel(**law_fields(keys))
+        laws.Channel.from_keys(given)
     except ValueError as error:
         for fault in str(error).split("; channel."):
             path, _, words = fault.removeprefix("channel.").partition(": ")
-            for key, (name, _) in _SI.items():
-                path = re.sub(rf"\b{name}\b", key, path)
+            for row in KEYS.values():
+                path = re.sub(rf"\b{row.name}\b", row.key, path)
             yield f"channel.{path}", words
 
 

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
+from ..channel import LAWS, Channel, draw_gains, draw_tasks
+from ..channel.samplers import rows_of
+from ..channel.traces import Part, load_trace
 from ..figures import RECORDS, in_si
 from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
-from .consistency import WEIGHT_KEYS, Sound, cross_faults, law_fields
+from .consistency import WEIGHT_KEYS, Sound, cross_faults
 from .faults import ScenarioError, arranged, covered, key_faults, spelled
-from .sections import LAWS, Document, keys_of, section_at
+from .sections import Document, keys_of, section_at
 from .source import parsed, text_of
 from .surface import with_file, with_tables
-
-if TYPE_CHECKING:
-    from ..channel import Channel
-    from ..channel.traces import Part
 
 
 class Scenario(Document):
@@ -241,10 +240,8 @@ class Scenario(Document):
         ----------
         part : of a trace, "training", "validation" or "evaluation"; all of it unless given
         """
-        from ..channel import rows_of
-
         law = self.channel_law(part)
-        return len(rows_of(law)) if law.model == "trace" else None
+        return len(rows_of(law)) if law.file else None
 
     def draw(
         self, slots: int, seed: int, first: int = 0, part: Part | None = None
@@ -271,9 +268,6 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel], or its trace fewer slots
         """
-        from ..channel.gains import draw_gains
-        from ..channel.queues import draw_tasks
-
         law, held = self.channel_law(part), self.length(part)
         if held is not None and first + slots > held:
             of = f"its part for {part} has" if part else "it has"
@@ -294,19 +288,17 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel], or names a file without a folder to look in
         """
-        from ..channel import Channel
-
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
-        given = law_fields(self.channel.model_dump(exclude_none=True) | self._record)
-        if self.channel.model == "trace":
+        given = self.channel.model_dump(exclude_none=True) | self._record
+        if self.channel.file:
             given["part"] = part
-            if not given["file"].is_absolute():
+            if not Path(given["file"]).is_absolute():
                 raise ValueError(
                     f"channel.file = {given['file']}: scenario {self.name} does not say in which "
                     "folder: its absolute path is expected"
                 )
-        return Channel(**given)
+        return Channel.from_keys(given)
 
     def _own_keys(self) -> list[dict[str, Any]]:
         """Return each user's keys: its own, else those of [user] and the weights."""
@@ -327,8 +319,6 @@ def _columns(owner: str, rows: list[dict[str, Any]]) -> dict[str, Floats]:
 
 def load_trace_of(channel: Any, folder: Path) -> Any:
     """Return the trace that [channel] names, from the folder of the scenario."""
-    from ..channel.traces import load_trace
-
     unit = channel.unit or "linear"
     return load_trace(folder / channel.file, unit, channel.variable, channel.sha256)
 

@@ -6,7 +6,6 @@ These models hold what concerns one key alone. What concerns several keys stands
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from .. import allowed
 from ..allowed import Interval
+from ..channel.laws import KEYS, LAWS, SPLIT_WORDS, Key, sound_split
 from ..figures import SECTIONS
 
 
@@ -57,10 +57,8 @@ def _up_to_one(ends: list[float]) -> list[float]:
 
 
 def _split(shares: list[float]) -> list[float]:
-    if len(shares) != 3 or not allowed.sums_to_one(sum(shares)):
-        raise PydanticCustomError(
-            "allowed", "[training, validation, evaluation], three shares that sum to 1"
-        )
+    if not sound_split(shares):
+        raise PydanticCustomError("allowed", SPLIT_WORDS)
     return shares
 
 
@@ -83,7 +81,6 @@ Decibel = Annotated[float, _within(allowed.DECIBEL), _worded(allowed.DECIBEL)]
 Gain = Annotated[float, _within(allowed.POSITIVE), _worded(allowed.POSITIVE)]
 Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
 Count = Annotated[int, _within(allowed.COUNT), _worded(allowed.COUNT)]
-Range = Annotated[list[Positive], AfterValidator(_ordered)]
 _KINDS: dict[Interval, Any] = {  # of the figures in a file, by what is allowed in SI
     allowed.POSITIVE: Positive,
     allowed.LIMIT: Positive,
@@ -91,17 +88,11 @@ _KINDS: dict[Interval, Any] = {  # of the figures in a file, by what is allowed 
     allowed.FRACTION: Fraction,
     allowed.EXPONENT: Exponent,
     allowed.EXTRACTION: Extraction,
+    allowed.DECIBEL: Decibel,
 }
 _OneOrMany = WithJsonSchema(
     {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
 )
-Positives = Annotated[
-    list[Positive], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
-]
-NonNegatives = Annotated[
-    list[NonNegative], BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
-]
-Split = Annotated[list[Fraction], AfterValidator(_split)]
 Axis = Annotated[list[Fraction], Field(min_length=2)]
 
 
@@ -216,89 +207,42 @@ class Slot(Section):
     )
 
 
-class Channel(Section):
+def _of_channel() -> type[Section]:
+    """Return a model of the keys of [channel]."""
+    names: Any = Literal[tuple(LAWS)]
+    found: dict[str, Any] = {"model": (names, Field(description="the channel model"))}
+    for row in KEYS.values():
+        if row.key:
+            words = f"{row.sentence}, {row.unit[0]}" if row.unit[0] else row.sentence
+            found[row.key] = (_kind(row) | None, Field(None, description=words))
+    return create_model("ChannelKeys", __base__=Section, __module__=__name__, **found)
+
+
+def _kind(row: Key) -> Any:
+    """Return the type of a key of [channel]."""
+    number: Any = _KINDS.get(row.allowed)
+    match row.form:
+        case "text" if isinstance(row.words, str):
+            return Annotated[str, Field(pattern=row.words)]
+        case "text" | "file":
+            return Literal[row.words] if row.words else str
+        case "shares":
+            return Annotated[list[Fraction], AfterValidator(_split)]
+        case "counts":
+            return Annotated[list[Count], Field(min_length=3, max_length=3)]
+        case "range":
+            return Annotated[list[number], AfterValidator(_ordered)]
+        case "number":
+            return number
+    several = BeforeValidator(_listed), PlainSerializer(_unlisted), _OneOrMany
+    return Annotated[list[number], *several]
+
+
+_ChannelKeys: Any = _of_channel()
+
+
+class Channel(_ChannelKeys):
     """The law from which gains are drawn."""
-
-    model: Literal["rayleigh", "uniform", "rician", "shadowed", "jakes", "mobility", "trace"] = (
-        Field(description="the channel model")
-    )
-    mean_gain: Positives | None = Field(
-        None, description="mean power gain of all users or of each, at 1 m where there is path loss"
-    )
-    gain_range: Range | None = Field(
-        None, description="[low, high], to which every gain is conditioned"
-    )
-    rician_k_db: Decibel | None = Field(None, description="line of sight over scattered power, dB")
-    shadowing_db: NonNegative | None = Field(
-        None, description="standard deviation of log-normal shadowing, dB"
-    )
-    doppler_hz: NonNegative | None = Field(None, description="largest Doppler shift, Hz")
-    slot_ms: Positive | None = Field(None, description="time from slot to slot, ms")
-    path_loss_exponent: Exponent | None = Field(
-        None, description="the mean gain falls as distance_m^-path_loss_exponent"
-    )
-    distance_m: Positives | None = Field(
-        None,
-        description="distance of all users or of each, m; mobility: radius or [nearest, radius]",
-    )
-    speed_mps: NonNegatives | None = Field(None, description="speed or [slowest, fastest], m/s")
-    carrier_ghz: Positive | None = Field(
-        None, description="carrier that turns ways into wave lengths, GHz; 3.5 unless given"
-    )
-    file: str | None = Field(
-        None, description="measured gains, relative to this file: .npy, .npz, .mat, .csv, .parquet"
-    )
-    unit: Literal["linear", "db", "amplitude", "complex"] | None = Field(
-        None, description="of the measured gains; linear, power gains, unless given"
-    )
-    variable: str | None = Field(
-        None, description="name of the array in .npz and .mat, of the column of gains in a table"
-    )
-    split: Split | None = Field(
-        None,
-        description="shares of the measured slots for training, validation and evaluation, in the "
-        "order of time; [0.6, 0.2, 0.2] unless given",
-    )
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
-        None, description="SHA-256 of the file of measured gains, which it is checked for"
-    )
-    shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = Field(
-        None, description="slots, users and sub-channels of the measured gains, as recorded"
-    )
-
-
-@dataclass(frozen=True)
-class Law:
-    """The keys of [channel] that a model uses besides `model`; `channel.py` gives them meaning."""
-
-    needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
-    mean: bool = False  # needs `mean_gain`, or `distance_m` and `path_loss_exponent`, or all three
-    bound_in_time: bool = False  # imposing a range would break its law
-
-    def __str__(self) -> str:
-        """Say which keys the model uses."""
-        mean = (f"a mean (mean_gain, or {' and '.join(PATH_LOSS)}, or all three)",)
-        optional = tuple(f"optionally {key}" for key in self.may)
-        return ", ".join(self.needs + mean * self.mean + optional)
-
-
-PATH_LOSS = ("distance_m", "path_loss_exponent")
-LAWS = {
-    "rayleigh": Law(may=("gain_range",), mean=True),
-    "uniform": Law(needs=("gain_range",)),
-    "rician": Law(needs=("rician_k_db",), may=("gain_range",), mean=True),
-    "shadowed": Law(needs=("shadowing_db",), may=("gain_range",), mean=True),
-    "jakes": Law(needs=("doppler_hz", "slot_ms"), mean=True, bound_in_time=True),
-    "mobility": Law(
-        needs=("distance_m", "path_loss_exponent", "slot_ms", "speed_mps"),
-        may=("mean_gain", "carrier_ghz"),
-        bound_in_time=True,
-    ),
-    "trace": Law(
-        needs=("file",), may=("unit", "variable", "split", "sha256", "shape"), bound_in_time=True
-    ),
-}
 
 
 class Document(Section):

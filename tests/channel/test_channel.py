@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from semopt.channel import Channel, compiled, fading, gains, laws, streams
+from semopt.channel import Channel, compiled, fading, laws, samplers, streams
 from semopt.channel.gains import Gains, draw_gains
 from semopt.channel.queues import Heads, draw_tasks
-from semopt.channel.walks import Walks
+from semopt.channel.walks import LIGHT_SPEED, Walks
 from semopt.scenario import Scenario
 from tolerances import SIGNIFICANCE, ULPS
 
@@ -20,6 +20,7 @@ PAPER = Channel("rayleigh", mean_gain=0.5, gain_range=(0.1, 1.0))
 JAKES = Channel("jakes", doppler_hz=20.0, slot=5e-4)
 WALK = Channel("mobility", speed=(1.0, 3.0), slot=0.1, distance=(2.0, 80.0), path_loss_exponent=3.0)
 WALKING = {"model": "mobility", "slot": 1.0, "speed": 1.0, "distance": 1.0}
+WALKING["path_loss_exponent"] = 0.0
 MODELS = {
     "rayleigh": Channel("rayleigh", path_loss_exponent=2.0, distance=(1.0, 2.0, 4.0)),
     "conditioned": PAPER,
@@ -31,6 +32,10 @@ MODELS = {
     "jakes": JAKES,
     "mobility": WALK,
 }
+
+
+def test_every_law_is_tested():
+    assert {channel.model for channel in MODELS.values()} == laws.LAWS.keys() - {"trace"}
 
 
 def lanes(channel, seed, slot, count, users, channels, first=0):
@@ -329,8 +334,8 @@ def test_mobility_has_the_mean_of_its_distance():
 
 
 def test_mobility_fades_along_the_way():
-    shift = 3.0 * 2e9 / laws.LIGHT_SPEED
-    walk = Channel("mobility", speed=3.0, slot=0.01, distance=9.0, carrier=2e9)
+    shift = 3.0 * 2e9 / LIGHT_SPEED
+    walk = Channel(**WALKING | {"speed": 3.0, "slot": 0.01, "distance": 9.0, "carrier": 2e9})
     jakes = Channel("jakes", doppler_hz=shift, slot=0.01)
     np.testing.assert_allclose(
         draw_gains(walk, 1, 0, 50, 2, 2), draw_gains(jakes, 1, 0, 50, 2, 2), rtol=1e-6
@@ -342,7 +347,7 @@ def test_mobility_fades_along_the_way():
 
 @pytest.fixture(params=["numpy", "compiled"])
 def loops(request, monkeypatch):
-    monkeypatch.setattr(gains, "worth_compiling", lambda _: request.param == "compiled")
+    monkeypatch.setattr(samplers, "worth_compiling", lambda _: request.param == "compiled")
     return request.param
 
 
@@ -368,9 +373,9 @@ def test_any_split_gives_the_same_gains(name, loops):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_compiled_loops_give_the_bits_of_numpy(name, threads, monkeypatch):
     def both(draw):
-        monkeypatch.setattr(gains, "worth_compiling", lambda _: False)
+        monkeypatch.setattr(samplers, "worth_compiling", lambda _: False)
         plain = draw()
-        monkeypatch.setattr(gains, "worth_compiling", lambda _: True)
+        monkeypatch.setattr(samplers, "worth_compiling", lambda _: True)
         return plain, draw()
 
     before = compiled.numba.get_num_threads()
@@ -398,8 +403,8 @@ def test_small_draws_load_no_compiler():
 
 
 def test_large_draws_are_compiled():
-    assert gains.COMPILE_ABOVE > 10**6
-    whole = draw_gains(PAPER, 0, 0, gains.COMPILE_ABOVE // 4 + 1, 2, 2)
+    assert samplers.COMPILE_ABOVE > 10**6
+    whole = draw_gains(PAPER, 0, 0, samplers.COMPILE_ABOVE // 4 + 1, 2, 2)
     np.testing.assert_array_equal(whole[-10:], draw_gains(PAPER, 0, len(whole) - 10, 10, 2, 2))
 
 
@@ -562,6 +567,7 @@ def test_faults_of_a_trace_are_named(tmp_path, name, write, words):
         ({"model": "jakes", "doppler_hz": 1.0}, "channel.slot: missing"),
         ({"model": "trace"}, "channel.file: missing"),
         ({"model": "mobility", "slot": 1.0, "distance": 1.0}, "channel.speed: missing"),
+        ({"slot": 1.0}, "channel.slot = 1.0: not for model rayleigh"),
         ({**WALKING, "speed": (2.0, 1.0)}, "channel.speed = (2.0, 1.0): one number or (low, high)"),
         ({**WALKING, "speed": (0.0, 1.0)}, "stationary"),
         ({**WALKING, "distance": (1.0,)}, "channel.distance"),
@@ -578,7 +584,7 @@ def test_bad_parameters_are_named(fields, words):
     "fields",
     [
         {"model": "jakes", "doppler_hz": 1.0, "slot": 1.0},
-        {"model": "mobility", "speed": 1.0, "distance": 1.0, "slot": 1.0},
+        WALKING,
         {"model": "trace", "file": "g.npy"},
     ],
 )

@@ -133,7 +133,13 @@ def test_a_copied_environment_steps_on_alike(way, slot):
         {"model": "rician", "rician_k": 2.0, "gain_range": (0.1, 2.0)},
         {"model": "shadowed", "shadowing_db": 6.0},
         {"model": "jakes", "doppler_hz": 20.0, "slot": 1e-3},
-        {"model": "mobility", "distance": 50.0, "slot": 1e-2, "speed": (1.0, 5.0)},
+        {
+            "model": "mobility",
+            "distance": 50.0,
+            "path_loss_exponent": 2.0,
+            "slot": 1e-2,
+            "speed": (1.0, 5.0),
+        },
     ],
     ids=lambda channel: channel["model"],
 )

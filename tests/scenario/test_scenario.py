@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from semopt import allowed, channel
+from semopt import allowed
+from semopt.channel.laws import KEYS, LAWS, Channel, keys
 from semopt.model import Actions, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
-from semopt.scenario.sections import LAWS
 from tolerances import ROUNDING
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -685,20 +685,31 @@ def test_what_a_law_in_time_does_not_use_is_named_so():
     assert found["channel.rician_k_db"].startswith("is not used by jakes")
 
 
-def test_files_and_channels_know_the_same_keys():
-    units = {
-        "rician_k_db": "rician_k",
-        "slot_ms": "slot",
-        "distance_m": "distance",
-        "speed_mps": "speed",
-        "carrier_ghz": "carrier",
+FORMS = {"users": 1.0, "pair": 1.0, "range": [0.1, 1.0], "shares": [0.6, 0.2, 0.2], "file": "g.npy"}
+
+
+@pytest.mark.parametrize("model", LAWS)
+def test_files_and_python_refuse_and_miss_the_same_keys(model):
+    given = {
+        row.key: {"unit": "db", "sha256": "0" * 64, "shape": [1, 1, 1]}.get(
+            row.key, FORMS.get(row.form, 1.0 if row.allowed else "h")
+        )
+        for row in KEYS.values()
+        if row.key
     }
-    for model, law in LAWS.items():
-        mean = {"mean_gain", "distance_m", "path_loss_exponent"} if law.mean else set()
-        # The shape of a trace is only recorded.
-        keys = {units.get(key, key) for key in {*law.needs, *law.may, *mean} - {"shape"}}
-        assert keys - {"slot"} <= channel.TAKES[model]
-        assert set(channel.NEEDS[model]) <= keys
+    found = faults({"channel": {"model": model, **given}})
+    foreign = {path.removeprefix("channel.") for path in found}
+    with pytest.raises(ValueError, match="not for model") as error:
+        Channel.from_keys({"model": model, **given})
+    refused = {text.split(" ")[0] for text in str(error.value).split("channel.")[1:]}
+    assert {KEYS[name].key for name in refused} == foreign
+    assert foreign.isdisjoint(keys(LAWS[model].needs))
+    missing = faults({"channel": {"model": model, "mean_gain": 1.0}, "system.noise_mw": -1})
+    needed = {path for path, words in missing.items() if "needs it" in words}
+    assert needed == {f"channel.{key}" for key in keys(LAWS[model].needs)}
+    for name in LAWS[model].needs:
+        with pytest.raises(ValueError, match=f"{name}: missing, model {model} needs it"):
+            Channel(model)
 
 
 # ------------------------------------------------------------------------------ Problem.from_arrays

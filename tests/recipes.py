@@ -1,0 +1,55 @@
+"""A copy of the package into which a test writes what a recipe says, and runs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import semopt
+from semopt import _core
+
+FILES, LINES = 3, 12  # that a recipe may touch and add, outside what it is about
+
+
+class Copy:
+    """The package in a folder of its own; it counts what is added to it."""
+
+    def __init__(self, folder):
+        self.folder, self.added = folder, {}
+        source = Path(semopt.__file__).parent
+        shutil.copytree(source, folder / "semopt", ignore=shutil.ignore_patterns("__pycache__"))
+        for compiled in Path(_core.__file__).parent.glob("_c*.so"):
+            target = folder / "semopt" / compiled.name
+            if not target.exists():
+                shutil.copy(compiled, target)
+
+    def add(self, file, lines, before=None, counted=True):
+        """Write lines above the first line that starts with `before`, or at the end of a file."""
+        path = self.folder / "semopt" / file
+        text = path.read_text() if path.exists() else ""
+        place = len(text) if before is None else ("\n" + text).index("\n" + before)
+        path.write_text(text[:place] + lines.strip("\n") + "\n" + text[place:])
+        if counted:
+            self.added[file] = self.added.get(file, 0) + len(lines.strip("\n").splitlines())
+
+    def run(self, *command, check=True):
+        """Return what a command of Python writes that imports the copy."""
+        code = f"import sys; sys.path.insert(0, {str(self.folder)!r}); "
+        if command[0] == "-c":
+            command = ("-c", code + command[1], *command[2:])
+        else:
+            main = "import runpy; runpy.run_module('semopt', run_name='__main__')"
+            command = ("-c", code + main, *command[2:])
+        done = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def is_short(self):
+        """Tell whether the recipe keeps to its limits."""
+        return len(self.added) <= FILES and sum(self.added.values()) <= LINES
