@@ -60,7 +60,7 @@ def slim_table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
 
 
-def count(number: int) -> str:
+def count(number: int | Decimal) -> str:
     """Return a count that may have hundreds of digits."""
     if number < 10**15:
         return f"{number:,}"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from inspect import Parameter, signature
-from math import inf, perm
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import allowed
+from .counts import joint_actions
 from .figures import RECORDS, WEIGHTS, Figure, must_be_all
 from .gains import gains
 
@@ -381,27 +383,18 @@ class Problem:
             semantic,
         )
 
-    def action_counts(self, user: int) -> tuple[int, int]:
-        """Return how many local actions a user has, and how many on each sub-channel."""
-        power, frequency, semantic = self.grid_levels(user)
+    def action_counts(self, user: int, task: int | None = None) -> tuple[int, int]:
+        """Return how many local actions a user has, and how many on each sub-channel.
+
+        `task` is the user's own in this slot unless given.
+        """
+        power, frequency, semantic = self.grid_levels(user, task)
         return len(frequency), len(power) * (1 + len(frequency) * len(semantic))
 
-    def joint_actions(self) -> int:
-        """Return the exact number of canonical joint actions on the grid.
-
-        The coefficient of x^m in prod_n (local_n + offload_n x) counts the actions of m offloaders;
-        K!/(K - m)! ways give them distinct sub-channels.
-        """
-        channels = self.gain.shape[1]
-        by_offloaders = [1]
-        for user in range(len(self.task)):
-            local, offload = self.action_counts(user)
-            padded = [0, *by_offloaders, 0]
-            by_offloaders = [
-                local * padded[m + 1] + offload * padded[m]
-                for m in range(min(len(by_offloaders), channels) + 1)
-            ]
-        return sum(count * perm(channels, m) for m, count in enumerate(by_offloaders))
+    def joint_actions(self) -> int | Decimal:
+        """Return the number of canonical joint actions on the grid: see `counts.joint_actions`."""
+        counts = [self.action_counts(user) for user in range(len(self.task))]
+        return joint_actions(counts, self.gain.shape[1])
 
     def to_json(self) -> dict[str, Any]:
         """Return the scenario and the slot in the words and units of a scenario file."""

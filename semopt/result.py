@@ -192,6 +192,8 @@ def number(value: float) -> float | None:
     return float(value) if isfinite(value) else None
 
 
-def exact_integer(value: int) -> int | str:
-    """Return an integer for JSON: a string where a double could not hold it."""
+def exact_integer(value: int | Decimal) -> int | str:
+    """Return a count for JSON: a string where a double could not hold it; "about 1e+N" of 10^N."""
+    if isinstance(value, Decimal):
+        return f"about {value:e}"
     return value if value <= 2**53 else f"{Decimal(value):f}"  # str() refuses 4300 digits

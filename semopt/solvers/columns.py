@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from .. import worth
+from ..counts import joint_actions
 from ..files import writing
 from ..model import evaluate
 from ..problem import Floats
@@ -92,9 +94,10 @@ SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
 def parts(batch: Batch) -> Iterator[dict[str, Any]]:
     """Yield the columns of a file, for so many slots at a time as memory allows."""
-    problem, counts = batch.problem, dict[bytes, int]()
+    problem, counts = batch.problem, dict[bytes, int | Decimal]()
     users, channels = batch.gain.shape[1:]
     names = np.array(problem.tasks.names, dtype=object)
+    of_user = [[problem.action_counts(n, kind) for kind in range(len(names))] for n in range(users)]
     size = max(1, min(PART, 4_000_000 // (users * (channels + 10))))
     for first in range(0, len(batch.objective), size):
         rows = slice(first, first + size)
@@ -110,9 +113,10 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
         for row in np.flatnonzero(decided & ~feasible.all(axis=1)):  # a limit, to the last digit
             broken = {user for user, _ in batch.result(first + int(row)).broken()}
             feasible[row] = [n not in broken for n in range(users)]
-        for s, kinds in zip(places, task, strict=True):
+        for kinds in task:
             if kinds.tobytes() not in counts:
-                counts[kinds.tobytes()] = problem.with_slot(batch.gain[s], kinds).joint_actions()
+                actions_of = [of_user[n][kind] for n, kind in enumerate(kinds)]
+                counts[kinds.tobytes()] = joint_actions(actions_of, channels)
         yield {
             "task": names[task],
             "offload": actions.channel >= 0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from math import inf
 from pathlib import Path
 from time import perf_counter
@@ -162,13 +163,13 @@ def answer(
     return replace(result, status=Status.OPTIMAL, upper_bound=result.objective)
 
 
-def refuse_if_long(problem: Problem, backend: Backend, size: int, threads: int) -> None:
+def refuse_if_long(problem: Problem, backend: Backend, size: int | Decimal, threads: int) -> None:
     """Raise an error that says the size, the time and the way out, for a space that takes long."""
     space = Space.of(problem)
     entries = sum(space.list_total(n) for n in range(len(problem.task)))
-    if size <= MAX_SIZE and max(size / _SAMPLE.size, entries / _TABULATED) < 1:
+    if size <= MAX_SIZE and max(int(size) / _SAMPLE.size, entries / _TABULATED) < 1:
         return
-    seconds = min(size, 10**300) / speed(backend, threads) + entries / _TABULATED
+    seconds = float(min(size, 10**300)) / speed(backend, threads) + entries / _TABULATED
     number = f"exhaustive: {count(size)} joint actions"
     if size > MAX_SIZE:
         raise ValueError(
