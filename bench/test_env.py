@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semopt import Scenario, evaluate
+from semopt import Scenario, evaluate, model
 from semopt.env import Decisions
 from semopt.env.environment import QUEUE, Environment
-from semopt.model import LOCAL, SEMANTIC, Actions, reward
+from semopt.model import LOCAL, SEMANTIC, Actions
 
 gymnasium = pytest.importorskip("gymnasium")
 
@@ -65,16 +65,8 @@ class PlainSlot(gymnasium.Env):
         return Actions(channel, np.where(offload, power, 0.0), frequency, extraction)
 
     def rewards(self, gain: Any, task: Any, action: Any) -> Any:
-        outcome = evaluate(self.problem.with_slot(gain, task), self.actions(action))
-        return reward(
-            outcome.qoe,
-            outcome.latency,
-            self.problem.system.latency_max,
-            outcome.energy,
-            self.problem.users.energy_max,
-            outcome.accuracy,
-            self.problem.tasks.accuracy_min[task],
-        )
+        problem = self.problem.with_slot(gain, task)
+        return model.rewards(problem, evaluate(problem, self.actions(action)))
 
     def step(self, action: Any) -> Any:
         rewards = self.rewards(self.gain, self.task, action)

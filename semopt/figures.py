@@ -1,10 +1,15 @@
-"""The figures of a problem: one row each, from which all that lists them is made.
+"""The figures of a problem and its limits: one row each, from which all that lists them is made.
 
 A row says what a figure of the system, of a user or of a task is called, how a scenario file spells
 it, which values are allowed, what it is, and what stands in for it. From the rows come the keys of
 scenario files with their sentences and their conversion to SI (`scenario`), the arguments of
 `Problem.from_arrays`, their checks and their words (`problem`), and the packed records
 (`backends`): a figure that the compiled extension does not name, or names alone, is refused there.
+
+A limit is a figure too, the bound, and a row of `LIMITS` that says what it judges. From those rows
+come the violations of an outcome and the sentences on them (`model`, `result`), the rewards of an
+environment (`env`), the reasons of infeasibility (`solvers`), tables (`report`) and the shapes of
+files (`certificate`). Who does not know a limit refuses the problem that sets it (`limits`).
 """
 
 from __future__ import annotations
@@ -205,6 +210,55 @@ SECTIONS = {
     "own": USER + WEIGHTS,  # of one entry of [[users]]
     "task": TASK,
 }
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit on what a decision gives.
+
+    Attributes
+    ----------
+    name : in files and sentences
+    bit : of `Outcome.violations`; 0 where the limit is on all users together
+    figure : of `Outcome`, that is judged; on all users together, of `model.SHARES`, their sum
+    bound : the name of the figure in a table above that holds it
+    worse : 1 where more is worse, -1 where less is
+    """
+
+    name: str
+    bit: int
+    figure: str
+    bound: str
+    worse: int = 1
+
+    @cached_property
+    def owner(self) -> str:
+        """Whose the bound is: a key of `RECORDS`."""
+        return next(o for o, rows in RECORDS.items() if self.bound in {row.name for row in rows})
+
+    @cached_property
+    def row(self) -> Figure:
+        """The figure that holds the bound."""
+        return next(row for row in RECORDS[self.owner] if row.name == self.bound)
+
+    @cached_property
+    def none(self) -> float:
+        """The bound that every outcome keeps."""
+        return inf if self.worse > 0 else self.row.allowed.low
+
+    def sides(self, value: Any, bound: Any) -> tuple[Any, Any]:
+        """Return what must not be above what."""
+        return (value, bound) if self.worse > 0 else (bound, value)
+
+
+LIMITS = (
+    Limit("latency", 1, "latency", "latency_max"),  # (12i)
+    Limit("energy", 2, "energy", "energy_max"),  # (12j)
+    Limit("accuracy", 4, "accuracy", "accuracy_min", worse=-1),  # (12k)
+    Limit("server energy", 0, "server_energy", "server_energy_max"),
+)
+OF_A_USER = tuple(limit for limit in LIMITS if limit.bit)
+OF_ALL = tuple(limit for limit in LIMITS if not limit.bit)
 
 
 def must_be_all(owner: str, names: Iterable[str], place: str) -> None:

@@ -24,15 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .figures import OF_A_USER, OF_ALL
+from .limits import bound, is_set
 from .problem import AccuracyTable, Floats, Integers, Problem, System
 
 MODES = ("local", "raw", "semantic")  # of a task
 LOCAL, RAW, SEMANTIC = range(len(MODES))
-LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits of `Outcome.violations`: limits (12i), (12j), (12k)
 TOLERANCE = 1e-9  # relative: solvers keep limits exactly, who judges a decision allows this much
 SLACK = 1.0 + TOLERANCE
-SMALLEST = 2.0**-1022  # no accuracy lies below a limit of 0: its margin is 0 over this
-LIMITS = {LATENCY: "latency", ENERGY: "energy", ACCURACY: "accuracy"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Outcome:
     energy: Floats  # J
     accuracy: Floats
     qoe: Floats
-    violations: NDArray[np.uint8]  # sum of LATENCY, ENERGY, ACCURACY
+    violations: NDArray[np.uint8]  # sum of the bits of `figures.LIMITS`
 
     def take(self, index: Any) -> Outcome:
         """Index every array alike."""
@@ -190,43 +189,63 @@ def exceeds(value: Floats, limit: Floats | float, slack: float = SLACK) -> NDArr
 def unmet(
     problem: Problem, outcome: Outcome, task: Integers | None = None, slack: float = SLACK
 ) -> NDArray[np.uint8]:
-    """Return the limits that outcomes break: (..., N), the sum of LATENCY, ENERGY, ACCURACY.
+    """Return the limits of users that outcomes break: (..., N), the sum of their bits.
 
     Whoever judges decisions asks here. `Outcome.violations` is the same without tolerance, for
     solvers: what they choose holds exactly, in arithmetic whose last digits may differ from ours.
     """
-    task = problem.task if task is None else task
-    flags = (
-        LATENCY * exceeds(outcome.latency, problem.system.latency_max, slack)
-        + ENERGY * exceeds(outcome.energy, problem.users.energy_max, slack)
-        + ACCURACY * exceeds(problem.tasks.accuracy_min[task], outcome.accuracy, slack)
-    )
-    return np.asarray(flags, dtype=np.uint8)
+    flags = np.zeros(outcome.qoe.shape, dtype=np.uint8)
+    for limit in OF_A_USER:
+        sides = limit.sides(getattr(outcome, limit.figure), bound(problem, limit, task))
+        flags |= np.uint8(limit.bit) * exceeds(*sides, slack)
+    return flags
 
 
-def reward(
-    qoe: Floats,
-    latency: Floats,
-    latency_max: Floats,
-    energy: Floats,
-    energy_max: Floats,
-    accuracy: Floats,
-    accuracy_min: Floats,
-) -> Floats:
-    """Reward of a user (13), reading `normalised_penalty`.
+def broken(
+    problem: Problem, actions: Actions, outcome: Outcome, task: Integers | None = None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return by whom each limit is broken, those on all users together by all offloaders: (..., N).
 
-    Its QoE where it keeps every limit, as `unmet` tells; else minus the margins of those it
-    breaks, each over its limit. Plain arithmetic, since env.py compiles this very function.
+    Within the tolerance of whoever judges; limits on all users are left out where none is set.
     """
-    late, wasted = latency > latency_max * SLACK, energy > energy_max * SLACK
-    penalty = (
-        late * np.maximum(latency - latency_max, 0.0) / latency_max
-        + wasted * np.maximum(energy - energy_max, 0.0) / energy_max
-        + (accuracy_min > accuracy * SLACK)
-        * (np.maximum(accuracy_min - accuracy, 0.0) / np.maximum(accuracy_min, SMALLEST))
-    )
+    flags = unmet(problem, outcome, task)
+    found = {limit.name: (flags & limit.bit) != 0 for limit in OF_A_USER}
+    for limit in OF_ALL:
+        if is_set(problem, limit):
+            whole = SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
+            exceeded = exceeds(*limit.sides(whole, bound(problem, limit)))
+            found[limit.name] = (actions.channel >= 0) & exceeded
+    return found
+
+
+def margin(above: Floats, below: Floats, bound: Floats) -> Floats:
+    """By how much what must not be above exceeds what must not be below, over the bound (13).
+
+    One of the two is the bound (`Limit.sides`). 0 where the limit is kept, as `unmet` tells. Plain
+    arithmetic, as in `reward`: env compiles these very functions.
+    """
+    over = (above > below * SLACK) * np.maximum(above - below, 0.0)
+    missed: Floats = over / (bound + (bound == 0.0))  # nothing lies below a bound of 0
+    return missed
+
+
+def reward(qoe: Floats, penalty: Floats) -> Floats:
+    """Reward of a user (13), reading `normalised_penalty`: QoE, or less than 0 with a penalty."""
     rewarded: Floats = (penalty == 0.0) * qoe - penalty
     return rewarded
+
+
+def rewards(problem: Problem, outcome: Outcome, task: Integers | None = None) -> Floats:
+    """Return the rewards of users (13): (..., N).
+
+    The QoE of who keeps every limit, as `unmet` tells; else minus the margins of those it breaks,
+    each over its bound. A limit on all users together has no part in it.
+    """
+    penalty = np.zeros(outcome.qoe.shape)
+    for limit in OF_A_USER:
+        most = bound(problem, limit, task)
+        penalty += margin(*limit.sides(getattr(outcome, limit.figure), most), most)
+    return reward(outcome.qoe, penalty)
 
 
 def evaluate(
@@ -313,3 +332,7 @@ def server_energies(problem: Problem, actions: Actions, task: Integers | None = 
     )
     time = server_time(flop, m, problem.system)
     return np.where(offload, server_energy(time, m, problem.system), 0.0)
+
+
+# Of the figures that are limited for all users together: each offloader's share, 0 where local.
+SHARES = {"server_energy": server_energies}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .model import LIMITS, Actions, Outcome, evaluate, exceeds, server_energies, unmet
+from .model import Actions, Outcome, broken, evaluate, exceeds
 from .problem import Floats, Problem
 
 
@@ -118,21 +118,19 @@ class Result:
         offload = action.channel >= 0
         semantic = offload & (action.extraction < 1.0)
         top = tasks.extraction_max[problem.task]
-        flags, spent = unmet(problem, outcome), server_energies(problem, action).sum()
 
         def outside(value: Floats, low: Floats, high: Floats) -> Any:
             return exceeds(low, value) | exceeds(value, high)
 
-        broken = {
-            **{name: (flags & bit) != 0 for bit, name in LIMITS.items()},
+        faults = {
+            **broken(problem, action, outcome),
             "power": offload & outside(action.power, users.power_min, users.power_max),
             "frequency": (semantic | ~offload)
             & outside(action.frequency, users.frequency_min, users.frequency_max),
             "extraction": semantic & outside(action.extraction, users.extraction_min, top),
-            "server energy": offload & exceeds(spent, problem.system.server_energy_max),
             "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
-        return [(int(n), name) for name, where in broken.items() for n in np.flatnonzero(where)]
+        return [(int(n), name) for name, where in faults.items() for n in np.flatnonzero(where)]
 
     def violations(self) -> list[str]:
         """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""

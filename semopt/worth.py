@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import inf, isfinite, nextafter
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import TOLERANCE, Actions, Outcome, exceeds, execution_energy, server_energies, unmet
-from .problem import Floats, Integers, Problem
+from .model import TOLERANCE, Actions, Outcome, broken, execution_energy
+from .problem import Integers, Problem
 
 
 def objective(problem: Problem, qoe: Any) -> Any:
@@ -57,9 +57,6 @@ def within_limits(
 
     Where a slot takes more than the server's energy, none of its offloaders does.
     """
-    kept: NDArray[np.bool_] = unmet(problem, outcome, task) == 0
-    limit = problem.system.server_energy_max
-    if isfinite(limit):
-        spent: Floats = server_energies(problem, actions, task).sum(axis=-1, keepdims=True)
-        kept &= ~((actions.channel >= 0) & exceeds(spent, limit))
+    faults = broken(problem, actions, outcome, task).values()
+    kept: NDArray[np.bool_] = ~np.logical_or.reduce([*faults])
     return kept

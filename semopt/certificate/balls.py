@@ -36,6 +36,8 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
+from ..figures import LIMITS
+from ..limits import PRICED, of_user
 from ..problem import Floats, Problem
 
 # Bits of a ball's centre (a double has 53), tried in turn. The allowed numbers make exponents of up
@@ -120,19 +122,24 @@ class OneUser:
         cycles = arb(float(tasks.local_flop[task])) / flop_per_cycle
         t0 = cycles / reference
         local_accuracy = arb(float(tasks.local_accuracy[task]))
+        most = {  # of each cost
+            limit.figure: limit.worse * of_user(problem, limit, user)
+            for limit in LIMITS
+            if limit.name in PRICED
+        }
         self.scores = (
-            Score(users.weight_latency[user], system.slope_latency, t0, system.latency_max),
+            Score(users.weight_latency[user], system.slope_latency, t0, most["latency"]),
             Score(
                 users.weight_energy[user],
                 system.slope_energy,
                 self.kappa * t0 * reference**3,
-                users.energy_max[user],
+                most["energy"],
             ),
             Score(
                 users.weight_accuracy[user],
                 system.slope_accuracy,
                 -local_accuracy,
-                -tasks.accuracy_min[task],
+                most["accuracy"],
             ),
         )
         one, free = (1.0, 1.0), ((-inf, inf),) * 3

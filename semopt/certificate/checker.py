@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..figures import LIMITS
+from ..limits import PRICED, is_set
 from ..model import MODES
 from ..problem import Problem
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
@@ -58,8 +60,9 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     problem = problem_from_json(body["problem"])
     name = check_scenario(body)
     require(problem.objective == "sum", f"problem: objective {problem.objective!r} is not covered")
-    limit = problem.system.server_energy_max
-    require(limit == inf, f"problem: a limit of {limit} J on the server is not covered")
+    for limit in LIMITS:
+        covered = limit.name in PRICED or not is_set(problem, limit)
+        require(covered, f"problem: a limit on {limit.name} is not covered")
     objective, upper, status = body["objective"], body["upper_bound"], body["status"]
     if body["decision"] is None:
         require(objective is None, f"objective {objective}: there is no decision")

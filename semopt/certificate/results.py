@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..figures import LIMITS, OF_ALL
+from ..limits import coupled, is_set
 from ..problem import Problem, Readings
 from ..result import Result, Status, exact_integer
 from .checker import exact_worth
@@ -202,7 +204,7 @@ def check_answer(
     value = check_decision(problem, entry, method, where) if decision else None
     check_bounds(entry, method, value, where)
     table = optimum = None
-    if afforded and problem.system.server_energy_max == inf and method in GRID + CONTINUOUS:
+    if afforded and not coupled(problem) and method in GRID + CONTINUOUS:
         table = tabulated(problem, method)
         optimum = table.optimum(problem.objective)
         check_beside(entry, optimum, where)
@@ -249,10 +251,12 @@ def check_reason(problem: Problem, reason: Any, table: Table | None, where: str)
         limits, user = entry["limits"], entry["user"]
         every = {limit for broken in entry["modes"].values() for limit in broken}
         require(set(limits) == every, f"{where}infeasible: limits {limits}, modes have {every}")
-        energy = problem.users.energy_max[user] < inf or "energy" not in limits
-        require(bool(energy), f"{where}infeasible: user {user} has no limit on energy")
+        alone_there = problem.only(user)
+        for limit in LIMITS:
+            there = limit.name not in limits or is_set(alone_there, limit)
+            require(there, f"{where}infeasible: user {user} has no limit on {limit.name}")
     if not alone and reason["limit"]:
-        limited = problem.system.server_energy_max < inf
+        limited = any(is_set(problem, x) for x in OF_ALL if x.bound == reason["limit"])
         require(limited, f"{where}infeasible: there is no {reason['limit']}")
     for blamed in [[user] for user in named] if alone else [named] if named else []:
         free = table is not None and table.only(blamed).optimum("sum").certain > -inf

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
-from .. import problem
+from .. import figures, problem
 from ..methods import METHODS
-from ..model import LIMITS, MODES
+from ..model import MODES
 from ..strict import Strict, checked
 from .claims import LARGEST, Progress
 
@@ -47,22 +48,29 @@ def one_of(*words: str) -> Any:
     return AfterValidator(check)
 
 
-RANGES = "power", "frequency", "extraction", "server energy", "sub-channel"
+LIMITS = [limit.name for limit in figures.LIMITS]
+RANGES = "power", "frequency", "extraction", "sub-channel"
 Mode = Annotated[str, one_of(*MODES)]
 Axis = Annotated[str, one_of("power", "extraction", "latency", "energy", "loss")]
-Broken = Annotated[str, one_of(*LIMITS.values(), *RANGES)]
+Broken = Annotated[str, one_of(*LIMITS, *RANGES)]
 Method = Annotated[str, one_of(*METHODS)]
 
 
 def record(owner: type, entry: Any, **other: Any) -> Any:
-    """Return the shape of a dataclass of the problem: `entry` for each field without another."""
+    """Return the shape of a dataclass of the problem: `entry` for each field without another.
+
+    A limit's number may be lacking, where there is none.
+    """
     shapes: Any = {f.name: (other.get(f.name, entry), ...) for f in fields(owner)}
+    optional = list[Number | None] if entry is Column else Number | None
+    endless = {limit.bound for limit in figures.LIMITS if limit.row.allowed.high == inf}
+    shapes |= dict.fromkeys(endless & set(shapes), (optional, ...))
     return create_model(owner.__name__, __base__=Strict, **shapes)
 
 
 Column = list[Number]
-System = record(problem.System, Number, server_energy_max=Number | None)
-Users = record(problem.Users, Column, energy_max=list[Number | None])
+System = record(problem.System, Number)
+Users = record(problem.Users, Column)
 Table = record(problem.AccuracyTable, Column, table=list[Column])
 Tasks = record(problem.Tasks, Column, names=list[str], accuracy=list[Table])  # type: ignore[valid-type]
 Grid = record(problem.Grid, Whole)
@@ -147,7 +155,7 @@ class Joint(Strict):
     """Users that cannot be served together."""
 
     joint: list[Whole]
-    limit: Literal["", "server_energy_max"] = ""
+    limit: Annotated[str, one_of("", *(limit.bound for limit in figures.OF_ALL))] = ""
     unfinished: str = ""
 
 

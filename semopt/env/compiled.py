@@ -1,6 +1,6 @@
 """The loops over slots compiled by Numba: decisions to actions, outcomes to rewards, observations.
 
-The reward is `model.reward`, inlined from its source.
+Rewards are those of `model.rewards`, whose parts are inlined from their source.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..channel.compiled import over_rows
 from ..channel.streams import U64
 from ..model import LOCAL, SEMANTIC
 
+register_jitable(inline="always")(model.margin)
 register_jitable(inline="always")(model.reward)
 
 BELOW_ONE = float(np.nextafter(1.0, 0.0))  # the end of semantic mode where a task sets none
@@ -85,21 +86,18 @@ def _between(low: Any, high: Any, share: Any) -> Any:
     return min(low + share * (high - low), high)
 
 
-def _reward_rows(  # type: ignore[no-untyped-def]
-    first, last, out, outcome, task, latency_max, energy_max, accuracy_min
-):
-    qoe, latency, energy, accuracy = outcome
+def _reward_rows(first, last, out, qoe, ceilings, most, floors, least, task):  # type: ignore[no-untyped-def]
     for e in range(U64(first), U64(last)):
         for n in range(out.shape[1]):
-            out[e, n] = model.reward(
-                qoe[e, n],
-                latency[e, n],
-                latency_max,
-                energy[e, n],
-                energy_max[n],
-                accuracy[e, n],
-                accuracy_min[task[e, n]],
-            )
+            kind = task[e, n]
+            penalty: Any = 0.0
+            for i in range(len(ceilings)):
+                bound = most[kind, n, i]
+                penalty += model.margin(ceilings[i][e, n], bound, bound)
+            for i in range(len(floors)):
+                bound = least[kind, n, i]
+                penalty += model.margin(bound, floors[i][e, n], bound)
+            out[e, n] = model.reward(qoe[e, n], penalty)
 
 
 def _observe_rows(  # type: ignore[no-untyped-def]

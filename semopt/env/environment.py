@@ -7,14 +7,13 @@ of the seed, its lane (row of the batch) and its number.
 
 The learner owns the memory: `step` reads decisions from its arrays and writes observations and
 rewards into them. Once warm, nothing of size is allocated (but for walks and traces). Outcomes are
-those of the compiled `evaluate`, rewards those of `model.reward`, compiled from its source.
+those of the compiled `evaluate`, rewards those of `model.rewards`, compiled from its source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from math import isfinite
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -24,7 +23,9 @@ from ..backends import cpu, packing
 from ..channel.gains import Gains
 from ..channel.queues import Heads
 from ..channel.traces import Part
+from ..figures import OF_A_USER, OF_ALL
 from ..gains import gains
+from ..limits import bound, coupled, refuse
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
@@ -114,7 +115,9 @@ class Environment:
         self.actions = empty_actions(rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._packed = packing.scenario(self.problem)
-        self._limited_jointly = isfinite(self.problem.system.server_energy_max)
+        self._limits = tuple(judged(self.problem, worse) for worse in (1, -1))
+        self._judged = {"qoe"}.union(*(figures for figures, _ in self._limits))
+        self._limited_jointly = coupled(self.problem)
         self._table = standardised(self.problem, self.features)
         self.part = part
         self._centre, self._scale = gain_scale(scenario, part)
@@ -259,17 +262,13 @@ class Environment:
         rows = (len(task), self.users)
         check_array("reward", out, rows, np.float32)
         self._check_task(task, len(task))
-        for name in ("qoe", "latency", "energy", "accuracy"):
+        for name in self._judged:
             check_array(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
-        compiled.reward(
-            out,
-            (outcome.qoe, outcome.latency, outcome.energy, outcome.accuracy),
-            task,
-            self.problem.system.latency_max,
-            self.problem.users.energy_max,
-            self.problem.tasks.accuracy_min,
-            threads=self.threads,
+        (ceilings, most), (floors, least) = (
+            (tuple(getattr(outcome, name) for name in figures), bounds)
+            for figures, bounds in self._limits
         )
+        compiled.reward(out, outcome.qoe, ceilings, most, floors, least, task, threads=self.threads)
 
     def observe(self, gain: Floats, task: Integers, out: Singles) -> None:
         """Write what users see of slots: (rows, N, observation_size) float32.
@@ -316,12 +315,22 @@ class Environment:
 
 def check_rewards(problem: Problem) -> None:
     """Raise ValueError for a problem with a limit that no reward (13) knows."""
-    if isfinite(problem.system.server_energy_max):
-        raise ValueError(
-            "system.server_energy_max_mj couples the users, and neither rewards nor the optima "
-            "that regret is measured by know it: leave it out to train; evaluate and solve "
-            "--method exhaustive honour it"
-        )
+    refuse(
+        problem,
+        OF_ALL,
+        "couples the users, and neither rewards nor the optima that regret is measured by know it: "
+        "leave it out to train; evaluate and solve --method exhaustive honour it",
+    )
+
+
+def judged(problem: Problem, worse: int) -> tuple[tuple[str, ...], Floats]:
+    """Return what limits of one direction judge, read once: figures, bounds (T, N, figures)."""
+    kinds, users = len(problem.tasks.names), len(problem.users.power_min)
+    limits = [limit for limit in OF_A_USER if limit.worse == worse]
+    bounds = np.empty((kinds, users, len(limits)))
+    for i, limit in enumerate(limits):
+        bounds[..., i] = bound(problem, limit, np.arange(kinds)[:, None])
+    return tuple(limit.figure for limit in limits), bounds
 
 
 def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:

@@ -8,13 +8,15 @@ drawn and solved once, and passed over many times.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..env.environment import Environment
+from ..figures import OF_A_USER
+from ..limits import tightened
 from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
@@ -79,7 +81,7 @@ class Learner(learner.Learner):
     def prepare(self) -> tuple[Tensor, Sample, Tensor]:
         """Solve the environment's slots; return observations, decisions and sub-channels."""
         env = self.env
-        teacher = ExactBatch(tightened(env.problem, self.settings.margin), os.cpu_count() or 1)
+        teacher = ExactBatch(strict(env.problem, self.settings.margin), os.cpu_count() or 1)
         actions, value, _ = teacher.solve(env.gain, env.task)
         kept = np.flatnonzero(value > -np.inf)
         if not len(kept):
@@ -93,11 +95,9 @@ class Learner(learner.Learner):
         return self.on(seen[kept]), taught, self.on(actions.channel[kept])
 
 
-def tightened(problem: Problem, margin: float) -> Problem:
-    """Return a problem whose limits of latency and energy are lower by a share."""
-    system = replace(problem.system, latency_max=problem.system.latency_max * (1.0 - margin))
-    users = replace(problem.users, energy_max=problem.users.energy_max * (1.0 - margin))
-    return replace(problem, system=system, users=users)
+def strict(problem: Problem, margin: float) -> Problem:
+    """Return a problem whose upper limits are lower by a share: no margin helps local accuracy."""
+    return tightened(problem, margin, [limit for limit in OF_A_USER if limit.worse > 0])
 
 
 def undecide(env: Environment, actions: Actions, task: Integers) -> tuple[Integers, np.ndarray]:

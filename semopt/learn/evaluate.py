@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from math import isfinite
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from ..limits import coupled
 from ..model import Actions, evaluate
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
@@ -164,7 +164,7 @@ def refined(name: str) -> str:
 
 def strongest(problem: Problem) -> str:
     """Return the method whose optimum policies are measured by."""
-    if isfinite(problem.system.server_energy_max):
+    if coupled(problem):
         return "exhaustive"
     return "global" if problem.objective == "sum" else "exact"
 

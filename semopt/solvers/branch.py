@@ -15,7 +15,7 @@ decision (csrc/global/global.h).
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -24,10 +24,12 @@ import numpy as np
 from .. import _core
 from ..backends import packing
 from ..files import check_writable
+from ..limits import PRICED, refuse_unknown
 from ..model import Actions
 from ..problem import Problem
 from ..result import Result, Status
 from .feasibility import infeasible, time_left
+from .matching import refuse_coupled
 from .slot import check_time_limit
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
@@ -55,11 +57,8 @@ def solve(
     ValueError
         For an objective or a limit that couples the users beyond an assignment, or a bad option
     """
-    if isfinite(problem.system.server_energy_max):
-        raise ValueError(
-            "system.server_energy_max_mj couples the users, which an assignment cannot express: "
-            "use method 'exhaustive'"
-        )
+    refuse_coupled(problem)
+    refuse_unknown(problem, PRICED, "method 'global'", "use method 'exact'")
     if problem.objective != "sum":
         raise ValueError(
             f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -25,6 +24,7 @@ from pydantic import Field
 from .. import backends
 from ..backends import Found, Query, Tables
 from ..files import write_atomically
+from ..limits import coupled
 from ..problem import Problem
 from ..strict import Digest, Strict, checked, read_json, sealed
 
@@ -168,7 +168,7 @@ def contradicted(problem: Problem, query: Query, tables: Tables, state: State) -
     """Return which better joint action a file skipped, found by the exact method; "" if none."""
     from .matching import solve
 
-    if not query.keep or isfinite(problem.system.server_energy_max):
+    if not query.keep or coupled(problem):
         return ""
     exact = solve(problem)
     if exact.actions is None:

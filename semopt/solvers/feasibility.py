@@ -8,7 +8,7 @@ what it could not finish by then it says.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..backends import packing
-from ..model import LIMITS, LOCAL, MODES, RAW, SEMANTIC
+from ..figures import OF_A_USER, OF_ALL
+from ..limits import is_set, tightened, without
+from ..model import LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Integers, Problem
 from ..result import Infeasibility, Result, Status
 
@@ -121,12 +123,13 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
         return Infeasibility(joint=joint, unfinished=unfinished if inquiry.over() else "")
     if inquiry.over():
         return Infeasibility(joint=everyone, unfinished=unfinished)
-    if isfinite(problem.system.server_energy_max):
-        return Infeasibility(joint=everyone, limit="server_energy_max")
+    for limit in OF_ALL:
+        if is_set(problem, limit):
+            return Infeasibility(joint=everyone, limit=limit.bound)
     if edge:
         return Infeasibility(joint=everyone)
     # Infeasible in the digits of another backend: some limit is met by its last digits alone.
-    return explain(with_tighter_limits(problem), inquiry, edge=True)
+    return explain(tightened(problem, EDGE), inquiry, edge=True)
 
 
 def broken_limits(
@@ -143,22 +146,19 @@ def broken_limits(
     users : indices; all are asked about at once
     most : offloaders, at most
     """
-    names = set(LIMITS.values())
+    limits = [limit for limit in OF_A_USER if is_set(problem, limit)]
     users = users[~possible_modes(strongest(problem.only(users)), most, inquiry).any(axis=0)]
     own = strongest(problem.only(users))
-    modes = possible_modes(without_limits(own, names), most, inquiry)
+    modes = possible_modes(without(own, limits), most, inquiry)
     alone, lifted = (
-        {
-            limit: possible_modes(without_limits(own, left_out), most, inquiry)
-            for limit, left_out in parts.items()
-        }
-        for parts in ({n: names - {n} for n in names}, {n: {n} for n in names})
+        [possible_modes(without(own, part), most, inquiry) for part in parts]
+        for parts in ([[x for x in limits if x is not y] for y in limits], [[y] for y in limits])
     )
     return {
         int(n): {
-            mode: tuple(limit for limit in LIMITS.values() if not alone[limit][i, at])
-            or tuple(limit for limit in LIMITS.values() if lifted[limit][i, at])
-            or tuple(LIMITS.values())
+            mode: tuple(x.name for x, can in zip(limits, alone, strict=True) if not can[i, at])
+            or tuple(x.name for x, can in zip(limits, lifted, strict=True) if can[i, at])
+            or tuple(x.name for x in limits)
             for i, mode in enumerate(MODES)
             if modes[i, at]
         }
@@ -188,29 +188,6 @@ def strongest(problem: Problem) -> Problem:
     if not problem.gain.shape[1]:
         return problem
     return replace(problem, gain=problem.gain.max(axis=1, keepdims=True))
-
-
-def without_limits(problem: Problem, limits: set[str]) -> Problem:
-    """Return the problem without some of the limits on latency, energy and accuracy."""
-    system, users, tasks = problem.system, problem.users, problem.tasks
-    if "latency" in limits:
-        system = replace(system, latency_max=inf)
-    if "energy" in limits:
-        users = replace(users, energy_max=np.full_like(users.energy_max, inf))
-    if "accuracy" in limits:
-        tasks = replace(tasks, accuracy_min=np.zeros_like(tasks.accuracy_min))
-    return replace(problem, system=system, users=users, tasks=tasks)
-
-
-def with_tighter_limits(problem: Problem) -> Problem:
-    """Return the problem with limits tighter by more than arithmetics differ."""
-    system, users, tasks = problem.system, problem.users, problem.tasks
-    return replace(
-        problem,
-        system=replace(system, latency_max=system.latency_max * (1.0 - EDGE)),
-        users=replace(users, energy_max=users.energy_max * (1.0 - EDGE)),
-        tasks=replace(tasks, accuracy_min=tasks.accuracy_min * (1.0 + EDGE)),
-    )
 
 
 class Crowd:

@@ -14,7 +14,7 @@ tables and SciPy's assignment.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +22,8 @@ import numpy as np
 
 from .. import _core
 from ..backends import packing
+from ..figures import OF_ALL
+from ..limits import refuse
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
@@ -57,11 +59,8 @@ def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None =
 
 def refuse_coupled(problem: Problem) -> None:
     """Raise ValueError for a limit on all users together."""
-    if isfinite(problem.system.server_energy_max):
-        raise ValueError(
-            "system.server_energy_max_mj couples the users, which an assignment cannot express: "
-            "use method 'exhaustive'"
-        )
+    why = "couples the users, which an assignment cannot express: use method 'exhaustive'"
+    refuse(problem, OF_ALL, why)
 
 
 class ExactBatch:

@@ -148,10 +148,22 @@ def test_all_modes_and_faults_of_tasks_occur_in_that_comparison():
 # --------------------------------------------------------------------------------- rewards
 
 
+def limited(latency_max, energy_max, accuracy_min):
+    """Return one user's problem with these limits."""
+    problem = PAPER.template().only(0)
+    return replace(
+        problem,
+        system=replace(problem.system, latency_max=latency_max),
+        users=replace(problem.users, energy_max=np.array([energy_max])),
+        tasks=replace(problem.tasks, accuracy_min=np.full(len(problem.tasks.bits), accuracy_min)),
+        task=np.zeros(1, np.int64),
+    )
+
+
 def test_reward_by_hand():
     def reward(latency, energy, accuracy, energy_max=0.1, accuracy_min=0.5):
-        values = (0.7, latency, 0.005, energy, energy_max, accuracy, accuracy_min)
-        return float(model.reward(*(np.float64(v) for v in values)))
+        outcome = model.Outcome(*(np.array([x]) for x in (latency, energy, accuracy, 0.7)), None)
+        return model.rewards(limited(0.005, energy_max, accuracy_min), outcome).item()
 
     assert reward(0.004, 0.05, 0.6) == 0.7
     assert reward(0.005, 0.1, 0.5) == 0.7  # limits themselves are kept
@@ -177,9 +189,7 @@ def test_a_reward_is_earned_where_who_judges_finds_no_limit_broken():
             latency, np.full(2, 0.03 * wasted), np.full(2, 0.6 / wrong), np.full(2, 0.7), None
         )
         kept = model.unmet(problem, outcome)[0] == 0
-        earned = model.reward(
-            0.7, latency[0], problem.system.latency_max, 0.03 * wasted, 0.03, 0.6 / wrong, 0.6
-        )
+        earned = model.rewards(problem, outcome)[0]
         assert (earned == 0.7) == kept
         assert kept == (max(late, wasted, wrong) < 1 + 1e-9)
         seen.add(bool(kept))

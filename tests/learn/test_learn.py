@@ -147,16 +147,7 @@ def rewarded(env, e, mode, level, score):
     env.decide(one, env.task[e : e + 1], actions)
     problem = env.problem.with_slot(env.gain[e], env.task[e])
     outcome = model.evaluate(problem, actions.take(0))
-    limits = problem.system.latency_max, problem.users.energy_max
-    return model.reward(
-        outcome.qoe,
-        outcome.latency,
-        limits[0],
-        outcome.energy,
-        limits[1],
-        outcome.accuracy,
-        problem.tasks.accuracy_min[env.task[e]],
-    )
+    return model.rewards(problem, outcome)
 
 
 def test_counterfactual_advantages_change_one_part_at_a_time():

@@ -343,9 +343,11 @@ def test_rates_of_distillation_fall_by_a_quarter_of_a_cosine(monkeypatch):
 
 def test_the_teacher_stays_below_the_limits_by_its_margin():
     problem = CONTENDED.template()
-    taught = distill.tightened(problem, 0.25)
+    tasks = replace(problem.tasks, accuracy_min=np.full(len(problem.tasks.bits), 0.5))
+    taught = distill.strict(replace(problem, tasks=tasks), 0.25)
     assert taught.system.latency_max == 0.75 * problem.system.latency_max
     assert (taught.users.energy_max == 0.75 * problem.users.energy_max).all()
+    assert (taught.tasks.accuracy_min == 0.5).all()  # which a local task may just reach
 
 
 def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):

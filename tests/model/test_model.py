@@ -10,6 +10,8 @@ from semopt import Actions, _core, backends, model
 from semopt.problem import AccuracyTable, Problem
 from tolerances import ROUNDING
 
+LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits, as other programs read them in `violations`
+
 
 def close(value):
     return pytest.approx(value, rel=ROUNDING, abs=0)
@@ -139,8 +141,8 @@ def test_local_task():
     assert outcome.qoe[0] == 0.5
     # Limits 3 ms, 20 mJ, 0.75: the first breaks energy, the second latency, both accuracy.
     assert outcome.violations.tolist() == [
-        model.ENERGY + model.ACCURACY,
-        model.LATENCY + model.ACCURACY,
+        ENERGY + ACCURACY,
+        LATENCY + ACCURACY,
     ]
 
 
@@ -154,7 +156,7 @@ def test_raw_task_alone():
     assert outcome.energy[0] == close(0.0677)
     assert outcome.accuracy[0] == close(0.8)
     assert outcome.qoe[0] == close(0.55)
-    assert outcome.violations[0] == model.ENERGY
+    assert outcome.violations[0] == ENERGY
 
 
 def test_semantic_task_beside_another():
@@ -166,7 +168,7 @@ def test_semantic_task_beside_another():
     assert outcome.latency[1] == close(3.5e-3)
     assert outcome.energy[1] == close(0.0112375)
     assert outcome.accuracy[1] == close(0.7)
-    assert outcome.violations[1] == model.LATENCY + model.ACCURACY
+    assert outcome.violations[1] == LATENCY + ACCURACY
     # The other, raw beside it: the server takes twice as long, 1 ms, at an eighth of the power.
     assert outcome.latency[0] == close(3e-3)
     assert outcome.energy[0] == close(2e-4 + 1e-3 * 135.0 / 8)
@@ -181,10 +183,10 @@ def test_semantic_task_with_figures_of_its_own():
 
 def test_limits_hold_exactly():
     # t = 2.5 ms exactly at the limit is feasible, one step of a double below it is not.
-    for limit, want in ((2.5e-3, 0), (np.nextafter(2.5e-3, 0), model.LATENCY)):
+    for limit, want in ((2.5e-3, 0), (np.nextafter(2.5e-3, 0), LATENCY)):
         system = replace(SYSTEM, latency_max=limit)
         outcome = model.evaluate(replace(PROBLEM, system=system), joint(LOCAL, LOCAL))
-        assert outcome.violations[0] & model.LATENCY == want
+        assert outcome.violations[0] & LATENCY == want
 
 
 def test_each_limit_holds_exactly():
@@ -199,7 +201,7 @@ def test_each_limit_holds_exactly():
             PROBLEM, model.Outcome(late, wasted, right, right, None), slack=slack
         ).tolist()
 
-    every = [model.LATENCY + model.ENERGY + model.ACCURACY] * 2
+    every = [LATENCY + ENERGY + ACCURACY] * 2
     assert flags(1.0, 1.0) == [0, 0]
     assert flags(1 + 2.0**-51, 1.0) == every
     assert flags(1 + 0.9e-9, model.SLACK) == [0, 0]
@@ -211,7 +213,7 @@ def test_evaluate_keeps_limits_to_the_last_digit():
     # The energy and accuracy of the raw task above, as its own limits.
     outcome = model.evaluate(PROBLEM, joint(RAW, LOCAL))
     energy, accuracy = outcome.energy[0], outcome.accuracy[0]
-    for side, want in ((0.0, 0), (-np.inf, model.ENERGY | model.ACCURACY)):
+    for side, want in ((0.0, 0), (-np.inf, ENERGY | ACCURACY)):
         away = -side if side else accuracy
         problem = replace(
             PROBLEM,

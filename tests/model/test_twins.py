@@ -13,6 +13,8 @@ from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
 
+LATENCY, ENERGY, ACCURACY = 1, 2, 4  # bits, as other programs read them in `violations`
+
 
 def assert_twins(found, want, tolerance):
     for name in FIGURES:
@@ -24,9 +26,9 @@ def assert_twins(found, want, tolerance):
 def assert_same_violations(problem, found, want, task):
     """Compare the flags except where a figure lies on its limit up to rounding."""
     for bit, figure, limit in (
-        (model.LATENCY, want.latency, problem.system.latency_max),
-        (model.ENERGY, want.energy, problem.users.energy_max),
-        (model.ACCURACY, want.accuracy, problem.tasks.accuracy_min[task]),
+        (LATENCY, want.latency, problem.system.latency_max),
+        (ENERGY, want.energy, problem.users.energy_max),
+        (ACCURACY, want.accuracy, problem.tasks.accuracy_min[task]),
     ):
         clear = ~np.isclose(figure, limit, rtol=TWINS)
         assert np.array_equal((found.violations & bit)[clear], (want.violations & bit)[clear])

@@ -11,10 +11,12 @@ from problems import random_problem
 from semopt import Actions, Result, Status, _core, evaluate, solve
 from semopt.backends import packing
 from semopt.grid import local_actions, offload_actions
-from semopt.model import LIMITS
+from semopt.limits import tightened
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score
-from semopt.solvers.feasibility import infeasible, time_left, with_tighter_limits
+from semopt.solvers.feasibility import infeasible, time_left
+
+BITS = {1: "latency", 2: "energy", 4: "accuracy"}  # of `violations`
 
 
 def relaxed(users=3, channels=3):
@@ -149,7 +151,7 @@ def test_limits_named_are_those_that_each_action_breaks():
                 assert flags.all()
                 shared = np.bitwise_and.reduce(flags)
                 if shared:
-                    assert set(limits) == {name for bit, name in LIMITS.items() if shared & bit}
+                    assert set(limits) == {name for bit, name in BITS.items() if shared & bit}
                 else:
                     assert len(limits) > 1
                 checked += 1
@@ -241,7 +243,7 @@ def test_an_explanation_gets_what_is_left_of_a_limit_and_10_s_without(monkeypatc
 def test_tighter_limits_are_tighter_by_more_than_roundings():
     problem = replace(relaxed(), users=replace(relaxed().users, energy_max=np.array([1, 2, inf])))
     problem = replace(problem, tasks=replace(problem.tasks, accuracy_min=np.full(3, 0.5)))
-    tight = with_tighter_limits(problem)
+    tight = tightened(problem, 1e-12)
     assert tight.system.latency_max / 10.0 == pytest.approx(1 - 1e-12, abs=1e-15)
     assert tight.users.energy_max == pytest.approx([1 - 1e-12, 2 - 2e-12, inf], abs=1e-15)
     assert tight.tasks.accuracy_min == pytest.approx(np.full(3, 0.5 + 0.5e-12), abs=1e-15)

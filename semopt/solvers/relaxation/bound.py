@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from ... import worth
+from ...limits import PRICED, refuse_unknown
 from ...model import LOCAL
 from ...problem import Problem
 from ...result import Result, Status
@@ -177,6 +178,8 @@ def solve(
     check_time_limit(time_limit)
     if not programs >= 1:
         raise ValueError(f"programs = {programs}: must be at least 1")
+    known = (*PRICED, "server energy")
+    refuse_unknown(problem, known, "method 'relaxation'", "use method 'exact'")
     start, users = perf_counter(), len(problem.task)
     pieces = refuse_if_large(problem)
     gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap

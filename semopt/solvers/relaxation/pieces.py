@@ -11,16 +11,20 @@ difference: bounds then hold in floating point, and alike in any units.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ... import model
-from ...model import LOCAL, RAW, SEMANTIC, TOLERANCE
+from ...figures import LIMITS
+from ...limits import PRICED, bound
+from ...model import LOCAL, RAW, SEMANTIC, SLACK
 from ...problem import AccuracyTable, Floats, Integers, Problem
 
 # Rows of a box: a piece's own variables, then what limits and sigmoids see.
 POWER, FREQUENCY, EXTRACTION, LATENCY, ENERGY, ACCURACY = range(6)
+ROWS = {"latency": LATENCY, "energy": ENERGY, "accuracy": ACCURACY}  # of figures of an outcome
 ROUNDING = 1e-12  # relative; more than the error of any formula here
 WORTHWHILE = 1 / 32  # smallest part of a box that propagation cuts off
 
@@ -81,22 +85,28 @@ def all_pieces(problem: Problem) -> Pieces:
         np.where(local, one, users.power_min[user]),
         users.frequency_min[user],
         np.where(semantic, users.extraction_min[user], one),
-        *(nothing, nothing, tasks.accuracy_min[kind] / (1.0 + TOLERANCE)),
+        *(nothing, nothing, nothing),
     ]
     high = [
         np.where(local, one, users.power_max[user]),
         np.where(mode == RAW, users.frequency_min[user], users.frequency_max[user]),
         np.where(semantic, tasks.extraction_max[kind], one),
-        one * latency_limit(problem),
-        *(users.energy_max[user] * (1.0 + TOLERANCE), 2.0 * one),
+        *(inf * one, inf * one, 2.0 * one),
     ]
     box = np.array([low, high])
+    for limit in LIMITS:
+        if limit.name in PRICED:
+            given = np.broadcast_to(bound(problem, limit), count)[user]
+            if limit.worse > 0:
+                box[1, ROWS[limit.figure]] = given * SLACK
+            else:
+                box[0, ROWS[limit.figure]] = given / SLACK
     return Pieces(user, channel, mode, box, box.copy(), np.zeros((3, len(user))), box[1, :3].copy())
 
 
 def latency_limit(problem: Problem) -> float:
     """Return the latency (s) up to which a checker passes."""
-    return problem.system.latency_max * (1.0 + TOLERANCE)
+    return problem.system.latency_max * SLACK
 
 
 class Physics:

@@ -1,0 +1,94 @@
+"""The limits of a problem, whichever there are: read, left out, tightened, refused.
+
+The rows of `figures.LIMITS` say what there is; nothing here names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .figures import LIMITS, OF_ALL, Limit
+from .problem import Integers, Problem
+
+RECORDS = {"system": "system", "user": "users", "task": "tasks"}  # owner -> field of `Problem`
+
+# Limits on what bounds have a price for: those of `global`, `relaxation` and certificates.
+PRICED = ("latency", "energy", "accuracy")
+
+
+def bound(problem: Problem, limit: Limit, task: Integers | None = None) -> Any:
+    """Return a limit's bound in SI: a number, or an array that goes with (..., N).
+
+    Parameters
+    ----------
+    task : (..., N) int64, the problem's own unless given
+    """
+    value = getattr(getattr(problem, RECORDS[limit.owner]), limit.bound)
+    if limit.owner != "task":
+        return value
+    return value[problem.task if task is None else task]
+
+
+def of_user(problem: Problem, limit: Limit, user: int) -> float:
+    """Return a limit's bound for one user in its slot, in SI."""
+    return float(np.broadcast_to(bound(problem, limit), len(problem.task))[user])
+
+
+def is_set(problem: Problem, limit: Limit) -> bool:
+    """Tell whether a slot has a limit, for any user."""
+    return bool(np.any(bound(problem, limit) != limit.none))
+
+
+def coupled(problem: Problem) -> bool:
+    """Tell whether there is a limit on all users together, which no assignment can express."""
+    return any(is_set(problem, limit) for limit in OF_ALL)
+
+
+def changed(
+    problem: Problem, limits: Iterable[Limit], change: Callable[[Limit, Any], Any]
+) -> Problem:
+    """Return the problem with other bounds: what `change` makes of each limit's."""
+    for limit in limits:
+        name = RECORDS[limit.owner]
+        record = getattr(problem, name)
+        value = change(limit, getattr(record, limit.bound))
+        problem = replace(problem, **{name: replace(record, **{limit.bound: value})})
+    return problem
+
+
+def without(problem: Problem, limits: Iterable[Limit]) -> Problem:
+    """Return the problem without some limits."""
+
+    def none(limit: Limit, value: Any) -> Any:
+        return np.full_like(value, limit.none) if np.ndim(value) else limit.none
+
+    return changed(problem, limits, none)
+
+
+def tightened(problem: Problem, share: float, limits: Iterable[Limit] = LIMITS) -> Problem:
+    """Return the problem with limits tighter by a share of each."""
+    return changed(problem, limits, lambda limit, value: value * (1.0 - limit.worse * share))
+
+
+def refuse(problem: Problem, limits: Iterable[Limit], why: str) -> None:
+    """Raise ValueError, naming its key, where a problem sets one of these limits."""
+    for limit in limits:
+        if is_set(problem, limit):
+            raise ValueError(f"{limit.owner}.{limit.row.key} {why}")
+
+
+def refuse_unknown(problem: Problem, known: Collection[str], who: str, instead: str) -> None:
+    """Raise ValueError where a problem sets a limit that is none of the known ones.
+
+    Parameters
+    ----------
+    known : names
+    who : does not know it
+    instead : what to do
+    """
+    others = [limit for limit in LIMITS if limit.name not in known]
+    refuse(problem, others, f"is a limit that {who} does not know: {instead}")
