@@ -122,24 +122,24 @@ class OneUser:
         cycles = arb(float(tasks.local_flop[task])) / flop_per_cycle
         t0 = cycles / reference
         local_accuracy = arb(float(tasks.local_accuracy[task]))
-        most = {  # of each cost
+        ceiling = {  # of each cost
             limit.figure: limit.worse * of_user(problem, limit, user)
             for limit in LIMITS
             if limit.name in PRICED
         }
         self.scores = (
-            Score(users.weight_latency[user], system.slope_latency, t0, most["latency"]),
+            Score(users.weight_latency[user], system.slope_latency, t0, ceiling["latency"]),
             Score(
                 users.weight_energy[user],
                 system.slope_energy,
                 self.kappa * t0 * reference**3,
-                most["energy"],
+                ceiling["energy"],
             ),
             Score(
                 users.weight_accuracy[user],
                 system.slope_accuracy,
                 -local_accuracy,
-                most["accuracy"],
+                ceiling["accuracy"],
             ),
         )
         one, free = (1.0, 1.0), ((-inf, inf),) * 3
