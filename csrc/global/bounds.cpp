@@ -61,7 +61,7 @@ double Score::value(double u) const { return weight * sigmoid(slope * (reference
 // The error of the difference of two costs, which a steep slope magnifies, goes into the argument
 // of the sigmoid: the score stays below its weight.
 double Score::at_most(double u) const {
-    const double error = kError * (std::abs(reference) + std::abs(u));
+    const double error = exact ? 0 : kError * (std::abs(reference) + std::abs(u));
     const double argument = slope * (reference - u + error);
     const double score = argument == argument ? sigmoid(argument) : 1;
     return weight * (score + kError);
@@ -69,6 +69,7 @@ double Score::at_most(double u) const {
 
 double Score::doubt(double u, double size) const {
     constexpr double kRoundings = 16;
+    if (exact) return 0;
     const double error = slope * kRoundings * kUnit * (std::abs(reference) + std::abs(size));
     if (error < 1e-12) return weight * error;
     const double x = slope * (reference - u);
@@ -158,6 +159,7 @@ bool make_program(Program& program, const Scenario& scenario, int n, int t, Mode
     if (mode == Mode::local) {
         program.gain = program.noise = 1;
         program.flop = task.local_flop;
+        program.score[kLoss].exact = true;
         return true;
     }
     const bool raw = mode == Mode::raw;

@@ -43,6 +43,7 @@ struct Box {
 // weight S(slope (reference - u)), to be had where u <= limit.
 struct Score {
     double weight, slope, reference, limit;
+    bool exact = false;  // the cost is a figure as given, without rounding errors
 
     double value(double u) const;
     double at_most(double u) const;  // outward rounded

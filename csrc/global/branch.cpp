@@ -61,9 +61,7 @@ double doubt(const Program& program, const Action& action, const Outcome<double>
     return program.score[kTime].doubt(found.latency, found.latency) +
            program.score[kJoule].doubt(found.energy, found.energy) +
            program.score[kLoss].doubt(-found.accuracy,
-                                      mode_of(action) == Mode::local
-                                          ? 0
-                                          : found.accuracy + program.steepness() * (db + 10));
+                                      found.accuracy + program.steepness() * (db + 10));
 }
 
 double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
@@ -110,8 +108,8 @@ void Tree::add(const Box& box, Point from, double upper) {
             node.proof = interval;
             node.proven = simple;
         }
-        consider(from, 0);
-        consider(from, kSnap);
+        offer(action_at(from, 0));
+        offer(action_at(from, kSnap));
     }
     node.top = from;
     node.upper = std::min(upper, node.proven);
@@ -132,8 +130,8 @@ void Tree::offer(const Action& action) {
     if (doubt(program_, action, found) <= kDoubt) surest_ = known;
 }
 
-// Considers a point. What lies within `snap` of an end of its range, relative, goes there.
-void Tree::consider(const Point& point, double snap) {
+// The action at a point. What lies within `snap` of an end of its range, relative, goes there.
+Action Tree::action_at(const Point& point, double snap) const {
     const auto within = [snap](double logarithm, Interval side) {
         const double x = std::exp(logarithm);
         if (x <= side.low * (1 + snap)) return side.low;
@@ -144,7 +142,7 @@ void Tree::consider(const Point& point, double snap) {
     if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
     if (mode_ == Mode::semantic)
         action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
-    offer(action);
+    return action;
 }
 
 // The only feasible points may lie where limits just bind: at the ends of power and extraction,
@@ -207,9 +205,22 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
         most = loss;
         best = {axis, margin > 0 ? round_within(side, at, margin) : at};
     };
+    double cost[kCosts] = {bound.cost[kTime], bound.cost[kJoule], bound.cost[kLoss]};
+    if (proof.is_interval()) {
+        // The ranges of the costs alone prove as much: they narrow with those of the variables.
+        constexpr double kWide = 1.2;
+        const Interval p = node.box.axis[kPower], mu = node.box.axis[kExtraction];
+        const Axis axis = p.high / p.low > mu.high / mu.low ? kPower : kExtraction;
+        const Interval side = node.box.axis[axis];
+        if (side.high > kWide * side.low)
+            return {axis, round_within(side, std::exp(middle(side)), 0.2)};
+        const Outcome<double> top = outcome(owner_, action_at(node.top, 0));
+        cost[kTime] = top.latency;
+        cost[kJoule] = top.energy;
+    }
     // What each sigmoid's line loses, the accuracy being what the plane takes it for.
     for (int j = 0; j < kCosts; ++j) {
-        const double u = within(range[j], bound.cost[j]), beside = beside_cliff(score[j], range[j]),
+        const double u = within(range[j], cost[j]), beside = beside_cliff(score[j], range[j]),
                      loss = bound.conjugate[j] - proof.price[j] * u - score[j].value(u);
         if (beside != 0)
             offer(loss, Axis(kCost + j), beside, 0);

@@ -74,7 +74,7 @@ class Tree {
     void add(const Box& box, Point from, double upper);
     Cut choose_cut(const Node& node) const;
     double nearest_knot(Interval side, Axis axis, double at) const;
-    void consider(const Point& point, double snap);
+    Action action_at(const Point& point, double snap) const;
     void consider_corners();
 
     Owner owner_;

@@ -41,8 +41,12 @@ Global::Global(const Scenario& scenario, const Slot& slot, double gap)
     for (int n = 0; n < users_; ++n) {
         local_.emplace_back(scenario, n, int(slot.task[n]), precision());
         const User<double>& user = scenario.users[n];
-        most_.push_back((user.weight_latency + user.weight_energy + user.weight_accuracy) *
-                        (1 + 10 * kMargin));
+        const double home = user.reference_frequency;
+        if (user.frequency_min <= home && home <= user.frequency_max)
+            local_[n].offer({0, 0, home, 1});
+        const double weights = user.weight_latency + user.weight_energy + user.weight_accuracy;
+        weights_ = round_up(weights_ + weights * (1 + 0x1p-50));
+        most_.push_back(weights * (1 + 10 * kMargin));
         const double* gain = slot.gain + size_t(n) * channels_;
         int* order = by_gain_.data() + size_t(n) * channels_;
         std::iota(order, order + channels_, 0);
@@ -58,10 +62,7 @@ double Global::proven() const {
     return most >= 0 ? most : -kInfinity;  // QoE is positive
 }
 
-double Global::upper() const {
-    const double weights = std::accumulate(most_.begin(), most_.end(), 0.0);  // with a margin
-    return std::min(proven(), std::max(weights, lower_));
-}
+double Global::upper() const { return std::min(proven(), std::max(weights_, lower_)); }
 
 long long Global::boxes() const {
     long long count = 0;
@@ -248,6 +249,7 @@ bool Global::search(const Stop& stop) {
         local_[n].refine(-kInfinity, tolerance_, kMostSplits, stop);
         local_weight_.push_back(local_[n].upper() > -kInfinity ? local_[n].upper() : impossible_);
     }
+    keep(std::vector<int>(users_, -1));
     // Whenever the end comes, there are prices of all sizes.
     for (int m = 0; m < sizes(); ++m)
         set_prices(m, std::vector<double>(channels_, 0), 0, m > 0 ? most_ : local_weight_);

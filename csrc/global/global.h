@@ -87,7 +87,8 @@ class Global {
     const int users_, channels_;
     const double gap_, tolerance_;
     const double impossible_;   // a weight so low that an assignment with it is negative
-    std::vector<double> most_;  // (users), the sum of weights: QoE is at most that
+    std::vector<double> most_;  // (users), the sum of weights and a margin: QoE is at most that
+    double weights_ = 0;        // of all users
     std::vector<Cell> local_;
     std::vector<int> by_gain_;  // (users, channels): channels by falling gain
     std::vector<int> rank_;     // (users, channels): the inverse

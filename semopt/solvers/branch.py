@@ -14,6 +14,7 @@ decision (csrc/global/global.h).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from time import perf_counter
@@ -28,6 +29,7 @@ from ..limits import PRICED, refuse_unknown
 from ..model import Actions
 from ..problem import Problem
 from ..result import Result, Status
+from ..worth import steep
 from .feasibility import infeasible, time_left
 from .matching import refuse_coupled
 from .slot import check_time_limit
@@ -80,19 +82,22 @@ def solve(
     )
     result = as_result(problem, found, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
+    if steep(problem):
+        result = judged(result, result.upper_bound, gap)
     if certificate is not None:
         from ..certificate.format import document, write
 
-        claim = provable(result, found["proven"], gap)
+        claim = judged(result, found["proven"], gap)
         write(certificate, document(claim, gap, found["local"], found["sizes"]))
     return result
 
 
-def provable(result: Result, upper: float, gap: float) -> Result:
-    """Return the result as its certificate proves it.
+def judged(result: Result, upper: float, gap: float) -> Result:
+    """Return the result with a bound, and with an objective that who checks it finds as well.
 
-    The bound is what the prices prove, where that of the result is at most all weights. Where
-    slopes are so steep that doubles do not tell what the decision is worth, balls do.
+    A certificate's bound is what the prices prove, where that of the result is at most all weights.
+    Where slopes are so steep that doubles do not tell what the decision is worth, balls do, and
+    without python-flint the doubles of `model.py`.
     """
     if result.status is Status.INFEASIBLE:
         return result
@@ -106,20 +111,19 @@ def provable(result: Result, upper: float, gap: float) -> Result:
     actions, m = result.actions, int((result.actions.channel >= 0).sum())
     worth = result.outcome().qoe
     doubtful = np.flatnonzero(~(spread(result.problem, result.outcome()) <= DOUBT)).tolist()
-    try:
+    if not doubtful:
+        return result
+    with suppress(ValueError, FalseClaim):
         for n in doubtful:
             action = (actions.power[n], actions.frequency[n], actions.extraction[n])
             worth[n] = exact_worth(
                 result.problem, n, int(actions.channel[n]), m, *map(float, action)
             )
-    except (ValueError, FalseClaim):  # without python-flint doubles are all there is
-        return result
-    if not doubtful:
-        return result
     value = float(worth.sum())
-    done = result.status is Status.OPTIMAL and upper - value <= gap
-    status = Status.OPTIMAL if done else Status.LIMIT_REACHED
-    return replace(result, objective=value, status=status)
+    if result.status is Status.OPTIMAL and upper - value > gap:
+        result.details["stopped"] = "rounding errors"
+        return replace(result, objective=value, status=Status.LIMIT_REACHED)
+    return replace(result, objective=value)
 
 
 def as_result(problem: Problem, found: dict[str, Any], seconds: float) -> Result:

@@ -333,6 +333,34 @@ def test_time_limit_leaves_at_least_the_best_local_decision():
     assert cut.details["boxes"] <= 2 * len(problem.task)
 
 
+@pytest.mark.parametrize("slope", [1.0, 1e3, 1e30])
+@pytest.mark.parametrize("seconds", [None, 1e-9])
+def test_no_decision_is_below_the_reference(slope, seconds):
+    """At home at the reference frequency, half a point each, where limits forbid the grid."""
+    for seed in range(10):
+        base = random_problem(np.random.default_rng([26, seed]), 3, 2, grid=Grid(2, 2, 2))
+        clock = base.users.reference_frequency
+        nothing = np.zeros(3)
+        home = evaluate(base, Actions(np.full(3, -1), nothing, clock, nothing + 1.0))
+        users = replace(
+            base.users,
+            frequency_min=clock / 50,
+            frequency_max=clock * 50,
+            energy_max=home.energy * 1.1,
+        )
+        system = replace(
+            base.system,
+            latency_max=float(home.latency.max()) * 1.1,
+            slope_latency=1e3 * slope,
+            slope_energy=1e3 * slope,
+            slope_accuracy=50.0 * slope,
+        )
+        tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+        problem = replace(base, users=users, system=system, tasks=tasks)
+        assert solve(problem, "local").status is Status.INFEASIBLE
+        assert solve(problem, "global", time_limit=seconds).objective >= 1.5 - ROUNDING
+
+
 def test_a_bound_by_the_weights_alone_is_rounded_up():
     problem = random_problem(np.random.default_rng(7), 5, 5)
     below = 0
@@ -342,7 +370,7 @@ def test_a_bound_by_the_weights_alone_is_rounded_up():
         users = replace(problem.users, **dict(zip(names, weight, strict=True)))
         cut = solve(replace(problem, users=users), "global", time_limit=1e-9)
         exact = sum(map(Fraction, weight.ravel().tolist()))
-        assert exact <= cut.upper_bound <= exact + 1e-9
+        assert exact <= cut.upper_bound <= exact + ROUNDING
         below += Fraction(float(weight.sum(axis=0).cumsum()[-1])) < exact
     assert below > 0  # sums of doubles, in that order, are no bounds
 
@@ -397,6 +425,60 @@ def test_badly_scaled_slots_end_between_the_grid_and_what_qoe_can_be():
             assert result.violations() == []
         if result.status is Status.OPTIMAL:
             assert result.upper_bound - result.objective <= GAP
+
+
+def test_hardly_a_badly_scaled_slot_is_left_to_rounding_errors():
+    """What is left are limits that one action meets to the last digit, and steps as near."""
+    left = 0
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        problem = badly_scaled(rng, *(int(n) for n in rng.integers(1, 4, 2)))
+        left += ends(problem).status is Status.LIMIT_REACHED
+    assert left <= 7
+
+
+def test_a_step_at_home_costs_nothing_where_accuracy_is_the_references():
+    """At home accuracy is what it is compared with, to the last digit: the score is its middle."""
+    base = random_problem(np.random.default_rng(27), 1, 1).without_channels()
+    users = replace(
+        base.users,
+        weight_latency=np.zeros(1),
+        weight_energy=np.zeros(1),
+        weight_accuracy=np.ones(1),
+        energy_max=np.array([inf]),
+    )
+    system = replace(base.system, slope_accuracy=1e30, latency_max=1.0)
+    tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+    result = ends(replace(base, users=users, system=system, tasks=tasks))
+    assert result.status is Status.OPTIMAL
+    assert result.objective == 0.5
+    assert result.upper_bound == pytest.approx(0.5, abs=GAP)
+
+
+def test_clocks_of_forty_decades_are_solved_to_the_gap():
+    """The best clock lies near the reference, as SciPy finds it there."""
+    base = random_problem(np.random.default_rng(28), 1, 1).without_channels()
+    users = replace(
+        base.users,
+        frequency_min=np.array([1e-11]),
+        frequency_max=np.array([1e29]),
+        energy_max=np.array([inf]),
+    )
+    system = replace(
+        base.system, slope_latency=3000.0, slope_energy=1000.0, slope_accuracy=1.0, latency_max=1e40
+    )
+    tasks = replace(base.tasks, accuracy_min=np.zeros(3))
+    problem = replace(base, users=users, system=system, tasks=tasks)
+
+    def loss(decades):
+        action = Actions(np.array([-1]), np.zeros(1), 10.0 ** np.atleast_1d(decades), np.ones(1))
+        return -float(evaluate(problem, action).qoe[0])
+
+    start = min(np.linspace(5, 15, 1001), key=loss)
+    known = -minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-9}).fun
+    result = ends(problem)
+    assert result.status is Status.OPTIMAL
+    assert known - ROUNDING <= result.upper_bound <= known + 2 * GAP
 
 
 def test_a_score_that_is_a_step_is_bounded_by_its_weight():
