@@ -198,15 +198,16 @@ def words(name: str) -> str:
 
 def load(file: Path) -> dict[tuple[str, ...], float]:
     """Return the values of a saved run, by suite, name and reference."""
-    from ..files import read_bytes
     from ..report.bench import key
+    from ..strict import read_json
 
     try:
-        saved = json.loads(read_bytes(file))
+        saved = read_json(file)
+    except ValueError as fault:
+        raise ValueError(f"--compare {file}: {fault}") from None
+    try:
         return {key(entry): float(entry["value"]) for entry in saved["results"]}
-    except OSError as fault:
-        raise ValueError(f"--compare {file}: {fault.strerror or fault}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+    except (ValueError, KeyError, TypeError):
         raise ValueError(
-            f"--compare {file}: not a file of `semopt bench --json`: {fault!r}"
+            f"--compare {file}: is no file of `semopt bench --json`: its results are missing"
         ) from None

@@ -15,9 +15,9 @@ from typing import NoReturn
 
 import typer
 
+from ..interrupts import CUT
 from ..report.lines import print_message
 
-CUT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN = (
     1.0  # s within which a signal is the same one: `timeout` sends it to a process and its group
 )

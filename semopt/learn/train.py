@@ -5,10 +5,7 @@ The same loop for every algorithm; what differs between them stands in their own
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +17,7 @@ from torch import Tensor
 
 from ..checkpoints import DOCUMENT, flat, held
 from ..env.environment import Observed, check_rewards
+from ..interrupts import held_back
 from ..scenario import Scenario
 from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner
@@ -38,7 +36,6 @@ __all__ = [
     "train",
 ]
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LARGEST = 1e6  # loss or weight beyond which a run has diverged
 Tick = Callable[[str, float], None]  # told what is at work, and the share of it that is done
 
@@ -110,7 +107,7 @@ def run(
     validation = Validation.draw(learner.env, partial(tick, "optima of the validation slots"))
     earlier = progress.seconds
     ended, metrics = "", {"reward": 0.0}
-    with logs(out, progress.updates) as log, interrupts() as asked:
+    with logs(out, progress.updates) as log, held_back() as asked:
         while not ended:
             if learner.updates >= settings.updates:
                 return "all updates are done"
@@ -155,40 +152,9 @@ def run(
             report(told)
             if settings.patience and progress.stale >= settings.patience:
                 ended = f"regret has not fallen by 1% in {settings.patience} validations"
-            if asked() and learner.updates < settings.updates:
+            if asked():
                 raise KeyboardInterrupt(kept(out))
     return ended
-
-
-@contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C asked for an end; a second one interrupts at once.
-
-    So do other signals that would interrupt here. Their own handlers are told of each.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked = False
-    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
-    before = {number: handler for number, handler in handlers.items() if callable(handler)}
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        again, asked = asked, True
-        try:
-            before[signal.Signals(number)](number, frame)
-        except KeyboardInterrupt:
-            if again:
-                raise
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def kept(out: Path) -> str:

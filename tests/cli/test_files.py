@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from semopt.cli.bench import load
 from semopt.files import (
     check_apart,
     check_writable,
@@ -254,3 +256,29 @@ def test_standard_output_is_a_name(tmp_path):
     with (tmp_path / "out").open("w") as out:
         subprocess.run(run, stdout=out, check=True)
     assert (tmp_path / "out").read_text() == "a\nbc"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read: No such file"),
+        ("[1, 2", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"results": [], "results": []}', "has the key 'results' twice"),
+        ('{"results": NaN}', "holds NaN"),
+        ("[]", "is no file of `semopt bench --json`"),
+        ('{"results": [{"suite": "x"}]}', "is no file of `semopt bench --json`"),
+    ],
+)
+def test_a_saved_run_of_bench_is_read_as_strictly_as_any_file(tmp_path, text, words):
+    file = tmp_path / "saved.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ValueError, match=f"--compare {re.escape(str(file))}: {words}"):
+        load(file)
+
+
+def test_a_pipe_is_refused_where_a_saved_run_of_bench_is_expected(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"--compare .*pipe: cannot be read"):
+        load(tmp_path / "pipe")

@@ -6,6 +6,7 @@ Children run under a time limit: one that hangs is a failure.
 import copy
 import multiprocessing
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from semopt.channel import Channel
 from semopt.channel.gains import Gains
 from semopt.env import Decisions
 from semopt.env.environment import QUEUE, Environment
+from semopt.interrupts import held_back
 from semopt.model import Actions
 from semopt.scenario import Scenario as Loaded
 
@@ -335,3 +337,33 @@ def test_supersuit_hands_users_to_stable_baselines(adapters, processes):
             assert learns(env) >= 32
         finally:
             env.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_must_not_be_cut_in_two_is_told_of_every_signal_that_cuts(number):
+    told = []
+
+    def handler(came, frame):
+        told.append(came)
+        if len(told) != 2:  # the second is the first, sent twice
+            raise KeyboardInterrupt
+
+    def held(signals):
+        with held_back() as asked:
+            assert not asked()
+            for _ in range(signals):
+                signal.raise_signal(number)
+            assert asked()
+            told.append("done")
+
+    before = signal.signal(number, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            held(2)
+        assert told == [number, number, "done"]
+        assert signal.getsignal(number) is handler
+        with pytest.raises(KeyboardInterrupt):
+            held(2)
+        assert told[3:] == [number, number]  # the second came through
+    finally:
+        signal.signal(number, before)

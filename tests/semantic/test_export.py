@@ -123,9 +123,10 @@ def test_files(records, tmp_path):
 def test_missing_and_foreign_records(records, tmp_path):
     with pytest.raises(ValueError, match=r"movie-snippets.json is missing: `semopt semantic measu"):
         export.read_records(tmp_path, ["movie-snippets"])
-    (tmp_path / "movie-snippets.json").write_text("[1, 2")
-    with pytest.raises(ValueError, match="is no record of a measurement"):
-        export.read_records(tmp_path, ["movie-snippets"])
+    for text in ("[1, 2", '{"schema": 1, "schema": 1}', '{"data": NaN}', "[" * 100_000):
+        (tmp_path / "movie-snippets.json").write_text(text)
+        with pytest.raises(ValueError, match="is no record of a measurement"):
+            export.read_records(tmp_path, ["movie-snippets"])
     other = deepcopy(records["text"]) | {"schema": 7}
     (tmp_path / "movie-snippets.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="of schema 1"):

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...files import write_atomically
 from ...scenario import Scenario
+from ...strict import read_json
 from ..data.sources import MODELS, SOURCES
 from ..networks.flops import PowerFit, fit_exponent
 from . import devices
@@ -44,13 +45,13 @@ def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]
     records = {}
     for name in names:
         path = folder / f"{name}.json"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not path.exists():
             raise ValueError(
                 f"{path} is missing: `semopt semantic measure {name} --out {folder}` writes it"
-            ) from None
-        except (OSError, ValueError) as error:
+            )
+        try:
+            record = read_json(path)
+        except ValueError as error:
             raise ValueError(f"{path} is no record of a measurement: {error}") from None
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise ValueError(f"{path} is no record of a measurement of schema {SCHEMA}")

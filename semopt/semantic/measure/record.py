@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...checkpoints import versions
 from ...files import write_atomically
+from ...strict import read_json
 from ..data import splits
 from ..networks import codec, flops
 from ..networks.codec import Codec
@@ -118,10 +119,10 @@ def kept(file: Path, digest: str, make: Callable[[], dict[str, Any]]) -> dict[st
     What an earlier run measured before it was stopped is not measured again.
     """
     try:
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = read_json(file)
         if before["checkpoint_sha256"] == digest and before["versions"] == versions():
             return dict(before["accuracy"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         pass  # none yet, or of something else
     found = make()
     document = {"checkpoint_sha256": digest, "versions": versions(), "accuracy": found}
