@@ -1,9 +1,15 @@
-"""The methods of `solve` by name, and where each is, to be read without loading it."""
+"""The registries of names: methods of `solve` and algorithms of `train`, read without loading any.
+
+Each stands below the rooms whose modules it names: some need packages that take long to load, and
+what re-checks a result needs none.
+"""
 
 from __future__ import annotations
 
-# Below `solvers`, whose modules are imported when asked for: some need packages that take long to
-# load, and what re-checks a result needs none.
+from typing import Any
+
+# Where each method is: a function from a problem and its own keyword options to a `Result`, below
+# `solvers` unless the place begins with a dot.
 METHODS = {
     "reference": "baselines:reference",
     "local": "baselines:local",
@@ -13,6 +19,30 @@ METHODS = {
     "global": "branch:solve",
     "relaxation": "relaxation.bound:solve",
     "policy": ".learn.answer:policy",
-    "mappo": ".learn.answer:mappo",
-    "dqn": ".learn.answer:dqn",
 }
+# What an algorithm does, and its module below `learn`; `learn.algorithms` says what it offers.
+ALGORITHMS = {
+    "mappo": ("learns from rewards", "mappo"),
+    "dqn": ("learns from rewards", "dqn"),
+    "distill": ("imitates the exact optimum", "distill"),
+}
+# Names that are still understood, and what they are called now.
+OLD_METHODS = {"mappo": "policy", "dqn": "policy"}
+OLD_OPTIONS = {"exhaustive": {"checkpoint": "resume"}}
+
+
+def renamed(method: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]]:
+    """Return a method and its options by the names of today, and a sentence on each old name.
+
+    An option that is None counts as not given.
+    """
+    notes, options = [], dict(options)
+    if method in OLD_METHODS:
+        notes.append(f"method {method!r} is an old name of {OLD_METHODS[method]!r}")
+        method = OLD_METHODS[method]
+    for old, new in OLD_OPTIONS.get(method, {}).items():
+        value = options.pop(old, None)
+        if value is not None:
+            notes.append(f"option {old!r} of method {method!r} is an old name of {new!r}")
+            options[new] = value if options.get(new) is None else options[new]
+    return method, options, notes

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from .. import figures, problem
-from ..methods import METHODS
+from ..methods import METHODS, OLD_METHODS
 from ..model import MODES
 from ..strict import Strict, checked
 from .claims import LARGEST, Progress
@@ -53,7 +53,7 @@ RANGES = "power", "frequency", "extraction", "sub-channel"
 Mode = Annotated[str, one_of(*MODES)]
 Axis = Annotated[str, one_of("power", "extraction", "latency", "energy", "loss")]
 Broken = Annotated[str, one_of(*LIMITS, *RANGES)]
-Method = Annotated[str, one_of(*METHODS)]
+Method = Annotated[str, one_of(*METHODS, *OLD_METHODS)]
 
 
 def record(owner: type, entry: Any, **other: Any) -> Any:

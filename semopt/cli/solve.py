@@ -56,8 +56,14 @@ def solve(
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            help="exhaustive: file that a stopped search leaves and is taken up from; policy: "
-            "folder that train wrote."
+            metavar="DIR", help="policy: folder that train wrote (exhaustive: use --resume)."
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="exhaustive: file that a stopped search leaves and is taken up from.",
         ),
     ] = None,
     best: Annotated[
@@ -94,15 +100,22 @@ def solve(
     what is finished; the exit code is then 130.
     """
     from ..files import check_apart
+    from ..methods import renamed
+    from ..report.lines import print_message
     from ..result import Status
     from ..scenario import Scenario
 
+    method, kept, notes = renamed(method, {"checkpoint": checkpoint, "resume": resume})
+    for note in notes:
+        print_message(f"note: {note}")
+    checkpoint, resume = kept.get("checkpoint"), kept.get("resume")
     given = {
         "--backend": backend,
         "--time-limit": time_limit,
         "--gap": gap,
         "--certificate": certificate,
         "--checkpoint": checkpoint,
+        "--resume": resume,
         "--best": best,
         "--above": above,
         "--histogram": histogram,
@@ -110,9 +123,7 @@ def solve(
     switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
     check_together(method, slots, json, given, switches)
     check_options(method, given)
-    outputs = {"--json": json, "--certificate": certificate}
-    if method == "exhaustive":
-        outputs["--checkpoint"] = checkpoint
+    outputs = {"--json": json, "--certificate": certificate, "--resume": resume}
     check_apart(outputs, files_read(scenario))
     options: dict[str, Any] = {
         option[2:].replace("-", "_"): value
@@ -142,7 +153,7 @@ def solve(
         if prices:
             print_prices(result)
     if cut:
-        state = f"; --checkpoint {checkpoint} takes the search up" if checkpoint else ""
+        state = f"; --resume {resume} takes the search up" if resume else ""
         end_cut(f"what was found until then is given{state}")
 
 
@@ -156,7 +167,7 @@ def check_together(
     """Raise ValueError for options that do not go together."""
     asked = [option for option, value in given.items() if value is not None]
     asked += [option for option, on in switches.items() if on]
-    of_one_slot = ("--certificate", "--best", "--above", "--histogram", *switches)
+    of_one_slot = ("--certificate", "--resume", "--best", "--above", "--histogram", *switches)
     for option in asked:
         if slots > 1 and option in of_one_slot:
             raise ValueError(f"{option}: is of one slot, and --slots {slots} is above 1")
@@ -172,10 +183,6 @@ def check_together(
         raise ValueError(
             f"--explain and --method {method}: alternatives are those to the exact optimum; use "
             "method exact"
-        )
-    if slots > 1 and "--checkpoint" in asked and method == "exhaustive":
-        raise ValueError(
-            f"--checkpoint: holds the search of one slot, and --slots {slots} is above 1"
         )
 
 

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..methods import ALGORITHMS
+
 if TYPE_CHECKING:
     from ..learn.train import Report
 
 
-class Algorithm(StrEnum):
-    """What `train` knows."""
-
-    mappo = "mappo"
-    dqn = "dqn"
-    distill = "distill"
+Algorithm = StrEnum("Algorithm", {name: name for name in ALGORITHMS})  # type: ignore[misc]
 
 
 class Observation(StrEnum):
@@ -40,7 +37,8 @@ def train(
     algorithm: Annotated[
         Algorithm,
         typer.Argument(
-            help="mappo and dqn learn from rewards, distill imitates the exact optimum."
+            metavar="|".join(ALGORITHMS),
+            help="; ".join(f"{name} {does}" for name, (does, _) in ALGORITHMS.items()) + ".",
         ),
     ],
     scenario: Annotated[

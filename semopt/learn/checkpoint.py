@@ -14,7 +14,7 @@ from ..checkpoints import DOCUMENT, Envelope, flat, read_folder, write_folder
 from ..env.environment import Environment, Observed
 from ..scenario import Scenario
 from ..strict import Strict, checked
-from .settings import settings_of
+from .algorithms import OLD_SETTINGS, settings_of
 
 SCHEMA = 2
 # Keys of a scenario that do not change what a policy sees or what its decisions do.
@@ -29,7 +29,7 @@ class Description:
 
     Attributes
     ----------
-    algorithm : "mappo", "dqn" or "distill"
+    algorithm : a name of `methods.ALGORITHMS`
     settings : of the algorithm, all of them
     scenario : as `Scenario.to_dict` gives it
     observation : "own" or "shared"
@@ -117,7 +117,7 @@ class Document(Envelope):
     model_config = ConfigDict(extra="forbid")
 
     schema_: Annotated[Literal[2], Field(alias="schema")]
-    algorithm: Literal["mappo", "dqn", "distill"]
+    algorithm: str
     settings: dict[str, Any]
     scenario: dict[str, Any]
     observation: Observed
@@ -174,10 +174,10 @@ class Checkpoint:
             raise ValueError(f"{folder / DOCUMENT} is a checkpoint of a {kind}, not of a policy")
         try:
             document = checked(Document, values)
-            settings_of(document.algorithm, document.settings)
-            description = Description(
-                **{name: getattr(document, name) for name in Description.__dataclass_fields__}
-            )
+            given = {name: getattr(document, name) for name in Description.__dataclass_fields__}
+            given["settings"] = {OLD_SETTINGS.get(k, k): v for k, v in document.settings.items()}
+            settings_of(document.algorithm, given["settings"])
+            description = Description(**given)
             description.world()
         except ValueError as error:
             raise ValueError(f"{folder / DOCUMENT} is no checkpoint of a policy: {error}") from None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..methods import OLD_METHODS
 from ..model import Actions
 from ..problem import Floats, Integers
 from ..scenario import Scenario
-from ..solvers import METHODS, constant
+from ..solvers import METHODS, constant, find
 from ..solvers.batch import Solver, solve_batch
 from .plugged import is_plug, plugged
 from .refine import Decider
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 Tick = Callable[[float], None]  # told the share that is done
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
-TRAINED = ("mappo", "dqn")  # methods that need a checkpoint
 CONSTANT = "constant"
+KNOWN = (*METHODS, *OLD_METHODS)
 
 
 def home(names: list[str]) -> Scenario:
@@ -37,7 +39,7 @@ def home(names: list[str]) -> Scenario:
 
 def is_folder(name: str) -> bool:
     """Say whether a name means a folder: a method of that name comes first."""
-    return name not in ("", *METHODS, CONSTANT) and Path(name).is_dir()
+    return name not in ("", *KNOWN, CONSTANT) and Path(name).is_dir()
 
 
 def taken_as(names: list[str]) -> list[str]:
@@ -45,8 +47,40 @@ def taken_as(names: list[str]) -> list[str]:
     return [
         f"{name} is taken as the method; the folder of that name is ./{name}"
         for name in dict.fromkeys(names)
-        if name in (*METHODS, CONSTANT) and Path(name).is_dir()
+        if name in (*KNOWN, CONSTANT) and Path(name).is_dir()
     ]
+
+
+def of_method(name: str, scenario: Scenario, seed: int) -> Decider:
+    """Return a method of `solve` that makes decisions by itself."""
+    if "checkpoint" in find(name)[1]:
+        raise ValueError(f"{name}: name the folder of its checkpoint instead")
+    if name == "relaxation":
+        raise ValueError(
+            "relaxation: it proves a bound and makes no decisions, so there is nothing to "
+            "evaluate; semopt solve --method relaxation has the bound"
+        )
+    return Method(scenario, name)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of what decides: the words for it, which names mean it, and how it is made.
+
+    `make` gets the name, the scenario and the seed.
+    """
+
+    words: str
+    means: Callable[[str], bool]
+    make: Callable[[str, Scenario, int], Decider]
+
+
+KINDS = (  # the first that a name means wins
+    Kind("checkpoint folder", is_folder, lambda name, of, _: trained(Path(name), of)),
+    Kind(f"method ({', '.join(METHODS)})", lambda name: name in KNOWN, of_method),
+    Kind("constant", lambda name: name == CONSTANT, lambda _, *of: Fixed(*of)),
+    Kind("module:function or file.py:function", is_plug, lambda name, of, _: plugged(name, of)),
+)
 
 
 def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
@@ -54,25 +88,10 @@ def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
 
     Nothing is computed yet: `constant` is fitted when it first decides, or is asked to.
     """
-    if name == CONSTANT:
-        return Fixed(scenario, seed)
-    if name in METHODS:
-        if name in TRAINED:
-            raise ValueError(f"{name}: name the folder of its checkpoint instead")
-        if name == "relaxation":
-            raise ValueError(
-                "relaxation: it proves a bound and makes no decisions, so there is nothing to "
-                "evaluate; semopt solve --method relaxation has the bound"
-            )
-        return Method(scenario, name)
-    if is_folder(name):
-        return trained(Path(name), scenario)
-    if is_plug(name):
-        return plugged(name, scenario)
-    raise ValueError(
-        f"{name!r} is no checkpoint folder, no method ({', '.join(METHODS)}), not constant and no "
-        "module:function or file.py:function"
-    )
+    for kind in KINDS:
+        if kind.means(name):
+            return kind.make(name, scenario, seed)
+    raise ValueError(f"{name!r} is no {', no '.join(kind.words for kind in KINDS)}")
 
 
 class Method:

@@ -21,12 +21,12 @@ from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
 from ..worth import tasks_in
-from . import learner
+from . import algorithms, learner
 from .actor import Actor, Heads, Openness, Sample
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(algorithms.CommonSettings):
     """Settings of distillation; the defaults are `fast`."""
 
     slots: int = 65536  # slots drawn and solved exactly
@@ -38,11 +38,12 @@ class Settings:
     gradient: float = 1.0  # largest norm of the gradient
     width: int = 128  # units of a hidden layer
     layers: int = 2  # hidden layers
-    every: int = 2  # updates between two validations
+    validate_every: int = 2  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
 
 
 SETTINGS = {"fast": Settings()}
+ALLOWED = {"margin": (0.0, 0.99), "level": (0.0, 1e12)}
 
 
 class Learner(learner.Learner):

@@ -20,12 +20,12 @@ from torch.nn.functional import smooth_l1_loss
 from ..env.environment import QUEUE, Environment
 from ..model import LOCAL, RAW, SEMANTIC
 from ..worth import tasks_in
-from . import learner
+from . import algorithms, learner
 from .actor import Sample, as_decisions, can_extract, own_first, perceptron
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(algorithms.CommonSettings):
     """Settings of DQN; the defaults are `fast`."""
 
     slots: int = 64  # slots side by side
@@ -42,15 +42,28 @@ class Settings:
     gradient: float = 10.0  # largest norm of the gradient
     width: int = 96  # units of a hidden layer
     layers: int = 2  # hidden layers
-    every: int = 40  # updates between two validations
+    validate_every: int = 40  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
 
 
 FAST = Settings()
 PAPER = Settings(  # Table II; the paper gives no figures of its own for DQN but the memory
-    slots=1, updates=250, steps=1, minibatch=32, learning_rate=5e-4, discount=0.95, every=10
+    slots=1,
+    updates=250,
+    steps=1,
+    minibatch=32,
+    learning_rate=5e-4,
+    discount=0.95,
+    validate_every=10,
 )
 SETTINGS = {"fast": FAST, "paper": PAPER}
+ALLOWED = {
+    "levels": (1, 64),
+    "memory": (1, 1 << 16),
+    "explore": (0.0, 1.0),
+    "final_explore": (0.0, 1.0),
+    "target": (1, 1_000_000_000),
+}
 
 
 class Network(nn.Module):

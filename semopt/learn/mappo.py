@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from ..env import Decisions, Singles
 from ..env.environment import Environment
 from ..worth import tasks_in
-from . import learner
+from . import algorithms, learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
+from .algorithms import TINY
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(algorithms.CommonSettings):
     """Settings of MAPPO; the defaults are `fast`."""
 
     slots: int = 4096  # slots side by side
@@ -50,8 +51,16 @@ class Settings:
     baseline: Literal["critic", "counterfactual"] = "counterfactual"  # what advantages are over
     width: int = 64  # units of a hidden layer
     layers: int = 2  # hidden layers
-    every: int = 100  # updates between two validations
+    validate_every: int = 100  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
+
+    def check(self) -> None:
+        """Raise ValueError for more minibatches than rows."""
+        if self.minibatches > self.slots * self.steps:
+            raise ValueError(
+                f"settings.minibatches = {self.minibatches}: at most slots x steps, "
+                f"{self.slots * self.steps}, are expected"
+            )
 
 
 FAST = Settings()
@@ -72,9 +81,24 @@ PAPER = Settings(  # Table II
     floor=-1e6,  # none
     warmup=0.0,
     baseline="critic",
-    every=10,
+    validate_every=10,
 )
 SETTINGS = {"fast": FAST, "paper": PAPER}
+ALLOWED = {
+    "epochs": (1, 10_000),
+    "minibatches": (1, 1 << 20),
+    "final_rate": (0.0, 1.0),
+    "gae_lambda": (0.0, 1.0),
+    "clip": (TINY, 1.0),
+    "unit": (TINY, 1e12),
+    "entropy": (TINY, 1e12),
+    "final_entropy": (TINY, 1e12),
+    "sharpness": (TINY, 1e12),
+    "final_sharpness": (TINY, 1e12),
+    "value": (0.0, 1e12),
+    "floor": (-1e12, 1.0),
+    "warmup": (0.0, 0.99),
+}
 
 
 class Parts(NamedTuple):

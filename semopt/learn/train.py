@@ -6,7 +6,7 @@ The same loop for every algorithm; what differs between them stands in their own
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -19,14 +19,13 @@ from ..checkpoints import DOCUMENT, flat, held
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
 from ..scenario import Scenario
+from .algorithms import CommonSettings, module_of, settings_of
 from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner
 from .logs import Report, logs
-from .settings import ALGORITHMS, module_of, settings_of
 from .validation import TRAINING, Validation, decide, stream_seed
 
 __all__ = [
-    "ALGORITHMS",
     "Report",
     "Validation",
     "choose_device",
@@ -122,7 +121,7 @@ def run(
                 ended = "the time is up; --resume goes on"
             stopped = asked() or late
             if (
-                learner.updates % settings.every
+                learner.updates % settings.validate_every
                 and learner.updates < settings.updates
                 and not stopped
             ):
@@ -167,7 +166,7 @@ def kept(out: Path) -> str:
 
 def make(
     description: Description, device: torch.device, slots: int | None = None
-) -> tuple[Any, Any]:
+) -> tuple[Learner, CommonSettings]:
     """Return a run's learner, with `slots` in its environment if given, and its settings."""
     settings = settings_of(description.algorithm, description.settings)
     seed = stream_seed(description.seed, TRAINING)
@@ -207,14 +206,11 @@ def describe(
         )
     if type(seed) is not int or seed < 0:
         raise ValueError(f"seed = {seed!r}: a whole number of at least 0 is expected")
-    try:
-        chosen = replace(known[settings], **changed)
-    except TypeError:
-        unknown = sorted(changed.keys() - asdict(known[settings]).keys())
-        raise ValueError(f"settings.{unknown[0]} is no setting of {algorithm}") from None
-    settings_of(algorithm, asdict(chosen))
+    chosen: Any = known[settings]
+    every_setting = asdict(chosen) | changed
+    settings_of(algorithm, every_setting)
     learnable(scenario)
-    return Description(algorithm, asdict(chosen), scenario.to_dict(), observation, semantic, seed)
+    return Description(algorithm, every_setting, scenario.to_dict(), observation, semantic, seed)
 
 
 def learnable(scenario: Scenario) -> None:

@@ -21,7 +21,7 @@ from ..worth import steep
 from .baselines import RESTRICTIONS
 from .feasibility import SECONDS, infeasible
 from .matching import ExactBatch
-from .slot import check_time_limit, solve
+from .slot import by_names_of_today, check_time_limit, solve
 
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
@@ -215,6 +215,7 @@ def solve_batch(
     ValueError
         For a bad method, option or array, naming it.
     """
+    method, options = by_names_of_today(method, options)
     problem = as_problem(scenario)
     gain, tasks = check_slots(problem, gain, tasks)
     check_time_limit(time_limit)

@@ -125,7 +125,7 @@ def load(file: Path, name: str, query: Query, tables: Tables) -> State:
         return as_state(content, query, tables)
     except ValueError as fault:
         raise ValueError(
-            f"checkpoint {file}: cannot be taken up: {fault}; delete it to start anew"
+            f"resume {file}: cannot be taken up: {fault}; delete it to start anew"
         ) from None
 
 

@@ -41,7 +41,7 @@ def solve(
     backend: str = "auto",
     time_limit: float | None = None,
     progress: Callable[[float], None] | None = None,
-    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
     query: Query | None = None,
     threads: int = 0,
 ) -> Result:
@@ -53,7 +53,7 @@ def solve(
     backend : a name of `backends.NAMES`
     time_limit : s, after which the best so far is returned; allows spaces of any duration
     progress : called with the share of joint actions examined so far, 0 to 1
-    checkpoint : file that a stopped search leaves, and from which it is taken up again
+    resume : file that a stopped search leaves, and from which it is taken up again
     query : what to report besides the best: the k best, how many score above a value, a histogram
     threads : how many to use; 0 for every core
 
@@ -61,11 +61,11 @@ def solve(
     ------
     ValueError
         For a space that would take over 60 s and has no time limit, one of 2^63 joint actions or
-        more, or a checkpoint of another problem.
+        more, or a file of another problem.
     """
     begun = perf_counter()
     check_time_limit(time_limit)
-    file = Path(checkpoint) if checkpoint is not None else None
+    file = Path(resume) if resume is not None else None
     if file:
         check_replaceable(file)
     size = problem.joint_actions()
@@ -79,7 +79,7 @@ def solve(
     if file and file.exists():
         state = load(file, name, query, tables)
         if fault := contradicted(problem, query, tables, state):
-            raise ValueError(f"checkpoint {file}: is false: {fault}; delete it to start anew")
+            raise ValueError(f"resume {file}: is false: {fault}; delete it to start anew")
     deadline = inf if time_limit is None else begun + time_limit
     state, stopped = run(tables, chosen, query, state, deadline, progress, threads)
     if file:
@@ -91,7 +91,7 @@ def check_replaceable(file: Path) -> None:
     """Raise ValueError where a search could not leave its state."""
     check_writable(file)
     if file.exists() and not file.is_file():
-        raise ValueError(f"checkpoint {file}: is no regular file, which a search could replace")
+        raise ValueError(f"resume {file}: is no regular file, which a search could replace")
 
 
 def run(
@@ -138,7 +138,7 @@ def answer(
     found = state.found
     details: dict[str, Any] = {"examined": state.next}
     if state.taken:
-        details["examined_before"] = state.taken  # so says the checkpoint
+        details["examined_before"] = state.taken  # so says the file
     if query.keep > 1:
         best = zip(found.value.tolist(), found.index.tolist(), strict=True)
         details["best"] = [{"objective": value, "index": index} for value, index in best]

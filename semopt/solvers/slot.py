@@ -8,9 +8,10 @@ from importlib import import_module
 from inspect import Parameter, signature
 from time import perf_counter
 from typing import Any
+from warnings import warn
 
 from .. import _core
-from ..methods import METHODS
+from ..methods import METHODS, OLD_METHODS, renamed
 from ..model import TOLERANCE
 from ..problem import Problem
 from ..result import Result, Status
@@ -43,6 +44,7 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
             f"problem: a Problem is expected, not {type(problem).__name__}; a scenario makes one: "
             "Scenario.load(name).problem()"
         )
+    method, options = by_names_of_today(method, options)
     function, known = find(method)
     check_time_limit(options.get("time_limit"))
     if options.get("time_limit") is None or "time_limit" not in known:
@@ -55,6 +57,14 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
     result = as_judged(result) if method in ON_GRID else result
     return replace(result, seconds=perf_counter() - start)
+
+
+def by_names_of_today(method: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a method and its options by the names of today; warn of each old one."""
+    method, options, notes = renamed(method, options)
+    for note in notes:
+        warn(note, FutureWarning, stacklevel=3)
+    return method, options
 
 
 def as_judged(result: Result) -> Result:
@@ -129,6 +139,7 @@ def find(method: str) -> tuple[Callable[..., Result], list[str]]:
     ValueError
         For an unknown method.
     """
+    method = OLD_METHODS.get(method, method)
     if method not in METHODS:
         raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     module, name = METHODS[method].split(":")

@@ -181,11 +181,20 @@ def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monk
 
     monkeypatch.setattr(Found, "merged", interrupt)
     file = tmp_path / "search.json"
-    out = run("solve", "--method", "exhaustive", "--checkpoint", str(file))
+    out = run("solve", "--method", "exhaustive", "--resume", str(file))
     assert out.exit_code == 130
     assert "limit_reached" in out.output
-    assert f"interrupted: what was found until then is given; --checkpoint {file}" in out.output
+    assert f"interrupted: what was found until then is given; --resume {file}" in out.output
     assert json.loads(file.read_text())["next"] == 0
+
+
+def test_old_names_are_understood_with_a_word(tmp_path):
+    out = run("solve", "tiny", "--method", "exhaustive", "--checkpoint", str(tmp_path / "file"))
+    assert out.exit_code == 0
+    words = "note: option 'checkpoint' of method 'exhaustive' is an old name of 'resume'"
+    assert words in " ".join(out.output.split())
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        raise run("solve", "--method", "mappo", "--checkpoint", str(tmp_path)).exception
 
 
 def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
@@ -193,7 +202,7 @@ def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
     code = (
         "import os, signal, sys; from semopt.backends import Found; from semopt.cli import main; "
         "Found.merged = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM); "
-        f"sys.argv[1:] = ['solve', '--method', 'exhaustive', '--checkpoint', {str(file)!r}]; main()"
+        f"sys.argv[1:] = ['solve', '--method', 'exhaustive', '--resume', {str(file)!r}]; main()"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert out.returncode == 143
@@ -374,7 +383,7 @@ def test_any_width_and_terminal(columns, term, monkeypatch):
         (["solve", "paper", "tiny"], ["tiny"]),
         (["solve", "/dev/zero"], ["/dev/zero", "it is a device"]),
         (["solve", "/"], ["/: ", "it is a folder"]),
-        (["solve", "--method", "exhaustive", "--checkpoint", "/dev/full"], ["/dev/full", "file"]),
+        (["solve", "--method", "exhaustive", "--resume", "/dev/full"], ["/dev/full", "file"]),
         (["solve", "--json", "/dev/full"], ["/dev/full", "No space left"]),
         (
             ["solve", "--method", "global", "--json", "-", "--certificate", "/dev/stdout"],
@@ -423,8 +432,8 @@ def test_no_partial_file_is_left(tmp_path):
         (("--method", "relaxation", "--gap", "-1"), "gap"),
         (("--method", "relaxation", "--time-limit", "nan"), "--time-limit nan"),
         (("--method", "global", "--json", "x", "--certificate", "./x"), "both write ./x"),
-        (("--method", "exhaustive", "--json", "x", "--checkpoint", "x"), "both write x"),
-        (("--slots", "3", "--method", "exhaustive", "--checkpoint", "x"), "--checkpoint"),
+        (("--method", "exhaustive", "--json", "x", "--resume", "x"), "both write x"),
+        (("--slots", "3", "--method", "exhaustive", "--resume", "x"), "--resume"),
         (("--ladder", "--json", "x.parquet"), "--json x.parquet"),
         (("--explain", "--method", "local"), "--explain"),
         (("--method", "global", "--certificate", "no/such/folder.json"), "folder"),

@@ -46,6 +46,7 @@ COMMANDS = {
         "--gap": ["1e-3", "0.1", "0", "-1", "nan", "inf"],
         "--certificate": FILES,
         "--checkpoint": FILES,
+        "--resume": FILES,
         "--best": NUMBERS,
         "--above": NUMBERS,
         "--histogram": NUMBERS,

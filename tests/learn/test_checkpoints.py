@@ -16,15 +16,16 @@ from safetensors.torch import load, save
 
 from semopt.checkpoints import DOCUMENT, PREVIOUS, held
 from semopt.learn import evaluate, train
+from semopt.learn.algorithms import ALLOWED, module_of, settings_of
 from semopt.learn.checkpoint import Checkpoint
 from semopt.learn.logs import LOG
-from semopt.learn.settings import ALLOWED, settings_of
+from semopt.methods import ALGORITHMS
 from semopt.scenario import Scenario
 from semopt.solvers import solve
 from semopt.strict import sealed
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
-TINY = {"slots": 32, "updates": 6, "minibatches": 2, "every": 2, "width": 16}
+TINY = {"slots": 32, "updates": 6, "minibatches": 2, "validate_every": 2, "width": 16}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -340,17 +341,26 @@ def test_a_log_that_is_none_is_named(copied):
 # -------------------------------------------------------------------------------------- settings
 
 
-@pytest.mark.parametrize("algorithm", ["mappo", "dqn", "distill"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_all_settings_named_in_the_code_are_allowed(algorithm):
-    for name in train.module_of(algorithm).SETTINGS:
+    for name in module_of(algorithm).SETTINGS:
         description = train.describe(algorithm, PAPER, name)
         assert settings_of(algorithm, description.settings)
-        assert description.settings.keys() - {"baseline"} <= ALLOWED.keys()
+        assert description.settings.keys() - {"baseline"} <= {
+            *ALLOWED,
+            *module_of(algorithm).ALLOWED,
+        }
 
 
 ENDS = {
     "mappo": {"layers": (0, 1), "final_rate": (0.0, 1.0), "discount": (0.0, 1.0), "clip": (1.0,)}
-    | {"warmup": (0.0,), "value": (0.0,), "patience": (0,), "every": (1,), "gae_lambda": (1.0,)},
+    | {
+        "warmup": (0.0,),
+        "value": (0.0,),
+        "patience": (0,),
+        "validate_every": (1,),
+        "gae_lambda": (1.0,),
+    },
     "dqn": {"explore": (0.0, 1.0), "final_explore": (0.0, 1.0), "levels": (1,), "memory": (1,)},
     "distill": {"margin": (0.0,), "minibatch": (1,), "level": (0.0,)},
 }
@@ -449,10 +459,13 @@ def test_ctrl_c_keeps_the_update_that_was_done(tmp_path):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt, match=r"keeps the run up to update 3; --resume goes on"):
-        train.train(tiny(updates=6, every=100), tmp_path, tick=press)
+        train.train(tiny(updates=6, validate_every=100), tmp_path, tick=press)
     assert Checkpoint.read(tmp_path).progress.updates == 3
     assert signal.getsignal(signal.SIGINT) is before
-    assert train.train(tiny(updates=6, every=100), tmp_path, resume=True) == "all updates are done"
+    assert (
+        train.train(tiny(updates=6, validate_every=100), tmp_path, resume=True)
+        == "all updates are done"
+    )
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
@@ -480,14 +493,24 @@ def test_a_policy_of_another_scenario_is_refused(trained):
 def test_solve_answers_from_a_checkpoint(trained):
     gain, task = PAPER.draw(3, 1)
     problem = PAPER.template().with_slot(gain[0], task[0])
-    result = solve(problem, "mappo", checkpoint=str(trained))
+    result = solve(problem, "policy", checkpoint=str(trained))
     assert result.status.word in ("feasible", "infeasible")
     if result.actions is not None:
         assert result.recompute() == result.objective
         assert result.objective <= solve(problem).objective + 0.02
-    same = solve(problem, "policy", checkpoint=str(trained))
-    assert (same.method, same.objective) == ("policy", pytest.approx(result.objective, nan_ok=True))
-    with pytest.raises(ValueError, match="holds a policy of mappo: method 'dqn'"):
-        solve(problem, "dqn", checkpoint=str(trained))
+    for name in ("mappo", "dqn"):
+        with pytest.warns(FutureWarning, match=f"method '{name}' is an old name of 'policy'"):
+            same = solve(problem, name, checkpoint=str(trained))
+        assert same.method == result.method == "policy"
+        assert same.objective == pytest.approx(result.objective, nan_ok=True)
     with pytest.raises(ValueError, match="needs --checkpoint"):
-        solve(problem, "mappo")
+        solve(problem, "policy")
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read_and_taken_up(copied):
+    def earlier(document):
+        document["settings"]["every"] = document["settings"].pop("validate_every")
+
+    rewritten(copied, earlier)
+    assert Checkpoint.read(copied).description == tiny()
+    assert train.train(tiny(), copied, resume=True) == "all updates are done"

@@ -22,9 +22,16 @@ from tolerances import TWINS_SINGLE
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 TINY = {
-    "mappo": {"slots": 32, "updates": 6, "minibatches": 2, "every": 2, "width": 16},
-    "dqn": {"slots": 2, "updates": 6, "levels": 2, "minibatch": 8, "every": 2, "width": 16},
-    "distill": {"slots": 64, "updates": 6, "minibatch": 32, "every": 2, "width": 16},
+    "mappo": {"slots": 32, "updates": 6, "minibatches": 2, "validate_every": 2, "width": 16},
+    "dqn": {
+        "slots": 2,
+        "updates": 6,
+        "levels": 2,
+        "minibatch": 8,
+        "validate_every": 2,
+        "width": 16,
+    },
+    "distill": {"slots": 64, "updates": 6, "minibatch": 32, "validate_every": 2, "width": 16},
 }
 
 
@@ -252,7 +259,7 @@ def test_a_run_taken_up_ends_with_the_same_weights(algorithm, tmp_path, monkeypa
 
 @pytest.mark.parametrize("algorithm", ["mappo", "dqn"])
 def test_settings_of_the_paper_can_be_trained_and_kept(algorithm, tmp_path):
-    train.train(train.describe(algorithm, PAPER, "paper", updates=2, every=1), tmp_path)
+    train.train(train.describe(algorithm, PAPER, "paper", updates=2, validate_every=1), tmp_path)
     assert Checkpoint.read(tmp_path).progress.updates == 2
 
 
@@ -310,7 +317,13 @@ def test_an_unknown_device_is_refused(word):
 
 def test_distillation_beats_every_fixed_action_on_a_small_budget(tmp_path):
     description = train.describe(
-        "distill", CONTENDED, observation="shared", slots=4096, updates=15, minibatch=128, every=15
+        "distill",
+        CONTENDED,
+        observation="shared",
+        slots=4096,
+        updates=15,
+        minibatch=128,
+        validate_every=15,
     )
     train.train(description, tmp_path)
     scores = evaluate.compare([str(tmp_path), "constant"], CONTENDED, 300).scores
@@ -318,7 +331,9 @@ def test_distillation_beats_every_fixed_action_on_a_small_budget(tmp_path):
 
 
 def test_mappo_finds_the_modes_of_the_paper(tmp_path):
-    description = train.describe("mappo", PAPER, slots=256, updates=250, every=250, minibatches=1)
+    description = train.describe(
+        "mappo", PAPER, slots=256, updates=250, validate_every=250, minibatches=1
+    )
     train.train(description, tmp_path)
     score = evaluate.compare([str(tmp_path)], PAPER, 300).scores[str(tmp_path)]
     assert score.ratio > 0.97
@@ -335,7 +350,7 @@ def single(**tables):
 def test_dqn_learns_a_problem_of_a_few_actions(tmp_path):
     scenario = single(grid={"power": 2, "frequency": 2, "extraction": 2})
     description = train.describe(
-        "dqn", scenario, slots=16, updates=40, levels=2, every=40, width=32, minibatch=64
+        "dqn", scenario, slots=16, updates=40, levels=2, validate_every=40, width=32, minibatch=64
     )
     train.train(description, tmp_path)
     scores = evaluate.compare([str(tmp_path), "exact"], scenario, 200).scores

@@ -23,9 +23,16 @@ from semopt.worth import objective, within_limits
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 TINY = {
-    "mappo": {"slots": 32, "updates": 4, "minibatches": 2, "every": 2, "width": 16},
-    "dqn": {"slots": 2, "updates": 4, "levels": 2, "minibatch": 8, "every": 2, "width": 16},
-    "distill": {"slots": 64, "updates": 4, "minibatch": 32, "every": 2, "width": 16},
+    "mappo": {"slots": 32, "updates": 4, "minibatches": 2, "validate_every": 2, "width": 16},
+    "dqn": {
+        "slots": 2,
+        "updates": 4,
+        "levels": 2,
+        "minibatch": 8,
+        "validate_every": 2,
+        "width": 16,
+    },
+    "distill": {"slots": 64, "updates": 4, "minibatch": 32, "validate_every": 2, "width": 16},
 }
 CPU = torch.device("cpu")
 
@@ -246,7 +253,7 @@ def test_solve_answers_by_a_policy_whose_trace_has_moved(tmp_path):
     shutil.move(tmp_path / "a", tmp_path / "c")
     scenario = Scenario.load(tmp_path / "c" / "s.toml")
     gain, task = scenario.draw(1, 0)
-    result = solve(scenario.problem(gain[0], task[0]), "mappo", checkpoint=str(out))
+    result = solve(scenario.problem(gain[0], task[0]), "policy", checkpoint=str(out))
     assert result.status.word in ("feasible", "infeasible")
     assert Checkpoint.read(out).description.world().name == scenario.name
 

@@ -353,7 +353,14 @@ def test_the_teacher_stays_below_the_limits_by_its_margin():
 def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):
     told = []
     description = train.describe(
-        "mappo", PAPER, slots=32, updates=8, every=1, minibatches=1, width=8, learning_rate=0.05
+        "mappo",
+        PAPER,
+        slots=32,
+        updates=8,
+        validate_every=1,
+        minibatches=1,
+        width=8,
+        learning_rate=0.05,
     )
     train.train(description, tmp_path, report=told.append)
     best = min(report.regret for report in told)
@@ -372,7 +379,7 @@ def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):
 def test_a_run_ends_when_regret_has_stopped_falling(tmp_path):
     told = []
     description = train.describe(
-        "mappo", PAPER, slots=8, updates=50, every=1, minibatches=1, width=8,
+        "mappo", PAPER, slots=8, updates=50, validate_every=1, minibatches=1, width=8,
         learning_rate=1e-12, patience=3,
     )  # fmt: skip
     ended = train.train(description, tmp_path, report=told.append)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import semopt
 from problems import random_problem
 from semopt import Status, backends, evaluate, solve
 from semopt.backends import Query, Space
@@ -131,12 +132,12 @@ def test_interrupted_search_is_taken_up_again(tmp_path):
     def interrupt(share):
         raise KeyboardInterrupt
 
-    stopped = solve(problem, "exhaustive", checkpoint=file, query=query, progress=interrupt)
+    stopped = solve(problem, "exhaustive", resume=file, query=query, progress=interrupt)
     assert stopped.status is Status.LIMIT_REACHED
     assert 0 < stopped.details["examined"] < problem.joint_actions()
     with pytest.raises(ValueError, match="it is of another problem or query"):
-        solve(replace(problem, objective="min"), "exhaustive", checkpoint=file, query=query)
-    resumed = solve(problem, "exhaustive", checkpoint=file, query=query)
+        solve(replace(problem, objective="min"), "exhaustive", resume=file, query=query)
+    resumed = solve(problem, "exhaustive", resume=file, query=query)
     whole = solve(problem, "exhaustive", query=query)
     assert resumed.status is whole.status is Status.OPTIMAL
     assert resumed.details.pop("examined_before") == stopped.details["examined"]
@@ -144,6 +145,14 @@ def test_interrupted_search_is_taken_up_again(tmp_path):
     assert len(whole.details["best"]) == 5
     assert sum(whole.details["histogram"]["counts"]) <= problem.joint_actions()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_old_name_of_its_file_is_understood(tmp_path):
+    problem = semopt.Scenario.load("tiny").problem()
+    with pytest.warns(FutureWarning, match="'checkpoint' of method 'exhaustive' is an old name"):
+        solve(problem, "exhaustive", checkpoint=tmp_path / "file", time_limit=1e-9)
+    assert (tmp_path / "file").exists()
+    assert solve(problem, "exhaustive", resume=tmp_path / "file").status is Status.OPTIMAL
 
 
 # --------------------------------------------------------------- checkpoints that somebody changed
@@ -173,7 +182,7 @@ def taken_up(stopped, tmp_path, text):
     problem, query, *_ = stopped
     file = tmp_path / "search.json"
     file.write_text(text)
-    return solve(problem, "exhaustive", checkpoint=file, query=query)
+    return solve(problem, "exhaustive", resume=file, query=query)
 
 
 def edits(content, size):
@@ -221,7 +230,7 @@ def test_a_search_that_had_found_the_optimum_is_not_called_false(stopped, tmp_pa
     for done in (best + 1, problem.joint_actions() - 1):
         state = checkpoint.State(done, backends.search(tables, 0, done, query=query))
         checkpoint.save(file, checkpoint.fingerprint(problem, query, tables), state)
-        result = solve(problem, "exhaustive", checkpoint=file, query=query)
+        result = solve(problem, "exhaustive", resume=file, query=query)
         assert result.objective == pytest.approx(solve(problem).objective, rel=OBJECTIVE)
         assert len(result.details["best"]) == 3
         assert not file.exists()
@@ -377,7 +386,7 @@ def test_a_file_of_nonsense_is_refused(stopped, tmp_path, text, message):
 def test_a_device_is_refused_before_it_is_read(stopped):
     problem, query, *_ = stopped
     with pytest.raises(ValueError, match="regular file"):
-        solve(problem, "exhaustive", checkpoint="/dev/zero", query=query)
+        solve(problem, "exhaustive", resume="/dev/zero", query=query)
 
 
 def test_rank_of_a_decision():
