@@ -19,6 +19,7 @@ ROWS = [
     {
         "allowed",
         "console",
+        "counts",
         "figures",
         "files",
         "gains",
