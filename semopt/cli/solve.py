@@ -192,6 +192,8 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
     from ..solvers import find
     from ..solvers import solve as solve_problem
 
+    if prices:
+        refuse_unpriced(problem)
     told, start = "progress" in find(method)[1], perf_counter()
     with progress(method, 1.0 if told else None) as show:
         result = solve_problem(problem, method, **options, **({"progress": show} if told else {}))
@@ -208,6 +210,16 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
         if bound.status is Status.BOUND_ONLY:  # of a bound that was cut they mean nothing
             result.details["prices"] = bound.details.get("prices")
     return result
+
+
+def refuse_unpriced(problem: Problem) -> None:
+    """Raise ValueError, before any work, where the relaxation, whose prices they are, must."""
+    from ..solvers.relaxation.bound import number_of_pieces
+
+    try:
+        number_of_pieces(problem)
+    except ValueError as error:
+        raise ValueError(f"--prices: {error}") from None
 
 
 def write(result: Result, json: str | None, seed: int | None) -> None:

@@ -191,17 +191,22 @@ def print_ladder(answers: dict[str, Result | str], name: str) -> None:
         table.add_row(
             result.method,
             result.status.word,
-            f"{value:.6f}" if decided else "",
+            shown(value) if decided else "",
             f"{value / len(problem.task):.4f}" if decided and problem.objective == "sum" else "",
-            f"{result.upper_bound:.6f}" if isfinite(result.upper_bound) else "",
-            f"{least - value:.6f}" if decided and isfinite(least) else "",
-            f"{result.seconds * 1e3:.2f}",
+            shown(result.upper_bound) if isfinite(result.upper_bound) else "",
+            shown(least - value) if decided and isfinite(least) else "",
+            figure(result.seconds * 1e3, 2 if result.seconds < 10 else 0),
         )
     console = Console()
     console.print(table)
     for method, answer in answers.items():
         if isinstance(answer, str):
             console.print(f"{method} does not apply: {answer}")
+
+
+def shown(qoe: float) -> str:
+    """Return a sum of QoE in at most nine characters, of up to 99,999 users."""
+    return f"{qoe:.{6 if abs(qoe) < 100 else 3}f}"
 
 
 def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
@@ -226,8 +231,8 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
                 str(option.offloaders),
                 f"{option.own_qoe:.4f}",
                 f"{option.own_qoe - own[user]:+.4f}",
-                f"{option.objective:.6f}",
-                f"{option.loss:.6f}",
+                shown(option.objective),
+                shown(option.loss),
             )
         table.add_section()
     Console().print(table)

@@ -445,6 +445,13 @@ def test_options_that_do_not_go_together_are_refused(arguments, words):
     assert words in str(result.exception)
 
 
+def test_prices_of_too_large_a_slot_are_refused_before_it_is_solved(monkeypatch):
+    monkeypatch.setattr("semopt.solvers.relaxation.bound.MEMORY", 1.0)
+    monkeypatch.setattr("semopt.solvers.solve", lambda *given, **options: pytest.fail("solved"))
+    out = run("solve", "tiny", "--prices")
+    assert "--prices: relaxation: 2 users on 2 sub-channels are 10 pieces" in str(out.exception)
+
+
 def test_prices_stand_in_the_json_of_any_method(tmp_path):
     assert run("solve", "tiny", "--prices", "--json", str(tmp_path / "r.json")).exit_code == 0
     prices = json.loads((tmp_path / "r.json").read_text())["details"]["prices"]

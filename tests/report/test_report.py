@@ -1,12 +1,13 @@
 """What the tables say, on numbers worked out elsewhere."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from semopt import Scenario, Status, solve
 from semopt.backends import Query
-from semopt.report.slot import print_details, print_explanation, print_result
+from semopt.report.slot import print_details, print_explanation, print_ladder, print_result
 from semopt.result import Result, exact_integer
 from semopt.solvers.explanation import Alternative
 
@@ -46,6 +47,34 @@ def test_a_change_for_the_worse_has_its_sign(capsys):
     assert "-0.1250" in shown
     assert "+0.0625" in shown
     assert "0.250000" in shown
+
+
+def test_tables_of_two_thousand_users_are_cut_nowhere(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = solve(Scenario.load("tiny").problem())
+    many = {
+        method: replace(
+            result,
+            problem=result.problem.only(np.zeros(2000, dtype=int)),
+            method=method,
+            status=Status.LIMIT_REACHED,
+            objective=1203.123456,
+            upper_bound=1999.123456,
+            continuous_bound=1999.123456,
+            seconds=1234.5678,
+        )
+        for method in ("semantic-unaware", "relaxation")
+    }
+    print_ladder(many, "large")
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    for figure in ("limit_reached", "1203.123", "1999.123", "796.000", "0.6016", "1.235e+06"):
+        assert shown.count(figure) == 2, figure
+    other = Alternative(1999, "semantic", 1203.123456, 123.123456, 0.5, result.actions.take(0), 2)
+    print_explanation(result, [[replace(other, user=0)]])
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert "1203.123" in shown
 
 
 def test_gains_over_local_are_differences_from_all_local(capsys):

@@ -178,10 +178,8 @@ def solve(
     check_time_limit(time_limit)
     if not programs >= 1:
         raise ValueError(f"programs = {programs}: must be at least 1")
-    known = (*PRICED, "server energy")
-    refuse_unknown(problem, known, "method 'relaxation'", "use method 'exact'")
     start, users = perf_counter(), len(problem.task)
-    pieces = refuse_if_large(problem)
+    pieces = number_of_pieces(problem)
     gap = 0.002 * (users if problem.objective == "sum" else 1) if gap is None else gap
     seconds = inf if time_limit is None else time_limit
     search = Search(problem, programs, start + seconds, progress)
@@ -208,8 +206,16 @@ def solve(
     )
 
 
-def refuse_if_large(problem: Problem) -> int:
-    """Return the number of pieces, or raise ValueError for more than memory should hold."""
+def number_of_pieces(problem: Problem) -> int:
+    """Return how many pieces a slot has.
+
+    Raises
+    ------
+    ValueError
+        For a limit that the relaxation does not know, or more pieces than memory should hold
+    """
+    known = (*PRICED, "server energy")
+    refuse_unknown(problem, known, "method 'relaxation'", "use method 'exact'")
     users, channels = problem.gain.shape
     pieces: int = users * (1 + 2 * channels)
     if pieces * BYTES > MEMORY:
