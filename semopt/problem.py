@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from inspect import Parameter, signature
 from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import allowed
+from . import allowed, arguments
 from .counts import joint_actions
-from .figures import RECORDS, WEIGHTS, Figure, must_be_all
+from .figures import WEIGHTS, must_be_all
 from .gains import gains
 
 Floats = NDArray[np.float64]
@@ -112,10 +111,12 @@ class AccuracyTable(Frozen):
             Naming the argument, for axes that do not increase, shapes that disagree and
             accuracies outside [0, 1] or falling along an axis
         """
-        x = _array("accuracy.extraction", extraction, allowed.FRACTION, 1)
-        y = _array("accuracy.snr_db", snr_db, allowed.DECIBEL, 1)
-        cells = _array("accuracy.table", table, allowed.FRACTION, 2)
-        last = _array("accuracy.raw", cells[-1] if raw is None else raw, allowed.FRACTION, 1)
+        x = arguments.array("accuracy.extraction", extraction, allowed.FRACTION, 1)
+        y = arguments.array("accuracy.snr_db", snr_db, allowed.DECIBEL, 1)
+        cells = arguments.array("accuracy.table", table, allowed.FRACTION, 2)
+        last = arguments.array(
+            "accuracy.raw", cells[-1] if raw is None else raw, allowed.FRACTION, 1
+        )
         for name, axis in (("extraction", x), ("snr_db", y)):
             if len(axis) < 2:
                 raise ValueError(f"accuracy.{name} has {len(axis)} values: must have at least 2")
@@ -273,22 +274,10 @@ class Problem:
             raise ValueError(
                 f"accuracy has {len(tables)} tables for {len(kinds)} tasks: must be one each"
             )
-        known = {figure.name for rows in RECORDS.values() for figure in rows}
-        for name in figures:
-            if name not in known:
-                raise TypeError(f"from_arrays() has no argument {name!r}")
-        counts = {"system": None, "user": len(channels), "task": len(tables)}
-        records = {
-            owner: _checked(RECORDS[owner], figures, count, owner)
-            for owner, count in counts.items()
-        }
-        _check_users(records["user"])
-        _check_tasks(records["task"], kinds, tables)
-        levels_of = grid or Grid()
-        for name in ("power", "frequency", "extraction"):
-            value = getattr(levels_of, name)
-            if type(value) is not int or not 1 <= value <= allowed.MAX_LEVELS:
-                raise ValueError(f"grid.{name} = {value!r}: must be {allowed.LEVELS.sentence}")
+        records = arguments.checked(figures, users=len(channels), tasks=len(tables))
+        arguments.check_tasks(records["task"], kinds, tables)
+        counts_of_levels = grid or Grid()
+        arguments.check_grid(vars(counts_of_levels))
         if objective not in OBJECTIVES:
             raise ValueError(f'objective = {objective!r}: must be "sum" or "min"')
         return cls.assembled(
@@ -297,7 +286,7 @@ class Problem:
             task=task,
             names=kinds,
             accuracy=tables,
-            grid=levels_of,
+            grid=counts_of_levels,
             objective=objective,
             origin=origin or {},
         )
@@ -337,7 +326,7 @@ class Problem:
             Tasks(names=tuple(names), accuracy=tuple(accuracy), **records["task"]),
             grid,
             gain,
-            _task_indices(task, tuple(names), len(gain)),
+            arguments.task_indices(task, tuple(names), len(gain)),
             objective,
             origin=origin,
         )
@@ -350,14 +339,14 @@ class Problem:
         ValueError
             Naming the argument, the value found and what is allowed
         """
-        heads = _task_indices(task, self.tasks.names, len(self.task))
+        heads = arguments.task_indices(task, self.tasks.names, len(self.task))
         return replace(self, gain=gains(gain, self.gain.shape).copy(), task=heads)
 
     def only(self, users: int | Integers) -> Problem:
         """Return the problem of some users alone: one, or those of an array."""
         rows = np.atleast_1d(users)
-        own = {f.name: getattr(self.users, f.name)[rows] for f in fields(self.users)}
-        return replace(self, users=Users(**own), gain=self.gain[rows], task=self.task[rows])
+        chosen = {f.name: getattr(self.users, f.name)[rows] for f in fields(self.users)}
+        return replace(self, users=Users(**chosen), gain=self.gain[rows], task=self.task[rows])
 
     def without_channels(self) -> Problem:
         """Return the same problem with no sub-channel: every task is local, the server idle."""
@@ -402,146 +391,7 @@ class Problem:
         return self.origin | {"slot": {"tasks": tasks, "gain": self.gain.tolist()}}
 
 
-def _array(name: str, value: ArrayLike, interval: allowed.Interval, dimensions: int) -> Floats:
-    """Return a checked float64 copy of `value` with so many dimensions."""
-    found = allowed.numbers(name, value)
-    if found.ndim != dimensions or (dimensions and 0 in found.shape):
-        wanted = ("a number", "a non-empty array (n,)", "a non-empty array (n, m)")[dimensions]
-        raise ValueError(f"{name} has shape {found.shape}: must be {wanted}")
-    array = found.astype(np.float64, order="C")
-    outside = np.atleast_1d(interval.refuses(array))
-    if outside.any():
-        first = np.argwhere(outside)[0] if dimensions else ()
-        where = name + "".join(f"[{i}]" for i in first)
-        raise ValueError(f"{where} = {array[tuple(first)]}: must be {interval.sentence}")
-    return array
-
-
-def _spread(name: str, value: ArrayLike, interval: allowed.Interval, count: int, of: str) -> Floats:
-    """Return `value`, a number or an array, as a checked (count,) array."""
-    array = _array(name, value, interval, min(np.ndim(value), 1))
-    if array.ndim and len(array) != count:
-        raise ValueError(
-            f"{name} has shape {array.shape}: must be a number or ({count},), a value for each {of}"
-        )
-    return np.full(count, array) if not array.ndim else array
-
-
-def _checked(
-    rows: tuple[Figure, ...], given: dict[str, ArrayLike], count: int | None, owner: str
-) -> dict[str, Any]:
-    """Return the checked figures of one owner: numbers, or arrays (count,)."""
-    found: dict[str, Any] = {}
-    for figure in rows:
-        value = given.get(figure.name)
-        if value is None:
-            value = figure.default
-        if value is None:
-            raise TypeError(f"from_arrays() needs {figure.name}: {figure.sentence}")
-        if isinstance(value, str) and value == figure.default:
-            continue  # another figure stands in, once all are there
-        name, interval = figure.name, figure.allowed
-        found[name] = (
-            float(_array(name, value, interval, 0))
-            if count is None
-            else _spread(name, value, interval, count, owner)
-        )
-    for figure in rows:
-        if figure.name not in found:
-            found[figure.name] = found[str(figure.default)].copy()
-    return {figure.name: found[figure.name] for figure in rows}
-
-
-def _check_users(users: dict[str, Floats]) -> None:
-    """Raise ValueError for weights that do not sum to 1, and for ranges that are reversed."""
-    for n, total in enumerate(sum(users[figure.name] for figure in WEIGHTS)):  # type: ignore[arg-type]
-        if not allowed.sums_to_one(total):
-            raise ValueError(f"weights of user {n} sum to {total:.6g}: must sum to 1 within 1e-3")
-    for name in ("frequency", "power"):
-        low, high = users[f"{name}_min"], users[f"{name}_max"]
-        for n in np.flatnonzero(low > high).tolist():
-            raise ValueError(
-                f"{name}_min of user {n} = {low[n]}: must be at most {name}_max = {high[n]}"
-            )
-
-
-def _check_tasks(
-    tasks: dict[str, Floats], names: Sequence[str], tables: Sequence[AccuracyTable]
-) -> None:
-    """Raise ValueError where the modes of a task differ up to extraction 1."""
-    differ = (
-        (tasks["semantic_bits"] != tasks["bits"])
-        | (tasks["server_raw_flop"] != tasks["server_flop"])
-        | [not np.array_equal(table.raw, table.table[-1]) for table in tables]
-    )
-    top = tasks["extraction_max"]
-    for t in np.flatnonzero(differ & (top >= 1.0)).tolist():
-        raise ValueError(
-            f"extraction_max of task {names[t]} = {top[t]}: must be below 1, "
-            "since semantic_bits, server_raw_flop or accuracy.raw make its modes differ"
-        )
-
-
-def _task_indices(task: Sequence[str] | ArrayLike, names: tuple[str, ...], count: int) -> Integers:
-    """Return the tasks at the heads of the queues as (N,) indices into `names`."""
-    given = np.asarray(task)
-    if given.ndim > 1 or (given.ndim == 1 and len(given) != count):
-        raise ValueError(
-            f"task has shape {given.shape}: must be one index or name, or ({count},) of them"
-        )
-    heads = np.broadcast_to(given, count)
-    if given.dtype.kind == "U":
-        for n, name in enumerate(heads):
-            if name not in names:
-                raise ValueError(f"task[{n}] = {str(name)!r}: must be one of {', '.join(names)}")
-        return np.array([names.index(name) for name in heads], dtype=np.int64)
-    if given.dtype.kind not in "iu":
-        raise ValueError(f"task holds {given.dtype}: must hold indices or names of tasks")
-    for n in np.flatnonzero((heads < 0) | (heads >= len(names))).tolist():
-        raise ValueError(f"task[{n}] = {heads[n]}: must be an index from 0 to {len(names) - 1}")
-    return heads.astype(np.int64)
-
-
 for _owner, _record in {"system": System, "user": Users, "task": Tasks}.items():
     _names = [entry.name for entry in fields(_record) if entry.name not in ("names", "accuracy")]
     must_be_all(_owner, _names, f"{_record.__name__} of semopt/problem.py")
-
-
-def _arguments() -> list[Parameter]:
-    """Return the figures as arguments of `Problem.from_arrays`, those that must be given first."""
-    figures = [figure for rows in RECORDS.values() for figure in rows]
-    return [
-        Parameter(
-            figure.name,
-            Parameter.KEYWORD_ONLY,
-            default=Parameter.empty if figure.default is None else figure.default,
-            annotation="ArrayLike",
-        )
-        for figure in sorted(figures, key=lambda figure: figure.default is not None)
-    ]
-
-
-def _described() -> str:
-    """Return a line on each figure for the docstring of `Problem.from_arrays`."""
-    lines = []
-    for owner, rows in RECORDS.items():
-        shape = {"system": "a number", "user": "(N,)", "task": "(T,)"}[owner]
-        for figure in rows:
-            unit, given = figure.unit[1], figure.default
-            number = f"{given:g}" if isinstance(given, float) else str(given)
-            default = "" if given is None else f" (default: {number})"
-            words = ", ".join(filter(None, (shape, unit, figure.sentence)))
-            lines.append(f"{figure.name} : {words}{default}")
-    return f"\n{' ' * 8}".join(lines)
-
-
-def _document() -> None:
-    """Let `help`, completion and checkers of calls see the figures that `from_arrays` takes."""
-    function: Any = Problem.from_arrays.__func__  # type: ignore[attr-defined]
-    own = signature(function)
-    plain = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
-    function.__signature__ = own.replace(parameters=[*plain, *_arguments()])
-    function.__doc__ = function.__doc__.replace("{figures}", _described())
-
-
-_document()
+arguments.document(Problem.from_arrays.__func__)  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ ROOT = Path(semopt.__file__).parent
 ROWS = [
     {
         "allowed",
+        "arguments",
         "console",
         "counts",
         "figures",

@@ -136,7 +136,7 @@ def measure(
     from ..semantic.data.sources import data_folder
     from ..semantic.measure.plans import MODALITIES, plan_of
     from ..semantic.measure.record import measure as run
-    from ..semantic.networks.training import ROLES
+    from ..semantic.networks.plan import ROLES
 
     if bool(names) == every:
         raise ValueError("semantic measure: names of data sets, or --all")

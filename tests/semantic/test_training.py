@@ -20,8 +20,8 @@ from semopt.semantic.measure.floors import majority  # noqa: E402
 from semopt.semantic.measure.plans import MODALITIES, plan_of  # noqa: E402
 from semopt.semantic.networks import training  # noqa: E402
 from semopt.semantic.networks.codec import Sizes  # noqa: E402
+from semopt.semantic.networks.plan import Plan  # noqa: E402
 from semopt.semantic.networks.samples import tensors  # noqa: E402
-from semopt.semantic.networks.training import Plan  # noqa: E402
 from semopt.strict import sealed  # noqa: E402
 
 SIZES = Sizes(width=16, inner=16, heads=2, exits=(1, 2), features=4, decoder=1, dropout=0.2)

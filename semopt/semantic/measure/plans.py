@@ -15,7 +15,7 @@ from typing import Any
 
 from ..data.sources import SOURCES
 from ..networks.codec import Sizes
-from ..networks.training import ROLES, Plan
+from ..networks.plan import ROLES, Plan
 
 TEXT, IMAGE, VQA = "movie-snippets", "fashion-mnist", "easy-vqa"
 MODALITIES = {"text": TEXT, "image": IMAGE, "vqa": VQA}

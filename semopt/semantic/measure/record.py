@@ -17,9 +17,11 @@ from ...files import write_atomically
 from ...strict import read_json
 from ..data import splits
 from ..networks import codec, flops
+from ..networks.checkpoint import read
 from ..networks.codec import Codec
+from ..networks.plan import ROLES, Plan
 from ..networks.samples import Samples, source_bits
-from ..networks.training import EVALUATED, ROLES, Plan, Progress, prepared, read, train
+from ..networks.training import EVALUATED, Progress, prepared, train
 from . import accuracy, floors
 from .accuracy import EXTRACTIONS
 from .floors import Floor

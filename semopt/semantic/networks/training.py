@@ -10,92 +10,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
-from ...checkpoints import (
-    DOCUMENT,
-    Envelope,
-    flat,
-    held,
-    read_folder,
-    state_of,
-    take_state,
-    write_folder,
-)
+from ...checkpoints import DOCUMENT, held, state_of, take_state, write_folder
 from ...interrupts import held_back
-from ...strict import Strict, checked
 from ..data.splits import Dataset
 from . import codec, features
-from .codec import Codec, Sizes
+from .checkpoint import KIND, SCHEMA, read, same_plan
+from .codec import Codec
+from .plan import Plan
 from .samples import Parts, Samples, first_vectors, tensors
 
-SCHEMA, KIND = 2, "semantic codec"
-ROLES = ("semantic", "local", "server")
 WARM = 0.05  # share of all updates in which the learning rate rises from 0
 LARGEST_GRADIENT = 1.0  # norm to which gradients are cut
 EVALUATED = 250  # samples of a batch that is not trained on
 VALIDATED_SNR = 10.0  # dB
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training run was asked for; everything else follows from it and the data.
-
-    Attributes
-    ----------
-    data : name of the data set
-    role : "semantic" (over the channel), "local" (the user's own model) or "server" (the full
-        model that raw mode runs)
-    sizes : of the network
-    epochs : through the training part
-    learning_rate : highest, reached after a warm-up, then falling to 0; from scratch
-    batch, weight_decay : as in the paper
-    extraction, snr_db : ranges that are drawn from, evenly
-    fading : law of the channel
-    words : "own" for vectors from scratch, "minilm" for principal components of MiniLM's;
-        "pretrained" for MiniLM and DINOv2 themselves as encoders, frozen
-    length : tokens a text is cut to
-    share : of the data
-    seed : of everything random
-    """
-
-    data: str
-    role: str
-    sizes: Sizes
-    epochs: int
-    learning_rate: float = 1e-3
-    batch: int = 50
-    weight_decay: float = 1e-4
-    extraction: tuple[float, float] = (0.3, 1.0)
-    snr_db: tuple[float, float] = (-5.0, 20.0)
-    fading: codec.Fading = "awgn"
-    words: str = "own"
-    length: int = 48
-    share: float = 1.0
-    seed: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON values."""
-        document = asdict(self)
-        document["sizes"]["exits"] = list(self.sizes.exits)
-        return document | {"extraction": list(self.extraction), "snr_db": list(self.snr_db)}
-
-    @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> Plan:
-        """Return the plan that `to_dict` gave."""
-        given = dict(document)
-        sizes = dict(given.pop("sizes"))
-        sizes["exits"] = tuple(sizes["exits"])
-        given["extraction"], given["snr_db"] = tuple(given["extraction"]), tuple(given["snr_db"])
-        return cls(sizes=Sizes(**sizes), **given)
 
 
 @dataclass(frozen=True)
@@ -208,42 +144,6 @@ class Run:
         write_folder(folder, document, tensors, number)
 
 
-class Epoch(Strict):
-    """What an epoch gave."""
-
-    loss: float
-    accuracy: float
-
-
-class Within(Strict):
-    """How far an epoch had come when it was stopped: batches, their loss, NumPy's generator."""
-
-    batches: Annotated[int, Field(ge=1, lt=2**31)]
-    loss: float
-    generator: dict[str, Any]
-
-
-class History(Strict):
-    """How far a run has come."""
-
-    epochs: Annotated[int, Field(ge=0, lt=2**63)]
-    best: float
-    history: list[Epoch]
-    within: Within | None = None
-
-
-class Document(Envelope):
-    """What `checkpoint.json` of a codec holds; the plan is compared with the one asked for."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_: Annotated[Literal[2], Field(alias="schema")]
-    kind: Literal["semantic codec"]
-    plan: dict[str, Any]
-    progress: History
-    threads: Annotated[int, Field(ge=1, le=1 << 16)]
-
-
 def train(
     plan: Plan,
     dataset: Dataset,
@@ -334,43 +234,6 @@ def prepared(
     if plan.words != "pretrained":
         return tensors(dataset, plan.words, plan.length, data)
     return features.tensors(dataset, plan.sizes, plan.length, data, tick)
-
-
-def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return document and tensors of a checkpoint of a semantic codec.
-
-    Raises
-    ------
-    ValueError
-        Where there is none, or one of something else.
-    """
-    document, tensors = read_folder(folder, SCHEMA)
-    if document.get("kind") != KIND:
-        kind = document.get("kind", document.get("algorithm", "something else"))
-        raise ValueError(f"{folder / DOCUMENT} is a checkpoint of {kind}, not of a {KIND}")
-    try:
-        checked(Document, document)
-    except ValueError as error:
-        raise ValueError(f"{folder / DOCUMENT} is no checkpoint of a {KIND}: {error}") from None
-    return document, tensors
-
-
-def same_plan(plan: Plan, document: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError where a checkpoint is of another plan, naming the first difference."""
-    old, new = flat(document["plan"]), flat(plan.to_dict())
-    for key in new | old:
-        if old.get(key) != new.get(key):
-            raise ValueError(
-                f"{folder}: the run has {key} = {old.get(key)}, not {new.get(key)}: name another "
-                "folder, or give it the same"
-            )
-    if document["threads"] != torch.get_num_threads() and (
-        document["progress"]["epochs"] < plan.epochs
-    ):
-        raise ValueError(
-            f"{folder}: the run used {document['threads']} threads, not {torch.get_num_threads()}: "
-            "its weights would differ (set OMP_NUM_THREADS)"
-        )
 
 
 @torch.no_grad()
