@@ -26,6 +26,7 @@ ROWS = [
         "gains",
         "grid",
         "interrupts",
+        "limits",
         "methods",
         "problem",
         "model",
