@@ -53,6 +53,10 @@ class Table(NamedTuple):
                 found[side] = max(found[side], value)
         return Optimum(*found)
 
+    def or_better(self, other: Table) -> Table:
+        """Return the better of the two in every place."""
+        return Table(*map(np.maximum, self, other))
+
     def only(self, users: list[int]) -> Table:
         """Return the table in which nothing hinders all other users."""
         others = np.setdiff1d(np.arange(len(self.home)), users)
@@ -78,7 +82,7 @@ def local_values(problem: Problem, user: int) -> Floats:
     frequency = problem.grid_levels(user)[1][:, None]
     nothing = np.zeros_like(frequency)
     actions = Actions(np.full(frequency.shape, -1), nothing, frequency, nothing + 1.0)
-    best: Floats = values(problem.only(user), actions, np.ones((1, 1)), 1).max(axis=-1)
+    best: Floats = values(problem.only(user), actions, np.ones((1, 1)), 1).max(axis=(1, 2))
     return best
 
 
@@ -108,7 +112,7 @@ def cell_values(problem: Problem, user: int, raw_only: bool) -> Floats:
 
 
 def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
-    """Return the QoE of one user's actions (A, 1), as `Optimum` has it: (2, A).
+    """Return the QoE of actions (A, N) beside m offloaders (A, 1), as `Optimum` has it: (2, A, N).
 
     It is -inf where a limit is broken, if only by 1e-9 less, or by 1e-9 more.
     """
@@ -117,7 +121,7 @@ def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
     found = []
     for sign in (-1.0, 1.0):
         kept = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
-        found.append(np.where(kept, outcome.qoe + sign * error, -np.inf)[:, 0])
+        found.append(np.where(kept, outcome.qoe + sign * error, -np.inf))
     return np.stack(found)
 
 

@@ -14,17 +14,18 @@ from ..figures import LIMITS, OF_ALL
 from ..limits import coupled, is_set
 from ..problem import Problem, Readings
 from ..result import Result, Status, exact_integer
+from . import grid, search
 from .checker import exact_worth
 from .claims import TOLERANCE, FalseClaim, Progress, require, whole
 from .decisions import GRID, check_kind, decided, home
 from .format import closed
-from .grid import AFFORDED, Optimum, Table, effort, spread, tabulated
+from .grid import AFFORDED, Optimum, Table, spread, tabulated
 from .schema import shaped
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
 
-ONLY = "only a certificate proves"
+UNPROVEN = "is not proven here: only a certificate of method global proves it"
 CONTINUOUS = ("global", "relaxation")
 # What a method may say: with a decision, and without one.
 SEARCHED = ("optimal", "limit_reached"), ("infeasible", "limit_reached")
@@ -60,8 +61,15 @@ def check_one(body: dict[str, Any], where: str = "") -> str:
     except ValueError as error:
         raise ValueError(f"{where}problem: {error}") from None
     check_readings(body, where)
-    afforded = effort(problem) <= AFFORDED
-    return str(check_answer(problem, body, body["method"], afforded, where))
+    method = body["method"]
+    return str(check_answer(problem, body, method, affordable([problem], method), where))
+
+
+def affordable(problems: list[Problem], method: str) -> int:
+    """Return what is computed again: 0 nothing, 1 the grid's optimum, 2 a search off the grid."""
+    if sum(map(grid.effort, problems)) > AFFORDED:
+        return 0
+    return 1 + (method in CONTINUOUS and sum(map(search.effort, problems)) <= search.AFFORDED)
 
 
 def check_ladder(body: dict[str, Any]) -> str:
@@ -106,11 +114,11 @@ def check_slots(body: dict[str, Any], progress: Progress) -> str:
     except ValueError as error:
         raise ValueError(f"problem, slots: {error}") from None
     drawn = check_seed(body, scenario, problems)
-    afforded = sum(map(effort, problems)) <= AFFORDED
+    depth = affordable(problems, method)
     beyond: Counter[str] = Counter()
     for place, (problem, entry) in enumerate(zip(problems, entries, strict=True)):
         entry["details"] = body["details"]
-        beyond[check_answer(problem, entry, method, afforded, f"slots[{place}].").beyond] += 1
+        beyond[check_answer(problem, entry, method, depth, f"slots[{place}].").beyond] += 1
         progress(SHAPES + (1.0 - SHAPES) * (place + 1) / len(entries))
     check_means(body["mean"], entries)
     decided = sum(1 for entry in entries if entry["users"])
@@ -179,13 +187,13 @@ class Verdict(NamedTuple):
 
 
 def check_answer(
-    problem: Problem, entry: dict[str, Any], method: str, afforded: bool, where: str
+    problem: Problem, entry: dict[str, Any], method: str, depth: int, where: str
 ) -> Verdict:
     """Re-check what a method says of one slot.
 
     Parameters
     ----------
-    afforded : whether the grid's optimum is computed again
+    depth : what is computed again, as `affordable` has it
     where : the place of the answer in the file
     """
     counted = exact_integer(problem.joint_actions())
@@ -204,8 +212,10 @@ def check_answer(
     value = check_decision(problem, entry, method, where) if decision else None
     check_bounds(entry, method, value, where)
     table = optimum = None
-    if afforded and not coupled(problem) and method in GRID + CONTINUOUS:
+    if depth and not coupled(problem) and method in GRID + CONTINUOUS:
         table = tabulated(problem, method)
+        if depth > 1:
+            table = table.or_better(search.searched(problem))
         optimum = table.optimum(problem.objective)
         check_beside(entry, optimum, where)
     if value is None:
@@ -214,11 +224,11 @@ def check_answer(
         if status == "infeasible":
             check_reason(problem, entry["infeasible"], table, where)
         return Verdict(None, check_undecided(problem, entry, method, optimum, where))
-    beyond = f"that no other is worth more, {ONLY}"
+    beyond = f"that no other is worth more {UNPROVEN}"
     if status == "feasible":
         beyond = "of others nothing is claimed"
     elif status == "limit_reached":
-        beyond = f"its bound on others {ONLY}"
+        beyond = f"its bound on others {UNPROVEN}"
     elif method in GRID and optimum and optimum.possible <= value + TOLERANCE:
         beyond = "no other of the method's grid is worth more: all were scored again"
     return Verdict(value, beyond)
@@ -229,14 +239,14 @@ def check_undecided(
 ) -> str:
     """Re-check an answer without a decision; say what was found."""
     if entry["status"] != "infeasible":
-        return f"its bound {ONLY}"
+        return f"its bound {UNPROVEN}"
     if method == "reference":
         decision = Result(problem, method, "", Status.FEASIBLE, actions=home(problem))
         require(bool(decision.broken()), f"{where}status: the reference keeps every limit")
         return "the reference frequency breaks a limit"
     if method in GRID and optimum is not None and optimum.possible == -inf:
         return "none of the method's grid is feasible: all were scored again"
-    return f"what cannot be done, {ONLY}"
+    return f"that nothing is feasible {UNPROVEN}"
 
 
 def check_reason(problem: Problem, reason: Any, table: Table | None, where: str) -> None:
@@ -331,15 +341,15 @@ def check_bounds(entry: dict[str, Any], method: str, value: float | None, where:
 
 
 def check_beside(entry: dict[str, Any], optimum: Optimum, where: str) -> None:
-    """Check that no decision of the grid refutes a bound, or that nothing is feasible."""
+    """Check that no decision that was found refutes a bound, or that nothing is feasible."""
     best = optimum.certain
     if entry["status"] == "infeasible":
-        found = f"a decision of the grid keeps every limit and is worth {best}"
+        found = f"a decision keeps every limit and is worth {best}"
         require(best == -inf, f"{where}status: {found}")
     for name in ("upper_bound", "continuous_bound"):
         bound = entry.get(name)
         below = bound is None or bound >= best - TOLERANCE
-        require(below, f"{where}{name} {bound}: a decision of the grid is worth {best}")
+        require(below, f"{where}{name} {bound}: a decision is worth {best}")
 
 
 def near(claimed: float | None, value: float | None, least: float = 1.0) -> bool:

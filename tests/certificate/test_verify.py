@@ -16,9 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 import extended
-from problems import CASES, random_problem
+from problems import CASES, EXPECTED, random_problem
 from semopt import Actions, Result, Status, solve
-from semopt.certificate import grid, read, reading
+from semopt.certificate import grid, read, reading, search
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.format import digest
@@ -29,6 +29,7 @@ from semopt.cli import app
 from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
+from tolerances import ROUNDING
 
 
 def run(*arguments, text=None):
@@ -391,8 +392,8 @@ def lies(documents):
     # A worse decision is called the optimum.
     local = documents["local"]
     worse = {key: local[key] for key in ("users", "objective", "upper_bound", "gap")}
-    yield exact | worse, "a decision of the grid is worth 2.1026"
-    yield proven | worse | {"continuous_bound": worse["upper_bound"]}, "grid is worth 2.1026"
+    yield exact | worse, "a decision is worth 2.1026"
+    yield proven | worse | {"continuous_bound": worse["upper_bound"]}, "is worth 2.1026"
     nothing = dict.fromkeys(("objective", "upper_bound", "gap")) | {"users": []}
     nothing |= {"status": "infeasible", "infeasible": {"joint": [0]}}
     yield exact | nothing, "keeps every limit and is worth 2.1026"
@@ -410,7 +411,7 @@ def lies(documents):
     yield replaced(proven, "continuous_bound", by=lambda v: v + 1e-3), "continuous_bound"
     bound = documents["relaxation"]
     low = {"upper_bound": 2.0, "continuous_bound": 2.0}
-    yield bound | low, "a decision of the grid is worth 2.1026"
+    yield bound | low, "a decision is worth 2.1026"
     yield bound | {"upper_bound": None, "continuous_bound": None}, "upper_bound: the status"
     yield bound | {"gap": 0.0}, "gap 0.0: it is None"
     yield exact | {"upper_bound": None, "gap": None}, "upper_bound: the status optimal has one"
@@ -439,7 +440,7 @@ def lies(documents):
     yield exact | {"continuous_bound": value + 1.0}, "continuous_bound"
     yield exact | {"method": "local"}, "local sends nothing"
     yield exact | {"method": "semantic-unaware"}, "sends raw"
-    yield documents["local"] | {"method": "exact"}, "grid is worth 2.1026"
+    yield documents["local"] | {"method": "exact"}, "is worth 2.1026"
     yield proven | {"method": "exact"}, "off the grid|gap"
     yield replaced(documents["reference"], "method", by="local"), "status 'feasible'"
 
@@ -547,7 +548,58 @@ def test_a_decision_refutes_the_bound_of_another_method(documents, monkeypatch):
     worse = {key: local[key] for key in ("users", "objective", "upper_bound", "gap")}
     with pytest.raises(FalseClaim, match=r"methods.exact.upper_bound 1.0: .* reaches"):
         check_result(replaced(body, "methods", "exact", by=body["methods"]["exact"] | worse))
-    assert "only a certificate proves" in check_result(body["methods"]["exact"])
+    assert "only a certificate of method global proves it" in check_result(body["methods"]["exact"])
+
+
+OFF_GRID = [
+    name
+    for name, case in EXPECTED["cases"].items()
+    if (case["continuous_at_least"] or 0.0) > case.get("grid_optimum", inf) + 1e-4
+]
+
+
+@pytest.mark.parametrize("name", OFF_GRID[::3])
+def test_a_bound_between_the_grid_and_the_continuous_optimum_is_refuted(name):
+    """Known values on both sides; each file says the same of the grid's optimum, or of less."""
+    case = EXPECTED["cases"][name]
+    known, best = case["continuous_at_least"], case["grid_optimum"]
+    problem = Scenario.load(CASES / name).problem()
+    exact, bound = (solve(problem, method).to_json() for method in ("exact", "relaxation"))
+    assert abs(exact["objective"] - best) <= ROUNDING
+    claim = {"method": "global", "continuous_bound": best}
+    middle, near = (best + known) / 2, known - 1e-5
+    stopped = {"status": "limit_reached", "upper_bound": middle, "gap": middle - best}
+    for body in (
+        exact | claim | {"upper_bound": best},
+        exact | claim | stopped | {"continuous_bound": middle},
+        bound | {"upper_bound": near, "continuous_bound": near},
+    ):
+        with pytest.raises(FalseClaim, match=r"upper_bound .*: a decision is worth"):
+            check_result(json.loads(json.dumps(body)))
+
+
+def test_a_search_off_the_grid_finds_the_continuous_optimum_of_almost_every_slot():
+    """Against bounds that certificates prove: never above them, and hardly ever below."""
+    lacking = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(
+            rng, *(int(n) for n in rng.integers(1, 4, 2)), own_figures=seed % 3 == 0
+        )
+        proven = solve(problem, "global", gap=1e-9).upper_bound
+        value = search.searched(problem).optimum("sum").certain
+        if value > -inf:
+            assert value <= proven + ROUNDING
+            lacking.append(proven - value)
+    assert len(lacking) > 15
+    assert np.mean(np.array(lacking) > 1e-8) < 0.1
+
+
+def test_no_more_is_said_than_what_was_proven(documents):
+    """Whatever is beyond a decision's worth is called unproven, whoever solved the slot."""
+    for kind in ("global", "relaxation", "stopped"):
+        assert "is not proven here: only a certificate" in check_result(documents[kind])
+    assert "all were scored again" in check_result(documents["exact"])
 
 
 @pytest.mark.parametrize("objective", ["sum", "min"])
@@ -713,7 +765,21 @@ def test_effort_counts_the_actions_that_are_scored(monkeypatch):
         assert grid.effort(problem) == sum(scored) + calls
 
 
-def test_bounds_are_held_to_within_the_tolerance(documents):
+def test_effort_counts_what_a_search_off_the_grid_scores(monkeypatch):
+    right, scored = search.values, []
+
+    def count(problem, actions, *rest):
+        scored.append(np.size(actions.power))
+        return right(problem, actions, *rest)
+
+    monkeypatch.setattr(search, "values", count)
+    problem = random_problem(np.random.default_rng(1), 3, 2)
+    search.searched(problem)
+    calls = 4 * 1000 * 50  # as long as 4,000 actions each time, whatever else there is
+    assert search.effort(problem) == sum(scored) + calls
+
+
+def test_bounds_are_held_to_within_the_tolerance(documents, monkeypatch):
     """A gap of 1e-6 is `global`'s unless it says another; a grid's optimum has none but 1e-9."""
     proven, exact, bound = (documents[name] for name in ("global", "exact", "relaxation"))
     value = proven["objective"]
@@ -735,9 +801,10 @@ def test_bounds_are_held_to_within_the_tolerance(documents):
     with pytest.raises(FalseClaim, match=r"upper_bound .*: the decision is worth"):
         check_result(claims(exact, -1.2e-9))
     assert value >= exact["objective"]
+    monkeypatch.setattr(search, "AFFORDED", 0)  # so that the grid's optimum is all that is known
     best = exact["objective"]
     check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 0.9e-9))
-    with pytest.raises(FalseClaim, match="a decision of the grid is worth"):
+    with pytest.raises(FalseClaim, match="a decision is worth"):
         check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 1.2e-9))
 
 
