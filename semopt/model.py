@@ -149,7 +149,7 @@ def server_energy(time: Floats, offloaders: Floats, system: System) -> Floats:
     return execution_energy(system.server_energy_coefficient, time, share)
 
 
-def between(share: Floats, low: Floats, high: Floats) -> Floats:
+def between(share: Floats, low: Floats, high: Floats | float) -> Floats:
     """Go from low to high >= low as the share rises from 0 to 1: never above, never falling."""
     return np.minimum(low + share * (high - low), high)
 

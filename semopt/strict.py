@@ -98,7 +98,11 @@ def sentence(error: ValidationError, *place: str | int) -> str:
             return f"{path} is missing"
         case "extra_forbidden":
             return f"{path} is an unknown key"
-    value = repr(first["input"])
-    value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    value = shortened(repr(first["input"]))
     reason = first["msg"].removeprefix("Value error, ")
     return f"{path} = {value}: {reason[:1].lower()}{reason[1:]}"
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """Return the beginning of a text that is longer than a message should quote."""
+    return text if len(text) <= most else f"{text[:most]}..."

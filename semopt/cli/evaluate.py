@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import to_stdout
-from .train import learning
+from .options import learning, to_stdout
 
 if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation

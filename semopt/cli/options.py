@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,3 +98,14 @@ def to_stdout(target: str | None) -> bool:
     from ..files import descriptor
 
     return target is not None and descriptor(target) == 1
+
+
+@contextmanager
+def learning() -> Iterator[None]:
+    """Say what to install where a package of the learners is missing."""
+    try:
+        yield
+    except ImportError as error:
+        if error.name not in ("torch", "safetensors", "filelock", "tensorboard"):
+            raise
+        raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..methods import ALGORITHMS
+from .options import learning
 
 if TYPE_CHECKING:
     from ..learn.train import Report
@@ -95,13 +94,20 @@ def train(
         **({} if updates is None else {"updates": updates}),
     )
     place, rows = training.choose_device(device.value), 0
-    print_line(f"{algorithm.value} on {scenario}, settings {settings}, device {place}")
+    heading = f"{algorithm.value} on {scenario}, settings {settings}, device {place}"
     try:
-        with learning(), phases() as tick:
+        with learning(), phases() as show:
+
+            def tick(what: str, done: float) -> None:
+                nonlocal heading
+                if heading:  # the run is not refused
+                    print_line(heading)
+                    heading = ""
+                show(what, done)
 
             def report(told: Report) -> None:
                 nonlocal rows
-                tick("", 1.0)  # no bar where a row is printed
+                show("", 1.0)  # no bar where a row is printed
                 rows += 1
                 print_report(told, heading=rows == 1)
 
@@ -117,14 +123,3 @@ def train(
     except KeyboardInterrupt as stop:
         end_cut(str(stop) or training.kept(folder))
     print_line(f"Ended: {ended}. Checkpoint and logs: {out}")
-
-
-@contextmanager
-def learning() -> Iterator[None]:
-    """Say what to install where a package of the learners is missing."""
-    try:
-        yield
-    except ImportError as error:
-        if error.name not in ("torch", "safetensors", "filelock", "tensorboard"):
-            raise
-        raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None

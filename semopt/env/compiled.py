@@ -16,6 +16,7 @@ from ..channel.compiled import over_rows
 from ..channel.streams import U64
 from ..model import LOCAL, SEMANTIC
 
+register_jitable(inline="always")(model.between)
 register_jitable(inline="always")(model.margin)
 register_jitable(inline="always")(model.reward)
 
@@ -56,13 +57,14 @@ def _decide_rows(  # type: ignore[no-untyped-def]
             top = min(extraction_range[1][task[e, n]], BELOW_ONE)
             low = extraction_range[0][n]
             power[n], extraction[n] = 0.0, 1.0
-            frequency[n] = _between(frequency_range[0][n], frequency_range[1][n], level[e, n, 1])
+            slowest, fastest = frequency_range[0][n], frequency_range[1][n]
+            frequency[n] = model.between(level[e, n, 1], slowest, fastest)
             if channel[n] >= 0:
-                power[n] = _between(power_range[0][n], power_range[1][n], level[e, n, 0])
+                power[n] = model.between(level[e, n, 0], power_range[0][n], power_range[1][n])
                 if mode[e, n] == SEMANTIC and low <= top:
-                    extraction[n] = _between(low, top, level[e, n, 2])
+                    extraction[n] = model.between(level[e, n, 2], low, top)
                 else:
-                    frequency[n] = frequency_range[0][n]
+                    frequency[n] = slowest
             sound = mode[e, n] <= SEMANTIC
             for j in range(3):
                 sound &= 0.0 <= level[e, n, j] <= 1.0
@@ -79,11 +81,6 @@ def _favourite(preference: Any, free: Any) -> Any:
         if free[k] and (best < 0 or preference[k] > preference[best]):
             best = k
     return best
-
-
-@register_jitable
-def _between(low: Any, high: Any, share: Any) -> Any:
-    return min(low + share * (high - low), high)
 
 
 def _reward_rows(first, last, out, qoe, ceilings, most, floors, least, task):  # type: ignore[no-untyped-def]

@@ -22,6 +22,7 @@ from ..env.environment import Environment
 from ..model import SEMANTIC, Actions, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
+from ..strict import shortened
 from .refine import Decider
 
 SHOWN = 200  # characters of what a user's code says of itself
@@ -119,7 +120,7 @@ def words(error: BaseException) -> str:
         lines = str(error).splitlines()
     except Exception:  # its own __str__ fails
         lines = []
-    return shortened(lines[0]) if lines else "no reason given"
+    return shortened(lines[0], SHOWN) if lines else "no reason given"
 
 
 def where(error: BaseException, file: str) -> str:
@@ -136,14 +137,9 @@ def same_file(one: str, other: str) -> bool:
 def shown(value: Any) -> str:
     """Return a value as a message shows it, whatever it is."""
     try:
-        return shortened(repr(value).splitlines()[0])
+        return shortened(repr(value).splitlines()[0], SHOWN)
     except Exception:  # its own __repr__ fails
         return f"a {type(value).__name__}"
-
-
-def shortened(text: str) -> str:
-    """Return at most `SHOWN` characters of a text."""
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def as_array(name: str, file: str, what: str, given: Any) -> Any:

@@ -41,10 +41,10 @@ def print_message(message: str) -> None:
     from ..console import visible
 
     if message and sys.stderr is not None:
-        print(visible(shortened(message)), file=sys.stderr, flush=True)
+        print(visible(with_short_words(message)), file=sys.stderr, flush=True)
 
 
-def shortened(message: str) -> str:
+def with_short_words(message: str) -> str:
     """Return a message in which no word is longer than people read."""
     half = LONGEST // 2
     return re.sub(

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..allowed import Fault
+from ..strict import shortened
 from . import toml
 from .sections import Accuracy, Document, keys_of, section_at
 
 KeyPath = tuple[str | int, ...]
 SHOWN_OF_ARRAY = 8  # faults of one array that are listed before the rest is counted
-SHOWN_VALUE = 60  # characters of a value that a message quotes
 
 
 class ScenarioError(ValueError):
@@ -142,7 +142,7 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
 def quoted(value: Any) -> str:
     """Return a value as messages show it."""
     words = toml.inline(value)
-    return words if len(words) <= SHOWN_VALUE else f"{words[:SHOWN_VALUE]}..."
+    return shortened(words)
 
 
 def covered(path: KeyPath, unsound: set[KeyPath]) -> bool:

@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from ..model import LOCAL, RAW, SEMANTIC, Actions, evaluate
+from ..model import LOCAL, RAW, SEMANTIC, Actions, between, evaluate
 from ..problem import Floats, Integers, Problem
 from ..worth import objective, tasks_in, within_limits
 from .preference import assign_by_preference
@@ -42,21 +42,16 @@ class Constant:
         # Whose range lies above the task's upper end has no semantic mode: it sends the task raw.
         possible = users.extraction_min <= problem.tasks.extraction_max[task]
         semantic = offload & (mode == SEMANTIC) & possible & (users.extraction_min < 1.0)
-        frequency = mix(users.frequency_min, users.frequency_max, self.frequency[task])
+        frequency = between(self.frequency[task], users.frequency_min, users.frequency_max)
         # The upper end of the extraction range is raw mode: semantic mode stays below it.
         top = np.minimum(problem.tasks.extraction_max[task], np.nextafter(1.0, 0.0))
-        extraction = np.minimum(mix(users.extraction_min, 1.0, self.extraction[task]), top)
+        extraction = np.minimum(between(self.extraction[task], users.extraction_min, 1.0), top)
         return Actions(
             channel,
-            np.where(offload, mix(users.power_min, users.power_max, self.power[task]), 0.0),
+            np.where(offload, between(self.power[task], users.power_min, users.power_max), 0.0),
             np.where(offload & ~semantic, users.frequency_min, frequency),
             np.where(semantic, extraction, 1.0),
         )
-
-
-def mix(low: Floats, high: Floats | float, share: Floats) -> Floats:
-    """Return the value at a share of a range."""
-    return low + (high - low) * share
 
 
 def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
