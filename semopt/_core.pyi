@@ -9,6 +9,7 @@ from .problem import Floats, Integers
 SYSTEM_FIELDS: list[str]
 USER_FIELDS: list[str]
 TASK_FIELDS: list[str]
+LIMITS: dict[str, int]
 
 class Scenario:
     def __init__(
@@ -92,6 +93,7 @@ def reach(
     scenario: Scenario,
     gain: Floats,
     task: Integers,
+    users: Sequence[int],
     offloaders: Sequence[int],
     modes: int,
     continuous: bool,

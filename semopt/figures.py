@@ -14,7 +14,7 @@ files (`certificate`). Who does not know a limit refuses the problem that sets i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -267,6 +267,24 @@ def must_be_all(owner: str, names: Iterable[str], place: str) -> None:
     for name in sorted(known ^ found):
         lacks, has = ("semopt/figures.py", place)[:: -1 if name in known else 1]
         raise ImportError(f"figure {name!r} of a {owner} stands in {has}, and not in {lacks}")
+
+
+def unknown_limits(bits: Mapping[str, int], place: str) -> tuple[Limit, ...]:
+    """Return the limits that somebody does not know who knows those of these names and bits.
+
+    Raises
+    ------
+    ImportError
+        For a limit that stands there alone, or with another bit
+    """
+    known = {limit.name: limit.bit for limit in LIMITS}
+    for name, bit in bits.items():
+        if known.get(name) != bit:
+            here = f"with bit {known[name]}" if name in known else "not"
+            raise ImportError(
+                f"limit {name!r} stands in {place} with bit {bit}, and {here} in semopt/figures.py"
+            )
+    return tuple(limit for limit in LIMITS if limit.name not in bits)
 
 
 def in_si(figures: tuple[Figure, ...], keys: dict[str, Any]) -> dict[str, Any]:

@@ -39,8 +39,9 @@ def of_user(problem: Problem, limit: Limit, user: int) -> float:
 
 
 def is_set(problem: Problem, limit: Limit) -> bool:
-    """Tell whether a slot has a limit, for any user."""
-    return bool(np.any(bound(problem, limit) != limit.none))
+    """Tell whether a problem has a limit, for any user or kind of task."""
+    value = getattr(getattr(problem, RECORDS[limit.owner]), limit.bound)
+    return bool(np.any(value != limit.none))
 
 
 def coupled(problem: Problem) -> bool:

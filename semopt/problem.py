@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import allowed, arguments
 from .counts import joint_actions
-from .figures import WEIGHTS, must_be_all
+from .figures import OF_ALL, WEIGHTS, must_be_all
 from .gains import gains
 
 Floats = NDArray[np.float64]
@@ -350,7 +350,7 @@ class Problem:
 
     def without_channels(self) -> Problem:
         """Return the same problem with no sub-channel: every task is local, the server idle."""
-        idle = replace(self.system, server_energy_max=inf)
+        idle = replace(self.system, **{limit.bound: limit.none for limit in OF_ALL})
         return replace(self, system=idle, gain=np.empty((len(self.task), 0)))
 
     def without_semantic(self) -> Problem:

@@ -216,13 +216,16 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
     return out;
 }
 
-// For each of some numbers of offloaders, on how many sub-channels each user has a feasible action
-// (exact/reach.h), and why the search ended early: "" where it did not.
+// For each of some numbers of offloaders, on how many sub-channels each of some users has a feasible
+// action (exact/reach.h), and why the search ended early: "" where it did not.
 py::tuple reach(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
-                const std::vector<int>& offloaders, int modes, bool continuous, double seconds) {
+                const std::vector<int>& users, const std::vector<int>& offloaders, int modes,
+                bool continuous, double seconds) {
     const UsualRounding usual;
     const Slot slot = as_slot(scenario, gain, task);
     require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
+    for (int n : users)
+        require(0 <= n && n < int(scenario.users.size()), "users", "some of the slot are expected");
     Watch watch(seconds);
     const Stop stop = [&] { return watch(); };
     Reach reach(scenario, slot, continuous, stop);
@@ -231,8 +234,7 @@ py::tuple reach(const PackedScenario& scenario, const Doubles& gain, const Integ
         py::gil_scoped_release release;
         for (int m : offloaders) {
             channels.emplace_back();
-            for (size_t n = 0; n < scenario.users.size(); ++n)
-                channels.back().push_back(reach.channels(int(n), m, Modes(modes)));
+            for (int n : users) channels.back().push_back(reach.channels(n, m, Modes(modes)));
         }
     }
     return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
@@ -258,7 +260,8 @@ void bind_exact(py::module_& m) {
           py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
     m.def("reach", &reach, py::arg("scenario"), py::arg("gain"), py::arg("task"),
-          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
+          py::arg("users"), py::arg("offloaders"), py::arg("modes"), py::arg("continuous"),
+          py::arg("seconds"));
     m.def("forced", &forced, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("user"),
           py::arg("modes"), py::arg("seconds"));
 }

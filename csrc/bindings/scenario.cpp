@@ -63,6 +63,11 @@ void bind_scenario(py::module_& m) {
     m.attr("SYSTEM_FIELDS") = kSystemFields;
     m.attr("USER_FIELDS") = kUserFields;
     m.attr("TASK_FIELDS") = kTaskFields;
+    py::dict limits;
+#define SEMOPT_LIMIT(name, bit) limits[name] = bit;
+    SEMOPT_LIMITS(SEMOPT_LIMIT)
+#undef SEMOPT_LIMIT
+    m.attr("LIMITS") = limits;
     py::class_<PackedScenario> scenario(
         m, "Scenario", "A packed scenario. Never changed once made: threads share it.");
     scenario.def(py::init(&make_scenario), py::arg("system"), py::arg("users"), py::arg("tasks"),

@@ -83,8 +83,13 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-// Bits of what an outcome may break.
-constexpr int kLatency = 1, kEnergy = 2, kAccuracy = 4;
+// The limits of semopt/figures.py that are judged here, with their bits in `violations`; 0 is on all
+// users together, judged where joint actions are scored. Problems with others are refused.
+#define SEMOPT_LIMITS(LIMIT) \
+    LIMIT("latency", 1)      \
+    LIMIT("energy", 2)       \
+    LIMIT("accuracy", 4)     \
+    LIMIT("server energy", 0)
 
 // 1 + e^x: what a weight is divided by where x tells how much worse a figure is than its reference.
 template <class R>
@@ -397,14 +402,20 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
                                                        power, frequency, extraction);
 }
 
+// Whether an outcome keeps all limits but that of accuracy, which isa/cell_loops.h judges apart.
+template <class R>
+SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user, const Outcome<R>& outcome) {
+    return (outcome.latency <= system.latency_max) & (outcome.energy <= user.energy_max);
+}
+
 // The limits that an outcome breaks, as bits; NaN meets none.
 template <class R>
 SEMOPT_HD Index<R> violations(const System<R>& system, const User<R>& user, const Task<R>& task,
                               const Outcome<R>& outcome) {
     const Index<R> none{};
-    return (outcome.latency <= system.latency_max ? none : none + kLatency) +
-           (outcome.energy <= user.energy_max ? none : none + kEnergy) +
-           (outcome.accuracy >= task.accuracy_min ? none : none + kAccuracy);
+    return (outcome.latency <= system.latency_max ? none : none + 1) +
+           (outcome.energy <= user.energy_max ? none : none + 2) +
+           (outcome.accuracy >= task.accuracy_min ? none : none + 4);
 }
 
 }  // namespace semopt

@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..figures import must_be_all
+from ..figures import must_be_all, unknown_limits
+from ..limits import is_set, refuse
 from ..model import RAW, SEMANTIC, Actions
 from ..problem import Floats, Problem
+
+_PLACE = "csrc/model/model.h"
+UNKNOWN = unknown_limits(_core.LIMITS, _PLACE)  # to the compiled extension
 
 for _owner, _names in {
     "system": _core.SYSTEM_FIELDS,
     "user": _core.USER_FIELDS,
     "task": _core.TASK_FIELDS,
 }.items():
-    must_be_all(_owner, _names, "csrc/model/model.h")
+    _lacking = [limit.bound for limit in UNKNOWN if limit.owner == _owner]
+    must_be_all(_owner, [*_names, *_lacking], _PLACE)
 
 
 _WARM = 16  # scenarios whose packed form is kept
@@ -39,7 +44,19 @@ def scenario(problem: Problem) -> _core.Scenario:
     return entry[1]
 
 
+def knows(problem: Problem) -> bool:
+    """Tell whether the kernels know all limits of a problem."""
+    return not any(is_set(problem, limit) for limit in UNKNOWN)
+
+
+def refuse_unknown(problem: Problem) -> None:
+    """Raise ValueError for a problem with a limit that no kernel knows."""
+    why = f"is a limit that {_PLACE} does not know: choose backend 'numpy', or leave it out"
+    refuse(problem, UNKNOWN, why)
+
+
 def _pack(problem: Problem) -> _core.Scenario:
+    refuse_unknown(problem)
     users, tasks = range(len(problem.users.power_min)), range(len(problem.tasks.names))
     grids = [[problem.grid_levels(n, t) for t in tasks] for n in users]
     return _core.Scenario(

@@ -19,7 +19,7 @@ from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from ..worth import steep
 from .baselines import RESTRICTIONS
-from .feasibility import SECONDS, infeasible
+from .infeasibility import SECONDS, infeasible
 from .matching import ExactBatch
 from .slot import by_names_of_today, check_time_limit, solve
 

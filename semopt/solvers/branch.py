@@ -30,7 +30,7 @@ from ..model import Actions
 from ..problem import Problem
 from ..result import Result, Status
 from ..worth import steep
-from .feasibility import infeasible, time_left
+from .infeasibility import infeasible, time_left
 from .matching import refuse_coupled
 from .slot import check_time_limit
 

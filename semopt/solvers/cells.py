@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from ..grid import local_actions, offload_actions
-from ..model import Actions, Outcome, evaluate
+from ..model import RAW, SEMANTIC, Actions, Outcome, evaluate
 from ..problem import Floats, Problem
 
 
@@ -28,11 +28,15 @@ def best_local(problem: Problem, user: int) -> tuple[float, Actions]:
     return float(value[index]), actions.take(index)
 
 
-def best_offloads(problem: Problem, user: int, offloaders: int) -> tuple[Floats, Actions]:
+def best_offloads(
+    problem: Problem, user: int, offloaders: int, modes: int = RAW + SEMANTIC
+) -> tuple[Floats, Actions]:
     """Return a user's best action on every sub-channel, arrays (K,); value -inf where none is."""
     channels = problem.gain.shape[1]
     actions = Actions.concatenate([offload_actions(problem, user, k) for k in range(channels)])
-    value = feasible_qoe(score(problem, user, actions, offloaders)).reshape(channels, -1)
+    value = feasible_qoe(score(problem, user, actions, offloaders))
+    allowed = np.where(actions.extraction == 1.0, modes & RAW, modes & SEMANTIC) > 0
+    value = np.where(allowed, value, -inf).reshape(channels, -1)
     index = value.argmax(axis=1) + np.arange(channels) * value.shape[1]
     return value.max(axis=1), actions.take(index)
 

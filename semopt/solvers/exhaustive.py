@@ -26,7 +26,7 @@ from ..files import check_writable
 from ..problem import Problem
 from ..result import Result, Status
 from .checkpoint import State, contradicted, fingerprint, load, save
-from .feasibility import infeasible
+from .infeasibility import infeasible
 from .slot import check_time_limit
 
 REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit

@@ -29,7 +29,7 @@ from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from ..worth import most
 from .cells import best_local, best_offloads
-from .feasibility import infeasible, time_left
+from .infeasibility import infeasible, time_left
 
 
 def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None = None) -> Result:

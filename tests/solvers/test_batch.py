@@ -10,7 +10,7 @@ import pytest
 
 from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
 from semopt.certificate.results import check_result
-from semopt.solvers import feasibility
+from semopt.solvers import infeasibility
 from semopt.solvers.batch import Batch, of_one
 from semopt.solvers.columns import text, write_table
 from semopt.solvers.matching import ExactBatch
@@ -201,9 +201,9 @@ def test_reasons_of_a_batch_keep_to_its_time(tight, method, monkeypatch):
 
 def test_ctrl_c_while_reasons_are_looked_for_ends_it(tight, monkeypatch):
     batch = solve_batch(*tight)
-    reach = feasibility._core.reach
+    reach = infeasibility._core.reach
     monkeypatch.setattr(
-        feasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
+        infeasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
     )
     with pytest.raises(KeyboardInterrupt):
         batch.to_json(0)

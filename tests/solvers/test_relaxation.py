@@ -16,7 +16,7 @@ from semopt import Actions, Scenario, Status, evaluate
 from semopt import solve as solve_by
 from semopt.model import LOCAL, MODES, RAW, accuracy
 from semopt.problem import AccuracyTable, Grid, Problem
-from semopt.solvers import feasibility
+from semopt.solvers import infeasibility
 from semopt.solvers.relaxation import bound, program, weights
 from semopt.solvers.relaxation.bound import solve
 from semopt.solvers.relaxation.convex import Costs
@@ -663,9 +663,9 @@ def test_a_set_that_cannot_be_served_is_the_one_that_exact_names():
 
 
 def test_an_interrupt_of_the_explanation_is_told(monkeypatch):
-    reach = feasibility._core.reach
+    reach = infeasibility._core.reach
     monkeypatch.setattr(
-        feasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
+        infeasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
     )
     result = solve(crowded())
     assert result.status is Status.INFEASIBLE

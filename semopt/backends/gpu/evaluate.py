@@ -11,7 +11,7 @@ import numpy as np
 from ... import _core
 from ...model import Actions, Outcome
 from ...problem import Floats, Integers, Problem
-from .. import cpu
+from .. import cpu, packing
 from ..arrays import check, each, name_fault
 from .memory import OnDevice
 from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
@@ -45,6 +45,7 @@ def evaluate(
     actions, out = each(met, actions), None if out is None else each(met, out)
     gain, task = met("gain", gain), met("task", task)
     check(problem, actions, gain, task, out)
+    packing.refuse_unknown(problem)
     given = actions, gain, task
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain

@@ -36,7 +36,7 @@ from ...limits import PRICED, refuse_unknown
 from ...model import LOCAL
 from ...problem import Problem
 from ...result import Result, Status
-from ..feasibility import infeasible, time_left
+from ..infeasibility import infeasible, time_left
 from ..slot import check_time_limit
 from .node import Node
 from .pieces import Pieces, all_pieces, propagate

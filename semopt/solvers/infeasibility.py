@@ -7,10 +7,10 @@ what it could not finish by then it says.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ..limits import is_set, tightened, without
 from ..model import LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Integers, Problem
 from ..result import Infeasibility, Result, Status
+from .cells import best_local, best_offloads
 
 Flags = NDArray[np.bool_]
 
@@ -48,25 +49,43 @@ class Inquiry:
             self.stopped = self.stopped or "time limit"
         return self.stopped not in ("", "rounding errors")
 
-    def reach(self, problem: Problem, offloaders: Any, modes: int = RAW + SEMANTIC) -> Integers:
-        """Return on how many sub-channels each user has a feasible action, (M, N).
+    def reach(
+        self,
+        problem: Problem,
+        users: Sequence[int],
+        offloaders: Iterable[int],
+        modes: int = RAW + SEMANTIC,
+    ) -> Integers:
+        """Return on how many sub-channels each of U users has a feasible action, (M, U).
 
         Parameters
         ----------
         offloaders : their M numbers; for 0, 1 where the local task is feasible
         modes : of offloaded tasks
         """
-        counts, stopped = _core.reach(
-            packing.scenario(problem),
-            np.ascontiguousarray(problem.gain),
-            problem.task,
-            list(offloaders),
-            modes,
-            self.continuous,
-            max(self.deadline - perf_counter(), 0.0),
-        )
-        self.stopped = self.stopped or stopped
-        return np.array(counts, dtype=np.int64).reshape(-1, len(problem.task))
+        if packing.knows(problem):
+            counts, stopped = _core.reach(
+                packing.scenario(problem),
+                np.ascontiguousarray(problem.gain),
+                problem.task,
+                users,
+                list(offloaders),
+                modes,
+                self.continuous,
+                max(self.deadline - perf_counter(), 0.0),
+            )
+            self.stopped = self.stopped or stopped
+        else:
+            counts = [[self.plain(problem, n, m, modes) for n in users] for m in offloaders]
+        return np.array(counts, dtype=np.int64).reshape(-1, len(users))
+
+    def plain(self, problem: Problem, user: int, offloaders: int, modes: int) -> int:
+        """Return the same of one user by the model itself, on the grid."""
+        if self.over():
+            return max(problem.gain.shape[1], 1)
+        if not offloaders:
+            return int(best_local(problem, user)[0] > -inf)
+        return sum((best_offloads(problem, user, offloaders, modes)[0] > -inf).tolist())
 
 
 def time_left(start: float, time_limit: float | None) -> float:
@@ -96,27 +115,27 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     ----------
     edge : whether limits are tighter than asked for, by the last digits
     """
-    users, channels = problem.gain.shape
-    most = min(users, channels)
-    alone = (inquiry.reach(strongest(problem), range(min(most, 1) + 1)) > 0).any(axis=0)
+    everyone = tuple(range(len(problem.task)))
+    most = min(problem.gain.shape)
+    alone = inquiry.reach(strongest(problem), everyone, range(min(most, 1) + 1)) > 0
     broken: dict[int, dict[str, tuple[str, ...]]] = {}
-    lacking = np.flatnonzero(~alone)
+    lacking = np.flatnonzero(~alone.any(axis=0))
+    limits = Lifted(strongest(problem.only(lacking)), most, inquiry)
     for first in range(0, len(lacking), PART):
-        part = lacking[first : first + PART]
-        limits = broken_limits(problem, part, most, inquiry)
+        part = limits.broken(np.arange(first, min(first + PART, len(lacking))))
         if inquiry.over():
-            why = f"user {part[0]} and those after it were not looked at ({inquiry.stopped})"
+            named = f"user {lacking[first]} and those after it"
+            why = f"{named} were not looked at ({inquiry.stopped})"
             if broken:
                 return Infeasibility(users=broken, unfinished=why)
             break
-        broken |= limits
+        broken |= {int(lacking[n]): modes for n, modes in part.items()}
     if broken:
         return Infeasibility(users=broken)
-    everyone = tuple(range(users))
     unfinished = f"a part of these users may be enough ({inquiry.stopped or 'time limit'})"
     if inquiry.over():
         return Infeasibility(joint=everyone, unfinished=unfinished)
-    local, *counts = inquiry.reach(problem, range(most + 1))
+    local, *counts = inquiry.reach(problem, everyone, range(most + 1))
     crowd = Crowd(problem, local > 0, counts, inquiry)
     if not crowd.servable(everyone):
         joint = crowd.not_servable()
@@ -132,55 +151,67 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     return explain(tightened(problem, EDGE), inquiry, edge=True)
 
 
-def broken_limits(
-    problem: Problem, users: Integers, most: int, inquiry: Inquiry
-) -> dict[int, dict[str, tuple[str, ...]]]:
-    """Return the limits that users' actions break, by mode, of those without a feasible action.
-
-    Of a mode: each limit that all its actions break, or, where it takes several together, those
-    without which some action would be feasible. The user's strongest sub-channel stands for all: on
-    a weaker one latency and energy are higher and accuracy is lower.
+class Lifted:
+    """A slot with some of its limits lifted, each choice of them packed once.
 
     Parameters
     ----------
-    users : indices; all are asked about at once
+    problem : each user's strongest sub-channel, which stands for all: on a weaker one latency and
+        energy are higher and accuracy is lower
     most : offloaders, at most
     """
-    limits = [limit for limit in OF_A_USER if is_set(problem, limit)]
-    users = users[~possible_modes(strongest(problem.only(users)), most, inquiry).any(axis=0)]
-    own = strongest(problem.only(users))
-    modes = possible_modes(without(own, limits), most, inquiry)
-    alone, lifted = (
-        [possible_modes(without(own, part), most, inquiry) for part in parts]
-        for parts in ([[x for x in limits if x is not y] for y in limits], [[y] for y in limits])
-    )
-    return {
-        int(n): {
-            mode: tuple(x.name for x, can in zip(limits, alone, strict=True) if not can[i, at])
-            or tuple(x.name for x, can in zip(limits, lifted, strict=True) if can[i, at])
-            or tuple(x.name for x in limits)
-            for i, mode in enumerate(MODES)
-            if modes[i, at]
+
+    def __init__(self, problem: Problem, most: int, inquiry: Inquiry) -> None:
+        self.problem, self.most, self.inquiry = problem, most, inquiry
+        self.limits = [limit for limit in OF_A_USER if is_set(problem, limit)]
+        self.free = without(problem, self.limits)
+        self.alone = [
+            without(problem, [other for other in self.limits if other is not limit])
+            for limit in self.limits
+        ]
+        self.lifted = [without(problem, [limit]) for limit in self.limits]
+
+    def broken(self, users: Integers) -> dict[int, dict[str, tuple[str, ...]]]:
+        """Return the limits that users' actions break, by mode, of those without a feasible one.
+
+        Of a mode: each limit that all its actions break, or, where it takes several together,
+        those without which some action would be feasible.
+        """
+        users = users[~self.modes(self.problem, users).any(axis=0)]
+        modes = self.modes(self.free, users)
+        alone, lifted = (
+            [self.modes(problem, users) for problem in problems]
+            for problems in (self.alone, self.lifted)
+        )
+        return {
+            int(n): {
+                mode: self.names(~part[i, at] for part in alone)
+                or self.names(part[i, at] for part in lifted)
+                or tuple(limit.name for limit in self.limits)
+                for i, mode in enumerate(MODES)
+                if modes[i, at]
+            }
+            for at, n in enumerate(users)
         }
-        for at, n in enumerate(users)
-    }
 
+    def names(self, chosen: Iterable[bool]) -> tuple[str, ...]:
+        """Return the names of some of the limits."""
+        return tuple(limit.name for limit, is_it in zip(self.limits, chosen, strict=True) if is_it)
 
-def possible_modes(own: Problem, most: int, inquiry: Inquiry) -> Flags:
-    """Return in which modes each user alone has a feasible action, for some m up to `most`: (3, N).
-
-    `own` has one sub-channel, and users do not matter to each other.
-    """
-    found = np.zeros((len(MODES), len(own.task)), dtype=bool)
-    for mode in (LOCAL, RAW, SEMANTIC):
-        # Latency is least for few offloaders, the server's energy for many.
-        parts: tuple[Any, ...] = ([1], [most], range(2, most)) if most else ()
-        for offloaders in [[0]] if mode == LOCAL else parts:
-            open_ = np.flatnonzero(~found[mode])
-            if open_.size:
-                counts = inquiry.reach(own.only(open_), offloaders, mode or RAW)
-                found[mode, open_] = (counts > 0).any(axis=0)
-    return found
+    def modes(self, problem: Problem, users: Integers) -> Flags:
+        """Return in which modes users alone have a feasible action, for some m: (3, U)."""
+        found = np.zeros((len(MODES), len(users)), dtype=bool)
+        for mode in (LOCAL, RAW, SEMANTIC):
+            # Latency is least for few offloaders, the server's energy for many.
+            most = self.most
+            parts: tuple[Iterable[int], ...] = ([1], [most], range(2, most)) if most else ()
+            for offloaders in [[0]] if mode == LOCAL else parts:
+                open_ = np.flatnonzero(~found[mode])
+                if open_.size:
+                    asked = users[open_].tolist()
+                    counts = self.inquiry.reach(problem, asked, offloaders, mode or RAW)
+                    found[mode, open_] = (counts > 0).any(axis=0)
+        return found
 
 
 def strongest(problem: Problem) -> Problem:

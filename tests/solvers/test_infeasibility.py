@@ -14,7 +14,7 @@ from semopt.grid import local_actions, offload_actions
 from semopt.limits import tightened
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score
-from semopt.solvers.feasibility import infeasible, time_left
+from semopt.solvers.infeasibility import infeasible, time_left
 
 BITS = {1: "latency", 2: "energy", 4: "accuracy"}  # of `violations`
 
@@ -158,6 +158,19 @@ def test_limits_named_are_those_that_each_action_breaks():
     assert checked > 20
 
 
+def test_without_kernels_the_model_gives_the_same_reasons(monkeypatch):
+    problems = [crowded(np.random.default_rng(seed), 3, 1 + seed % 3) for seed in range(12)]
+    problems += [random_problem(np.random.default_rng(seed), 2, 2) for seed in range(12)]
+    problems = [
+        replace(p, system=replace(p.system, latency_max=2e-3), grid=Grid(2, 2, 3)) for p in problems
+    ]
+    reasons = [solve(problem, backend="numpy").infeasibility for problem in problems]
+    monkeypatch.setattr("semopt.backends.packing.knows", lambda problem: False)
+    monkeypatch.setattr("semopt._core.reach", lambda *given: pytest.fail("a kernel was asked"))
+    assert reasons == [solve(problem, backend="numpy").infeasibility for problem in problems]
+    assert {bool(reason.users) for reason in reasons if reason} == {True, False}
+
+
 @pytest.mark.parametrize("method", ["exact", "global"])
 def test_thirty_two_users_on_thirty_one_channels_need_one_more(method):
     problem = relaxed(32, 31)
@@ -190,7 +203,7 @@ def test_a_mode_is_not_answered_by_the_other(mode, continuous):
     tasks = problem.tasks
     slow = {"bits": tasks.bits * 1e9} if mode == 2 else {"extract_flop": np.full(3, 1e18)}
     own = replace(tasks, semantic_bits=tasks.bits, **slow)
-    arguments = packing.scenario(replace(problem, tasks=own)), problem.gain, problem.task, [1]
+    arguments = packing.scenario(replace(problem, tasks=own)), problem.gain, problem.task, [0], [1]
     for asked, channels in ((mode, 1), (3 - mode, 0), (3, 1)):
         assert _core.reach(*arguments, asked, continuous, inf) == ([[channels]], "")
 
@@ -210,7 +223,7 @@ def test_what_rounding_errors_hide_is_not_called_infeasible():
             users=replace(problem.users, energy_max=found.energy * share),
         )
         counts, unfinished = _core.reach(
-            packing.scenario(tight), tight.gain, tight.task, [0], 3, True, inf
+            packing.scenario(tight), tight.gain, tight.task, [0], [0], 3, True, inf
         )
         assert (counts, unfinished) == ([[int(reason != "")]], reason)
 
@@ -234,7 +247,7 @@ def test_who_is_feasible_beside_another_offloader_alone_is_not_blamed():
 
 
 def test_an_explanation_gets_what_is_left_of_a_limit_and_10_s_without(monkeypatch):
-    monkeypatch.setattr("semopt.solvers.feasibility.perf_counter", lambda: 7.0)
+    monkeypatch.setattr("semopt.solvers.infeasibility.perf_counter", lambda: 7.0)
     assert time_left(6.0, None) == 10.0
     assert time_left(6.0, 3.5) == 2.5
     assert time_left(6.0, 1.05) == time_left(6.0, 0.5) == 0.1
