@@ -216,8 +216,8 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
     return out;
 }
 
-// For each of some numbers of offloaders, on how many sub-channels each of some users has a feasible
-// action (exact/reach.h), and why the search ended early: "" where it did not.
+// For each of some numbers of offloaders, on how many sub-channels each of some users has a
+// feasible action (exact/reach.h), and why the search ended early: "" where it did not.
 py::tuple reach(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
                 const std::vector<int>& users, const std::vector<int>& offloaders, int modes,
                 bool continuous, double seconds) {
@@ -259,9 +259,8 @@ void bind_exact(py::module_& m) {
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
-    m.def("reach", &reach, py::arg("scenario"), py::arg("gain"), py::arg("task"),
-          py::arg("users"), py::arg("offloaders"), py::arg("modes"), py::arg("continuous"),
-          py::arg("seconds"));
+    m.def("reach", &reach, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("users"),
+          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
     m.def("forced", &forced, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("user"),
           py::arg("modes"), py::arg("seconds"));
 }

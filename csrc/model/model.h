@@ -83,8 +83,8 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-// The limits of semopt/figures.py that are judged here, with their bits in `violations`; 0 is on all
-// users together, judged where joint actions are scored. Problems with others are refused.
+// The limits of semopt/figures.py that are judged here, with their bits in `violations`; 0 is on
+// all users together, judged where joint actions are scored. Problems with others are refused.
 #define SEMOPT_LIMITS(LIMIT) \
     LIMIT("latency", 1)      \
     LIMIT("energy", 2)       \

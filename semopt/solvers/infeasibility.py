@@ -82,10 +82,11 @@ class Inquiry:
     def plain(self, problem: Problem, user: int, offloaders: int, modes: int) -> int:
         """Return the same of one user by the model itself, on the grid."""
         if self.over():
-            return max(problem.gain.shape[1], 1)
+            return max(int(problem.gain.shape[1]), 1)
         if not offloaders:
             return int(best_local(problem, user)[0] > -inf)
-        return sum((best_offloads(problem, user, offloaders, modes)[0] > -inf).tolist())
+        value, _ = best_offloads(problem, user, offloaders, modes)
+        return int((value > -inf).sum())
 
 
 def time_left(start: float, time_limit: float | None) -> float:
