@@ -1,9 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .model import Actions, Outcome
 from .problem import Floats, Integers
 
 SYSTEM_FIELDS: list[str]
@@ -114,17 +112,10 @@ def ceiling(name: str, threads: int = 0) -> float: ...
 def elementary(name: str, x: Floats, y: Floats, out: Floats) -> None: ...
 def evaluate(
     scenario: Scenario,
-    channel: Integers,
-    power: Floats,
-    frequency: Floats,
-    extraction: Floats,
+    actions: Actions,
     gain: Floats,
     task: Integers,
-    latency: Floats,
-    energy: Floats,
-    accuracy: Floats,
-    qoe: Floats,
-    violations: NDArray[np.uint8],
+    out: Outcome,
     threads: int = 0,
 ) -> bool: ...
 def tabulate(

@@ -92,9 +92,16 @@ void require_within(const long long* values, long long count, long long low, lon
 
 // Joint actions, their slots, and where their outcome goes.
 struct BatchArrays {
-    const py::array &channel, &power, &frequency, &extraction, &gain, &task;
-    const py::array &latency, &energy, &accuracy, &qoe, &violations;
+    py::array channel, power, frequency, extraction, gain, task;
+    py::array latency, energy, accuracy, qoe, violations;
 };
+
+// The array that a record of Python, an `Actions` or an `Outcome`, holds under a name.
+py::array array_of(py::handle record, const char* name) {
+    const py::object held = record.attr(name);
+    require(py::isinstance<py::array>(held), name, "an array is expected");
+    return py::reinterpret_borrow<py::array>(held);
+}
 
 // Returns whether every QoE is a number.
 template <class R>
@@ -256,20 +263,26 @@ void bind_kernels(py::module_& m) {
           py::call_guard<py::gil_scoped_release>());
     m.def("elementary", &elementary, py::arg("name"), py::arg("x"), py::arg("y"), py::arg("out"));
 
-    using A = const py::array&;
     m.def(
         "evaluate",
-        [](const PackedScenario& scenario, A channel, A power, A frequency, A extraction, A gain,
-           A task, A latency, A energy, A accuracy, A qoe, A violations, int threads) {
-            const BatchArrays arrays = {channel, power,  frequency, extraction, gain,      task,
-                                        latency, energy, accuracy,  qoe,        violations};
-            return py::isinstance<py::array_t<float>>(power)
+        [](const PackedScenario& scenario, py::handle actions, const py::array& gain,
+           const py::array& task, py::handle out, int threads) {
+            const BatchArrays arrays = {array_of(actions, "channel"),
+                                        array_of(actions, "power"),
+                                        array_of(actions, "frequency"),
+                                        array_of(actions, "extraction"),
+                                        gain,
+                                        task,
+                                        array_of(out, "latency"),
+                                        array_of(out, "energy"),
+                                        array_of(out, "accuracy"),
+                                        array_of(out, "qoe"),
+                                        array_of(out, "violations")};
+            return py::isinstance<py::array_t<float>>(arrays.power)
                        ? evaluate_arrays(scenario.view<float>(), arrays, threads)
                        : evaluate_arrays(scenario.view<double>(), arrays, threads);
         },
-        py::arg("scenario"), py::arg("channel"), py::arg("power"), py::arg("frequency"),
-        py::arg("extraction"), py::arg("gain"), py::arg("task"), py::arg("latency"),
-        py::arg("energy"), py::arg("accuracy"), py::arg("qoe"), py::arg("violations"),
+        py::arg("scenario"), py::arg("actions"), py::arg("gain"), py::arg("task"), py::arg("out"),
         py::arg("threads") = 0);
     m.def("tabulate", &tabulate_arrays, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("value"), py::arg("server_energy"), py::arg("threads") = 0);

@@ -15,6 +15,10 @@ from .arrays import name_fault
 from .query import MAX_SIZE, Found, Query, Tables
 
 
+def why_not() -> None:
+    """Return None: it can be used wherever semopt is installed."""
+
+
 def describe() -> str:
     """Return what this backend runs on."""
     others = ", ".join(name for name in _core.instruction_sets())
@@ -42,22 +46,7 @@ def evaluate(
         gain = np.ascontiguousarray(problem.gain, dtype)
     task = problem.task if task is None else task
     out = empty_outcome(shape, dtype) if out is None else out
-    numbers = _core.evaluate(
-        packing.scenario(problem),
-        actions.channel,
-        actions.power,
-        actions.frequency,
-        actions.extraction,
-        gain,
-        task,
-        out.latency,
-        out.energy,
-        out.accuracy,
-        out.qoe,
-        out.violations,
-        threads,
-    )
-    if not numbers:
+    if not _core.evaluate(packing.scenario(problem), actions, gain, task, out, threads):
         name_fault(problem, actions, gain, out)
     return out
 

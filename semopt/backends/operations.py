@@ -15,7 +15,7 @@ from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import arrays
 from .query import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables
-from .registry import DEVICES, Backend, get
+from .registry import Backend, get
 
 
 def evaluate(
@@ -75,7 +75,7 @@ def _shown(show: Callable[[str, Any], Any], record: Any) -> Any:
 
 def _show(backend: Backend) -> Callable[[str, Any], Any]:
     """Return what shows a backend the memory of other libraries' arrays."""
-    return arrays.view if backend.name in DEVICES else arrays.host
+    return arrays.view if backend.on_device else arrays.host
 
 
 def tabulate(problem: Problem, *, backend: str = "auto", threads: int = 0) -> Tables:

@@ -17,6 +17,10 @@ from .query import Found, Query, Tables, nothing
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
 
 
+def why_not() -> None:
+    """Return None: it can be used wherever semopt is installed."""
+
+
 def describe() -> str:
     """Return what this backend runs on."""
     return f"NumPy {np.__version__}, one thread"

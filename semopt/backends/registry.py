@@ -1,51 +1,117 @@
-"""Which backends there are, and which of them can be used here."""
+"""Which backends there are, which of them can be used here, and what each offers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ..model import Outcome
-from .query import Found, Tables
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from .query import Found, Query, Tables
+
+
+class Evaluate(Protocol):
+    """The list of arguments that all backends, the environment and the compiled kernels share."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        actions: Actions,
+        gain: Floats | None = None,
+        task: Integers | None = None,
+        out: Outcome | None = None,
+        threads: int = 0,
+    ) -> Outcome:
+        """Score joint actions; `operations.evaluate` says what the arguments are."""
+
+
+class Tabulate(Protocol):
+    """What makes the tables that a search reads."""
+
+    def __call__(self, problem: Problem, threads: int = 0) -> Tables:
+        """Score every action of every user, on every sub-channel, beside every number of others."""
+
+
+class Search(Protocol):
+    """What scores joint actions by their number."""
+
+    def __call__(
+        self, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
+    ) -> Found:
+        """Score joint actions start..stop-1, in their order."""
+
+
+class Module(Protocol):
+    """What the module of a backend offers: three operations, and two functions about itself."""
+
+    evaluate: Evaluate
+    tabulate: Tabulate
+    search: Search
+
+    def why_not(self) -> str | None:
+        """Return why the backend cannot be used here; None if it can."""
+
+    def describe(self) -> str:
+        """Return what a backend that can be used here runs on."""
+
+
+if TYPE_CHECKING:
+    from . import cpu, cuda, cupy, reference
+
+    CHECKED: tuple[Module, ...] = (reference, cpu, cupy, cuda)
+
+
+class Row(NamedTuple):
+    """The module of a backend, and whether it reads a device's memory."""
+
+    module: str
+    on_device: bool = False
 
 
 @dataclass(frozen=True)
 class Backend:
-    """The functions of one backend; see `operations` for their arguments."""
+    """The operations of a backend that can be used here."""
 
     name: str
-    evaluate: Callable[..., Outcome]
-    tabulate: Callable[..., Tables]
-    search: Callable[..., Found]
+    evaluate: Evaluate
+    tabulate: Tabulate
+    search: Search
+    on_device: bool = False
 
 
-# The module of each backend, imported when asked for; from the plainest to the fastest.
-MODULES = {"numpy": "reference", "cpu": "cpu", "cupy": "cupy", "cuda": "cuda"}
-DEVICES = ("cupy", "cuda")  # those that read a device's memory
-NAMES = ("auto", *MODULES)
+# Modules are imported when asked for. From the plainest to the fastest, which `auto` is.
+BACKENDS = {
+    "numpy": Row("reference"),
+    "cpu": Row("cpu"),
+    "cupy": Row("cupy", on_device=True),
+    "cuda": Row("cuda", on_device=True),
+}
+NAMES = ("auto", *BACKENDS)
+
+
+def module_of(name: str) -> Module:
+    """Return the module of a backend."""
+    module: Module = import_module(f".{BACKENDS[name].module}", __package__)
+    return module
 
 
 def why_not(name: str) -> str | None:
     """Return the sentence that says why a backend cannot be used here; None if it can."""
-    if name not in MODULES:
-        return f"it is not one of {', '.join(MODULES)}"
-    if name in ("numpy", "cpu"):
-        return None
-    reason: str | None = import_module(f".{MODULES[name]}", __package__).why_not()
-    return reason
+    if name not in BACKENDS:
+        return f"it is not one of {', '.join(BACKENDS)}"
+    return module_of(name).why_not()
 
 
 def available() -> list[str]:
     """Return the names of the backends that can be used here, from the plainest to the fastest."""
-    return [name for name in MODULES if why_not(name) is None]
+    return [name for name in BACKENDS if why_not(name) is None]
 
 
 def describe(name: str) -> str:
     """Return what a backend that can be used here runs on."""
-    about: str = import_module(f".{MODULES[name]}", __package__).describe()
-    return about
+    return module_of(name).describe()
 
 
 def get(name: str = "auto") -> Backend:
@@ -66,5 +132,5 @@ def get(name: str = "auto") -> Backend:
 
 @cache
 def _backend(name: str) -> Backend:
-    module = import_module(f".{MODULES[name]}", __package__)
-    return Backend(name, module.evaluate, module.tabulate, module.search)
+    module = module_of(name)
+    return Backend(name, module.evaluate, module.tabulate, module.search, BACKENDS[name].on_device)

@@ -241,21 +241,7 @@ class Environment:
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
         """Score actions in the slots of their rows: equations (2)-(11), as `backends.evaluate`."""
         self._check_gain(gain)
-        _core.evaluate(
-            self._packed,
-            actions.channel,
-            actions.power,
-            actions.frequency,
-            actions.extraction,
-            gain,
-            task,
-            out.latency,
-            out.energy,
-            out.accuracy,
-            out.qoe,
-            out.violations,
-            self.threads,
-        )
+        _core.evaluate(self._packed, actions, gain, task, out, self.threads)
 
     def reward(self, outcome: Outcome, task: Integers, out: Singles) -> None:
         """Write the rewards (13) of outcomes: (rows, N) float32."""

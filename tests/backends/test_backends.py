@@ -1,10 +1,12 @@
 """Which backends there are, and that asking for another is answered with the reason."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from recipes import Copy
 from semopt import _core, backends
 from semopt.cli import app
 
@@ -49,3 +51,21 @@ def test_cuda_module_loads_without_a_driver_and_says_so():
     cuda = pytest.importorskip("semopt._cuda", reason="nvcc was not there when semopt was built")
     assert "semopt_settle" in cuda.kernel_names()
     assert (cuda.why_not() == "") == ("cuda" in backends.available())
+
+
+def test_the_recipe_for_a_backend(tmp_path):
+    copy = Copy(tmp_path)
+    copy.add("backends/plain.py", "from .reference import *", counted=False)
+    copy.add(
+        "backends/registry.py",
+        '    "plain": Row("plain"),',
+        before='    "cpu": Row("cpu")',
+    )
+    assert copy.is_short()
+    assert "plain  yes, NumPy" in copy.run("-m", "semopt", "backends")
+    copy.run("-m", "semopt", "solve", "tiny", "--method", "exhaustive", "--backend", "plain")
+    tests = str(Path(__file__).parents[1] / "model" / "test_twins.py")
+    arguments = ["-q", "-p", "no:cacheprovider", "-k", "plain", tests]
+    done = copy.run("-c", f"import pytest; sys.exit(pytest.main({arguments}))")
+    assert " passed" in done
+    assert " failed" not in done

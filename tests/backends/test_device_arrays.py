@@ -56,7 +56,7 @@ def device(slots, monkeypatch):
     """A backend `cuda` whose device is the emulator; `slots` were scored before."""
     found = Device(emulator.library())
     evaluate, search = operations(lambda: found)
-    chosen = backends.Backend("cuda", evaluate, None, search)
+    chosen = backends.Backend("cuda", evaluate, None, search, on_device=True)
     monkeypatch.setattr(backends.operations, "get", lambda name="auto": chosen)
     return found
 

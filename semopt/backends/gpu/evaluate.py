@@ -33,11 +33,12 @@ def evaluate(
     runtime: Runtime,
     problem: Problem,
     actions: Actions,
-    gain: Floats | None,
-    task: Integers | None,
-    out: Outcome | None,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    out: Outcome | None = None,
+    threads: int = 0,
 ) -> Outcome:
-    """Score joint actions in the precision of `actions.power`; see `backends.evaluate`."""
+    """Score joint actions in the precision of `actions.power`; the host's threads have no part."""
 
     def met(name: str, array: Any) -> Any:
         return meet(runtime, name, array)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from ...model import Actions, Outcome
-from ...problem import Floats, Integers, Problem
-from ..query import Found, Query, Tables
+from ...model import Outcome
+from ..query import Found
+from ..registry import Evaluate, Search
 from .evaluate import evaluate
 from .runtime import Runtime
 from .search import search
@@ -14,22 +15,13 @@ from .search import search
 
 def operations(
     runtime: Callable[[], Runtime],
-) -> tuple[Callable[..., Outcome], Callable[..., Found]]:
+) -> tuple[Evaluate, Search]:
     """Return `evaluate` and `search` of the backend with this runtime, started when called."""
 
-    def evaluate_there(
-        problem: Problem,
-        actions: Actions,
-        gain: Floats | None = None,
-        task: Integers | None = None,
-        out: Outcome | None = None,
-        threads: int = 0,
-    ) -> Outcome:
-        return evaluate(runtime(), problem, actions, gain, task, out)
+    def evaluate_there(*given: Any, **named: Any) -> Outcome:
+        return evaluate(runtime(), *given, **named)
 
-    def search_there(
-        tables: Tables, start: int, stop: int, query: Query, threads: int = 0
-    ) -> Found:
-        return search(runtime(), tables, start, stop, query, threads)
+    def search_there(*given: Any, **named: Any) -> Found:
+        return search(runtime(), *given, **named)
 
     return evaluate_there, search_there

@@ -34,7 +34,7 @@ SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 
 
 def search(
-    runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int
+    runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
 ) -> Found:
     """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU.
 
