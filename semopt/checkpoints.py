@@ -196,6 +196,11 @@ def state_of(networks: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str,
     return {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
 
 
+def unfit(error: Exception) -> str:
+    """Return in one line why tensors do not fit: the last of what torch says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
 def take_state(
     networks: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:

@@ -27,6 +27,12 @@ _KINDS = (
 )
 
 
+def named(source: str | Path) -> str:
+    """Return what messages call a file that is read."""
+    name = str(source)
+    return "standard input" if name == "-" else name or "''"
+
+
 def read_bytes(source: str | Path, largest: int = LARGEST) -> bytes:
     """Return what a regular file holds; "-" is standard input.
 
@@ -45,6 +51,8 @@ def read_bytes(source: str | Path, largest: int = LARGEST) -> bytes:
             raise OSError(errno.EBADF, "standard input is closed", "-")
         content = sys.stdin.buffer.read(largest + 1)
     else:
+        if not str(source):  # a path of no name would be the working folder
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "")
         about = Path(source).stat()
         if not stat.S_ISREG(about.st_mode):
             hint = ": only files are read, and standard input by the name -"

@@ -21,7 +21,10 @@ class Status(Enum):
     FEASIBLE = "feasible", "the decision meets every limit; nothing is proven about its value"
     INFEASIBLE = "infeasible", "no decision of the method's own problem meets every limit"
     BOUND_ONLY = "bound_only", "an upper bound without a decision"
-    LIMIT_REACHED = "limit_reached", "stopped early: best known decision and a valid bound"
+    LIMIT_REACHED = (
+        "limit_reached",
+        "stopped early: the best decision known, if any, and a valid bound",
+    )
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word, self.sentence = word, sentence

@@ -51,4 +51,11 @@ def number(cell: str, delimiter: str) -> float:
     ValueError
         The cell is no number
     """
-    return float(cell if delimiter == "," else cell.replace(",", "."))
+    return float(plain(cell if delimiter == "," else cell.replace(",", ".")))
+
+
+def plain(cell: str) -> str:
+    """Return a cell; raise ValueError for digits that only Python reads as such: 1_0, say."""
+    if "_" in cell or not cell.isascii():
+        raise ValueError(f"{cell} is no number")
+    return cell

@@ -100,7 +100,7 @@ def module_of(name: str) -> Module:
 def why_not(name: str) -> str | None:
     """Return the sentence that says why a backend cannot be used here; None if it can."""
     if name not in BACKENDS:
-        return f"it is not one of {', '.join(BACKENDS)}"
+        return f"it is not one of {', '.join(NAMES)}"
     return module_of(name).why_not()
 
 

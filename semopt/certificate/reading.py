@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ..files import read_bytes
+from ..files import named, read_bytes
 from ..strict import parse_json
 
 LARGEST_FILE = 1 << 29  # bytes; 40,000 slots take 190 MB
@@ -42,11 +42,6 @@ def read(source: str | Path) -> Any:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from None
     except (EOFError, ValueError) as error:
         raise ValueError(f"{name} is not a JSON file: {error}") from None
-
-
-def named(source: str | Path) -> str:
-    """Return what messages call a file."""
-    return "standard input" if str(source) == "-" else str(source)
 
 
 def unpacked(data: bytes) -> bytes:

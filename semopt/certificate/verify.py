@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..files import named
 from .checker import check_certificate
 from .claims import Progress
-from .reading import named, read
+from .reading import read
 from .results import check_result
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..gains import COMPLEX, DECIBELS, HIGH, LOW, check_shape, converted, within
 from ..problem import Floats
-from ..rows import number, read_rows
+from ..rows import number, plain, read_rows
 
 COLUMNS = ("slot", "user", "channel")  # of a table, beside the gains; they count from 0
 ENDINGS = (".npy", ".npz", ".mat", ".csv", ".parquet")
@@ -232,7 +232,7 @@ def _read_csv(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
 
 
 def _complex(cell: str) -> complex:
-    return complex(cell.strip("()").replace(" ", "").replace("i", "j"))
+    return complex(plain(cell.strip("()").replace(" ", "").replace("i", "j")))
 
 
 def _no_number(column: str, cell: str, row: int, gain: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
@@ -116,8 +117,17 @@ def run(arguments: Sequence[str]) -> int:
         parts = (error.filename or "output", error.strerror)
         print_message("error: " + ": ".join(str(part) for part in parts if part))
     except ValueError as error:
-        print_message(f"error: {error}")
+        print_message(f"error: {as_typed(str(error), arguments)}")
     return 2
+
+
+def as_typed(message: str, arguments: Sequence[str]) -> str:
+    """Return a message in which an option has the name that was typed, not the function's own."""
+    name = re.match(r"(\w+)( = |: | )", message)
+    option = f"--{name[1].replace('_', '-')}" if name else ""
+    if not name or not any(True for _ in given(option, arguments)):
+        return message
+    return option + name[2].replace(" =", "") + message[name.end() :]
 
 
 def refusal(error: Any, arguments: Sequence[str]) -> str:

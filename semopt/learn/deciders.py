@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checkpoints import unfit
 from ..methods import OLD_METHODS
 from ..model import Actions
 from ..problem import Floats, Integers
@@ -175,7 +176,7 @@ def network(checkpoint: Checkpoint, folder: Path, scenario: dict[str, Any]) -> A
         learner.policy.load_state_dict(best)
     except RuntimeError as error:
         raise ValueError(
-            f"{folder}: its tensors are not those of its settings: {str(error).splitlines()[-1]}"
+            f"{folder}: its tensors are not those of its settings: {unfit(error)}"
         ) from None
     if not all(weight.isfinite().all() for weight in best.values()):
         raise ValueError(f"{folder}: its weights are no finite numbers")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import iscoroutine
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -48,6 +49,9 @@ def plugged(name: str, scenario: Scenario) -> Decider:
         env.observe(gain, task, seen)
         with guarded(name, file):
             given = function(seen)
+        if iscoroutine(given):
+            given.close()  # else Python warns that nobody waited for it
+            raise ValueError(f"{name}: is async: a function that returns decisions is expected")
         if isinstance(given, Actions):
             return checked(env.problem, as_arrays(name, file, given), gain, task, name)
         decisions = as_shares(name, file, given, (*task.shape, 4 + env.channels))

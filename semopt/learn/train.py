@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from ..checkpoints import DOCUMENT, flat, held
+from ..checkpoints import DOCUMENT, flat, held, unfit
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
 from ..scenario import Scenario
@@ -238,7 +238,7 @@ def restore(learner: Learner, before: Checkpoint, out: Path) -> None:
         if not fault:
             learner.restore(before.tensors)
     except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        fault = str(error)
+        fault = unfit(error)
     if fault:
         raise ValueError(f"{out}: its tensors are not those of its settings: {fault}")
     learner.updates, learner.agent_steps = progress.updates, progress.agent_steps

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ..files import read_bytes
+from ..files import named, read_bytes
 from .faults import ScenarioError, nearest
 
 PRESETS = Path(__file__).parents[1] / "scenarios"
@@ -27,10 +27,10 @@ def document_of(source: str | Path) -> tuple[dict[str, Any], Path, str]:
 
 def text_of(source: str | Path) -> tuple[str, Path, str]:
     """Return the text of a preset or file, its folder, and what faults call it."""
-    name = "standard input" if str(source) == "-" else str(source)
+    name = named(source)
     path = PRESETS / f"{name}.toml" if name in preset_names() else Path(source)
     try:
-        content = read_bytes(path)
+        content = read_bytes(path if str(source) else "")
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1

@@ -43,7 +43,7 @@ def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None =
     """
     refuse_coupled(problem)
     if backend not in ("auto", "cpu", "numpy"):
-        raise ValueError(f"backend: method 'exact' runs on cpu or numpy, not {backend!r}")
+        raise ValueError(f"backend = {backend!r}: method 'exact' runs on cpu (auto) or numpy")
     backend = "numpy" if backend == "numpy" else "cpu"
     start, seconds = perf_counter(), inf if time_limit is None else time_limit
     actions, value, upper, effort = (dense if backend == "numpy" else lazy)(problem, seconds)

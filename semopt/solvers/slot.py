@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
+from numbers import Real
 from time import perf_counter
 from typing import Any
 from warnings import warn
@@ -90,7 +91,7 @@ def as_judged(result: Result) -> Result:
 
 def check_time_limit(seconds: float | None) -> None:
     """Raise ValueError for a limit that is no time."""
-    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+    if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
         raise ValueError(f"time_limit = {seconds}: must be above 0 s")
 
 

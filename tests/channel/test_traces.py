@@ -300,6 +300,13 @@ def test_accuracy_tables_are_read_alike(tmp_path, kind):
         ([HEAD, *rows()[:-1], rows()[0]], "got several of slot 0, user 0, channel 0"),
         ([HEAD, "0,0,0"], "row 1 below the header has gain = ''"),
         ([HEAD, "0,0,0,many"], "row 1 below the header has gain = 'many': a number is expected"),
+        ([HEAD, "0,0,0,1_0"], "row 1 below the header has gain = '1_0': a number is expected"),
+        ([HEAD, "0,0_0,0,0.5"], "row 1 below the header has user = '0_0': a number is expected"),
+        (
+            [HEAD, "0,0,0,\u0663"],
+            "row 1 below the header has gain = '\u0663': a number is expected",
+        ),
+        ([HEAD, "0,0,0,1_0+2j"], "row 1 below the header has gain = '1_0+2j': a number is exp"),
         ([HEAD, "1,1,1,0.5"], "slot counts from 1"),
         ([HEAD, "1e30,0,0,0.5"], "count from 0"),
         ([HEAD, "0,0,0,1" + "0" * 300], "slot 0, user 0, channel 0 has gain 1e+300"),
@@ -308,7 +315,7 @@ def test_accuracy_tables_are_read_alike(tmp_path, kind):
     ],
 )
 def test_faults_of_tables_say_what_to_do(tmp_path, lines, words):
-    (tmp_path / "gains.csv").write_text("\n".join(lines))
+    (tmp_path / "gains.csv").write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ScenarioError) as refused:
         Scenario.from_dict(document(file="gains.csv"), tmp_path)
     ((path, sentence),) = refused.value.faults

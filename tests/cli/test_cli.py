@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from semopt import Scenario, Status
 from semopt.backends import Found
-from semopt.cli import app, explain, solve
+from semopt.cli import app, entry, explain, solve
 from semopt.cli.solve import solve_one
 from semopt.report.slot import print_result
 from semopt.result import Result
@@ -456,3 +456,28 @@ def test_prices_stand_in_the_json_of_any_method(tmp_path):
     assert run("solve", "tiny", "--prices", "--json", str(tmp_path / "r.json")).exit_code == 0
     prices = json.loads((tmp_path / "r.json").read_text())["details"]["prices"]
     assert len(prices["sub_channel"]["value"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("solve tiny --method global --gap 0", "--gap 0.0: must be at least 1e-09"),
+        ("solve tiny --method global --gap=0", "--gap 0.0: must be at least 1e-09"),
+        ("solve tiny --method relaxation --gap -1", "--gap -1.0: must be a number of at least 0"),
+        ("solve tiny --backend foo", "--backend 'foo': method 'exact' runs on cpu (auto) or numpy"),
+        (
+            "solve tiny --method exhaustive --backend foo",
+            "--backend 'foo' cannot be used: it is not one of auto, numpy, cpu, cupy, cuda",
+        ),
+        ("train mappo tiny --settings slow --out x", "--settings 'slow': "),
+        ("train mappo tiny --out=", "--out '': the name of a folder is expected"),
+        ("solve ", "'': there is no such file, and no such preset"),
+        ("scenario check ", "'': there is no such file, and no such preset"),
+        ("verify ", "cannot read '': No such file or directory"),
+        ("solve gap --gap 1", "--gap 1.0: is for method global and relaxation"),
+        ("scenario check gap", "gap: there is no such file"),
+    ],
+)
+def test_messages_name_what_was_typed(capsys, arguments, message):
+    assert entry.run(arguments.split(" ")) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")

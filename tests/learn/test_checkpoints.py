@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -314,11 +315,13 @@ TENSORS = {
 def test_tensors_of_another_kind_are_named(copied, kind):
     change, decides, message = TENSORS[kind]
     retensored(copied, lambda t: found if isinstance(found := change(t), bytes) else None)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as refused:
         train.train(tiny(), copied, resume=True)
+    assert not re.search(r"\n|\t", str(refused.value))
     if decides:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message) as refused:
             evaluate.compare([str(copied)], PAPER, 2)
+        assert not re.search(r"\n|\t", str(refused.value))
 
 
 def test_tensors_that_are_not_those_written_are_named(copied):

@@ -72,6 +72,7 @@ FAULTS = {
     "raise GeneratorExit('x')": "GeneratorExit in line 11: x",
     "raise Broken('x')": "Broken in line 11: no reason given",
     "return torch": "NameError",
+    "import asyncio; return asyncio.sleep(0, good)": "is async: a function that returns decisions",
     "seen[99]": "IndexError",
 }
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from problems import random_problem
-from semopt import Status, solve, solve_batch
+from semopt import Scenario, Status, solve, solve_batch
+from semopt.backends import packing
 from semopt.solvers import LADDER, ladder
 
 USERS = 200
@@ -70,16 +71,25 @@ def test_the_ladder_says_why_a_method_does_not_apply(large):
 
 
 @pytest.mark.parametrize("method", ["global", "relaxation"])
-def test_ctrl_c_is_told(large, method):
+def test_ctrl_c_is_told(large, method, monkeypatch):
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    pressed = []
+
+    def press(*begun):
+        """Press Ctrl-C in a moment, in the search that begins now and goes on for long."""
+        if not pressed:
+            signal.setitimer(signal.ITIMER_REAL, 5e-3)
+        pressed.append(begun)
+
+    pack = packing.scenario
+    if method == "global":
+        monkeypatch.setattr(packing, "scenario", lambda p: [pack(p), press()][0])
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        result = solve(large, method)
-    except KeyboardInterrupt:  # it came before the search
-        return
+        result = solve(large, method, **({"progress": press} if method == "relaxation" else {}))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    assert pressed
     assert result.status is Status.LIMIT_REACHED
     assert result.details["stopped"] == "interrupted"
     assert result.upper_bound <= USERS * (1 + 1e-9)
@@ -96,3 +106,10 @@ def test_reasons_of_a_batch_keep_to_its_time(lacking):
         if entry["status"] == "infeasible":
             joint = entry["infeasible"]["joint"]
             assert len(joint) == USERS // 2 + 1 or "time limit" in entry["infeasible"]["unfinished"]
+
+
+@pytest.mark.parametrize("limit", [np.int64(60), np.float32(60), 60])
+@pytest.mark.parametrize("method", ["exact", "exhaustive", "global", "relaxation"])
+def test_a_limit_may_be_any_number_of_seconds(method, limit):
+    problem = Scenario.load("tiny").problem()
+    assert "stopped" not in solve(problem, method, time_limit=limit).details

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...rows import plain
 from .composites import composites
 from .dataset import Split
 
@@ -239,7 +240,7 @@ def code(answer: str, answers: Sequence[str]) -> int:
 def number(text: str, file: Path, line: int) -> float:
     """Return a number of a table."""
     try:
-        return float(text)
+        return float(plain(text))
     except ValueError:
         raise ValueError(f"{file}, line {line}: {text!r}; a number is expected") from None
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...checkpoints import DOCUMENT, held, state_of, take_state, write_folder
+from ...checkpoints import DOCUMENT, held, state_of, take_state, unfit, write_folder
 from ...interrupts import held_back
 from ..data.splits import Dataset
 from . import codec, features
@@ -223,8 +223,9 @@ def take_up(run: Run, kept: dict[str, Tensor], folder: Path) -> None:
             run.codec.load_state_dict(run.kept)
         take_state(run.codec, run.optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise ValueError(f"{folder}: its tensors are not those of its plan: {reason}") from None
+        raise ValueError(
+            f"{folder}: its tensors are not those of its plan: {unfit(error)}"
+        ) from None
 
 
 def prepared(
