@@ -77,6 +77,10 @@ class Figure:
         decades = self.unit[2]
         return value * 10.0**decades if decades >= 0 else value / 10.0**-decades
 
+    def in_file(self, value: float) -> float:
+        """Return a value in SI in the file's unit."""
+        return value / float(f"1e{self.unit[2]}")
+
 
 # Sentences are those of the file's key; the first of two ends speaks for both.
 SYSTEM = (
@@ -245,6 +249,11 @@ class Limit:
     def none(self) -> float:
         """The bound that every outcome keeps."""
         return inf if self.worse > 0 else self.row.allowed.low
+
+    @property
+    def sign(self) -> str:
+        """How the figure stands to its bound."""
+        return "≤" if self.worse > 0 else "≥"
 
     def sides(self, value: Any, bound: Any) -> tuple[Any, Any]:
         """Return what must not be above what."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, isinf
+from math import inf, isfinite
 
 import numpy as np
 
 from ..backends import decode
 from ..console import Console, count, figure, slim_table
+from ..figures import OF_A_USER
+from ..limits import of_user
 from ..model import Actions
+from ..problem import Problem
 from ..result import Infeasibility, Result, Status
-from ..solvers import solve
+from ..solvers.cells import best_local
 from ..solvers.explanation import Alternative, mode_of
+from ..worth import objective
 
 ACCURACY_OF_DUALS = 1e-6  # QoE
 
@@ -30,23 +34,27 @@ def print_result(result: Result, name: str) -> None:
             f"{result.status.sentence}; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
         )
         return
-    outcome, users = result.outcome(), problem.users
-    local = solve(problem, "local")
-    at_home = local.outcome().qoe if local.actions is not None else None
+    outcome = result.outcome()
+    at_home = np.array([best_local(problem, n)[0] for n in range(len(action.channel))])
+    reached = objective(problem, at_home)
     table = slim_table(f"{name}: {result.method}")
-    shared = np.ptp(users.energy_max) == 0 if isfinite(users.energy_max[0]) else False
-    latency = f"latency\n≤{problem.system.latency_max * 1e3:.3g} ms"
-    energy = f"energy\n≤{users.energy_max[0] * 1e3:.3g} mJ" if shared else "energy\nmJ"
+    latency, energy, accuracy, qoe = (
+        limited(problem, figure) for figure in ("latency", "energy", "accuracy", "qoe")
+    )
     table.add_column("user", no_wrap=True)
     table.add_column("task", overflow="fold")
     table.add_column("mode,\nchannel", no_wrap=True)
-    for heading in ("power\nmW", "GPU\nGHz", "extr.", latency, energy, "accu-\nracy"):
+    for heading in (
+        *("power\nmW", "GPU\nGHz", "extr."),
+        f"latency\n{latency[0] or 'ms'}",
+        f"energy\n{energy[0] or 'mJ'}",
+        f"accu-\nracy\n{accuracy[0]}".strip(),
+        f"QoE\n{qoe[0]}".strip(),
+        "over\nlocal",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("QoE", justify="right", no_wrap=True)
-    table.add_column("over\nlocal", justify="right", no_wrap=True)
     for n in range(len(action.channel)):
         mode = mode_of(action, n)
-        limit = "" if shared or isinf(users.energy_max[n]) else f"/{users.energy_max[n] * 1e3:.3g}"
         table.add_row(
             str(n),
             problem.tasks.names[problem.task[n]],
@@ -54,23 +62,21 @@ def print_result(result: Result, name: str) -> None:
             f"{action.power[n] * 1e3:.4g}" if mode != "local" else "",
             f"{action.frequency[n] * 1e-9:.3g}" if mode != "raw" else "",
             f"{action.extraction[n]:.3g}" if mode == "semantic" else "",
-            figure(outcome.latency[n] * 1e3, 3),
-            figure(outcome.energy[n] * 1e3, 2) + limit,
-            f"{outcome.accuracy[n]:.3f}",
-            f"{outcome.qoe[n]:.4f}",
-            f"{outcome.qoe[n] - at_home[n]:+.4f}" if at_home is not None else "",
+            figure(outcome.latency[n] * 1e3, 3) + latency[1][n],
+            figure(outcome.energy[n] * 1e3, 2) + energy[1][n],
+            f"{outcome.accuracy[n]:.3f}" + accuracy[1][n],
+            f"{outcome.qoe[n]:.4f}" + qoe[1][n],
+            f"{outcome.qoe[n] - at_home[n]:+.4f}" if reached > -inf else "",
         )
     console.print(table)
     word = "smallest" if problem.objective == "min" else "total"
     line = f"{word.capitalize()} QoE {result.objective:.6f}"
     if problem.objective == "sum":
         line += f", {result.objective / len(action.channel):.4f} a task"
-    if at_home is None:
-        line += "; all-local breaks limits"
+    if reached > -inf:
+        line += f"; all-local reaches {reached:.6f} ({result.objective - reached:+.6f})"
     else:
-        line += (
-            f"; all-local reaches {local.objective:.6f} ({result.objective - local.objective:+.6f})"
-        )
+        line += "; all-local breaks limits"
     if result.objective < result.upper_bound < inf:
         line += f"; proven upper bound {result.upper_bound:.6f}"
     console.print(line + ".")
@@ -79,6 +85,26 @@ def print_result(result: Result, name: str) -> None:
         f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
     )
     print_details(result)
+
+
+def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:
+    """Return what limits a figure, as words below its heading, or behind each user's value.
+
+    They stand below the heading where they are the same for all users.
+    """
+    heading, behind = "", [""] * len(problem.task)
+    for limit in OF_A_USER:
+        if limit.figure != figure:
+            continue
+        bounds = [of_user(problem, limit, n) for n in range(len(problem.task))]
+        words = ["" if x == limit.none else f"{limit.row.in_file(x):.3g}" for x in bounds]
+        if len(set(words)) > 1:
+            behind = [
+                before + (word and f"/{word}") for before, word in zip(behind, words, strict=True)
+            ]
+        elif words[0]:
+            heading += f"{limit.sign}{words[0]} {limit.row.unit[0]}".rstrip()
+    return heading, behind
 
 
 BAR = 40  # characters of the longest bar of a histogram

@@ -88,6 +88,27 @@ import semopt.backends.packing
     assert "stands in semopt/figures.py, and not in csrc/model/model.h" in found.stderr
 
 
+LIMITS = """
+from semopt import figures
+from dataclasses import replace
+latency, *others = figures.LIMITS
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("(replace(latency, bit=8), *others)", "with bit 1, and with bit 8 in semopt/figures.py"),
+        ("tuple(others)", "limit 'latency' stands in csrc/model/model.h with bit 1, and not in"),
+    ],
+)
+def test_the_extension_and_the_table_have_the_same_limits(change, words):
+    code = f"{LIMITS}\nfigures.LIMITS = {change}\nimport semopt.backends.packing"
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert words in found.stderr.splitlines()[-1]
+
+
 def test_a_figure_given_for_another_stands_in_for_it():
     scenario = Scenario.load("tiny")
     tasks, document = scenario.problem().tasks, scenario.to_dict()

@@ -90,3 +90,22 @@ def test_gains_over_local_are_differences_from_all_local(capsys):
 def test_integers_are_numbers_of_json_up_to_2_to_53():
     assert exact_integer(2**53) == 2**53
     assert exact_integer(2**53 + 1) == "9007199254740993"
+
+
+def test_limits_stand_below_their_figure_or_behind_each_value(capsys):
+    problem = Scenario.load("tiny").problem()
+    kinds = len(problem.tasks.bits)
+    tasks = replace(problem.tasks, accuracy_min=np.full(kinds, 0.125))
+    users = replace(problem.users, energy_max=np.array([0.05, np.inf]))
+    print_result(solve(replace(problem, tasks=tasks, users=users)), "a slot")
+    shown = capsys.readouterr().out
+    head, rows = shown.split("───")[0], [row for row in shown.splitlines() if row[1:2].isdigit()]
+    assert f"≤{problem.system.latency_max * 1e3:.3g} ms" in head
+    assert "≥0.125" in head
+    assert " mJ" in head.replace("≤50 mJ", "")
+    assert ["/50 " in row for row in rows] == [True, False]
+    users = replace(users, energy_max=np.array([0.05, 0.05]))
+    print_result(solve(replace(problem, users=users)), "a slot")
+    shown = capsys.readouterr().out
+    assert "≤50 mJ" in shown
+    assert "≥" not in shown

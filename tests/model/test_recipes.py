@@ -1,0 +1,205 @@
+"""The recipes of the README, followed to the letter on a copy of the package.
+
+What is inserted is all that a recipe asks for, and what is asserted is what a user notices.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+import semopt
+from semopt import _core
+
+MOST_FILES, MOST_LINES = 3, 12  # of a recipe, beside the formula itself
+
+# "Add a limit": here a user's least QoE. File -> (the line before which it is put, the line).
+LIMIT = {
+    "semopt/figures.py": [
+        (
+            ")\nWEIGHTS = (",
+            '    Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True),\n',
+        ),
+        (")\nOF_A_USER =", '    Limit("QoE", 8, "qoe", "qoe_min", worse=-1),\n'),
+    ],
+    "semopt/problem.py": [
+        ("    weight_latency: Floats\n", "    qoe_min: Floats\n"),
+    ],
+    "csrc/model/model.h": [
+        ("    FIELD(weight_latency) ", "    FIELD(qoe_min)                \\\n"),
+        ('    LIMIT("server energy", 0)', '    LIMIT("QoE", 8)          \\\n'),
+        (";\n}\n\n// The limits that an outcome breaks", " & (outcome.qoe >= user.qoe_min)"),
+        (
+            ";\n}\n\n}  // namespace",
+            " +\n           (outcome.qoe >= user.qoe_min ? none : none + 8)",
+        ),
+    ],
+}
+
+
+def edited(recipe, place, text):
+    """Return a file's text with a recipe's lines in it."""
+    for before, line in recipe[place]:
+        assert text.count(before) == 1, (place, before)
+        text = text.replace(before, line + before)
+    return text
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """Return a function that copies the package and follows a recipe there."""
+
+    def follow(recipe):
+        folder = tmp_path_factory.mktemp("copy")
+        for part in reversed(semopt.__path__):  # the source last: it is what is imported
+            leave = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(part, folder / "semopt", ignore=leave, dirs_exist_ok=True)
+        for place in recipe:
+            file = folder / place
+            if file.exists():
+                file.write_text(edited(recipe, place, file.read_text()))
+        return folder
+
+    return follow
+
+
+def run(folder, code):
+    """Return what a program prints that imports the package of a folder."""
+    start = f"import sys; sys.path.insert(0, {str(folder)!r}); import numpy as np\n"
+    command = [sys.executable, "-c", start + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("recipe", [LIMIT], ids=["limit"])
+def test_a_recipe_is_short(recipe):
+    lines = [line for entries in recipe.values() for _, line in entries]
+    assert len(recipe) <= MOST_FILES
+    assert sum(max(1, line.count("\n")) for line in lines) <= MOST_LINES
+
+
+# A slot in which the best decision leaves user 1 a QoE of 0.4699.
+SLOT = """
+from semopt import Scenario, solve
+document = Scenario.load("contended").to_dict()
+document["grid"] = dict.fromkeys(document["grid"], 4)
+gain, task = [[0.6565, 2.801], [0.0604, 0.2838]], ["text", "image"]
+free = Scenario.from_dict(document).problem(gain, task)
+document["user"]["qoe_min"] = 0.5
+document["slot"] = {"gain": gain, "tasks": task}
+scenario = Scenario.from_dict(document)
+problem = scenario.problem()
+"""
+
+
+def test_a_new_limit_binds_in_the_readable_model_and_whoever_does_not_know_it_says_so(copy):
+    told = run(
+        copy(LIMIT),
+        SLOT
+        + """
+from dataclasses import replace
+from semopt.env.environment import Environment
+from semopt.model import rewards
+before, after = (solve(p, backend="numpy") for p in (free, problem))
+print(after.status.word, before.outcome().qoe.min() < 0.5 <= after.outcome().qoe.min())
+print(after.objective < before.objective, after.violations())
+blamed = replace(before, problem=problem)
+print(blamed.violations(), [user["feasible"] for user in blamed.users_json()])
+print(np.round(rewards(problem, blamed.outcome()), 4).tolist())
+same = solve(problem, "exhaustive", backend="numpy")
+print(abs(same.objective - after.objective) < 1e-12)
+document["user"]["qoe_min"] = 0.99
+reason = solve(Scenario.from_dict(document).problem(), backend="numpy").infeasibility.to_json()
+print(reason[1]["limits"], reason[1]["modes"]["semantic"])
+for attempt in (
+    *(lambda method=m: solve(problem, method) for m in ("exact", "exhaustive", "local")),
+    lambda: Environment(scenario),
+    *(lambda method=m: solve(problem, method) for m in ("global", "relaxation")),
+):
+    try:
+        print(attempt())
+    except ValueError as error:
+        print(error)
+""",
+    )
+    assert told == [
+        "optimal True",
+        "True []",
+        "['user 1 breaks its QoE limit'] [True, False]",
+        "[0.8102, -0.0602]",  # (0.5 - 0.4699) / 0.5
+        "True",
+        "['QoE', 'latency'] ['QoE']",
+        *[
+            "user.qoe_min is a limit that csrc/model/model.h does not know: "
+            "choose backend 'numpy', or leave it out"
+        ]
+        * 4,
+        "user.qoe_min is a limit that method 'global' does not know: use method 'exact'",
+        "user.qoe_min is a limit that method 'relaxation' does not know: use method 'exact'",
+    ]
+
+
+def test_commands_show_and_verify_a_new_limit(copy, tmp_path):
+    folder, file, out = copy(LIMIT), tmp_path / "s.toml", tmp_path / "r.json"
+    run(folder, SLOT + f"open({str(file)!r}, 'w').write(scenario.to_toml())")
+    solved, sound = (
+        run(folder, f"from semopt.cli.entry import run\nprint(run({words!r}))")
+        for words in (
+            ["solve", str(file), "--backend", "numpy", "--json", str(out)],
+            ["verify", str(out)],
+        )
+    )
+    heads = " ".join(solved[2:4]).split()
+    assert "≥0.5" in heads
+    assert (solved[-1], sound[-1]) == ("0", "0")
+    assert sound[0].startswith("verified")
+    out.write_text(out.read_text().replace('"qoe_min": 0.5', '"qoe_min": 0.6'))
+    forged = run(folder, f"from semopt.cli.entry import run\nprint(run({['verify', str(out)]!r}))")
+    assert forged == ["false: users: user 1 breaks its QoE limit", "1"]
+
+
+def test_a_limit_is_three_lines_more_of_the_kernels(tmp_path):
+    if which("g++") is None:
+        pytest.skip("the kernels' formulas are compiled with g++, which is not here")
+    headers = Path(_core.__file__).parent / "include/model"
+    shutil.copytree(headers, tmp_path / "model")
+    file = tmp_path / "model/model.h"
+    file.write_text(edited(LIMIT, "csrc/model/model.h", file.read_text()))
+    (tmp_path / "main.cpp").write_text(
+        """
+#include <cstdio>
+#include <initializer_list>
+#include "model/model.h"
+using namespace semopt;
+int main() {
+    const System<double> system{.latency_max = 1};
+    const User<double> user{.energy_max = 1, .qoe_min = 0.5};
+    const Task<double> task{};
+    for (double qoe : {0.4, 0.5}) {
+        const Outcome<double> found{0.5, 2.0 * (qoe < 0.5), 1, qoe};
+        std::printf("%d %d\\n", int(violations(system, user, task, found)),
+                    int(affordable(system, user, found)));
+    }
+#define SHOWN(name, bit) std::printf("%s %d\\n", name, bit);
+    SEMOPT_LIMITS(SHOWN)
+}
+"""
+    )
+    compiler = [
+        "g++",
+        "-std=c++20",
+        "-Wall",
+        "-Werror",
+        f"-I{tmp_path}",
+        str(tmp_path / "main.cpp"),
+    ]
+    subprocess.run([*compiler, "-o", str(tmp_path / "main")], check=True)
+    told = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == [
+        *("10 0", "0 1"),
+        *("latency 1", "energy 2", "accuracy 4", "QoE 8", "server energy 0"),
+    ]
