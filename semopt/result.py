@@ -90,6 +90,15 @@ class Result:
     infeasibility: Infeasibility | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Return what is known, in one line: the problem's arrays say nothing to a reader."""
+        known = [self.status.word]
+        if self.actions is not None:
+            known.append(f"value {self.recompute():g}")
+        if isfinite(self.upper_bound):
+            known.append(f"bound {self.upper_bound:g}")
+        return f"<Result of {self.method} on {self.backend}: {', '.join(known)}>"
+
     def outcome(self) -> Outcome:
         """Evaluate the decision with the reference model: arrays (N,)."""
         if self.actions is None:
@@ -150,7 +159,7 @@ class Result:
             "objective": number(self.objective),
             "upper_bound": number(self.upper_bound),
             "gap": number(self.gap()),
-            "seconds": self.seconds,
+            "seconds": number(self.seconds),
             "joint_actions": exact_integer(problem.joint_actions()),
             "readings": asdict(problem.readings),
             "problem": problem.to_json(),

@@ -184,7 +184,7 @@ class OneSlot(Answer):
     schema_: One = Field(alias="schema")
     method: Method
     backend: str
-    seconds: Seconds
+    seconds: Seconds | None
     readings: dict[str, str]
     problem: dict[str, Any]
     continuous_bound: Number | None = None
