@@ -87,7 +87,7 @@ def box_bound(
     sides: Sequence[tuple[float, float]],
     numbers: Sequence[float],
 ) -> tuple[float, list[float]]: ...
-def reach(
+def feasible_channels(
     scenario: Scenario,
     gain: Floats,
     task: Integers,

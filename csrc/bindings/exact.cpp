@@ -9,13 +9,13 @@
 #include <memory>
 #include <optional>
 
+#include "bindings/deadline.h"
 #include "bindings/decode.h"
 #include "bindings/exact.h"
 #include "bindings/objects.h"
 #include "bindings/scenario.h"
-#include "exact/reach.h"
+#include "global/feasibility.h"
 #include "host/pool.h"
-#include "host/watch.h"
 #include "model/arithmetic.h"
 
 namespace py = pybind11;
@@ -68,11 +68,11 @@ class ExactBatch {
         const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
         std::vector<Effort> efforts(taken.solvers.size());
         // A slot of few actions ends before anybody would look at the clock.
-        std::optional<Watch> watch;
+        std::optional<Deadline> deadline;
         Stop stop;
-        if (double(channels) * actions() >= kWatched) {
-            watch.emplace(seconds);
-            stop = [&] { return (*watch)(); };
+        if (double(channels) * actions() >= kWithDeadline) {
+            deadline.emplace(seconds);
+            stop = [&] { return (*deadline)(); };
         }
         {
             py::gil_scoped_release release;
@@ -101,13 +101,13 @@ class ExactBatch {
         for (const Effort& effort : efforts) total += effort;
         py::dict told(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
                       py::arg("assignments") = total.assignments);
-        if (watch && watch->stopped()) told["stopped"] = watch->reason();
+        if (deadline && deadline->stopped()) told["stopped"] = deadline->reason();
         return told;
     }
 
   private:
     using Solvers = std::vector<std::unique_ptr<Exact>>;
-    static constexpr double kWatched = 2e5;  // actions of all users on all sub-channels
+    static constexpr double kWithDeadline = 2e5;  // actions of all users on all sub-channels
 
     // Of all users on one sub-channel, whatever their tasks.
     double actions() const {
@@ -198,15 +198,15 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
     require(0 <= user && user < int(scenario.users.size()), "user", "one of the slot is expected");
     require(modes >= 0 && modes <= 3, "modes", "0 to 3 is expected");
     Exact exact(scenario, false);
-    Watch watch(seconds);
-    const Stop stop = [&] { return watch(); };
+    Deadline deadline(seconds);
+    const Stop stop = [&] { return deadline(); };
     const Decision* found;
     {
         py::gil_scoped_release release;
         found = &exact.solve(slot, stop, {user, modes});
     }
     py::dict out(py::arg("value") = found->value,
-                 py::arg("stopped") = watch.stopped() ? watch.reason() : "");
+                 py::arg("stopped") = deadline.stopped() ? deadline.reason() : "");
     if (found->value == -kInfinity) return out;
     const std::vector<int>& channel = found->channel;
     const Action own = decode(scenario, user, slot.task[user], channel[user], found->choice[user]);
@@ -217,27 +217,28 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
 }
 
 // For each of some numbers of offloaders, on how many sub-channels each of some users has a
-// feasible action (exact/reach.h), and why the search ended early: "" where it did not.
-py::tuple reach(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
-                const std::vector<int>& users, const std::vector<int>& offloaders, int modes,
-                bool continuous, double seconds) {
+// feasible action (global/feasibility.h), and why the search ended early: "" where it did not.
+py::tuple feasible_channels(const PackedScenario& scenario, const Doubles& gain,
+                            const Integers& task, const std::vector<int>& users,
+                            const std::vector<int>& offloaders, int modes, bool continuous,
+                            double seconds) {
     const UsualRounding usual;
     const Slot slot = as_slot(scenario, gain, task);
     require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
     for (int n : users)
         require(0 <= n && n < int(scenario.users.size()), "users", "some of the slot are expected");
-    Watch watch(seconds);
-    const Stop stop = [&] { return watch(); };
-    Reach reach(scenario, slot, continuous, stop);
+    Deadline deadline(seconds);
+    const Stop stop = [&] { return deadline(); };
+    Feasibility feasibility(scenario, slot, continuous, stop);
     std::vector<std::vector<int>> channels;
     {
         py::gil_scoped_release release;
         for (int m : offloaders) {
             channels.emplace_back();
-            for (int n : users) channels.back().push_back(reach.channels(n, m, Modes(modes)));
+            for (int n : users) channels.back().push_back(feasibility.channels(n, m, Modes(modes)));
         }
     }
-    return py::make_tuple(channels, reach.complete() ? "" : watch.reason());
+    return py::make_tuple(channels, feasibility.complete() ? "" : deadline.reason());
 }
 
 }  // namespace
@@ -259,8 +260,9 @@ void bind_exact(py::module_& m) {
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
-    m.def("reach", &reach, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("users"),
-          py::arg("offloaders"), py::arg("modes"), py::arg("continuous"), py::arg("seconds"));
+    m.def("feasible_channels", &feasible_channels, py::arg("scenario"), py::arg("gain"),
+          py::arg("task"), py::arg("users"), py::arg("offloaders"), py::arg("modes"),
+          py::arg("continuous"), py::arg("seconds"));
     m.def("forced", &forced, py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("user"),
           py::arg("modes"), py::arg("seconds"));
 }

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bindings/deadline.h"
 #include "bindings/decode.h"
 #include "bindings/objects.h"
 #include "bindings/scenario.h"
 #include "exact/exact.h"
 #include "global/global.h"
-#include "host/watch.h"
 #include "model/arithmetic.h"
 #include "model/check.h"
 
@@ -25,8 +25,13 @@ const char* const kModeNames[] = {"local", "raw", "semantic"};
 const char* const kAxisNames[] = {"power", "extraction", "latency", "energy", "loss"};
 
 std::vector<double> as_list(const Proof& proof) {
-    return {proof.price[kTime], proof.price[kJoule], proof.price[kLoss], proof.slope[0],
-            proof.slope[1],     proof.power,         proof.extraction};
+    return {proof.price[kLatencyCost],
+            proof.price[kEnergyCost],
+            proof.price[kAccuracyCost],
+            proof.slope[0],
+            proof.slope[1],
+            proof.power,
+            proof.extraction};
 }
 
 // Best action and bound of one cell (global/branch.h); `offloaders` 0 is the local task.
@@ -55,22 +60,23 @@ py::tuple box_bound(const PackedScenario& scenario, int user, int task, double g
     require(0 <= mode && mode < 3, "mode", "0, 1 or 2 is expected");
     require(sides.size() == kAxes, "sides", "one of each axis is expected");
     require(numbers.empty() || numbers.size() == 7, "numbers", "seven or none are expected");
-    Program program;
-    require(make_program(program, scenario, user, task, Mode(mode), gain, offloaders), "mode",
+    Subproblem subproblem;
+    require(make_subproblem(subproblem, scenario, user, task, Mode(mode), gain, offloaders), "mode",
             "one that the user has is expected");
     Box box;
     for (int i = 0; i < kAxes; ++i) box.axis[i] = {sides[i][0], sides[i][1]};
-    const Ranges ranges = cost_ranges(program, box);
+    const Ranges ranges = cost_ranges(subproblem, box);
     if (!ranges.possible) return py::make_tuple(-kInfinity, std::vector<double>());
     Proof proof;
     if (numbers.empty()) {
-        Point point{std::log(sides[0][0]), std::log(sides[1][0]), std::log(program.frequency.low)};
-        proof = find_proof(program, box, ranges, 1e-9, point);
+        Point point{std::log(sides[0][0]), std::log(sides[1][0]),
+                    std::log(subproblem.frequency.low)};
+        proof = find_proof(subproblem, box, ranges, 1e-9, point);
     } else {
         const double* x = numbers.data();
         proof = {{x[0], x[1], x[2]}, {x[3], x[4]}, x[5], x[6]};
     }
-    return py::make_tuple(upper_bound(program, box, ranges, proof).upper, as_list(proof));
+    return py::make_tuple(upper_bound(subproblem, box, ranges, proof).upper, as_list(proof));
 }
 
 // A tree in preorder, cut off where a node proves `enough`: a split is (axis, at), a leaf the seven
@@ -87,7 +93,7 @@ void write_tree(const Tree& tree, int index, double enough, py::list& out) {
         out.append(py::make_tuple());
         return;
     }
-    out.append(as_list(round_proof(tree.program(), node.box, node.ranges, node.proof, enough)));
+    out.append(as_list(round_proof(tree.subproblem(), node.box, node.ranges, node.proof, enough)));
 }
 
 py::list write_covers(const std::vector<Cover>& covers) {
@@ -126,8 +132,8 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
                       double gap, double seconds, bool prove) {
     const UsualRounding usual;
     const Slot slot = as_slot(scenario, gain, task);
-    Watch watch(seconds);
-    const Stop stop = [&] { return watch(); };
+    Deadline deadline(seconds);
+    const Stop stop = [&] { return deadline(); };
     Global global(scenario, slot, gap);
     bool done;
     {
@@ -135,7 +141,7 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
         offer_grid_optimum(global, scenario, slot, stop);
         done = global.solve(stop);
     }
-    py::dict out(py::arg("done") = done, py::arg("stopped") = watch.reason(),
+    py::dict out(py::arg("done") = done, py::arg("stopped") = deadline.reason(),
                  py::arg("lower") = global.lower(), py::arg("upper") = global.upper(),
                  py::arg("proven") = global.proven(), py::arg("boxes") = global.boxes());
     py::list power, frequency, extraction;

@@ -14,14 +14,11 @@
 #include <stddef.h>
 
 #include <functional>
-#include <limits>
 #include <vector>
 
-#include "model/math.h"
+#include "isa/cell.h"
 
 namespace semopt {
-
-inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 using Stop = std::function<bool()>;  // whether to end early
 

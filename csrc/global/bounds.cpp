@@ -47,10 +47,10 @@ Interval around(Interval range, double point) {
 }
 
 // The frequency that minimises the priced cost of own computing.
-double best_frequency(const Program& program, const Proof& proof) {
-    const double f =
-        std::cbrt(proof.price[kTime] / (2 * program.energy_coefficient * proof.price[kJoule]));
-    const auto [low, high] = program.frequency;
+double best_frequency(const Subproblem& subproblem, const Proof& proof) {
+    const double f = std::cbrt(proof.price[kLatencyCost] /
+                               (2 * subproblem.energy_coefficient * proof.price[kEnergyCost]));
+    const auto [low, high] = subproblem.frequency;
     return f > low ? std::min(f, high) : low;  // low where both prices are 0, f being NaN
 }
 
@@ -98,28 +98,28 @@ double Score::conjugate(double price, Interval range) const {
                               kError * (weight + price * (std::abs(reference) + std::abs(span))));
 }
 
-Airtime Program::airtime(double power, double extraction) const {
+Airtime Subproblem::airtime(double power, double extraction) const {
     const double ratio = snr(gain, power, noise), speed = rate(bandwidth, ratio);
     return {transmission_time(sent_bits(bits, extraction, compress_exponent), speed),
             ratio / (1 + ratio) * bandwidth / (speed * kLn2)};
 }
 
-double Program::own_time(double extraction, double frequency) const {
+double Subproblem::own_time(double extraction, double frequency) const {
     return execution_time(extraction_flop(flop, extraction, extract_exponent), flop_per_cycle,
                           frequency);
 }
 
-double Program::own_energy(double time, double frequency) const {
+double Subproblem::own_energy(double time, double frequency) const {
     return execution_energy(energy_coefficient, time, frequency);
 }
 
-double Program::accuracy(double extraction, double snr_db) const {
+double Subproblem::accuracy(double extraction, double snr_db) const {
     if (mode == Mode::local) return local_accuracy;
     return mode == Mode::raw ? raw_accuracy(table, snr_db)
                              : semantic_accuracy(table, extraction, snr_db);
 }
 
-double Program::steepness() const {
+double Subproblem::steepness() const {
     double most = 0;
     for (int j = 0; j + 1 < columns; ++j) {
         const double width = table.snr_db[j + 1] - table.snr_db[j];
@@ -132,8 +132,8 @@ double Program::steepness() const {
     return most;
 }
 
-bool make_program(Program& program, const Scenario& scenario, int n, int t, Mode mode, double gain,
-                  int offloaders) {
+bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int n, int t, Mode mode,
+                     double gain, int offloaders) {
     const System<double>& system = scenario.system;
     const User<double>& user = scenario.users[n];
     const Task<double>& task = scenario.tasks[t];
@@ -141,75 +141,75 @@ bool make_program(Program& program, const Scenario& scenario, int n, int t, Mode
     const Reference<double> offset = reference(user, task);
     constexpr Interval one{1, 1}, any{-kInfinity, kInfinity};
     const Interval frequency{user.frequency_min, user.frequency_max};
-    program = {};
-    program.score[kTime] = {user.weight_latency, system.slope_latency, offset.latency,
-                            system.latency_max};
-    program.score[kJoule] = {user.weight_energy, system.slope_energy, offset.energy,
-                             user.energy_max};
-    program.score[kLoss] = {user.weight_accuracy, system.slope_accuracy, -offset.accuracy,
-                            -task.accuracy_min};
-    program.bandwidth = system.bandwidth;
-    program.flop_per_cycle = user.flop_per_cycle;
-    program.energy_coefficient = user.energy_coefficient;
-    program.frequency = frequency;
-    program.root = {{one, one, any, any, any}};
-    program.mode = mode;
-    program.table = table;
-    program.local_accuracy = task.local_accuracy;
+    subproblem = {};
+    subproblem.score[kLatencyCost] = {user.weight_latency, system.slope_latency, offset.latency,
+                                      system.latency_max};
+    subproblem.score[kEnergyCost] = {user.weight_energy, system.slope_energy, offset.energy,
+                                     user.energy_max};
+    subproblem.score[kAccuracyCost] = {user.weight_accuracy, system.slope_accuracy,
+                                       -offset.accuracy, -task.accuracy_min};
+    subproblem.bandwidth = system.bandwidth;
+    subproblem.flop_per_cycle = user.flop_per_cycle;
+    subproblem.energy_coefficient = user.energy_coefficient;
+    subproblem.frequency = frequency;
+    subproblem.root = {{one, one, any, any, any}};
+    subproblem.mode = mode;
+    subproblem.table = table;
+    subproblem.local_accuracy = task.local_accuracy;
     if (mode == Mode::local) {
-        program.gain = program.noise = 1;
-        program.flop = task.local_flop;
-        program.score[kLoss].exact = true;
+        subproblem.gain = subproblem.noise = 1;
+        subproblem.flop = task.local_flop;
+        subproblem.score[kAccuracyCost].exact = true;
         return true;
     }
     const bool raw = mode == Mode::raw;
-    program.server_time =
+    subproblem.server_time =
         server_time(raw ? task.server_raw_flop : task.server_flop, double(offloaders), system);
-    program.server_energy = server_energy(program.server_time, double(offloaders), system);
-    program.noise = system.noise;
-    program.gain = gain;
-    program.columns = table.columns;
-    program.root.axis[kPower] = {user.power_min, user.power_max};
+    subproblem.server_energy = server_energy(subproblem.server_time, double(offloaders), system);
+    subproblem.noise = system.noise;
+    subproblem.gain = gain;
+    subproblem.columns = table.columns;
+    subproblem.root.axis[kPower] = {user.power_min, user.power_max};
     if (raw) {
-        program.bits = task.bits;
-        program.frequency = {user.frequency_min, user.frequency_min};
+        subproblem.bits = task.bits;
+        subproblem.frequency = {user.frequency_min, user.frequency_min};
         return true;
     }
-    program.bits = task.semantic_bits;
-    program.compress_exponent = system.compress_exponent;
-    program.flop = task.extract_flop;
-    program.extract_exponent = system.extract_exponent;
-    program.root.axis[kExtraction] = {user.extraction_min, task.extraction_max};
-    program.rows = table.rows;
+    subproblem.bits = task.semantic_bits;
+    subproblem.compress_exponent = system.compress_exponent;
+    subproblem.flop = task.extract_flop;
+    subproblem.extract_exponent = system.extract_exponent;
+    subproblem.root.axis[kExtraction] = {user.extraction_min, task.extraction_max};
+    subproblem.rows = table.rows;
     return user.extraction_min < 1 && user.extraction_min <= task.extraction_max;
 }
 
 // Each part of a cost is monotone in each variable.
-Ranges cost_ranges(const Program& program, const Box& box) {
-    const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = program.frequency;
+Ranges cost_ranges(const Subproblem& subproblem, const Box& box) {
+    const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = subproblem.frequency;
     const auto bits = [&](double extraction) {
-        return sent_bits(program.bits, extraction, program.compress_exponent);
+        return sent_bits(subproblem.bits, extraction, subproblem.compress_exponent);
     };
     const auto speed = [&](double power) {
-        return rate(program.bandwidth, snr(program.gain, power, program.noise));
+        return rate(subproblem.bandwidth, snr(subproblem.gain, power, subproblem.noise));
     };
     const auto own_energy = [&](double time, double frequency) {
-        return program.own_energy(time, frequency);
+        return subproblem.own_energy(time, frequency);
     };
     const double few = bits(mu.low), many = bits(mu.high), slow = speed(p.low),
                  fast = speed(p.high);
     // Own time at one frequency gives that at the other.
-    const double shortest = program.own_time(mu.high, f.high),
-                 longest = program.own_time(mu.low, f.low), stretch = f.high / f.low;
+    const double shortest = subproblem.own_time(mu.high, f.high),
+                 longest = subproblem.own_time(mu.low, f.low), stretch = f.high / f.low;
     const Interval within[kCosts] = {
-        {program.server_time + transmission_time(few, fast) + shortest,
-         program.server_time + transmission_time(many, slow) + longest},
-        {program.server_energy + transmission_energy(p.low, transmission_time(few, slow)) +
+        {subproblem.server_time + transmission_time(few, fast) + shortest,
+         subproblem.server_time + transmission_time(many, slow) + longest},
+        {subproblem.server_energy + transmission_energy(p.low, transmission_time(few, slow)) +
              own_energy(shortest * stretch, f.low),
-         program.server_energy + transmission_energy(p.high, transmission_time(many, fast)) +
+         subproblem.server_energy + transmission_energy(p.high, transmission_time(many, fast)) +
              own_energy(longest / stretch, f.high)},
-        {-program.accuracy(mu.high, program.snr_db(p.high)),
-         -program.accuracy(mu.low, program.snr_db(p.low))}};
+        {-subproblem.accuracy(mu.high, subproblem.snr_db(p.high)),
+         -subproblem.accuracy(mu.low, subproblem.snr_db(p.low))}};
     constexpr double kSlack = 64 * kUnit;  // relative rounding error of `within`
     Ranges ranges;
     ranges.possible = true;
@@ -218,7 +218,7 @@ Ranges cost_ranges(const Program& program, const Box& box) {
         Interval& range = ranges.cost[j];
         // What overflowed to NaN says nothing: it stands second, where a comparison drops it.
         range = {std::max(asked.low, within[j].low),
-                 std::min(std::min(asked.high, program.score[j].limit), within[j].high)};
+                 std::min(std::min(asked.high, subproblem.score[j].limit), within[j].high)};
         if (range.low <= range.high) continue;
         // Ends that agree up to rounding are a point, not a contradiction.
         ranges.possible &= range.low <= range.high + kSlack * std::abs(range.low);
@@ -227,62 +227,62 @@ Ranges cost_ranges(const Program& program, const Box& box) {
     return ranges;
 }
 
-double highest_vertex(const Program& program, const Box& box, double price, const double* slope,
-                      double power, double extraction) {
+double highest_vertex(const Subproblem& subproblem, const Box& box, double price,
+                      const double* slope, double power, double extraction) {
     const Interval p = box.axis[kPower], mu = box.axis[kExtraction];
-    const Interval range{program.snr_db(p.low), program.snr_db(p.high)};
-    const double origin = program.snr_db(power);
+    const Interval range{subproblem.snr_db(p.low), subproblem.snr_db(p.high)};
+    const double origin = subproblem.snr_db(power);
     double highest = -kInfinity;
     const auto vertex = [&](double at, double z, double db) {
         const double y = (db - origin) * kNepersPerDb;
-        const double height = price * program.accuracy(at, db) - slope[0] * y - slope[1] * z;
+        const double height = price * subproblem.accuracy(at, db) - slope[0] * y - slope[1] * z;
         if (height > highest || height != height) highest = height;  // NaN remains
     };
     const auto row = [&](double at) {
         const double z = math::log(at / extraction);
         vertex(at, z, range.low);
-        for (int j = 0; j < program.columns; ++j) {
-            const double knot = program.table.snr_db[j];
+        for (int j = 0; j < subproblem.columns; ++j) {
+            const double knot = subproblem.table.snr_db[j];
             if (knot > range.low && knot < range.high) vertex(at, z, knot);
         }
         if (range.high > range.low) vertex(at, z, range.high);
     };
     row(mu.low);
-    for (int i = 0; i < program.rows; ++i) {
-        const double knot = program.table.extraction[i];
+    for (int i = 0; i < subproblem.rows; ++i) {
+        const double knot = subproblem.table.extraction[i];
         if (knot > mu.low && knot < mu.high) row(knot);
     }
     if (mu.high > mu.low) row(mu.high);
     return highest;
 }
 
-Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges,
+Bound upper_bound(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
                   const Proof& proof) {
     Bound bound;
     SafeSum sum;
     for (int j = 0; j < kCosts; ++j) {
-        bound.conjugate[j] = program.score[j].conjugate(proof.price[j], ranges.cost[j]);
+        bound.conjugate[j] = subproblem.score[j].conjugate(proof.price[j], ranges.cost[j]);
         sum.add(bound.conjugate[j]);
     }
 
-    const double time = proof.price[kTime], joule = proof.price[kJoule];
-    const double p = proof.power, mu = proof.extraction, f = best_frequency(program, proof);
-    const auto [t_tx, rho] = program.airtime(p, mu);
+    const double time = proof.price[kLatencyCost], joule = proof.price[kEnergyCost];
+    const double p = proof.power, mu = proof.extraction, f = best_frequency(subproblem, proof);
+    const auto [t_tx, rho] = subproblem.airtime(p, mu);
     const double e_tx = transmission_energy(p, t_tx);
-    const double t_own = program.own_time(mu, f), e_own = program.own_energy(t_own, f);
-    bound.cost[kTime] = program.server_time + t_tx + t_own;
-    bound.cost[kJoule] = program.server_energy + e_tx + e_own;
-    bound.cost[kLoss] = -program.accuracy(mu, program.snr_db(p));
+    const double t_own = subproblem.own_time(mu, f), e_own = subproblem.own_energy(t_own, f);
+    bound.cost[kLatencyCost] = subproblem.server_time + t_tx + t_own;
+    bound.cost[kEnergyCost] = subproblem.server_energy + e_tx + e_own;
+    bound.cost[kAccuracyCost] = -subproblem.accuracy(mu, subproblem.snr_db(p));
     bound.upper = sum.upper();
     if (proof.is_interval()) return bound;
 
     // The tangent plane of latency and energy, priced.
     const double air = time * t_tx + joule * e_tx, own = time * t_own + joule * e_own;
-    sum.add(-(time * program.server_time + joule * program.server_energy));
+    sum.add(-(time * subproblem.server_time + joule * subproblem.server_energy));
     sum.add(-(air + own));
-    const double c = program.compress_exponent, k = program.extract_exponent;
+    const double c = subproblem.compress_exponent, k = subproblem.extract_exponent;
     const Interval dy = around(box.axis[kPower], p), dz = around(box.axis[kExtraction], mu),
-                   dq = around(program.frequency, f);
+                   dq = around(subproblem.frequency, f);
     sum.add(-least(joule * e_tx - rho * air - proof.slope[0], dy) -
                 least(c * air - k * own - proof.slope[1], dz) -
                 least(2 * joule * e_own - time * t_own, dq),
@@ -291,19 +291,20 @@ Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges,
                 (1 + far_end(dq)) * 2 * own);
 
     // The plane above the priced accuracy.
-    const double price = proof.price[kLoss];
-    const double plane = highest_vertex(program, box, price, proof.slope, p, mu);
-    const Interval db{program.snr_db(box.axis[kPower].low), program.snr_db(box.axis[kPower].high)};
-    const double origin = std::abs(program.snr_db(p));
+    const double price = proof.price[kAccuracyCost];
+    const double plane = highest_vertex(subproblem, box, price, proof.slope, p, mu);
+    const Interval db{subproblem.snr_db(box.axis[kPower].low),
+                      subproblem.snr_db(box.axis[kPower].high)};
+    const double origin = std::abs(subproblem.snr_db(p));
     sum.add(plane, price + std::abs(proof.slope[0]) * (1 + far_end(dy) + far_end(db) + origin) +
                        std::abs(proof.slope[1]) * (1 + far_end(dz)));
-    if (price > 0) bound.cost[kLoss] = -plane / price;
+    if (price > 0) bound.cost[kAccuracyCost] = -plane / price;
     bound.upper = sum.upper();
     return bound;
 }
 
-Proof round_proof(const Program& program, const Box& box, const Ranges& ranges, const Proof& proof,
-                  double enough) {
+Proof round_proof(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+                  const Proof& proof, double enough) {
     for (int digits = 2; digits < 15; ++digits) {
         Proof rounded = proof;
         const auto round = [digits](double& x) {
@@ -315,7 +316,7 @@ Proof round_proof(const Program& program, const Box& box, const Ranges& ranges, 
         for (double& slope : rounded.slope) round(slope);
         round(rounded.power);
         round(rounded.extraction);
-        if (upper_bound(program, box, ranges, rounded).upper <= enough) return rounded;
+        if (upper_bound(subproblem, box, ranges, rounded).upper <= enough) return rounded;
     }
     return proof;
 }

@@ -10,8 +10,8 @@
 //
 // Write the outcomes as costs u = (latency, energy, -accuracy), each scored w S(l (u0 - u)). For
 // any prices W >= 0 and any action x of a box that meets the limits,
-//     QoE(x)  <=  sum_j max over [u_j] of (w_j S(l_j (u0_j - u)) + W_j u)  -  min_x sum_j W_j
-//     u_j(x)
+//     QoE(x)  <=  sum_j max over [u_j] of (w_j S(l_j (u0_j - u)) + W_j u)
+//                 -  min over x of sum_j W_j u_j(x)
 // where [u_j] is what the box and the limits leave of cost j. The maxima have closed forms; planes
 // bound the minimum. With prices that are the slopes of the scores' concave envelopes plus the
 // limits' multipliers, this is the optimum of the best concave relaxation; yet it holds whatever
@@ -27,7 +27,7 @@ namespace semopt {
 
 enum class Mode { local, raw, semantic };
 
-enum Cost { kTime, kJoule, kLoss, kCosts };  // latency, energy, -accuracy
+enum Cost { kLatencyCost, kEnergyCost, kAccuracyCost, kCosts };  // latency, energy, -accuracy
 
 // What boxes are split along: two variables and the costs.
 enum Axis { kPower, kExtraction, kCost, kAxes = kCost + kCosts };
@@ -59,7 +59,7 @@ struct Airtime {
     double time, elasticity;  // elasticity: -d ln(time) / d ln(power)
 };
 
-struct Program {
+struct Subproblem {
     Score score[kCosts];
     double server_time, server_energy;
     double bandwidth, noise, gain, bits, compress_exponent;             // of the transmission
@@ -81,19 +81,19 @@ struct Program {
 };
 
 // False where the user has no such mode (semantic with an empty range of extraction).
-bool make_program(Program& program, const Scenario& scenario, int user, int task, Mode mode,
-                  double gain, int offloaders);
+bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int user, int task,
+                     Mode mode, double gain, int offloaders);
 
 // What proves a bound.
 struct Proof {
     double price[kCosts];      // W >= 0
-    double slope[2];           // of the plane above price[kLoss] accuracy, by y and by z
+    double slope[2];           // of the plane above price[kAccuracyCost] accuracy, by y and by z
     double power, extraction;  // where the tangent plane touches; the frequency is the best one
 
     // Without prices each score is bounded alone, by its range: at most the sum of weights.
     bool is_interval() const {
-        return price[kTime] == 0 && price[kJoule] == 0 && price[kLoss] == 0 && slope[0] == 0 &&
-               slope[1] == 0;
+        return price[kLatencyCost] == 0 && price[kEnergyCost] == 0 && price[kAccuracyCost] == 0 &&
+               slope[0] == 0 && slope[1] == 0;
     }
 };
 
@@ -109,16 +109,17 @@ struct Bound {
     double cost[kCosts];       // at the point of tangency, the accuracy being that of the plane
 };
 
-Ranges cost_ranges(const Program& program, const Box& box);
+Ranges cost_ranges(const Subproblem& subproblem, const Box& box);
 // `ranges` are those of the box.
-Bound upper_bound(const Program& program, const Box& box, const Ranges& ranges, const Proof& proof);
+Bound upper_bound(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+                  const Proof& proof);
 
 // The largest price accuracy - slope . (y, z) over a box, y and z counted from the given point.
-double highest_vertex(const Program& program, const Box& box, double price, const double* slope,
-                      double power, double extraction);
+double highest_vertex(const Subproblem& subproblem, const Box& box, double price,
+                      const double* slope, double power, double extraction);
 
 // The same proof with as few digits as still prove `enough`.
-Proof round_proof(const Program& program, const Box& box, const Ranges& ranges, const Proof& proof,
-                  double enough);
+Proof round_proof(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+                  const Proof& proof, double enough);
 
 }  // namespace semopt

@@ -56,12 +56,12 @@ Outcome<double> outcome(const Owner& owner, const Action& action) {
 }
 
 // By how much rounding errors may move the QoE of an action that gives this.
-double doubt(const Program& program, const Action& action, const Outcome<double>& found) {
-    const double db = std::abs(program.snr_db(action.power));
-    return program.score[kTime].doubt(found.latency, found.latency) +
-           program.score[kJoule].doubt(found.energy, found.energy) +
-           program.score[kLoss].doubt(-found.accuracy,
-                                      found.accuracy + program.steepness() * (db + 10));
+double doubt(const Subproblem& subproblem, const Action& action, const Outcome<double>& found) {
+    const double db = std::abs(subproblem.snr_db(action.power));
+    return subproblem.score[kLatencyCost].doubt(found.latency, found.latency) +
+           subproblem.score[kEnergyCost].doubt(found.energy, found.energy) +
+           subproblem.score[kAccuracyCost].doubt(
+               -found.accuracy, found.accuracy + subproblem.steepness() * (db + 10));
 }
 
 double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
@@ -74,36 +74,36 @@ Mode mode_of(const Action& action) {
 }
 
 bool doubtful(const Owner& owner, const Action& action) {
-    Program program;
-    make_program(program, *owner.scenario, owner.user, owner.task, mode_of(action), owner.gain,
-                 owner.offloaders);
-    return doubt(program, action, outcome(owner, action)) > kDoubt;
+    Subproblem subproblem;
+    make_subproblem(subproblem, *owner.scenario, owner.user, owner.task, mode_of(action),
+                    owner.gain, owner.offloaders);
+    return doubt(subproblem, action, outcome(owner, action)) > kDoubt;
 }
 
 Tree::Tree(const Owner& owner, Mode mode, double precision)
     : owner_(owner), mode_(mode), precision_(precision) {
-    if (!make_program(program_, *owner.scenario, owner.user, owner.task, mode, owner.gain,
-                      owner.offloaders))
+    if (!make_subproblem(subproblem_, *owner.scenario, owner.user, owner.task, mode, owner.gain,
+                         owner.offloaders))
         return;
-    add(program_.root,
-        {middle(program_.root.axis[kPower]), middle(program_.root.axis[kExtraction]),
-         middle(program_.frequency)},
+    add(subproblem_.root,
+        {middle(subproblem_.root.axis[kPower]), middle(subproblem_.root.axis[kExtraction]),
+         middle(subproblem_.frequency)},
         kInfinity);
 }
 
 void Tree::add(const Box& box, Point from, double upper) {
     Node node;
     node.box = box;
-    node.ranges = cost_ranges(program_, box);
+    node.ranges = cost_ranges(subproblem_, box);
     node.proven = -kInfinity;
     if (node.ranges.possible) {
-        node.proof = find_proof(program_, box, node.ranges, precision_, from);
-        node.proven = upper_bound(program_, box, node.ranges, node.proof).upper;
+        node.proof = find_proof(subproblem_, box, node.ranges, precision_, from);
+        node.proven = upper_bound(subproblem_, box, node.ranges, node.proof).upper;
         if (!std::isfinite(from.y + from.z + from.q))
             from = {middle(box.axis[kPower]), middle(box.axis[kExtraction]),
-                    middle(program_.frequency)};
+                    middle(subproblem_.frequency)};
         const Proof interval{{}, {}, std::exp(from.y), std::exp(from.z)};
-        const double simple = upper_bound(program_, box, node.ranges, interval).upper;
+        const double simple = upper_bound(subproblem_, box, node.ranges, interval).upper;
         if (simple < node.proven) {
             node.proof = interval;
             node.proven = simple;
@@ -127,7 +127,7 @@ void Tree::offer(const Action& action) {
         return;
     const Action known{found.qoe, action.power, action.frequency, action.extraction};
     if (known.value > best_.value) best_ = known;
-    if (doubt(program_, action, found) <= kDoubt) surest_ = known;
+    if (doubt(subproblem_, action, found) <= kDoubt) surest_ = known;
 }
 
 // The action at a point. What lies within `snap` of an end of its range, relative, goes there.
@@ -138,18 +138,19 @@ Action Tree::action_at(const Point& point, double snap) const {
         return x >= side.high * (1 - snap) ? side.high : x;
     };
     Action action;
-    action.frequency = within(point.q, program_.frequency);
-    if (mode_ != Mode::local) action.power = within(point.y, program_.root.axis[kPower]);
+    action.frequency = within(point.q, subproblem_.frequency);
+    if (mode_ != Mode::local) action.power = within(point.y, subproblem_.root.axis[kPower]);
     if (mode_ == Mode::semantic)
-        action.extraction = std::min(within(point.z, program_.root.axis[kExtraction]), kBelowOne);
+        action.extraction =
+            std::min(within(point.z, subproblem_.root.axis[kExtraction]), kBelowOne);
     return action;
 }
 
 // The only feasible points may lie where limits just bind: at the ends of power and extraction,
 // with the slowest clock that meets the deadline, which costs the least energy.
 void Tree::consider_corners() {
-    const Interval p = program_.root.axis[kPower], mu = program_.root.axis[kExtraction],
-                   f = program_.frequency;
+    const Interval p = subproblem_.root.axis[kPower], mu = subproblem_.root.axis[kExtraction],
+                   f = subproblem_.frequency;
     const double deadline = owner_.scenario->system.latency_max;
     for (double power : {p.high, p.low})
         for (double extraction : {mu.high, mu.low}) {
@@ -181,18 +182,18 @@ double Tree::nearest_knot(Interval side, Axis axis, double at) const {
             nearest = knot;
     };
     if (axis == kPower)
-        for (int j = 0; j < program_.columns; ++j)
-            offer(std::pow(10.0, 0.1 * program_.table.snr_db[j]) / program_.link());
+        for (int j = 0; j < subproblem_.columns; ++j)
+            offer(std::pow(10.0, 0.1 * subproblem_.table.snr_db[j]) / subproblem_.link());
     else
-        for (int i = 0; i < program_.rows; ++i) offer(program_.table.extraction[i]);
+        for (int i = 0; i < subproblem_.rows; ++i) offer(subproblem_.table.extraction[i]);
     return nearest;
 }
 
 Tree::Cut Tree::choose_cut(const Node& node) const {
     const Proof& proof = node.proof;
-    const Bound bound = upper_bound(program_, node.box, node.ranges, proof);
+    const Bound bound = upper_bound(subproblem_, node.box, node.ranges, proof);
     const Interval* range = node.ranges.cost;
-    const Score* score = program_.score;
+    const Score* score = subproblem_.score;
     // NaN, of numbers that overflowed, is at the upper end.
     const auto within = [](Interval side, double x) {
         return x < side.high ? std::max(x, side.low) : side.high;
@@ -205,7 +206,8 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
         most = loss;
         best = {axis, margin > 0 ? round_within(side, at, margin) : at};
     };
-    double cost[kCosts] = {bound.cost[kTime], bound.cost[kJoule], bound.cost[kLoss]};
+    double cost[kCosts] = {bound.cost[kLatencyCost], bound.cost[kEnergyCost],
+                           bound.cost[kAccuracyCost]};
     if (proof.is_interval()) {
         // The ranges of the costs alone prove as much: they narrow with those of the variables.
         constexpr double kWide = 1.2;
@@ -215,8 +217,8 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
         if (side.high > kWide * side.low)
             return {axis, round_within(side, std::exp(middle(side)), 0.2)};
         const Outcome<double> top = outcome(owner_, action_at(node.top, 0));
-        cost[kTime] = top.latency;
-        cost[kJoule] = top.energy;
+        cost[kLatencyCost] = top.latency;
+        cost[kEnergyCost] = top.energy;
     }
     // What each sigmoid's line loses, the accuracy being what the plane takes it for.
     for (int j = 0; j < kCosts; ++j) {
@@ -228,12 +230,13 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
             offer(loss, Axis(kCost + j), u, 0.1);
     }
     // What the plane loses, priced at its slope or by the sigmoid, whichever is more.
-    const double real = program_.accuracy(proof.extraction, program_.snr_db(proof.power));
-    const double taken = -within(range[kLoss], bound.cost[kLoss]);
-    const double loss = std::max(proof.price[kLoss] * (-bound.cost[kLoss] - real),
-                                 score[kLoss].value(-taken) - score[kLoss].value(-real));
-    const Axis axis = plane_excess(program_, node.box, proof, node.top, kPower) >
-                              plane_excess(program_, node.box, proof, node.top, kExtraction)
+    const double real = subproblem_.accuracy(proof.extraction, subproblem_.snr_db(proof.power));
+    const double taken = -within(range[kAccuracyCost], bound.cost[kAccuracyCost]);
+    const double loss =
+        std::max(proof.price[kAccuracyCost] * (-bound.cost[kAccuracyCost] - real),
+                 score[kAccuracyCost].value(-taken) - score[kAccuracyCost].value(-real));
+    const Axis axis = plane_excess(subproblem_, node.box, proof, node.top, kPower) >
+                              plane_excess(subproblem_, node.box, proof, node.top, kExtraction)
                           ? kPower
                           : kExtraction;
     const double at = axis == kPower ? proof.power : proof.extraction;

@@ -54,7 +54,7 @@ class Tree {
     Tree(const Owner& owner, Mode mode, double precision);
 
     Mode mode() const { return mode_; }
-    const Program& program() const { return program_; }
+    const Subproblem& subproblem() const { return subproblem_; }
     const std::vector<Node>& nodes() const { return nodes_; }  // root first; none without the mode
     // Negative: no action is feasible.
     double upper() const { return open_.empty() ? -kInfinity : nodes_[open_.front()].upper; }
@@ -80,7 +80,7 @@ class Tree {
     Owner owner_;
     Mode mode_;
     double precision_;
-    Program program_;
+    Subproblem subproblem_;
     std::vector<Node> nodes_;
     std::vector<int> open_;  // a heap of the leaves, the highest bound first
     Action best_, surest_;

@@ -66,8 +66,8 @@ struct Envelope {
 // a proof, at most most_j; the excess e_j makes the start feasible, whatever the ranges.
 class Relaxation {
   public:
-    Relaxation(const Program& program, const Box& box, const Ranges& ranges, const Point& start,
-               const double* plane);
+    Relaxation(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+               const Point& start, const double* plane);
 
     void solve(double precision);
     // Lets prices grow where limits could not be met. False where they could.
@@ -94,7 +94,7 @@ class Relaxation {
     double move();
     Vector solve(Matrix& h, const Vector& right) const;
 
-    const Program& program_;
+    const Subproblem& subproblem_;
     Envelope envelope_[kCosts];
     Interval range_[kCosts];
     double most_[kCosts];
@@ -109,10 +109,10 @@ class Relaxation {
     Matrix hessian_;                     // of price . cost, upper triangle
 };
 
-Relaxation::Relaxation(const Program& program, const Box& box, const Ranges& ranges,
+Relaxation::Relaxation(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
                        const Point& start, const double* plane)
-    : program_(program), plane_(plane) {
-    const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = program.frequency;
+    : subproblem_(subproblem), plane_(plane) {
+    const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = subproblem.frequency;
     low_ = {std::log(p.low), std::log(mu.low), std::log(f.low)};
     high_ = {std::log(p.high), std::log(mu.high), std::log(f.high)};
     x_ = {start.y, start.z, start.q};
@@ -123,26 +123,26 @@ Relaxation::Relaxation(const Program& program, const Box& box, const Ranges& ran
         double size = std::max(std::abs(r.low), std::abs(r.high));
         if (size == 0) size = 1;  // a cost that is always 0
         if (r.high - r.low < 2e-11 * size) r = {r.low - 1e-11 * size, r.high + 1e-11 * size};
-        envelope_[j] = Envelope(program.score[j], r);
+        envelope_[j] = Envelope(subproblem.score[j], r);
         most_[j] = 30 / size;  // a price of one percent of a cost seldom reaches 0.3 of a QoE
     }
 }
 
 void Relaxation::evaluate() {
     const double power = std::exp(x_[0]), mu = std::exp(x_[1]), f = std::exp(x_[2]);
-    const auto [t_tx, rho] = program_.airtime(power, mu);
+    const auto [t_tx, rho] = subproblem_.airtime(power, mu);
     const double e_tx = transmission_energy(power, t_tx);
-    const double t_own = program_.own_time(mu, f), e_own = program_.own_energy(t_own, f);
-    const double s = snr(program_.gain, power, program_.noise), sigma = s / (1 + s);
+    const double t_own = subproblem_.own_time(mu, f), e_own = subproblem_.own_energy(t_own, f);
+    const double s = snr(subproblem_.gain, power, subproblem_.noise), sigma = s / (1 + s);
     const double bend = rho * (1 - sigma - rho);  // d rho / dy
-    const double c = program_.compress_exponent, k = program_.extract_exponent;
-    cost_[kTime] = program_.server_time + t_tx + t_own;
-    cost_[kJoule] = program_.server_energy + e_tx + e_own;
-    cost_[kLoss] = -(plane_[0] + plane_[1] * x_[0] + plane_[2] * x_[1]);
-    by_[kTime] = {-rho * t_tx, c * t_tx - k * t_own, -t_own};
-    by_[kJoule] = {(1 - rho) * e_tx, c * e_tx - k * e_own, 2 * e_own};
-    by_[kLoss] = {-plane_[1], -plane_[2], 0};
-    const double t = price(kTime), e = price(kJoule);
+    const double c = subproblem_.compress_exponent, k = subproblem_.extract_exponent;
+    cost_[kLatencyCost] = subproblem_.server_time + t_tx + t_own;
+    cost_[kEnergyCost] = subproblem_.server_energy + e_tx + e_own;
+    cost_[kAccuracyCost] = -(plane_[0] + plane_[1] * x_[0] + plane_[2] * x_[1]);
+    by_[kLatencyCost] = {-rho * t_tx, c * t_tx - k * t_own, -t_own};
+    by_[kEnergyCost] = {(1 - rho) * e_tx, c * e_tx - k * e_own, 2 * e_own};
+    by_[kAccuracyCost] = {-plane_[1], -plane_[2], 0};
+    const double t = price(kLatencyCost), e = price(kEnergyCost);
     hessian_[0] = {t * t_tx * (rho * rho - bend) + e * e_tx * ((1 - rho) * (1 - rho) - bend),
                    c * ((1 - rho) * e * e_tx - rho * t * t_tx), 0};
     hessian_[1] = {0, c * c * (t * t_tx + e * e_tx) + k * k * (t * t_own + e * e_own),
@@ -314,21 +314,21 @@ bool Relaxation::raise_prices() {
 // Points of the accuracy along one axis of a box through `at`: the box's ends, the knots between.
 class Profile {
   public:
-    Profile(const Program& program, const Box& box, const Point& at, Axis axis)
-        : program_(program),
+    Profile(const Subproblem& subproblem, const Box& box, const Point& at, Axis axis)
+        : subproblem_(subproblem),
           axis_(axis),
-          offset_(std::log(program.link())),
+          offset_(std::log(subproblem.link())),
           mu_(std::exp(at.z)),
           db_(kDbPerNeper * (at.y + offset_)),
           here_(axis == kPower ? at.y : at.z),
-          accuracy_(program.accuracy(mu_, db_)) {
+          accuracy_(subproblem.accuracy(mu_, db_)) {
         const Interval side = box.axis[axis];
         const double low = std::log(side.low), high = std::log(side.high);
-        const int knots = axis == kPower ? program.columns : program.rows;
+        const int knots = axis == kPower ? subproblem.columns : subproblem.rows;
         add(low);
         for (int i = 0; i < knots; ++i) {
-            const double knot = axis == kPower ? program.table.snr_db[i] / kDbPerNeper - offset_
-                                               : std::log(program.table.extraction[i]);
+            const double knot = axis == kPower ? subproblem.table.snr_db[i] / kDbPerNeper - offset_
+                                               : std::log(subproblem.table.extraction[i]);
             if (knot > low && knot < high) add(knot);
         }
         if (high > low) add(high);
@@ -368,11 +368,12 @@ class Profile {
 
     void add(double position) {
         points_.push_back(
-            {position, axis_ == kPower ? program_.accuracy(mu_, kDbPerNeper * (position + offset_))
-                                       : program_.accuracy(std::exp(position), db_)});
+            {position, axis_ == kPower
+                           ? subproblem_.accuracy(mu_, kDbPerNeper * (position + offset_))
+                           : subproblem_.accuracy(std::exp(position), db_)});
     }
 
-    const Program& program_;
+    const Subproblem& subproblem_;
     const Axis axis_;
     const double offset_, mu_, db_, here_, accuracy_;
     std::vector<Corner> points_;
@@ -380,29 +381,29 @@ class Profile {
 
 }  // namespace
 
-double plane_excess(const Program& program, const Box& box, const Proof& proof, const Point& at,
-                    Axis axis) {
-    const double price = proof.price[kLoss];
-    return Profile(program, box, at, axis).excess(price > 0 ? proof.slope[axis] / price : 0);
+double plane_excess(const Subproblem& subproblem, const Box& box, const Proof& proof,
+                    const Point& at, Axis axis) {
+    const double price = proof.price[kAccuracyCost];
+    return Profile(subproblem, box, at, axis).excess(price > 0 ? proof.slope[axis] / price : 0);
 }
 
-Proof find_proof(const Program& program, const Box& box, const Ranges& ranges, double precision,
-                 Point& point) {
+Proof find_proof(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+                 double precision, Point& point) {
     const Interval p = box.axis[kPower], mu = box.axis[kExtraction];
     point.y = std::clamp(point.y, std::log(p.low), std::log(p.high));
     point.z = std::clamp(point.z, std::log(mu.low), std::log(mu.high));
     // The plane touches the concave envelopes of the accuracy along both axes through the point.
-    double plane[3] = {0, Profile(program, box, point, kPower).slope(),
-                       Profile(program, box, point, kExtraction).slope()};
-    plane[0] = highest_vertex(program, box, 1, plane + 1, std::exp(point.y), std::exp(point.z)) -
+    double plane[3] = {0, Profile(subproblem, box, point, kPower).slope(),
+                       Profile(subproblem, box, point, kExtraction).slope()};
+    plane[0] = highest_vertex(subproblem, box, 1, plane + 1, std::exp(point.y), std::exp(point.z)) -
                plane[1] * point.y - plane[2] * point.z;
-    Relaxation relaxation(program, box, ranges, point, plane);
+    Relaxation relaxation(subproblem, box, ranges, point, plane);
     relaxation.solve(precision);
     for (int i = 0; i < 2 && relaxation.raise_prices(); ++i) relaxation.solve(precision);
     point = relaxation.point();
     Proof proof;
     for (int j = 0; j < kCosts; ++j) proof.price[j] = relaxation.price(j);
-    for (int i = 0; i < 2; ++i) proof.slope[i] = proof.price[kLoss] * plane[1 + i];
+    for (int i = 0; i < 2; ++i) proof.slope[i] = proof.price[kAccuracyCost] * plane[1 + i];
     proof.power = std::exp(point.y);
     proof.extraction = std::exp(point.z);
     return proof;

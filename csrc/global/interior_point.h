@@ -15,12 +15,12 @@ struct Point {
 // The proof of a small upper bound over the box, and the maximum of the relaxation, which meets the
 // limits if that is possible. `point` is where to start and receives the maximum; the bound is
 // within about a score of `precision` of the relaxation's optimum.
-Proof find_proof(const Program& program, const Box& box, const Ranges& ranges, double precision,
-                 Point& point);
+Proof find_proof(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
+                 double precision, Point& point);
 
 // How far the plane of a proof stays above the accuracy at a point for want of splits along an
 // axis.
-double plane_excess(const Program& program, const Box& box, const Proof& proof, const Point& at,
-                    Axis axis);
+double plane_excess(const Subproblem& subproblem, const Box& box, const Proof& proof,
+                    const Point& at, Axis axis);
 
 }  // namespace semopt

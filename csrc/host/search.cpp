@@ -1,7 +1,6 @@
 #include "host/search.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <tuple>
 #include <utility>
@@ -57,8 +56,7 @@ std::vector<double> bin_edges(int bins, double low, double high) {
     };
     std::vector<double> edges;
     for (int bin = 0; bins && bin <= bins; ++bin) {
-        const double infinity = std::numeric_limits<double>::infinity();
-        uint64_t below = rank(-infinity), reached = rank(infinity);
+        uint64_t below = rank(-kInfinity), reached = rank(kInfinity);
         while (reached - below > 1) {  // rounding is monotone
             const uint64_t middle = below + (reached - below) / 2;
             const double exact = (number(middle) - low) * per_unit;

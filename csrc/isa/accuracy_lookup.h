@@ -17,7 +17,7 @@ constexpr int kMostAway = kBlock<R> + kMostLanes;
 
 // Where each task's accuracy lies: the first corner of its cell, and its shares of the cell.
 template <class R>
-struct alignas(64) Cells {
+struct alignas(64) TableCells {
     Index<R> at[kMostAway<R>];
     R down[kMostAway<R>], across[kMostAway<R>];
 };
@@ -85,7 +85,7 @@ class Axis<R, true> {
 
 template <bool kShared, class R>
 void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
-                const R* snr_db, int count, Cells<R>& cells) {
+                const R* snr_db, int count, TableCells<R>& cells) {
     using V = Lanes<R>;
     const auto axis = [&](int k, int which) { return Axis<R>(lookup.axes[2 * k + which]); };
     const Axis<R> down = axis(0, 0), across = axis(0, 1);
@@ -108,13 +108,13 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
     }
 }
 
-// Accuracies of offloaded tasks (10). In two passes: so short, the core is at several vectors of
-// each at a time.
+// Accuracies of offloaded tasks (10), in two passes: each is short enough for a core to overlap
+// several of its vectors.
 template <class R>
 void find_accuracies(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const R* extraction,
                      const R* snr_db, int count, R* accuracy) {
     using V = Lanes<R>;
-    Cells<R> cells;
+    TableCells<R> cells;
     (lookup.shared ? find_cells<true, R> : find_cells<false, R>)(lookup, kinds, kind, extraction,
                                                                  snr_db, count, cells);
     const R* const corners = lookup.corners;

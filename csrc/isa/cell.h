@@ -6,16 +6,18 @@
 
 namespace semopt {
 
+constexpr double kInfinity = __builtin_inf();
+
 enum Modes : int { kRaw = 1, kSemantic = 2, kAnyMode = 3 };
 
 // More than a QoE, as computed, may fall where the exact one rises: its three terms err by less
 // than 2^-53 each (model/math.h, one_plus_exp), two additions by as much.
 constexpr double kQoeSlack = 0x1p-49;
 
-// extraction: 0 is raw mode, e > 0 the level e - 1 of semantic mode. Local: extraction and power
-// -1.
+// extraction: 0 is raw mode, e > 0 is level e - 1 of semantic mode. A local task has extraction -1
+// and power -1.
 struct Choice {
-    double value = -__builtin_inf();
+    double value = -kInfinity;
     int power = -1, frequency = -1, extraction = -1;
 };
 

@@ -18,7 +18,7 @@ void judge_accuracies(const CellView& cell, int count, double* accuracy) {
     const User<V> user = in_lanes(*cell.user);
     const Task<V> task = in_lanes(*cell.task);
     const Reference<V> reference = in_lanes(cell.reference);
-    const V none = math::all<V>(-__builtin_inf());
+    const V none = math::all<V>(-kInfinity);
     in_vectors<double>(count, [&](int i, auto lanes) __attribute__((always_inline)) {
         const V reached = load(lanes, accuracy + i, V{});
         const V term = accuracy_term(system, user, reference, reached);
@@ -32,7 +32,7 @@ void open_frame(const FrameView& frame) {
     const User<V> user = in_lanes(*frame.user);
     const Task<V> task = in_lanes(*frame.task);
     const Reference<V> reference = in_lanes(frame.reference);
-    const V none = math::all<V>(-__builtin_inf()), one = math::all<V>(1);
+    const V none = math::all<V>(-kInfinity), one = math::all<V>(1);
     in_vectors<double>(frame.extractions, [&](int e, auto lanes) __attribute__((always_inline)) {
         const V mu = load(lanes, frame.extraction + e, one);
         const auto raw = is_raw(mu);
@@ -104,7 +104,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     const System<V> system = in_lanes(*cell.system);
     const User<V> user = in_lanes(*cell.user);
     const Reference<V> reference = in_lanes(cell.reference);
-    const V none = math::all<V>(-__builtin_inf()), one = math::all<V>(1);
+    const V none = math::all<V>(-kInfinity), one = math::all<V>(1);
     double *const bound = scratch, *const value = bound + cell.powers,
                   *const level = value + cell.frequencies;
     const auto score = [&](V time, V energy, V accuracy) __attribute__((always_inline)) {

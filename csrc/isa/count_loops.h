@@ -86,7 +86,7 @@ void count_part(const Search& search, Scan& scan, const Pattern& pattern, long l
     const int user = search.space.users - 1;
     for (long long i = at; i < end; ++i) {
         const double score = join(search.fairest, pattern.head(), scan.value[user][i]);
-        if (score == -kInfinite) continue;
+        if (score == -kInfinity) continue;
         if (search.server_energy &&
             pattern.head_energy() + scan.energy[user][i] > search.server_energy_max)
             continue;
@@ -104,7 +104,7 @@ void sort_tail(const Search& search, Scan& scan) {
     if (scan.sorted_list == list) return;
     scan.sorted_count = 0;
     for (long long i = 0; i < scan.size[user]; ++i) {
-        if (list[i] == -kInfinite) continue;
+        if (list[i] == -kInfinity) continue;
         scan.sorted[scan.sorted_count] = list[i];
         if (limited) scan.sorted_energy[scan.sorted_count] = scan.energy[user][i];
         ++scan.sorted_count;
@@ -121,7 +121,7 @@ void count_heads(const Search& search, Scan& scan, Pattern& pattern, long long f
     if (whole) sort_tail(search, scan);
     pattern.go_to(first);
     for (long long head = first; head < last; ++head, pattern.next_head()) {
-        if (pattern.head() == -kInfinite) continue;
+        if (pattern.head() == -kInfinity) continue;
         if (!whole)
             count_part(search, scan, pattern, at, end);
         else if (scan.sorted_count)

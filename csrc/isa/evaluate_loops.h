@@ -155,8 +155,8 @@ int rows_of_block(int users) {
     return most;
 }
 
-// The rows of the first block: as many as bring the next one to the start of a cache line, where
-// there are such.
+// The rows of the first block: as many as bring the next block to the start of a cache line, if any
+// number does.
 template <class R>
 int rows_to_line(const R* row, int users, int rows) {
     constexpr uintptr_t kLine = 64;

@@ -5,11 +5,10 @@
 #include "isa/cell.h"
 #include "model/model.h"
 #include "model/space.h"
-#include "probe/ceiling.h"
 
 namespace semopt {
 
-constexpr double kInfinite = __builtin_inf();
+struct Ceilings;  // probe/ceiling.h
 
 // Tasks that are scored together, 6 KiB a field: what is found for a block stays in the core's
 // caches.

@@ -118,7 +118,7 @@ class Few {
 };
 #endif
 
-// Calls body(i, lanes) for vectors of `count` numbers, the last of which may have lanes left over.
+// Calls body(i, lanes) for vectors of `count` numbers. The last vector may have lanes left over.
 template <class R, class Body>
 SEMOPT_HD void in_vectors(int count, Body body) {
     constexpr int kLanes = kWidth<R>;
@@ -127,10 +127,11 @@ SEMOPT_HD void in_vectors(int count, Body body) {
     if (i < count) body(i, Chosen<R>((1u << (count - i)) - 1));
 }
 
-// finish(i, lanes, begin(i, lanes)) for such vectors: one is begun beside the end of that before
-// it, so that a core, which sees so far ahead and no further, has more to do at a time.
+// Calls finish(i, lanes, begin(i, lanes)) for such vectors, software-pipelined: a vector's `begin`
+// is issued beside the `finish` of the vector before it. A core looks only so far ahead, and so it
+// finds two independent chains of operations to overlap.
 template <class R, class Begin, class Finish>
-SEMOPT_HD void in_two_steps(int count, Begin begin, Finish finish) {
+SEMOPT_HD void software_pipelined(int count, Begin begin, Finish finish) {
     constexpr int kLanes = kWidth<R>;
     const Chosen<R> all(kAll);
     if constexpr (kLanes == 1) {

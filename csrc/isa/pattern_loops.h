@@ -50,7 +50,7 @@ class Pattern {
     void merge() {
         for (long long at = 0; at < tail_size; at += kTile) {
             const int count = int(math::min<long long>(kTile, tail_size - at));
-            double nothing = search_.fairest ? kInfinite : 0;
+            double nothing = search_.fairest ? kInfinity : 0;
             score_run(split, nothing, 0, at, count);
             for (int i = 0; i < count; ++i) scan_.tail[at + i] = float(scan_.row[i]);
             if (search_.server_energy)
@@ -113,7 +113,7 @@ class Pattern {
 
   private:
     void sum_from(int n) {
-        scan_.prefix[0] = search_.fairest ? kInfinite : 0;
+        scan_.prefix[0] = search_.fairest ? kInfinity : 0;
         scan_.energy_prefix[0] = 0;
         for (; n < split; ++n) {
             const int digit = scan_.digit[n];

@@ -15,8 +15,8 @@
 namespace semopt {
 namespace {
 
-// The largest scores of four heads in a stretch of the tail: each score of the tail meets all four
-// for each time it is loaded.
+// The largest scores of four heads in a stretch of the tail. Four heads share each load of a score
+// of the tail.
 struct Glance {
     float best[4];
 };
@@ -73,7 +73,7 @@ void sift_down(Scored* heap, int count, int at) {
 }
 
 double worst_kept(const Search& search, const Scan& scan) {
-    return scan.kept == search.keep ? scan.best[0].value : -kInfinite;
+    return scan.kept == search.keep ? scan.best[0].value : -kInfinity;
 }
 
 void keep(const Search& search, Scan& scan, const Scored& found) {
@@ -97,14 +97,14 @@ void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, 
         double* const row = scan.row;
         if (search.server_energy)
             for (int i = 0; i < count; ++i)
-                row[i] = scan.energy_row[i] <= search.server_energy_max ? row[i] : -kInfinite;
+                row[i] = scan.energy_row[i] <= search.server_energy_max ? row[i] : -kInfinity;
         const long long index = pattern.start + head * pattern.tail_size + at;
-        double top = -kInfinite;
+        double top = -kInfinity;
 #pragma omp simd reduction(max : top)
         for (int i = 0; i < count; ++i) top = math::max(top, row[i]);
-        if (top == -kInfinite || top < worst_kept(search, scan)) continue;
+        if (top == -kInfinity || top < worst_kept(search, scan)) continue;
         for (int i = 0; i < count; ++i)
-            if (row[i] > -kInfinite && row[i] >= worst_kept(search, scan))
+            if (row[i] > -kInfinity && row[i] >= worst_kept(search, scan))
                 keep(search, scan, {row[i], index + i});
     }
 }
@@ -129,7 +129,7 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
         }
         const int padded = (heads + 3) / 4 * 4;
         for (int h = 0; h < padded; ++h) {
-            head[h] = float(h < heads ? value[h] : -kInfinite);
+            head[h] = float(h < heads ? value[h] : -kInfinity);
             head_energy[h] = float(h < heads ? energy[h] : 0);
         }
         for (long long at = 0; at < pattern.tail_size; at += kTile) {
@@ -144,12 +144,12 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             // When one is kept and nothing else bars it, the best of this round is at least
             // top - slack: a rising sequence of heads settles one stretch a round, not all.
             const bool sure = search.keep == 1 && !search.server_energy;
-            const double floor = sure ? top - search.slack : -kInfinite;
+            const double floor = sure ? top - search.slack : -kInfinity;
             for (int h = 0; h < heads; ++h) {
                 const Glance& four = seen[h / 4];
                 const double upper = four.best[h % 4] + search.slack;
                 const bool open =
-                    upper > -kInfinite && upper >= floor && upper >= worst_kept(search, scan);
+                    upper > -kInfinity && upper >= floor && upper >= worst_kept(search, scan);
                 if (open) settle(search, scan, pattern, from + h, value[h], energy[h], at, end);
             }
         }

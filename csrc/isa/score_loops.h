@@ -1,9 +1,9 @@
 // The QoE of a block of tasks, in loops over lanes that take no branch.
 //
 // Local and offloaded tasks share what they need of the user's device and what they are judged by.
-// The offloaded ones come compressed, side by side, for what they alone need, rates, powers and
-// accuracies, most of the work, and what is found is expanded back. Loops are short: long ones keep
-// a core from being at several vectors at a time. Included by kernels.cpp alone.
+// Most of the work, rates, powers and accuracies, is for offloaded tasks alone: they are compressed
+// side by side, and the results are expanded back. Loops are short, because a long one keeps a core
+// from overlapping several vectors. Included by kernels.cpp alone.
 #pragma once
 
 #include <cstddef>
@@ -145,7 +145,7 @@ class Each {
 // ---- offloaded tasks, of which there is a multiple of a vector's lanes ----
 
 template <class R>
-void link_up(const System<Lanes<R>>& system, int count, Offloaded<R>& tasks) {
+void rates_and_snr(const System<Lanes<R>>& system, int count, Offloaded<R>& tasks) {
     using V = Lanes<R>;
     const V bandwidth = system.bandwidth;
 #pragma GCC ivdep
@@ -157,7 +157,8 @@ void link_up(const System<Lanes<R>>& system, int count, Offloaded<R>& tasks) {
 }
 
 template <class Who, class R>
-void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloaded<R>& tasks) {
+void bits_and_flop(const System<Lanes<R>>& system, const Who& whose, int count,
+                   Offloaded<R>& tasks) {
     using V = Lanes<R>;
     const Who who = whose;
     const V compress_exponent = system.compress_exponent,
@@ -182,7 +183,8 @@ void extract(const System<Lanes<R>>& system, const Who& whose, int count, Offloa
 }
 
 template <class Who, class R>
-void serve(const System<Lanes<R>>& whole, const Who& whose, int count, Offloaded<R>& tasks) {
+void remote_costs_of(const System<Lanes<R>>& whole, const Who& whose, int count,
+                     Offloaded<R>& tasks) {
     using V = Lanes<R>;
     const System<V> system = whole;
     const Who who = whose;
@@ -200,7 +202,7 @@ void serve(const System<Lanes<R>>& whole, const Who& whose, int count, Offloaded
 }
 
 template <class R>
-void reach(const ScenarioView<R>& scenario, int count, Offloaded<R>& tasks) {
+void accuracies(const ScenarioView<R>& scenario, int count, Offloaded<R>& tasks) {
     if (scenario.lookup.corners)
         return find_accuracies(scenario.lookup, scenario.task_count, tasks.kind, tasks.extraction,
                                tasks.snr_db, count, tasks.accuracy);
@@ -214,8 +216,8 @@ void reach(const ScenarioView<R>& scenario, int count, Offloaded<R>& tasks) {
 // Puts what was found for the offloaded tasks in their places, and adds what every task takes on
 // the user's own device.
 template <class Who, class R>
-void execute(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
-             const Figures<R>& figures) {
+void device_costs(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
+                  const Figures<R>& figures) {
     using V = Lanes<R>;
     const Who who = whose;
     const R *const frequency = block.frequency, *const extraction = block.extraction;
@@ -248,8 +250,8 @@ void execute(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
 
 // Finds what the figures are worth, and what they break; returns whether one is not a number.
 template <class Who, class R>
-bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& block,
-           const Figures<R>& figures) {
+bool qoe_and_violations(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& block,
+                        const Figures<R>& figures) {
     using V = Lanes<R>;
     const System<V> system = whole;
     const Who who = whose;
@@ -278,7 +280,7 @@ bool judge(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& bloc
         store_bytes(lanes, violations(system, user, task, outcome), of.violations + i);
         seen |= value == value ? Index<V>{} : Index<V>{} + 1;
     };
-    in_two_steps<R>(block.count, begin, finish);
+    software_pipelined<R>(block.count, begin, finish);
     Index<R> number[kWidth<R>], any = 0;
     store(seen, number);
     for (const Index<R> its : number) any |= its;
@@ -291,12 +293,12 @@ bool score(const ScenarioView<R>& scenario, const Who& who, const Block<R>& bloc
            Offloaded<R>& offloaded, const Figures<R>& figures) {
     const System<Lanes<R>> system = in_lanes(*scenario.system);
     const int count = padded<R>(offloaded.count);
-    link_up(system, count, offloaded);
-    extract(system, who, count, offloaded);
-    serve(system, who, count, offloaded);
-    reach(scenario, count, offloaded);
-    execute(who, block, offloaded, figures);
-    return judge(system, who, block, figures);
+    rates_and_snr(system, count, offloaded);
+    bits_and_flop(system, who, count, offloaded);
+    remote_costs_of(system, who, count, offloaded);
+    accuracies(scenario, count, offloaded);
+    device_costs(who, block, offloaded, figures);
+    return qoe_and_violations(system, who, block, figures);
 }
 
 }  // namespace

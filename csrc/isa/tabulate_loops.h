@@ -57,7 +57,7 @@ void tabulate(const Grid& grid, long long list) {
         fill_up(tasks);
         score(scenario, who, block, tasks, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
-        for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinite : qoe[i];
+        for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinity : qoe[i];
         if (grid.server_energy)
             for (int i = 0; i < count; ++i)
                 grid.server_energy[start + first + i] =

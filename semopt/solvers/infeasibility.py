@@ -1,7 +1,7 @@
 """Why a slot has no feasible joint action: on the grid, or with continuous variables.
 
 What is asked is the same for both: who has a feasible action alone, in which mode and on how many
-sub-channels, from the strongest on (csrc/exact/reach.h). An explanation takes a bounded time;
+sub-channels, from the strongest on (csrc/global/feasibility.h). An explanation takes a bounded time;
 what it could not finish by then it says.
 """
 
@@ -64,7 +64,7 @@ class Inquiry:
         modes : of offloaded tasks
         """
         if packing.knows(problem):
-            counts, stopped = _core.reach(
+            counts, stopped = _core.feasible_channels(
                 packing.scenario(problem),
                 np.ascontiguousarray(problem.gain),
                 problem.task,

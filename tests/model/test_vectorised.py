@@ -39,9 +39,9 @@ def body(name, function):
 
 
 # Where a lane is a number (csrc/isa/lanes_scalar.h); with AVX2 and AVX-512 it is a register.
-HOT = [("score_loops.h", f) for f in ("link_up", "extract", "serve")]
+HOT = [("score_loops.h", f) for f in ("rates_and_snr", "bits_and_flop", "remote_costs_of")]
 HOT += [("accuracy_lookup.h", f) for f in ("find_cells", "find_accuracies")]
-HOT += [("lanes.h", "in_two_steps")]  # `judge`
+HOT += [("lanes.h", "software_pipelined")]  # `judge`
 
 
 @pytest.mark.parametrize(("name", "function"), HOT)

@@ -201,9 +201,9 @@ def test_reasons_of_a_batch_keep_to_its_time(tight, method, monkeypatch):
 
 def test_ctrl_c_while_reasons_are_looked_for_ends_it(tight, monkeypatch):
     batch = solve_batch(*tight)
-    reach = infeasibility._core.reach
+    reach = infeasibility._core.feasible_channels
     monkeypatch.setattr(
-        infeasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
+        infeasibility._core, "feasible_channels", lambda *given: (reach(*given)[0], "interrupted")
     )
     with pytest.raises(KeyboardInterrupt):
         batch.to_json(0)

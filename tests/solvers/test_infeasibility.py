@@ -166,7 +166,9 @@ def test_without_kernels_the_model_gives_the_same_reasons(monkeypatch):
     ]
     reasons = [solve(problem, backend="numpy").infeasibility for problem in problems]
     monkeypatch.setattr("semopt.backends.packing.knows", lambda problem: False)
-    monkeypatch.setattr("semopt._core.reach", lambda *given: pytest.fail("a kernel was asked"))
+    monkeypatch.setattr(
+        "semopt._core.feasible_channels", lambda *given: pytest.fail("a kernel was asked")
+    )
     assert reasons == [solve(problem, backend="numpy").infeasibility for problem in problems]
     assert {bool(reason.users) for reason in reasons if reason} == {True, False}
 
@@ -205,7 +207,7 @@ def test_a_mode_is_not_answered_by_the_other(mode, continuous):
     own = replace(tasks, semantic_bits=tasks.bits, **slow)
     arguments = packing.scenario(replace(problem, tasks=own)), problem.gain, problem.task, [0], [1]
     for asked, channels in ((mode, 1), (3 - mode, 0), (3, 1)):
-        assert _core.reach(*arguments, asked, continuous, inf) == ([[channels]], "")
+        assert _core.feasible_channels(*arguments, asked, continuous, inf) == ([[channels]], "")
 
 
 def test_what_rounding_errors_hide_is_not_called_infeasible():
@@ -222,7 +224,7 @@ def test_what_rounding_errors_hide_is_not_called_infeasible():
             system=replace(problem.system, latency_max=float(found.latency[0])),
             users=replace(problem.users, energy_max=found.energy * share),
         )
-        counts, unfinished = _core.reach(
+        counts, unfinished = _core.feasible_channels(
             packing.scenario(tight), tight.gain, tight.task, [0], [0], 3, True, inf
         )
         assert (counts, unfinished) == ([[int(reason != "")]], reason)

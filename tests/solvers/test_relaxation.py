@@ -663,9 +663,9 @@ def test_a_set_that_cannot_be_served_is_the_one_that_exact_names():
 
 
 def test_an_interrupt_of_the_explanation_is_told(monkeypatch):
-    reach = infeasibility._core.reach
+    reach = infeasibility._core.feasible_channels
     monkeypatch.setattr(
-        infeasibility._core, "reach", lambda *given: (reach(*given)[0], "interrupted")
+        infeasibility._core, "feasible_channels", lambda *given: (reach(*given)[0], "interrupted")
     )
     result = solve(crowded())
     assert result.status is Status.INFEASIBLE

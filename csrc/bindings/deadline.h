@@ -10,10 +10,10 @@
 
 namespace semopt {
 
-class Watch {
+class Deadline {
   public:
     // Where Ctrl-C came, the exception is taken back: the caller says so by `reason`.
-    explicit Watch(double seconds) : end_(now() + seconds) {}
+    explicit Deadline(double seconds) : end_(now() + seconds) {}
 
     bool operator()() {
         if (stopped_) return true;

@@ -1,16 +1,17 @@
-#include "exact/reach.h"
+#include "global/feasibility.h"
 
 #include <algorithm>
 #include <numeric>
 
 namespace semopt {
 
-Reach::Reach(const Scenario& scenario, const Slot& slot, bool continuous, const Stop& stop)
+Feasibility::Feasibility(const Scenario& scenario, const Slot& slot, bool continuous,
+                         const Stop& stop)
     : scenario_(scenario), slot_(slot), continuous_(continuous), stop_(stop), cells_(scenario) {
     cells_.load(slot);
 }
 
-bool Reach::feasible(const Owner& owner, Mode mode) {
+bool Feasibility::feasible(const Owner& owner, Mode mode) {
     Tree tree(owner, mode, 1e-8);
     for (int splits = 0; tree.upper() > kInfeasible; ++splits) {
         if (tree.best().value > -kInfinity) return true;
@@ -21,7 +22,7 @@ bool Reach::feasible(const Owner& owner, Mode mode) {
     return false;
 }
 
-bool Reach::feasible(int user, int channel, int offloaders, Modes modes) {
+bool Feasibility::feasible(int user, int channel, int offloaders, Modes modes) {
     if (!continuous_)
         return (offloaders ? cells_.offload(user, channel, offloaders, modes) : cells_.local(user))
                    .value > -kInfinity;
@@ -32,7 +33,7 @@ bool Reach::feasible(int user, int channel, int offloaders, Modes modes) {
            ((modes & kSemantic) && feasible(owner, Mode::semantic));
 }
 
-int Reach::channels(int user, int offloaders, Modes modes) {
+int Feasibility::channels(int user, int offloaders, Modes modes) {
     if (stop_()) {
         complete_ = false;
         return std::max(slot_.channels, 1);

@@ -6,10 +6,10 @@
 
 namespace semopt {
 
-class Reach {
+class Feasibility {
   public:
     // On the grid, or over continuous variables.
-    Reach(const Scenario& scenario, const Slot& slot, bool continuous, const Stop& stop);
+    Feasibility(const Scenario& scenario, const Slot& slot, bool continuous, const Stop& stop);
 
     // On how many sub-channels, from the strongest on, a user has a feasible action beside
     // `offloaders` in all: what is feasible on a channel is so on stronger ones. Without offloaders
