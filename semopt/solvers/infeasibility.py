@@ -1,8 +1,8 @@
 """Why a slot has no feasible joint action: on the grid, or with continuous variables.
 
 What is asked is the same for both: who has a feasible action alone, in which mode and on how many
-sub-channels, from the strongest on (csrc/global/feasibility.h). An explanation takes a bounded time;
-what it could not finish by then it says.
+sub-channels, from the strongest on (csrc/global/feasibility.h). An explanation takes a bounded
+time; what it could not finish by then it says.
 """
 
 from __future__ import annotations
