@@ -23,7 +23,7 @@ import numpy as np
 from .model import Actions
 from .problem import Floats, Problem
 
-LOCAL = -1
+NO_CHANNEL = -1  # the sub-channel of a task that runs locally
 Pattern = tuple[int, ...]
 
 
@@ -74,7 +74,7 @@ class Space:
     def sizes(self, pattern: Pattern) -> tuple[int, ...]:
         """Return how many actions each user has in a pattern."""
         return tuple(
-            self.local[n] if k == LOCAL else self.offload[n] for n, k in enumerate(pattern)
+            self.local[n] if k == NO_CHANNEL else self.offload[n] for n, k in enumerate(pattern)
         )
 
     def pattern_at(self, index: int) -> tuple[Pattern, int]:
@@ -88,7 +88,7 @@ class Space:
             after = self.rest[n + 1]
             stay = before * local * after[len(free)]
             if left < stay:
-                pattern.append(LOCAL)
+                pattern.append(NO_CHANNEL)
                 before *= local
                 continue
             before *= offload
@@ -101,7 +101,7 @@ class Space:
         start, before = 0, 1
         free = list(range(self.channels))
         for n, k in enumerate(pattern):
-            if k == LOCAL:
+            if k == NO_CHANNEL:
                 before *= self.local[n]
                 continue
             after = self.rest[n + 1]
@@ -117,7 +117,7 @@ class Space:
         First the local actions, then for each number of offloaders from 1 and each sub-channel the
         actions there.
         """
-        if channel == LOCAL:
+        if channel == NO_CHANNEL:
             return 0
         return self.local[user] + ((offloaders - 1) * self.channels + channel) * self.offload[user]
 
@@ -130,7 +130,7 @@ def local_actions(problem: Problem, user: int) -> Actions:
     """Return a user's local grid actions, arrays (A,), in canonical order."""
     frequency = problem.grid_levels(user)[1]
     zero = np.zeros(len(frequency))
-    return Actions(np.full(len(frequency), LOCAL), zero, frequency, zero + 1.0)
+    return Actions(np.full(len(frequency), NO_CHANNEL), zero, frequency, zero + 1.0)
 
 
 def offload_actions(problem: Problem, user: int, channel: int) -> Actions:
@@ -152,7 +152,7 @@ def decode(problem: Problem, index: int) -> Actions:
     for n in reversed(range(len(pattern))):
         left, digit = divmod(left, space.sizes(pattern)[n])
         power, frequency, extraction = problem.grid_levels(n)
-        if pattern[n] == LOCAL:
+        if pattern[n] == NO_CHANNEL:
             row = (0.0, frequency[digit], 1.0)
         elif digit < len(power):
             row = (power[digit], problem.users.frequency_min[n], 1.0)
@@ -174,8 +174,8 @@ def encode(problem: Problem, actions: Actions) -> int:
         For a value that is not on the grid or sub-channels that are used twice or do not exist.
     """
     space = Space.of(problem)
-    pattern: Pattern = tuple(max(int(k), LOCAL) for k in actions.channel)
-    used = [k for k in pattern if k != LOCAL]
+    pattern: Pattern = tuple(max(int(k), NO_CHANNEL) for k in actions.channel)
+    used = [k for k in pattern if k != NO_CHANNEL]
     if len(set(used)) < len(used) or any(k >= space.channels for k in used):
         raise ValueError(
             f"channel = {pattern}: must be distinct sub-channels below {space.channels}, or -1"
@@ -191,7 +191,7 @@ def encode(problem: Problem, actions: Actions) -> int:
                 raise ValueError(f"{name} of user {n} = {value}: must be a level of its grid")
             return at
 
-        if k == LOCAL:
+        if k == NO_CHANNEL:
             digit = level("frequency", frequency)
         elif actions.extraction[n] == 1.0:
             digit = level("power", power)

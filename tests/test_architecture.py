@@ -50,8 +50,8 @@ HOMES = {
     "numba": {"channel", "env"},
     "scipy": {"solvers", "channel", "certificate"},
     "flint": {"certificate"},
-    "gymnasium": {"adapters"},
-    "pettingzoo": {"adapters"},
+    "gymnasium": {"env"},
+    "pettingzoo": {"env"},
     "pyarrow": {"channel", "solvers"},
     "matplotlib": {"report", "studies"},
 }

@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 
 from .. import model
-from ..grid import LOCAL, Space, local_actions, offload_actions, pattern_size
+from ..grid import NO_CHANNEL, Space, local_actions, offload_actions, pattern_size
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from .arrays import check, name_fault
@@ -60,7 +60,7 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
         value = np.empty(space.list_total(n))
         energy = np.zeros_like(value)
         for m in range(space.most_offloaders + 1):
-            for k in range(space.channels) if m else (LOCAL,):
+            for k in range(space.channels) if m else (NO_CHANNEL,):
                 own = offload_actions(problem, n, k) if m else local_actions(problem, n)
                 outcome = model.evaluate(alone, own.take(np.s_[:, None]), offloaders=m)
                 start = space.list_start(n, k, m)
@@ -123,7 +123,7 @@ def histogram(score: Floats, query: Query) -> Integers:
 def scores(tables: Tables, pattern: tuple[int, ...], offset: Integers) -> Floats:
     """Return the scores of joint actions of one pattern: offset (A,) within it -> (A,)."""
     space = tables.space
-    offloaders = sum(k != LOCAL for k in pattern)
+    offloaders = sum(k != NO_CHANNEL for k in pattern)
     entries: list[Integers] = []
     for n in reversed(range(len(pattern))):
         offset, digit = np.divmod(offset, space.sizes(pattern)[n])

@@ -100,8 +100,8 @@ def _read(file: Path, unit: str, variable: str | None, stamp: tuple[int, int, in
         data = file.read_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is said in words of our own
-            found = _READERS[ending](data, variable, unit)
-            gain = converted(found, unit)
+            stored = _READERS[ending](data, variable, unit)
+            gain = converted(stored, unit)
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
     except MemoryError:
@@ -110,23 +110,23 @@ def _read(file: Path, unit: str, variable: str | None, stamp: tuple[int, int, in
         raise ValueError(str(error).lstrip()) from None
     check_shape(gain.shape, (None, None, None), "the array")
     if not within(gain):
-        raise ValueError(_first_fault(gain, found, unit))
+        raise ValueError(_first_fault(gain, stored, unit))
     gain = np.ascontiguousarray(gain)
     gain.setflags(write=False)
     return Trace(gain, hashlib.sha256(data).hexdigest())
 
 
-def _first_fault(gain: Floats, found: NDArray[Any], unit: str) -> str:
+def _first_fault(gain: Floats, stored: NDArray[Any], unit: str) -> str:
     """Return a sentence on the gains out of range, with the first in the words of the file."""
     wrong = np.argwhere(~((gain >= LOW) & (gain <= HIGH)))
     slot, user, channel = first = tuple(wrong[0].tolist())
-    value = found[first].item()
+    value = stored[first].item()
     words = f"slot {slot}, user {user}, channel {channel} has gain {value!r}"
     if len(wrong) > 1:
         words += f" (and {len(wrong) - 1} more are out of range)"
     if unit != "linear":
         return f"{words}: {gain[first]:g} as a linear power gain, {LOW:g} to {HIGH:g} are expected"
-    hint = f'; {DECIBELS}, which unit = "db" does' if (found < 0).any() else ""
+    hint = f'; {DECIBELS}, which unit = "db" does' if (stored < 0).any() else ""
     return f"{words}: finite gains above 0 are expected ({LOW:g} to {HIGH:g}){hint}"
 
 
@@ -174,14 +174,14 @@ def _read_npz(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
 
 def _array(file: BytesIO) -> NDArray[Any]:
     try:
-        found: NDArray[Any] = np.load(file, allow_pickle=False)
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError, SyntaxError, TypeError) as error:
         if "Object arrays" in str(error):
             raise ValueError(
                 "holds Python objects, not numbers: save numpy.asarray(gain, dtype=float)"
             ) from None
         raise ValueError("is not a whole NPY file: numpy.save(file, gain) writes one") from None
-    return found
+    return array
 
 
 def _read_mat(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
@@ -192,12 +192,12 @@ def _read_mat(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
             "is a MATLAB 7.3 file (HDF5): save it as an older one, save(file, 'gain', '-v7')"
         )
     try:
-        found = loadmat(BytesIO(data))
+        variables = loadmat(BytesIO(data))
     except Exception as error:  # scipy raises what it happens to meet in a broken file
         if isinstance(error, MemoryError):
             raise
         raise ValueError("is not a whole MAT file: save(file, 'gain', '-v7') writes one") from None
-    arrays = {name: value for name, value in found.items() if not name.startswith("__")}
+    arrays = {name: value for name, value in variables.items() if not name.startswith("__")}
     return np.asarray(arrays[_chosen(list(arrays), variable)])
 
 

@@ -92,9 +92,9 @@ class Walks:
             pair = [*self._point(STARTS, U64(attempt)), *self._point(ENDS, U64(attempt))]
             luck, _ = uniforms(self._key, U64(attempt), self.lane, self._user, U64(LUCK))
             length = _distance(pair[2] - pair[0], pair[3] - pair[1])
-            found = searching & (2.0 * luck < length)  # no leg is longer than 2
-            np.copyto(first, np.stack(pair), where=found)
-            searching &= ~found
+            accepted = searching & (2.0 * luck < length)  # no leg is longer than 2
+            np.copyto(first, np.stack(pair), where=accepted)
+            searching &= ~accepted
             if not searching.any():
                 break
         length = _distance(first[2] - first[0], first[3] - first[1])

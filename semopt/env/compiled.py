@@ -102,17 +102,17 @@ def _observe_rows(  # type: ignore[no-untyped-def]
 ):
     users, channels = gain.shape[1:]
     features = table.shape[1]
-    own = channels + features
+    width = channels + features
     viewers = out.shape[1]
     for e in range(U64(first), U64(last)):
         for n in range(users):
             viewer = n if not shared else 0
-            start = n * own if shared else 0
+            start = n * width if shared else 0
             for k in range(channels):
                 out[e, viewer, start + k] = (streams.log(gain[e, n, k]) - centre) * scale
             for j in range(features):
                 out[e, viewer, start + channels + j] = table[task[e, n], j]
-        seen = users * own if shared else own
+        seen = users * width if shared else width
         for n in range(viewers):
             if shared and n > 0:
                 for i in range(seen):

@@ -12,6 +12,7 @@ from ..model import SEMANTIC, Actions
 
 Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+SHARES = 4  # of a user's action that are no preferences: mode, power, frequency, extraction
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,23 @@ class Decisions:
             np.zeros((rows, users, 3), np.float32),
             np.zeros((rows, users, channels), np.float32),
         )
+
+    def take(self, share: NDArray[Any]) -> None:
+        """Take decisions given as numbers from 0 to 1: (rows, N, 4 + K).
+
+        Mode (local below 1/3, raw below 2/3, else semantic), power, frequency, extraction, and a
+        preference score for each sub-channel.
+        """
+        np.minimum(share[..., 0] * 3, SEMANTIC, out=self.mode, casting="unsafe")
+        self.level[:] = share[..., 1:SHARES]
+        self.preference[:] = share[..., SHARES:]
+
+
+def outside(share: NDArray[Any]) -> list[int]:
+    """Return the index of the first entry that is no number from 0 to 1; empty if all are."""
+    wrong = np.argwhere(~((share >= 0) & (share <= 1)))
+    first: list[int] = wrong[0].tolist() if len(wrong) else []
+    return first
 
 
 def empty_actions(rows: tuple[int, int]) -> Actions:

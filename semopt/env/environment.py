@@ -121,10 +121,10 @@ class Environment:
         self._table = standardised(self.problem, self.features)
         self.part = part
         self._centre, self._scale = gain_scale(scenario, part)
-        own = self.channels + len(self.features)
+        size = self.channels + len(self.features)
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
-        self.state_size = self.users * own
-        self.observation_size = (self.state_size if observation == "shared" else own) + extra
+        self.state_size = self.users * size
+        self.observation_size = (self.state_size if observation == "shared" else size) + extra
         self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
@@ -276,8 +276,8 @@ class Environment:
         self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
     ) -> None:
         shared, mode = observation == "shared", get_args(Identity).index(identity)
-        told = self._table, self._centre, self._scale, shared, mode
-        compiled.observe(gain, task, *told, out, threads=self.threads)
+        scales = self._table, self._centre, self._scale, shared, mode
+        compiled.observe(gain, task, *scales, out, threads=self.threads)
 
     def _check_slots(self, gain: Floats, task: Integers) -> None:
         check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)

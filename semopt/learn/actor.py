@@ -100,8 +100,8 @@ class Heads(NamedTuple):
         level = sample.level.clamp(1e-4, 1.0 - 1e-4)
         density = (alpha - 1.0) * level.log() + (beta - 1.0) * torch.log1p(-level)
         density = density - log_beta(alpha, beta)
-        own = self.mode.gather(-1, sample.mode[..., None])[..., 0]
-        return own, torch.where(matters, density, 0.0).sum(-1)
+        mode = self.mode.gather(-1, sample.mode[..., None])[..., 0]
+        return mode, torch.where(matters, density, 0.0).sum(-1)
 
     def entropy(self) -> Tensor:
         """Return the entropy of each user's mode: (R, N)."""
@@ -161,7 +161,7 @@ class Actor(nn.Module):
     def __init__(self, environment: Environment, width: int, layers: int) -> None:
         super().__init__()
         self.channels, self.semantic = environment.channels, can_extract(environment)
-        self.register_buffer("order", own_first(environment), persistent=False)
+        self.register_buffer("order", observation_order(environment), persistent=False)
         size = environment.observation_size
         self.body = perceptron(size, width, layers, 3 + 2 * LAWS + self.channels, 0.01)
 
@@ -237,7 +237,7 @@ def perceptron(size: int, width: int, layers: int, out: int, last: float) -> nn.
     return nn.Sequential(*parts)
 
 
-def own_first(environment: Environment) -> Tensor:
+def observation_order(environment: Environment) -> Tensor:
     """Return, for each user, the order of what it observes that puts its own part first: (N, O).
 
     One network for all users then finds itself in one place, whoever it is.
@@ -245,11 +245,11 @@ def own_first(environment: Environment) -> Tensor:
     users, size = environment.users, environment.observation_size
     order = np.tile(np.arange(size), (users, 1))
     if environment.observation == "shared":
-        own = environment.state_size // users
+        part = environment.state_size // users
         for n in range(users):
             parts = np.roll(np.arange(users), -n)
-            seen = parts[:, None] * own + np.arange(own)
-            order[n, : users * own] = seen.ravel()
+            seen = parts[:, None] * part + np.arange(part)
+            order[n, : users * part] = seen.ravel()
     return torch.from_numpy(order)
 
 

@@ -18,7 +18,7 @@ from .algorithms import OLD_SETTINGS, settings_of
 
 SCHEMA = 2
 # Keys of a scenario that do not change what a policy sees or what its decisions do.
-ASIDE = {"name", "description", "slot", "grid", "assumed"}
+IRRELEVANT = {"name", "description", "slot", "grid", "assumed"}
 # Where a trace lies, and what its SHA-256 says already.
 PLACE = {"scenario.channel.file", "scenario.channel.shape", "channel.file", "channel.shape"}
 
@@ -196,18 +196,18 @@ def same_scenario(
     shape : users and sub-channels of the slots
     what : the policy, for the message
     """
-    own, name = description.world(), given_document.get("name")
+    world, name = description.world(), given_document.get("name")
     trained, given = flat(description.scenario), flat(given_document)
     # Users and sub-channels may be counted from a pinned slot.
-    trained |= {"system.users": own.users, "system.channels": own.channels}
+    trained |= {"system.users": world.users, "system.channels": world.channels}
     given |= dict(zip(("system.users", "system.channels"), shape, strict=True))
     for key in sorted(
         trained.keys() | given.keys(), key=lambda k: (k.split(".")[0] != "system", k)
     ):
-        if key.split(".")[0] in ASIDE or key in PLACE:
+        if key.split(".")[0] in IRRELEVANT or key in PLACE:
             continue
         if trained.get(key) != given.get(key):
             raise ValueError(
-                f"{what} was trained for scenario {own.name}, where {key} is {trained.get(key)}; "
+                f"{what} was trained for scenario {world.name}, where {key} is {trained.get(key)}; "
                 f"in {name} it is {given.get(key)}"
             )

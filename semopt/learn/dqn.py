@@ -21,7 +21,7 @@ from ..env.environment import QUEUE, Environment
 from ..model import LOCAL, RAW, SEMANTIC
 from ..worth import tasks_in
 from . import algorithms, learner
-from .actor import Sample, as_decisions, can_extract, own_first, perceptron
+from .actor import Sample, as_decisions, can_extract, observation_order, perceptron
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Network(nn.Module):
         super().__init__()
         mode, channel, level = actions_of(environment, settings.levels)
         bids = np.eye(environment.channels, dtype=np.float32)[channel]
-        self.register_buffer("order", own_first(environment), persistent=False)
+        self.register_buffer("order", observation_order(environment), persistent=False)
         self.register_buffer("mode", torch.from_numpy(mode), persistent=False)
         self.register_buffer("level", torch.from_numpy(level), persistent=False)
         self.register_buffer("score", torch.from_numpy(bids), persistent=False)

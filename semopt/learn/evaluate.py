@@ -93,7 +93,7 @@ def compare(
     refine: bool = False,
     reference: str | None = None,
     tick: Callable[[str, float], None] = lambda what, done: None,
-    report: Callable[[Evaluation], None] = lambda found: None,
+    report: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Evaluation:
     """Score each of `names` on the same slots.
 
@@ -136,7 +136,7 @@ def compare(
         raise ValueError(f"scenario {scenario.name}: none of {slots} slots drawn is feasible")
     gain, task, optimum = gain[feasible], task[feasible], optimum[feasible]
     left_out = int((~feasible).sum())
-    found = Evaluation(scenario.name, problem.objective, reference, slots, left_out, {})
+    evaluation = Evaluation(scenario.name, problem.objective, reference, slots, left_out, {})
     labels = [label for name in deciders for label in (name, refined(name))[: 1 + refine]]
     for name, decide in deciders.items():
         tick(name, 0.0)
@@ -146,15 +146,14 @@ def compare(
         if refine:
             ways[refined(name)] = Refined(problem, decide)
         for label, way in ways.items():
-            told = {"tick": partial(tick, label)} if isinstance(way, Method) else {}
-            actions = way(gain, task, **told)
+            options = {"tick": partial(tick, label)} if isinstance(way, Method) else {}
+            actions = way(gain, task, **options)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
-            own = score(problem, actions, gain, task, optimum, time)
-            scores = found.scores | {label: own}
+            scores = evaluation.scores | {label: score(problem, actions, gain, task, optimum, time)}
             missing = tuple(other for other in labels if other not in scores)
-            found = replace(found, scores=scores, missing=missing)
-            report(found)
-    return found
+            evaluation = replace(evaluation, scores=scores, missing=missing)
+            report(evaluation)
+    return evaluation
 
 
 def refined(name: str) -> str:

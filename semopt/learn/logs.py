@@ -42,13 +42,13 @@ def logs(out: Path, updates: int) -> Iterator[Callable[[Report], None]]:
     lines = lines_until(path, updates)
     board = SummaryWriter(str(out / "tensorboard"), purge_step=updates)
 
-    def log(told: Report) -> None:
-        lines.append(json.dumps(asdict(told)))
+    def log(report: Report) -> None:
+        lines.append(json.dumps(asdict(report)))
         write_atomically(path, "\n".join(lines) + "\n")
         for name in ("reward", "qoe", "regret", "offloading", "steps_per_second"):
-            board.add_scalar(name, getattr(told, name), told.updates)
-        for name, value in told.losses.items():
-            board.add_scalar(f"loss/{name}", value, told.updates)
+            board.add_scalar(name, getattr(report, name), report.updates)
+        for name, value in report.losses.items():
+            board.add_scalar(f"loss/{name}", value, report.updates)
 
     try:
         yield log
@@ -63,10 +63,10 @@ def lines_until(path: Path, updates: int) -> list[str]:
     lines = []
     try:
         for line in read_bytes(path).decode().splitlines():
-            told = parse_json(line)
-            if not isinstance(told, dict) or type(told.get("updates")) is not int:
+            values = parse_json(line)
+            if not isinstance(values, dict) or type(values.get("updates")) is not int:
                 raise ValueError("a line has no number of updates")
-            lines += [line] if told["updates"] <= updates else []
+            lines += [line] if values["updates"] <= updates else []
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not the log of a run: {error}; move it away") from None
     return lines

@@ -200,7 +200,7 @@ class Learner(learner.Learner):
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
             if not by_critic:
-                advantages.append(over(reward[t], others, self.team))
+                advantages.append(counterfactual_advantages(reward[t], others, self.team))
         team = self.team(reward)
         if by_critic:
             estimated, team = self.estimate(state, team, done)
@@ -250,8 +250,8 @@ class Learner(learner.Learner):
         """
         s = self.settings
         with torch.no_grad():
-            said = self.networks["critic"](self.on(state))[..., 0].cpu()
-        value = said.double().numpy() * self.deviation() + self.mean()
+            estimate = self.networks["critic"](self.on(state))[..., 0].cpu()
+        value = estimate.double().numpy() * self.deviation() + self.mean()
         advantage = np.zeros(team.shape, np.float32)
         later = np.zeros(team.shape[1])
         for t in reversed(range(s.steps)):
@@ -274,7 +274,7 @@ class Learner(learner.Learner):
         advantage = torch.cat([a.expand_as(of) for a, of in parts], 1)
         by_critic, value = s.baseline == "critic", torch.zeros(())
         if by_critic:
-            self.watch(rollout.target)
+            self.follow_returns(rollout.target)
             target = (rollout.target - self.mean()) / self.deviation()
         for part in np.array_split(np.arange(rows), s.minibatches) * s.epochs:
             part = slice(part[0], part[-1] + 1)
@@ -286,8 +286,8 @@ class Learner(learner.Learner):
             spread = heads.entropy().mean()
             loss = policy - entropy * self.env.users * spread
             if by_critic:
-                said = self.networks["critic"](rollout.state[part])[:, 0]
-                value = (said - target[part]).square().mean()
+                estimate = self.networks["critic"](rollout.state[part])[:, 0]
+                value = (estimate - target[part]).square().mean()
                 loss = loss + s.value * value
             self.descend(loss, rate)
         return {"policy": policy.item(), "critic": value.item(), "entropy": spread.item()}
@@ -301,7 +301,7 @@ class Learner(learner.Learner):
         unit = self.settings.unit
         return Parts(advantage.mode / unit, level, advantage.assignment / unit)
 
-    def watch(self, target: Tensor) -> None:
+    def follow_returns(self, target: Tensor) -> None:
         """Take returns into the running mean and mean square of value normalisation."""
         new = target.double().cpu()
         self.scale *= 0.99
@@ -330,7 +330,7 @@ def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
     return torch.minimum(ratio * advantage, bounded * advantage).sum(-1).mean()
 
 
-def over(
+def counterfactual_advantages(
     reward: Singles, others: Singles, by: Callable[[Singles], Singles]
 ) -> tuple[Singles, Singles, Singles]:
     """Return advantages of modes, levels (E, N) and assignment (E, 1) over counterfactuals.

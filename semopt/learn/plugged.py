@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..env import Decisions, empty_actions
+from ..env.decisions import SHARES, Decisions, empty_actions, outside
 from ..env.environment import Environment
-from ..model import SEMANTIC, Actions, exceeds
+from ..model import Actions, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..strict import shortened
@@ -54,7 +54,7 @@ def plugged(name: str, scenario: Scenario) -> Decider:
             raise ValueError(f"{name}: is async: a function that returns decisions is expected")
         if isinstance(given, Actions):
             return checked(env.problem, as_arrays(name, file, given), gain, task, name)
-        decisions = as_shares(name, file, given, (*task.shape, 4 + env.channels))
+        decisions = as_shares(name, file, given, (*task.shape, SHARES + env.channels))
         actions = empty_actions(task.shape)
         env.decide(decisions, task, actions)
         return actions
@@ -171,17 +171,15 @@ def as_shares(name: str, file: str, given: Any, shape: tuple[int, ...]) -> Decis
             f"{name} returned {what}{array.dtype} of shape {array.shape}: Actions, or numbers of "
             f"shape {shape}, are expected"
         )
-    outside = ~((array >= 0) & (array <= 1))
-    if outside.any():
-        row, user, i = np.argwhere(outside)[0].tolist()
+    if place := outside(array):
+        row, user, i = place
         raise ValueError(
             f"{name} returned {array[row, user, i]} as entry {i} of user {user} in slot {row}: "
             "numbers from 0 to 1 are expected"
         )
-    share = array.astype(np.float32)
-    mode = np.minimum(share[..., 0] * 3, SEMANTIC).astype(np.uint8)
-    level, preference = (np.ascontiguousarray(share[..., s]) for s in (slice(1, 4), slice(4, None)))
-    return Decisions(mode, level, preference)
+    decisions = Decisions.empty(shape[0], shape[1], shape[2] - SHARES)
+    decisions.take(array.astype(np.float32))
+    return decisions
 
 
 def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, name: str) -> Actions:

@@ -60,11 +60,11 @@ def levels_by_mode(problem: Problem) -> Floats:
     users, kinds = len(problem.users.power_min), len(problem.tasks.names)
     tables = [[modes_of(problem, n, t) for t in range(kinds)] for n in range(users)]
     most = max(table.shape[1] for row in tables for modes in row for table in modes)
-    found = np.empty((users, kinds, len(MODES), 3, 1 + most))
-    for place in np.ndindex(found.shape[:3]):
+    levels = np.empty((users, kinds, len(MODES), 3, 1 + most))
+    for place in np.ndindex(levels.shape[:3]):
         table = tables[place[0]][place[1]][place[2]]
-        found[place][:, 1:] = table[:, np.arange(most) % table.shape[1]]
-    return found
+        levels[place][:, 1:] = table[:, np.arange(most) % table.shape[1]]
+    return levels
 
 
 def modes_of(problem: Problem, user: int, kind: int) -> tuple[Floats, Floats, Floats]:

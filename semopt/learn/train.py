@@ -134,7 +134,7 @@ def run(
             progress = progress.after(learner, seconds, score["regret"])
             tensors = learner.tensors() | {f"best.{k}": v for k, v in best.items()}
             Checkpoint(description, progress, tensors).write(out)
-            told = Report(
+            latest = Report(
                 learner.updates,
                 learner.agent_steps,
                 seconds,
@@ -147,8 +147,8 @@ def run(
                 {k: v for k, v in metrics.items() if k != "reward"},
                 validation.collapsed(score["offloading"], learner.updates / settings.updates),
             )
-            log(told)
-            report(told)
+            log(latest)
+            report(latest)
             if settings.patience and progress.stale >= settings.patience:
                 ended = f"regret has not fallen by 1% in {settings.patience} validations"
             if asked():

@@ -171,7 +171,9 @@ def test_counterfactual_advantages_change_one_part_at_a_time():
     played = np.stack([rewarded(env, e, mode, level, score) for e in slots])
     decisions = as_decisions(Sample(mode, level, score))
     others = learner.counterfactuals(heads, mode, decisions)
-    a_mode, a_level, a_assignment = mappo.over(played.astype("f4"), others, learner.team)
+    a_mode, a_level, a_assignment = mappo.counterfactual_advantages(
+        played.astype("f4"), others, learner.team
+    )
     for e in slots:
         base = rewarded(env, e, mode, peaks, score)
         assert a_level[e] == pytest.approx(played[e] - base, abs=1e-5)

@@ -96,7 +96,7 @@ def test_counterfactuals_of_the_worst_user_by_hand():
         (lambda r: r.sum(-1), [[0.0, 0.0]], [[-0.25]]),
         (lambda r: r.min(-1), [[0.25, 0.0]], [[-0.25]]),
     ):
-        found = mappo.over(played, others, by)
+        found = mappo.counterfactual_advantages(played, others, by)
         assert found[0].tolist() == mode
         assert found[1].tolist() == [[-0.125, 0.0]]
         assert found[2].tolist() == assignment
@@ -278,7 +278,7 @@ def test_values_are_in_the_scale_of_returns_whose_mean_is_not_0():
     learner = mappo.Learner(env, settings, 0, CPU)
     for parameter in learner.networks["critic"].parameters():
         parameter.data.zero_()
-    learner.watch(torch.tensor([1.0, 3.0]))
+    learner.follow_returns(torch.tensor([1.0, 3.0]))
     assert learner.mean() == pytest.approx(2.0)
     assert learner.deviation() == pytest.approx(1.0)
     state = np.zeros((2, 1, env.state_size), np.float32)
@@ -294,8 +294,8 @@ def test_values_are_in_the_scale_of_returns_whose_mean_is_not_0():
 def test_the_running_mean_forgets_by_a_hundredth():
     env = Environment(PAPER, 1)
     learner = mappo.Learner(env, replace(mappo.FAST, slots=1), 0, CPU)
-    learner.watch(torch.tensor([2.0]))
-    learner.watch(torch.tensor([5.0]))
+    learner.follow_returns(torch.tensor([2.0]))
+    learner.follow_returns(torch.tensor([5.0]))
     weight = 0.99 * 0.01 + 0.01
     assert learner.mean() == pytest.approx((0.99 * 0.01 * 2 + 0.01 * 5) / weight)
     square = (0.99 * 0.01 * 4 + 0.01 * 25) / weight

@@ -16,7 +16,7 @@ from semopt.learn.actor import (
     gumbel,
     log_beta,
     normalised,
-    own_first,
+    observation_order,
     perceptron,
 )
 from semopt.model import LOCAL, RAW, SEMANTIC
@@ -120,9 +120,9 @@ def test_functions_by_hand():
 def test_who_looks_finds_itself_first():
     """Three features a user here, two users, and who one is: 3 + 3 + 2."""
     env = Environment(PAPER, 1, observation="shared", features=("local_load",))
-    assert own_first(env).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7], [3, 4, 5, 0, 1, 2, 6, 7]]
+    assert observation_order(env).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7], [3, 4, 5, 0, 1, 2, 6, 7]]
     own = Environment(PAPER, 1, features=("local_load",))
-    assert own_first(own).tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert observation_order(own).tolist() == [[0, 1, 2, 3, 4]] * 2
 
 
 def test_layers_are_orthogonal_with_gain_root_2_but_for_the_last():
@@ -218,7 +218,7 @@ def test_a_critics_value_is_in_the_scale_of_returns():
     last = learner.networks["critic"][-1]
     last.weight.data.zero_()
     last.bias.data.fill_(1.0)
-    learner.watch(torch.tensor([0.0, 4.0]))
+    learner.follow_returns(torch.tensor([0.0, 4.0]))
     state = np.zeros((1, 1, env.state_size), np.float32)
     advantage, target = learner.estimate(state, np.full((1, 1), 5.0, "f4"), np.array([True]))
     assert advantage.tolist() == [[1.0]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...grid import LOCAL, Pattern
+from ...grid import NO_CHANNEL, Pattern
 from ...problem import Floats
 from .. import cpu
 from ..query import Found, Query, Tables, nothing
@@ -121,7 +121,7 @@ class PatternScan:
     ) -> None:
         space = tables.space
         self.runtime, self.tables, self.query = runtime, tables, query
-        offloaders = sum(k != LOCAL for k in pattern)
+        offloaders = sum(k != NO_CHANNEL for k in pattern)
         at = [8 * space.list_start(n, k, offloaders) for n, k in enumerate(pattern)]
         limited = bool(tables.server_energy)
 

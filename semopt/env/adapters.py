@@ -1,0 +1,264 @@
+"""The environment as PettingZoo's `ParallelEnv` and Gymnasium's `Env` and `VectorEnv`.
+
+A user's action is a box [0, 1]^(4 + K), as `Decisions.take` reads it. A controller of all users
+gets the whole state and the sum of rewards, and gives the users' actions one after the other.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..scenario import Scenario
+from ..worth import objective
+from .decisions import SHARES, Decisions, Singles, outside
+from .environment import Environment, check_rewards
+
+try:
+    import gymnasium
+    import pettingzoo
+    from gymnasium.spaces import Box
+    from gymnasium.vector.utils import batch_space
+except ImportError as error:
+    raise ImportError(
+        f"semopt.adapters needs {error.name}: pip install 'semopt[learn]'", name=error.name
+    ) from None
+
+OUTCOME = ("latency", "energy", "accuracy", "qoe", "violations")
+
+
+class _Copied:
+    """What steps on alike when it is copied: shared arrays would make the two one."""
+
+    def __copy__(self) -> Self:
+        return deepcopy(self)
+
+
+class _Slots:
+    """What the adapters share: an environment and the arrays that it writes."""
+
+    def __init__(self, scenario: Scenario | str, slots: int, **options: Any) -> None:
+        loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
+        self.inner = Environment(loaded, slots, **options)
+        check_rewards(self.inner.problem)
+        users, channels = self.inner.users, self.inner.channels
+        self.decisions = Decisions.empty(slots, users, channels)
+        self.seen = np.empty((slots, users, self.inner.observation_size), np.float32)
+        self.reward = np.empty((slots, users), np.float32)
+        self.all = np.empty((slots, self.inner.state_size), np.float32)
+        self.action_size = SHARES + channels
+
+    def reset(self, seed: int | None) -> None:
+        if seed is not None:
+            self.inner.seed(seed)
+        self.inner.reset(self.seen)
+
+    def step(self, actions: Singles) -> bool:
+        """Carry out actions of slots x N (4 + K); return whether the episode ended."""
+        share = actions.reshape(*self.reward.shape, self.action_size)
+        if place := outside(share):
+            row, user, i = place
+            raise ValueError(
+                f"action[{i}] of user {user} in slot {row} = {share[row, user, i]}: numbers from 0 "
+                "to 1 are expected"
+            )
+        self.decisions.take(share)
+        return self.inner.step(self.decisions, self.seen, self.reward)
+
+    def state(self) -> Singles:
+        self.inner.state(self.inner.gain, self.inner.task, self.all)
+        return self.all.copy()
+
+    def team(self) -> Any:
+        """Return the users' rewards as the objective sums them up: (slots,) float64."""
+        return objective(self.inner.problem, self.reward.astype(np.float64))
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the outcome of the last step: arrays (slots, N)."""
+        return {name: getattr(self.inner.outcome, name).copy() for name in OUTCOME}
+
+    def observed(self, size: int) -> Box:
+        return Box(-np.inf, np.inf, (size,), np.float32)
+
+    def acting(self, users: int) -> Box:
+        return Box(0.0, 1.0, (users * self.action_size,), np.float32)
+
+
+def _numbers(name: str, given: Any, shape: tuple[int, ...]) -> Singles:
+    """Return an action, or raise ValueError unless it is numbers of this shape."""
+    try:
+        numbers = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        numbers = np.asarray(None)
+    if numbers.shape != shape or numbers.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name}: numbers of shape {shape} are expected, got {numbers.dtype} {numbers.shape}"
+        )
+    return numbers.astype(np.float32, copy=False)
+
+
+class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
+    """One agent a user, each with its own observation, action and reward (13).
+
+    Parameters
+    ----------
+    scenario : or its name
+    options : of `Environment`: seed, lane, observation, features, identity, semantic
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"name": "semopt_v0", "render_modes": []}
+
+    def __init__(self, scenario: Scenario | str, **options: Any) -> None:
+        self._slots = _Slots(scenario, 1, **options)
+        inner = self._slots.inner
+        self.possible_agents = [f"user_{n}" for n in range(inner.users)]
+        self.agents: list[str] = []
+        self.render_mode = None
+        self.observation_spaces = {
+            agent: self._slots.observed(inner.observation_size) for agent in self.possible_agents
+        }
+        self.action_spaces = {agent: self._slots.acting(1) for agent in self.possible_agents}
+        self.state_space = self._slots.observed(inner.state_size)
+
+    def observation_space(self, agent: str) -> Box:
+        """Return the space of an agent's observations, the same object every time."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Box:
+        """Return the space of an agent's actions, the same object every time."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Singles], dict[str, dict[str, Any]]]:
+        """Begin an episode: the next one, or the first of a seed."""
+        self.agents = self.possible_agents[:]
+        self._slots.reset(seed)
+        return self._each(self._slots.seen[0].copy()), {agent: {} for agent in self.agents}
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, Singles],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Carry out the actions of all users."""
+        if not self.agents:
+            return {}, {}, {}, {}, {}
+        if not isinstance(actions, dict):
+            raise ValueError(f"actions: a dict of agents is expected, not {type(actions).__name__}")
+        for others, what in (
+            ([agent for agent in self.agents if agent not in actions], "{} is missing"),
+            ([str(agent) for agent in actions if agent not in self.agents], "there is no {}"),
+        ):
+            if others:
+                raise ValueError(f"actions: {what.format(', '.join(others))}")
+        size = (self._slots.action_size,)
+        ended = self._slots.step(
+            np.stack([_numbers(f"action of {a}", actions[a], size) for a in self.agents])
+        )
+        outcome = self._slots.outcome()
+        answer = (
+            self._each(self._slots.seen[0].copy()),
+            self._each(self._slots.reward[0].tolist()),
+            self._each([ended] * len(self.agents)),
+            self._each([False] * len(self.agents)),
+            {
+                agent: {name: value[0, n] for name, value in outcome.items()}
+                for n, agent in enumerate(self.agents)
+            },
+        )
+        if ended:
+            self.agents = []
+        return answer
+
+    def state(self) -> Singles:
+        """Return all gains and task features, for a centralised critic."""
+        state: Singles = self._slots.state()[0]
+        return state
+
+    def render(self) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Hold nothing to give back."""
+
+    def _each(self, values: Any) -> dict[str, Any]:
+        return dict(zip(self.agents, values, strict=True))
+
+
+class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
+    """One controller for all users of one slot.
+
+    Parameters
+    ----------
+    scenario : or its name
+    options : of `Environment`: seed, lane, features, semantic
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+
+    def __init__(self, scenario: Scenario | str, **options: Any) -> None:
+        self._slots = _Slots(scenario, 1, **options)
+        self.observation_space = self._slots.observed(self._slots.inner.state_size)
+        self.action_space = self._slots.acting(self._slots.inner.users)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode: the next one, or the first of a seed."""
+        super().reset(seed=seed)
+        self._slots.reset(seed)
+        return self._slots.state()[0], {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Carry out an action; the observation at an episode's end is the next one's first."""
+        ended = self._slots.step(_numbers("action", action, self.action_space.shape))
+        info = {name: value[0] for name, value in self._slots.outcome().items()}
+        return self._slots.state()[0], float(self._slots.team()[0]), ended, False, info
+
+
+class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """One controller in each of many slots: row e is `SlotEnv(scenario, lane=lane + e)`.
+
+    All rows end their episodes together, and begin the next one in the same step: its first
+    observation is returned, and stands in `infos["final_obs"]` too, since actions do not change
+    what comes next.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": [],
+        "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(self, scenario: Scenario | str, num_envs: int = 1, **options: Any) -> None:
+        self._slots = _Slots(scenario, num_envs, **options)
+        self.num_envs = num_envs
+        self.single_observation_space = self._slots.observed(self._slots.inner.state_size)
+        self.single_action_space = self._slots.acting(self._slots.inner.users)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode in all rows: the next one, or the first of a seed, one for all."""
+        super().reset(seed=seed)
+        self._slots.reset(seed)
+        return self._slots.state(), {}
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Carry out one action a row."""
+        numbers = _numbers("action", actions, self.action_space.shape)
+        ended = np.full(self.num_envs, self._slots.step(numbers))
+        infos, state = self._slots.outcome(), self._slots.state()
+        if ended[0]:
+            infos |= {"final_obs": state.copy(), "_final_obs": ended.copy()}
+        reward = self._slots.team()
+        return state, reward, ended, np.zeros(self.num_envs, bool), infos
