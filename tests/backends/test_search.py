@@ -157,6 +157,34 @@ def test_a_limit_that_the_best_just_meets_does_not_bar_it(instruction_set):
             assert (found.index.tolist() == [start + index]) is within
 
 
+def test_a_limit_that_single_precision_breaks_does_not_bar_the_best(instruction_set):
+    """All else on the best one's head scores below what is kept: the scan must see it itself."""
+    space = Space((64, 3000), (1, 1), 0)
+    rng, tried = np.random.default_rng(0), 0
+    tables = random_tables(rng, space, limited=True)
+    for energy in rng.uniform((0.5, 0.25), (0.7, 0.3), (2000, 2)):
+        (first, second), limit = energy.astype(np.float32), np.float32(energy.sum())
+        if limit < energy.sum():
+            limit = np.nextafter(limit, np.float32(inf))
+        if first + second <= limit:
+            continue  # single precision does not break it
+        tried += 1
+        head, tail = np.full_like(tables.value[0], 0.5), np.full_like(tables.value[1], 0.1)
+        head[20], head[40], tail[700] = 0.55, 0.6, 0.9
+        head_energy, tail_energy = (np.zeros_like(e) for e in tables.server_energy)
+        head_energy[40], tail_energy[700] = energy
+        bound = replace(
+            tables,
+            value=(head, tail),
+            server_energy=(head_energy, tail_energy),
+            server_energy_max=float(energy.sum()),
+        )
+        found = backends.search(bound, backend="cpu", threads=1)
+        assert found.index.tolist() == [40 * 3000 + 700]
+        assert found.value.tolist() == [0.6 + 0.9]
+    assert tried > 0
+
+
 @pytest.mark.parametrize("fairest", [False, True], ids=["sum", "min"])
 def test_a_score_just_above_the_edge_counts(fairest, instruction_set):
     """Within a part of a list too, which is counted one by one."""
