@@ -100,6 +100,21 @@ def feasible_channels(
 def forced(
     scenario: Scenario, gain: Floats, task: Integers, user: int, modes: int, seconds: float
 ) -> dict[str, Any]: ...
+def solve_globals(
+    scenario: Scenario,
+    gain: Floats,
+    task: Integers,
+    gap: float,
+    seconds: float,
+    threads: int,
+    channel: Integers,
+    power: Floats,
+    frequency: Floats,
+    extraction: Floats,
+    lower: Floats,
+    upper: Floats,
+    boxes: Integers,
+) -> str: ...
 def solve_global(
     scenario: Scenario, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
 ) -> dict[str, Any]: ...

@@ -45,56 +45,37 @@ class ExactBatch {
                    Doubles frequency, Doubles extraction, Doubles value, Doubles upper,
                    double seconds) {
         const UsualRounding usual;
-        const py::ssize_t users = scenario_.users.size(), kinds = scenario_.tasks.size();
-        require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
-                "a C-ordered float64 array of shape (slots, users, channels) is expected");
-        const py::ssize_t slots = gain.shape(0), channels = gain.shape(2);
-        require(task.ndim() == 2 && task.shape(0) == slots && task.shape(1) == users, "task",
-                "a C-ordered int64 array of shape (slots, users) is expected");
-        require(std::all_of(task.data(), task.data() + task.size(),
-                            [&](long long kind) { return kind >= 0 && kind < kinds; }),
-                "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
-        require(std::all_of(gain.data(), gain.data() + gain.size(),
-                            [](double g) { return g > 0 && g < kInfinity; }),
-                "gain", "finite values above 0 are expected");
-        long long* const to_channel = buffer(channel, "channel", {slots, users});
-        double* const to_power = buffer(power, "power", {slots, users});
-        double* const to_frequency = buffer(frequency, "frequency", {slots, users});
-        double* const to_extraction = buffer(extraction, "extraction", {slots, users});
-        double* const to_value = buffer(value, "value", {slots});
-        double* const to_upper = buffer(upper, "upper", {slots});
-        const double* const gains = gain.data();
-        const long long* const tasks = task.data();
-        const Taken taken(*this, int(std::clamp<py::ssize_t>(slots, 1, lanes_)));
+        const Slots slots(scenario_, gain, task);
+        const DecisionArrays decisions(slots, channel, power, frequency, extraction);
+        double* const to_value = buffer(value, "value", {slots.count});
+        double* const to_upper = buffer(upper, "upper", {slots.count});
+        const Taken taken(*this, int(std::clamp<py::ssize_t>(slots.count, 1, lanes_)));
         std::vector<Effort> efforts(taken.solvers.size());
         // A slot of few actions ends before anybody would look at the clock.
         std::optional<Deadline> deadline;
         Stop stop;
-        if (double(channels) * actions() >= kWithDeadline) {
+        if (double(slots.channels) * actions() >= kWithDeadline) {
             deadline.emplace(seconds);
             stop = [&] { return (*deadline)(); };
         }
         {
             py::gil_scoped_release release;
-            parallel(slots, int(efforts.size()), [&](long long s, int lane) {
-                const Slot slot{gains + s * users * channels, tasks + s * users, int(channels)};
+            parallel(slots.count, int(efforts.size()), [&](long long s, int lane) {
+                const Slot slot = slots[s];
                 Exact& solver = *taken.solvers[lane];
                 const Decision& decision = solver.solve(slot, stop);
                 efforts[lane] += solver.effort();
                 to_value[s] = decision.value;
                 to_upper[s] = solver.upper();
                 const bool feasible = decision.value > -kInfinity;
-                for (py::ssize_t n = 0; n < users; ++n) {
-                    const py::ssize_t i = s * users + n;
-                    const double nan = std::nan("");
-                    const Action action = feasible ? decode(scenario_, n, slot.task[n],
-                                                            decision.channel[n], decision.choice[n])
-                                                   : Action{nan, nan, nan, nan};
-                    to_channel[i] = feasible ? decision.channel[n] : -1;
-                    to_power[i] = action.power;
-                    to_frequency[i] = action.frequency;
-                    to_extraction[i] = action.extraction;
-                }
+                const double nan = std::nan("");
+                for (py::ssize_t n = 0; n < slots.users; ++n)
+                    if (feasible)
+                        decisions.write(s, n, decision.channel[n],
+                                        decode(scenario_, n, slot.task[n], decision.channel[n],
+                                               decision.choice[n]));
+                    else
+                        decisions.write(s, n, -1, {nan, nan, nan, nan});
             });
         }
         Effort total;

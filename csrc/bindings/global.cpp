@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <string>
 
 #include "bindings/deadline.h"
 #include "bindings/decode.h"
@@ -13,6 +15,7 @@
 #include "bindings/scenario.h"
 #include "exact/exact.h"
 #include "global/global.h"
+#include "host/pool.h"
 #include "model/arithmetic.h"
 #include "model/check.h"
 
@@ -116,9 +119,8 @@ py::list write_covers(const std::vector<Cover>& covers) {
 }
 
 // The best decision of the grid, or the best so far.
-void offer_grid_optimum(Global& global, const PackedScenario& scenario, const Slot& slot,
+void offer_grid_optimum(Global& global, Exact& exact, const Scenario& scenario, const Slot& slot,
                         const Stop& stop) {
-    Exact exact(scenario, false);
     const Decision& grid = exact.solve(slot, stop);
     if (grid.value == -kInfinity) return;
     std::vector<Action> action;
@@ -138,7 +140,8 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
     bool done;
     {
         py::gil_scoped_release release;
-        offer_grid_optimum(global, scenario, slot, stop);
+        Exact exact(scenario, false);
+        offer_grid_optimum(global, exact, scenario, slot, stop);
         done = global.solve(stop);
     }
     py::dict out(py::arg("done") = done, py::arg("stopped") = deadline.reason(),
@@ -168,6 +171,45 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
     return out;
 }
 
+// The continuous optima of slots gain (S, N, K), task (S, N): decisions into channel, power,
+// frequency, extraction (S, N), where one is known; the interval of the optimum into lower and
+// upper (S), -inf of an infeasible slot; boxes (S). Slots are shared out to `threads`, 0: one a
+// core; no result depends on it. Returns why it was stopped before all were begun or finished, ""
+// if not.
+std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
+                          double gap, double seconds, int threads, Integers channel, Doubles power,
+                          Doubles frequency, Doubles extraction, Doubles lower, Doubles upper,
+                          Integers boxes) {
+    const UsualRounding usual;
+    const Slots slots(scenario, gain, task);
+    const DecisionArrays decisions(slots, channel, power, frequency, extraction);
+    double* const to_lower = buffer(lower, "lower", {slots.count});
+    double* const to_upper = buffer(upper, "upper", {slots.count});
+    long long* const to_boxes = buffer(boxes, "boxes", {slots.count});
+    Deadline deadline(seconds);
+    const Stop stop = [&] { return deadline(); };
+    const int lanes = std::clamp<int>(threads ? threads : lanes_available(), 1,
+                                      int(std::max<py::ssize_t>(slots.count, 1)));
+    std::vector<std::unique_ptr<Exact>> exact(lanes);
+    for (auto& solver : exact) solver = std::make_unique<Exact>(scenario, false);
+    {
+        py::gil_scoped_release release;
+        parallel(slots.count, lanes, [&](long long s, int lane) {
+            if (stop()) return;
+            const Slot slot = slots[s];
+            Global global(scenario, slot, gap);
+            offer_grid_optimum(global, *exact[lane], scenario, slot, stop);
+            global.solve(stop);
+            to_lower[s] = global.lower();
+            to_upper[s] = global.upper() < 0 ? -kInfinity : global.upper();
+            to_boxes[s] = global.boxes();
+            for (size_t n = 0; n < global.channel().size(); ++n)
+                decisions.write(s, n, global.channel()[n], global.action()[n]);
+        });
+    }
+    return deadline.stopped() ? deadline.reason() : "";
+}
+
 }  // namespace
 
 void bind_global(py::module_& m) {
@@ -176,6 +218,11 @@ void bind_global(py::module_& m) {
     m.def("box_bound", &box_bound, py::arg("scenario"), py::arg("user"), py::arg("task"),
           py::arg("gain"), py::arg("offloaders"), py::arg("mode"), py::arg("sides"),
           py::arg("numbers"));
+    m.def("solve_globals", &solve_globals, py::arg("scenario"), py::arg("gain"), py::arg("task"),
+          py::arg("gap"), py::arg("seconds"), py::arg("threads"), py::arg("channel").noconvert(),
+          py::arg("power").noconvert(), py::arg("frequency").noconvert(),
+          py::arg("extraction").noconvert(), py::arg("lower").noconvert(),
+          py::arg("upper").noconvert(), py::arg("boxes").noconvert());
     m.def("solve_global", &solve_global, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }

@@ -5,8 +5,10 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
+#include "global/branch.h"
 #include "model/check.h"
 #include "model/scenario.h"
 
@@ -35,6 +37,59 @@ inline Slot as_slot(const Scenario& scenario, const Doubles& gain, const Integer
                 "task", "an index below the number of tasks is expected");
     return {gain.data(), task.data(), int(gain.shape(1))};
 }
+
+// The arrays of many slots: gain (S, N, K), task (S, N).
+struct Slots {
+    Slots(const Scenario& scenario, const Doubles& gain, const Integers& task)
+        : gain(gain.data()),
+          task(task.data()),
+          count(gain.ndim() == 3 ? gain.shape(0) : 0),
+          users(scenario.users.size()),
+          channels(gain.ndim() == 3 ? gain.shape(2) : 0) {
+        require(gain.ndim() == 3 && gain.shape(1) == users, "gain",
+                "a C-ordered float64 array of shape (slots, users, channels) is expected");
+        require(task.ndim() == 2 && task.shape(0) == count && task.shape(1) == users, "task",
+                "a C-ordered int64 array of shape (slots, users) is expected");
+        const auto kinds = (long long)scenario.tasks.size();
+        require(std::all_of(task.data(), task.data() + task.size(),
+                            [&](long long kind) { return kind >= 0 && kind < kinds; }),
+                "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
+        require(std::all_of(gain.data(), gain.data() + gain.size(),
+                            [](double g) { return g > 0 && g < kInfinity; }),
+                "gain", "finite values above 0 are expected");
+    }
+
+    Slot operator[](long long s) const {
+        return {gain + s * users * channels, task + s * users, int(channels)};
+    }
+
+    const double* gain;
+    const long long* task;
+    pybind11::ssize_t count, users, channels;
+};
+
+// Where decisions of slots go: channel, power, frequency, extraction (S, N).
+struct DecisionArrays {
+    DecisionArrays(const Slots& slots, Integers& to_channel, Doubles& to_power,
+                   Doubles& to_frequency, Doubles& to_extraction)
+        : users(slots.users),
+          channel(buffer(to_channel, "channel", {slots.count, users})),
+          power(buffer(to_power, "power", {slots.count, users})),
+          frequency(buffer(to_frequency, "frequency", {slots.count, users})),
+          extraction(buffer(to_extraction, "extraction", {slots.count, users})) {}
+
+    void write(long long s, pybind11::ssize_t user, int on_channel, const Action& action) const {
+        const pybind11::ssize_t i = s * users + user;
+        channel[i] = on_channel;
+        power[i] = action.power;
+        frequency[i] = action.frequency;
+        extraction[i] = action.extraction;
+    }
+
+    pybind11::ssize_t users;
+    long long* channel;
+    double *power, *frequency, *extraction;
+};
 
 // Refuses `copy` and every protocol of `pickle`: the objects of Python that hold this one are
 // copied, and make another. (Protocols 0 and 1 would make an object without anything in it.)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
 from time import perf_counter
@@ -19,6 +19,7 @@ from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from ..worth import steep
 from .baselines import RESTRICTIONS
+from .branch import GlobalBatch
 from .infeasibility import SECONDS, infeasible
 from .matching import ExactBatch
 from .slot import by_names_of_today, check_time_limit, solve
@@ -43,7 +44,9 @@ class Batch:
     single : the slots' own results, where the method solved them one by one
     unsolved : how many slots at the end were not finished, since time was up or by Ctrl-C
     stopped : why, "time limit" or "interrupted"; "" where all were solved
-    cut : slot -> its bound, for the slots beside which the first unfinished one was solved
+    upper : (S,) float64, a proven bound on the optimum of each slot: -inf where it is infeasible,
+        inf where none is known; of no meaning where `single` says more
+    gap : by how much an optimum may lie below its bound
     deadline : of `perf_counter`, up to which reasons of infeasibility are looked for
     """
 
@@ -58,7 +61,8 @@ class Batch:
     single: tuple[Result, ...] = ()
     unsolved: int = 0
     stopped: str = ""
-    cut: Mapping[int, float] = field(default_factory=dict)
+    upper: Floats = field(default_factory=lambda: np.empty(0))
+    gap: float = 0.0
     deadline: float = inf
 
     def outcome(self) -> Outcome:
@@ -83,14 +87,18 @@ class Batch:
         if s < len(self.single):
             return self.single[s]
         slot, value = self.problem.with_slot(self.gain[s], self.task[s]), float(self.objective[s])
-        status, bound, details = self.status(s), self.bound(s), {}
+        status, bound, details = self.status(s), self.bound(s), dict[str, Any]()
         if status is Status.INFEASIBLE:
             return self.explained(slot)
+        if self.continuous:
+            details["gap"] = self.gap
         if status is Status.LIMIT_REACHED:
-            details["stopped"] = self.stopped
+            details["stopped"] = self.stopped if s >= self.solved else "rounding errors"
         actions = None if np.isnan(value) else self.actions.take(s)
         return Result(
-            slot, self.method, self.backend, status, actions, value, bound, details=details
+            *(slot, self.method, self.backend, status, actions, value, bound),
+            continuous_bound=bound if self.continuous else inf,
+            details=details,
         )
 
     def explained(self, slot: Problem) -> Result:
@@ -98,7 +106,7 @@ class Batch:
         own = RESTRICTIONS.get(self.method, lambda same: same)(slot)
         seconds = min(max(self.deadline - perf_counter(), 0.0), SECONDS)
         result = Result(own, self.method, self.backend, Status.INFEASIBLE)
-        result = infeasible(result, seconds=seconds)
+        result = infeasible(result, continuous=self.continuous, seconds=seconds)
         if result.details.get("stopped") == INTERRUPTED:
             raise KeyboardInterrupt
         return replace(result, problem=slot)
@@ -107,19 +115,21 @@ class Batch:
         """Return how slot `s` ended."""
         if s < len(self.single):
             return self.single[s].status
-        lacking = bool(np.isnan(self.objective[s]))
-        value = -inf if lacking else float(self.objective[s])
-        if s >= self.solved and self.cut.get(s, inf) > value:
-            return Status.LIMIT_REACHED
-        return Status.INFEASIBLE if lacking else Status.OPTIMAL
+        if self.upper[s] == -inf:
+            return Status.INFEASIBLE
+        closed = self.upper[s] - self.objective[s] <= self.gap
+        return Status.OPTIMAL if closed else Status.LIMIT_REACHED
 
     def bound(self, s: int) -> float:
         """Return the proven upper bound of slot `s`; inf where none is known."""
         if s < len(self.single):
             return self.single[s].upper_bound
-        if self.status(s) is Status.OPTIMAL:
-            return float(self.objective[s])
-        return inf if self.status(s) is Status.INFEASIBLE else self.cut.get(s, inf)
+        return abs(float(self.upper[s]))  # of an infeasible slot it says nothing
+
+    @property
+    def continuous(self) -> bool:
+        """Whether decisions are those of the continuous problem."""
+        return self.method == "global"
 
     @property
     def total(self) -> str:
@@ -203,7 +213,8 @@ def solve_batch(
     scenario : Scenario or Problem
     gain : (S, N, K), linear power gains
     tasks : (S, N), index of each user's task among the scenario's
-    method : a name of `METHODS`; exact, local and semantic-unaware run on `threads` threads
+    method : a name of `METHODS`; exact, global, local and semantic-unaware run
+        on `threads` threads
     threads : 0 for one a core; no result depends on it
     progress : called with the number of slots done so far
     time_limit : s, for all slots together; those that it leaves out stand as undecided
@@ -225,26 +236,30 @@ def solve_batch(
     actions = Actions(
         np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
     )
-    cut: dict[int, float] = {}
-    done, stopped, deadline = 0, "", inf if time_limit is None else start + time_limit
+    upper, gap = np.full(slots, inf), 0.0
+    done, given, stopped, deadline = 0, 0, "", inf if time_limit is None else start + time_limit
     try:
-        if method in ("exact", *RESTRICTIONS) and not options and not steep(problem):
+        if solver := in_batches(problem, method, threads, options):
             restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
-            solver, step = ExactBatch(restricted, threads), 1
+            gap, step = solver.gap, 1
             while done < slots and (now := perf_counter()) < deadline:
                 rows = slice(done, min(done + step, slots))
                 part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
-                decided, optimum, upper, told = solver.solve_within(
+                decided, optimum, bound, told = solver.solve_within(
                     deadline - now, part, tasks[rows]
                 )
                 actions.put(rows, decided)
                 value[rows] = np.where(optimum > -inf, optimum, nan)
+                upper[rows] = bound
+                given = rows.stop
                 if "stopped" in told:
-                    first = int(np.argmax(np.append(upper > optimum, True)))
-                    cut = {done + s: float(upper[s]) for s in range(first, len(upper))}
-                    done, stopped = done + first, told["stopped"]
+                    finished = bound <= optimum + gap
+                    done, stopped = (
+                        done + int(np.argmin(np.append(finished, False))),
+                        told["stopped"],
+                    )
                     break
-                done = rows.stop
+                done = given
                 progress(done)
                 took = max(perf_counter() - now, 1e-6)
                 step = min(LARGEST, max(1, int(step * min(8.0, PAUSE / took))))
@@ -260,7 +275,7 @@ def solve_batch(
                     actions.put(done, result.actions)
                 backend = result.backend
                 single.append(result)
-                done += 1
+                given = done = done + 1
                 if result.details.get("stopped") == INTERRUPTED:
                     raise KeyboardInterrupt
                 progress(done)
@@ -269,14 +284,27 @@ def solve_batch(
             raise
         stopped = INTERRUPTED
     unsolved, seconds = slots - done, perf_counter() - start
-    left_over = np.arange(slots) >= done + len(cut)  # Ctrl-C may have come half-way
-    value[left_over], actions.channel[left_over] = nan, -1
+    half_way = slice(given, None)  # where Ctrl-C may have come
+    value[half_way], upper[half_way], actions.channel[half_way] = nan, inf, -1
     for figures in (actions.power, actions.frequency, actions.extraction):
-        figures[left_over] = nan
+        figures[half_way] = nan
     return Batch(
         *(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single[:done])),
-        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), cut, deadline),
+        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), upper, gap, deadline),
     )
+
+
+def in_batches(
+    problem: Problem, method: str, threads: int, options: dict[str, Any]
+) -> ExactBatch | GlobalBatch | None:
+    """Return what solves many slots in one call; None where the method or an option has no such."""
+    if steep(problem):
+        return None
+    if method == "global" and not options.keys() - {"gap"}:
+        return GlobalBatch(problem, threads, **options)
+    if method in ("exact", *RESTRICTIONS) and not options:
+        return ExactBatch(RESTRICTIONS.get(method, lambda same: same)(problem), threads)
+    return None
 
 
 def of_one(result: Result) -> Batch:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 from time import perf_counter
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..backends import packing
 from ..files import check_writable
 from ..limits import PRICED, refuse_unknown
 from ..model import Actions
-from ..problem import Problem
+from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
 from ..worth import steep
 from .infeasibility import infeasible, time_left
@@ -59,15 +59,7 @@ def solve(
     ValueError
         For an objective or a limit that couples the users beyond an assignment, or a bad option
     """
-    refuse_coupled(problem)
-    refuse_unknown(problem, PRICED, "method 'global'", "use method 'exact'")
-    if problem.objective != "sum":
-        raise ValueError(
-            f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
-            "method 'exact' has the minimum on the grid"
-        )
-    if not SMALLEST_GAP <= gap < inf:
-        raise ValueError(f"gap = {gap}: must be at least {SMALLEST_GAP:g}")
+    refuse_unfit(problem, gap)
     check_time_limit(time_limit)
     if certificate is not None:
         check_writable(certificate)
@@ -90,6 +82,63 @@ def solve(
         claim = judged(result, found["proven"], gap)
         write(certificate, document(claim, gap, found["local"], found["sizes"]))
     return result
+
+
+def refuse_unfit(problem: Problem, gap: float) -> None:
+    """Raise ValueError for an objective, limit or gap that the method does not have."""
+    refuse_coupled(problem)
+    refuse_unknown(problem, PRICED, "method 'global'", "use method 'exact'")
+    if problem.objective != "sum":
+        raise ValueError(
+            f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
+            "method 'exact' has the minimum on the grid"
+        )
+    if not SMALLEST_GAP <= gap < inf:
+        raise ValueError(f"gap = {gap}: must be at least {SMALLEST_GAP:g}")
+
+
+class GlobalBatch:
+    """The method for slots of one scenario, each as `solve` solves it, without certificates.
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is not used
+    threads : how many slots of a call are solved at a time; 0 for one a core
+    gap : as of `solve`
+    """
+
+    def __init__(self, problem: Problem, threads: int = 1, gap: float = 1e-6) -> None:
+        refuse_unfit(problem, gap)
+        self._scenario, self._users = packing.scenario(problem), len(problem.users.power_min)
+        self._threads, self.gap = threads, gap
+
+    def solve_within(
+        self, seconds: float, gain: Floats, task: Integers
+    ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
+        """Solve slots gain (S, N, K), task (S, N) until time is up, or Ctrl-C.
+
+        Returns
+        -------
+        actions : arrays (S, N), -1 and NaN where no decision is known
+        value : (S,) float64, of the decision, -inf where none is known
+        upper : (S,) float64, a bound on the optimum, -inf where a slot is infeasible, inf where it
+            was not begun
+        effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
+        """
+        slots = len(gain)
+        a = Actions(
+            np.full((slots, self._users), -1),
+            *(np.full((slots, self._users), nan) for _ in range(3)),
+        )
+        value, upper = np.full(slots, -inf), np.full(slots, inf)
+        boxes = np.zeros(slots, np.int64)
+        stopped = _core.solve_globals(
+            *(self._scenario, gain, task, self.gap, seconds, self._threads),
+            *(a.channel, a.power, a.frequency, a.extraction),
+            *(value, upper),
+            boxes,
+        )
+        return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
 
 
 def judged(result: Result, upper: float, gap: float) -> Result:

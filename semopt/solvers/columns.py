@@ -30,7 +30,8 @@ Told = Callable[[float], None]
 
 def head(batch: Batch, seed: int | None) -> dict[str, Any]:
     """Return what a file says of a batch besides its slots."""
-    asked = batch.single[0].details.get("gap") if batch.single else None
+    gap = batch.single[0].details.get("gap") if batch.single else None
+    gap = batch.gap if batch.continuous and not batch.single else gap
     return {
         "schema": 1,
         "method": batch.method,
@@ -40,7 +41,7 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
         "readings": asdict(batch.problem.readings),
         "problem": batch.problem.origin,
         "mean": batch.mean(),
-        **({} if asked is None else {"details": {"gap": asked}}),
+        **({} if gap is None else {"details": {"gap": gap}}),
     }
 
 

@@ -74,6 +74,8 @@ class ExactBatch:
     threads : how many slots of a call are solved at a time; 0 for one a core
     """
 
+    gap = 0.0
+
     def __init__(self, problem: Problem, threads: int = 1) -> None:
         refuse_coupled(problem)
         self._given = problem, threads

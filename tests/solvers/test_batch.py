@@ -130,6 +130,38 @@ def test_the_entries_of_a_file_are_those_of_the_slots_own_results(tight, method,
     assert {entry["status"] for entry in document["slots"]} >= {"infeasible"}
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_continuous_optima_of_a_batch_are_those_of_its_slots(tight, threads):
+    problem, gain, task = tight
+    batch = solve_batch(problem, gain[:30], task[:30], "global", threads, gap=1e-4)
+    statuses = set()
+    for s, found in enumerate(batch.results()):
+        want = solve(problem.with_slot(gain[s], task[s]), "global", gap=1e-4)
+        assert (found.status, found.infeasibility) == (want.status, want.infeasibility)
+        assert (found.upper_bound, found.continuous_bound) == (
+            *(want.upper_bound, want.continuous_bound),
+        )
+        assert found.details.get("gap") == want.details["gap"] or want.actions is None
+        statuses.add(found.status)
+        if want.actions is not None:
+            assert found.objective == want.objective
+            for name in ("channel", "power", "frequency", "extraction"):
+                assert np.array_equal(getattr(found.actions, name), getattr(want.actions, name))
+    assert statuses == {Status.OPTIMAL, Status.INFEASIBLE}
+
+
+def test_a_batch_of_continuous_optima_ends_in_time_with_bounds_of_what_it_began():
+    scenario = Scenario.load("contended-8")
+    gain, task = scenario.draw(9000, 0)
+    batch = solve_batch(scenario, gain, task, "global", time_limit=0.3)
+    assert batch.stopped == "time limit"
+    assert 0 < batch.unsolved < 9000
+    assert batch.status(8999) is Status.LIMIT_REACHED
+    assert batch.bound(8999) == np.inf
+    for s in range(batch.solved):
+        assert batch.bound(s) - batch.objective[s] <= 1e-6
+
+
 def test_a_file_has_a_line_a_slot_and_little_else():
     batch = solve_batch(Scenario.load("paper"), *Scenario.load("paper").draw(50, 0))
     lines = "".join(text(batch, 0)).splitlines()
