@@ -1,4 +1,4 @@
-// csrc/kernels.cuh on the host, by way of simt.h, for ctypes.
+// csrc/gpu/kernels.cuh on the host, by way of simt.h, for ctypes.
 #include "simt.h"
 
 #include "gpu/kernels.cuh"

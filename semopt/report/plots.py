@@ -13,7 +13,7 @@ def plot_surface(record: dict[str, Any], path: Path) -> None:
 
     Parameters
     ----------
-    record : as `semopt.semantic.record.measure` returns it
+    record : as `semopt.semantic.measure.record.measure` returns it
     path : of the PNG file
 
     Raises

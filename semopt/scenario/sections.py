@@ -1,6 +1,6 @@
 """The words of a scenario file: every key with its unit, its allowed values and a sentence on it.
 
-These models hold what concerns one key alone. What concerns several keys stands in `faults.py`.
+These models hold what concerns one key alone. What concerns several keys stands in `consistency.py`.
 """
 
 from __future__ import annotations
