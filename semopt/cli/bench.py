@@ -75,11 +75,11 @@ def folder() -> Path:
 
 def chosen(names: list[str]) -> list[Path]:
     """Return the files of the suites by name, all if there is none."""
-    known = {suite(path): path for path in sorted(folder().glob("test_*.py"))}
+    paths = {suite(path): path for path in sorted(folder().glob("test_*.py"))}
     for name in names:
-        if name not in known:
-            raise ValueError(f"SUITE: {name!r} is not one of {', '.join(known)}")
-    return [known[name] for name in names or known]
+        if name not in paths:
+            raise ValueError(f"SUITE: {name!r} is not one of {', '.join(paths)}")
+    return [paths[name] for name in names or paths]
 
 
 def run(files: list[Path]) -> tuple[dict[str, Any], int]:
@@ -97,7 +97,7 @@ def run(files: list[Path]) -> tuple[dict[str, Any], int]:
     try:
         with progress(f"suites {', '.join(map(suite, files))}", len(files)) as advance:
             for file in files:
-                saved.append(figures(file, partial(after, advance, len(saved))))
+                saved.append(figures(file, partial(advance_from, advance, len(saved))))
     except KeyboardInterrupt:
         if not any(saved):
             raise
@@ -108,7 +108,7 @@ def run(files: list[Path]) -> tuple[dict[str, Any], int]:
     return {"machine": machine(measured[0]), "results": results}, len(saved)
 
 
-def after(advance: Callable[[float], None], suites: int, share: float) -> None:
+def advance_from(advance: Callable[[float], None], suites: int, share: float) -> None:
     """Say how far a suite is, after others."""
     advance(suites + share)
 
@@ -129,34 +129,34 @@ def figures(file: Path, advance: Callable[[float], None] = lambda share: None) -
         command = [sys.executable, "-P", "-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider"]
         command += ["-c", str(settings), f"--rootdir={file.parent}"]
         command += ["--benchmark-only", f"--benchmark-json={out}", str(file)]
-        code, said = watched(command, advance)
+        code, output = run_pytest(command, advance)
         if code == 0 and not out.exists():
-            reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", said, re.MULTILINE)
+            reasons = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)$", output, re.MULTILINE)
             why = "; ".join(dict.fromkeys(reasons))
             print_message(f"bench: suite {suite(file)} is skipped: {why}")
             return {}
         if code or not out.exists():
-            raise ValueError(f"bench: suite {suite(file)} failed:\n{said[-4000:]}")
+            raise ValueError(f"bench: suite {suite(file)} failed:\n{output[-4000:]}")
         saved: dict[str, Any] = json.loads(out.read_text())
         return saved
 
 
-def watched(command: list[str], advance: Callable[[float], None]) -> tuple[int, str]:
+def run_pytest(command: list[str], advance: Callable[[float], None]) -> tuple[int, str]:
     """Run pytest; return its exit code and what it said. Ctrl-C ends it too."""
-    said = []
+    output = []
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTEST_ADDOPTS": ""}
     with subprocess.Popen(
         command, stdout=PIPE, stderr=STDOUT, text=True, errors="replace", env=environment
     ) as process:
         try:
             for line in process.stdout or ():
-                said.append(line)
-                if found := PERCENT.search(line):
-                    advance(int(found[1]) / 100)
+                output.append(line)
+                if percent := PERCENT.search(line):
+                    advance(int(percent[1]) / 100)
         except KeyboardInterrupt:
             process.terminate()
             raise
-    return process.returncode, "".join(said)
+    return process.returncode, "".join(output)
 
 
 def machine(saved: dict[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,11 @@ AGAIN = (
 
 
 class Received:
-    """The signal that cut this command: its number, when it came, and whether a word was said."""
+    """The signal that cut this command: its number, when it came, and whether a message said so."""
 
     number: int = 0
-    at: float = 0.0
-    told: bool = False
+    time: float = 0.0
+    reported: bool = False
 
 
 def listen() -> None:
@@ -41,9 +41,9 @@ def listen() -> None:
 def cut(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, which solvers and commands take as the end of their work."""
     now, again = monotonic(), Received.number != 0
-    if again and now - Received.at < AGAIN:
+    if again and now - Received.time < AGAIN:
         return
-    Received.number, Received.at = number, now
+    Received.number, Received.time = number, now
     raise KeyboardInterrupt
 
 
@@ -55,5 +55,5 @@ def cut_code() -> int:
 def end_cut(kept: str) -> NoReturn:
     """End a command that was cut, with a word of what was kept."""
     print_message(f"interrupted: {kept}")
-    Received.told = True
+    Received.reported = True
     raise typer.Exit(cut_code())

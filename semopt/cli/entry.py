@@ -50,9 +50,9 @@ app.add_typer(scenario.app, name="scenario")
 app.add_typer(semantic.app, name="semantic")
 
 
-def show_version(asked: bool) -> None:
+def show_version(requested: bool) -> None:
     """Print the version and end."""
-    if asked:
+    if requested:
         from .. import __version__
 
         print_line(f"semopt {__version__}")
@@ -93,12 +93,12 @@ def run(arguments: Sequence[str]) -> int:
         os.environ.pop(name, None)
     if get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)
-    ending.Received.told = False
+    ending.Received.reported = False
     try:
         code = app(list(arguments), standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
-        if code == 130 and not ending.Received.told:  # so says typer of a KeyboardInterrupt
+        if code == 130 and not ending.Received.reported:  # so says typer of a KeyboardInterrupt
             print_message("interrupted: nothing was finished")
             return ending.cut_code()
         return code if isinstance(code, int) else 0
@@ -137,7 +137,7 @@ def refusal(error: Any, arguments: Sequence[str]) -> str:
     values = [
         f"{name} {value}"
         for name in getattr(parameter, "opts", [])
-        for value in given(name, arguments)
+        for value in option_values(name, arguments)
     ]
     if values and error.message:
         message = f"{values[-1]}: {error.message}"
@@ -146,7 +146,7 @@ def refusal(error: Any, arguments: Sequence[str]) -> str:
     return f"error: {message}{hint}" if message else ""
 
 
-def given(option: str, arguments: Sequence[str]) -> Iterator[str]:
+def option_values(option: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield the values that an option was given."""
     for place, argument in enumerate(arguments):
         if argument.startswith(f"{option}="):

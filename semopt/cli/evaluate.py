@@ -52,31 +52,31 @@ def evaluate(
     check_apart({"--json": json}, inputs(what, scenario))
     with learning(), progress("loading", None):
         from ..learn import deciders
-        from ..learn import evaluate as evaluation
+        from ..learn import evaluate as scoring
     for sentence in deciders.taken_as(what):
         print_message(f"note: {sentence}")
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
-    so_far: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     cut = False
     try:
         with learning(), phases() as tick:
-            evaluation.compare(
-                what, loaded, slots, seed, refine=refine, tick=tick, report=so_far.append
+            scoring.compare(
+                what, loaded, slots, seed, refine=refine, tick=tick, report=evaluations.append
             )
     except KeyboardInterrupt:
         cut = True
-    if not so_far:
+    if not evaluations:
         end_cut("nothing is scored yet")
-    found = so_far[-1]
+    evaluation = evaluations[-1]
     if json:
         from ..files import write_json
 
-        write_json(json, found.to_json())
+        write_json(json, evaluation.to_json())
     if not to_stdout(json):
-        print_evaluation(found, seed)
+        print_evaluation(evaluation, seed)
     if cut:
-        done = len(found.scores)
-        end_cut(f"{done} of {done + len(found.missing)} scores are finished and given")
+        done = len(evaluation.scores)
+        end_cut(f"{done} of {done + len(evaluation.missing)} scores are finished and given")
 
 
 def inputs(names: list[str], scenario: str | None) -> list[str | Path]:

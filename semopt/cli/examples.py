@@ -20,19 +20,19 @@ def examples(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
 ) -> None:
     """List the example programs, or copy some to start from."""
-    there = {path.stem: path for path in sorted(Path(package.__path__[0]).glob("[!_]*.py"))}
+    programs = {path.stem: path for path in sorted(Path(package.__path__[0]).glob("[!_]*.py"))}
     if not names:
-        print_names({name: first_sentence(path) for name, path in there.items()})
+        print_names({name: first_sentence(path) for name, path in programs.items()})
         print_line("`semopt examples NAME` copies one.")
         return
     for name in names:
-        if name not in there:
-            raise ValueError(f"example {name!r} is not one of {', '.join(there)}")
+        if name not in programs:
+            raise ValueError(f"example {name!r} is not one of {', '.join(programs)}")
     for name in names:
         target = out / f"{name}.py"
         if target.exists():
             raise ValueError(f"{target} is there already: it is not written over")
-        write_atomically(target, there[name].read_text())
+        write_atomically(target, programs[name].read_text())
         print_written(target)
 
 

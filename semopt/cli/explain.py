@@ -76,12 +76,12 @@ def print_alternatives(
         )
         return
     with progress("alternatives", len(users)) as show:
-        left = max(start + limit - perf_counter(), 0.0)
-        found, stopped = alternatives_of(result, users, left, show)
-    if found:
-        print_explanation(result, found)
-    told = f"{len(found)} of {len(users)} users are explained"
+        remaining = max(start + limit - perf_counter(), 0.0)
+        explained, stopped = alternatives_of(result, users, remaining, show)
+    if explained:
+        print_explanation(result, explained)
+    sentence = f"{len(explained)} of {len(users)} users are explained"
     if stopped == "interrupted":
-        end_cut(told)
+        end_cut(sentence)
     if stopped:
-        print_text(f"{told}: the time limit of {limit:g} s was reached; --user N explains one")
+        print_text(f"{sentence}: the time limit of {limit:g} s was reached; --user N explains one")

@@ -35,13 +35,13 @@ OF_METHODS = {
 }
 
 
-def check_options(method: str, given: dict[str, Any]) -> None:
+def check_options(method: str, values: dict[str, Any]) -> None:
     """Raise ValueError where a method does not take an option, or its number is none."""
     from ..solvers import METHODS, find
 
     if method not in METHODS:
         raise ValueError(f"--method {method}: is not one of {', '.join(METHODS)}")
-    for option, value in given.items():
+    for option, value in values.items():
         if value is None:
             continue
         if option == "--time-limit" and not value > 0:
@@ -63,18 +63,18 @@ def files_read(scenario: str) -> Iterator[str | Path]:
     try:
         if path.is_file() and path.stat().st_size < 1 << 20:
             document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-            yield from (path.parent / name for name in named(document))
+            yield from (path.parent / name for name in file_names(document))
     except (OSError, ValueError, RecursionError):
         return  # loading it says what is wrong
 
 
-def named(table: Any) -> Iterator[str]:
+def file_names(table: Any) -> Iterator[str]:
     """Yield what stands under any key `file`."""
     for key, value in table.items() if isinstance(table, dict) else enumerate(table):
         if key == "file" and isinstance(value, str):
             yield value
         elif isinstance(value, dict | list):
-            yield from named(value)
+            yield from file_names(value)
 
 
 def check_slots(scenario: Scenario, slots: int) -> None:

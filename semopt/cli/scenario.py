@@ -100,8 +100,8 @@ def monotone(
     target = out or file.with_name(f"{file.stem}-monotone{file.suffix}")
     check_writable(target)
     if target.exists() and (target.samefile(file) or not force):
-        beside = "it is the input" if target.samefile(file) else "overwrite it with --force"
-        raise ValueError(f"{target} exists: choose another name with --out, {beside}")
+        cure = "it is the input" if target.samefile(file) else "overwrite it with --force"
+        raise ValueError(f"{target} exists: choose another name with --out, {cure}")
     text, fits = (of_csv if file.suffix.lower() == ".csv" else of_scenario)(file)
     write_atomically(target, text)
     for name, fit in fits.items():
@@ -131,23 +131,23 @@ def compare(
 
     check_apart({"--json": json}, [file for source in scenarios for file in files_read(source)])
     loaded = [Scenario.load(source) for source in scenarios]
-    found = {}
+    batches = {}
     for name, scenario in zip(_labels(loaded, scenarios), loaded, strict=True):
         check_slots(scenario, slots)
         with progress(f"{name}: drawing", None):
             gain, task = scenario.draw(slots, seed)
-        with progress(name, slots) as told:
-            batch = solve_batch(scenario, gain, task, progress=told, partial=True)
+        with progress(name, slots) as advance:
+            batch = solve_batch(scenario, gain, task, progress=advance, partial=True)
         if batch.stopped == INTERRUPTED:
             break
-        found[name] = batch
+        batches[name] = batch
     if json:
-        figures = {name: {"modes": b.modes(), "mean": b.mean()} for name, b in found.items()}
+        figures = {name: {"modes": b.modes(), "mean": b.mean()} for name, b in batches.items()}
         write_json(json, {"schema": 1, "slots": slots, "seed": seed, "scenarios": figures})
-    if found and not to_stdout(json):
-        print_comparison(found, seed)
-    if len(found) < len(loaded):
-        end_cut(f"{len(found)} of {len(loaded)} scenarios are compared")
+    if batches and not to_stdout(json):
+        print_comparison(batches, seed)
+    if len(batches) < len(loaded):
+        end_cut(f"{len(batches)} of {len(loaded)} scenarios are compared")
 
 
 @app.command("schema")

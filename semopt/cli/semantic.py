@@ -117,7 +117,7 @@ def measure(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of checkpoints and records.")
     ] = ...,  # type: ignore[assignment]
-    every: Annotated[
+    all_modalities: Annotated[
         bool, typer.Option("--all", help="All three modalities of the scenario.")
     ] = False,
     scenario: ScenarioOption = "measured",
@@ -138,19 +138,21 @@ def measure(
     from ..semantic.measure.record import measure as run
     from ..semantic.networks.plan import ROLES
 
-    if bool(names) == every:
+    if bool(names) == all_modalities:
         raise ValueError("semantic measure: names of data sets, or --all")
     chosen = list(names or MODALITIES.values())
     done = 0
     try:
         for name in chosen:
-            seen: set[str] = set()
+            announced: set[str] = set()
 
-            def report(role: str, told: Progress, name: str = name, seen: set[str] = seen) -> None:
-                if role not in seen:
+            def report(
+                role: str, state: Progress, name: str = name, announced: set[str] = announced
+            ) -> None:
+                if role not in announced:
                     print_line(f"{name} {role}")
-                    seen.add(role)
-                print_progress(told)
+                    announced.add(role)
+                print_progress(state)
 
             with phases() as tick:
                 record = run(

@@ -109,7 +109,7 @@ def solve(
     for note in notes:
         print_message(f"note: {note}")
     checkpoint, resume = kept.get("checkpoint"), kept.get("resume")
-    given = {
+    values = {
         "--backend": backend,
         "--time-limit": time_limit,
         "--gap": gap,
@@ -121,13 +121,13 @@ def solve(
         "--histogram": histogram,
     }
     switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
-    check_together(method, slots, json, given, switches)
-    check_options(method, given)
+    check_together(method, slots, json, values, switches)
+    check_options(method, values)
     outputs = {"--json": json, "--certificate": certificate, "--resume": resume}
     check_apart(outputs, files_read(scenario))
     options: dict[str, Any] = {
         option[2:].replace("-", "_"): value
-        for option, value in given.items()
+        for option, value in values.items()
         if value is not None and option not in ("--best", "--above", "--histogram")
     }
     loaded = Scenario.load(scenario)
@@ -161,22 +161,22 @@ def check_together(
     method: str,
     slots: int,
     json: str | None,
-    given: dict[str, Any],
+    values: dict[str, Any],
     switches: dict[str, bool],
 ) -> None:
     """Raise ValueError for options that do not go together."""
-    asked = [option for option, value in given.items() if value is not None]
-    asked += [option for option, on in switches.items() if on]
+    chosen = [option for option, value in values.items() if value is not None]
+    chosen += [option for option, on in switches.items() if on]
     of_one_slot = ("--certificate", "--resume", "--best", "--above", "--histogram", *switches)
-    for option in asked:
+    for option in chosen:
         if slots > 1 and option in of_one_slot:
             raise ValueError(f"{option}: is of one slot, and --slots {slots} is above 1")
     if switches["--ladder"]:
-        others = [o for o in asked if o not in ("--ladder", "--time-limit")]
-        if others or method != "exact" or is_table(json):
-            other = others[0] if others else f"--method {method}"
+        conflicting = [o for o in chosen if o not in ("--ladder", "--time-limit")]
+        if conflicting or method != "exact" or is_table(json):
+            conflict = conflicting[0] if conflicting else f"--method {method}"
             raise ValueError(
-                f"--ladder and {other if not is_table(json) else f'--json {json}'}: the ladder "
+                f"--ladder and {conflict if not is_table(json) else f'--json {json}'}: the ladder "
                 "asks every method as it is; it takes --seed, --time-limit and --json FILE.json"
             )
     if switches["--explain"] and method != "exact":
@@ -194,18 +194,20 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
 
     if prices:
         refuse_unpriced(problem)
-    told, start = "progress" in find(method)[1], perf_counter()
-    with progress(method, 1.0 if told else None) as show:
-        result = solve_problem(problem, method, **options, **({"progress": show} if told else {}))
+    shows_progress, start = "progress" in find(method)[1], perf_counter()
+    with progress(method, 1.0 if shows_progress else None) as show:
+        result = solve_problem(
+            problem, method, **options, **({"progress": show} if shows_progress else {})
+        )
     if prices and result.details.get("stopped") != "interrupted":
-        left = {}
+        remaining = {}
         if (limit := options.get("time_limit")) is not None:
-            left["time_limit"] = max(limit - (perf_counter() - start), 1e-3)
+            remaining["time_limit"] = max(limit - (perf_counter() - start), 1e-3)
         with progress("prices", 1.0) as show:
             bound = (
                 result
                 if method == "relaxation"
-                else solve_problem(problem, "relaxation", progress=show, **left)
+                else solve_problem(problem, "relaxation", progress=show, **remaining)
             )
         if bound.status is Status.BOUND_ONLY:  # of a bound that was cut they mean nothing
             result.details["prices"] = bound.details.get("prices")

@@ -105,11 +105,11 @@ def train(
                     heading = ""
                 show(what, done)
 
-            def report(told: Report) -> None:
+            def report(state: Report) -> None:
                 nonlocal rows
                 show("", 1.0)  # no bar where a row is printed
                 rows += 1
-                print_report(told, heading=rows == 1)
+                print_report(state, heading=rows == 1)
 
             ended = training.train(
                 description,

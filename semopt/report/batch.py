@@ -30,9 +30,9 @@ def print_batch(batch: Batch, name: str, seed: int) -> None:
         table.add_row(label, "" if value is None else form.format(value))
     console = Console()
     console.print(table)
-    each = f"{batch.seconds / max(batch.solved, 1) * 1e6:.0f} us a slot on backend {batch.backend}"
+    rate = f"{batch.seconds / max(batch.solved, 1) * 1e6:.0f} us a slot on backend {batch.backend}"
     stopped = f"; {batch.solved} of {slots} slots solved, then: {batch.stopped}"
-    console.print(f"{batch.seconds:.2f} s, {each}{stopped if batch.stopped else ''}.")
+    console.print(f"{batch.seconds:.2f} s, {rate}{stopped if batch.stopped else ''}.")
 
 
 def print_comparison(batches: dict[str, Batch], seed: int) -> None:

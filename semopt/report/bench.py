@@ -30,8 +30,8 @@ def print_bench(document: dict[str, Any], earlier: dict[tuple[str, ...], float])
                 entry["reference"] or "",
             ]
             if earlier:
-                before = earlier.get(key(entry))
-                cells.append("new" if before is None else f"{entry['value'] / before - 1:+.1%}")
+                past = earlier.get(key(entry))
+                cells.append("new" if past is None else f"{entry['value'] / past - 1:+.1%}")
             table.add_row(*cells)
     Console().print(table)
 

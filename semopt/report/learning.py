@@ -18,48 +18,48 @@ HEADINGS = (
 HEADING = " updates agent-steps seconds  reward     QoE   regret offload steps/s"
 
 
-def print_report(told: Report, heading: bool = False) -> None:
+def print_report(report: Report, heading: bool = False) -> None:
     """Print one line of progress, the first below its heading."""
     if heading:
         print_line(HEADING)
     print_line(
-        f"{told.updates:8d} {told.agent_steps:11,d} {told.seconds:7.1f} {told.reward:7.4f} "
-        f"{told.qoe:7.5f} {told.regret:8.5f} {told.offloading:7.1%} "
-        f"{told.steps_per_second / 1e3:6.0f}k"
+        f"{report.updates:8d} {report.agent_steps:11,d} {report.seconds:7.1f} {report.reward:7.4f} "
+        f"{report.qoe:7.5f} {report.regret:8.5f} {report.offloading:7.1%} "
+        f"{report.steps_per_second / 1e3:6.0f}k"
     )
-    if told.note:
-        print_message(f"warning: {told.note}")
+    if report.note:
+        print_message(f"warning: {report.note}")
 
 
-def print_evaluation(found: Evaluation, seed: int) -> None:
+def print_evaluation(evaluation: Evaluation, seed: int) -> None:
     """Print the table of scores."""
-    table = slim_table(f"{found.scenario}: {found.slots} slots, seed {seed}")
+    table = slim_table(f"{evaluation.scenario}: {evaluation.slots} slots, seed {seed}")
     table.add_column("", overflow="fold", max_width=18)
     for heading in HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, s in found.scores.items():
-        closure = "" if s.closure is None else f"{s.closure:.4f}"
+    for name, score in evaluation.scores.items():
+        closure = "" if score.closure is None else f"{score.closure:.4f}"
         table.add_row(
             name,
-            f"{s.qoe:.5f}",
-            f"{s.ratio:.4f}",
-            f"{s.ratio_p1:.3f}",
-            f"{s.ratio_worst:.3f}",
+            f"{score.qoe:.5f}",
+            f"{score.ratio:.4f}",
+            f"{score.ratio_p1:.3f}",
+            f"{score.ratio_worst:.3f}",
             closure,
-            f"{s.hit_share:.0%}",
-            f"{s.latency_ms:.2f}",
-            f"{s.energy_mj:.1f}",
-            f"{s.accuracy:.3f}",
-            f"{s.infeasible_share:.1%}",
-            f"{s.decision_us:.0f}" if s.decision_us < 9999.5 else f"{s.decision_us / 1e3:.0f}k",
+            f"{score.hit_share:.0%}",
+            f"{score.latency_ms:.2f}",
+            f"{score.energy_mj:.1f}",
+            f"{score.accuracy:.3f}",
+            f"{score.infeasible_share:.1%}",
+            f"{time:.0f}" if (time := score.decision_us) < 9999.5 else f"{time / 1e3:.0f}k",
         )
     console = Console()
     console.print(table)
-    best = next(iter(found.scores.values())).reference_qoe
-    left = found.infeasible_slots
-    left_out = f"; {left} infeasible slots are left out" if left else ""
-    of = "of the worst user" if found.objective == "min" else "a task"
+    best = next(iter(evaluation.scores.values())).reference_qoe
+    infeasible = evaluation.infeasible_slots
+    note = f"; {infeasible} infeasible slots are left out" if infeasible else ""
+    unit = "of the worst user" if evaluation.objective == "min" else "a task"
     console.print(
-        f"Reference {found.reference}: QoE {best:.5f} {of}. Closure: the part of its gain over "
-        f"local, 0.5, that is reached. A task that breaks a limit scores 0{left_out}.",
+        f"Reference {evaluation.reference}: QoE {best:.5f} {unit}. Closure: the part of its gain "
+        f"over local, 0.5, that is reached. A task that breaks a limit scores 0{note}.",
     )

@@ -32,32 +32,33 @@ def print_sources(sources: Iterable[Source], folder: Path, faults: Collection[st
     Console().print(table)
 
 
-def print_progress(told: Progress) -> None:
+def print_progress(progress: Progress) -> None:
     """Print one line of progress."""
     print_line(
-        f"epoch {told.epoch:2}/{told.epochs}  loss {told.loss:.4f}  validation accuracy "
-        f"{told.accuracy:.4f}  {told.seconds:.0f} s, {told.left:.0f} s left"
+        f"epoch {progress.epoch:2}/{progress.epochs}  loss {progress.loss:.4f}  "
+        f"validation accuracy {progress.accuracy:.4f}  "
+        f"{progress.seconds:.0f} s, {progress.left:.0f} s left"
     )
 
 
 def print_record(record: dict[str, Any]) -> None:
     """Print what one modality's models reach, beside their floors."""
-    found, source = record["accuracy"], record["data"]
+    accuracy, source = record["accuracy"], record["data"]
     samples = source["samples"]["test"]
     table = slim_table(f"{source['title']}: {samples} test samples")
     table.add_column("model")
     table.add_column("accuracy, % (95% interval)", justify="right")
     rows = dict(record["floors"])
-    rows |= {role: found[role] for role in ("local", "server")}
-    for name, each in rows.items():
+    rows |= {role: accuracy[role] for role in ("local", "server")}
+    for name, result in rows.items():
         floor = "" if name in ("local", "server") else "floor: "
-        low, high = (100 * each[end] for end in ("low", "high"))
-        table.add_row(f"{floor}{name}", f"{100 * each['accuracy']:.1f} ({low:.1f}-{high:.1f})")
-    surface = found["semantic"]
-    for at in (0, -1):
+        low, high = (100 * result[end] for end in ("low", "high"))
+        table.add_row(f"{floor}{name}", f"{100 * result['accuracy']:.1f} ({low:.1f}-{high:.1f})")
+    surface = accuracy["semantic"]
+    for row in (0, -1):
         for column in (0, -1):
-            values = (surface[key][at][column] for key in ("table", "low", "high"))
+            values = (surface[key][row][column] for key in ("table", "low", "high"))
             share, low, high = (100 * value for value in values)
-            where = f"extraction {surface['extraction'][at]:g}, {surface['snr_db'][column]:g} dB"
+            where = f"extraction {surface['extraction'][row]:g}, {surface['snr_db'][column]:g} dB"
             table.add_row(f"semantic, {where}", f"{share:.1f} ({low:.1f}-{high:.1f})")
     Console().print(table)

@@ -25,7 +25,7 @@ def plot_surface(record: dict[str, Any], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("matplotlib is missing: pip install 'semopt[plots]'") from None
-    surface, found = record["accuracy"]["semantic"], record["accuracy"]
+    surface, accuracy = record["accuracy"]["semantic"], record["accuracy"]
     right = 100 * np.array(surface["right"]) / surface["samples"]
     low, high = (100 * np.array(surface[end]) for end in ("low", "high"))
     figure = Figure(figsize=(7.0, 4.5), layout="constrained")
@@ -48,8 +48,8 @@ def plot_surface(record: dict[str, Any], path: Path) -> None:
         )
     floor = max(record["floors"].items(), key=lambda item: float(item[1]["accuracy"]))
     lines = [
-        ("server", found["server"]["accuracy"], "--"),
-        ("local", found["local"]["accuracy"], "-."),
+        ("server", accuracy["server"]["accuracy"], "--"),
+        ("local", accuracy["local"]["accuracy"], "-."),
     ]
     lines.append((f"floor: {floor[0]}", floor[1]["accuracy"], ":"))
     for name, value, style in lines:

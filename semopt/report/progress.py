@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..console import Console
 
-EVERY = 5.0  # s between two lines where a line cannot be written over
+INTERVAL = 5.0  # s between two lines where a line cannot be written over
 
 
 @contextmanager
@@ -55,17 +55,17 @@ def progress(title: str, total: float | None = 1.0) -> Iterator[Callable[[float]
 def lines(console: Console, title: str, total: float | None) -> Callable[[float], None]:
     """Return a function that says in lines how far a command is: for terminals without a cursor."""
     console.print(f"{title} ...")
-    begun = said = monotonic()
+    start = last = monotonic()
 
-    def tell(done: float) -> None:
-        nonlocal said
+    def show(done: float) -> None:
+        nonlocal last
         now = monotonic()
-        if now - said >= EVERY and total and done > 0:
-            said = now
-            left = (now - begun) * max(total - done, 0.0) / done
-            console.print(f"{title}: {done / total:.0%}, about {left:.0f} s left")
+        if now - last >= INTERVAL and total and done > 0:
+            last = now
+            remaining = (now - start) * max(total - done, 0.0) / done
+            console.print(f"{title}: {done / total:.0%}, about {remaining:.0f} s left")
 
-    return tell
+    return show
 
 
 @contextmanager
@@ -75,19 +75,19 @@ def phases() -> Iterator[Callable[[str, float], None]]:
     Where nothing is at work, "", no bar is shown: the place for a line of output.
     """
     with ExitStack() as bars:
-        at_work = ""
-        show: Callable[[float], None] = nothing
+        current = ""
+        show: Callable[[float], None] = no_bar
 
-        def tick(what: str, done: float) -> None:
-            nonlocal at_work, show
-            if what != at_work:
+        def tick(title: str, done: float) -> None:
+            nonlocal current, show
+            if title != current:
                 bars.close()
-                at_work = what
-                show = bars.enter_context(progress(what)) if what else nothing
+                current = title
+                show = bars.enter_context(progress(title)) if title else no_bar
             show(done)
 
         yield tick
 
 
-def nothing(done: float) -> None:
+def no_bar(done: float) -> None:
     """Show nothing."""

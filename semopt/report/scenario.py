@@ -12,7 +12,7 @@ from ..console import Console, count
 if TYPE_CHECKING:
     from ..scenario import Scenario
 
-SHOWN = 12  # entries of an array that are shown before the rest is counted
+LONGEST_ARRAY = 12  # entries of an array that are shown before the rest is counted
 _SECTIONS = ("system", "qoe", "user", "grid", "slot", "channel")
 
 
@@ -40,7 +40,7 @@ def print_scenario(scenario: Scenario) -> None:
     tables.insert(3, _tasks(document["tasks"], marks))
     if users := document.get("users"):
         tables.insert(
-            3, _columns("users", {f"user {n}": own for n, own in enumerate(users)}, marks)
+            3, _columns("users", {f"user {n}": override for n, override in enumerate(users)}, marks)
         )
     for table in tables:
         console.print()
@@ -100,11 +100,11 @@ def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Table
 
 
 def _tasks(tasks: dict[str, Any], marks: dict[str, str]) -> Table:
-    shown = {
+    rows = {
         name: {k: v for k, v in task.items() if k != "accuracy"} | _surface(task["accuracy"])
         for name, task in tasks.items()
     }
-    return _columns("tasks", shown, marks)
+    return _columns("tasks", rows, marks)
 
 
 def _surface(accuracy: dict[str, Any]) -> dict[str, str]:
@@ -125,8 +125,8 @@ def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str
     rows = []
     for key in dict.fromkeys(key for entry in entries.values() for key in entry):
         values = [_text(entry[key]) if key in entry else "-" for entry in entries.values()]
-        found = dict.fromkeys(_mark(f"{name}.{entry}.{key}", marks) for entry in entries)
-        rows.append((key, *values, " ".join(mark for mark in found if mark)))
+        marks_of_row = dict.fromkeys(_mark(f"{name}.{entry}.{key}", marks) for entry in entries)
+        rows.append((key, *values, " ".join(mark for mark in marks_of_row if mark)))
     return _table([f"[{name}]", *entries, ""], rows)
 
 
@@ -143,6 +143,6 @@ def _text(value: Any) -> str:
     """Return a value in few characters; rows of an array each take a line."""
     if isinstance(value, list):
         between = "\n" if value and isinstance(value[0], list) else " "
-        rest = [f"... ({len(value)} in all)"] if len(value) > SHOWN else []
-        return between.join([_text(item) for item in value[:SHOWN]] + rest)
+        remainder = [f"... ({len(value)} in all)"] if len(value) > LONGEST_ARRAY else []
+        return between.join([_text(item) for item in value[:LONGEST_ARRAY]] + remainder)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -170,8 +170,8 @@ def print_prices(result: Result) -> None:
     for name, price in prices.items():
         value = price["value"]
         if isinstance(value, list):
-            for channel, each in enumerate(value):
-                table.add_row(f"{name} {channel}", worth(each), price["unit"])
+            for channel, price_of_channel in enumerate(value):
+                table.add_row(f"{name} {channel}", worth(price_of_channel), price["unit"])
         else:
             table.add_row(name, worth(value), price["unit"])
     console = Console()
@@ -238,7 +238,7 @@ def shown(qoe: float) -> str:
 def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> None:
     """Print, for each user, the other modes and what the slot would lose by them."""
     assert result.actions is not None
-    own = result.outcome().qoe
+    qoe = result.outcome().qoe
     table = slim_table("If one user took another mode, the others optimised anew")
     for heading in ("user", "now", "instead"):
         table.add_column(heading)
@@ -256,7 +256,7 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
                 describe(option),
                 str(option.offloaders),
                 f"{option.own_qoe:.4f}",
-                f"{option.own_qoe - own[user]:+.4f}",
+                f"{option.own_qoe - qoe[user]:+.4f}",
                 shown(option.objective),
                 shown(option.loss),
             )

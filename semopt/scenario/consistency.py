@@ -18,22 +18,22 @@ from ..channel.laws import KEYS, LAWS, MEANS, Law, keys
 from ..channel.traces import load_trace, other_shape
 from ..figures import WEIGHTS
 from . import toml
-from .faults import KeyPath, covered, nearest, quoted, spelled
+from .faults import KeyPath, affected, dotted, nearest, quoted
 from .sections import Channel, keys_of
 
 WEIGHT_KEYS = tuple(figure.key for figure in WEIGHTS)
-OWN_SEMANTIC = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
+SEMANTIC_KEYS = (("semantic_kbit",), ("server_raw_mflop",), ("accuracy", "raw"))
 
 
-class Sound:
-    """A document seen through its faults: what is missing or faulty reads as None."""
+class View:
+    """A view of a document without its faults: what is missing or faulty reads as None."""
 
     def __init__(self, data: dict[str, Any], unsound: set[KeyPath]) -> None:
         self.data, self.unsound = data, unsound
 
     def get(self, *path: str | int) -> Any:
         """Return the value at a path, if it and everything in it is there and sound."""
-        if covered(path, self.unsound):
+        if affected(path, self.unsound):
             return None
         return self.raw(*path)
 
@@ -58,57 +58,57 @@ class Sound:
         return value if isinstance(value, list) else []
 
 
-def cross_faults(see: Sound, folder: Path | None) -> Iterator[Fault]:
+def cross_faults(view: View, folder: Path | None) -> Iterator[Fault]:
     """Yield every fault between keys; a trace is looked for in `folder`, if there is one."""
-    yield from _sizes(see)
-    yield from _weights(see)
-    for name in see.names("tasks"):
-        yield from _task(see, name)
-    yield from _shares(see)
-    yield from _slot(see)
-    yield from _channel(see, folder)
-    yield from _assumed(see)
+    yield from _sizes(view)
+    yield from _weights(view)
+    for name in view.names("tasks"):
+        yield from _task(view, name)
+    yield from _shares(view)
+    yield from _slot(view)
+    yield from _channel(view, folder)
+    yield from _assumed(view)
 
 
-def _counts(see: Sound) -> tuple[int | None, int | None]:
+def _counts(view: View) -> tuple[int | None, int | None]:
     """Return the numbers of users and of sub-channels, as far as the file says them."""
-    users, channels = see.get("system", "users"), see.get("system", "channels")
-    lengths = Counter(len(row) for row in see.entries("slot", "gain") if isinstance(row, list))
+    users, channels = view.get("system", "users"), view.get("system", "channels")
+    lengths = Counter(len(row) for row in view.entries("slot", "gain") if isinstance(row, list))
     if users is None:
-        users = len(see.entries("slot", "tasks")) or None
+        users = len(view.entries("slot", "tasks")) or None
     if channels is None and lengths:
         channels = max(lengths, key=lambda length: (lengths[length], length))
     return users, channels
 
 
-def _sizes(see: Sound) -> Iterator[Fault]:
-    if "slot" not in see.data and "channel" not in see.data:
+def _sizes(view: View) -> Iterator[Fault]:
+    if "slot" not in view.data and "channel" not in view.data:
         yield (
             "slot",
             "table is missing: give a [slot] of pinned gains, a [channel] that draws them, or both",
         )
-    if "slot" not in see.data and "channel" in see.data and isinstance(see.raw("system"), dict):
+    if "slot" not in view.data and "channel" in view.data and isinstance(view.raw("system"), dict):
         for key in ("users", "channels"):
-            if see.raw("system", key) is None:
+            if view.raw("system", key) is None:
                 yield f"system.{key}", "is missing: without a [slot] nothing else says it"
-    users, _ = _counts(see)
-    overrides = see.raw("users")
+    users, _ = _counts(view)
+    overrides = view.raw("users")
     if isinstance(overrides, list) and users is not None and len(overrides) != users:
         yield "users", f"has length {len(overrides)}: must have {users}, an entry for each user"
 
 
-def _weights(see: Sound) -> Iterator[Fault]:
-    shared = [see.get("qoe", key) for key in WEIGHT_KEYS]
+def _weights(view: View) -> Iterator[Fault]:
+    shared = [view.get("qoe", key) for key in WEIGHT_KEYS]
     if None not in shared and not allowed.sums_to_one(sum(shared)):
         yield _sum_fault("qoe", shared)
         shared = [None] * len(WEIGHT_KEYS)
-    for n, _ in enumerate(see.entries("users")):
-        given = [key for key in WEIGHT_KEYS if see.raw("users", n, key) is not None]
+    for n, _ in enumerate(view.entries("users")):
+        present = [key for key in WEIGHT_KEYS if view.raw("users", n, key) is not None]
         weights = [
-            see.get("users", n, key) if key in given else value
+            view.get("users", n, key) if key in present else value
             for key, value in zip(WEIGHT_KEYS, shared, strict=True)
         ]
-        if given and None not in weights and not allowed.sums_to_one(sum(weights)):
+        if present and None not in weights and not allowed.sums_to_one(sum(weights)):
             yield _sum_fault(f"users[{n}]", weights)
 
 
@@ -120,27 +120,30 @@ def _sum_fault(path: str, weights: list[float]) -> Fault:
     )
 
 
-def _task(see: Sound, name: str) -> Iterator[Fault]:
+def _task(view: View, name: str) -> Iterator[Fault]:
     path = ("tasks", name)
-    parts = [see.get(*path, "accuracy", key) for key in ("extraction", "snr_db", "table", "raw")]
-    yield from allowed.table_faults(spelled((*path, "accuracy")), *parts)
-    own = [".".join(keys) for keys in OWN_SEMANTIC if see.raw(*path, *keys) is not None]
-    if own and see.raw(*path, "extraction_max") is None:
-        words = f"is missing: must be given and below 1 beside {', '.join(own)}"
-        yield spelled((*path, "extraction_max")), words
-    elif own and see.get(*path, "extraction_max") == 1.0:
-        yield spelled((*path, "extraction_max")), f"= 1.0: must be below 1 beside {', '.join(own)}"
+    parts = [view.get(*path, "accuracy", key) for key in ("extraction", "snr_db", "table", "raw")]
+    yield from allowed.table_faults(dotted((*path, "accuracy")), *parts)
+    present = [".".join(keys) for keys in SEMANTIC_KEYS if view.raw(*path, *keys) is not None]
+    if present and view.raw(*path, "extraction_max") is None:
+        words = f"is missing: must be given and below 1 beside {', '.join(present)}"
+        yield dotted((*path, "extraction_max")), words
+    elif present and view.get(*path, "extraction_max") == 1.0:
+        yield (
+            dotted((*path, "extraction_max")),
+            f"= 1.0: must be below 1 beside {', '.join(present)}",
+        )
 
 
-def _shares(see: Sound) -> Iterator[Fault]:
-    names = see.names("tasks")
-    given = [name for name in names if see.raw("tasks", name, "share") is not None]
-    if not given:
+def _shares(view: View) -> Iterator[Fault]:
+    names = view.names("tasks")
+    present = [name for name in names if view.raw("tasks", name, "share") is not None]
+    if not present:
         return
     for name in names:
-        if name not in given and isinstance(see.raw("tasks", name), dict):
-            yield spelled(("tasks", name, "share")), "is missing: give every task a share, or none"
-    shares = [see.get("tasks", name, "share") for name in names]
+        if name not in present and isinstance(view.raw("tasks", name), dict):
+            yield dotted(("tasks", name, "share")), "is missing: give every task a share, or none"
+    shares = [view.get("tasks", name, "share") for name in names]
     if None not in shares and not allowed.sums_to_one(sum(shares)):
         total = " + ".join(f"{share:g}" for share in shares)
         yield (
@@ -149,18 +152,18 @@ def _shares(see: Sound) -> Iterator[Fault]:
         )
 
 
-def _slot(see: Sound) -> Iterator[Fault]:
-    tasks, known = see.get("slot", "tasks"), see.names("tasks")
-    gain = see.entries("slot", "gain")
+def _slot(view: View) -> Iterator[Fault]:
+    tasks, known = view.get("slot", "tasks"), view.names("tasks")
+    gain = view.entries("slot", "gain")
     for n, name in enumerate(tasks or []):
         if known and name not in known:
-            near = nearest(name, known)
-            hint = f"; did you mean {near}?" if near else ""
+            suggestion = nearest(name, known)
+            hint = f"; did you mean {suggestion}?" if suggestion else ""
             yield (
                 f"slot.tasks[{n}]",
                 f"= {quoted(name)}: must be one of the tasks {', '.join(known)}{hint}",
             )
-    users, channels = _counts(see)
+    users, channels = _counts(view)
     for key, entries in (("tasks", tasks), ("gain", gain)):
         if entries and users is not None and len(entries) != users:
             words = f"has length {len(entries)}: must have {users}, an entry for each user"
@@ -171,47 +174,47 @@ def _slot(see: Sound) -> Iterator[Fault]:
             yield f"slot.gain[{n}]", f"= {quoted(row)} has length {len(row)}: {words}"
 
 
-def _channel(see: Sound, folder: Path | None) -> Iterator[Fault]:
-    model = see.get("channel", "model")
+def _channel(view: View, folder: Path | None) -> Iterator[Fault]:
+    model = view.get("channel", "model")
     if model is None:
         return
     law, sentences = LAWS[model], keys_of(Channel)
-    given = {key for key in see.names("channel") if key in sentences} - {"model"}
-    needs, may = set(keys(law.needs)), set(keys(sorted(law.takes)))
+    present = {key for key in view.names("channel") if key in sentences} - {"model"}
+    needed, allowed_keys = set(keys(law.needs)), set(keys(sorted(law.takes)))
     if law.mean:
         mean_gain, *loss = keys(MEANS)
-        if not given & {mean_gain, *loss}:
+        if not present & {mean_gain, *loss}:
             words = f"is missing: {model} needs it, or {' and '.join(loss)}"
             yield f"channel.{mean_gain}", words
-        if given & {*loss}:
-            needs |= {*loss}
-    for key in sorted(needs - given):
+        if present & {*loss}:
+            needed |= {*loss}
+    for key in sorted(needed - present):
         yield f"channel.{key}", f"is missing: {model} needs it ({sentences[key]})"
-    for key in sorted(given - may):
+    for key in sorted(present - allowed_keys):
         if key == "gain_range" and law.correlated:
             why = f"must be left out: a range would break the law of {model} in time"
-            yield "channel.gain_range", f"= {quoted(see.raw('channel', key))}: {why}"
+            yield "channel.gain_range", f"= {quoted(view.raw('channel', key))}: {why}"
         else:
             yield f"channel.{key}", f"is not used by {model}, which has {law}"
-    lists = list(_channel_lists(see, law))
+    lists = list(_channel_lists(view, law))
     yield from lists
-    if not (needs - given or given - may or lists):
-        yield from _law(see)
-    if folder is not None and "file" in may:
-        yield from _trace(see, folder)
+    if not (needed - present or present - allowed_keys or lists):
+        yield from _law(view)
+    if folder is not None and "file" in allowed_keys:
+        yield from _trace(view, folder)
 
 
-def _trace(see: Sound, folder: Path) -> Iterator[Fault]:
+def _trace(view: View, folder: Path) -> Iterator[Fault]:
     """Yield faults of the file of measured gains."""
-    file, sound = see.get("channel", "file"), not covered(("channel",), see.unsound)
+    file, sound = view.get("channel", "file"), not affected(("channel",), view.unsound)
     if file is None:
         return
     if not (folder / file).exists():
         yield "channel.file", f"= {quoted(file)}: there is no such file beside the scenario"
         return
     keys = ("unit", "variable", "sha256")
-    unit, variable, sha256 = (see.get("channel", key) for key in keys)
-    if any(see.raw("channel", key) is not None for key in keys) and not sound:
+    unit, variable, sha256 = (view.get("channel", key) for key in keys)
+    if any(view.raw("channel", key) is not None for key in keys) and not sound:
         return  # how to read the file is not known
     try:
         trace = load_trace(folder / file, unit or "linear", variable, sha256)
@@ -219,18 +222,18 @@ def _trace(see: Sound, folder: Path) -> Iterator[Fault]:
         _, _, reason = str(error).partition(f"channel.file = {folder / file}: ")
         yield "channel.file", f"= {quoted(file)}: {reason}"
         return
-    users, channels = _counts(see)
+    users, channels = _counts(view)
     shape = trace.gain.shape
     if users and channels and shape[1:] != (users, channels):
         yield "channel.file", f"= {quoted(file)}: {other_shape(shape, users, channels)}"
 
 
-def _channel_lists(see: Sound, law: Law) -> Iterator[Fault]:
+def _channel_lists(view: View, law: Law) -> Iterator[Fault]:
     """Yield faults of the keys that take one number or several."""
-    users, _ = _counts(see)
+    users, _ = _counts(view)
     for name in sorted(law.takes):
         row = KEYS[name]
-        values = see.get("channel", row.key)
+        values = view.get("channel", row.key)
         if row.form not in ("users", "pair") or not isinstance(values, list):
             continue
         words = None
@@ -245,13 +248,13 @@ def _channel_lists(see: Sound, law: Law) -> Iterator[Fault]:
             yield f"channel.{row.key}", f"= {quoted(values)}: {words}"
 
 
-def _law(see: Sound) -> Iterator[Fault]:
+def _law(view: View) -> Iterator[Fault]:
     """Yield what is wrong with keys that are sound alone and fit the model."""
-    given = see.get("channel")
-    if given is None:
+    values = view.get("channel")
+    if values is None:
         return
     try:
-        laws.Channel.from_keys(given)
+        laws.Channel.from_keys(values)
     except ValueError as error:
         for fault in str(error).split("; channel."):
             path, _, words = fault.removeprefix("channel.").partition(": ")
@@ -260,14 +263,15 @@ def _law(see: Sound) -> Iterator[Fault]:
             yield f"channel.{path}", words
 
 
-def _assumed(see: Sound) -> Iterator[Fault]:
-    paths = {spelled(path) for path in _paths(see.data)}
-    for name in see.names("assumed"):
+def _assumed(view: View) -> Iterator[Fault]:
+    paths = {dotted(path) for path in _paths(view.data)}
+    for name in view.names("assumed"):
         if name not in paths:
-            near = nearest(name, sorted(paths))
+            suggestion = nearest(name, sorted(paths))
             yield (
                 f"assumed.{toml.key(name)}",
-                "names no key of this file" + (f": did you mean {near}?" if near else ""),
+                "names no key of this file"
+                + (f": did you mean {suggestion}?" if suggestion else ""),
             )
 
 

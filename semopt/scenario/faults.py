@@ -15,7 +15,7 @@ from . import toml
 from .sections import Accuracy, Document, keys_of, section_at
 
 KeyPath = tuple[str | int, ...]
-SHOWN_OF_ARRAY = 8  # faults of one array that are listed before the rest is counted
+LISTED_OF_ARRAY = 8  # faults of one array that are listed before the rest is counted
 
 
 class ScenarioError(ValueError):
@@ -39,7 +39,7 @@ class ScenarioError(ValueError):
         return "\n  ".join([f"{self.source}: {len(lines)} faults", *lines])
 
 
-def spelled(path: KeyPath) -> str:
+def dotted(path: KeyPath) -> str:
     """Return a path as messages show it: tasks.text.accuracy.table[0][1]."""
     words = (f"[{part}]" if isinstance(part, int) else f".{toml.key(part)}" for part in path)
     return "".join(words).removeprefix(".")
@@ -89,11 +89,11 @@ def key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyPa
             case "literal_error":
                 words = f"must be {context['expected']}"
                 if isinstance(value, str) and (
-                    near := nearest(value, context["expected"].split("'"))
+                    suggestion := nearest(value, context["expected"].split("'"))
                 ):
-                    words += f"; did you mean '{near}'?"
+                    words += f"; did you mean '{suggestion}'?"
             case "list_type" if isinstance(value, dict):
-                words = f"must be an array of tables, [[{spelled(path)}]]"
+                words = f"must be an array of tables, [[{dotted(path)}]]"
             case kind:
                 words = _EXPECTED.get(kind, e["msg"])
         faults.append((path, f"= {quoted(value)}: {words}"))
@@ -124,19 +124,19 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     """Return the words about an unknown key, and the path of the key that was probably meant."""
     *table, name = path
     section = section_at(tuple(table))
-    known = keys_of(section) if section else {}
+    sentences = keys_of(section) if section else {}
     if section is Accuracy:
-        known = {**known, "file": ""}
-    absent = [key for key in known if (*table, key) in missing]
-    meant = nearest(str(name), absent)
-    if not meant:
+        sentences = {**sentences, "file": ""}
+    absent = [key for key in sentences if (*table, key) in missing]
+    candidate = nearest(str(name), absent)
+    if not candidate:
         for other in ("system", "qoe", "user", "grid", "slot", "channel"):
             if name in keys_of(section_at((other,)) or Document):
                 return f"is an unknown key here: it belongs in [{other}]", ()
-        meant = nearest(str(name), known)
-    if meant:
-        return f"is an unknown key: did you mean {meant}?", (*table, meant)
-    return f"is an unknown key: allowed here are {', '.join(known)}", ()
+        candidate = nearest(str(name), sentences)
+    if candidate:
+        return f"is an unknown key: did you mean {candidate}?", (*table, candidate)
+    return f"is an unknown key: allowed here are {', '.join(sentences)}", ()
 
 
 def quoted(value: Any) -> str:
@@ -145,7 +145,7 @@ def quoted(value: Any) -> str:
     return shortened(words)
 
 
-def covered(path: KeyPath, unsound: set[KeyPath]) -> bool:
+def affected(path: KeyPath, unsound: set[KeyPath]) -> bool:
     """Tell whether a known fault concerns this path, something in it or the table around it."""
     return any(path == other[: len(path)] or other == path[: len(other)] for other in unsound)
 
@@ -158,12 +158,12 @@ def arranged(faults: list[Fault]) -> Iterator[Fault]:
         section = re.split(r"[.\[]", fault[0], maxsplit=1)[0]
         return order.index(section) if section in order else len(order)
 
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for path, words in sorted(faults, key=rank):
         array = re.sub(r"(\[\d+\])+$", "", path)
-        seen[array] += 1
-        if seen[array] <= SHOWN_OF_ARRAY:
+        counts[array] += 1
+        if counts[array] <= LISTED_OF_ARRAY:
             yield path, words
-    for array, times in seen.items():
-        if times > SHOWN_OF_ARRAY:
-            yield array, f"has {times - SHOWN_OF_ARRAY} more faults like these"
+    for array, times in counts.items():
+        if times > LISTED_OF_ARRAY:
+            yield array, f"has {times - LISTED_OF_ARRAY} more faults like these"

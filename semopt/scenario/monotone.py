@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..allowed import numbers
 from ..problem import AccuracyTable, Floats
-from .faults import spelled
+from .faults import dotted
 from .scenario import Scenario
 from .source import document_of
 from .surface import read_table, with_tables
@@ -68,24 +68,24 @@ def nearest(table: ArrayLike) -> tuple[Floats, Fit]:
     ValueError
         No rectangular table of numbers
     """
-    given = np.asarray(table, dtype=float)
-    if given.ndim not in (1, 2) or not np.isfinite(given).all():
-        raise ValueError(f"table has shape {given.shape}: must be (I, J) or (J,), finite numbers")
-    count = falls(given)
-    fitted = given if not count else _fit(given)
-    moved = fitted - given
+    values = np.asarray(table, dtype=float)
+    if values.ndim not in (1, 2) or not np.isfinite(values).all():
+        raise ValueError(f"table has shape {values.shape}: must be (I, J) or (J,), finite numbers")
+    count = falls(values)
+    fitted = values if not count else _fit(values)
+    moved = fitted - values
     return fitted, Fit(
         count,
-        (int((moved != 0).sum()), given.size),
+        (int((moved != 0).sum()), values.size),
         float(np.abs(moved).max()),
         float(np.sqrt((moved**2).mean())),
     )
 
 
-def _fit(given: Floats) -> Floats:
+def _fit(table: Floats) -> Floats:
     import cvxpy as cp
 
-    rows = given.reshape(-1, given.shape[-1])
+    rows = table.reshape(-1, table.shape[-1])
     x = cp.Variable(rows.shape)
     rising = [x[:, 1:] >= x[:, :-1]] + ([x[1:] >= x[:-1]] if len(rows) > 1 else [])
     cp.Problem(cp.Minimize(cp.sum_squares(x - rows)), rising).solve(solver=cp.CLARABEL)
@@ -93,9 +93,9 @@ def _fit(given: Floats) -> Floats:
     # The solver's last digits may fall; the middle of what is below and above does not.
     even = np.round(0.5 * (_below(value) + _above(value)), DIGITS)
     # What is in no fall stays as it is: every average of the regression lies on its right side.
-    kept = np.where(_below(rows) == _above(rows), rows, even)
-    result: Floats = even if falls(kept) else kept
-    return result.reshape(given.shape)
+    fitted = np.where(_below(rows) == _above(rows), rows, even)
+    result: Floats = even if falls(fitted) else fitted
+    return result.reshape(table.shape)
 
 
 def _below(rows: Floats) -> Floats:
@@ -167,7 +167,7 @@ def of_scenario(file: Path) -> tuple[str, dict[str, Fit]]:
                 accuracy, moved = straightened(task["accuracy"])
                 tasks[kind] = {**task, "accuracy": accuracy}
                 path = ("tasks", kind, "accuracy")
-                fits |= {spelled((*path, key)): fit for key, fit in moved.items()}
+                fits |= {dotted((*path, key)): fit for key, fit in moved.items()}
         document = {**filled, "tasks": tasks}
     scenario = Scenario.from_dict(document, folder, name)
     return scenario.to_toml("Accuracy tables were fitted so that they do not fall."), fits

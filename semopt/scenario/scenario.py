@@ -22,8 +22,8 @@ from ..figures import RECORDS, in_si
 from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
-from .consistency import WEIGHT_KEYS, Sound, cross_faults
-from .faults import ScenarioError, arranged, covered, key_faults, spelled
+from .consistency import WEIGHT_KEYS, View, cross_faults
+from .faults import ScenarioError, affected, arranged, dotted, key_faults
 from .sections import Document, keys_of, section_at
 from .source import parsed, text_of
 from .surface import with_file, with_tables
@@ -96,8 +96,9 @@ class Scenario(Document):
             Every fault of the scenario
         """
         record = data.get("channel")
-        known = isinstance(record, dict) and "sha256" in record
-        return cls._checked(data, None if folder is None else Path(folder), source, read=not known)
+        recorded = isinstance(record, dict) and "sha256" in record
+        place = None if folder is None else Path(folder)
+        return cls._checked(data, place, source, read=not recorded)
 
     @classmethod
     def _checked(cls, data: dict[str, Any], folder: Path | None, source: str, read: bool) -> Self:
@@ -113,12 +114,12 @@ class Scenario(Document):
         try:
             scenario = cls.model_validate(data)
         except ValidationError as error:
-            faults += [f for f in key_faults(error, data) if not covered(f[0], unsound)]
+            faults += [f for f in key_faults(error, data) if not affected(f[0], unsound)]
         unsound |= {path for path, _ in faults}
-        found = [(spelled(path), words) for path, words in faults]
-        found += cross_faults(Sound(data, unsound), folder if read else None)
-        if scenario is None or found:
-            raise ScenarioError(source, [with_file(fault, tables) for fault in arranged(found)])
+        messages = [(dotted(path), words) for path, words in faults]
+        messages += cross_faults(View(data, unsound), folder if read else None)
+        if scenario is None or messages:
+            raise ScenarioError(source, [with_file(fault, tables) for fault in arranged(messages)])
         scenario._folder = folder
         if folder is not None and scenario.channel and scenario.channel.file:
             scenario._record = {"file": str(folder / scenario.channel.file)}
@@ -144,8 +145,8 @@ class Scenario(Document):
 
     def shares(self) -> Floats:
         """Return the probability of each kind of task at the head of a queue: (T,) float64."""
-        given = [task.share for task in self.tasks.values()]
-        shares: Floats = np.array([1.0 if share is None else share for share in given])
+        values = [task.share for task in self.tasks.values()]
+        shares: Floats = np.array([1.0 if share is None else share for share in values])
         return shares / float(shares.sum())
 
     def to_dict(self) -> dict[str, Any]:
@@ -268,13 +269,13 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel], or its trace fewer slots
         """
-        law, held = self.channel_law(part), self.length(part)
-        if held is not None and first + slots > held:
-            of = f"its part for {part} has" if part else "it has"
-            after = f" after the first {first}" if first else ""
+        law, length = self.channel_law(part), self.length(part)
+        if length is not None and first + slots > length:
+            holder = f"its part for {part} has" if part else "it has"
+            offset = f" after the first {first}" if first else ""
             raise ValueError(
-                f"channel.file = {law.file}: {slots} slots are asked for{after}, {of} {held}: "
-                f"ask for at most {max(held - first, 0)}"
+                f"channel.file = {law.file}: {slots} slots are asked for{offset}, {holder} "
+                f"{length}: ask for at most {max(length - first, 0)}"
                 + (", or set channel.split" if part else "")
             )
         gain = draw_gains(law, seed, first, slots, self.users, self.channels)
@@ -290,15 +291,15 @@ class Scenario(Document):
         """
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
-        given = self.channel.model_dump(exclude_none=True) | self._record
+        keys = self.channel.model_dump(exclude_none=True) | self._record
         if self.channel.file:
-            given["part"] = part
-            if not Path(given["file"]).is_absolute():
+            keys["part"] = part
+            if not Path(keys["file"]).is_absolute():
                 raise ValueError(
-                    f"channel.file = {given['file']}: scenario {self.name} does not say in which "
+                    f"channel.file = {keys['file']}: scenario {self.name} does not say in which "
                     "folder: its absolute path is expected"
                 )
-        return Channel.from_keys(given)
+        return Channel.from_keys(keys)
 
     def _own_keys(self) -> list[dict[str, Any]]:
         """Return each user's keys: its own, else those of [user] and the weights."""
@@ -306,15 +307,16 @@ class Scenario(Document):
         if self.overrides is None:
             return [shared] * self.users
         return [
-            shared | {key: value for key, value in own if value is not None}
-            for own in self.overrides
+            shared | {key: value for key, value in override if value is not None}
+            for override in self.overrides
         ]
 
 
 def _columns(owner: str, rows: list[dict[str, Any]]) -> dict[str, Floats]:
     """Return figures in SI of many owners, arrays by name."""
-    found = [in_si(RECORDS[owner], keys) for keys in rows]
-    return {name: np.array([each[name] for each in found], dtype=float) for name in found[0]}
+    records = [in_si(RECORDS[owner], keys) for keys in rows]
+    names = records[0]
+    return {name: np.array([record[name] for record in records], dtype=float) for name in names}
 
 
 def load_trace_of(channel: Any, folder: Path) -> Any:
@@ -332,12 +334,12 @@ def _sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
     words[toml.join("tasks", first)] = words["tasks"]
     for path in [*paths, ("tasks", first), ("tasks", first, "accuracy")]:
         section = section_at(path)
-        known = keys_of(section) if section else {}
+        sentences = keys_of(section) if section else {}
         table, header = document, ""
         for part in path:
             table, header = table[part], toml.join(header, part)
-        words |= {toml.join(header, key): sentence for key, sentence in known.items()}
-        absent = [f"may also hold {key}: {known[key]}" for key in known if key not in table]
+        words |= {toml.join(header, key): sentence for key, sentence in sentences.items()}
+        absent = [f"may also hold {key}: {sentences[key]}" for key in sentences if key not in table]
         if path == ("channel",):
             absent = [f"model {name} uses {law}" for name, law in LAWS.items()]
         if optional:

@@ -1,6 +1,6 @@
 """The words of a scenario file: every key with its unit, its allowed values and a sentence on it.
 
-These models hold what concerns one key alone. What concerns several keys stands in `consistency.py`.
+These models hold what concerns one key alone; `consistency.py` has what concerns several.
 """
 
 from __future__ import annotations
@@ -112,13 +112,13 @@ def _of_figures(section: str, base: type[Section], *, all_optional: bool = False
             continue  # its key is that of the lower end
         kind = _KINDS[figure.allowed]
         if figure.end == 0:
-            both = figure.key in {other.key for other in SECTIONS[section] if other.end == 1}
-            kind = Annotated[list[kind], AfterValidator(_ordered if both else _up_to_one)]  # type: ignore[valid-type]
+            ordered = figure.key in {row.key for row in SECTIONS[section] if row.end == 1}
+            kind = Annotated[list[kind], AfterValidator(_ordered if ordered else _up_to_one)]  # type: ignore[valid-type]
         unit = figure.unit[0]
         words = f"{figure.sentence}, {unit}" if unit else figure.sentence
         may_be_absent = all_optional or figure.optional
-        given = Field(None if may_be_absent else ..., description=words)
-        keys[figure.key] = (kind | None if may_be_absent else kind, given)
+        field = Field(None if may_be_absent else ..., description=words)
+        keys[figure.key] = (kind | None if may_be_absent else kind, field)
     return create_model(f"{section.title()}Figures", __base__=base, __module__=__name__, **keys)
 
 

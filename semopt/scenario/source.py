@@ -59,8 +59,8 @@ def presets() -> dict[str, str]:
 
 def _no_such_file(path: Path) -> str:
     names = preset_names()
-    near = nearest(path.stem, names)
-    hint = f"; did you mean {near}?" if near else ""
+    suggestion = nearest(path.stem, names)
+    hint = f"; did you mean {suggestion}?" if suggestion else ""
     return f"there is no such file, and no such preset{hint} (presets: {', '.join(names)})"
 
 
@@ -72,7 +72,7 @@ def parsed(text: str, source: str) -> dict[str, Any]:
         words, _, place = str(error).partition(" (at ")
     if place:
         lines = text.splitlines() or [""]
-        found = re.match(r"line (\d+)", place)  # else "end of document"
-        number = min(int(found[1]), len(lines)) if found else len(lines)
+        place_of_line = re.match(r"line (\d+)", place)  # else "end of document"
+        number = min(int(place_of_line[1]), len(lines)) if place_of_line else len(lines)
         words = f"line {number}: {words}: {lines[number - 1].strip()[:60]!r}"
     raise ScenarioError(source, [("", f"is not TOML: {words}")])

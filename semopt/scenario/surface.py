@@ -9,7 +9,7 @@ from ..allowed import Fault
 from ..files import read_bytes
 from ..rows import number, read_rows
 from . import toml
-from .faults import KeyPath, quoted, spelled
+from .faults import KeyPath, dotted, quoted
 
 
 def with_tables(
@@ -43,10 +43,9 @@ def with_tables(
             faults.append(((*path, "file"), f"= {quoted(file)}: {words}"))
             filled[name] = {**task, "accuracy": None}
             continue
-        if others := [key for key in accuracy if key != "file"]:
-            faults += [
-                ((*path, key), f"must not stand beside file = {toml.text(file)}") for key in others
-            ]
+        if misplaced := [key for key in accuracy if key != "file"]:
+            words = f"must not stand beside file = {toml.text(file)}"
+            faults += [((*path, key), words) for key in misplaced]
         try:
             table = read_table(folder / file)
         except (OSError, ValueError) as error:
@@ -54,7 +53,7 @@ def with_tables(
             filled[name] = {**task, "accuracy": None}
             continue
         filled[name] = {**task, "accuracy": table}
-        files[spelled(path)] = file
+        files[dotted(path)] = file
     return {**data, "tasks": filled}, files, faults
 
 

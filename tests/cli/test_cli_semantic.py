@@ -11,7 +11,7 @@ pytest.importorskip("transformers")
 from semantic_data import write_cifar
 from semopt.cli.semantic import app
 from semopt.semantic.data.sources import SOURCES, data_folder, missing
-from semopt.semantic.measure.record import kept
+from semopt.semantic.measure.record import measured_once
 
 
 def run(*arguments):
@@ -79,11 +79,11 @@ def test_what_was_measured_of_the_same_weights_is_kept(tmp_path):
         return {"accuracy": 0.5}
 
     for digest, calls in (("a", 1), ("a", 1), ("b", 2), ("b", 2)):
-        assert kept(file, digest, make) == {"accuracy": 0.5}
+        assert measured_once(file, digest, make) == {"accuracy": 0.5}
         assert len(made) == calls
     for text in ("", "[]", "{}", '{"checkpoint_sha256": "b"}'):
         file.write_text(text)
-        assert kept(file, "b", make) == {"accuracy": 0.5}
+        assert measured_once(file, "b", make) == {"accuracy": 0.5}
     assert len(made) == 6
 
 

@@ -58,11 +58,11 @@ def composites(
     )
     about = np.repeat(np.arange(scenes), QUESTIONS)
     template = rng.integers(len(TEMPLATES), size=len(about))
-    text, answer = asked(kinds[about], template, names, rng)
-    kept = balanced(template, answer, rng)
+    text, answer = questions(kinds[about], template, names, rng)
+    chosen = balanced(template, answer, rng)
     answers = ("no", "yes", *names, *COUNTS)
     split = Split(answer, text, image, about)
-    return answers, split.take(kept)
+    return answers, split.take(chosen)
 
 
 def one_of_each(
@@ -71,13 +71,13 @@ def one_of_each(
     """Return a random sample of each class asked for."""
     order, size = np.argsort(label, kind="stable"), np.bincount(label)
     first = np.cumsum(size) - size
-    found: NDArray[np.int64] = order[
+    samples: NDArray[np.int64] = order[
         first[kinds] + (rng.random(kinds.shape) * size[kinds]).astype(np.int64)
     ]
-    return found
+    return samples
 
 
-def asked(
+def questions(
     kinds: NDArray[np.int64],
     template: NDArray[np.int64],
     names: tuple[str, ...],
@@ -85,7 +85,7 @@ def asked(
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Return a question by the template on each scene (4 classes), and its answer's number."""
     number = (kinds[:, :, None] == np.arange(len(names))).sum(1)  # of each class in each scene
-    same = np.stack([kinds[:, a] == kinds[:, b] for a, b in SIDES.values()], 1)
+    pairs = np.stack([kinds[:, a] == kinds[:, b] for a, b in SIDES.values()], 1)
     footwear = np.isin(np.array(names), FOOTWEAR)[kinds]
     yes = rng.random(len(kinds)) < 0.5  # wanted, if the scene allows it
 
@@ -94,15 +94,15 @@ def asked(
         column = (rng.random(fits.shape) + (fits == yes[:, None])).argmax(1)
         return column, np.take_along_axis(fits, column[:, None], 1)[:, 0].astype(np.int64)
 
-    item, there = drawn(number > 0)
-    side, alike = drawn(same)
-    shod, worn = drawn(footwear)
-    place = np.where(template == 2, shod, rng.integers(4, size=len(kinds)))
+    item, present = drawn(number > 0)
+    side, equal = drawn(pairs)
+    footwear_place, is_footwear = drawn(footwear)
+    place = np.where(template == 2, footwear_place, rng.integers(4, size=len(kinds)))
     rows = np.arange(len(kinds))
     answer = np.choose(
         template,
         [
-            *(there, alike, worn),
+            *(present, equal, is_footwear),
             2 + kinds[rows, place],
             2 + len(names) + number[rows, item],
         ],
@@ -119,9 +119,9 @@ def balanced(
     template: NDArray[np.int64], answer: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return the questions to keep, for yes and no to be as frequent in each template."""
-    kept = [np.flatnonzero(template >= YES_NO)]
+    chosen = [np.flatnonzero(template >= YES_NO)]
     for t in range(YES_NO):
-        own = [rng.permutation(np.flatnonzero((template == t) & (answer == a))) for a in (0, 1)]
-        fewest = min(map(len, own))
-        kept += [part[:fewest] for part in own]
-    return np.sort(np.concatenate(kept))
+        rows = [np.flatnonzero((template == t) & (answer == a)) for a in (0, 1)]
+        fewest = min(map(len, rows))
+        chosen += [rng.permutation(part)[:fewest] for part in rows]
+    return np.sort(np.concatenate(chosen))

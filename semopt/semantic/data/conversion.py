@@ -29,20 +29,20 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     ValueError
         Where it is no such message.
     """
-    at = 0
+    position = 0
 
     def varint() -> int:
-        nonlocal at
+        nonlocal position
         value = shift = 0
         while True:
-            byte = message[at]
+            byte = message[position]
             value |= (byte & 127) << shift
-            at, shift = at + 1, shift + 7
+            position, shift = position + 1, shift + 7
             if byte < 128:
                 return value
 
     try:
-        while at < len(message):
+        while position < len(message):
             key = varint()
             kind = key & 7
             if kind == 0:
@@ -51,15 +51,15 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             if kind not in (1, 2, 5):
                 raise ValueError(f"wire type {kind}")
             size = varint() if kind == 2 else {1: 8, 5: 4}[kind]
-            if at + size > len(message):
+            if position + size > len(message):
                 raise IndexError
-            yield key >> 3, message[at : at + size]
-            at += size
+            yield key >> 3, message[position : position + size]
+            position += size
     except (IndexError, ValueError) as error:
-        raise ValueError(f"not an ONNX file, or truncated at byte {at}: {error}") from None
+        raise ValueError(f"not an ONNX file, or truncated at byte {position}: {error}") from None
 
 
-def of(message: memoryview, number: int) -> list[memoryview]:
+def parts_of(message: memoryview, number: int) -> list[memoryview]:
     """Return the byte fields of a number."""
     return [v for n, v in fields(message) if n == number and isinstance(v, memoryview)]
 
@@ -87,39 +87,40 @@ def dinov2_safetensors(onnx: bytes) -> bytes:
     Linear weights lie folded (transposed and unnamed) in their MatMul nodes; the positions of
     the class token and of the patches are constants that are known by their shapes.
     """
-    (graph,) = of(memoryview(onnx), GRAPH) or [memoryview(b"")]
-    named = dict(map(tensor, of(graph, INITIALIZER)))
-    found = {name: value for name, value in named.items() if value is not None}
+    (graph,) = parts_of(memoryview(onnx), GRAPH) or [memoryview(b"")]
+    tensors = dict(map(tensor, parts_of(graph, INITIALIZER)))
+    values = {name: value for name, value in tensors.items() if value is not None}
     weights = {
         name.removeprefix("backbone."): value
-        for name, value in found.items()
+        for name, value in values.items()
         if name.startswith("backbone.")
     }
     shapes = ((1, 1, WIDTH), (1, GRID**2, WIDTH))
     positions = []
     for shape in shapes:
-        unnamed = [v for n, v in found.items() if v.shape == shape and n[:9] != "backbone."]
+        unnamed = [v for n, v in values.items() if v.shape == shape and n[:9] != "backbone."]
         if len(unnamed) != 1:
             raise ValueError(f"{len(unnamed)} unnamed tensors of shape {shape}; one is expected")
         positions += unnamed
     weights["embeddings.position_embeddings"] = np.concatenate(positions, axis=1)
     weights["embeddings.mask_token"] = np.zeros((1, WIDTH), np.float32)
-    for node in of(graph, NODE):
-        name, operator = (bytes((of(node, n) or [memoryview(b"")])[0]).decode() for n in (3, 4))
+    for node in parts_of(graph, NODE):
+        words = [(parts_of(node, n) or [memoryview(b"")])[0] for n in (NODE_NAME, OPERATOR)]
+        name, operator = (bytes(word).decode() for word in words)
         layer = re.fullmatch(r"/backbone/(encoder/layer\.\d+/.*)/MatMul", name)
-        for source in (bytes(view).decode() for view in of(node, INPUT)):
-            if layer and operator == "MatMul" and source in found:
-                weights[layer[1].replace("/", ".") + ".weight"] = found[source].T
+        for source in (bytes(view).decode() for view in parts_of(node, INPUT)):
+            if layer and operator == "MatMul" and source in values:
+                weights[layer[1].replace("/", ".") + ".weight"] = values[source].T
     return safetensors(weights)
 
 
 def safetensors(weights: dict[str, NDArray[np.float32]]) -> bytes:
     """Return a safetensors file, the same bytes for the same weights: the result has a hash."""
-    at, about, values = 0, {}, []
+    offset, entries, values = 0, {}, []
     for name, value in sorted(weights.items()):
         values.append(np.ascontiguousarray(value, "<f4").tobytes())
-        span = [at, at := at + len(values[-1])]
-        about[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": span}
-    header = json.dumps(about).encode()
+        span = [offset, offset := offset + len(values[-1])]
+        entries[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": span}
+    header = json.dumps(entries).encode()
     header += b" " * (-len(header) % 8)
     return b"".join([len(header).to_bytes(8, "little"), header, *values])

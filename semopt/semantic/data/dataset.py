@@ -36,8 +36,8 @@ class Split:
         if self.text is not None:
             part = replace(part, text=[self.text[i] for i in index])
         if self.image is not None and self.image_index is not None:
-            kept, new = np.unique(self.image_index[index], return_inverse=True)
-            return replace(part, image=self.image[kept], image_index=new.astype(np.int64))
+            images, place = np.unique(self.image_index[index], return_inverse=True)
+            return replace(part, image=self.image[images], image_index=place.astype(np.int64))
         return part if self.image is None else replace(part, image=self.image[index])
 
 

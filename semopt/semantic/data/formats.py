@@ -117,10 +117,10 @@ def easy_vqa(folder: Path) -> tuple[tuple[str, ...], Split, Split]:
         for part in ("train", "test"):
             root = f"easy_vqa/data/{part}"
             rows = json.loads(packed.read(f"{root}/questions.json"))
-            questions, given, about = zip(*rows, strict=True)
+            questions, answer_texts, about = zip(*rows, strict=True)
             numbers, index = np.unique(np.array(about), return_inverse=True)
             image = [pixels(packed.read(f"{root}/images/{i}.png")) for i in numbers]
-            label = labels([code(answer, answers) for answer in given], len(answers), file)
+            label = labels([code(answer, answers) for answer in answer_texts], len(answers), file)
             parts.append(Split(label, list(questions), np.stack(image), index.astype(np.int64)))
     return answers, parts[0], parts[1]
 
@@ -224,12 +224,12 @@ def pixels(content: bytes, square: int = 0) -> NDArray[np.uint8]:
 
 def labels(values: Sequence[float] | NDArray[Any], classes: int, file: Path) -> NDArray[np.int64]:
     """Return labels as integers, each a class."""
-    found = np.asarray(values)
-    wrong = np.flatnonzero((found < 0) | (found >= classes) | (found != np.round(found)))
+    numbers = np.asarray(values)
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= classes) | (numbers != np.round(numbers)))
     if len(wrong):
-        first = f"label {found[wrong[0]]:g} of sample {wrong[0]}"
+        first = f"label {numbers[wrong[0]]:g} of sample {wrong[0]}"
         raise ValueError(f"{file}: {first}; 0 to {classes - 1} is expected")
-    return found.astype(np.int64)
+    return numbers.astype(np.int64)
 
 
 def code(answer: str, answers: Sequence[str]) -> int:

@@ -84,22 +84,22 @@ def install(source: Source, data: Path, archive: Path | None = None) -> bool:
     with tempfile.TemporaryDirectory(prefix="semopt-") as scratch:
         path = archive or download(source.archive, Path(scratch))
         content = path.read_bytes()
-        if source.archive.sha256 not in ("", found := digest(content)):
+        if source.archive.sha256 not in ("", sha256 := digest(content)):
             raise ValueError(
-                f"{path}: truncated, altered or another version: sha256 {found}; "
+                f"{path}: truncated, altered or another version: sha256 {sha256}; "
                 f"{source.archive.name} with {source.archive.sha256} is expected"
             )
     source.folder(data).mkdir(parents=True, exist_ok=True)
     for file in source.files:
-        kept = unpacked(content, file.inside, path.name)
-        kept = file.convert(kept) if file.convert else kept
-        if (found := digest(kept)) != file.sha256:
-            raise ValueError(f"{path}: {file.name} has sha256 {found}, expected {file.sha256}")
-        write_atomically(source.folder(data) / file.name, kept)
+        member = member_of(content, file.inside, path.name)
+        member = file.convert(member) if file.convert else member
+        if (sha256 := digest(member)) != file.sha256:
+            raise ValueError(f"{path}: {file.name} has sha256 {sha256}, expected {file.sha256}")
+        write_atomically(source.folder(data) / file.name, member)
     return True
 
 
-def unpacked(content: bytes, inside: Sequence[str], name: str) -> bytes:
+def member_of(content: bytes, inside: Sequence[str], name: str) -> bytes:
     """Return the member of a zip, tar or ar archive, through archives in archives."""
     for member in inside:
         try:
@@ -122,41 +122,41 @@ def unpacked(content: bytes, inside: Sequence[str], name: str) -> bytes:
 
 def ar_member(content: bytes, member: str) -> bytes:
     """Return a member of an ar archive: headers of 60 bytes, members padded to even sizes."""
-    at = len(AR)
-    while at + 60 <= len(content):
-        head = content[at : at + 60].decode("latin-1")
+    offset = len(AR)
+    while offset + 60 <= len(content):
+        head = content[offset : offset + 60].decode("latin-1")
         name, size = head[:16].strip().rstrip("/"), head[48:58].strip()
         if not size.isdecimal():
             raise ValueError(f"no Debian package: a member's size is {size!r}")
-        end = at + 60 + int(size)
+        end = offset + 60 + int(size)
         if name == member:
-            return content[at + 60 : end]
-        at = end + int(size) % 2
+            return content[offset + 60 : end]
+        offset = end + int(size) % 2
     raise KeyError(member)
 
 
 def download(archive: Archive, scratch: Path) -> Path:
     """Fetch a package by its client; pip checks the hash before it touches the package."""
     if archive.client == "pip":
-        wanted = scratch / "requirements.txt"
-        wanted.write_text(f"{archive.requirement} --hash=sha256:{archive.sha256}\n")
+        requirements = scratch / "requirements.txt"
+        requirements.write_text(f"{archive.requirement} --hash=sha256:{archive.sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-        command += ["--disable-pip-version-check", "-r", str(wanted), "-d", str(scratch)]
+        command += ["--disable-pip-version-check", "-r", str(requirements), "-d", str(scratch)]
         if not archive.name.endswith(".whl"):
             command += ["--no-binary", archive.requirement.split("==")[0]]
     else:
         command = ["apt-get", "download", archive.requirement]
     advice = f"get {archive.name} elsewhere and pass it with --from"
     try:
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise ValueError(
             f"{archive.requirement}: there is no {command[0]} here; {advice}"
         ) from None
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+    if process.returncode:
+        last = (process.stderr.strip() or process.stdout.strip()).splitlines()[-1:]
         raise ValueError(f"{archive.requirement}: {' '.join(command[:4])} failed: {last}; {advice}")
-    found = [path for path in scratch.iterdir() if path.suffix in (".whl", ".gz", ".deb")]
-    if len(found) != 1:
-        raise ValueError(f"{archive.requirement}: the client fetched {len(found)} files; {advice}")
-    return found[0]
+    files = [path for path in scratch.iterdir() if path.suffix in (".whl", ".gz", ".deb")]
+    if len(files) != 1:
+        raise ValueError(f"{archive.requirement}: the client fetched {len(files)} files; {advice}")
+    return files[0]

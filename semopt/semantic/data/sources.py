@@ -258,8 +258,8 @@ MODELS = {
 
 def data_folder() -> Path:
     """Return the default data folder: $SEMOPT_DATA, else one in the user's cache folder."""
-    if own := os.environ.get("SEMOPT_DATA"):
-        return Path(own)
+    if folder := os.environ.get("SEMOPT_DATA"):
+        return Path(folder)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "semopt"
 
@@ -273,8 +273,8 @@ def missing(source: Source, data: Path) -> str:
         path = folder / file.name
         if not path.is_file():
             return f"{path} is missing; {command}"
-        if (found := digest(path.read_bytes())) != file.sha256:
-            fault = f"truncated or altered: sha256 {found}, expected {file.sha256}"
+        if (sha256 := digest(path.read_bytes())) != file.sha256:
+            fault = f"truncated or altered: sha256 {sha256}, expected {file.sha256}"
             return f"{path} is {fault}; {command}"
     return "" if files or folder.is_dir() else f"{folder} is missing; {source.note}"
 

@@ -53,12 +53,12 @@ def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
     if fault := missing(source, Path(folder)):
         raise ValueError(f"{name}: {fault}")
     where = source.folder(Path(folder))
-    classes, rest, test = formats.READERS[name](where)
+    classes, samples, test = formats.READERS[name](where)
     if test is None:
-        rest, test = parted(rest, TEST_SHARE)
+        samples, test = parted(samples, TEST_SHARE)
     else:
-        rest = rest.take(np.flatnonzero(~np.isin(contents(rest), contents(test))))
-    train, validation = parted(rest, VALIDATION_SHARE)
+        samples = samples.take(np.flatnonzero(~np.isin(contents(samples), contents(test))))
+    train, validation = parted(samples, VALIDATION_SHARE)
     parts = {"training": train, "validation": validation, "test": test}
     for part, split in parts.items():
         if not len(split):
@@ -81,10 +81,10 @@ def contents(split: Split) -> NDArray[np.uint64]:
         keys = [image.tobytes() for image in split.image]
     else:
         keys = [" ".join(text.casefold().split()).encode() for text in split.text or []]
-    found = np.array(
+    hashes = np.array(
         [int.from_bytes(blake2b(key, digest_size=8).digest(), "little") for key in keys], np.uint64
     )
-    return found if split.image_index is None else found[split.image_index]
+    return hashes if split.image_index is None else hashes[split.image_index]
 
 
 def parted(split: Split, share: float) -> tuple[Split, Split]:
@@ -98,8 +98,8 @@ def parted(split: Split, share: float) -> tuple[Split, Split]:
 def thinned(split: Split, share: float, seed: int) -> Split:
     """Return a share of each class, at least one sample."""
     order = np.random.default_rng(seed).permutation(len(split))
-    kept = []
+    chosen = []
     for label in np.unique(split.label):
-        own = order[split.label[order] == label]
-        kept.append(own[: max(1, round(share * len(own)))])
-    return split.take(np.sort(np.concatenate(kept)))
+        of_class = order[split.label[order] == label]
+        chosen.append(of_class[: max(1, round(share * len(of_class)))])
+    return split.take(np.sort(np.concatenate(chosen)))

@@ -45,8 +45,8 @@ class Vocabulary:
     @classmethod
     def of(cls, texts: Iterable[str], size: int = 8192) -> Vocabulary:
         """Return the vocabulary of texts: at most `size` words, the most frequent first."""
-        often = Counter(word for text in texts for word in split(text))
-        order = sorted(often, key=lambda word: (-often[word], word))
+        frequency = Counter(word for text in texts for word in split(text))
+        order = sorted(frequency, key=lambda word: (-frequency[word], word))
         return cls((PAD, UNKNOWN, START, *order[: size - 3]))
 
     def __len__(self) -> int:
@@ -59,9 +59,9 @@ class Vocabulary:
         number = np.zeros((len(texts), length), np.int64)
         mask = np.zeros((len(texts), length), np.int64)
         for row, text in enumerate(texts):
-            found = [2, *(self._number.get(word, 1) for word in split(text))][:length]
-            number[row, : len(found)] = found
-            mask[row, : len(found)] = 1
+            numbers = [2, *(self._number.get(word, 1) for word in split(text))][:length]
+            number[row, : len(numbers)] = numbers
+            mask[row, : len(numbers)] = 1
         return number, mask
 
 
@@ -88,10 +88,10 @@ class WordPieces:
         """Return numbers and mask, (S, length) int64; pieces past the length are cut."""
         self._tokenizer.enable_truncation(length)
         self._tokenizer.enable_padding(length=length)
-        found = self._tokenizer.encode_batch(list(texts))
-        number = np.array([f.ids for f in found], np.int64).reshape(-1, length)
-        mask = np.array([f.attention_mask for f in found], np.int64).reshape(-1, length)
-        return number, mask
+        texts_in_pieces = self._tokenizer.encode_batch(list(texts))
+        number = np.array([text.ids for text in texts_in_pieces], np.int64)
+        mask = np.array([text.attention_mask for text in texts_in_pieces], np.int64)
+        return number.reshape(-1, length), mask.reshape(-1, length)
 
 
 def split(text: str) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ...problem import Floats
+from ...scenario.monotone import nearest
 from ..networks.codec import Codec, Fading, channel
 from ..networks.samples import Samples
 from ..networks.training import EVALUATED, hits
@@ -24,7 +25,6 @@ from ..networks.training import EVALUATED, hits
 EXTRACTIONS = (0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 SNRS_DB = (-4.0, 0.0, 4.0, 8.0, 12.0, 18.0)  # Table II: -3 to 17
 LEVEL = 0.95  # of confidence
-STEPS, SETTLED = 10_000, 1e-12  # of the alternating projections
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Surface:
 
     def to_json(self) -> dict[str, Any]:
         """Return the surface with its intervals and its monotone fit."""
-        fit = monotone(self.accuracy)
+        table, fit = nearest(self.accuracy)
         bounds = [[wilson(int(n), self.samples) for n in row] for row in self.right]
         return {
             "extraction": list(self.extraction),
@@ -60,9 +60,9 @@ class Surface:
             "confidence": LEVEL,
             "low": [[round(low, 5) for low, _ in row] for row in bounds],
             "high": [[round(high, 5) for _, high in row] for row in bounds],
-            "table": rising(fit).tolist(),
-            "moved_most": round(float(np.abs(fit - self.accuracy).max()), 5),
-            "moved_rms": round(float(np.sqrt(np.mean((fit - self.accuracy) ** 2))), 5),
+            "table": np.round(table, 5).tolist(),
+            "moved_most": round(fit.largest, 5),
+            "moved_rms": round(fit.root_mean_square, 5),
         }
 
 
@@ -131,44 +131,3 @@ def wilson(right: int, samples: int, level: float = LEVEL) -> tuple[float, float
     centre = (share + weight / 2.0) / (1.0 + weight)
     spread = z * sqrt(share * (1.0 - share) / samples + weight / samples / 4.0) / (1.0 + weight)
     return max(0.0, centre - spread), min(1.0, centre + spread)
-
-
-def monotone(table: Floats) -> Floats:
-    """Return the nearest table, in least squares, that falls along neither axis.
-
-    Dykstra's algorithm: projections on tables with rising rows and on tables with rising columns in
-    turn, each told what it took away the time before (Boyle, Dykstra 1986).
-
-    Parameters
-    ----------
-    table : (E, R) float64
-    """
-    found, taken = np.array(table, np.float64), [np.zeros(np.shape(table))] * 2
-    for _ in range(STEPS):
-        before = found
-        for axis in (0, 1):
-            wanted = found + taken[axis]
-            found = np.apply_along_axis(nondecreasing, axis, wanted)
-            taken[axis] = wanted - found
-        if np.abs(found - before).max() < SETTLED:
-            break
-    return found
-
-
-def nondecreasing(values: Floats) -> Floats:
-    """Return the nearest non-decreasing sequence: adjacent blocks that fall are pooled."""
-    blocks: list[tuple[float, int]] = []
-    for value in values.tolist():
-        mean, size = value, 1
-        while blocks and blocks[-1][0] > mean:
-            other, count = blocks.pop()
-            mean, size = (mean * size + other * count) / (size + count), size + count
-        blocks.append((mean, size))
-    return np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
-
-
-def rising(table: Floats, digits: int = 5) -> Floats:
-    """Return a monotone table rounded, with what is left of rounding errors raised."""
-    rounded = np.round(table, digits)
-    risen: Floats = np.maximum.accumulate(np.maximum.accumulate(rounded, axis=0), axis=1)
-    return risen

@@ -31,7 +31,7 @@ the record. To measure again: `semopt semantic measure --all --scenario {name} -
 `semopt semantic export {name} --from DIR`."""
 
 
-NEEDED = {"data", "networks", "accuracy", "floors", "raw_kbit"}  # of a record
+KEYS = {"data", "networks", "accuracy", "floors", "raw_kbit"}  # of a record
 
 
 def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -55,7 +55,7 @@ def read_records(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]
             raise ValueError(f"{path} is no record of a measurement: {error}") from None
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise ValueError(f"{path} is no record of a measurement of schema {SCHEMA}")
-        if absent := NEEDED - record.keys():
+        if absent := KEYS - record.keys():
             raise ValueError(f"{path}: {', '.join(sorted(absent))} of the record is missing")
         data, modality = record["data"], SOURCES[name].modality
         if (data.get("name"), data.get("modality")) != (name, modality):
@@ -265,7 +265,7 @@ def notes(
 ) -> dict[str, str]:
     """Return, by path, what a reader should know of figures that are not measured as they stand."""
     clamped = " (the fit was below 0, which the model does not allow)"
-    found = {
+    reasons = {
         "system.extract_exponent": "fitted to the FLOPs of early exits, one exponent for all "
         f"tasks: off by up to {extract.error:.0%}{clamped if extract.clamped else ''}",
         "system.compress_exponent": "fitted to the bits of the features sent: off by up to "
@@ -273,7 +273,7 @@ def notes(
     }
     for modality, record in records.items():
         surface = record["accuracy"]["semantic"]
-        found[f"tasks.{modality}"] = (
+        reasons[f"tasks.{modality}"] = (
             f"measured on {record['data']['title']}, {surface['samples']} test samples; the table "
             f"is the nearest monotone one, moved by up to {100 * surface['moved_most']:.1f} points"
         )
@@ -281,19 +281,19 @@ def notes(
             ("local", "local_accuracy", local_model(record)),
             ("server", "server_raw_mflop", raw_model(record)),
         ):
-            own = network_of(record, role)
-            if model["name"] != own["name"]:
-                found[f"tasks.{modality}.{key}"] = (
-                    f"of the {model['name']}, {model['accuracy']:.2%}; the {own['name']} reaches "
-                    f"{own['accuracy']:.2%} only (both on the test part)"
+            best = network_of(record, role)
+            if model["name"] != best["name"]:
+                reasons[f"tasks.{modality}.{key}"] = (
+                    f"of the {model['name']}, {model['accuracy']:.2%}; the {best['name']} reaches "
+                    f"{best['accuracy']:.2%} only (both on the test part)"
                 )
-    return found
+    return reasons
 
 
 def export(name: str, records: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
     """Write the scenario and its record to a folder; return the files."""
-    found, record = scenario(name, records)
+    document, record = scenario(name, records)
     files = [folder / f"{name}.toml", folder / f"{name}.json"]
-    write_atomically(files[0], found.to_toml(HEAD.format(name=name)))
+    write_atomically(files[0], document.to_toml(HEAD.format(name=name)))
     write_atomically(files[1], json.dumps(record, indent=1, allow_nan=False) + "\n")
     return files

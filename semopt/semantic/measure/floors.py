@@ -46,14 +46,14 @@ def floors(dataset: Dataset, seed: int = 0) -> list[Floor]:
     Majority for all; beside it a bag of words for texts, linear on pixels for images, and for
     questions on images the question alone.
     """
-    found = [majority(dataset)]
+    floors_of_set = [majority(dataset)]
     if dataset.source.modality == "text":
-        found.append(bag_of_words(dataset, seed))
+        floors_of_set.append(bag_of_words(dataset, seed))
     elif dataset.source.modality == "image":
-        found.append(linear_on_pixels(dataset, seed))
+        floors_of_set.append(linear_on_pixels(dataset, seed))
     else:
-        found.append(question_only(dataset))
-    return sorted(found, key=lambda floor: floor.right)
+        floors_of_set.append(question_only(dataset))
+    return sorted(floors_of_set, key=lambda floor: floor.right)
 
 
 def majority(dataset: Dataset) -> Floor:
@@ -69,8 +69,8 @@ def question_only(dataset: Dataset) -> Floor:
         answers.setdefault(text, Counter())[label] += 1
     common = int(np.bincount(dataset.train.label).argmax())
     best = {text: min(n, key=lambda label: (-n[label], label)) for text, n in answers.items()}
-    told = np.array([best.get(text, common) for text in dataset.test.text or []])
-    return scored("question only", told, dataset.test)
+    answers_given = np.array([best.get(text, common) for text in dataset.test.text or []])
+    return scored("question only", answers_given, dataset.test)
 
 
 def bag_of_words(dataset: Dataset, seed: int) -> Floor:
@@ -107,9 +107,9 @@ def linear_on_pixels(dataset: Dataset, seed: int) -> Floor:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         falling.step()
-    found = weight.detach().numpy()
-    told = (((test - mean) / spread) @ found[:-1] + found[-1]).argmax(1)
-    return scored("linear on pixels", told, dataset.test, 2 * found[:-1].size)
+    weights = weight.detach().numpy()
+    answers = (((test - mean) / spread) @ weights[:-1] + weights[-1]).argmax(1)
+    return scored("linear on pixels", answers, dataset.test, 2 * weights[:-1].size)
 
 
 def pixels(split: Split) -> NDArray[np.float32]:
@@ -118,6 +118,6 @@ def pixels(split: Split) -> NDArray[np.float32]:
     return np.asarray(split.image.reshape(len(split), -1) / 255, np.float32)
 
 
-def scored(name: str, told: NDArray[Any], test: Split, flop: int = 0) -> Floor:
+def scored(name: str, answers: NDArray[Any], test: Split, flop: int = 0) -> Floor:
     """Return a floor by its answers on the test part."""
-    return Floor(name, int((told == test.label).sum()), len(test), flop)
+    return Floor(name, int((answers == test.label).sum()), len(test), flop)

@@ -121,7 +121,7 @@ def plan_of(data: str, role: str, scenario: str = "measured") -> Plan:
     if scenario not in SCENARIOS:
         raise ValueError(f"no plans for the scenario {scenario!r}: {', '.join(SCENARIOS)}")
     if data not in SOURCES or role not in ROLES:
-        known = f"data sets {', '.join(SOURCES)}, roles {', '.join(ROLES)}"
-        raise ValueError(f"no plan for {data!r} {role!r}: {known}")
+        names = f"data sets {', '.join(SOURCES)}, roles {', '.join(ROLES)}"
+        raise ValueError(f"no plan for {data!r} {role!r}: {names}")
     usual = MODALITIES[SOURCES[data].modality]
     return replace(SCENARIOS[scenario][usual, role], data=data)

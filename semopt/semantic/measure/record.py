@@ -38,8 +38,8 @@ def measure(
     out: Path,
     *,
     plans: dict[str, Plan] | None = None,
-    report: Callable[[str, Progress], None] = lambda role, told: None,
-    tick: Callable[[str, float], None] = lambda step, done: None,
+    report: Callable[[str, Progress], None] = lambda role, progress: None,
+    tick: Callable[[str, float], None] = lambda step, share: None,
 ) -> dict[str, Any]:
     """Train what is not trained yet, measure a modality, and write its record.
 
@@ -59,20 +59,20 @@ def measure(
     plans = plans or {role: plan_of(name, role) for role in ROLES}
     dataset = splits.load(name, data, plans["semantic"].share)
     networks: dict[str, Any] = {}
-    found: dict[str, Any] = {}
+    accuracies: dict[str, Any] = {}
     for role, plan in plans.items():
 
-        def told(progress: Progress, role: str = role) -> None:
+        def progressed(progress: Progress, role: str = role) -> None:
             report(role, progress)
 
-        def done(share: float, role: str = role) -> None:
+        def trained(share: float, role: str = role) -> None:
             tick(role, share)
 
         folder = out / name / role
         parts, source = prepared(plan, dataset, data, lambda share: tick("features", share))
-        network = train(plan, dataset, data, folder, resume=True, report=told, tick=done)
+        network = train(plan, dataset, data, folder, resume=True, report=progressed, tick=trained)
         document, _ = read(folder)
-        found[role] = kept(
+        accuracies[role] = measured_once(
             folder / MEASURED,
             document["tensors"]["sha256"],
             partial(measured, network, parts.test, tick),
@@ -89,7 +89,7 @@ def measure(
         "schema": SCHEMA,
         "data": described(dataset),
         "networks": networks,
-        "accuracy": found,
+        "accuracy": accuracies,
         "floors": {
             floor.name: {**accuracy.proportion(floor.right, floor.samples), "flop": floor.flop}
             for floor in under
@@ -115,21 +115,25 @@ def measured(
     return surface.to_json()
 
 
-def kept(file: Path, digest: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def measured_once(file: Path, digest: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what was measured of the weights with this digest, measured now if it was not.
 
     What an earlier run measured before it was stopped is not measured again.
     """
     try:
-        before = read_json(file)
-        if before["checkpoint_sha256"] == digest and before["versions"] == versions():
-            return dict(before["accuracy"])
+        record = read_json(file)
+        if record["checkpoint_sha256"] == digest and record["versions"] == versions():
+            return dict(record["accuracy"])
     except (ValueError, LookupError, TypeError):
         pass  # none yet, or of something else
-    found = make()
-    document = {"checkpoint_sha256": digest, "versions": versions(), "accuracy": found}
+    values = make()
+    document = {
+        "checkpoint_sha256": digest,
+        "versions": versions(),
+        "accuracy": values,
+    }
     write_atomically(file, json.dumps(document, indent=1) + "\n")
-    return found
+    return values
 
 
 def costs(network: Codec, length: int) -> dict[str, Any]:
@@ -151,8 +155,8 @@ def random_features(plan: Plan, dataset: splits.Dataset, data: Path) -> Floor:
 
     def features(samples: Samples) -> Tensor:
         with torch.no_grad():
-            found = [network.at_user(samples.batch(rows)) for rows in samples.batches(EVALUATED)]
-        sent = torch.cat(found).flatten(1).to(torch.float64)
+            batches = [network.at_user(samples.batch(rows)) for rows in samples.batches(EVALUATED)]
+        sent = torch.cat(batches).flatten(1).to(torch.float64)
         return torch.cat([sent, torch.ones(len(sent), 1, dtype=torch.float64)], dim=1)
 
     train = features(parts.train)

@@ -125,30 +125,30 @@ class Encoder(nn.Module):
         self.text: Layers | None = text
         self.image: Layers | None = image
         self.exits = exits
-        given: Layers = image if text is None else text
-        self.width = int(given.config.hidden_size)
+        layers: Layers = image if text is None else text
+        self.width = int(layers.config.hidden_size)
         self.tokens = int(text is not None)
         if image is not None:
             self.tokens += int(image.embeddings.position_embeddings.shape[1])
 
     def forward(self, batch: Batch, stages: int) -> Tensor:
         """Return the tokens (B, T, width): those of the image, then one of the text."""
-        found, layers = [], self.exits[stages - 1]
+        parts, layers = [], self.exits[stages - 1]
         if self.image is not None:
             hidden = self.image.embeddings(batch.image)
             for layer in layers_of(self.image)[:layers]:
                 hidden = layer(hidden)
-            found.append(self.image.layernorm(hidden))
+            parts.append(self.image.layernorm(hidden))
         if self.text is not None:
             assert batch.text is not None
-            seen = batch.text != PAD
-            weight = seen.to(torch.float32)[:, :, None]
+            words = batch.text != PAD
+            weight = words.to(torch.float32)[:, :, None]
             hidden = self.text.embeddings(input_ids=batch.text)
             shut = (1.0 - weight[:, None, None, :, 0]) * torch.finfo(torch.float32).min
             for layer in layers_of(self.text)[:layers]:
                 hidden = layer(hidden, shut)
-            found.append((hidden * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True))
-        return torch.cat(found, dim=1)
+            parts.append((hidden * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True))
+        return torch.cat(parts, dim=1)
 
 
 class Frozen(nn.Module):
@@ -175,18 +175,18 @@ class Frozen(nn.Module):
         super().__init__()
         self.models: tuple[Layers | None, Layers | None] = (text, image)  # no parameters of this
         self.exits, self.text_layers, self.pixels = exits, text_layers, pixels
-        own: Layers = image if text is None else text
-        self.width = int(own.config.hidden_size) * len(exits)
+        layers: Layers = image if text is None else text
+        self.width = int(layers.config.hidden_size) * len(exits)
         self.tokens = (text is not None) + 2 * (image is not None)
 
     def forward(self, batch: Batch, stages: int) -> Tensor:
         """Return the tokens (B, T, width): class and mean patch of the image, mean of the text."""
-        found = []
+        parts = []
         if batch.image is not None:
-            found.append(batch.image[:, :stages])
+            parts.append(batch.image[:, :stages])
         if batch.text is not None:
-            found.append(batch.text[:, :stages])
-        tokens = [part.transpose(1, 2).flatten(2) for part in found]
+            parts.append(batch.text[:, :stages])
+        tokens = [part.transpose(1, 2).flatten(2) for part in parts]
         return torch.cat(
             [nn.functional.pad(part, (0, self.width - part.shape[-1])) for part in tokens], dim=1
         )
@@ -194,8 +194,8 @@ class Frozen(nn.Module):
 
 def layers_of(model: Layers) -> nn.ModuleList:
     """Return the layers of a model, wherever its class keeps them."""
-    found: nn.ModuleList = model.encoder.layer if hasattr(model, "encoder") else model.layers
-    return found
+    layers: nn.ModuleList = model.encoder.layer if hasattr(model, "encoder") else model.layers
+    return layers
 
 
 class Codec(nn.Module):
@@ -215,9 +215,9 @@ class Codec(nn.Module):
         width = sizes.width
         if sizes.features:
             self.project = nn.Linear(encoder.width, sizes.features)
-        given = sizes.features or encoder.width
-        mapped = bool(sizes.features) or given != width
-        self.receive = nn.Linear(given, width) if mapped else None
+        received = sizes.features or encoder.width
+        mapped = bool(sizes.features) or received != width
+        self.receive = nn.Linear(received, width) if mapped else None
         decoder: Layers = bert(replace(sizes, exits=(sizes.decoder,)), 1, encoder.tokens)
         decoder.embeddings.word_embeddings = None  # it is given features, not words
         self.decoder: Layers = decoder
@@ -374,8 +374,8 @@ def build(sizes: Sizes, source: Source) -> Codec:
     if source.pixels:
         image = vit(sizes, source.pixels, source.colours)
     if source.length:
-        own = replace(sizes, exits=(sizes.text_layers,)) if image is not None else sizes
-        text = bert(own, source.words, source.length)
+        text_sizes = replace(sizes, exits=(sizes.text_layers,)) if image is not None else sizes
+        text = bert(text_sizes, source.words, source.length)
     return Codec(Encoder(text, image, sizes.exits), sizes, source.classes)
 
 

@@ -88,17 +88,17 @@ def tensors(
         if unknown := set(layers) - set(LAYERS[kind]):
             raise ValueError(f"exits {sorted(unknown)}: features of {kind}s are of {LAYERS[kind]}")
     splits = (dataset.train, dataset.validation, dataset.test)
-    found = []
+    parts = []
     for i, split in enumerate(splits):
-        found.append(features(split, length, data, lambda share, i=i: tick((i + share) / 3)))  # type: ignore[misc]
-    scaled = {kind: scaling([getattr(part, kind) for part in found]) for kind in ("text", "image")}
+        parts.append(features(split, length, data, lambda share, i=i: tick((i + share) / 3)))  # type: ignore[misc]
+    scaled = {kind: scaling([getattr(part, kind) for part in parts]) for kind in ("text", "image")}
     parts = [
         replace(
             part,
             text=chosen(part.text, "text", exits, scaled),
             image=chosen(part.image, "image", exits, scaled),
         )
-        for part in found
+        for part in parts
     ]
     pieces = 0
     if dataset.train.text is not None:  # what a text costs is counted at the mean length
@@ -119,27 +119,27 @@ def features(split: Split, length: int, data: Path, tick: Callable[[float], None
     text = image = index = text_index = None
     if split.text is not None:
         texts, place = np.unique(np.array(split.text), return_inverse=True)
-        text = kept("text", texts.tolist(), length, data, tick)
+        text = cached("text", texts.tolist(), length, data, tick)
         text_index = torch.from_numpy(place.astype(np.int64))
     if split.image is not None:
-        image = kept("image", split.image, PIXELS, data, tick)
+        image = cached("image", split.image, PIXELS, data, tick)
         index = None if split.image_index is None else torch.from_numpy(split.image_index)
     return Features(torch.from_numpy(split.label), text, image, index, text_index)
 
 
-def kept(kind: str, given: Any, size: int, data: Path, tick: Callable[[float], None]) -> Tensor:
+def cached(kind: str, content: Any, size: int, data: Path, tick: Callable[[float], None]) -> Tensor:
     """Return features of texts or images, computed where the data folder has none of them."""
     model = MODELS["minilm" if kind == "text" else "dinov2-small"]
     how = (model.files[0].sha256, LAYERS[kind], size, "bfloat16" if kind == "image" else "float32")
-    known = blake2b(repr(how).encode(), digest_size=12)
-    known.update("\n".join(given).encode() if kind == "text" else given.tobytes())
-    file = data / "features" / f"{kind}-{known.hexdigest()}.safetensors"
+    digest = blake2b(repr(how).encode(), digest_size=12)
+    digest.update("\n".join(content).encode() if kind == "text" else content.tobytes())
+    file = data / "features" / f"{kind}-{digest.hexdigest()}.safetensors"
     if not file.is_file():
         encode = text_features if kind == "text" else image_features
-        found = encode(given, size, data, tick)
+        values = encode(content, size, data, tick)
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
-        save_file({"features": found}, part)
+        save_file({"features": values}, part)
         part.replace(file)
     return load_file(file)["features"]
 
@@ -150,23 +150,23 @@ def text_features(
 ) -> Tensor:
     """Return the mean of the words after each layer of MiniLM: (S, 6, 1, 384) float16."""
     model, tokens = minilm(data)
-    found = torch.empty(len(texts), len(LAYERS["text"]), 1, 384, dtype=torch.float16)
+    values = torch.empty(len(texts), len(LAYERS["text"]), 1, 384, dtype=torch.float16)
     done = 0
     order = np.argsort([len(text) for text in texts], kind="stable")  # alike lengths, less padding
     for rows in np.array_split(order, -(-len(texts) // ENCODED)):
         number, mask = tokens.encode([texts[i] for i in rows], length)
         longest = int(mask.sum(1).max())
         number, mask = number[:, :longest], mask[:, :longest]
-        told = model(
+        layers = model(
             torch.from_numpy(number), torch.from_numpy(mask), output_hidden_states=True
         ).hidden_states
         weight = torch.from_numpy(mask)[:, :, None].float()
         for e, layer in enumerate(LAYERS["text"]):
-            mean = (told[layer] * weight).sum(1) / weight.sum(1)
-            found[torch.from_numpy(rows), e, 0] = mean.half()
+            mean = (layers[layer] * weight).sum(1) / weight.sum(1)
+            values[torch.from_numpy(rows), e, 0] = mean.half()
         done += len(rows)
         tick(done / len(texts))
-    return found
+    return values
 
 
 @torch.no_grad()
@@ -174,17 +174,17 @@ def image_features(image: Any, side: int, data: Path, tick: Callable[[float], No
     """Return class token and mean patch after layers of DINOv2: (S, 4, 2, 384) float16."""
     model: Any = dinov2(data)
     model = model.to(torch.bfloat16)
-    found = torch.empty(len(image), len(LAYERS["image"]), 2, 384, dtype=torch.float16)
+    values = torch.empty(len(image), len(LAYERS["image"]), 2, 384, dtype=torch.float16)
     for first in range(0, len(image), ENCODED):
         rows = slice(first, first + ENCODED)
         pixels = torch.from_numpy(normalised(image[rows], side)).to(torch.bfloat16)
-        told = model(pixels, output_hidden_states=True).hidden_states
+        layers = model(pixels, output_hidden_states=True).hidden_states
         for e, layer in enumerate(LAYERS["image"]):
-            hidden = model.layernorm(told[layer]).float()
-            found[rows, e, 0] = hidden[:, 0].half()
-            found[rows, e, 1] = hidden[:, 1:].mean(1).half()
+            hidden = model.layernorm(layers[layer]).float()
+            values[rows, e, 0] = hidden[:, 0].half()
+            values[rows, e, 1] = hidden[:, 1:].mean(1).half()
         tick(min(1.0, (first + ENCODED) / len(image)))
-    return found
+    return values
 
 
 def scaling(parts: Sequence[Tensor | None]) -> tuple[Tensor, Tensor] | None:
@@ -205,7 +205,7 @@ def chosen(
     scale = scaled[kind]
     if values is None or scale is None:
         return None
-    own = [LAYERS[kind].index(layer) for layer in exits[kind]]
-    mean, deviation = (figure[own] for figure in scale)
-    parts = torch.split(values[:, own], 4096)
+    exits_of_kind = [LAYERS[kind].index(layer) for layer in exits[kind]]
+    mean, deviation = (figure[exits_of_kind] for figure in scale)
+    parts = torch.split(values[:, exits_of_kind], 4096)
     return torch.cat([((p.float() - mean) / deviation).clamp(-CLIP, CLIP).half() for p in parts])

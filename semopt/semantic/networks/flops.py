@@ -89,13 +89,13 @@ def user_flop(network: Codec, length: int, extraction: float = 1.0) -> int:
     layers, total = encoder.exits[stages - 1], 0
     if isinstance(encoder, Frozen):
         text, image = encoder.models
-        pixels, asked = encoder.pixels, encoder.text_layers if image is not None else layers
+        pixels, run = encoder.pixels, encoder.text_layers if image is not None else layers
     else:
-        text, image, pixels, asked = encoder.text, encoder.image, None, layers
+        text, image, pixels, run = encoder.text, encoder.image, None, layers
     if image is not None:
         total += image_encoder(image, pixels, min(layers, depth(image)))
     if text is not None:
-        total += text_encoder(text, length, min(asked, depth(text)))
+        total += text_encoder(text, length, min(run, depth(text)))
     if network.features:
         total += linear(encoder.tokens, encoder.width, network.sent(extraction))
     return total
@@ -105,8 +105,8 @@ def server_flop(network: Codec, extraction: float = 1.0) -> int:
     """Return l^S: the FLOPs of the server's part on what a user sent at an extraction."""
     tokens, width, total = network.encoder.tokens, int(network.head.in_features), 0
     if network.receive is not None:
-        given = network.sent(extraction) if network.features else network.encoder.width
-        total += linear(tokens, given, width)
+        received = network.sent(extraction) if network.features else network.encoder.width
+        total += linear(tokens, received, width)
     return (
         total + text_encoder(network.decoder, tokens) + linear(1, width, network.head.out_features)
     )
@@ -126,8 +126,8 @@ def count(function: Callable[..., Any], *inputs: Any) -> int:
     inputs : of one sample, for FLOPs a sample
     """
     fused = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
-    own: Any = {} if fused is None else {fused: attention}
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=own) as counter:
+    formulas: Any = {} if fused is None else {fused: attention}
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         function(*inputs)
     return int(counter.get_total_flops())
 

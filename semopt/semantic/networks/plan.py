@@ -56,8 +56,9 @@ class Plan:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Plan:
         """Return the plan that `to_dict` gave."""
-        given = dict(document)
-        sizes = dict(given.pop("sizes"))
+        values = dict(document)
+        sizes = dict(values.pop("sizes"))
         sizes["exits"] = tuple(sizes["exits"])
-        given["extraction"], given["snr_db"] = tuple(given["extraction"]), tuple(given["snr_db"])
-        return cls(sizes=Sizes(**sizes), **given)
+        for name in ("extraction", "snr_db"):
+            values[name] = tuple(values[name])
+        return cls(sizes=Sizes(**sizes), **values)

@@ -73,9 +73,9 @@ def loaded(kind: Any, folder: Path, config: Any) -> Any:
     """Return a model with its weights, every one of which must be there, set to evaluate."""
     from transformers.utils import logging
 
-    said: Any = logging  # its functions have no types
-    said.set_verbosity_error()
-    said.disable_progress_bar()
+    library: Any = logging  # its functions have no types
+    library.set_verbosity_error()
+    library.disable_progress_bar()
     model, about = kind.from_pretrained(
         folder,
         config=config,
@@ -110,5 +110,5 @@ def normalised(image: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
             pixels, (side, side), mode="bicubic", antialias=True
         ).clamp(0, 1)
     mean, deviation = (torch.tensor(value)[None, :, None, None] for value in (MEAN, DEVIATION))
-    found: NDArray[np.float32] = ((pixels - mean) / deviation).numpy()
-    return found
+    scaled: NDArray[np.float32] = ((pixels - mean) / deviation).numpy()
+    return scaled

@@ -145,6 +145,6 @@ def first_vectors(network: Codec, samples: Samples, data: Path) -> None:
     _, _, axes = torch.linalg.svd(vectors[torch.unique(samples.text)], full_matrices=False)
     turned = vectors @ axes[: network.encoder.width].T
     encoder: codec.Layers = network.encoder.text
-    own = encoder.embeddings.word_embeddings.weight
+    weight = encoder.embeddings.word_embeddings.weight
     with torch.no_grad():
-        own.copy_(turned * (SCALE / turned.std()))
+        weight.copy_(turned * (SCALE / turned.std()))

@@ -188,13 +188,13 @@ def train(
                 raise ValueError(
                     f"{folder} holds a run already: --resume takes it up, or name another folder"
                 )
-            document, kept = read(folder)
+            document, tensors = read(folder)
             same_plan(plan, document, folder)
             run.within = document["progress"].get("within") or {}
-            take_up(run, kept, folder)
+            take_up(run, tensors, folder)
             run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
             history = document["progress"]["history"]
-        before = run.done
+        first = run.done
         while run.done < plan.epochs:
             with held_back() as stop:
                 loss = run.epoch(parts.train, tick, stop)
@@ -205,23 +205,23 @@ def train(
                 history.append({"loss": loss, "accuracy": accuracy})
                 run.write(folder, history)
             seconds = perf_counter() - start
-            left = seconds / (run.done - before) * (plan.epochs - run.done)
-            report(Progress(run.done, plan.epochs, loss, accuracy, seconds, left))
+            remaining = seconds / (run.done - first) * (plan.epochs - run.done)
+            report(Progress(run.done, plan.epochs, loss, accuracy, seconds, remaining))
     network.load_state_dict(run.kept)
     return network.eval()
 
 
-def take_up(run: Run, kept: dict[str, Tensor], folder: Path) -> None:
+def take_up(run: Run, tensors: dict[str, Tensor], folder: Path) -> None:
     """Take up weights and the optimiser's memory; raise ValueError where they are of another."""
-    run.kept = {k[5:]: v for k, v in kept.items() if k[:5] == "best."}
+    run.kept = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
     try:
         if run.within:
-            run.noise = kept.pop("noise")
+            run.noise = tensors.pop("noise")
             torch.Generator().set_state(run.noise)
             np.random.default_rng().bit_generator.state = run.within["generator"]
         if run.kept or not run.within:  # there are none within the first epoch
             run.codec.load_state_dict(run.kept)
-        take_state(run.codec, run.optimizer, {k: v for k, v in kept.items() if k[:5] != "best."})
+        take_state(run.codec, run.optimizer, {k: v for k, v in tensors.items() if k[:5] != "best."})
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{folder}: its tensors are not those of its plan: {unfit(error)}"
@@ -249,11 +249,11 @@ def hits(
     """Return whether each sample is answered right: (S,) float64, 0 or 1."""
     network.eval()
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    right = []
     for rows in samples.batches(EVALUATED):
         logits = network(samples.batch(rows), extraction, snr_db, fading, generator)
-        found.append(logits.argmax(1) == samples.label[rows])
-    return torch.cat(found).to(torch.float64)
+        right.append(logits.argmax(1) == samples.label[rows])
+    return torch.cat(right).to(torch.float64)
 
 
 def schedule(step: int, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""Accuracy surfaces: monotone fits against independent solvers, intervals against known values."""
+"""Accuracy surfaces: counted answers, intervals against known values."""
 
 import numpy as np
 import pytest
@@ -38,31 +38,6 @@ def test_wilson_is_symmetric():
 def test_wilson_refuses_what_is_no_proportion(right, samples):
     with pytest.raises(ValueError, match=f"{right} right answers of {samples}"):
         accuracy.wilson(right, samples)
-
-
-@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (6, 4), (10, 8)])
-def test_monotone_fit_is_the_nearest(shape):
-    cp = pytest.importorskip("cvxpy")
-    rng = np.random.default_rng(shape)
-    table = rng.uniform(0.2, 0.9, shape) + np.add.outer(*(np.linspace(0, 0.3, n) for n in shape))
-    fit = cp.Variable(shape)
-    rules = [cp.diff(fit, axis=0) >= 0, cp.diff(fit, axis=1) >= 0]
-    problem = cp.Problem(cp.Minimize(cp.sum_squares(fit - table)), rules)
-    problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
-    np.testing.assert_allclose(accuracy.monotone(table), fit.value, atol=2e-6)
-
-
-def test_monotone_leaves_what_rises():
-    table = np.add.outer(np.linspace(0.1, 0.4, 5), np.linspace(0.0, 0.5, 4))
-    np.testing.assert_array_equal(accuracy.monotone(table), table)
-
-
-def test_rising_never_falls():
-    table = np.random.default_rng(0).uniform(size=(7, 6))
-    found = accuracy.rising(accuracy.monotone(table))
-    assert (np.diff(found, axis=0) >= 0).all()
-    assert (np.diff(found, axis=1) >= 0).all()
-    np.testing.assert_allclose(found, accuracy.monotone(table), atol=1.1e-5)
 
 
 def known():
