@@ -125,7 +125,7 @@ def as_typed(message: str, arguments: Sequence[str]) -> str:
     """Return a message in which an option has the name that was typed, not the function's own."""
     name = re.match(r"(\w+)( = |: | )", message)
     option = f"--{name[1].replace('_', '-')}" if name else ""
-    if not name or not any(True for _ in given(option, arguments)):
+    if not name or not any(True for _ in option_values(option, arguments)):
         return message
     return option + name[2].replace(" =", "") + message[name.end() :]
 
