@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,25 @@ def test_commands_leave_printing_to_reports(path):
     calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if type(node) is ast.Call]
     names = {getattr(call, "id", getattr(call, "attr", "")) for call in calls}
     assert not names & {"print", "echo", "secho", "Console", "Table", "slim_table"}
+
+
+CHECKOUT = Path(__file__).parents[1]
+TEXTS = {".py", ".pyi", ".h", ".cpp", ".cu", ".cuh", ".md", ".toml", ".yml"}
+NAMED = re.compile(r"\b(?:bench|csrc|semopt|tests)/[\w./-]*\w\.(?:py|pyi|h|cpp|cu|cuh|md|toml)\b")
+
+
+def test_comments_name_files_that_exist():
+    files = [CHECKOUT / "README.md", CHECKOUT / "CMakeLists.txt", CHECKOUT / "pyproject.toml"]
+    files += [CHECKOUT / ".ci" / name for name in ("run", "device", "sanitize")]
+    for folder in ("bench", "csrc", "semopt", "tests", ".github"):
+        files += [p for p in (CHECKOUT / folder).rglob("*.*") if p.suffix in TEXTS]
+    gone = [
+        (file.relative_to(CHECKOUT), name)
+        for file in files
+        for name in NAMED.findall(file.read_text(encoding="utf-8"))
+        if "NAME" not in name and not (CHECKOUT / name).exists()
+    ]
+    assert not gone
 
 
 def test_what_re_checks_has_no_solver(tmp_path):
