@@ -44,23 +44,23 @@ def _spread(
     return np.full(count, values) if not values.ndim else values
 
 
-def checked(given: dict[str, ArrayLike], users: int, tasks: int) -> dict[str, dict[str, Any]]:
+def checked(figures: dict[str, ArrayLike], users: int, tasks: int) -> dict[str, dict[str, Any]]:
     """Return the figures of system, users and tasks, checked: numbers, arrays (N,) and (T,)."""
-    known = {figure.name for rows in RECORDS.values() for figure in rows}
-    for name in given:
-        if name not in known:
+    names = {figure.name for rows in RECORDS.values() for figure in rows}
+    for name in figures:
+        if name not in names:
             raise TypeError(f"from_arrays() has no argument {name!r}")
     counts = {"system": None, "user": users, "task": tasks}
-    records = {owner: _of_owner(owner, given, count) for owner, count in counts.items()}
+    records = {owner: _of_owner(owner, figures, count) for owner, count in counts.items()}
     _check_users(records["user"])
     return records
 
 
-def _of_owner(owner: str, given: dict[str, ArrayLike], count: int | None) -> dict[str, Any]:
+def _of_owner(owner: str, figures: dict[str, ArrayLike], count: int | None) -> dict[str, Any]:
     """Return the checked figures of one owner: numbers, or arrays (count,)."""
     values: dict[str, Any] = {}
     for figure in RECORDS[owner]:
-        name, value = figure.name, given.get(figure.name)
+        name, value = figure.name, figures.get(figure.name)
         if value is None:
             value = figure.default
         if value is None:
@@ -116,19 +116,19 @@ def check_grid(counts: dict[str, int]) -> None:
 
 def task_indices(task: Sequence[str] | ArrayLike, names: tuple[str, ...], count: int) -> Integers:
     """Return the tasks at the heads of the queues as (N,) indices into `names`."""
-    given = np.asarray(task)
-    if given.ndim > 1 or (given.ndim == 1 and len(given) != count):
+    values = np.asarray(task)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         raise ValueError(
-            f"task has shape {given.shape}: must be one index or name, or ({count},) of them"
+            f"task has shape {values.shape}: must be one index or name, or ({count},) of them"
         )
-    heads = np.broadcast_to(given, count)
-    if given.dtype.kind == "U":
+    heads = np.broadcast_to(values, count)
+    if values.dtype.kind == "U":
         for n, name in enumerate(heads):
             if name not in names:
                 raise ValueError(f"task[{n}] = {str(name)!r}: must be one of {', '.join(names)}")
         return np.array([names.index(name) for name in heads], dtype=np.int64)
-    if given.dtype.kind not in "iu":
-        raise ValueError(f"task holds {given.dtype}: must hold indices or names of tasks")
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"task holds {values.dtype}: must hold indices or names of tasks")
     for n in np.flatnonzero((heads < 0) | (heads >= len(names))).tolist():
         raise ValueError(f"task[{n}] = {heads[n]}: must be an index from 0 to {len(names) - 1}")
     return heads.astype(np.int64)

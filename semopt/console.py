@@ -30,7 +30,11 @@ class Console(RichConsole):
 
     def __init__(self, stderr: bool = False) -> None:
         super().__init__(
-            stderr=stderr, markup=False, emoji=False, highlight=False, _environ=sound(os.environ)
+            stderr=stderr,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ=sizes_in(os.environ),
         )
         if self.width < WIDTH:
             self.width = WIDTH
@@ -40,7 +44,7 @@ class Console(RichConsole):
         return super().render_str(visible(text), **options)
 
 
-def sound(environment: Mapping[str, str]) -> dict[str, str]:
+def sizes_in(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without a COLUMNS or LINES that is no size: 0, say, or no number."""
     sizes = ("COLUMNS", "LINES")
     return {
@@ -52,7 +56,7 @@ def sound(environment: Mapping[str, str]) -> dict[str, str]:
 
 def visible(text: str) -> str:
     """Return text with control characters as escapes; lines and tabs stay."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda character: character[0].encode("unicode_escape").decode(), text)
 
 
 def slim_table(title: str) -> Table:

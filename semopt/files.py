@@ -81,8 +81,8 @@ def descriptor(target: str | Path) -> int | None:
     name = str(target)
     if name in _STANDARD:
         return _STANDARD[name]
-    found = _DESCRIPTOR.fullmatch(name)
-    return int(found[1] or found[2]) if found else None
+    match = _DESCRIPTOR.fullmatch(name)
+    return int(match[1] or match[2]) if match else None
 
 
 def check_writable(target: str | Path) -> None:
@@ -119,8 +119,8 @@ def check_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str |
     outputs : what the user calls each (an option), and the file; None where it is not asked for
     inputs : files that are read; names of no file are passed over
     """
-    read = {found: name for name in inputs if (found := identity(name)) is not None}
-    taken: dict[Any, str] = {}
+    read = {file: name for name in inputs if (file := identity(name)) is not None}
+    owners: dict[Any, str] = {}
     for option, target in outputs.items():
         if target is None:
             continue
@@ -128,18 +128,18 @@ def check_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str |
             check_writable(target)
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from None
-        found = identity(target)
-        if found is None:
+        file = identity(target)
+        if file is None:
             continue
-        if found in read:
+        if file in read:
             raise ValueError(
-                f"{option} {target}: would overwrite what is read, {read[found]}: name another file"
+                f"{option} {target}: would overwrite what is read, {read[file]}: name another file"
             )
-        if found in taken:
+        if file in owners:
             raise ValueError(
-                f"{taken[found]} and {option} both write {target}: name a file for each"
+                f"{owners[file]} and {option} both write {target}: name a file for each"
             )
-        taken[found] = option
+        owners[file] = option
 
 
 def identity(name: str | Path) -> Any:

@@ -121,8 +121,8 @@ class AccuracyTable(Frozen):
             if len(axis) < 2:
                 raise ValueError(f"accuracy.{name} has {len(axis)} values: must have at least 2")
         parts = (x.tolist(), y.tolist(), cells.tolist(), last.tolist())
-        for where, what in allowed.table_faults("accuracy", *parts):
-            raise ValueError(f"{where} {what}")
+        for where, words in allowed.table_faults("accuracy", *parts):
+            raise ValueError(f"{where} {words}")
         return cls(x, y, cells, last)
 
     @classmethod

