@@ -124,6 +124,6 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, n, seen] = n / max(users - 1, 1)
 
 
-decide = over_rows(_decide_rows, "decide")
+decide = over_rows(_decide_rows, "decide", model)
 reward = over_rows(_reward_rows, "reward", model)
 observe = over_rows(_observe_rows, "observe", streams)

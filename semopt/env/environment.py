@@ -223,19 +223,7 @@ class Environment:
         for name, array in vars(out).items():
             kind = np.int64 if name == "channel" else np.float64
             check_array(f"out.{name}", array, (rows, users), kind)
-        of, kinds = self.problem.users, self.problem.tasks
-        faults = compiled.decide(
-            decisions.mode,
-            decisions.level,
-            decisions.preference,
-            task,
-            (of.power_min, of.power_max),
-            (of.frequency_min, of.frequency_max),
-            (of.extraction_min, kinds.extraction_max),
-            (out.channel, out.power, out.frequency, out.extraction),
-            threads=self.threads,
-        )
-        if faults:
+        if carry_out(self.problem, decisions, task, out, self.threads):
             raise ValueError(first_fault(decisions))
 
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
@@ -297,6 +285,28 @@ class Environment:
     def _draw(self) -> None:
         self._gains.lanes(self.gain, self.slot, self.lane)
         self._heads.lanes(self.task, self.slot, self.lane)
+
+
+def carry_out(
+    problem: Problem, decisions: Decisions, task: Integers, out: Actions, threads: int = 0
+) -> int:
+    """Write the actions of decisions, see `Environment.decide`; return how many are unsound.
+
+    The one rule of preference assignment: levels and preferences may be of either precision.
+    """
+    users, kinds = problem.users, problem.tasks
+    unsound: int = compiled.decide(
+        decisions.mode,
+        decisions.level,
+        decisions.preference,
+        task,
+        (users.power_min, users.power_max),
+        (users.frequency_min, users.frequency_max),
+        (users.extraction_min, kinds.extraction_max),
+        (out.channel, out.power, out.frequency, out.extraction),
+        threads=threads,
+    )
+    return unsound
 
 
 def check_rewards(problem: Problem) -> None:

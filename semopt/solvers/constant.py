@@ -7,7 +7,7 @@ grid level of power, frequency and extraction. Offloaders take the strongest sub
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy as np
 from ..model import LOCAL, RAW, SEMANTIC, Actions, between, evaluate
 from ..problem import Floats, Integers, Problem
 from ..worth import objective, tasks_in, within_limits
-from .preference import assign_by_preference
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,16 @@ class Constant:
 
     def decide(self, problem: Problem, gain: Floats, task: Integers) -> Actions:
         """Return the decisions (S, N) for slots gain (S, N, K), task (S, N)."""
-        users = problem.users
-        mode = self.mode[task]
-        channel = assign_by_preference(gain, mode != LOCAL)
-        offload = channel >= 0
-        # Whose range lies above the task's upper end has no semantic mode: it sends the task raw.
-        possible = users.extraction_min <= problem.tasks.extraction_max[task]
-        semantic = offload & (mode == SEMANTIC) & possible & (users.extraction_min < 1.0)
-        frequency = between(self.frequency[task], users.frequency_min, users.frequency_max)
-        # The upper end of the extraction range is raw mode: semantic mode stays below it.
-        top = np.minimum(problem.tasks.extraction_max[task], np.nextafter(1.0, 0.0))
-        extraction = np.minimum(between(self.extraction[task], users.extraction_min, 1.0), top)
-        return Actions(
-            channel,
-            np.where(offload, between(self.power[task], users.power_min, users.power_max), 0.0),
-            np.where(offload & ~semantic, users.frequency_min, frequency),
-            np.where(semantic, extraction, 1.0),
-        )
+        from ..env import Decisions, empty_actions  # whose loops take their time to load
+        from ..env.environment import carry_out
+
+        level = np.stack([self.power[task], self.frequency[task], np.ones(task.shape)], axis=-1)
+        mode, actions = self.mode[task].astype(np.uint8), empty_actions(task.shape)
+        carry_out(problem, Decisions(mode, level, np.ascontiguousarray(gain)), task, actions)
+        # A share of the grid's range, which ends in raw mode: semantic mode stays below it.
+        wanted = between(self.extraction[task], problem.users.extraction_min, 1.0)
+        end = actions.extraction  # 1 where not semantic
+        return replace(actions, extraction=np.where(end < 1.0, np.minimum(wanted, end), 1.0))
 
 
 def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
