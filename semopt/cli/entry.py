@@ -125,7 +125,8 @@ def as_typed(message: str, arguments: Sequence[str]) -> str:
     """Return a message in which an option has the name that was typed, not the function's own."""
     name = re.match(r"(\w+)( = |: | )", message)
     option = f"--{name[1].replace('_', '-')}" if name else ""
-    if not name or not any(True for _ in option_values(option, arguments)):
+    typed = name is not None and any(True for _ in option_values(option, arguments))
+    if not name or not typed or (name[2] == ": " and name[1] in arguments):  # a file of that name
         return message
     return option + name[2].replace(" =", "") + message[name.end() :]
 

@@ -475,7 +475,7 @@ def test_prices_stand_in_the_json_of_any_method(tmp_path):
         ("scenario check ", "'': there is no such file, and no such preset"),
         ("verify ", "cannot read '': No such file or directory"),
         ("solve gap --gap 1", "--gap 1.0: is for method global and relaxation"),
-        ("scenario check gap", "gap: there is no such file"),
+        ("solve gap --method global --gap 1", "gap: there is no such file"),
     ],
 )
 def test_messages_name_what_was_typed(capsys, arguments, message):
