@@ -19,6 +19,8 @@ from ..problem import Floats
 from .fading import Rows
 from .laws import LAWS, Channel
 
+AT_ONCE = 1 << 18  # gains that are drawn between two moments at which Ctrl-C is heard
+
 
 class Gains:
     """The gains of one channel and seed, written into arrays of (rows, N, K) on demand.
@@ -65,8 +67,10 @@ def draw_gains(
     channel: Channel, seed: int, first: int, count: int, users: int, channels: int
 ) -> Floats:
     """Return the linear power gains of slots first to first + count - 1: (count, N, K) float64."""
-    out = np.empty((count, users, channels))
-    Gains(channel, seed, users, channels).slots(out, first)
+    out, gains = np.empty((count, users, channels)), Gains(channel, seed, users, channels)
+    part = max(1, AT_ONCE // (users * channels))
+    for begin in range(0, count, part):
+        gains.slots(out[begin : begin + part], first + begin)
     return out
 
 

@@ -419,6 +419,19 @@ def test_tasks_have_their_shares():
     assert stats.chisquare(count[[0, 2, 3]], expected).pvalue > SIGNIFICANCE
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_many_slots_are_drawn_in_parts_between_which_ctrl_c_is_heard(name, monkeypatch):
+    whole = draw_gains(MODELS[name], 3, 5, 50, 3, 2)
+    parts = []
+    write = Gains.slots
+    monkeypatch.setattr("semopt.channel.gains.AT_ONCE", 50)
+    monkeypatch.setattr(
+        Gains, "slots", lambda self, out, *at: parts.append(len(out)) or write(self, out, *at)
+    )
+    np.testing.assert_array_equal(draw_gains(MODELS[name], 3, 5, 50, 3, 2), whole)
+    assert parts == [8, 8, 8, 8, 8, 8, 2]
+
+
 def test_tasks_do_not_depend_on_the_split():
     whole = draw_tasks([1, 1, 1], 4, 0, 50, 3)
     np.testing.assert_array_equal(draw_tasks([1, 1, 1], 4, 20, 30, 3), whole[20:])
