@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from shutil import get_terminal_size
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -95,6 +95,7 @@ def run(arguments: Sequence[str]) -> int:
         os.environ["COLUMNS"] = str(WIDTH)
     ending.Received.reported = False
     try:
+        check_digits(arguments)
         code = app(list(arguments), standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -119,6 +120,32 @@ def run(arguments: Sequence[str]) -> int:
     except ValueError as error:
         print_message(f"error: {as_typed(str(error), arguments)}")
     return 2
+
+
+def check_digits(arguments: Sequence[str]) -> None:
+    """Raise ValueError for an option's number that Python alone reads as one, such as 1_0."""
+    from ..rows import plain
+
+    if all("_" not in argument and argument.isascii() for argument in arguments):
+        return
+    for option in number_options(app):
+        for value in given(option, arguments):
+            try:
+                plain(value)
+            except ValueError:
+                raise ValueError(
+                    f"{option} {value}: a number in plain digits is expected"
+                ) from None
+
+
+def number_options(table: typer.Typer) -> Iterator[str]:
+    """Yield the options of the commands of a table that take a number."""
+    for command in table.registered_commands:
+        for name, kind in get_type_hints(command.callback).items():
+            if kind in (int, float, int | None, float | None):
+                yield f"--{name.replace('_', '-')}"
+    for group in table.registered_groups:
+        yield from number_options(group.typer_instance or typer.Typer())
 
 
 def as_typed(message: str, arguments: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ def test_a_run_is_trained_evaluated_and_taken_up(tmp_path):
     out = str(tmp_path / "run")
     trained = run("train", "mappo", "paper", "--out", out, "--time-limit", "0.2")
     assert trained.exit_code == 0, trained.output
+    assert trained.output.startswith("mappo on paper, settings fast, device ")
     assert "regret" in trained.output
     assert "the time is up; --resume goes on" in trained.output
     names = {path.name for path in (tmp_path / "run").iterdir()}
@@ -48,6 +49,9 @@ def test_a_run_is_trained_evaluated_and_taken_up(tmp_path):
     reports = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [r["updates"] for r in reports] == sorted({r["updates"] for r in reports})
     assert len(reports) == 2
+    refused = run("train", "mappo", "paper", "--out", out, "--resume", "--seed", "1")
+    assert "has seed = 0, not 1" in str(refused.exception)
+    assert refused.output == ""  # nothing was begun
 
 
 def test_a_run_has_the_length_that_is_asked_for(tmp_path):
