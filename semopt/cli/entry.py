@@ -129,7 +129,7 @@ def check_digits(arguments: Sequence[str]) -> None:
     if all("_" not in argument and argument.isascii() for argument in arguments):
         return
     for option in number_options(app):
-        for value in given(option, arguments):
+        for value in option_values(option, arguments):
             try:
                 plain(value)
             except ValueError:
