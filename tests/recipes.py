@@ -12,10 +12,16 @@ FILES, LINES = 3, 12  # that a recipe may touch and add, outside what it is abou
 
 
 class Copy:
-    """The package in a folder of its own; it counts what is added to it."""
+    """The package in a folder of its own, into which a recipe of README.md is followed.
 
-    def __init__(self, folder):
+    It counts what is added, and refuses files that the recipe does not name.
+    """
+
+    def __init__(self, folder, recipe):
         self.folder, self.added = folder, {}
+        readme = (Path(__file__).parents[1] / "README.md").read_text()
+        _, _, text = readme.partition(f"### {recipe}\n")
+        self.recipe = text.partition("\n#")[0]
         source = Path(semopt.__file__).parent
         shutil.copytree(source, folder / "semopt", ignore=shutil.ignore_patterns("__pycache__"))
         for compiled in Path(_core.__file__).parent.glob("_c*.so"):
@@ -27,6 +33,8 @@ class Copy:
         """Write lines above the first line that starts with `before`, or at the end of a file."""
         path = self.folder / "semopt" / file
         text = path.read_text() if path.exists() else ""
+        named = file if text else str(Path(file).with_name("NAME.py"))
+        assert f"`semopt/{named}`" in self.recipe, f"the recipe does not name {named}"
         place = len(text) if before is None else ("\n" + text).index("\n" + before)
         path.write_text(text[:place] + lines.strip("\n") + "\n" + text[place:])
         if counted:

@@ -83,12 +83,12 @@ def over_rows(
     return run
 
 
-def await_all(tasks: list[Future[Any]]) -> None:
-    """Wait until tasks have ended, and raise what interrupted that only then."""
+def await_all(futures: list[Future[Any]]) -> None:
+    """Wait until futures have ended, and raise what interrupted that only then."""
     interrupt: BaseException | None = None
     while True:
         try:
-            wait(tasks)
+            wait(futures)
         except KeyboardInterrupt as error:
             interrupt = error
             continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..methods import METHODS, renamed
 from ..report.progress import progress
 from .ending import end_cut
 from .options import ScenarioArgument, check_options, check_slots, files_read, is_table, to_stdout
@@ -27,8 +28,7 @@ def solve(
     method: Annotated[
         str,
         typer.Option(
-            help="reference, local, semantic-unaware, exhaustive, exact, global, relaxation, or "
-            "policy with --checkpoint."
+            help=f"{', '.join(METHODS)}; policy needs --checkpoint.",
         ),
     ] = "exact",
     slots: Annotated[
@@ -36,7 +36,8 @@ def solve(
     ] = 1,
     seed: SeedOption = None,
     backend: Annotated[
-        str | None, typer.Option(help="auto, numpy, cpu, cuda or cupy: what scores the actions.")
+        str | None,
+        typer.Option(help="auto, or a name of `semopt backends`."),
     ] = None,
     time_limit: Annotated[
         float | None,
@@ -100,7 +101,6 @@ def solve(
     what is finished; the exit code is then 130.
     """
     from ..files import check_apart
-    from ..methods import renamed
     from ..report.lines import print_message
     from ..result import Status
     from ..scenario import Scenario

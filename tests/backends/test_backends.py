@@ -54,7 +54,7 @@ def test_cuda_module_loads_without_a_driver_and_says_so():
 
 
 def test_the_recipe_for_a_backend(tmp_path):
-    copy = Copy(tmp_path)
+    copy = Copy(tmp_path, "Add a backend")
     copy.add("backends/plain.py", "from .reference import *", counted=False)
     copy.add(
         "backends/registry.py",

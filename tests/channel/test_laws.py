@@ -74,7 +74,7 @@ def test_a_made_up_law_is_known_everywhere(tmp_path):
 
 
 def test_the_recipe_for_a_law(tmp_path):
-    copy = Copy(tmp_path)
+    copy = Copy(tmp_path, "Add a channel law")
     copy.add(
         "channel/fading.py",
         '''

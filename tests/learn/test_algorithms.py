@@ -57,7 +57,7 @@ class Learner(learner.Learner):
 
 
 def test_the_recipe_for_an_algorithm(tmp_path):
-    copy = Copy(tmp_path)
+    copy = Copy(tmp_path, "Add an algorithm")
     copy.add("learn/chance.py", CHANCE, counted=False)
     copy.add(
         "methods.py",

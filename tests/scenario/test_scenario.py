@@ -633,6 +633,10 @@ CHANNELS = [
 ]
 
 
+def test_every_law_has_an_example():
+    assert {keys["model"] for keys in CHANNELS} == LAWS.keys()
+
+
 @pytest.mark.parametrize("keys", CHANNELS, ids=lambda keys: keys["model"])
 def test_every_channel_model_draws(keys, tmp_path):
     rows = [f"{s},{n},{k},0.{s + n + k + 1}" for s in range(3) for n in range(2) for k in range(2)]
