@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .result import Result, Status
     from .scenario import Scenario, ScenarioError
     from .solvers import solve
-    from .solvers.batch import Solver, solve_batch
+    from .solvers.batch import solve_batch
+    from .solvers.solver import Solver
 
 # In a checkout this folder is the source alone: the compiled extension is in the installed copy.
 __path__ = extend_path(__path__, __name__)
@@ -23,7 +24,7 @@ _HOMES = {
     "Result": "result",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
-    "Solver": "solvers.batch",
+    "Solver": "solvers.solver",
     "Status": "result",
     "evaluate": "model",
     "solve": "solvers",

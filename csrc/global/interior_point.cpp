@@ -1,3 +1,5 @@
+// The relaxation, its derivatives and the steps of the interior-point method that solves it: one
+// file, over 400 lines, because they share the variables and nothing else does.
 #include "global/interior_point.h"
 
 #include <algorithm>

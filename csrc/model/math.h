@@ -6,7 +6,8 @@
 // exponent's bits. `pow` multiplies a logarithm by up to 745, so it takes one as an unevaluated sum
 // high + low, good to about 2^-63 (2^-36 in single precision). Products are split exactly by a
 // fused multiply-add where the instruction set has one, else by Dekker's splitting: the last bit
-// may differ between instruction sets, never the bound.
+// may differ between instruction sets, never the bound. One file, over 400 lines, since host
+// compilers, nvcc and NVRTC all read it whole.
 #pragma once
 
 // Every file of which a result depends includes this one. (NVRTC is given our flags alone.)

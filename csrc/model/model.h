@@ -1,6 +1,6 @@
 // The physics and the QoE of one task: the fast twin of semopt/model.py (same names, same order,
 // SI units, equation numbers of the paper). Templates for host and device, of a number or, on the
-// host, of a vector of them (isa/lanes.h).
+// host, of a vector of them (isa/lanes.h). One file, over 400 lines, to be read beside that one.
 #pragma once
 
 #include "model/math.h"

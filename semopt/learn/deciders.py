@@ -15,7 +15,8 @@ from ..model import Actions
 from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers import METHODS, constant, find
-from ..solvers.batch import Solver, solve_batch
+from ..solvers.batch import solve_batch
+from ..solvers.solver import Solver
 from .plugged import is_plug, plugged
 from .refine import Decider
 

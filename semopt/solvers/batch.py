@@ -1,8 +1,7 @@
-"""Many slots of one scenario: in a batch, or one after another by a warm solver."""
+"""Many slots of one scenario in a batch."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..gains import gains
-from ..methods import METHODS
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
@@ -27,7 +25,6 @@ from .slot import by_names_of_today, check_time_limit, solve
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
 INTERRUPTED, TIME_LIMIT = "interrupted", "time limit"  # why a solve stopped early
-TIMED = 1 << 16  # decisions whose times a solver keeps
 
 
 @dataclass(frozen=True)
@@ -320,71 +317,6 @@ def of_one(result: Result) -> Batch:
     )
 
 
-@dataclass(frozen=True)
-class Decision:
-    """A slot's decision.
-
-    Attributes
-    ----------
-    objective : float, -inf where the slot is infeasible
-    actions : arrays (N,), -1 and NaN where infeasible
-    """
-
-    objective: float
-    actions: Actions
-
-
-class Solver:
-    """A warm exact solver for a decision in every slot of a scenario.
-
-    Tables that do not depend on the slot are built once; a decision allocates its own answer alone.
-    Threads may share a solver: each decision has memory of its own. A copy, by `copy` or `pickle`,
-    decides alike and shares nothing; it has its own times.
-
-    Examples
-    --------
-    >>> from semopt import Scenario, Solver
-    >>> solver = Solver(Scenario.load("paper"))
-    >>> decision = solver.decide([[0.5, 0.3], [0.9, 0.2]], [0, 2])
-    >>> decision.actions.channel.shape
-    (2,)
-    """
-
-    def __init__(self, scenario: Any) -> None:
-        self.problem = as_problem(scenario)
-        self._batch = ExactBatch(self.problem)
-        self._times: deque[float] = deque(maxlen=TIMED)
-
-    def __reduce__(self) -> tuple[type[Solver], tuple[Problem]]:
-        """Copy and pickle as what it was made from."""
-        return type(self), (self.problem,)
-
-    def decide(self, gain: ArrayLike, tasks: ArrayLike) -> Decision:
-        """Return the optimal decision for gains (N, K) and task indices (N,)."""
-        start = perf_counter()
-        given = gains(gain, self.problem.gain.shape)
-        kinds = np.ascontiguousarray(tasks)
-        if kinds.shape != self.problem.task.shape or kinds.dtype.kind not in "iu":
-            raise ValueError(
-                f"tasks: integers of shape {self.problem.task.shape} are expected, not "
-                f"{kinds.dtype} of {kinds.shape}"
-            )
-        actions, value, _ = self._batch.solve(given[None], kinds[None].astype(np.int64, copy=False))
-        decision = Decision(float(value[0]), actions.take(0))
-        self._times.append(perf_counter() - start)
-        return decision
-
-    def decision_times(self) -> dict[str, float]:
-        """Return how many decisions were timed, and the median and 99th percentile of their time.
-
-        The last `TIMED` decisions count: a solver may run for months.
-        """
-        if not self._times:
-            return {"decisions": 0, "p50_us": nan, "p99_us": nan}
-        p50, p99 = np.percentile(list(self._times), [50, 99]) * 1e6
-        return {"decisions": len(self._times), "p50_us": float(p50), "p99_us": float(p99)}
-
-
 def as_problem(scenario: Any) -> Problem:
     """Return a scenario's arrays; a `Problem` is its own."""
     if isinstance(scenario, Problem):
@@ -410,6 +342,3 @@ def check_slots(problem: Problem, gain: ArrayLike, tasks: ArrayLike) -> tuple[Fl
     if ((indices < 0) | (indices >= kinds)).any():
         raise ValueError(f"tasks: indices from 0 to {kinds - 1} are expected")
     return checked, indices.astype(np.int64)
-
-
-__all__ = ["METHODS", "Batch", "Decision", "Solver", "solve_batch"]

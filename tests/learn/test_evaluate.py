@@ -11,7 +11,8 @@ from semopt.learn.refine import Refined
 from semopt.model import Actions
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
-from semopt.solvers.batch import Solver, solve_batch
+from semopt.solvers.batch import solve_batch
+from semopt.solvers.solver import Solver
 from semopt.worth import objective, tasks_in, within_limits
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")

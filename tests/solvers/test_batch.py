@@ -315,7 +315,7 @@ def test_times_of_decisions_are_in_microseconds(monkeypatch):
     solver, (gain, task) = Solver(scenario), scenario.draw(1, 0)
     ends = [place + took * 1e-6 for place, took in enumerate(range(1, 102))]
     clock = iter([t for pair in zip(range(101), ends, strict=True) for t in pair])
-    monkeypatch.setattr("semopt.solvers.batch.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("semopt.solvers.solver.perf_counter", lambda: next(clock))
     for _ in range(101):  # they take 1 to 101 us
         solver.decide(gain[0], task[0])
     times = solver.decision_times()
