@@ -427,6 +427,15 @@ def test_badly_scaled_slots_end_between_the_grid_and_what_qoe_can_be():
             assert result.upper_bound - result.objective <= GAP
 
 
+def test_a_limit_on_accuracy_that_binds_between_knots_is_solved_to_the_gap():
+    """Prices of accuracy lose to its plane there, whatever the ranges of the costs."""
+    rng = np.random.default_rng(59)
+    problem = random_problem(rng, *(int(n) for n in rng.integers(1, 4, 2)))
+    result = ends(problem)
+    assert result.status is Status.OPTIMAL
+    assert result.upper_bound - result.objective <= GAP
+
+
 def test_hardly_a_badly_scaled_slot_is_left_to_rounding_errors():
     """What is left are limits that one action meets to the last digit, and steps as near."""
     left = 0
