@@ -97,6 +97,8 @@ def monotone(
     from ..files import check_writable, write_atomically
     from ..scenario.monotone import of_csv, of_scenario
 
+    if not file.name:
+        raise ValueError(f"FILE {file}: is a folder, a scenario or a table is expected")
     target = out or file.with_name(f"{file.stem}-monotone{file.suffix}")
     check_writable(target)
     if target.exists() and (target.samefile(file) or not force):

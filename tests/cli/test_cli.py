@@ -473,6 +473,8 @@ def test_prices_stand_in_the_json_of_any_method(tmp_path):
         ("train mappo tiny --out=", "--out '': the name of a folder is expected"),
         ("solve ", "'': there is no such file, and no such preset"),
         ("scenario check ", "'': there is no such file, and no such preset"),
+        ("scenario monotone ", "FILE .: is a folder"),
+        ("scenario monotone /", "FILE /: is a folder"),
         ("verify ", "cannot read '': No such file or directory"),
         ("solve tiny --seed 1_0", "--seed 1_0: a number in plain digits is expected"),
         ("solve tiny --time-limit=1_0", "--time-limit 1_0: a number in plain digits is expected"),
