@@ -586,6 +586,11 @@ def test_accuracy_from_csv(tmp_path):
         ("mu,0,1\n", "file", 'the first row must be "extraction"'),
         (CSV.replace("0.6", "x"), "table[0][0]", '= "x": must be a number from 0 to 1 (in s.csv)'),
         (
+            CSV.replace("0.6", "0_0.6"),
+            "table[0][0]",
+            '= "0_0.6": must be a number from 0 to 1 (in s.csv)',
+        ),
+        (
             CSV.replace("0.6", "nan"),
             "table[0][0]",
             "= nan: must be a number from 0 to 1 (in s.csv)",
