@@ -486,6 +486,10 @@ def test_a_trace_is_replayed_in_its_order_and_again(tmp_path, measured, name, wr
     rows = [int(np.flatnonzero((measured == start).all(axis=(1, 2)))[0]) for start in starts]
     assert set(rows) == {0, 1, 2, 3}
     np.testing.assert_array_equal(following, measured[(np.array(rows) + 1) % 4])
+    for lane, known in ((0, {0}), (1, {0, 1, 2, 3})):  # whatever the seed, and one of all
+        begun = [lanes(channel, seed, 0, 1, 2, 3, first=lane)[0] for seed in range(40)]
+        rows = {int(np.flatnonzero((measured == b).all(axis=(1, 2)))[0]) for b in begun}
+        assert rows == known
 
 
 def test_a_trace_that_changed_is_read_again(tmp_path, measured):
