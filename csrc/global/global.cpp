@@ -283,7 +283,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
     // What is left to the bound goes to the offloaders, so that coarser covers do.
     const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), 1.0 * m);
     size.prices.offloader += std::floor(0.999 * spare / m * kPriceDigits) / kPriceDigits;
-    size.prices.bound += spare;
+    size.prices.bound = std::max(size.prices.bound, std::min(size.prices.bound + spare, allowed));
     for (int n = 0; n < users_; ++n) {
         const size_t row = size_t(n) * channels_;
         std::map<int, double> needed;  // of the cell of that rank

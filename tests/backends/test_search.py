@@ -246,6 +246,15 @@ def test_decoded_actions_score_what_the_search_says(users):
                 assert backends.encode(problem, actions) == index
 
 
+def test_counts_of_joint_actions_overflow_nowhere():
+    """A little below 2^63 they are exact; beyond it both who counts and who scans refuse."""
+    below, beyond = ((500,) * 7, (10,) * 7, 1), ((508,) * 7, (10,) * 7, 1)
+    assert Space(*below).size == _core.Space(*below).size == 500**7 + 7 * 10 * 500**6
+    assert Space(*beyond).size == 508**7 + 7 * 10 * 508**6 > 2**63
+    with pytest.raises(ValueError, match=r"joint actions: fewer than 2\^63 are expected"):
+        _core.Space(*beyond)
+
+
 def test_encode_refuses_what_is_not_on_the_grid():
     problem = random_problem(np.random.default_rng(1), 2, 2, grid=Grid(3, 3, 3))
     actions = backends.decode(problem, problem.joint_actions() - 1)

@@ -92,6 +92,11 @@ def test_extreme_figures_do_not_break_the_ladder(tmp_path_factory, seed):
     climb_badly_scaled(seed, tmp_path_factory.mktemp("extreme"))
 
 
+@pytest.mark.parametrize("seed", [1089, 1093, 1835, 1963])
+def test_a_certificate_claims_no_less_than_its_sizes_prove_to_the_last_digit(tmp_path, seed):
+    climb_badly_scaled(seed, tmp_path)
+
+
 @pytest.mark.long
 def test_two_thousand_slots_of_extreme_figures_climb_the_ladder(tmp_path):
     statuses = Counter(climb_badly_scaled(seed, tmp_path) for seed in range(2000))
