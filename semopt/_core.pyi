@@ -8,6 +8,7 @@ SYSTEM_FIELDS: list[str]
 USER_FIELDS: list[str]
 TASK_FIELDS: list[str]
 LIMITS: dict[str, int]
+SCORE: str
 
 class Scenario:
     def __init__(

@@ -88,9 +88,28 @@ class Outcome:
         return Outcome(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
+# The score S(x) of a figure that is better than its reference by x, in units of its slope. Another
+# one has another name and offers the same: it rises with x from above 0 to at most TOP_SCORE, with
+# S(-x) = TOP_SCORE - S(x), and is concave where x is positive. Weights sum to 1: a QoE lies between
+# 0 and TOP_SCORE too. Who restates it (csrc/model/model.h, csrc/global, certificate/balls.py)
+# does so for one name, and others are refused.
+SCORE, TOP_SCORE = "logistic", 1.0
+
+
 def sigmoid(x: Floats) -> Floats:
     """S(x) = 1 / (1 + e^-x)."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0))))
+
+
+def sigmoid_slope(value: Floats) -> Floats:
+    """S'(x) where S(x) is a value."""
+    return value * (1.0 - value)
+
+
+def sigmoid_steep(slope: Floats) -> Floats:
+    """X >= 0 where S'(x) is a slope; 0 where S is nowhere as steep."""
+    root = 1.0 + np.sqrt(np.maximum(1.0 - 4.0 * slope, 0.0))
+    return 2.0 * np.log(root) - np.log(np.maximum(4.0 * slope, 1e-300))
 
 
 def snr(gain: Floats, power: Floats, noise: float) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import TOLERANCE, Actions, Outcome, broken, execution_energy
+from .model import TOLERANCE, TOP_SCORE, Actions, Outcome, broken, execution_energy
 from .problem import Integers, Problem
 
 
@@ -23,9 +23,14 @@ def most(problem: Problem) -> float:
     users = problem.users
     weights = zip(users.weight_latency, users.weight_energy, users.weight_accuracy, strict=True)
     each = [sum(map(Fraction, own)) for own in weights]
-    exact = min(each) if problem.objective == "min" else sum(each)
+    exact = (min(each) if problem.objective == "min" else sum(each)) * Fraction(TOP_SCORE)
     value = float(exact)
     return value if value >= exact else nextafter(value, inf)
+
+
+def unreachable(users: int) -> float:
+    """Return more QoE than any choice of one user can bring all: what forbids a choice."""
+    return 2.0 * TOP_SCORE * users
 
 
 def tasks_in(problem: Problem) -> int:

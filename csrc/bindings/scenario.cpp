@@ -63,6 +63,7 @@ void bind_scenario(py::module_& m) {
     m.attr("SYSTEM_FIELDS") = kSystemFields;
     m.attr("USER_FIELDS") = kUserFields;
     m.attr("TASK_FIELDS") = kTaskFields;
+    m.attr("SCORE") = SEMOPT_SCORE;
     py::dict limits;
 #define SEMOPT_LIMIT(name, bit) limits[name] = bit;
     SEMOPT_LIMITS(SEMOPT_LIMIT)

@@ -167,7 +167,7 @@ const Decision& Exact::solve(const Slot& slot, const Stop& stop, const Forced& f
     open_ = -kInfinity;
     for (int m = 0; m <= std::min(users_, channels_); ++m) {
         if (m > 0 && stopped()) {
-            open_ = fairest_ ? 1.0 : users_;  // no user's QoE is above 1
+            open_ = kTopScore * (fairest_ ? 1 : users_);
             break;
         }
         sizes.emplace_back(-bound(m), m);

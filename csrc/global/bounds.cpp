@@ -4,10 +4,14 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace semopt {
 
 namespace {
+
+static_assert(std::string_view(SEMOPT_SCORE) == "logistic",
+              "another score has another derivative and other peaks: write them here");
 
 constexpr double kUnit = 0x1p-53;  // relative rounding error of one operation
 constexpr double kLn2 = 0.693147180559945309417;
@@ -63,7 +67,7 @@ double Score::value(double u) const { return weight * sigmoid(slope * (reference
 double Score::at_most(double u) const {
     const double error = exact ? 0 : kError * (std::abs(reference) + std::abs(u));
     const double argument = slope * (reference - u + error);
-    const double score = argument == argument ? sigmoid(argument) : 1;
+    const double score = argument == argument ? sigmoid(argument) : kTopScore;
     return weight * (score + kError);
 }
 

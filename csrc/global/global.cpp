@@ -44,7 +44,8 @@ Global::Global(const Scenario& scenario, const Slot& slot, double gap)
         const double home = user.reference_frequency;
         if (user.frequency_min <= home && home <= user.frequency_max)
             local_[n].offer({0, 0, home, 1});
-        const double weights = user.weight_latency + user.weight_energy + user.weight_accuracy;
+        const double weights =
+            kTopScore * (user.weight_latency + user.weight_energy + user.weight_accuracy);
         weights_ = round_up(weights_ + weights * (1 + 0x1p-50));
         most_.push_back(weights * (1 + 10 * kMargin));
         const double* gain = slot.gain + size_t(n) * channels_;
@@ -281,7 +282,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
     Size& size = sizes_[m];
     if (size.cell.empty()) return covers;
     // What is left to the bound goes to the offloaders, so that coarser covers do.
-    const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), 1.0 * m);
+    const double spare = std::min(std::max(allowed - size.prices.bound, 0.0), kTopScore * m);
     size.prices.offloader += std::floor(0.999 * spare / m * kPriceDigits) / kPriceDigits;
     size.prices.bound = std::max(size.prices.bound, std::min(size.prices.bound + spare, allowed));
     for (int n = 0; n < users_; ++n) {

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string_view>
 
 namespace semopt {
 
 namespace {
+
+static_assert(std::string_view(SEMOPT_SCORE) == "logistic",
+              "another score has another derivative and other peaks: write them here");
 
 constexpr double kDbPerNeper = 4.34294481903251827651;  // 10 / ln(10)
 constexpr int kVariables = 3;                           // y, z, q

@@ -91,6 +91,11 @@ struct Outcome {
     LIMIT("accuracy", 4)     \
     LIMIT("server energy", 0)
 
+// The score by its name in semopt/model.py, and what no score exceeds. Its derivative and bounds
+// stand in global/bounds.cpp and global/interior_point.cpp.
+#define SEMOPT_SCORE "logistic"
+constexpr double kTopScore = 1;
+
 // 1 + e^x: what a weight is divided by where x tells how much worse a figure is than its reference.
 template <class R>
 SEMOPT_HD R divisor(R x) {

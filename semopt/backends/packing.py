@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from ..figures import must_be_all, unknown_limits
 from ..limits import is_set, refuse
-from ..model import RAW, SEMANTIC, Actions
+from ..model import RAW, SCORE, SEMANTIC, Actions
 from ..problem import Floats, Problem
 
 _PLACE = "csrc/model/model.h"
@@ -45,12 +45,16 @@ def scenario(problem: Problem) -> _core.Scenario:
 
 
 def knows(problem: Problem) -> bool:
-    """Tell whether the kernels know all limits of a problem."""
-    return not any(is_set(problem, limit) for limit in UNKNOWN)
+    """Tell whether the kernels know the score and all limits of a problem."""
+    return SCORE == _core.SCORE and not any(is_set(problem, limit) for limit in UNKNOWN)
 
 
 def refuse_unknown(problem: Problem) -> None:
-    """Raise ValueError for a problem with a limit that no kernel knows."""
+    """Raise ValueError for a score that no kernel knows, or a problem with such a limit."""
+    if SCORE != _core.SCORE:
+        raise ValueError(
+            f"score {SCORE!r}: {_PLACE} has {_core.SCORE!r}: choose backend 'numpy', or change it"
+        )
     why = f"is a limit that {_PLACE} does not know: choose backend 'numpy', or leave it out"
     refuse(problem, UNKNOWN, why)
 

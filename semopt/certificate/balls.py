@@ -60,6 +60,9 @@ def precision(bits: int = PRECISIONS[0]) -> Iterator[None]:
         ctx.prec = before
 
 
+SCORE = "logistic"  # whose values, ends and peaks `Score` has
+
+
 class Score:
     """weight S(slope (reference - u)) of a cost u, to be had where u <= limit."""
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..figures import LIMITS
 from ..limits import PRICED, is_set
-from ..model import MODES
+from ..model import MODES, SCORE, TOP_SCORE
 from ..problem import Problem
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
 from .format import digest, problem_from_json, reads_as
@@ -82,7 +82,7 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     gap = upper - objective
     require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
     if status == "optimal":
-        asked = min(body["gap"], float(len(problem.task)))  # a user's QoE lies in (0, 1)
+        asked = min(body["gap"], TOP_SCORE * len(problem.task))
         require(gap <= asked, f"status 'optimal': the gap is {gap}, above {asked}")
     return (
         f"{name}: the decision is worth {objective}, and no joint action is worth more than "
@@ -225,11 +225,14 @@ def exact_worth(
 def arithmetic() -> Any:
     """Return the module of balls, or say what it needs."""
     try:
-        return import_module(".balls", __package__)
+        balls = import_module(".balls", __package__)
     except ImportError:
         raise ValueError(
             "verifying this file needs python-flint: pip install 'semopt[verify]'"
         ) from None
+    if balls.SCORE != SCORE:
+        raise ValueError(f"score {SCORE!r}: semopt/certificate/balls.py has {balls.SCORE!r}")
+    return balls
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
@@ -253,7 +256,7 @@ def check_covers(problem: Problem, m: int, covers: Any, tally: Tally) -> Any:
     if m == 0:
         require(len(covers) == 0, "sizes[0]: without offloaders there are no cells to cover")
     weights = problem.users.weight_latency + problem.users.weight_energy
-    most = (weights + problem.users.weight_accuracy) * (1 + 2.0**-50)
+    most = TOP_SCORE * (weights + problem.users.weight_accuracy) * (1 + 2.0**-50)
     bounds = np.repeat(most[:, None], channels, axis=1)
     for place, (user, channel, upper, trees) in enumerate(covers):
         where = f"sizes[{m}].covers[{place}]"

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..model import TOLERANCE, Actions, Outcome, evaluate, sigmoid, unmet
 from ..problem import AccuracyTable, Floats, Problem
+from ..worth import unreachable
 
 ROUNDING = 2.0**-46  # relative, of a latency or an energy: more than its dozen roundings
 AFFORDED = 2_000_000  # actions scored in one file, some seconds
@@ -153,7 +154,7 @@ def assignment(home: Floats, cells: Floats, m: int) -> float:
     weight[users:, :channels] = 0.0
     weight[:users, :channels] = cells
     weight[:users, channels:] = home[:, None]
-    worst = -2.0 * users  # QoE lies within (0, 1): one such pair costs more than others can bring
+    worst = -unreachable(users)
     rows, columns = linear_sum_assignment(np.where(weight > -np.inf, weight, worst), maximize=True)
     return float(weight[rows, columns].sum())
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..figures import LIMITS, OF_ALL
 from ..limits import coupled, is_set
+from ..model import TOP_SCORE
 from ..problem import Problem, Readings
 from ..result import Result, Status, exact_integer
 from . import grid, search
@@ -335,7 +336,7 @@ def check_bounds(entry: dict[str, Any], method: str, value: float | None, where:
     if status == "optimal":
         asked = entry["details"].get("gap", GAP) if method == "global" else 0.0
         require(type(asked) in (int, float), f"{where}details.gap {asked!r:.60}: is no number")
-        asked = min(asked + TOLERANCE, len(entry["users"]))  # a user's QoE lies in (0, 1)
+        asked = min(asked + TOLERANCE, TOP_SCORE * len(entry["users"]))
         close = gap is not None and gap <= asked
         require(close, f"{where}status 'optimal': the gap is {gap}, above {asked}")
 

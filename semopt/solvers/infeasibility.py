@@ -63,7 +63,7 @@ class Inquiry:
         offloaders : their M numbers; for 0, 1 where the local task is feasible
         modes : of offloaded tasks
         """
-        if packing.knows(problem):
+        if self.continuous or packing.knows(problem):
             counts, stopped = _core.feasible_channels(
                 packing.scenario(problem),
                 np.ascontiguousarray(problem.gain),

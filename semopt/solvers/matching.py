@@ -27,7 +27,7 @@ from ..limits import refuse
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Result, Status
-from ..worth import most
+from ..worth import most, unreachable
 from .cells import best_local, best_offloads
 from .infeasibility import infeasible, time_left
 
@@ -155,8 +155,7 @@ def dense(
         for n in range(users):
             weight[n, :channels] = cells[n][0] if m else -inf
             weight[n, channels:] = local[n][0]
-        # QoE lies within (0, 1): one forbidden pair costs more than all others can bring.
-        finite = np.where(weight > -inf, weight, -2.0 * users)
+        finite = np.where(weight > -inf, weight, -unreachable(users))
         rows, columns = linear_sum_assignment(finite, maximize=True)
         value = float(weight[rows, columns].sum())
         if value > optimum:

@@ -6,6 +6,7 @@ What is inserted is all that a recipe asks for, and what is asserted is what a u
 import shutil
 import subprocess
 import sys
+from math import atan, pi
 from pathlib import Path
 from shutil import which
 
@@ -16,25 +17,49 @@ from semopt import _core
 
 MOST_FILES, MOST_LINES = 3, 12  # of a recipe, beside the formula itself
 
-# "Add a limit": here a user's least QoE. File -> (the line before which it is put, the line).
+# "Add a limit": here a user's least QoE. File -> what is found there, what takes its place.
 LIMIT = {
     "semopt/figures.py": [
         (
             ")\nWEIGHTS = (",
-            '    Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True),\n',
+            '    Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True),\n'
+            ")\nWEIGHTS = (",
         ),
-        (")\nOF_A_USER =", '    Limit("QoE", 8, "qoe", "qoe_min", worse=-1),\n'),
+        (
+            ")\nOF_A_USER =",
+            '    Limit("QoE", 8, "qoe", "qoe_min", worse=-1),\n)\nOF_A_USER =',
+        ),
     ],
     "semopt/problem.py": [
-        ("    weight_latency: Floats\n", "    qoe_min: Floats\n"),
+        ("    weight_latency: Floats\n", "    qoe_min: Floats\n    weight_latency: Floats\n"),
     ],
     "csrc/model/model.h": [
-        ("    FIELD(weight_latency) ", "    FIELD(qoe_min)                \\\n"),
-        ('    LIMIT("server energy", 0)', '    LIMIT("QoE", 8)          \\\n'),
-        (";\n}\n\n// The limits that an outcome breaks", " & (outcome.qoe >= user.qoe_min)"),
+        ("    FIELD(weight_latency) ", "    FIELD(qoe_min) \\\n    FIELD(weight_latency) "),
+        ('    LIMIT("server energy"', '    LIMIT("QoE", 8) \\\n    LIMIT("server energy"'),
+        (
+            ";\n}\n\n// The limits that an outcome breaks",
+            " &\n (outcome.qoe >= user.qoe_min);\n}\n\n// The limits that an outcome breaks",
+        ),
         (
             ";\n}\n\n}  // namespace",
-            " +\n           (outcome.qoe >= user.qoe_min ? none : none + 8)",
+            " +\n (outcome.qoe >= user.qoe_min ? none : none + 8);\n}\n\n}  // namespace",
+        ),
+    ],
+}
+
+# "Another score": here 1/2 + arctan(x) / pi.
+SCORE = {
+    "semopt/model.py": [
+        ('SCORE, TOP_SCORE = "logistic", 1.0', 'SCORE, TOP_SCORE = "arctan", 1.0'),
+        (
+            "    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0))))\n",
+            "    return np.asarray(0.5 + np.arctan(x) / np.pi)\n",
+        ),
+        ("    return value * (1.0 - value)\n", "    return np.sin(np.pi * value) ** 2 / np.pi\n"),
+        (
+            "    return 2.0 * np.log(root) - np.log(np.maximum(4.0 * slope, 1e-300))\n",
+            "    slope = np.maximum(np.pi * slope, 1e-300)\n"
+            "    return np.sqrt(np.maximum(1.0 / slope - 1.0, 0.0))\n",
         ),
     ],
 }
@@ -42,10 +67,15 @@ LIMIT = {
 
 def edited(recipe, place, text):
     """Return a file's text with a recipe's lines in it."""
-    for before, line in recipe[place]:
-        assert text.count(before) == 1, (place, before)
-        text = text.replace(before, line + before)
+    for found, instead in recipe[place]:
+        assert text.count(found) == 1, (place, found)
+        text = text.replace(found, instead)
     return text
+
+
+def written(found, instead):
+    """Return how many lines somebody writes."""
+    return len([line for line in instead.splitlines() if line not in found.splitlines()])
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +105,11 @@ def run(folder, code):
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("recipe", [LIMIT], ids=["limit"])
+@pytest.mark.parametrize("recipe", [LIMIT, SCORE], ids=["limit", "score"])
 def test_a_recipe_is_short(recipe):
-    lines = [line for entries in recipe.values() for _, line in entries]
+    lines = sum(written(*entry) for entries in recipe.values() for entry in entries)
     assert len(recipe) <= MOST_FILES
-    assert sum(max(1, line.count("\n")) for line in lines) <= MOST_LINES
+    assert len(recipe) <= lines <= MOST_LINES
 
 
 # A slot in which the best decision leaves user 1 a QoE of 0.4699.
@@ -203,3 +233,33 @@ int main() {
         *("10 0", "0 1"),
         *("latency 1", "energy 2", "accuracy 4", "QoE 8", "server energy 0"),
     ]
+
+
+def test_another_score_counts_in_all_of_python_and_kernels_without_it_say_so(copy):
+    told = run(
+        copy(SCORE),
+        """
+from dataclasses import replace
+from semopt import Actions, Scenario, evaluate, solve
+tiny = Scenario.load("tiny").problem()
+local = Actions(np.array([-1, -1]), np.zeros(2), np.array([5e8, 1e9]), np.ones(2))
+print(*np.round(evaluate(tiny, local).qoe, 12).tolist())
+contended = Scenario.load("contended")
+problem = contended.problem([[0.6565, 2.801], [0.0604, 0.2838]], ["text", "image"])
+best = solve(problem, backend="numpy")
+bound = solve(problem, "relaxation").upper_bound
+print(best.status.word, best.violations(), 0.0 <= bound - best.objective < 0.1)
+for method in ("exact", "exhaustive", "global"):
+    try:
+        print(solve(problem, method))
+    except ValueError as error:
+        print(error)
+""",
+    )
+    # Text at half the clock: 3 ms later, 22.5 mJ less; slopes are 1 / ms and 0.1 / mJ.
+    half = 0.5 + (0.5 * atan(-3.0) + 0.25 * atan(2.25)) / pi
+    assert told[0].split() == [f"{half:.12g}", "0.5"]
+    assert told[1] == "optimal [] True"
+    words = "score 'arctan': csrc/model/model.h has 'logistic': choose backend 'numpy'"
+    assert all(line.startswith(words) for line in told[2:])
+    assert len(told) == 5

@@ -92,7 +92,7 @@ class Search:
         if np.unique(pieces.user).size < users:
             return None
         self.step(0.2)
-        penalty = np.full(users, 2.0 * users)  # more than others can gain by it
+        penalty = np.full(users, worth.unreachable(users))
         y = self.node.multipliers if self.node else free(self.problem)
         node = Node.of(self.problem, pieces, span, penalty, self.bound, y)
         self.step(0.4)

@@ -100,8 +100,7 @@ class Costs:
         """
         weight, steepness = self.physics.weight, self.steepness
         tilt = a / (weight * steepness)  # the derivative of S
-        root = 1.0 + np.sqrt(np.maximum(1.0 - 4.0 * tilt, 0.0))
-        argument = np.nan_to_num(2.0 * np.log(root) - np.log(np.maximum(4.0 * tilt, 1e-300)))
+        argument = np.nan_to_num(model.sigmoid_steep(tilt))
         least, whole = self.least / self.width, np.ones_like(self.least)
         peak = np.clip(np.nan_to_num((self.best - argument) / steepness), least, whole)
         argument = np.clip(argument, self.argument(whole), self.argument(least))

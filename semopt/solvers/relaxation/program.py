@@ -24,7 +24,7 @@ from warnings import catch_warnings, simplefilter
 import cvxpy as cp
 import numpy as np
 
-from ...model import sigmoid
+from ...model import sigmoid, sigmoid_slope
 from ...problem import Floats, Integers
 from .convex import Costs
 from .pieces import EXTRACTION, LATENCY, POWER, Flags
@@ -49,7 +49,7 @@ def slopes(low: Floats, high: Floats) -> Floats:
     end = np.maximum(np.minimum(high, start + 40.0), start)  # S is 1 beyond
 
     def reaches_low(touch: Floats) -> Flags:
-        slope = sigmoid(touch) * sigmoid(-touch)
+        slope = sigmoid_slope(sigmoid(-touch))
         return np.asarray(sigmoid(touch) + slope * (low - touch) >= sigmoid(low))
 
     short, touch = start, end
@@ -61,7 +61,7 @@ def slopes(low: Floats, high: Floats) -> Floats:
     rest: Floats = np.linspace(np.sqrt(sigmoid(-touch)), np.sqrt(sigmoid(-end)), TANGENTS) ** 2
     wide = high > low
     secant = np.where(wide, (sigmoid(high) - sigmoid(low)) / np.where(wide, high - low, 1.0), 0.0)
-    return np.where(reaches_low(end), rest * (1.0 - rest), secant)
+    return np.where(reaches_low(end), sigmoid_slope(rest), secant)
 
 
 class PieceProgram:

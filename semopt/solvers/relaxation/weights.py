@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 
 from ...model import LOCAL
 from ...problem import Floats, Integers, Problem
+from ...worth import unreachable
 from .pieces import ROUNDING, Flags, Pieces
 
 SPARE = 1e-4  # added to capacities, so that duals are those of one more, not of one less
@@ -126,7 +127,7 @@ class Mixture:
         server = rows(1, (zero, column, self.server[index]))
         blocks = [seats, fewest, greatest, server]
         right = [*np.full(channels + 1, 1.0 + SPARE), -self.fewest, self.most + SPARE, 1.0]
-        cost = np.concatenate([-value, self.penalty, [2.0 * users]])
+        cost = np.concatenate([-value, self.penalty, [unreachable(users)]])
         bounds: list[tuple[float | None, None]] = [(0.0, None)] * (count + users + 1)
         if objective == "min":
             goal = users * [count + users + 1]
@@ -139,7 +140,7 @@ class Mixture:
                 )
             )
             right += [0.0] * users
-            cost = np.concatenate([np.zeros(count + users), [2.0 * users, -1.0]])
+            cost = np.concatenate([np.zeros(count + users), [unreachable(users), -1.0]])
             bounds.append((None, None))
         limit = {"time_limit": max(seconds, 1e-3)} if seconds < inf else {}
         found = linprog(
