@@ -96,10 +96,20 @@ struct BatchArrays {
     py::array latency, energy, accuracy, qoe, violations;
 };
 
-// The array that a record of Python, an `Actions` or an `Outcome`, holds under a name.
-py::array array_of(py::handle record, const char* name) {
-    const py::object held = record.attr(name);
-    require(py::isinstance<py::array>(held), name, "an array is expected");
+// Fields of `Actions`, then of `Outcome`.
+constexpr const char* kFields[] = {"channel", "power",    "frequency", "extraction", "latency",
+                                   "energy",  "accuracy", "qoe",       "violations"};
+
+// The array that a record of Python holds; names are looked up as interned strings, made once.
+py::array array_of(py::handle record, int field) {
+    static const auto names = [] {
+        std::vector<PyObject*> made;
+        for (const char* name : kFields) made.push_back(PyUnicode_InternFromString(name));
+        return made;
+    }();
+    const py::object held = record.attr(py::handle(names[field]));
+    if (!py::isinstance<py::array>(held))
+        throw ArgumentError(kFields[field], "an array is expected");
     return py::reinterpret_borrow<py::array>(held);
 }
 
@@ -267,17 +277,17 @@ void bind_kernels(py::module_& m) {
         "evaluate",
         [](const PackedScenario& scenario, py::handle actions, const py::array& gain,
            const py::array& task, py::handle out, int threads) {
-            const BatchArrays arrays = {array_of(actions, "channel"),
-                                        array_of(actions, "power"),
-                                        array_of(actions, "frequency"),
-                                        array_of(actions, "extraction"),
+            const BatchArrays arrays = {array_of(actions, 0),
+                                        array_of(actions, 1),
+                                        array_of(actions, 2),
+                                        array_of(actions, 3),
                                         gain,
                                         task,
-                                        array_of(out, "latency"),
-                                        array_of(out, "energy"),
-                                        array_of(out, "accuracy"),
-                                        array_of(out, "qoe"),
-                                        array_of(out, "violations")};
+                                        array_of(out, 4),
+                                        array_of(out, 5),
+                                        array_of(out, 6),
+                                        array_of(out, 7),
+                                        array_of(out, 8)};
             return py::isinstance<py::array_t<float>>(arrays.power)
                        ? evaluate_arrays(scenario.view<float>(), arrays, threads)
                        : evaluate_arrays(scenario.view<double>(), arrays, threads);

@@ -91,6 +91,7 @@ BACKENDS = {
 NAMES = ("auto", *BACKENDS)
 
 
+@cache
 def module_of(name: str) -> Module:
     """Return the module of a backend."""
     module: Module = import_module(f".{BACKENDS[name].module}", __package__)
