@@ -5,17 +5,16 @@ What is inserted is all that a recipe asks for, and what is asserted is what a u
 
 import shutil
 import subprocess
-import sys
 from math import atan, pi
 from pathlib import Path
 from shutil import which
 
 import pytest
 
-import semopt
+from recipes import FILES, LINES, Copy
 from semopt import _core
 
-MOST_FILES, MOST_LINES = 3, 12  # of a recipe, beside the formula itself
+NEW_LIMIT = "Add a limit (here: a least QoE of each user)"  # of README.md
 
 # "Add a limit": here a user's least QoE. File -> what is found there, what takes its place.
 LIMIT = {
@@ -78,38 +77,41 @@ def written(found, instead):
     return len([line for line in instead.splitlines() if line not in found.splitlines()])
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory):
-    """Return a function that copies the package and follows a recipe there."""
-
-    def follow(recipe):
-        folder = tmp_path_factory.mktemp("copy")
-        for part in reversed(semopt.__path__):  # the source last: it is what is imported
-            leave = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(part, folder / "semopt", ignore=leave, dirs_exist_ok=True)
-        for place in recipe:
-            file = folder / place
-            if file.exists():
-                file.write_text(edited(recipe, place, file.read_text()))
-        return folder
-
-    return follow
+def followed(folder, recipe, name):
+    """Return a copy of the package in which a recipe was followed."""
+    copy = Copy(folder / "copy", name)
+    for place in recipe:
+        if place.startswith("semopt/"):
+            file = copy.folder / place
+            file.write_text(edited(recipe, place, file.read_text()))
+    return copy
 
 
-def run(folder, code):
-    """Return what a program prints that imports the package of a folder."""
-    start = f"import sys; sys.path.insert(0, {str(folder)!r}); import numpy as np\n"
-    command = [sys.executable, "-c", start + code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+def run(copy, code):
+    """Return the lines that a program prints which imports the copy."""
+    return copy.run("-c", f"import numpy as np\n{code}").splitlines()
 
 
 @pytest.mark.parametrize("recipe", [LIMIT, SCORE], ids=["limit", "score"])
 def test_a_recipe_is_short(recipe):
     lines = sum(written(*entry) for entries in recipe.values() for entry in entries)
-    assert len(recipe) <= MOST_FILES
-    assert len(recipe) <= lines <= MOST_LINES
+    assert len(recipe) <= FILES
+    assert len(recipe) <= lines <= LINES
+
+
+def test_the_recipe_of_a_limit_says_what_is_written(tmp_path):
+    text = Copy(tmp_path / "copy", NEW_LIMIT).recipe
+    done = " ".join(" ".join(new for entries in LIMIT.values() for _, new in entries).split())
+    for words in (
+        'Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True)',
+        'Limit("QoE", 8, "qoe", "qoe_min", worse=-1)',
+        *("qoe_min: Floats", "FIELD(qoe_min)", 'LIMIT("QoE", 8)'),
+        "+ (outcome.qoe >= user.qoe_min ? none : none + 8)",
+        "& (outcome.qoe >= user.qoe_min)",
+    ):
+        assert f"`{words}`" in text
+        assert words in done
+    assert all(f"`{place}`" in text for place in LIMIT)
 
 
 # A slot in which the best decision leaves user 1 a QoE of 0.4699.
@@ -126,9 +128,9 @@ problem = scenario.problem()
 """
 
 
-def test_a_new_limit_binds_in_the_readable_model_and_whoever_does_not_know_it_says_so(copy):
+def test_a_new_limit_binds_in_the_readable_model_and_whoever_does_not_know_it_says_so(tmp_path):
     told = run(
-        copy(LIMIT),
+        followed(tmp_path, LIMIT, NEW_LIMIT),
         SLOT
         + """
 from dataclasses import replace
@@ -173,11 +175,11 @@ for attempt in (
     ]
 
 
-def test_commands_show_and_verify_a_new_limit(copy, tmp_path):
-    folder, file, out = copy(LIMIT), tmp_path / "s.toml", tmp_path / "r.json"
-    run(folder, SLOT + f"open({str(file)!r}, 'w').write(scenario.to_toml())")
+def test_commands_show_and_verify_a_new_limit(tmp_path):
+    copy, file, out = followed(tmp_path, LIMIT, NEW_LIMIT), tmp_path / "s.toml", tmp_path / "r.json"
+    run(copy, SLOT + f"open({str(file)!r}, 'w').write(scenario.to_toml())")
     solved, sound = (
-        run(folder, f"from semopt.cli.entry import run\nprint(run({words!r}))")
+        run(copy, f"from semopt.cli.entry import run\nprint(run({words!r}))")
         for words in (
             ["solve", str(file), "--backend", "numpy", "--json", str(out)],
             ["verify", str(out)],
@@ -188,7 +190,7 @@ def test_commands_show_and_verify_a_new_limit(copy, tmp_path):
     assert (solved[-1], sound[-1]) == ("0", "0")
     assert sound[0].startswith("verified")
     out.write_text(out.read_text().replace('"qoe_min": 0.5', '"qoe_min": 0.6'))
-    forged = run(folder, f"from semopt.cli.entry import run\nprint(run({['verify', str(out)]!r}))")
+    forged = run(copy, f"from semopt.cli.entry import run\nprint(run({['verify', str(out)]!r}))")
     assert forged == ["false: users: user 1 breaks its QoE limit", "1"]
 
 
@@ -235,9 +237,9 @@ int main() {
     ]
 
 
-def test_another_score_counts_in_all_of_python_and_kernels_without_it_say_so(copy):
+def test_another_score_counts_in_all_of_python_and_kernels_without_it_say_so(tmp_path):
     told = run(
-        copy(SCORE),
+        followed(tmp_path, SCORE, "Another score"),
         """
 from dataclasses import replace
 from semopt import Actions, Scenario, evaluate, solve
