@@ -473,7 +473,8 @@ def test_parts_of_a_step_refuse_what_would_read_elsewhere():
     env = Environment(PAPER, 5)
     seen, reward = buffers(env)
     sound = Decisions.empty(5, 2, 2)
-    for task in (env.task + 3, env.task - 3, env.task[:4], env.task.astype(np.int32)):
+    next_to = (np.full_like(env.task, kind) for kind in (3, -1))  # of three kinds
+    for task in (*next_to, env.task[:4], env.task.astype(np.int32)):
         for call in (
             lambda task=task: env.decide(sound, task, env.actions),
             lambda task=task: env.observe(env.gain, task, seen),
