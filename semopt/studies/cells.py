@@ -1,0 +1,163 @@
+"""Cells: one method on the slots of one scenario and seed, named by what they are, a file each.
+
+The files are the state of a study. A cell's name is a digest of all that its rows depend on: the
+scenario, the method with the content of a policy's files, the seed, the number of slots, the
+version of semopt and the compiled extension. So a cell that is there is never computed again, by
+whomever, and studies in one folder share what they have in common.
+
+A row is a slot. It holds no time: the same cell gives the same bytes on every machine and engine;
+what it took stands beside it. A cell that failed leaves its reason, and is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import __version__, _core
+from ..files import write_atomically, writing
+from ..problem import Floats
+
+FORMAT = "semopt cell"
+SCHEMA = pa.schema(
+    {
+        "slot": pa.int64(),
+        "status": pa.string(),
+        "value": pa.float64(),  # of the scenario's objective; tasks that break a limit score 0
+        "upper_bound": pa.float64(),  # of the method, on the same objective; null where none is
+        "qoe": pa.float64(),  # this and what follows: mean a task
+        "latency_ms": pa.float64(),
+        "energy_mj": pa.float64(),
+        "accuracy": pa.float64(),
+        "infeasible_share": pa.float64(),
+        "channel": pa.list_(pa.int64()),  # (N), -1 local; this and what follows: the decision
+        "power_w": pa.list_(pa.float64()),
+        "frequency_hz": pa.list_(pa.float64()),
+        "extraction": pa.list_(pa.float64()),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is computed at a time.
+
+    Attributes
+    ----------
+    scenario : document, as `Scenario.to_dict` gives it
+    method : what decides, as `semopt evaluate` takes it
+    seed, slots : of the draw
+    options : of the method
+    """
+
+    scenario: dict[str, Any]
+    method: str
+    seed: int
+    slots: int
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What people read of it."""
+        return f"{self.scenario['name']}, {self.method}, seed {self.seed}"
+
+    def content(self) -> dict[str, Any]:
+        """Return all that its rows depend on."""
+        return asdict(self) | {
+            "policy": digest_of_policy(self.method),
+            "semopt": __version__,
+            "extension": digest_of_extension(),
+        }
+
+    def name(self) -> str:
+        """Return the digest of its content."""
+        text = json.dumps(self.content(), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@cache
+def digest_of_extension() -> str:
+    """Return the SHA-256 of the compiled extension."""
+    return hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()
+
+
+def digest_of_policy(method: str) -> str:
+    """Return the SHA-256 of the files of a checkpoint or of a user's own code; "" of a method."""
+    path = Path(method.rpartition(":")[0] or method)
+    if path.is_file():
+        files = [path]
+    elif path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".safetensors"))
+    else:
+        return ""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+class Store:
+    """The cells of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.cells = folder, folder / "cells"
+
+    def file(self, cell: Cell) -> Path:
+        """Return where the rows of a cell are, or will be."""
+        return self.cells / f"{cell.name()}.parquet"
+
+    def read(self, cell: Cell) -> pa.Table | None:
+        """Return the rows of a cell; None where there are none, or the file is not whole."""
+        try:
+            table = pq.read_table(self.file(cell))
+        except (OSError, pa.ArrowException):
+            return None
+        about = (table.schema.metadata or {}).get(FORMAT.encode())
+        whole = table.schema.remove_metadata().equals(SCHEMA) and table.num_rows == cell.slots
+        known = about is not None and json.loads(about) == cell.content()
+        return table if whole and known else None
+
+    def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, float]) -> None:
+        """Keep the rows of a cell, whole or not at all, and what they took."""
+        about = {FORMAT: json.dumps(cell.content(), sort_keys=True)}
+        table = pa.table(
+            {name: pa.array(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names},
+            schema=SCHEMA.with_metadata(about),
+        )
+        path = self.file(cell)
+        write_atomically(path.with_suffix(".times.json"), json.dumps(times))
+        with writing(path) as file:
+            pq.write_table(table, file, compression="zstd")
+        self.failure(cell).unlink(missing_ok=True)
+
+    def times(self, cell: Cell) -> dict[str, float]:
+        """Return what a cell took: seconds, and microseconds of one decision."""
+        path = self.file(cell).with_suffix(".times.json")
+        return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+
+    def failure(self, cell: Cell) -> Path:
+        """Return where the reason of a cell that failed stands."""
+        return self.file(cell).with_suffix(".failed.json")
+
+    def fail(self, cell: Cell, reason: str) -> None:
+        """Keep why a cell failed."""
+        document = {"cell": cell.label, "reason": reason}
+        write_atomically(self.failure(cell), json.dumps(document))
+
+    def reason(self, cell: Cell) -> str:
+        """Return why a cell failed; "" where it did not."""
+        path = self.failure(cell)
+        return str(json.loads(path.read_bytes())["reason"]) if path.is_file() else ""
+
+
+def finite(values: Floats) -> list[float | None]:
+    """Return numbers for a column, null where there is none."""
+    return [float(value) if np.isfinite(value) else None for value in values]

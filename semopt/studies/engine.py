@@ -1,0 +1,184 @@
+"""The engine room: computes the cells that are not there yet, in as many processes as there are.
+
+Nothing is scheduled here. `--shard i/n` takes every n-th cell, for a shell loop or a job array, and
+an engine is a `concurrent.futures.Executor`: processes of this machine, of a Ray or of a Dask
+cluster. Processes and shards may share a folder: whoever begins a cell holds its lock (`work.py`),
+the others pass on, and look again at the end for what a killed one left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from time import sleep
+from typing import Any
+
+from .cells import Cell, Store
+from .work import DONE, ELSEWHERE, work
+
+PAUSE = 0.2  # s between looks at cells that others are at
+BREAKS = 2  # times that the worker of a cell may be killed
+Progress = Callable[[int, int, str], None]  # told cells that are there, of how many, and the last
+
+
+def local(workers: int) -> Executor:
+    """Return processes of this machine, started afresh."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+class Ray(Executor):
+    """Tasks of the Ray cluster that `RAY_ADDRESS` names, or of one that is started here."""
+
+    def __init__(self, workers: int) -> None:
+        import ray
+
+        self._ray, self._own = ray, not ray.is_initialized()
+        if self._own:
+            cores = None if "RAY_ADDRESS" in os.environ else workers
+            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
+        self._work: Any = ray.remote(work)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start a task on the cluster."""
+        assert fn is work
+        future: Future[Any] = self._work.remote(*args, **kwargs).future()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the cluster; end it where it was started here."""
+        if self._own:
+            self._ray.shutdown()
+
+
+def dask(workers: int) -> Executor:
+    """Return the tasks of the Dask cluster that `DASK_SCHEDULER_ADDRESS` names, or of one here."""
+    from distributed import Client
+
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    here = {} if address else {"n_workers": workers, "threads_per_worker": 1}
+    executor: Executor = Client(address, **here).get_executor()
+    return executor
+
+
+ENGINES: dict[str, Callable[[int], Executor]] = {"local": local, "ray": Ray, "dask": dask}
+
+
+def executor(engine: str, workers: int) -> Executor:
+    """Return an engine by name, or raise ValueError that says what is missing."""
+    if engine not in ENGINES:
+        raise ValueError(f"--engine {engine}: is not one of {', '.join(ENGINES)}")
+    try:
+        return ENGINES[engine](workers)
+    except ImportError as error:
+        raise ValueError(
+            f"--engine {engine}: {error.name} is missing: pip install 'semopt[{engine}]'"
+        ) from None
+
+
+def shard_of(words: str) -> tuple[int, int]:
+    """Return (i, n) of the words "i/n", 1 to n."""
+    first, slash, last = words.partition("/")
+    if slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last):
+        return int(first), int(last)
+    raise ValueError(f"--shard {words}: i/n is expected, with i from 1 to n, such as 1/4")
+
+
+@dataclass
+class Run:
+    """How a run ended: cells that are there, and those that failed, with their reasons."""
+
+    cells: Sequence[Cell]
+    there: set[int] = field(default_factory=set)
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+def run(
+    cells: Sequence[Cell],
+    store: Store,
+    engine: str = "local",
+    workers: int = 0,
+    shard: tuple[int, int] = (1, 1),
+    progress: Progress = lambda there, total, label: None,
+) -> Run:
+    """Compute what is not there; a cell that failed before is tried again, once a call.
+
+    Parameters
+    ----------
+    workers : processes; 0 for one a core
+    shard : (i, n), the i-th of n parts of the cells
+
+    Raises
+    ------
+    ValueError
+        Where the engine is not there, or a cell could not be written.
+    """
+    for name in ("cells", "locks"):
+        (store.folder / name).mkdir(parents=True, exist_ok=True)
+    mine = [at for at in range(len(cells)) if at % shard[1] == shard[0] - 1]
+    state = Run([cells[at] for at in mine])
+    state.there = {at for at, cell in enumerate(state.cells) if store.read(cell) is not None}
+    todo = [at for at in range(len(mine)) if at not in state.there]
+    progress(len(state.there), len(mine), "")
+    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
+    breaks = dict.fromkeys(todo, 0)
+    while todo:
+        with executor(engine, workers) as pool:
+            todo = _drain(state, store, pool, workers, todo, breaks, progress)
+    return state
+
+
+def _drain(
+    state: Run,
+    store: Store,
+    pool: Executor,
+    workers: int,
+    todo: list[int],
+    breaks: dict[int, int],
+    progress: Progress,
+) -> list[int]:
+    """Compute cells until all are there or have failed; return those left where the pool broke."""
+    waiting, flying = deque(todo), dict[Future[str], int]()
+    elsewhere = set[int]()  # looked at since somebody else held them
+    try:
+        while waiting or flying:
+            if waiting and elsewhere.issuperset(waiting) and not flying:
+                sleep(PAUSE)
+            while waiting and len(flying) < workers:
+                at = waiting.popleft()
+                flying[pool.submit(work, str(store.folder), state.cells[at])] = at
+            for done in wait(flying, return_when=FIRST_COMPLETED).done:
+                answer = done.result()
+                at = flying.pop(done)
+                if answer == ELSEWHERE:
+                    waiting.append(at)
+                    elsewhere.add(at)
+                    continue
+                if answer == DONE:
+                    state.there.add(at)
+                else:
+                    state.failed[at] = store.reason(state.cells[at])
+                answered = len(state.there) + len(state.failed)
+                progress(answered, len(state.cells), state.cells[at].label)
+    except BrokenExecutor:
+        for at in flying.values():
+            breaks[at] += 1
+            if breaks[at] < BREAKS:
+                waiting.append(at)
+                continue
+            state.failed[at] = "its worker was killed, perhaps for want of memory"
+            store.fail(state.cells[at], state.failed[at])
+    finally:
+        for future in flying:
+            future.cancel()
+    return list(waiting)
