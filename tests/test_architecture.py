@@ -49,11 +49,12 @@ HOMES = {
     "cvxpy": {"solvers", "scenario"},
     "cupy": {"backends"},
     "numba": {"channel", "env"},
-    "scipy": {"solvers", "channel", "certificate"},
+    "scipy": {"solvers", "channel", "certificate", "studies"},
     "flint": {"certificate"},
     "gymnasium": {"env"},
     "pettingzoo": {"env"},
-    "pyarrow": {"channel", "solvers"},
+    "pyarrow": {"channel", "solvers", "studies"},
+    "ray": {"studies"},
     "matplotlib": {"report", "studies"},
 }
 

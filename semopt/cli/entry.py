@@ -23,6 +23,7 @@ from . import (
     scenario,
     semantic,
     solve,
+    study,
     train,
     verify,
 )
@@ -48,6 +49,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(semantic.app, name="semantic")
+app.add_typer(study.app, name="study")
 
 
 def show_version(requested: bool) -> None:

@@ -79,7 +79,7 @@ class Cell:
 
     def name(self) -> str:
         """Return the digest of its content."""
-        text = json.dumps(self.content(), sort_keys=True, allow_nan=False)
+        text = json.dumps(self.content(), allow_nan=False)  # the order of tasks counts
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -127,7 +127,7 @@ class Store:
 
     def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, float]) -> None:
         """Keep the rows of a cell, whole or not at all, and what they took."""
-        about = {FORMAT: json.dumps(cell.content(), sort_keys=True)}
+        about = {FORMAT: json.dumps(cell.content())}
         table = pa.table(
             {name: pa.array(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names},
             schema=SCHEMA.with_metadata(about),

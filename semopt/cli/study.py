@@ -1,0 +1,129 @@
+"""`semopt study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import learning, to_stdout
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Studies: many scenarios, methods and seeds against the certified optimum.",
+)
+Json = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
+]
+
+
+@app.command("gap")
+def gap(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WHAT]...",
+            help="As of evaluate: checkpoint folders, methods of solve, constant, module:function "
+            "or file.py:function; exact, local and semantic-unaware unless given.",
+        ),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="File or preset; as often as there are some. paper unless given."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of slots, from 0 on.")] = 3,
+    slots: Annotated[int, typer.Option(min=1, help="Decision slots a seed.")] = 1000,
+    quick: Annotated[bool, typer.Option("--quick", help="One seed of 100 slots.")] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of cells; a study goes on where it stands.")
+    ] = Path("study"),
+    engine: Annotated[str, typer.Option(help="local, ray or dask.")] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
+    shard: Annotated[
+        str, typer.Option(metavar="i/n", help="The i-th of n parts, for job arrays.")
+    ] = "1/1",
+    json: Json = None,
+) -> None:
+    """Measure how far methods and policies are from the certified optimum.
+
+    What is in DIR is not computed again, whoever computed it. Ctrl-C keeps every cell that is
+    finished; the same command goes on from there.
+    """
+    from ..files import check_apart, write_json
+    from ..report.lines import print_message, print_written
+    from ..report.progress import progress
+    from ..report.studies import print_gaps
+    from ..scenario import Scenario
+    from .ending import end_cut
+
+    check_apart({"--json": json}, [])
+    with learning(), progress("loading", None):
+        from ..learn.deciders import decider
+        from ..studies import engine as room
+        from ..studies import gap as study
+        from ..studies.cells import Store
+
+    part = room.shard_of(shard)
+    scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
+    methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
+    names = [world.name for world in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--scenario: two scenarios are called {name}: name one another")
+    with learning():
+        for name in methods:
+            for world in scenarios:
+                decider(name, world)
+    question = study.Question(scenarios, methods, *((1, 100) if quick else (seeds, slots)))
+    store, cells, cut = Store(out), question.cells(), False
+    try:
+        with progress("study gap", len(cells)) as tick:
+            done = room.run(
+                cells, store, engine, workers, part, lambda there, total, label: tick(there)
+            )
+    except KeyboardInterrupt:
+        cut = True
+    rows = list(question.rows(store))
+    document: dict[str, Any] = study.document(question, rows)
+    study.keep(question, store)
+    if json:
+        write_json(json, document)
+    if not to_stdout(json):
+        print_gaps(rows, study.alike(rows))
+        print_written(out / "results.parquet")
+    if cut:
+        there = sum(store.read(cell) is not None for cell in cells)
+        end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
+    for at, reason in done.failed.items():
+        print_message(f"{done.cells[at].label}: {reason}")
+
+
+@app.command("audit")
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study.")],
+    sample: Annotated[int, typer.Option(min=1, help="Rows to draw.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the rows drawn.")] = 0,
+    json: Json = None,
+) -> None:
+    """Check rows of a study drawn at random: by the reference model, and by `verify`.
+
+    The exit code is 1 where a claim does not hold.
+    """
+    from dataclasses import asdict
+
+    from ..files import check_apart, write_json
+    from ..report.progress import progress
+    from ..report.studies import print_audit
+
+    check_apart({"--json": json}, [])
+    with learning():
+        from ..studies.audit import audit as rows_of
+    with progress("audit", 1.0) as tick:
+        rows = list(rows_of(folder, sample, seed, tick))
+    if json:
+        write_json(json, {"schema": 1, "rows": [asdict(row) for row in rows]})
+    if not to_stdout(json):
+        print_audit(rows)
+    if not all(row.holds for row in rows):
+        raise typer.Exit(1)

@@ -1,0 +1,218 @@
+"""Studies: rows are what their cells name, whoever computes them, and stay when all else fails."""
+
+import json
+from dataclasses import replace
+from shutil import copytree
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from semopt import Scenario
+from semopt.cli import app
+from semopt.learn.evaluate import compare
+from semopt.studies import gap
+from semopt.studies.audit import audit
+from semopt.studies.cells import Cell, Store
+from semopt.studies.engine import executor, run, shard_of
+from semopt.studies.statistics import interval
+from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
+
+TINY = Scenario.load("contended").to_dict()
+
+
+def cells_of(methods=("exact", "local"), seeds=2, slots=30):
+    return [Cell(TINY, method, seed, slots) for seed in range(seeds) for method in methods]
+
+
+def computed(folder, cells):
+    """Compute cells in this process."""
+    for name in ("cells", "locks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return [work(str(folder), cell) for cell in cells]
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in (folder / "cells").glob("*.parquet")}
+
+
+def test_a_cell_has_the_figures_of_evaluate(tmp_path):
+    cell = Cell(TINY, "semantic-unaware", 3, 40)
+    assert computed(tmp_path, [cell]) == [DONE]
+    rows = Store(tmp_path).read(cell)
+    want = compare(["semantic-unaware"], Scenario.from_dict(TINY), 40, 3).scores["semantic-unaware"]
+    for name in ("qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share"):
+        assert np.mean(rows[name].to_numpy()) == pytest.approx(getattr(want, name), rel=1e-12)
+    assert rows["slot"].to_pylist() == list(range(40))
+
+
+def test_what_is_there_is_not_computed_again_and_what_is_not_whole_is(tmp_path):
+    cells = cells_of()
+    assert set(computed(tmp_path, cells)) == {DONE}
+    first, store = contents(tmp_path), Store(tmp_path)
+    files = [store.file(cell) for cell in cells]
+    files[0].write_bytes(files[0].read_bytes()[:100])  # cut
+    files[1].write_bytes(files[2].read_bytes())  # another's
+    table = pq.read_table(files[2]).slice(0, 7)  # rows are missing
+    pq.write_table(table, files[2])
+    stamp = files[3].stat().st_mtime_ns
+    assert [store.read(cell) is None for cell in cells] == [True, True, True, False]
+    assert run(cells, store, workers=1).there == {0, 1, 2, 3}
+    assert contents(tmp_path) == first
+    assert files[3].stat().st_mtime_ns == stamp
+
+
+def test_a_cell_is_named_by_all_that_its_rows_depend_on(tmp_path):
+    cell, policy = cells_of()[0], tmp_path / "policy.py"
+    policy.write_text("f = 1")
+    other = json.loads(json.dumps(TINY))
+    other["system"]["bandwidth_mhz"] *= 1.0000001
+    turned = TINY | {"tasks": dict(reversed(TINY["tasks"].items()))}  # another draw of tasks
+    names = {
+        changed.name()
+        for changed in (
+            cell,
+            replace(cell, scenario=other),
+            replace(cell, scenario=turned),
+            replace(cell, method="local"),
+            replace(cell, seed=9),
+            replace(cell, slots=31),
+            replace(cell, options={"gap": 1e-3}),
+            replace(cell, method=f"{policy}:f"),
+        )
+    }
+    policy.write_text("f = 2")
+    names.add(replace(cell, method=f"{policy}:f").name())
+    assert len(names) == 9
+    assert cell.name() == Cell(json.loads(json.dumps(TINY)), "exact", 0, 30).name()
+
+
+def test_a_failed_cell_says_why_and_is_tried_again(tmp_path):
+    policy = tmp_path / "policy.py"
+    policy.write_text("def decide(*given):\n    raise OverflowError('too far')\n")
+    cell, sound = Cell(TINY, f"{policy}:decide", 0, 5), cells_of()[0]
+    store = Store(tmp_path)
+    assert computed(tmp_path, [cell, sound]) == [FAILED, DONE]
+    assert "too far" in store.reason(cell)
+    assert store.read(cell) is None
+    assert computed(tmp_path, [cell]) == [FAILED]
+    assert store.reason(sound) == ""
+
+
+def test_a_cell_that_somebody_is_at_is_passed_by(tmp_path):
+    from filelock import FileLock
+
+    cell = cells_of()[0]
+    (tmp_path / "locks").mkdir()
+    with FileLock(tmp_path / "locks" / f"{cell.name()}.lock"):
+        assert computed(tmp_path, [cell]) == [ELSEWHERE]
+    assert computed(tmp_path, [cell]) == [DONE]
+
+
+def test_shards_part_the_cells_and_may_share_a_folder(tmp_path):
+    cells = cells_of(("exact", "local", "reference"), 2, 10)
+    parts = [run(cells, Store(tmp_path), workers=1, shard=(i, 4)) for i in (1, 2, 3, 4)]
+    names = [cell.name() for part in parts for cell in part.cells]
+    assert sorted(names) == sorted(cell.name() for cell in cells)
+    assert len(contents(tmp_path)) == 6
+    assert all(len(part.there) == len(part.cells) for part in parts)
+
+
+@pytest.mark.parametrize("words", ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3"])
+def test_a_shard_that_is_none_is_refused(words):
+    with pytest.raises(ValueError, match=f"--shard {words}: i/n is expected"):
+        shard_of(words)
+
+
+def test_an_engine_that_is_not_there_is_named(monkeypatch):
+    with pytest.raises(ValueError, match="--engine slurm: is not one of local, ray, dask"):
+        executor("slurm", 1)
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(ValueError, match="distributed is missing: pip install 'semopt\\[dask\\]'"):
+        executor("dask", 1)
+
+
+@pytest.mark.long
+def test_engines_give_the_same_bytes(tmp_path):
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    cells = cells_of(("exact", "global"), 2, 20)
+    for engine in ("local", "ray"):
+        assert len(run(cells, Store(tmp_path / engine), engine, 2).there) == 4
+    assert contents(tmp_path / "local") == contents(tmp_path / "ray")
+
+
+def test_an_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        low, high = interval(rng.exponential(1.0, 80), seed=trial)
+        covered += low <= 1.0 <= high
+    assert 0.90 * 200 <= covered <= 0.985 * 200  # 95% less what 80 skewed numbers cost
+    assert np.isnan(interval(np.arange(4.0))).all()
+    assert interval(np.full(9, 0.25)) == (0.25, 0.25)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    question = gap.Question([Scenario.load("contended")], ["exact", "local"], 2, 40)
+    assert set(computed(folder, question.cells())) == {DONE}
+    gap.keep(question, Store(folder))
+    return question, folder
+
+
+def test_gaps_are_those_of_plain_sums(study):
+    question, folder = study
+    results = pq.read_table(folder / "results.parquet").to_pylist()
+    for row in question.rows(Store(folder)):
+        pairs = [
+            (r["reference_qoe"], r["qoe"], r["infeasible_share"])
+            for r in results
+            if r["method"] == row.method
+        ]
+        assert row.slots == len(pairs) == 80
+        gaps = [best - reached for best, reached, _ in pairs]
+        assert row.gap == pytest.approx(sum(gaps) / 80, abs=1e-12)
+        assert row.worst == pytest.approx(max(gaps), abs=1e-12)
+        assert row.hit_share == sum(g <= 1e-4 for g in gaps) / 80
+        assert row.low < row.gap < row.high
+    by_method = {row.method: row for row in question.rows(Store(folder))}
+    assert 0 < by_method["exact"].gap < by_method["constant"].gap
+    assert by_method["exact"].infeasible_share == 0
+
+
+def test_an_audit_holds_for_what_is_true_and_names_what_is_not(study, tmp_path):
+    _, folder = study
+    assert all(row.holds for row in audit(folder, 12))
+    copytree(folder / "cells", tmp_path / "cells")
+    for file in (tmp_path / "cells").glob("*.parquet"):
+        table = pq.read_table(file)
+        place = table.column_names.index("energy_mj")
+        more = pa.array([e and e * 1.001 for e in table["energy_mj"].to_pylist()])
+        pq.write_table(table.set_column(place, "energy_mj", more), file)
+    found = list(audit(tmp_path, 6))
+    assert len(found) == 6
+    assert not any(row.holds for row in found)
+    assert all(row.words.startswith("energy_mj is ") for row in found)
+
+
+def test_the_command_goes_on_from_where_it_stands(tmp_path):
+    command = ["study", "gap", "local", "--scenario", "tiny-not-there"]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code != 0
+    out = tmp_path / "out"
+    command = ["study", "gap", "local", "--scenario", "contended", "--seeds", "1", "--slots", "20"]
+    command += ["--workers", "1", "--out", str(out), "--json", "-"]
+    first = CliRunner().invoke(app, command)
+    assert first.exit_code == 0, first.output
+    document, stamps = json.loads(first.stdout), {f: f.stat().st_mtime_ns for f in out.glob("c*/*")}
+    assert {row["method"] for row in document["rows"]} == {"constant", "local"}
+    assert document["scenarios"]["contended"]["reference"] == "global"
+    again = CliRunner().invoke(app, command)
+    assert json.loads(again.stdout) == document
+    assert {f: f.stat().st_mtime_ns for f in out.glob("c*/*")} == stamps
+    checked = CliRunner().invoke(app, ["study", "audit", str(out), "--sample", "5"])
+    assert checked.exit_code == 0, checked.output
+    assert "5 of 5 rows drawn hold" in checked.output
