@@ -101,11 +101,11 @@ def to_stdout(target: str | None) -> bool:
 
 
 @contextmanager
-def learning() -> Iterator[None]:
-    """Say what to install where a package of the learners is missing."""
+def learning(extra: str = "learn") -> Iterator[None]:
+    """Say what to install where a package of the learners, or of the studies, is missing."""
     try:
         yield
     except ImportError as error:
-        if error.name not in ("torch", "safetensors", "filelock", "tensorboard"):
+        if error.name not in ("torch", "safetensors", "filelock", "tensorboard", "pyarrow"):
             raise
-        raise ValueError(f"{error.name} is missing: pip install 'semopt[learn]'") from None
+        raise ValueError(f"{error.name} is missing: pip install 'semopt[{extra}]'") from None

@@ -58,7 +58,7 @@ def gap(
     from .ending import end_cut
 
     check_apart({"--json": json}, [])
-    with learning(), progress("loading", None):
+    with learning("study"), progress("loading", None):
         from ..learn.deciders import decider
         from ..studies import engine as room
         from ..studies import gap as study
@@ -117,7 +117,7 @@ def audit(
     from ..report.studies import print_audit
 
     check_apart({"--json": json}, [])
-    with learning():
+    with learning("study"):
         from ..studies.audit import audit as rows_of
     with progress("audit", 1.0) as tick:
         rows = list(rows_of(folder, sample, seed, tick))

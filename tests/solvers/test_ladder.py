@@ -97,6 +97,10 @@ def test_a_certificate_claims_no_less_than_its_sizes_prove_to_the_last_digit(tmp
     climb_badly_scaled(seed, tmp_path)
 
 
+def test_a_decision_is_no_worse_than_the_first_one_as_its_judge_sees_it(tmp_path):
+    climb_badly_scaled(1692, tmp_path)  # slopes of 1e31: an ulp decides which is better
+
+
 @pytest.mark.long
 def test_two_thousand_slots_of_extreme_figures_climb_the_ladder(tmp_path):
     statuses = Counter(climb_badly_scaled(seed, tmp_path) for seed in range(2000))
