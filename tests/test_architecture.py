@@ -55,6 +55,9 @@ HOMES = {
     "pettingzoo": {"env"},
     "pyarrow": {"channel", "solvers", "studies"},
     "ray": {"studies"},
+    "altair": {"report"},
+    "vl_convert": {"report"},
+    "jinja2": {"report"},
     "matplotlib": {"report", "studies"},
 }
 

@@ -63,6 +63,7 @@ def gap(
         from ..studies import engine as room
         from ..studies import gap as study
         from ..studies.cells import Store
+        from ..studies.gap_report import write_report
 
     part = room.shard_of(shard)
     scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
@@ -87,16 +88,32 @@ def gap(
     rows = list(question.rows(store))
     document: dict[str, Any] = study.document(question, rows)
     study.keep(question, store)
+    write_report(question, store, rows)
     if json:
         write_json(json, document)
     if not to_stdout(json):
         print_gaps(rows, study.alike(rows))
-        print_written(out / "results.parquet")
+        print_written(out / "report.html")
     if cut:
         there = sum(store.read(cell) is not None for cell in cells)
         end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
     for at, reason in done.failed.items():
         print_message(f"{done.cells[at].label}: {reason}")
+
+
+@app.command("report")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study.")],
+) -> None:
+    """Write the page, tables and figures of a study anew, also of an unfinished one."""
+    from ..report.lines import print_written
+
+    with learning("study"):
+        from ..studies import gap_report
+        from ..studies.cells import Store
+    question, store = gap_report.of_folder(folder), Store(folder)
+    for file in gap_report.write_report(question, store, list(question.rows(store))):
+        print_written(file)
 
 
 @app.command("audit")

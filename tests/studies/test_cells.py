@@ -213,6 +213,11 @@ def test_the_command_goes_on_from_where_it_stands(tmp_path):
     again = CliRunner().invoke(app, command)
     assert json.loads(again.stdout) == document
     assert {f: f.stat().st_mtime_ns for f in out.glob("c*/*")} == stamps
+    page = (out / "report.html").read_text()
+    assert "contended hardly" not in page
+    next((out / "cells").glob("*.parquet")).unlink()
+    assert CliRunner().invoke(app, ["study", "report", str(out)]).exit_code == 0
+    assert "1 of 3 cells are not there yet" in (out / "report.html").read_text()
     checked = CliRunner().invoke(app, ["study", "audit", str(out), "--sample", "5"])
     assert checked.exit_code == 0, checked.output
     assert "5 of 5 rows drawn hold" in checked.output

@@ -1,0 +1,147 @@
+"""The page of the gap study, made of the cells that are there, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..report.charts import intervals, profile
+from ..report.page import Figure, Report, Table, write
+from ..scenario import Scenario
+from ..strict import read_json
+from ..worth import tasks_in
+from .cells import Store
+from .gap import Question, Row, alike, column
+
+LEAST = 1e-6  # gap of a certified optimum, as asked for
+COLUMNS = {
+    "method": "method",
+    "gap": "gap a task",
+    "low": "95% from",
+    "high": "to",
+    "gap_p99": "99% of slots",
+    "worst": "worst",
+    "hit_share": "hits",
+    "closure": "closure",
+    "infeasible_share": "infeasible",
+    "decision_us": "us a slot",
+    "slots": "slots",
+    "failed": "failed",
+}
+
+
+def of_folder(folder: Path) -> Question:
+    """Return the question of a study's folder.
+
+    Raises
+    ------
+    ValueError
+        Where the folder holds none.
+    """
+    file = folder / "study.json"
+    if not file.is_file():
+        raise ValueError(f"{folder}: holds no study: semopt study gap --out {folder} makes one")
+    about = read_json(file)
+    try:
+        scenarios = [Scenario.from_dict(document) for document in about["scenarios"]]
+        return Question(scenarios, about["methods"], int(about["seeds"]), int(about["slots"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
+
+
+def write_report(question: Question, store: Store, rows: Sequence[Row]) -> list[Path]:
+    """Write `report.html`, tables and figures into the study's folder; return the files."""
+    tables, figures = [], []
+    for place, scenario in enumerate(question.scenarios):
+        name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
+        cells = [[_cell(getattr(row, key)) for key in COLUMNS] for row in mine]
+        tables.append(Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), cells))
+        there = [row for row in mine if row.slots]
+        if not there:
+            continue
+        figures.append(
+            Figure(
+                f"intervals-{place}",
+                f"{name}: mean gap",
+                intervals(
+                    [(r.method, r.gap, _cell(r.low), _cell(r.high)) for r in there],
+                    "gap to the certified optimum, QoE a task",
+                ),
+                "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
+                "intervals, slots resampled in pairs with the optimum's.",
+            )
+        )
+        figures.append(
+            Figure(
+                f"profile-{place}",
+                f"{name}: slots within a gap",
+                profile(
+                    gaps(question, store, scenario, [row.method for row in there]),
+                    LEAST,
+                    "gap to the certified optimum, QoE a task",
+                ),
+                f"A line that rises early is good. The certified optimum would stand at the left "
+                f"edge, {LEAST:g}, where all smaller gaps are drawn.",
+            )
+        )
+    options = " ".join(f"--scenario {scenario.name}" for scenario in question.scenarios)
+    command = (
+        f"python -m semopt study gap {' '.join(question.methods)} {options} "
+        f"--seeds {question.seeds} --slots {question.slots} --out {store.folder.name}"
+    )
+    about = read_json(store.folder / "study.json")
+    report = Report(
+        "Gaps to the certified optimum",
+        f"{len(question.methods)} methods on {len(question.scenarios)} scenarios, "
+        f"{question.seeds} seeds of {question.slots} slots each. A slot without a decision lacks "
+        "all of the optimum; a task that breaks a limit scores 0.",
+        command,
+        tables,
+        figures,
+        list(notes(question, store, rows)),
+        about,
+    )
+    return write(report, store.folder)
+
+
+def notes(question: Question, store: Store, rows: Sequence[Row]) -> Sequence[str]:
+    """Return what is missing, what failed, and on which scenarios methods look alike."""
+    cells = question.cells()
+    reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
+    missing = sum(not reason for reason in reasons.values())
+    words = [f"{label}: failed: {reason}" for label, reason in reasons.items() if reason]
+    if missing:
+        words.insert(0, f"{missing} of {len(cells)} cells are not there yet.")
+    if question.seeds * question.slots < 1000:
+        words.append("Under 1000 slots: the 99th percentile and the worst slot say little.")
+    return words + [
+        f"{name} hardly tells methods apart: the best fixed action for each kind of task lacks "
+        f"{spread:.5f} a task."
+        for name, spread in alike(rows).items()
+    ]
+
+
+def gaps(
+    question: Question, store: Store, scenario: Scenario, methods: Sequence[str]
+) -> dict[str, Any]:
+    """Return each method's gaps on the feasible slots of a scenario, QoE a task: (slots,)."""
+    tasks, found = tasks_in(scenario.template()), dict[str, Any]()
+    for method in methods:
+        parts = []
+        for seed in range(question.seeds):
+            table = store.read(question.cell(scenario, method, seed))
+            reference = store.read(question.reference(scenario, seed))
+            if table is not None and reference is not None:
+                optimum = column(reference, "value")
+                gap = (optimum - np.nan_to_num(column(table, "value"))) / tasks
+                parts.append(gap[~np.isnan(optimum)])
+        found[method] = np.concatenate(parts)
+    return found
+
+
+def _cell(value: Any) -> Any:
+    return None if isinstance(value, float) and isnan(value) else value
