@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import Floats
+from . import samplers
 from .fading import Rows
 from .laws import LAWS, Channel
 
@@ -68,6 +69,8 @@ def draw_gains(
 ) -> Floats:
     """Return the linear power gains of slots first to first + count - 1: (count, N, K) float64."""
     out, gains = np.empty((count, users, channels)), Gains(channel, seed, users, channels)
+    if samplers.worth_compiling(out.size):
+        from . import compiled  # noqa: F401 (one part alone may be too small to load it for)
     part = max(1, AT_ONCE // (users * channels))
     for begin in range(0, count, part):
         gains.slots(out[begin : begin + part], first + begin)

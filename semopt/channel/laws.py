@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from math import inf, pi
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..allowed import COUNT, DECIBEL, EXPONENT, FRACTION, NON_NEGATIVE, POSITIVE, sums_to_one
+from ..allowed import (
+    COUNT,
+    DECIBEL,
+    EXPONENT,
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    Interval,
+    sums_to_one,
+)
 from ..figures import Figure
 from ..gains import HIGH, LOW, UNITS
 from . import samplers
@@ -23,7 +33,8 @@ from .walks import CARRIER, LIGHT_SPEED, NEAREST
 
 MOST_WAYPOINTS = 10  # a slot: a walk is followed from corner to corner
 MOST_TURNS = 1e5  # wave lengths a slot: angles of 2^32 slots keep their digits
-FADES, PEAKS, DEVIATIONS = 17.0, 2.0, 8.6  # decades below and above a mean, and shadows, ever drawn
+FADES, PEAKS = 17.0, 2.0  # decades: how far below and above its mean a gain is ever drawn
+DEVIATIONS = 8.6  # of a shadow from its median that are ever drawn
 
 Form = Literal["number", "users", "pair", "range", "shares", "counts", "text", "file"]
 
@@ -48,9 +59,21 @@ class Key(Figure):
             return tuple(map(self.si, value))
         if self.form in ("text", "file", "counts"):
             return Path(value) if self.form == "file" else value
-        if self.key.endswith("_db") and self.name != self.key:
-            return 10.0 ** (value / 10.0)
-        return super().si(value)
+        return 10.0 ** (value / 10.0) if self.converted else super().si(value)
+
+    @property
+    def converted(self) -> bool:
+        """Whether a file has dB where the field is a ratio."""
+        return self.key.endswith("_db") and self.name != self.key
+
+    @cached_property
+    def interval(self) -> Interval:
+        """What is allowed of the field."""
+        if not self.converted:
+            return self.allowed
+        low, high = self.si(self.allowed.low), self.si(self.allowed.high)
+        words = f"a number from {low:g} to {high:g} (in files {self.allowed.sentence})"
+        return Interval(low, high, words)
 
 
 def _key(allowed: Any, key: str, sentence: str, form: Form = "number", words: Any = ()) -> Any:
@@ -261,8 +284,7 @@ class Channel:
 
         def ends(name: str, instead: float = 1.0) -> tuple[float, float]:
             values = np.atleast_1d(np.asarray(given.get(name, instead), dtype=float))
-            least = 0.0 if instead == 0.0 else 1e-300
-            sound = values.size and np.isfinite(values).all() and (values >= least).all()
+            sound = values.size and not KEYS[name].interval.refuses(values).any()
             return (float(values.min()), float(values.max())) if sound else (instead, instead)
 
         law, far, slot = LAWS[self.model], ends("distance"), ends("slot")[1]
@@ -311,7 +333,7 @@ class Channel:
             if name not in given:
                 yield f"{name}: missing, model {self.model} needs it"
         for name, row in KEYS.items():
-            if name in given and row.form in ("number", "users", "pair"):
+            if name in given and row.form in ("number", "users", "pair", "counts"):
                 yield from _number_faults(row, given[name], row.form == "pair" or name in law.pairs)
         for name in ("unit", "part"):
             if name in given and given[name] not in KEYS[name].words:
@@ -339,11 +361,8 @@ def keys(names: Sequence[str]) -> tuple[str, ...]:
 
 def _number_faults(row: Key, value: Any, pair: bool) -> Iterator[str]:
     values = np.atleast_1d(np.asarray(value, dtype=float))
-    above = row.allowed is POSITIVE
-    sound = np.isfinite(values) & (values > 0 if above else values >= 0)
-    if not sound.all() or values.ndim > 1 or len(values) == 0:
-        kind = "above 0" if above else "of at least 0"
-        yield f"{row.name} = {value}: finite numbers {kind} are expected"
+    if row.interval.refuses(values).any() or values.ndim > 1 or len(values) == 0:
+        yield f"{row.name} = {value}: must be {row.interval.sentence}"
     if pair and not isinstance(value, (int, float)):
         if len(value) != 2 or not value[0] <= value[1]:
             yield f"{row.name} = {value}: one number or (low, high) is expected"

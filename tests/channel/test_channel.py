@@ -402,10 +402,34 @@ def test_small_draws_load_no_compiler():
     assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
 
 
-def test_large_draws_are_compiled():
-    assert samplers.COMPILE_ABOVE > 10**6
-    whole = draw_gains(PAPER, 0, 0, samplers.COMPILE_ABOVE // 4 + 1, 2, 2)
-    np.testing.assert_array_equal(whole[-10:], draw_gains(PAPER, 0, len(whole) - 10, 10, 2, 2))
+def test_large_draws_are_compiled_and_the_same(monkeypatch):
+    filler, compiled_sizes = compiled.filler, []
+
+    def noted(transform):
+        loop = filler(transform)
+
+        def run(out, *arrays, **threads):
+            compiled_sizes.append(out.size)
+            return loop(out, *arrays, **threads)
+
+        return run
+
+    monkeypatch.setattr(compiled, "filler", noted)
+    whole = draw_gains(PAPER, 0, 0, 100, 2, 2)
+    assert compiled_sizes == [400]
+    monkeypatch.setattr(samplers, "worth_compiling", lambda entries: False)
+    np.testing.assert_array_equal(whole, draw_gains(PAPER, 0, 0, 100, 2, 2))
+    assert compiled_sizes == [400]
+
+
+def test_a_draw_is_large_by_all_its_parts_together():
+    code = (
+        "import sys; from semopt.channel import *; from semopt.channel import gains, samplers;"
+        "samplers.COMPILE_ABOVE, gains.AT_ONCE = 100, 40;"
+        "draw_gains(Channel(), 0, 0, 25, 2, 2); assert 'numba' not in sys.modules;"
+        "draw_gains(Channel(), 0, 0, 26, 2, 2); assert 'numba' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
 
 
 # ------------------------------------------------------------------------------------- tasks

@@ -721,6 +721,23 @@ def test_files_and_python_refuse_and_miss_the_same_keys(model):
             Channel(model)
 
 
+NUMBERS = [row for row in KEYS.values() if row.form in ("number", "users", "pair")]
+
+
+@pytest.mark.parametrize("row", NUMBERS, ids=lambda row: row.name)
+def test_files_and_python_refuse_what_is_just_outside_an_interval(row):
+    example = next(keys for keys in CHANNELS if row.name in LAWS[keys["model"]].takes)
+    sound, words = vars(Channel.from_keys(example)), row.allowed.sentence.partition(" (")[0]
+    low, high = row.allowed.low, row.allowed.high
+    for value in (low - 1e-6 if low <= 0.0 else low / 1.01, high * 1.01, nan):
+        found = faults({"channel": {**example, row.key: value}})
+        assert f"must be {words}" in found[f"channel.{row.key}"]
+        in_ratio = row.key.endswith("_db") and row.name != row.key
+        with pytest.raises(ValueError, match=f"channel.{row.name} = ") as error:
+            Channel(**sound | {row.name: 10 ** (value / 10) if in_ratio else value})
+        assert words in str(error.value)
+
+
 # ------------------------------------------------------------------------------ Problem.from_arrays
 
 TABLE = AccuracyTable.from_arrays([0.5, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]])
