@@ -211,7 +211,7 @@ SECTIONS = {
     "system": SYSTEM,
     "qoe": WEIGHTS + SLOPES,
     "user": USER,
-    "own": USER + WEIGHTS,  # of one entry of [[users]]
+    "users": USER + WEIGHTS,  # of one entry of [[users]]
     "task": TASK,
 }
 
@@ -266,11 +266,11 @@ LIMITS = (
     Limit("accuracy", 4, "accuracy", "accuracy_min", worse=-1),  # (12k)
     Limit("server energy", 0, "server_energy", "server_energy_max"),
 )
-OF_A_USER = tuple(limit for limit in LIMITS if limit.bit)
-OF_ALL = tuple(limit for limit in LIMITS if not limit.bit)
+USER_LIMITS = tuple(limit for limit in LIMITS if limit.bit)
+SHARED_LIMITS = tuple(limit for limit in LIMITS if not limit.bit)
 
 
-def must_be_all(owner: str, names: Iterable[str], place: str) -> None:
+def check_names(owner: str, names: Iterable[str], place: str) -> None:
     """Raise ImportError unless these are the names of an owner's figures, whatever their order."""
     known, found = {figure.name for figure in RECORDS[owner]}, set(names)
     for name in sorted(known ^ found):

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .figures import LIMITS, OF_ALL, Limit
+from .figures import LIMITS, SHARED_LIMITS, Limit
 from .problem import Integers, Problem
 
-RECORDS = {"system": "system", "user": "users", "task": "tasks"}  # owner -> field of `Problem`
+HOLDERS = {"system": "system", "user": "users", "task": "tasks"}  # owner -> field of `Problem`
 
 # Limits on what bounds have a price for: those of `global`, `relaxation` and certificates.
 PRICED = ("latency", "energy", "accuracy")
@@ -27,7 +27,7 @@ def bound(problem: Problem, limit: Limit, task: Integers | None = None) -> Any:
     ----------
     task : (..., N) int64, the problem's own unless given
     """
-    value = getattr(getattr(problem, RECORDS[limit.owner]), limit.bound)
+    value = getattr(getattr(problem, HOLDERS[limit.owner]), limit.bound)
     if limit.owner != "task":
         return value
     return value[problem.task if task is None else task]
@@ -40,13 +40,13 @@ def of_user(problem: Problem, limit: Limit, user: int) -> float:
 
 def is_set(problem: Problem, limit: Limit) -> bool:
     """Tell whether a problem has a limit, for any user or kind of task."""
-    value = getattr(getattr(problem, RECORDS[limit.owner]), limit.bound)
+    value = getattr(getattr(problem, HOLDERS[limit.owner]), limit.bound)
     return bool(np.any(value != limit.none))
 
 
 def coupled(problem: Problem) -> bool:
     """Tell whether there is a limit on all users together, which no assignment can express."""
-    return any(is_set(problem, limit) for limit in OF_ALL)
+    return any(is_set(problem, limit) for limit in SHARED_LIMITS)
 
 
 def changed(
@@ -54,7 +54,7 @@ def changed(
 ) -> Problem:
     """Return the problem with other bounds: what `change` makes of each limit's."""
     for limit in limits:
-        name = RECORDS[limit.owner]
+        name = HOLDERS[limit.owner]
         record = getattr(problem, name)
         value = change(limit, getattr(record, limit.bound))
         problem = replace(problem, **{name: replace(record, **{limit.bound: value})})
@@ -82,7 +82,7 @@ def refuse(problem: Problem, limits: Iterable[Limit], why: str) -> None:
             raise ValueError(f"{limit.owner}.{limit.row.key} {why}")
 
 
-def refuse_unknown(problem: Problem, known: Collection[str], who: str, instead: str) -> None:
+def refuse_other_limits(problem: Problem, known: Collection[str], who: str, instead: str) -> None:
     """Raise ValueError where a problem sets a limit that is none of the known ones.
 
     Parameters

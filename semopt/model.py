@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import OF_A_USER, OF_ALL
+from .figures import SHARED_LIMITS, USER_LIMITS
 from .limits import bound, is_set
 from .problem import AccuracyTable, Floats, Integers, Problem, System
 
@@ -214,7 +214,7 @@ def unmet(
     solvers: what they choose holds exactly, in arithmetic whose last digits may differ from ours.
     """
     flags = np.zeros(outcome.qoe.shape, dtype=np.uint8)
-    for limit in OF_A_USER:
+    for limit in USER_LIMITS:
         sides = limit.sides(getattr(outcome, limit.figure), bound(problem, limit, task))
         flags |= np.uint8(limit.bit) * exceeds(*sides, slack)
     return flags
@@ -228,8 +228,8 @@ def broken(
     Within the tolerance of whoever judges; limits on all users are left out where none is set.
     """
     flags = unmet(problem, outcome, task)
-    found = {limit.name: (flags & limit.bit) != 0 for limit in OF_A_USER}
-    for limit in OF_ALL:
+    found = {limit.name: (flags & limit.bit) != 0 for limit in USER_LIMITS}
+    for limit in SHARED_LIMITS:
         if is_set(problem, limit):
             whole = SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
             exceeded = exceeds(*limit.sides(whole, bound(problem, limit)))
@@ -261,7 +261,7 @@ def rewards(problem: Problem, outcome: Outcome, task: Integers | None = None) ->
     each over its bound. A limit on all users together has no part in it.
     """
     penalty = np.zeros(outcome.qoe.shape)
-    for limit in OF_A_USER:
+    for limit in USER_LIMITS:
         most = bound(problem, limit, task)
         penalty += margin(*limit.sides(getattr(outcome, limit.figure), most), most)
     return reward(outcome.qoe, penalty)

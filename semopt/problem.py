@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import allowed, arguments
 from .counts import joint_actions
-from .figures import OF_ALL, WEIGHTS, must_be_all
+from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
 
 Floats = NDArray[np.float64]
@@ -350,7 +350,7 @@ class Problem:
 
     def without_channels(self) -> Problem:
         """Return the same problem with no sub-channel: every task is local, the server idle."""
-        idle = replace(self.system, **{limit.bound: limit.none for limit in OF_ALL})
+        idle = replace(self.system, **{limit.bound: limit.none for limit in SHARED_LIMITS})
         return replace(self, system=idle, gain=np.empty((len(self.task), 0)))
 
     def without_semantic(self) -> Problem:
@@ -393,5 +393,5 @@ class Problem:
 
 for _owner, _record in {"system": System, "user": Users, "task": Tasks}.items():
     _names = [entry.name for entry in fields(_record) if entry.name not in ("names", "accuracy")]
-    must_be_all(_owner, _names, f"{_record.__name__} of semopt/problem.py")
+    check_names(_owner, _names, f"{_record.__name__} of semopt/problem.py")
 arguments.document(Problem.from_arrays.__func__)  # type: ignore[attr-defined]

@@ -13,6 +13,10 @@ import numpy as np
 from .model import Actions, Outcome, broken, evaluate, exceeds
 from .problem import Floats, Problem
 
+GAP = 1e-6  # within which a decision of `global` is called optimal, unless another is asked for
+# Why a solve stopped early, as `details` of a result say it under "stopped".
+INTERRUPTED, TIME_LIMIT, ROUNDING_ERRORS = "interrupted", "time limit", "rounding errors"
+
 
 class Status(Enum):
     """How a solve ended."""
@@ -98,6 +102,11 @@ class Result:
         if isfinite(self.upper_bound):
             known.append(f"bound {self.upper_bound:g}")
         return f"<Result of {self.method} on {self.backend}: {', '.join(known)}>"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C cut the solve short."""
+        return bool(self.details.get("stopped") == INTERRUPTED)
 
     def outcome(self) -> Outcome:
         """Evaluate the decision with the reference model: arrays (N,)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..figures import OF_ALL
+from ..figures import SHARED_LIMITS
 from ..grid import Space
 from ..limits import refuse
 from ..model import Actions, Outcome
@@ -86,7 +86,7 @@ def tabulate(problem: Problem, *, backend: str = "auto", threads: int = 0) -> Ta
     ValueError
         If the tables would take more than 1 GiB, or hold too little for a limit of the problem.
     """
-    others = [limit for limit in OF_ALL if limit.figure != "server_energy"]
+    others = [limit for limit in SHARED_LIMITS if limit.figure != "server_energy"]
     refuse(problem, others, "is a limit on all users together that searches do not know")
     space = Space.of(problem)
     entries = sum(space.list_total(n) for n in range(len(problem.task)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..figures import must_be_all, unknown_limits
+from ..figures import check_names, unknown_limits
 from ..limits import is_set, refuse
 from ..model import RAW, SCORE, SEMANTIC, Actions
 from ..problem import Floats, Problem
@@ -24,7 +24,7 @@ for _owner, _names in {
     "task": _core.TASK_FIELDS,
 }.items():
     _lacking = [limit.bound for limit in UNKNOWN if limit.owner == _owner]
-    must_be_all(_owner, [*_names, *_lacking], _PLACE)
+    check_names(_owner, [*_names, *_lacking], _PLACE)
 
 
 _WARM = 16  # scenarios whose packed form is kept
@@ -49,7 +49,7 @@ def knows(problem: Problem) -> bool:
     return SCORE == _core.SCORE and not any(is_set(problem, limit) for limit in UNKNOWN)
 
 
-def refuse_unknown(problem: Problem) -> None:
+def refuse_unpackable(problem: Problem) -> None:
     """Raise ValueError for a score that no kernel knows, or a problem with such a limit."""
     if SCORE != _core.SCORE:
         raise ValueError(
@@ -60,7 +60,7 @@ def refuse_unknown(problem: Problem) -> None:
 
 
 def _pack(problem: Problem) -> _core.Scenario:
-    refuse_unknown(problem)
+    refuse_unpackable(problem)
     users, tasks = range(len(problem.users.power_min)), range(len(problem.tasks.names))
     grids = [[problem.grid_levels(n, t) for t in tasks] for n in users]
     return _core.Scenario(

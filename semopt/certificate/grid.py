@@ -17,7 +17,7 @@ from ..problem import AccuracyTable, Floats, Problem
 from ..worth import unreachable
 
 ROUNDING = 2.0**-46  # relative, of a latency or an energy: more than its dozen roundings
-AFFORDED = 2_000_000  # actions scored in one file, some seconds
+MOST_SCORED = 2_000_000  # actions scored in one file, some seconds
 CALL = 1000  # actions that take as long as one call of `evaluate`
 RESTRICTED = {"local": "local", "semantic-unaware": "raw"}  # method -> the strongest mode it has
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..figures import LIMITS, OF_ALL
+from ..figures import LIMITS, SHARED_LIMITS
 from ..limits import coupled, is_set
 from ..model import TOP_SCORE
 from ..problem import Problem, Readings
-from ..result import Result, Status, exact_integer
+from ..result import GAP, Result, Status, exact_integer
 from . import grid, search
 from .checker import exact_worth
 from .claims import TOLERANCE, FalseClaim, Progress, require, whole
 from .decisions import GRID, check_kind, decided, home
 from .format import closed
-from .grid import AFFORDED, Optimum, Table, spread, tabulated
+from .grid import MOST_SCORED, Optimum, Table, spread, tabulated
 from .schema import shaped
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ STATUSES = dict.fromkeys((*GRID, "global"), SEARCHED) | {
     "relaxation": ((), ("bound_only", "infeasible", "limit_reached"))
 }
 OTHERS = ("feasible",), ("infeasible",)
-GAP = 1e-6  # within which a result of `global` is called optimal, unless it says what was asked for
 SHAPES = 0.1  # of the time that a result of many slots takes: that of looking at its shape
 BLUNT = (
     1e-7  # what the rounding of doubles may move a QoE by, for a claim about it to say something
@@ -68,9 +67,9 @@ def check_one(body: dict[str, Any], where: str = "") -> str:
 
 def affordable(problems: list[Problem], method: str) -> int:
     """Return what is computed again: 0 nothing, 1 the grid's optimum, 2 a search off the grid."""
-    if sum(map(grid.effort, problems)) > AFFORDED:
+    if sum(map(grid.effort, problems)) > MOST_SCORED:
         return 0
-    return 1 + (method in CONTINUOUS and sum(map(search.effort, problems)) <= search.AFFORDED)
+    return 1 + (method in CONTINUOUS and sum(map(search.effort, problems)) <= search.MOST_SEARCHED)
 
 
 def check_ladder(body: dict[str, Any]) -> str:
@@ -267,7 +266,7 @@ def check_reason(problem: Problem, reason: Any, table: Table | None, where: str)
             there = limit.name not in limits or is_set(alone_there, limit)
             require(there, f"{where}infeasible: user {user} has no limit on {limit.name}")
     if not alone and reason["limit"]:
-        limited = any(is_set(problem, x) for x in OF_ALL if x.bound == reason["limit"])
+        limited = any(is_set(problem, x) for x in SHARED_LIMITS if x.bound == reason["limit"])
         require(limited, f"{where}infeasible: there is no {reason['limit']}")
     for blamed in [[user] for user in named] if alone else [named] if named else []:
         free = table is not None and table.only(blamed).optimum("sum").certain > -inf

@@ -155,7 +155,7 @@ class Joint(Strict):
     """Users that cannot be served together."""
 
     joint: list[Whole]
-    limit: Annotated[str, one_of("", *(limit.bound for limit in figures.OF_ALL))] = ""
+    limit: Annotated[str, one_of("", *(limit.bound for limit in figures.SHARED_LIMITS))] = ""
     unfinished: str = ""
 
 

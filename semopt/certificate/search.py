@@ -12,7 +12,7 @@ from ..model import Actions
 from ..problem import Floats, Problem
 from .grid import CALL, Table, values
 
-AFFORDED = 10_000_000  # actions scored in one file, some seconds
+MOST_SEARCHED = 10_000_000  # actions scored in one file, some seconds
 POINTS = 7  # on each axis at first
 NEAR = 48  # tried around the best so far, each time nearer
 TIMES, NEARER = 50, 0.65  # 0.65^50 is 4e-10 of a range

@@ -51,9 +51,9 @@ def explain(
     result = solve_one(problem, "exact", {"time_limit": time_limit}, prices=False)
     if result.status is Status.INFEASIBLE:
         print_infeasible(result)
-    elif result.details.get("stopped") != "interrupted":
+    elif not result.interrupted:
         print_alternatives(result, range(users) if user is None else [user], start, time_limit)
-    if result.details.get("stopped") == "interrupted":
+    if result.interrupted:
         end_cut("no alternative is known")
 
 
@@ -62,7 +62,7 @@ def print_alternatives(
 ) -> None:
     """Print the alternatives of these users, or of as many as there is time for since `start`."""
     from ..report.slot import print_explanation
-    from ..result import Status
+    from ..result import INTERRUPTED, Status
     from ..solvers.explanation import alternatives_of
 
     if time_limit is None:
@@ -81,7 +81,7 @@ def print_alternatives(
     if explained:
         print_explanation(result, explained)
     sentence = f"{len(explained)} of {len(users)} users are explained"
-    if stopped == "interrupted":
+    if stopped == INTERRUPTED:
         end_cut(sentence)
     if stopped:
         print_text(f"{sentence}: the time limit of {limit:g} s was reached; --user N explains one")

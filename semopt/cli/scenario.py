@@ -128,8 +128,9 @@ def compare(
     """
     from ..files import check_apart, write_json
     from ..report.batch import print_comparison
+    from ..result import INTERRUPTED
     from ..scenario import Scenario
-    from ..solvers.batch import INTERRUPTED, solve_batch
+    from ..solvers.batch import solve_batch
 
     check_apart({"--json": json}, [file for source in scenarios for file in files_read(source)])
     loaded = [Scenario.load(source) for source in scenarios]

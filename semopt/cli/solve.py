@@ -140,7 +140,7 @@ def solve(
         options["query"] = query(problem, best, above, histogram)
     start = perf_counter()
     result = solve_one(problem, method, options, prices)
-    cut = result.details.get("stopped") == "interrupted"
+    cut = result.interrupted
     write(result, json, None if pinned(loaded, seed) else seed or 0)
     if not to_stdout(json):
         from ..report.slot import print_prices, print_result
@@ -199,7 +199,7 @@ def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bo
         result = solve_problem(
             problem, method, **options, **({"progress": show} if shows_progress else {})
         )
-    if prices and result.details.get("stopped") != "interrupted":
+    if prices and not result.interrupted:
         remaining = {}
         if (limit := options.get("time_limit")) is not None:
             remaining["time_limit"] = max(limit - (perf_counter() - start), 1e-3)
@@ -279,8 +279,7 @@ def climb(problem: Problem, name: str, json: str | None, time_limit: float | Non
     if not to_stdout(json):
         print_ladder(answers, name)
     if len(answers) < len(LADDER) or any(
-        not isinstance(a, str) and a.details.get("stopped") == "interrupted"
-        for a in answers.values()
+        not isinstance(a, str) and a.interrupted for a in answers.values()
     ):
         end_cut(f"{len(answers)} of {len(LADDER)} methods were asked")
 
@@ -290,7 +289,8 @@ def solve_many(
 ) -> None:
     """Draw slots, solve them, and report their means."""
     from ..files import write_text
-    from ..solvers.batch import INTERRUPTED, solve_batch
+    from ..result import INTERRUPTED
+    from ..solvers.batch import solve_batch
     from ..solvers.columns import text, write_table
 
     check_slots(scenario, slots)

@@ -23,7 +23,7 @@ from ..backends import cpu, packing
 from ..channel.gains import Gains
 from ..channel.queues import Heads
 from ..channel.traces import Part
-from ..figures import OF_A_USER, OF_ALL
+from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..gains import gains
 from ..limits import bound, coupled, refuse
 from ..model import Actions, Outcome
@@ -115,7 +115,7 @@ class Environment:
         self.actions = empty_actions(rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._packed = packing.scenario(self.problem)
-        self._limits = tuple(judged(self.problem, worse) for worse in (1, -1))
+        self._limits = tuple(limits_of_sign(self.problem, worse) for worse in (1, -1))
         self._judged = {"qoe"}.union(*(figures for figures, _ in self._limits))
         self._limited_jointly = coupled(self.problem)
         self._table = standardised(self.problem, self.features)
@@ -313,16 +313,16 @@ def check_rewards(problem: Problem) -> None:
     """Raise ValueError for a problem with a limit that no reward (13) knows."""
     refuse(
         problem,
-        OF_ALL,
+        SHARED_LIMITS,
         "couples the users, and neither rewards nor the optima that regret is measured by know it: "
         "leave it out to train; evaluate and solve --method exhaustive honour it",
     )
 
 
-def judged(problem: Problem, worse: int) -> tuple[tuple[str, ...], Floats]:
+def limits_of_sign(problem: Problem, worse: int) -> tuple[tuple[str, ...], Floats]:
     """Return what limits of one direction judge, read once: figures, bounds (T, N, figures)."""
     kinds, users = len(problem.tasks.names), len(problem.users.power_min)
-    limits = [limit for limit in OF_A_USER if limit.worse == worse]
+    limits = [limit for limit in USER_LIMITS if limit.worse == worse]
     bounds = np.empty((kinds, users, len(limits)))
     for i, limit in enumerate(limits):
         bounds[..., i] = bound(problem, limit, np.arange(kinds)[:, None])

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..problem import Problem
 from ..result import Result
-from ..solvers.baselines import judged
+from ..solvers.baselines import evaluated
 from .checkpoint import Checkpoint, same_scenario
 from .deciders import network
 from .train import decide
@@ -30,7 +30,7 @@ def policy(problem: Problem, *, checkpoint: str | None = None) -> Result:
     place = problem.origin.get("channel", {}).get("file", "")
     learner = loaded(folder, written(folder), place)
     actions = decide(learner.env, learner.policy, problem.gain[None], problem.task[None])
-    return judged(problem, "policy", "torch", actions.take(0))
+    return evaluated(problem, "policy", "torch", actions.take(0))
 
 
 def written(folder: Path) -> int:

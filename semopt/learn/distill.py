@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..env.environment import Environment
-from ..figures import OF_A_USER
+from ..figures import USER_LIMITS
 from ..limits import tightened
 from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
@@ -98,7 +98,7 @@ class Learner(learner.Learner):
 
 def strict(problem: Problem, margin: float) -> Problem:
     """Return a problem whose upper limits are lower by a share: no margin helps local accuracy."""
-    return tightened(problem, margin, [limit for limit in OF_A_USER if limit.worse > 0])
+    return tightened(problem, margin, [limit for limit in USER_LIMITS if limit.worse > 0])
 
 
 def undecide(env: Environment, actions: Actions, task: Integers) -> tuple[Integers, np.ndarray]:

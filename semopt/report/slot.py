@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends import decode
 from ..console import Console, count, figure, slim_table
-from ..figures import OF_A_USER
+from ..figures import USER_LIMITS
 from ..limits import of_user
 from ..model import Actions
 from ..problem import Problem
@@ -93,7 +93,7 @@ def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:
     They stand below the heading where they are the same for all users.
     """
     heading, behind = "", [""] * len(problem.task)
-    for limit in OF_A_USER:
+    for limit in USER_LIMITS:
         if limit.figure != figure:
             continue
         bounds = [of_user(problem, limit, n) for n in range(len(problem.task))]

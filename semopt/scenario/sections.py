@@ -132,7 +132,7 @@ class _Sizes(Section):
 _SystemFigures: Any = _of_figures("system", _Sizes)
 _QoeFigures: Any = _of_figures("qoe", Section)
 _UserFigures: Any = _of_figures("user", Section)
-_OwnFigures: Any = _of_figures("own", Section, all_optional=True)
+_OverrideFigures: Any = _of_figures("users", Section, all_optional=True)
 
 
 class System(_SystemFigures):
@@ -151,7 +151,7 @@ class User(_UserFigures):
     """A user's device."""
 
 
-class Override(_OwnFigures):
+class Override(_OverrideFigures):
     """What differs for one user: any key of [user] and the weights of [qoe]."""
 
 

@@ -22,10 +22,10 @@ def reference(problem: Problem) -> Result:
     zero = np.zeros(users)
     frequency = problem.users.reference_frequency
     actions = Actions(np.full(users, -1), zero, frequency.copy(), zero + 1.0)
-    return judged(problem, "reference", "numpy", actions)
+    return evaluated(problem, "reference", "numpy", actions)
 
 
-def judged(problem: Problem, method: str, backend: str, actions: Actions) -> Result:
+def evaluated(problem: Problem, method: str, backend: str, actions: Actions) -> Result:
     """Return a decision as a result: what it is worth, or the limits that it breaks."""
     result = Result(problem, method, backend, Status.FEASIBLE, actions)
     broken: dict[int, dict[str, tuple[str, ...]]] = {}

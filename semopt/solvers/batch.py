@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..gains import gains
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
-from ..result import Result, Status
+from ..result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Result, Status
 from ..worth import steep
 from .baselines import RESTRICTIONS
 from .branch import GlobalBatch
@@ -24,7 +24,6 @@ from .slot import by_names_of_today, check_time_limit, solve
 
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
-INTERRUPTED, TIME_LIMIT = "interrupted", "time limit"  # why a solve stopped early
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Batch:
         if self.continuous:
             details["gap"] = self.gap
         if status is Status.LIMIT_REACHED:
-            details["stopped"] = self.stopped if s >= self.solved else "rounding errors"
+            details["stopped"] = self.stopped if s >= self.solved else ROUNDING_ERRORS
         actions = None if np.isnan(value) else self.actions.take(s)
         return Result(
             *(slot, self.method, self.backend, status, actions, value, bound),
@@ -104,7 +103,7 @@ class Batch:
         seconds = min(max(self.deadline - perf_counter(), 0.0), SECONDS)
         result = Result(own, self.method, self.backend, Status.INFEASIBLE)
         result = infeasible(result, continuous=self.continuous, seconds=seconds)
-        if result.details.get("stopped") == INTERRUPTED:
+        if result.interrupted:
             raise KeyboardInterrupt
         return replace(result, problem=slot)
 
@@ -273,7 +272,7 @@ def solve_batch(
                 backend = result.backend
                 single.append(result)
                 given = done = done + 1
-                if result.details.get("stopped") == INTERRUPTED:
+                if result.interrupted:
                     raise KeyboardInterrupt
                 progress(done)
     except KeyboardInterrupt:

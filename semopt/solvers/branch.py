@@ -25,10 +25,10 @@ import numpy as np
 from .. import _core
 from ..backends import packing
 from ..files import check_writable
-from ..limits import PRICED, refuse_unknown
+from ..limits import PRICED, refuse_other_limits
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
-from ..result import Result, Status
+from ..result import GAP, ROUNDING_ERRORS, Result, Status
 from ..worth import steep
 from .baselines import reference
 from .infeasibility import infeasible, time_left
@@ -42,7 +42,7 @@ DOUBT = 1e-11  # of a user's QoE in doubles: less than a checker minds
 def solve(
     problem: Problem,
     *,
-    gap: float = 1e-6,
+    gap: float = GAP,
     time_limit: float | None = None,
     certificate: str | None = None,
 ) -> Result:
@@ -80,7 +80,7 @@ def solve(
     if certificate is not None:
         from ..certificate.format import document, write
 
-        claim = judged(result, found["proven"], gap)
+        claim = with_exact_worth(result, found["proven"], gap)
         write(certificate, document(claim, gap, found["local"], found["sizes"]))
     return result
 
@@ -88,7 +88,7 @@ def solve(
 def refuse_unfit(problem: Problem, gap: float) -> None:
     """Raise ValueError for an objective, limit or gap that the method does not have."""
     refuse_coupled(problem)
-    refuse_unknown(problem, PRICED, "method 'global'", "use method 'exact'")
+    refuse_other_limits(problem, PRICED, "method 'global'", "use method 'exact'")
     if problem.objective != "sum":
         raise ValueError(
             f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
@@ -108,7 +108,7 @@ class GlobalBatch:
     gap : as of `solve`
     """
 
-    def __init__(self, problem: Problem, threads: int = 1, gap: float = 1e-6) -> None:
+    def __init__(self, problem: Problem, threads: int = 1, gap: float = GAP) -> None:
         refuse_unfit(problem, gap)
         self._scenario, self._users = packing.scenario(problem), len(problem.users.power_min)
         self._threads, self.gap = threads, gap
@@ -147,18 +147,18 @@ def surest(result: Result, gap: float, seconds: float) -> Result:
 
     Where slopes are steep, kernels and judge may differ in which of them that is.
     """
-    decisions = [judged(result, result.upper_bound, gap)]
+    decisions = [with_exact_worth(result, result.upper_bound, gap)]
     for actions in (lazy(result.problem, seconds)[0], reference(result.problem).actions):
         if actions is None or result.status is Status.INFEASIBLE:
             continue
         first = replace(result, actions=actions, details=dict(result.details))
         if not first.broken():
             first = replace(first, objective=first.recompute())
-            decisions.append(judged(first, result.upper_bound, gap))
+            decisions.append(with_exact_worth(first, result.upper_bound, gap))
     return max(decisions, key=lambda one: -inf if one.actions is None else one.objective)
 
 
-def judged(result: Result, upper: float, gap: float) -> Result:
+def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     """Return the result with a bound, and with an objective that who checks it finds as well.
 
     A certificate's bound is what the prices prove, where that of the result is at most all weights.
@@ -187,7 +187,7 @@ def judged(result: Result, upper: float, gap: float) -> Result:
             )
     value = float(worth.sum())
     if result.status is Status.OPTIMAL and upper - value > gap:
-        result.details["stopped"] = "rounding errors"
+        result.details["stopped"] = ROUNDING_ERRORS
         return replace(result, objective=value, status=Status.LIMIT_REACHED)
     return replace(result, objective=value)
 

@@ -24,7 +24,7 @@ from ..backends.query import MAX_SIZE
 from ..console import count
 from ..files import check_writable
 from ..problem import Problem
-from ..result import Result, Status
+from ..result import INTERRUPTED, TIME_LIMIT, Result, Status
 from .checkpoint import State, contradicted, fingerprint, load, save
 from .infeasibility import infeasible
 from .slot import check_time_limit
@@ -127,8 +127,8 @@ def run(
             took = perf_counter() - now
             step = max(1, int(step * min(8.0, _STEP / max(took, 1e-6))))
     except KeyboardInterrupt:
-        return state, "interrupted" if state.next < size else ""
-    return state, "time limit" if state.next < size else ""
+        return state, INTERRUPTED if state.next < size else ""
+    return state, TIME_LIMIT if state.next < size else ""
 
 
 def answer(

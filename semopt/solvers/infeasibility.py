@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..backends import packing
-from ..figures import OF_A_USER, OF_ALL
+from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..limits import is_set, tightened, without
 from ..model import LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Integers, Problem
-from ..result import Infeasibility, Result, Status
+from ..result import (
+    INTERRUPTED,
+    ROUNDING_ERRORS,
+    TIME_LIMIT,
+    Infeasibility,
+    Result,
+    Status,
+)
 from .cells import best_local, best_offloads
 
 Flags = NDArray[np.bool_]
@@ -46,8 +53,8 @@ class Inquiry:
     def over(self) -> bool:
         """Tell whether to end."""
         if perf_counter() >= self.deadline:
-            self.stopped = self.stopped or "time limit"
-        return self.stopped not in ("", "rounding errors")
+            self.stopped = self.stopped or TIME_LIMIT
+        return self.stopped not in ("", ROUNDING_ERRORS)
 
     def reach(
         self,
@@ -101,7 +108,7 @@ def infeasible(result: Result, *, continuous: bool = False, seconds: float = SEC
     details = result.details
     if reason.unfinished:
         details = details | {"explanation": reason.unfinished}
-    if inquiry.stopped == "interrupted":
+    if inquiry.stopped == INTERRUPTED:
         details = details | {"stopped": inquiry.stopped}
     return replace(result, status=Status.INFEASIBLE, infeasibility=reason, details=details)
 
@@ -133,7 +140,7 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
         broken |= {int(lacking[n]): modes for n, modes in part.items()}
     if broken:
         return Infeasibility(users=broken)
-    unfinished = f"a part of these users may be enough ({inquiry.stopped or 'time limit'})"
+    unfinished = f"a part of these users may be enough ({inquiry.stopped or TIME_LIMIT})"
     if inquiry.over():
         return Infeasibility(joint=everyone, unfinished=unfinished)
     local, *counts = inquiry.reach(problem, everyone, range(most + 1))
@@ -143,7 +150,7 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
         return Infeasibility(joint=joint, unfinished=unfinished if inquiry.over() else "")
     if inquiry.over():
         return Infeasibility(joint=everyone, unfinished=unfinished)
-    for limit in OF_ALL:
+    for limit in SHARED_LIMITS:
         if is_set(problem, limit):
             return Infeasibility(joint=everyone, limit=limit.bound)
     if edge:
@@ -164,7 +171,7 @@ class Lifted:
 
     def __init__(self, problem: Problem, most: int, inquiry: Inquiry) -> None:
         self.problem, self.most, self.inquiry = problem, most, inquiry
-        self.limits = [limit for limit in OF_A_USER if is_set(problem, limit)]
+        self.limits = [limit for limit in USER_LIMITS if is_set(problem, limit)]
         self.free = without(problem, self.limits)
         self.alone = [
             without(problem, [other for other in self.limits if other is not limit])

@@ -22,11 +22,11 @@ import numpy as np
 
 from .. import _core
 from ..backends import packing
-from ..figures import OF_ALL
+from ..figures import SHARED_LIMITS
 from ..limits import refuse
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
-from ..result import Result, Status
+from ..result import TIME_LIMIT, Result, Status
 from ..worth import most, unreachable
 from .cells import best_local, best_offloads
 from .infeasibility import infeasible, time_left
@@ -60,7 +60,7 @@ def solve(problem: Problem, *, backend: str = "auto", time_limit: float | None =
 def refuse_coupled(problem: Problem) -> None:
     """Raise ValueError for a limit on all users together."""
     why = "couples the users, which an assignment cannot express: use method 'exhaustive'"
-    refuse(problem, OF_ALL, why)
+    refuse(problem, SHARED_LIMITS, why)
 
 
 class ExactBatch:
@@ -146,7 +146,7 @@ def dense(
     decision, optimum, end = None, -inf, perf_counter() + seconds
     for m in range(min(users, channels) + 1):
         if perf_counter() >= end:
-            return decision, optimum, most(problem), {"stopped": "time limit"}
+            return decision, optimum, most(problem), {"stopped": TIME_LIMIT}
         cells = [best_offloads(problem, n, m) for n in range(users)] if m else []
         # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
         # sub-channels left over.

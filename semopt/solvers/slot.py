@@ -15,7 +15,7 @@ from .. import _core
 from ..methods import METHODS, OLD_METHODS, renamed
 from ..model import TOLERANCE
 from ..problem import Problem
-from ..result import Result, Status
+from ..result import ROUNDING_ERRORS, Result, Status
 from ..worth import most, steep
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
@@ -56,7 +56,7 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
     start = perf_counter()
     result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
-    result = as_judged(result) if method in ON_GRID else result
+    result = recomputed(result) if method in ON_GRID else result
     return replace(result, seconds=perf_counter() - start)
 
 
@@ -68,7 +68,7 @@ def by_names_of_today(method: str, options: dict[str, Any]) -> tuple[str, dict[s
     return method, options
 
 
-def as_judged(result: Result) -> Result:
+def recomputed(result: Result) -> Result:
     """Return a result of the grid with the objective of `model.py`, which judges it.
 
     Where slopes are steep, the arithmetics of solvers and judge may differ in what a decision is
@@ -85,7 +85,7 @@ def as_judged(result: Result) -> Result:
         status=Status.LIMIT_REACHED,
         objective=value,
         upper_bound=most(problem),
-        details=result.details | {"stopped": "rounding errors"},
+        details=result.details | {"stopped": ROUNDING_ERRORS},
     )
 
 
@@ -127,7 +127,7 @@ def ladder(
             break
         progress(len(answers))
         answer = answers[method]
-        if isinstance(answer, Result) and answer.details.get("stopped") == "interrupted":
+        if isinstance(answer, Result) and answer.interrupted:
             break
     return answers
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from ..certificate.claims import FalseClaim
 from ..certificate.verify import check
 from ..model import Actions
+from ..result import GAP
 from ..scenario import Scenario
 from ..solvers import solve
 from .cells import FORMAT
@@ -113,7 +114,7 @@ def _claims(about: dict[str, Any], row: dict[str, Any], slot: int) -> tuple[str,
             check(file)
         except FalseClaim as claim:
             return f"its certificate is refused: {claim}", False
-    gap = about["options"].get("gap", 1e-6)
+    gap = about["options"].get("gap", GAP)
     close = bound is not None and abs(result.upper_bound - bound) <= gap + CLOSE
     words = f"its decision is worth what it says, and a certificate proves {result.upper_bound:.9f}"
     return (words, True) if close else (f"{words}, where it says {bound}", False)

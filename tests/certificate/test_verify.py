@@ -530,7 +530,7 @@ def test_methods_of_a_ladder_answer_for_each_other(documents):
 
 def test_a_decision_refutes_the_bound_of_another_method(documents, monkeypatch):
     """Where the grid is too large to be scored again, methods still answer for each other."""
-    monkeypatch.setattr("semopt.certificate.results.AFFORDED", 0)
+    monkeypatch.setattr("semopt.certificate.results.MOST_SCORED", 0)
     body = documents["ladder"]
     check_result(body)
     low = {"upper_bound": 1.2, "continuous_bound": 1.2}
@@ -801,7 +801,7 @@ def test_bounds_are_held_to_within_the_tolerance(documents, monkeypatch):
     with pytest.raises(FalseClaim, match=r"upper_bound .*: the decision is worth"):
         check_result(claims(exact, -1.2e-9))
     assert value >= exact["objective"]
-    monkeypatch.setattr(search, "AFFORDED", 0)  # so that the grid's optimum is all that is known
+    monkeypatch.setattr(search, "MOST_SEARCHED", 0)  # what is left is the optimum of the grid
     best = exact["objective"]
     check_result(bound | dict.fromkeys(("upper_bound", "continuous_bound"), best - 0.9e-9))
     with pytest.raises(FalseClaim, match="a decision is worth"):

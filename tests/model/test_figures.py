@@ -30,10 +30,10 @@ from semopt.allowed import LIMIT
 row = figures.Figure("battery", "battery_mj", LIMIT, "energy of a queue", float("inf"), True)
 figures.RECORDS["user"] += (row,)
 figures.SECTIONS["user"] += (row,)
-figures.SECTIONS["own"] += (row,)
-must_be_all = figures.must_be_all
+figures.SECTIONS["users"] += (row,)
+check_names = figures.check_names
 """
-BLIND = "figures.must_be_all = lambda *_: None"
+BLIND = "figures.check_names = lambda *_: None"
 
 
 @pytest.mark.parametrize("key", IN_SI)
@@ -54,7 +54,7 @@ def test_every_figure_is_an_argument_a_field_and_a_key():
             assert f"        {figure.name} : " in Problem.from_arrays.__doc__
             assert figure.name in {field.name for field in fields(records[owner])}
     schema = Scenario.json_schema()["$defs"]
-    titles = {"system": "System", "qoe": "Qoe", "user": "User", "own": "Override", "task": "Task"}
+    titles = {"system": "System", "qoe": "Qoe", "user": "User", "users": "Override", "task": "Task"}
     for section, rows in SECTIONS.items():
         for figure in rows:
             assert figure.key in schema[titles[section]]["properties"], (section, figure.key)
@@ -82,7 +82,7 @@ def test_a_made_up_figure_is_asked_for_where_it_is_lacking():
 {BLIND}
 import semopt.problem
 assert "battery" in semopt.problem.Problem.from_arrays.__doc__
-figures.must_be_all = must_be_all
+figures.check_names = check_names
 import semopt.backends.packing
 """)
     assert "stands in semopt/figures.py, and not in csrc/model/model.h" in found.stderr

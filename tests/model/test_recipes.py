@@ -25,8 +25,8 @@ LIMIT = {
             ")\nWEIGHTS = (",
         ),
         (
-            ")\nOF_A_USER =",
-            '    Limit("QoE", 8, "qoe", "qoe_min", worse=-1),\n)\nOF_A_USER =',
+            ")\nUSER_LIMITS =",
+            '    Limit("QoE", 8, "qoe", "qoe_min", worse=-1),\n)\nUSER_LIMITS =',
         ),
     ],
     "semopt/problem.py": [

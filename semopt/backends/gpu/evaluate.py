@@ -46,7 +46,7 @@ def evaluate(
     actions, out = each(met, actions), None if out is None else each(met, out)
     gain, task = met("gain", gain), met("task", task)
     check(problem, actions, gain, task, out)
-    packing.refuse_unknown(problem)
+    packing.refuse_unpackable(problem)
     given = actions, gain, task
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain

@@ -32,10 +32,10 @@ from typing import Any
 import numpy as np
 
 from ... import worth
-from ...limits import PRICED, refuse_unknown
+from ...limits import PRICED, refuse_other_limits
 from ...model import LOCAL
 from ...problem import Problem
-from ...result import Result, Status
+from ...result import INTERRUPTED, TIME_LIMIT, Result, Status
 from ..infeasibility import infeasible, time_left
 from ..slot import check_time_limit
 from .node import Node
@@ -124,9 +124,9 @@ class Search:
                     return
                 todo = self.branch(self.node, gap)
         except TimeUpError:
-            self.stopped = "time limit"
+            self.stopped = TIME_LIMIT
         except KeyboardInterrupt:
-            self.stopped = "interrupted"
+            self.stopped = INTERRUPTED
 
     def branch(self, node: Node, gap: float) -> list[tuple[Pieces, tuple[int, int]]]:
         """Return what a node is divided into; nothing where it is tight."""
@@ -188,7 +188,7 @@ def solve(
         if pieces * SECONDS < seconds:
             search.run(gap)
         else:
-            search.stopped = "time limit"
+            search.stopped = TIME_LIMIT
         details: dict[str, Any] = {"programs": search.solved}
         if search.bound == -inf:
             result = replace(result, details=details)
@@ -215,7 +215,7 @@ def number_of_pieces(problem: Problem) -> int:
         For a limit that the relaxation does not know, or more pieces than memory should hold
     """
     known = (*PRICED, "server energy")
-    refuse_unknown(problem, known, "method 'relaxation'", "use method 'exact'")
+    refuse_other_limits(problem, known, "method 'relaxation'", "use method 'exact'")
     users, channels = problem.gain.shape
     pieces: int = users * (1 + 2 * channels)
     if pieces * BYTES > MEMORY:
