@@ -64,17 +64,6 @@ class ExactBatch:
         seconds: float,
     ) -> dict[str, Any]: ...
 
-def best_cells(
-    scenario: Scenario,
-    gain: Floats,
-    task: Integers,
-    offloaders: int,
-    modes: int,
-    value: Floats,
-    power: Floats,
-    frequency: Floats,
-    extraction: Floats,
-) -> None: ...
 def cell_optimum(
     scenario: Scenario, user: int, task: int, gain: float, offloaders: int, tolerance: float
 ) -> dict[str, Any]: ...

@@ -1,11 +1,7 @@
 // The extension module: what it checks before it loads, and all that it registers.
 #include <pybind11/pybind11.h>
 
-#include "bindings/dlpack_capsules.h"
-#include "bindings/exact.h"
-#include "bindings/global.h"
-#include "bindings/kernels.h"
-#include "bindings/scenario.h"
+#include "bindings/register.h"
 #include "host/instruction_set.h"
 #include "model/arithmetic.h"
 

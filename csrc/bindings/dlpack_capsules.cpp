@@ -1,6 +1,4 @@
 // DLPack capsules as Python sees them: borrowing another library's memory, and lending ours.
-#include "bindings/dlpack_capsules.h"
-
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -9,6 +7,7 @@
 
 #include "bindings/dlpack.h"
 #include "bindings/objects.h"
+#include "bindings/register.h"
 #include "model/check.h"
 
 namespace py = pybind11;

@@ -11,8 +11,8 @@
 
 #include "bindings/deadline.h"
 #include "bindings/decode.h"
-#include "bindings/exact.h"
 #include "bindings/objects.h"
+#include "bindings/register.h"
 #include "bindings/scenario.h"
 #include "global/feasibility.h"
 #include "host/pool.h"
@@ -31,9 +31,7 @@ class ExactBatch {
     ExactBatch(const PackedScenario& scenario, bool fairest, int threads)
         : scenario_(scenario), fairest_(fairest) {
         const UsualRounding usual;
-        require(threads >= 0, "threads", "at least 0 is expected");
-        const int cores = lanes_available();
-        lanes_ = threads ? std::min(threads, cores) : cores;
+        lanes_ = lanes_of(threads);
         idle_.push_back(std::make_unique<Exact>(scenario, fairest));
     }
 
@@ -128,37 +126,6 @@ class ExactBatch {
     Solvers idle_;
 };
 
-// The best action of every cell beside `offloaders` in all, over the modes allowed (1 raw,
-// 2 semantic, 3 both): value, power, frequency, extraction (N, K); value -inf where infeasible.
-void best_cells(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
-                int offloaders, int modes, Doubles value, Doubles power, Doubles frequency,
-                Doubles extraction) {
-    const UsualRounding usual;
-    const py::ssize_t users = scenario.users.size();
-    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
-            "shape (users, channels) is expected");
-    require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
-    require(modes >= 1 && modes <= 3, "modes", "1, 2 or 3 is expected");
-    const py::ssize_t channels = gain.shape(1);
-    double* const to_value = buffer(value, "value", {users, channels});
-    double* const to_power = buffer(power, "power", {users, channels});
-    double* const to_frequency = buffer(frequency, "frequency", {users, channels});
-    double* const to_extraction = buffer(extraction, "extraction", {users, channels});
-    Cells cells(scenario);
-    cells.load({gain.data(), task.data(), int(channels)});
-    py::gil_scoped_release release;
-    for (py::ssize_t n = 0; n < users; ++n)
-        for (py::ssize_t k = 0; k < channels; ++k) {
-            const py::ssize_t i = n * channels + k;
-            const Choice choice = cells.offload(n, k, offloaders, Modes(modes));
-            const Action action = decode(scenario, n, task.data()[n], k, choice);
-            to_value[i] = choice.value;
-            to_power[i] = action.power;
-            to_frequency[i] = action.frequency;
-            to_extraction[i] = action.extraction;
-        }
-}
-
 // The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
 py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
     const UsualRounding usual;
@@ -236,10 +203,6 @@ void bind_exact(py::module_& m) {
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
              py::arg("value").noconvert(), py::arg("upper").noconvert(), py::arg("seconds"));
     refuse_copies(batch);
-    m.def("best_cells", &best_cells, py::arg("scenario"), py::arg("gain"), py::arg("task"),
-          py::arg("offloaders"), py::arg("modes"), py::arg("value").noconvert(),
-          py::arg("power").noconvert(), py::arg("frequency").noconvert(),
-          py::arg("extraction").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
     m.def("feasible_channels", &feasible_channels, py::arg("scenario"), py::arg("gain"),
           py::arg("task"), py::arg("users"), py::arg("offloaders"), py::arg("modes"),

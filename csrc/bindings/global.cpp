@@ -1,5 +1,5 @@
 // The continuous optimum and its certificate as Python sees them.
-#include "bindings/global.h"
+#include "global/global.h"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
@@ -12,9 +12,9 @@
 #include "bindings/deadline.h"
 #include "bindings/decode.h"
 #include "bindings/objects.h"
+#include "bindings/register.h"
 #include "bindings/scenario.h"
 #include "exact/exact.h"
-#include "global/global.h"
 #include "host/pool.h"
 #include "model/arithmetic.h"
 #include "model/check.h"
@@ -188,8 +188,7 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
     long long* const to_boxes = buffer(boxes, "boxes", {slots.count});
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
-    const int lanes = std::clamp<int>(threads ? threads : lanes_available(), 1,
-                                      int(std::max<py::ssize_t>(slots.count, 1)));
+    const int lanes = int(std::clamp<py::ssize_t>(slots.count, 1, lanes_of(threads)));
     std::vector<std::unique_ptr<Exact>> exact(lanes);
     for (auto& solver : exact) solver = std::make_unique<Exact>(scenario, false);
     {

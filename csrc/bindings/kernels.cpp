@@ -1,15 +1,16 @@
 // The CPU backend as Python sees it: every array is checked here, then the GIL is dropped.
-#include "bindings/kernels.h"
-
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 
 #include "bindings/objects.h"
+#include "bindings/register.h"
 #include "bindings/scenario.h"
 #include "host/evaluate.h"
 #include "host/instruction_set.h"
@@ -90,34 +91,35 @@ void require_within(const long long* values, long long count, long long low, lon
     require(inside, argument, indices_expected(low, end));
 }
 
-// Joint actions, their slots, and where their outcome goes.
-struct BatchArrays {
-    py::array channel, power, frequency, extraction, gain, task;
-    py::array latency, energy, accuracy, qoe, violations;
-};
-
 // Fields of `Actions`, then of `Outcome`.
 constexpr const char* kFields[] = {"channel", "power",    "frequency", "extraction", "latency",
                                    "energy",  "accuracy", "qoe",       "violations"};
+constexpr int kFieldCount = std::size(kFields), kOfActions = 4;
+using Records = std::array<py::array, kFieldCount>;
 
-// The array that a record of Python holds; names are looked up as interned strings, made once.
-py::array array_of(py::handle record, int field) {
+// The arrays of two records of Python; names are looked up as interned strings, made once.
+Records arrays_of(py::handle actions, py::handle out) {
     static const auto names = [] {
-        std::vector<PyObject*> made;
-        for (const char* name : kFields) made.push_back(PyUnicode_InternFromString(name));
+        std::array<PyObject*, kFieldCount> made;
+        for (int f = 0; f < kFieldCount; ++f) made[f] = PyUnicode_InternFromString(kFields[f]);
         return made;
     }();
-    const py::object held = record.attr(py::handle(names[field]));
-    if (!py::isinstance<py::array>(held))
-        throw ArgumentError(kFields[field], "an array is expected");
-    return py::reinterpret_borrow<py::array>(held);
+    Records records;
+    for (int f = 0; f < kFieldCount; ++f) {
+        py::object held = (f < kOfActions ? actions : out).attr(py::handle(names[f]));
+        if (!py::isinstance<py::array>(held))
+            throw ArgumentError(kFields[f], "an array is expected");
+        records[f] = py::reinterpret_steal<py::array>(held.release());
+    }
+    return records;
 }
 
 // Returns whether every QoE is a number.
 template <class R>
-bool evaluate_arrays(const ScenarioView<R>& scenario, const BatchArrays& arrays, int threads) {
-    const auto& [channel, power, frequency, extraction, gain, task, latency, energy, accuracy, qoe,
-                 violations] = arrays;
+bool evaluate_arrays(const ScenarioView<R>& scenario, const Records& records, const py::array& gain,
+                     const py::array& task, int threads) {
+    const auto& [channel, power, frequency, extraction, latency, energy, accuracy, qoe,
+                 violations] = records;
     const py::ssize_t users = scenario.user_count;
     Shape shape(channel.shape(), channel.shape() + channel.ndim());
     if (shape.empty()) shape.push_back(users);
@@ -277,20 +279,10 @@ void bind_kernels(py::module_& m) {
         "evaluate",
         [](const PackedScenario& scenario, py::handle actions, const py::array& gain,
            const py::array& task, py::handle out, int threads) {
-            const BatchArrays arrays = {array_of(actions, 0),
-                                        array_of(actions, 1),
-                                        array_of(actions, 2),
-                                        array_of(actions, 3),
-                                        gain,
-                                        task,
-                                        array_of(out, 4),
-                                        array_of(out, 5),
-                                        array_of(out, 6),
-                                        array_of(out, 7),
-                                        array_of(out, 8)};
-            return py::isinstance<py::array_t<float>>(arrays.power)
-                       ? evaluate_arrays(scenario.view<float>(), arrays, threads)
-                       : evaluate_arrays(scenario.view<double>(), arrays, threads);
+            const Records records = arrays_of(actions, out);
+            return py::isinstance<py::array_t<float>>(records[1])
+                       ? evaluate_arrays(scenario.view<float>(), records, gain, task, threads)
+                       : evaluate_arrays(scenario.view<double>(), records, gain, task, threads);
         },
         py::arg("scenario"), py::arg("actions"), py::arg("gain"), py::arg("task"), py::arg("out"),
         py::arg("threads") = 0);

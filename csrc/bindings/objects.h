@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "global/branch.h"
+#include "host/pool.h"
 #include "model/check.h"
 #include "model/scenario.h"
 
@@ -16,6 +17,13 @@ namespace semopt {
 
 using Doubles = pybind11::array_t<double, pybind11::array::c_style>;
 using Integers = pybind11::array_t<long long, pybind11::array::c_style>;
+
+// How many threads a batch runs on: `threads`, 0 for one a core, and no more than that.
+inline int lanes_of(int threads) {
+    require(threads >= 0, "threads", "at least 0 is expected");
+    const int cores = lanes_available();
+    return threads ? std::min(threads, cores) : cores;
+}
 
 // The memory of an array of exactly this shape.
 template <class Array>

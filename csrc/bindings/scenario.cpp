@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bindings/objects.h"
+#include "bindings/register.h"
 #include "model/arithmetic.h"
 
 namespace py = pybind11;
@@ -65,7 +66,7 @@ void bind_scenario(py::module_& m) {
     m.attr("TASK_FIELDS") = kTaskFields;
     m.attr("SCORE") = SEMOPT_SCORE;
     py::dict limits;
-#define SEMOPT_LIMIT(name, bit) limits[name] = bit;
+#define SEMOPT_LIMIT(name, bit, kept) limits[name] = bit;
     SEMOPT_LIMITS(SEMOPT_LIMIT)
 #undef SEMOPT_LIMIT
     m.attr("LIMITS") = limits;

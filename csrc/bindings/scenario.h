@@ -26,6 +26,4 @@ class PackedScenario : public Scenario {
     mutable std::tuple<std::unique_ptr<Layout<double>>, std::unique_ptr<Layout<float>>> layouts_;
 };
 
-void bind_scenario(pybind11::module_& m);
-
 }  // namespace semopt

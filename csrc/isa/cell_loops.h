@@ -110,7 +110,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     const auto score = [&](V time, V energy, V accuracy) __attribute__((always_inline)) {
         const V qoe = latency_term(system, user, reference, time) +
                       energy_term(system, user, reference, energy) + accuracy;
-        return affordable(system, user, Outcome<V>{time, energy, accuracy, qoe}) ? qoe : none;
+        return affordable(system, user, time, energy, qoe) ? qoe : none;
     };
     const auto server = [&](double flop) {
         const double time = server_time(flop, offloaders, *cell.system);

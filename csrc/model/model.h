@@ -83,13 +83,14 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-// The limits of semopt/figures.py that are judged here, with their bits in `violations`; 0 is on
-// all users together, judged where joint actions are scored. Problems with others are refused.
-#define SEMOPT_LIMITS(LIMIT) \
-    LIMIT("latency", 1)      \
-    LIMIT("energy", 2)       \
-    LIMIT("accuracy", 4)     \
-    LIMIT("server energy", 0)
+// The limits of semopt/figures.py that are judged here: name, bit of `violations`, who keeps it; 0
+// is on all users together, judged where joint actions are scored. Problems with others are
+// refused.
+#define SEMOPT_LIMITS(LIMIT)                                    \
+    LIMIT("latency", 1, outcome.latency <= system.latency_max)  \
+    LIMIT("energy", 2, outcome.energy <= user.energy_max)       \
+    LIMIT("accuracy", 4, outcome.accuracy >= task.accuracy_min) \
+    LIMIT("server energy", 0, true)
 
 // The score by its name in semopt/model.py, and what no score exceeds. Its derivative and bounds
 // stand in global/bounds.cpp and global/interior_point.cpp.
@@ -409,8 +410,9 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
 
 // Whether an outcome keeps all limits but that of accuracy, which isa/cell_loops.h judges apart.
 template <class R>
-SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user, const Outcome<R>& outcome) {
-    return (outcome.latency <= system.latency_max) & (outcome.energy <= user.energy_max);
+SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user, R latency, R energy,
+                          [[maybe_unused]] R qoe) {
+    return (latency <= system.latency_max) & (energy <= user.energy_max);
 }
 
 // The limits that an outcome breaks, as bits; NaN meets none.
@@ -418,9 +420,9 @@ template <class R>
 SEMOPT_HD Index<R> violations(const System<R>& system, const User<R>& user, const Task<R>& task,
                               const Outcome<R>& outcome) {
     const Index<R> none{};
-    return (outcome.latency <= system.latency_max ? none : none + 1) +
-           (outcome.energy <= user.energy_max ? none : none + 2) +
-           (outcome.accuracy >= task.accuracy_min ? none : none + 4);
+#define SEMOPT_BROKEN(name, bit, kept) +(kept ? none : none + bit)
+    return none SEMOPT_LIMITS(SEMOPT_BROKEN);
+#undef SEMOPT_BROKEN
 }
 
 }  // namespace semopt

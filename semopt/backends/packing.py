@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,8 @@ import numpy as np
 from .. import _core
 from ..figures import check_names, unknown_limits
 from ..limits import is_set, refuse
-from ..model import RAW, SCORE, SEMANTIC, Actions
-from ..problem import Floats, Problem
+from ..model import SCORE
+from ..problem import Problem
 
 _PLACE = "csrc/model/model.h"
 UNKNOWN = unknown_limits(_core.LIMITS, _PLACE)  # to the compiled extension
@@ -75,19 +73,3 @@ def _pack(problem: Problem) -> _core.Scenario:
         frequency=[grid[0][1] for grid in grids],
         extraction=[[grid[t][2] for t in tasks] for grid in grids],
     )
-
-
-def best_cells(
-    problem: Problem, offloaders: int, modes: Sequence[int] = (RAW, SEMANTIC)
-) -> tuple[Floats, Actions]:
-    """Return the best offload of every cell beside `offloaders` in all: QoE and actions, (N, K).
-
-    The QoE is -inf where no action of these modes is feasible, everywhere without offloaders.
-    """
-    value, *levels = (np.full(problem.gain.shape, -inf) for _ in range(4))
-    if offloaders:
-        gain = np.ascontiguousarray(problem.gain)
-        _core.best_cells(
-            scenario(problem), gain, problem.task, offloaders, sum(modes), value, *levels
-        )
-    return value, Actions(np.indices(value.shape)[1], *levels)

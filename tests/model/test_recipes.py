@@ -34,14 +34,13 @@ LIMIT = {
     ],
     "csrc/model/model.h": [
         ("    FIELD(weight_latency) ", "    FIELD(qoe_min) \\\n    FIELD(weight_latency) "),
-        ('    LIMIT("server energy"', '    LIMIT("QoE", 8) \\\n    LIMIT("server energy"'),
         (
-            ";\n}\n\n// The limits that an outcome breaks",
-            " &\n (outcome.qoe >= user.qoe_min);\n}\n\n// The limits that an outcome breaks",
+            '    LIMIT("server energy"',
+            '    LIMIT("QoE", 8, outcome.qoe >= user.qoe_min) \\\n    LIMIT("server energy"',
         ),
         (
-            ";\n}\n\n}  // namespace",
-            " +\n (outcome.qoe >= user.qoe_min ? none : none + 8);\n}\n\n}  // namespace",
+            ";\n}\n\n// The limits that an outcome breaks",
+            " &\n (qoe >= user.qoe_min);\n}\n\n// The limits that an outcome breaks",
         ),
     ],
 }
@@ -105,9 +104,8 @@ def test_the_recipe_of_a_limit_says_what_is_written(tmp_path):
     for words in (
         'Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True)',
         'Limit("QoE", 8, "qoe", "qoe_min", worse=-1)',
-        *("qoe_min: Floats", "FIELD(qoe_min)", 'LIMIT("QoE", 8)'),
-        "+ (outcome.qoe >= user.qoe_min ? none : none + 8)",
-        "& (outcome.qoe >= user.qoe_min)",
+        *("qoe_min: Floats", "FIELD(qoe_min)", 'LIMIT("QoE", 8, outcome.qoe >= user.qoe_min)'),
+        "& (qoe >= user.qoe_min)",
     ):
         assert f"`{words}`" in text
         assert words in done
@@ -214,9 +212,9 @@ int main() {
     for (double qoe : {0.4, 0.5}) {
         const Outcome<double> found{0.5, 2.0 * (qoe < 0.5), 1, qoe};
         std::printf("%d %d\\n", int(violations(system, user, task, found)),
-                    int(affordable(system, user, found)));
+                    int(affordable(system, user, found.latency, found.energy, qoe)));
     }
-#define SHOWN(name, bit) std::printf("%s %d\\n", name, bit);
+#define SHOWN(name, bit, kept) std::printf("%s %d\\n", name, bit);
     SEMOPT_LIMITS(SHOWN)
 }
 """
