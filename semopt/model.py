@@ -51,6 +51,17 @@ class Actions:
     frequency: Floats
     extraction: Floats
 
+    @classmethod
+    def empty(cls, *shape: int) -> Actions:
+        """Return arrays of a shape that hold no decision: sub-channel -1, all else NaN."""
+        return cls(np.full(shape, -1), *(np.full(shape, np.nan) for _ in range(3)))
+
+    @classmethod
+    def local(cls, frequency: Floats) -> Actions:
+        """Return the execution of every task on its user's own GPU at these clocks, Hz (..., N)."""
+        nothing = np.zeros(frequency.shape)
+        return cls(np.full(frequency.shape, -1), nothing, frequency.copy(), nothing + 1.0)
+
     def take(self, index: Any) -> Actions:
         """Index every array alike."""
         return Actions(
@@ -107,7 +118,7 @@ def sigmoid_slope(value: Floats) -> Floats:
 
 
 def sigmoid_steep(slope: Floats) -> Floats:
-    """X >= 0 where S'(x) is a slope; 0 where S is nowhere as steep."""
+    """Return the x >= 0 at which S'(x) equals `slope`; 0 where S is nowhere as steep."""
     root = 1.0 + np.sqrt(np.maximum(1.0 - 4.0 * slope, 0.0))
     return 2.0 * np.log(root) - np.log(np.maximum(4.0 * slope, 1e-300))
 

@@ -70,6 +70,4 @@ def check_kind(problem: Problem, result: Result, method: str, where: str) -> Non
 
 def home(problem: Problem) -> Actions:
     """Return the decision of method `reference`."""
-    nothing = np.zeros(len(problem.task))
-    frequency = problem.users.reference_frequency
-    return Actions(np.full(len(nothing), -1), nothing, frequency, nothing + 1.0)
+    return Actions.local(problem.users.reference_frequency)

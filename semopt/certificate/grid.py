@@ -81,9 +81,9 @@ def tabulated(problem: Problem, method: str = "") -> Table:
 def local_values(problem: Problem, user: int) -> Floats:
     """Return the largest QoE of a user's local actions, as `Optimum` has it: (2,)."""
     frequency = problem.grid_levels(user)[1][:, None]
-    nothing = np.zeros_like(frequency)
-    actions = Actions(np.full(frequency.shape, -1), nothing, frequency, nothing + 1.0)
-    best: Floats = values(problem.only(user), actions, np.ones((1, 1)), 1).max(axis=(1, 2))
+    best: Floats = values(problem.only(user), Actions.local(frequency), np.ones((1, 1)), 1).max(
+        axis=(1, 2)
+    )
     return best
 
 
@@ -165,9 +165,7 @@ def spread(problem: Problem, outcome: Outcome) -> Floats:
     A cost u of relative error e moves S(slope (u0 - u)) to at most S(slope (u0 - u + e (u0 + u))).
     """
     system, users = problem.system, problem.users
-    none = np.zeros_like(users.reference_frequency)
-    actions = Actions(np.full(none.shape, -1), none, users.reference_frequency, none + 1.0)
-    home = evaluate(problem, actions)
+    home = evaluate(problem, Actions.local(users.reference_frequency))
     steep = max(map(steepness, problem.tasks.accuracy))
     total = np.zeros_like(outcome.qoe)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ..model import Actions
 from ..problem import Problem
 from ..result import Infeasibility, Result, Status
@@ -18,10 +16,7 @@ RESTRICTIONS = {"local": Problem.without_channels, "semantic-unaware": Problem.w
 
 def reference(problem: Problem) -> Result:
     """Run every task locally at its user's reference frequency: a QoE of 0.5 each (Table III)."""
-    users = len(problem.task)
-    zero = np.zeros(users)
-    frequency = problem.users.reference_frequency
-    actions = Actions(np.full(users, -1), zero, frequency.copy(), zero + 1.0)
+    actions = Actions.local(problem.users.reference_frequency)
     return evaluated(problem, "reference", "numpy", actions)
 
 
@@ -50,7 +45,13 @@ def semantic_unaware(
     return restricted(problem, "semantic-unaware", backend, time_limit)
 
 
+def restriction(problem: Problem, method: str) -> Problem:
+    """Return the problem as a method restricts it: most not at all."""
+    return RESTRICTIONS[method](problem) if method in RESTRICTIONS else problem
+
+
 def restricted(problem: Problem, method: str, backend: str, time_limit: float | None) -> Result:
     """Solve the restriction of a problem exactly, and report it as an answer to the whole."""
-    result = matching.solve(RESTRICTIONS[method](problem), backend=backend, time_limit=time_limit)
+    part = restriction(problem, method)
+    result = matching.solve(part, backend=backend, time_limit=time_limit)
     return replace(result, problem=problem, method=method)

@@ -16,7 +16,7 @@ from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
 from ..result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Result, Status
 from ..worth import steep
-from .baselines import RESTRICTIONS
+from .baselines import RESTRICTIONS, restriction
 from .branch import GlobalBatch
 from .infeasibility import SECONDS, infeasible
 from .matching import ExactBatch
@@ -41,7 +41,7 @@ class Batch:
     unsolved : how many slots at the end were not finished, since time was up or by Ctrl-C
     stopped : why, "time limit" or "interrupted"; "" where all were solved
     upper : (S,) float64, a proven bound on the optimum of each slot: -inf where it is infeasible,
-        inf where none is known; of no meaning where `single` says more
+        inf where none is known; not used where `single` holds the slot's result
     gap : by how much an optimum may lie below its bound
     deadline : of `perf_counter`, up to which reasons of infeasibility are looked for
     """
@@ -99,9 +99,9 @@ class Batch:
 
     def explained(self, slot: Problem) -> Result:
         """Return the result of an infeasible slot with its reason."""
-        own = RESTRICTIONS.get(self.method, lambda same: same)(slot)
+        restricted = restriction(slot, self.method)
         seconds = min(max(self.deadline - perf_counter(), 0.0), SECONDS)
-        result = Result(own, self.method, self.backend, Status.INFEASIBLE)
+        result = Result(restricted, self.method, self.backend, Status.INFEASIBLE)
         result = infeasible(result, continuous=self.continuous, seconds=seconds)
         if result.interrupted:
             raise KeyboardInterrupt
@@ -226,68 +226,100 @@ def solve_batch(
     problem = as_problem(scenario)
     gain, tasks = check_slots(problem, gain, tasks)
     check_time_limit(time_limit)
-    start = perf_counter()
-    slots, users = tasks.shape
-    value, single, backend = np.full(slots, nan), [], "cpu"
-    actions = Actions(
-        np.full((slots, users), -1), *(np.full((slots, users), nan) for _ in range(3))
-    )
-    upper, gap = np.full(slots, inf), 0.0
-    done, given, stopped, deadline = 0, 0, "", inf if time_limit is None else start + time_limit
+    work = Work(problem, gain, tasks, method, time_limit, progress)
     try:
         if solver := in_batches(problem, method, threads, options):
-            restricted = RESTRICTIONS.get(method, lambda same: same)(problem)
-            gap, step = solver.gap, 1
-            while done < slots and (now := perf_counter()) < deadline:
-                rows = slice(done, min(done + step, slots))
-                part = np.ascontiguousarray(gain[rows, :, : restricted.gain.shape[1]])
-                decided, optimum, bound, told = solver.solve_within(
-                    deadline - now, part, tasks[rows]
-                )
-                actions.put(rows, decided)
-                value[rows] = np.where(optimum > -inf, optimum, nan)
-                upper[rows] = bound
-                given = rows.stop
-                if "stopped" in told:
-                    finished = bound <= optimum + gap
-                    done, stopped = (
-                        done + int(np.argmin(np.append(finished, False))),
-                        told["stopped"],
-                    )
-                    break
-                done = given
-                progress(done)
-                took = max(perf_counter() - now, 1e-6)
-                step = min(LARGEST, max(1, int(step * min(8.0, PAUSE / took))))
-            if stopped == INTERRUPTED:
-                raise KeyboardInterrupt
+            work.solve_in_parts(solver)
         else:
-            while done < slots and (now := perf_counter()) < deadline:
-                left = {} if time_limit is None else {"time_limit": deadline - now}
-                slot = problem.with_slot(gain[done], tasks[done])
-                result = solve(slot, method, **options, **left)
-                if result.actions is not None:
-                    value[done] = result.objective
-                    actions.put(done, result.actions)
-                backend = result.backend
-                single.append(result)
-                given = done = done + 1
-                if result.interrupted:
-                    raise KeyboardInterrupt
-                progress(done)
+            work.solve_one_by_one(options)
     except KeyboardInterrupt:
         if not partial:
             raise
-        stopped = INTERRUPTED
-    unsolved, seconds = slots - done, perf_counter() - start
-    half_way = slice(given, None)  # where Ctrl-C may have come
-    value[half_way], upper[half_way], actions.channel[half_way] = nan, inf, -1
-    for figures in (actions.power, actions.frequency, actions.extraction):
-        figures[half_way] = nan
-    return Batch(
-        *(problem, method, backend, gain, tasks, actions, value, seconds, tuple(single[:done])),
-        *(unsolved, stopped or (TIME_LIMIT if unsolved else ""), upper, gap, deadline),
-    )
+        work.stopped = INTERRUPTED
+    return work.batch()
+
+
+class Work:
+    """Slots that are being solved: what is decided so far, and how far that is.
+
+    Attributes
+    ----------
+    done : how many slots, the first, are finished
+    given : how many have all their figures, finished or not
+    stopped : as of `Batch`
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        gain: Floats,
+        tasks: Integers,
+        method: str,
+        time_limit: float | None,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.problem, self.gain, self.tasks, self.method = problem, gain, tasks, method
+        self.progress, self.start = progress, perf_counter()
+        self.deadline = inf if time_limit is None else self.start + time_limit
+        self.actions, self.slots = Actions.empty(*tasks.shape), len(tasks)
+        self.value, self.upper = np.full(self.slots, nan), np.full(self.slots, inf)
+        self.single: list[Result] = []
+        self.done, self.given, self.stopped, self.backend, self.gap = 0, 0, "", "cpu", 0.0
+
+    def solve_in_parts(self, solver: ExactBatch | GlobalBatch) -> None:
+        """Solve many slots in each call, about as many as take `PAUSE`."""
+        channels = restriction(self.problem, self.method).gain.shape[1]
+        self.gap, size = solver.gap, 1
+        while self.done < self.slots and (now := perf_counter()) < self.deadline:
+            rows = slice(self.done, min(self.done + size, self.slots))
+            part = np.ascontiguousarray(self.gain[rows, :, :channels])
+            decided, optimum, bound, effort = solver.solve_within(
+                self.deadline - now, part, self.tasks[rows]
+            )
+            self.actions.put(rows, decided)
+            self.value[rows] = np.where(optimum > -inf, optimum, nan)
+            self.upper[rows] = bound
+            self.given = rows.stop
+            if "stopped" in effort:
+                finished = bound <= optimum + self.gap
+                self.done += int(np.argmin(np.append(finished, False)))
+                self.stopped = effort["stopped"]
+                break
+            self.done = self.given
+            self.progress(self.done)
+            took = max(perf_counter() - now, 1e-6)
+            size = min(LARGEST, max(1, int(size * min(8.0, PAUSE / took))))
+        if self.stopped == INTERRUPTED:
+            raise KeyboardInterrupt
+
+    def solve_one_by_one(self, options: dict[str, Any]) -> None:
+        """Solve each slot by the method itself, within the time that is left."""
+        while self.done < self.slots and (now := perf_counter()) < self.deadline:
+            left = {} if self.deadline == inf else {"time_limit": self.deadline - now}
+            slot = self.problem.with_slot(self.gain[self.done], self.tasks[self.done])
+            result = solve(slot, self.method, **options, **left)
+            if result.actions is not None:
+                self.value[self.done] = result.objective
+                self.actions.put(self.done, result.actions)
+            self.backend = result.backend
+            self.single.append(result)
+            self.given = self.done = self.done + 1
+            if result.interrupted:
+                raise KeyboardInterrupt
+            self.progress(self.done)
+
+    def batch(self) -> Batch:
+        """Return what is decided; where Ctrl-C may have come half-way, nothing is."""
+        unsolved, seconds = self.slots - self.done, perf_counter() - self.start
+        half_way = slice(self.given, None)
+        self.value[half_way], self.upper[half_way] = nan, inf
+        self.actions.put(half_way, Actions.empty(self.slots - self.given, self.tasks.shape[1]))
+        return Batch(
+            *(self.problem, self.method, self.backend, self.gain, self.tasks, self.actions),
+            *(self.value, seconds, tuple(self.single[: self.done]), unsolved),
+            *(self.stopped or (TIME_LIMIT if unsolved else ""), self.upper, self.gap),
+            self.deadline,
+        )
 
 
 def in_batches(
@@ -299,7 +331,7 @@ def in_batches(
     if method == "global" and not options.keys() - {"gap"}:
         return GlobalBatch(problem, threads, **options)
     if method in ("exact", *RESTRICTIONS) and not options:
-        return ExactBatch(RESTRICTIONS.get(method, lambda same: same)(problem), threads)
+        return ExactBatch(restriction(problem, method), threads)
     return None
 
 
@@ -308,7 +340,7 @@ def of_one(result: Result) -> Batch:
     problem, actions = result.problem, result.actions
     shape = 1, len(problem.task)
     if actions is None:
-        actions = Actions(np.full(shape[1], -1), *(np.full(shape[1], nan) for _ in range(3)))
+        actions = Actions.empty(shape[1])
     one = Actions(*(getattr(actions, f.name).reshape(shape) for f in fields(Actions)))
     return Batch(
         *(problem, result.method, result.backend, problem.gain[None], problem.task[None], one),

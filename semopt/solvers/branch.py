@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from math import inf, nan
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -127,10 +127,7 @@ class GlobalBatch:
         effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
         """
         slots = len(gain)
-        a = Actions(
-            np.full((slots, self._users), -1),
-            *(np.full((slots, self._users), nan) for _ in range(3)),
-        )
+        a = Actions.empty(slots, self._users)
         value, upper = np.full(slots, -inf), np.full(slots, inf)
         boxes = np.zeros(slots, np.int64)
         stopped = _core.solve_globals(

@@ -113,8 +113,7 @@ class ExactBatch:
             effort["stopped"] then says why: "time limit" or "interrupted"
         upper : (S,) float64, a bound on the optimum: the value of each slot that was finished
         """
-        shape, value, upper = (len(gain), self._users), np.empty(len(gain)), np.empty(len(gain))
-        a = Actions(np.empty(shape, np.int64), *(np.empty(shape) for _ in range(3)))
+        value, upper, a = *np.empty((2, len(gain))), Actions.empty(len(gain), self._users)
         effort = self._core.solve(
             *(gain, task, a.channel, a.power, a.frequency, a.extraction, value, upper, seconds)
         )
