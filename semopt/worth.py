@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import inf, nextafter
+from math import inf, nan, nextafter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import TOLERANCE, TOP_SCORE, Actions, Outcome, broken, execution_energy
-from .problem import Integers, Problem
+from .model import TOLERANCE, TOP_SCORE, Actions, Outcome, broken, evaluate, execution_energy
+from .problem import Floats, Integers, Problem
+
+ALL_LOCAL = 0.5  # QoE a task where all run locally at their references
 
 
 def objective(problem: Problem, qoe: Any) -> Any:
@@ -65,3 +67,25 @@ def within_limits(
     faults = broken(problem, actions, outcome, task).values()
     kept: NDArray[np.bool_] = ~np.logical_or.reduce([*faults])
     return kept
+
+
+FIGURES = ("value", "qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share")
+
+
+def figures(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> dict[str, Floats]:
+    """Return what decisions (S, N) are worth by the reference model: `FIGURES`, (S,) float64 each.
+
+    "value" is the scenario's objective, "infeasible_share" the share of tasks that break a limit,
+    which score 0; the others are means a task.
+    """
+    outcome = evaluate(problem, actions, gain, task)
+    kept = within_limits(problem, actions, outcome, task)
+    qoe = np.where(kept, outcome.qoe, 0.0)
+    means = (qoe, outcome.latency * 1e3, outcome.energy * 1e3, outcome.accuracy, ~kept)
+    values = (objective(problem, qoe), *(each.mean(axis=-1) for each in means))
+    return dict(zip(FIGURES, values, strict=True))
+
+
+def closure(qoe: float, optimum: float, least: float = ALL_LOCAL) -> float:
+    """Return the part of what lies between `least` and an optimum that is reached; NaN of none."""
+    return (qoe - least) / (optimum - least) if optimum != least else nan

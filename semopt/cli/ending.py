@@ -1,7 +1,7 @@
 """How a command ends: its exit code, what was kept, and the one message of a bad input.
 
 0    answered: an infeasible slot and a time limit are answers
-1    verify: a claim is false
+1    a claim is false (verify, study audit), or cells of a study failed
 2    bad input, with one message on standard error
 130  Ctrl-C, 143 SIGTERM, 129 SIGHUP: cut; what was finished is printed or saved first
 """

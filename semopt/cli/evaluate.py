@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import learning, to_stdout
+from .options import files_read, learning, to_stdout
 
 if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
@@ -49,10 +49,10 @@ def evaluate(
     from ..scenario import Scenario
     from .ending import end_cut
 
-    check_apart({"--json": json}, inputs(what, scenario))
     with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as scoring
+    check_apart({"--json": json}, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
         print_message(f"note: {sentence}")
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
@@ -79,11 +79,9 @@ def evaluate(
         end_cut(f"{done} of {done + len(evaluation.missing)} scores are finished and given")
 
 
-def inputs(names: list[str], scenario: str | None) -> list[str | Path]:
-    """Return the files that an evaluation may read, so that it overwrites none."""
-    read: list[str | Path] = [scenario] if scenario else []
-    for name in names:
-        read.append(name.rpartition(":")[0] or name)
-        if Path(name).is_dir():
-            read += [file for file in Path(name).iterdir() if file.is_file()]
-    return read
+def inputs(names: list[str], scenarios: list[str]) -> list[str | Path]:
+    """Return the files that an evaluation reads, so that it overwrites none."""
+    from ..learn.deciders import files_of
+
+    read = [file for scenario in scenarios for file in files_read(scenario)]
+    return read + [file for name in names for file in files_of(name)]

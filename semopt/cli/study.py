@@ -48,7 +48,7 @@ def gap(
     """Measure how far methods and policies are from the certified optimum.
 
     What is in DIR is not computed again, whoever computed it. Ctrl-C keeps every cell that is
-    finished; the same command goes on from there.
+    finished; the same command goes on from there. The exit code is 1 where cells failed.
     """
     from ..files import check_apart, write_json
     from ..report.lines import print_message, print_written
@@ -56,31 +56,33 @@ def gap(
     from ..report.studies import print_gaps
     from ..scenario import Scenario
     from .ending import end_cut
+    from .evaluate import inputs
 
-    check_apart({"--json": json}, [])
     with learning("study"), progress("loading", None):
         from ..learn.deciders import decider
-        from ..studies import engine as room
+        from ..studies import engine as engines
         from ..studies import gap as study
         from ..studies.cells import Store
         from ..studies.gap_report import write_report
 
-    part = room.shard_of(shard)
-    scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
+    part = engines.shard_of(shard)
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
-    names = [world.name for world in scenarios]
+    check_apart({"--json": json}, inputs(methods, scenario or []))
+    scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
+    names = [loaded.name for loaded in scenarios]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"--scenario: two scenarios are called {name}: name one another")
     with learning():
         for name in methods:
-            for world in scenarios:
-                decider(name, world)
+            for loaded in scenarios:
+                decider(name, loaded)
     question = study.Question(scenarios, methods, *((1, 100) if quick else (seeds, slots)))
     store, cells, cut = Store(out), question.cells(), False
+    store.begin()
     try:
         with progress("study gap", len(cells)) as tick:
-            done = room.run(
+            done = engines.run(
                 cells, store, engine, workers, part, lambda there, total, label: tick(there)
             )
     except KeyboardInterrupt:
@@ -97,8 +99,13 @@ def gap(
     if cut:
         there = sum(store.read(cell) is not None for cell in cells)
         end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
-    for at, reason in done.failed.items():
-        print_message(f"{done.cells[at].label}: {reason}")
+    if done.failed:
+        first = min(done.failed)
+        print_message(
+            f"{len(done.failed)} of {len(done.cells)} cells failed, each for a reason that stands "
+            f"in {out / 'report.html'}; the first, {done.cells[first].label}: {done.failed[first]}"
+        )
+        raise typer.Exit(1)
 
 
 @app.command("report")
@@ -133,7 +140,7 @@ def audit(
     from ..report.progress import progress
     from ..report.studies import print_audit
 
-    check_apart({"--json": json}, [])
+    check_apart({"--json": json}, (folder / "cells").glob("*"))
     with learning("study"):
         from ..studies.audit import audit as rows_of
     with progress("audit", 1.0) as tick:

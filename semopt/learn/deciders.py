@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checkpoints import unfit
 from ..methods import OLD_METHODS
 from ..model import Actions
 from ..problem import Floats, Integers
@@ -17,7 +16,7 @@ from ..scenario import Scenario
 from ..solvers import METHODS, constant, find
 from ..solvers.batch import solve_batch
 from ..solvers.solver import Solver
-from .plugged import is_plug, plugged
+from .plugged import file_of, is_plug, plugged
 from .refine import Decider
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 Tick = Callable[[float], None]  # told the share that is done
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
 CONSTANT = "constant"
+PARTS = (".json", ".safetensors")  # of a checkpoint
 KNOWN = (*METHODS, *OLD_METHODS)
 
 
@@ -69,20 +69,39 @@ def of_method(name: str, scenario: Scenario, seed: int) -> Decider:
 class Kind:
     """A kind of what decides: the words for it, which names mean it, and how it is made.
 
-    `make` gets the name, the scenario and the seed.
+    `make` gets the name, the scenario and the seed; `files` are those that it is read from.
     """
 
     words: str
     means: Callable[[str], bool]
     make: Callable[[str, Scenario, int], Decider]
+    files: Callable[[str], list[Path]] = lambda name: []
 
 
 KINDS = (  # the first that a name means wins
-    Kind("checkpoint folder", is_folder, lambda name, of, _: trained(Path(name), of)),
+    Kind(
+        "checkpoint folder",
+        is_folder,
+        lambda name, of, _: trained(Path(name), of),
+        lambda name: sorted(file for file in Path(name).iterdir() if file.suffix in PARTS),
+    ),
     Kind(f"method ({', '.join(METHODS)})", lambda name: name in KNOWN, of_method),
     Kind("constant", lambda name: name == CONSTANT, lambda _, *of: Fixed(*of)),
-    Kind("module:function or file.py:function", is_plug, lambda name, of, _: plugged(name, of)),
+    Kind(
+        "module:function or file.py:function",
+        is_plug,
+        lambda name, of, _: plugged(name, of),
+        lambda name: [file for file in (file_of(name),) if file],
+    ),
 )
+
+
+def files_of(name: str) -> list[Path]:
+    """Return the files that a name's decisions are read from: none of a method or `constant`.
+
+    Of a user's own code it is the one that holds the function, not what that one imports.
+    """
+    return next((kind.files(name) for kind in KINDS if kind.means(name)), [])
 
 
 def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
@@ -99,12 +118,12 @@ def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
 class Method:
     """A method of `solve`; where it finds no decision, all run locally at the reference frequency.
 
-    One slot at a time, `exact` is timed warm.
+    One slot at a time, `exact` is timed warm. `options` are the method's own.
     """
 
-    def __init__(self, scenario: Scenario, method: str) -> None:
-        self.scenario, self.method = scenario, method
-        self._warm = Solver(scenario) if method == "exact" else None
+    def __init__(self, scenario: Scenario, method: str, **options: Any) -> None:
+        self.scenario, self.method, self.options = scenario, method, options
+        self._warm = Solver(scenario) if method == "exact" and not options else None
         self._clock = scenario.template().users.reference_frequency
 
     def __call__(self, gain: Floats, task: Integers, tick: Tick = lambda _: None) -> Actions:
@@ -114,7 +133,9 @@ class Method:
             objective, a = np.array([decision.objective]), decision.actions.take(None)
         else:
             batch = solve_batch(
-                self.scenario, gain, task, self.method, progress=lambda done: tick(done / len(task))
+                *(self.scenario, gain, task, self.method),
+                progress=lambda done: tick(done / len(task)),
+                **self.options,
             )
             objective, a = batch.objective, batch.actions
         none = ~(objective > -np.inf)[:, None]  # NaN, or -inf, without a decision
@@ -169,6 +190,7 @@ def network(checkpoint: Checkpoint, folder: Path, scenario: dict[str, Any]) -> A
     """
     import torch
 
+    from ..checkpoints import unfit
     from .train import make
 
     learner, _ = make(checkpoint.description.elsewhere(scenario), torch.device("cpu"), slots=1)

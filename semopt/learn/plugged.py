@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from inspect import iscoroutine
 from pathlib import Path
 from traceback import extract_tb
@@ -70,19 +70,41 @@ def is_plug(name: str) -> bool:
 def loaded(name: str) -> tuple[Callable[..., Any], str]:
     """Return the function of a name, and the file that its module was read from."""
     place, _, attribute = name.rpartition(":")
-    file = place
     with guarded(name, place, "cannot be imported"):
-        if place.endswith(".py") or "/" in place or "\\" in place:
+        if is_file(place):
             module = from_file(Path(place))
         else:
-            if "" not in sys.path:
-                sys.path.insert(0, "")
+            look_here()
             module = importlib.import_module(place)
-            file = getattr(module, "__file__", None) or place
         function = getattr(module, attribute)
     if not callable(function):
         raise ValueError(f"{name} is no function: {type(function).__name__}")
-    return function, str(file)
+    return function, str(file_of(name) or place)
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file that holds a function; None where there is none, as loading it says."""
+    place = name.rpartition(":")[0]
+    if is_file(place):
+        return Path(place)
+    look_here()
+    try:
+        with guarded(name, place, "cannot be imported"):  # the packages of a module are imported
+            spec = find_spec(place)
+    except ValueError:
+        return None
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+
+
+def is_file(place: str) -> bool:
+    """Say whether the part of a name before its function is a file, not a module."""
+    return place.endswith(".py") or "/" in place or "\\" in place
+
+
+def look_here() -> None:
+    """Let modules of the working folder be imported."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 def from_file(file: Path) -> Any:

@@ -24,24 +24,25 @@ import pyarrow.parquet as pq
 
 from .. import __version__, _core
 from ..files import write_atomically, writing
+from ..learn.deciders import files_of
 from ..problem import Floats
+from ..worth import FIGURES
 
 FORMAT = "semopt cell"
+DECISION = {  # columns of lists (N), and the arrays of `Actions` that they are
+    "channel": "channel",
+    "power_w": "power",
+    "frequency_hz": "frequency",
+    "extraction": "extraction",
+}
 SCHEMA = pa.schema(
     {
         "slot": pa.int64(),
         "status": pa.string(),
-        "value": pa.float64(),  # of the scenario's objective; tasks that break a limit score 0
-        "upper_bound": pa.float64(),  # of the method, on the same objective; null where none is
-        "qoe": pa.float64(),  # this and what follows: mean a task
-        "latency_ms": pa.float64(),
-        "energy_mj": pa.float64(),
-        "accuracy": pa.float64(),
-        "infeasible_share": pa.float64(),
-        "channel": pa.list_(pa.int64()),  # (N), -1 local; this and what follows: the decision
-        "power_w": pa.list_(pa.float64()),
-        "frequency_hz": pa.list_(pa.float64()),
-        "extraction": pa.list_(pa.float64()),
+        "upper_bound": pa.float64(),  # of the method, on the objective; null where none is
+        **dict.fromkeys(FIGURES, pa.float64()),
+        **dict.fromkeys(DECISION, pa.list_(pa.float64())),
+        "channel": pa.list_(pa.int64()),
     }
 )
 
@@ -91,24 +92,27 @@ def digest_of_extension() -> str:
 
 def digest_of_policy(method: str) -> str:
     """Return the SHA-256 of the files of a checkpoint or of a user's own code; "" of a method."""
-    path = Path(method.rpartition(":")[0] or method)
-    if path.is_file():
-        files = [path]
-    elif path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".safetensors"))
-    else:
-        return ""
-    total = hashlib.sha256()
+    total, files = hashlib.sha256(), [file for file in files_of(method) if file.is_file()]
     for file in files:
         total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
+    return total.hexdigest() if files else ""
 
 
 class Store:
     """The cells of a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.cells = folder, folder / "cells"
+        self.folder, self.cells, self.locks = folder, folder / "cells", folder / "locks"
+
+    def begin(self) -> None:
+        """Make the folder, or raise ValueError where it is something else than a study's."""
+        if self.folder.exists() and not self.cells.is_dir():
+            if not self.folder.is_dir():
+                raise ValueError(f"{self.folder}: is a file: name a folder")
+            if any(self.folder.iterdir()):
+                raise ValueError(f"{self.folder}: holds no study: name a new or an empty folder")
+        for folder in (self.cells, self.locks):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def file(self, cell: Cell) -> Path:
         """Return where the rows of a cell are, or will be."""

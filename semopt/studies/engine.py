@@ -28,7 +28,7 @@ from .cells import Cell, Store
 from .work import DONE, ELSEWHERE, work
 
 PAUSE = 0.2  # s between looks at cells that others are at
-BREAKS = 2  # times that the worker of a cell may be killed
+BREAKS = 2  # times that the worker of a cell may be killed, the last of them with no other cell
 Progress = Callable[[int, int, str], None]  # told cells that are there, of how many, and the last
 
 
@@ -123,8 +123,7 @@ def run(
     ValueError
         Where the engine is not there, or a cell could not be written.
     """
-    for name in ("cells", "locks"):
-        (store.folder / name).mkdir(parents=True, exist_ok=True)
+    store.begin()
     mine = [at for at in range(len(cells)) if at % shard[1] == shard[0] - 1]
     state = Run([cells[at] for at in mine])
     state.there = {at for at, cell in enumerate(state.cells) if store.read(cell) is not None}
@@ -133,8 +132,11 @@ def run(
     workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     breaks = dict.fromkeys(todo, 0)
     while todo:
-        with executor(engine, workers) as pool:
-            todo = _drain(state, store, pool, workers, todo, breaks, progress)
+        sound = [at for at in todo if not breaks[at]]
+        part, many = (sound, workers) if sound else (todo[:1], 1)  # a suspect runs alone
+        with executor(engine, many) as pool:
+            left = _drain(state, store, pool, many, part, breaks, progress)
+        todo = left + [at for at in todo if at not in part]
     return state
 
 
@@ -152,11 +154,11 @@ def _drain(
     elsewhere = set[int]()  # looked at since somebody else held them
     try:
         while waiting or flying:
-            if waiting and elsewhere.issuperset(waiting) and not flying:
+            if waiting and elsewhere.issuperset(waiting):
                 sleep(PAUSE)
             while waiting and len(flying) < workers:
-                at = waiting.popleft()
-                flying[pool.submit(work, str(store.folder), state.cells[at])] = at
+                future = pool.submit(work, str(store.folder), state.cells[waiting[0]])
+                flying[future] = waiting.popleft()
             for done in wait(flying, return_when=FIRST_COMPLETED).done:
                 answer = done.result()
                 at = flying.pop(done)

@@ -23,14 +23,14 @@ import pyarrow.parquet as pq
 
 from .. import __version__
 from ..files import write_atomically, writing
+from ..learn.deciders import CONSTANT
 from ..learn.evaluate import HIT, strongest
 from ..problem import Floats
 from ..scenario import Scenario
-from ..worth import tasks_in
+from ..worth import closure, tasks_in
 from .cells import Cell, Store
 from .statistics import interval
 
-CONSTANT = "constant"
 ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
 
 
@@ -47,7 +47,7 @@ class Row:
     closure : of what lies between 0.5, all-local, and the optimum
     infeasible_share : of tasks that break a limit
     decision_us : median over cells
-    failed : cells without an answer
+    failed : cells that have no answer, or whose reference has none
     """
 
     scenario: str
@@ -109,7 +109,7 @@ class Question:
             cell = self.cell(scenario, method, seed)
             table, reference = store.read(cell), store.read(self.reference(scenario, seed))
             if table is None or reference is None:
-                failed += bool(store.reason(cell))
+                failed += any(map(store.reason, (cell, self.reference(scenario, seed))))
                 continue
             optimum, value = column(reference, "value"), column(table, "value")
             feasible = ~np.isnan(optimum)
@@ -123,13 +123,12 @@ class Question:
             return Row(scenario.name, method, 0, failed=failed)
         gap, value, optimum = (np.concatenate(parts) for parts in (gaps, values, optima))
         low, high = interval(gap)
-        gain = float(optimum.mean()) - 0.5
         return Row(
             *(scenario.name, method, len(gap), float(gap.mean()), low, high),
             gap_p99=float(np.quantile(gap, 0.99)),
             worst=float(gap.max()),
             hit_share=float((gap <= HIT).mean()),
-            closure=(float(value.mean()) - 0.5) / gain if gain else nan,
+            closure=closure(float(value.mean()), float(optimum.mean())),
             infeasible_share=float(np.concatenate(broken).mean()),
             decision_us=float(np.median(times)),
             failed=failed,

@@ -24,6 +24,7 @@ from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..report.lines import print_line, print_message
 from ..scenario import Scenario
+from ..worth import closure
 
 DRAWS = 400  # observations of the user that sees nothing else
 REPLIES = 1000  # draws of the other, the same for all observations
@@ -85,7 +86,7 @@ def main() -> None:
     best, least = fixed.reference_qoe, fixed.qoe
     print_line(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
     for what, less in (("at most", max(lost)), ("if the losses add up", sum(lost))):
-        share = (best - less - least) / (best - least)
+        share = closure(best - less, best, least)
         print_line(
             f"on own observations, {what}: {best - less:.5f}, {share:.1%} of the gap between them"
         )

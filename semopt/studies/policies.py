@@ -17,6 +17,7 @@ from ..learn import evaluate, train
 from ..learn.checkpoint import Checkpoint
 from ..report.lines import print_line, print_message
 from ..scenario import Scenario
+from ..worth import closure
 
 FAST: dict[str, Any] = {"settings": "fast", "observation": "own", "seed": 0}
 SHARED = FAST | {"observation": "shared"}
@@ -55,7 +56,7 @@ def row(name: str, out: Path) -> str:
     scores = evaluate.compare([str(folder), "constant"], scenario, refine=True).scores
     plain, refined = scores[str(folder)], scores[f"{folder} refined"]
     fixed = scores["constant"].qoe
-    gap = [(score.qoe - fixed) / (score.reference_qoe - fixed) for score in (plain, refined)]
+    gap = [closure(score.qoe, score.reference_qoe, fixed) for score in (plain, refined)]
     return (
         f"| {name} | {plain.ratio:.4f} | {plain.closure:.4f} | {plain.ratio_worst:.3f} | "
         f"{gap[0]:.1%} | {gap[1]:.1%} | {seconds:.0f} s |"

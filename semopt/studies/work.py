@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ..learn.deciders import decider
+from ..learn.deciders import Method, decider
 from ..learn.evaluate import decision_time
+from ..learn.refine import Decider
 from ..methods import METHODS
-from ..model import Actions, evaluate
+from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import Status
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
-from ..worth import objective, within_limits
-from .cells import Cell, Store, finite
+from ..worth import figures
+from .cells import DECISION, Cell, Store, finite
 
 DONE, ELSEWHERE, FAILED = "done", "elsewhere", "failed"
 
@@ -30,7 +31,7 @@ def work(folder: str, cell: Cell) -> str:
     raises is its failure, and kept; what hinders writing is raised.
     """
     store = Store(Path(folder))
-    lock = FileLock(store.folder / "locks" / f"{cell.name()}.lock")
+    lock = FileLock(store.locks / f"{cell.name()}.lock")
     try:
         with lock.acquire(timeout=0):
             if store.read(cell) is not None:
@@ -52,18 +53,18 @@ def compute(cell: Cell) -> tuple[dict[str, Any], dict[str, float]]:
     problem = scenario.template()
     gain, task = scenario.draw(cell.slots, cell.seed, part="evaluation")
     start = perf_counter()
+    decide: Decider
     if cell.method in METHODS and cell.method != "policy":
         batch = solve_batch(scenario, gain, task, cell.method, threads=1, **cell.options)
         actions, upper = batch.actions, np.array([batch.bound(s) for s in range(cell.slots)])
         status = [batch.status(s).word for s in range(cell.slots)]
-        known = ~np.isnan(batch.objective)
-        time = batch.seconds / cell.slots
+        known, decide = ~np.isnan(batch.objective), Method(scenario, cell.method, **cell.options)
     else:
         decide = decider(cell.method, scenario, cell.seed)
         actions, upper = decide(gain, task), np.full(cell.slots, np.inf)
         status, known = [Status.FEASIBLE.word] * cell.slots, np.full(cell.slots, True)
-        time = decision_time(decide, gain, task)
-    times = {"seconds": perf_counter() - start, "decision_us": time * 1e6}
+    seconds = perf_counter() - start
+    times = {"seconds": seconds, "decision_us": decision_time(decide, gain, task) * 1e6}
     return columns(problem, actions, gain, task, known) | {
         "slot": list(range(cell.slots)),
         "status": status,
@@ -75,23 +76,9 @@ def columns(
     problem: Problem, actions: Actions, gain: Floats, task: Integers, known: Any
 ) -> dict[str, Any]:
     """Return what decisions (S, N) are worth by the reference model, null where none is `known`."""
-    outcome = evaluate(problem, actions, gain, task)
-    kept = within_limits(problem, actions, outcome, task)
-    figures = {
-        "value": objective(problem, np.where(kept, outcome.qoe, 0.0)),
-        "qoe": np.where(kept, outcome.qoe, 0.0).mean(axis=1),
-        "latency_ms": outcome.latency.mean(axis=1) * 1e3,
-        "energy_mj": outcome.energy.mean(axis=1) * 1e3,
-        "accuracy": outcome.accuracy.mean(axis=1),
-        "infeasible_share": 1.0 - kept.mean(axis=1),
-    }
-    decisions = {
-        "channel": actions.channel,
-        "power_w": actions.power,
-        "frequency_hz": actions.frequency,
-        "extraction": actions.extraction,
-    }
-    return {name: finite(np.where(known, values, np.nan)) for name, values in figures.items()} | {
+    worth = figures(problem, actions, gain, task)
+    decisions = {name: getattr(actions, array) for name, array in DECISION.items()}
+    return {name: finite(np.where(known, values, np.nan)) for name, values in worth.items()} | {
         name: [row.tolist() if there else None for row, there in zip(values, known, strict=True)]
         for name, values in decisions.items()
     }

@@ -270,8 +270,10 @@ def test_a_score_by_hand():
     assert (found.infeasible_share, found.decision_us) == (0.0, 250_000.0)
 
 
-def test_a_decision_is_timed_alone_and_the_median_counts(monkeypatch):
+@pytest.mark.parametrize(("longest", "timed", "median"), [(9.0, 3, 1.0), (5.2, 2, 2.75)])
+def test_a_decision_is_timed_alone_and_the_median_counts(monkeypatch, longest, timed, median):
     clock, seen, shown = [0.0], [], []
+    monkeypatch.setattr(evaluate, "LONGEST", longest)
     monkeypatch.setattr(evaluate, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(evaluate, "TIMED", 3)
 
@@ -280,9 +282,9 @@ def test_a_decision_is_timed_alone_and_the_median_counts(monkeypatch):
         clock[0] += (5.0, 0.5, 1.0)[len(seen) - 1]
 
     slots = np.arange(4.0)[:, None, None], np.arange(4)[:, None]
-    assert evaluate.decision_time(decide, *slots, shown.append) == 1.0
-    assert seen == [([0.0], [0]), ([1.0], [1]), ([2.0], [2])]
-    assert shown == [0.0, 1 / 3, 2 / 3]
+    assert evaluate.decision_time(decide, *slots, shown.append) == median
+    assert seen == [([0.0], [0]), ([1.0], [1]), ([2.0], [2])][:timed]
+    assert shown == [0.0, 1 / 3, 2 / 3][:timed]
 
 
 def test_where_a_method_finds_no_decision_all_run_at_the_reference_frequency():

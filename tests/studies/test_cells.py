@@ -1,7 +1,9 @@
 """Studies: rows are what their cells name, whoever computes them, and stay when all else fails."""
 
 import json
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from shutil import copytree
 
 import numpy as np
@@ -11,27 +13,39 @@ import pytest
 from typer.testing import CliRunner
 
 from semopt import Scenario
-from semopt.cli import app
+from semopt.cli import app, entry
 from semopt.learn.evaluate import compare
-from semopt.studies import gap
+from semopt.studies import engine, gap
 from semopt.studies.audit import audit
-from semopt.studies.cells import Cell, Store
+from semopt.studies.cells import DECISION, Cell, Store
 from semopt.studies.engine import executor, run, shard_of
 from semopt.studies.statistics import interval
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
+from semopt.worth import FIGURES
 
-TINY = Scenario.load("contended").to_dict()
+CONTENDED = Scenario.load("contended").to_dict()
+EMPTY = (*FIGURES, *DECISION)  # columns that a slot without a decision leaves open
 
 
 def cells_of(methods=("exact", "local"), seeds=2, slots=30):
-    return [Cell(TINY, method, seed, slots) for seed in range(seeds) for method in methods]
+    return [Cell(CONTENDED, method, seed, slots) for seed in range(seeds) for method in methods]
 
 
 def computed(folder, cells):
     """Compute cells in this process."""
-    for name in ("cells", "locks"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    store = Store(folder)
+    for part in (store.cells, store.locks):
+        part.mkdir(parents=True, exist_ok=True)
     return [work(str(folder), cell) for cell in cells]
+
+
+def edited(file, **columns):
+    """Write a cell with other values in some columns, each a function of the true one."""
+    table = pq.read_table(file)
+    for name, change in columns.items():
+        values = pa.array([*map(change, table[name].to_pylist())], table.schema.field(name).type)
+        table = table.set_column(table.column_names.index(name), name, values)
+    pq.write_table(table, file)
 
 
 def contents(folder):
@@ -39,10 +53,10 @@ def contents(folder):
 
 
 def test_a_cell_has_the_figures_of_evaluate(tmp_path):
-    cell = Cell(TINY, "semantic-unaware", 3, 40)
+    cell = Cell(CONTENDED, "semantic-unaware", 3, 40)
     assert computed(tmp_path, [cell]) == [DONE]
     rows = Store(tmp_path).read(cell)
-    want = compare(["semantic-unaware"], Scenario.from_dict(TINY), 40, 3).scores["semantic-unaware"]
+    want = compare([cell.method], Scenario.from_dict(CONTENDED), 40, 3).scores[cell.method]
     for name in ("qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share"):
         assert np.mean(rows[name].to_numpy()) == pytest.approx(getattr(want, name), rel=1e-12)
     assert rows["slot"].to_pylist() == list(range(40))
@@ -67,9 +81,11 @@ def test_what_is_there_is_not_computed_again_and_what_is_not_whole_is(tmp_path):
 def test_a_cell_is_named_by_all_that_its_rows_depend_on(tmp_path):
     cell, policy = cells_of()[0], tmp_path / "policy.py"
     policy.write_text("f = 1")
-    other = json.loads(json.dumps(TINY))
+    other = json.loads(json.dumps(CONTENDED))
     other["system"]["bandwidth_mhz"] *= 1.0000001
-    turned = TINY | {"tasks": dict(reversed(TINY["tasks"].items()))}  # another draw of tasks
+    turned = CONTENDED | {
+        "tasks": dict(reversed(CONTENDED["tasks"].items()))
+    }  # another draw of tasks
     names = {
         changed.name()
         for changed in (
@@ -86,13 +102,26 @@ def test_a_cell_is_named_by_all_that_its_rows_depend_on(tmp_path):
     policy.write_text("f = 2")
     names.add(replace(cell, method=f"{policy}:f").name())
     assert len(names) == 9
-    assert cell.name() == Cell(json.loads(json.dumps(TINY)), "exact", 0, 30).name()
+    assert cell.name() == Cell(json.loads(json.dumps(CONTENDED)), "exact", 0, 30).name()
+
+
+def test_names_follow_what_decides(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module, exact = Cell(CONTENDED, "own_policy:f", 0, 5), cells_of()[0]
+    names = [exact.name()]
+    Path("exact").mkdir()
+    Path("exact/checkpoint.json").write_text("{}")
+    assert exact.name() == names[0]  # the method of that name comes first
+    for text in ("f = 1", "f = 2"):
+        Path("own_policy.py").write_text(text)
+        names.append(module.name())
+    assert len(set(names)) == 3
 
 
 def test_a_failed_cell_says_why_and_is_tried_again(tmp_path):
     policy = tmp_path / "policy.py"
     policy.write_text("def decide(*given):\n    raise OverflowError('too far')\n")
-    cell, sound = Cell(TINY, f"{policy}:decide", 0, 5), cells_of()[0]
+    cell, sound = Cell(CONTENDED, f"{policy}:decide", 0, 5), cells_of()[0]
     store = Store(tmp_path)
     assert computed(tmp_path, [cell, sound]) == [FAILED, DONE]
     assert "too far" in store.reason(cell)
@@ -105,10 +134,47 @@ def test_a_cell_that_somebody_is_at_is_passed_by(tmp_path):
     from filelock import FileLock
 
     cell = cells_of()[0]
-    (tmp_path / "locks").mkdir()
+    Store(tmp_path).begin()
     with FileLock(tmp_path / "locks" / f"{cell.name()}.lock"):
         assert computed(tmp_path, [cell]) == [ELSEWHERE]
     assert computed(tmp_path, [cell]) == [DONE]
+
+
+def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
+    policy = tmp_path / "policy.py"
+    policy.write_text("import os\ndef decide(seen):\n    os._exit(9)\n")
+    killer = Cell(CONTENDED, f"{policy}:decide", 0, 5)
+    cells, store = [killer, *cells_of(("local",), 2, 5)], Store(tmp_path / "out")
+    state = run(cells, store, workers=2)
+    assert state.there == {1, 2}
+    assert state.failed == {0: "its worker was killed, perhaps for want of memory"}
+    assert store.reason(killer) == state.failed[0]
+
+
+def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch):
+    """One cell takes its time, the other is held elsewhere: the engine sleeps between looks."""
+    clock, looks = [0.0], []
+
+    class Pool(Executor):
+        def submit(self, fn, folder, cell):
+            future = Future()
+            if cell.method == "exact":
+                looks.append(clock[0])
+                future.set_result(DONE if clock[0] >= 2.0 else ELSEWHERE)
+            else:
+                long.append(future)
+            return future
+
+    def pause(seconds):
+        clock[0] += seconds
+        if clock[0] >= 1.0 and not long[0].done():
+            long[0].set_result(DONE)
+
+    long = []
+    monkeypatch.setattr(engine, "sleep", pause)
+    monkeypatch.setitem(engine.ENGINES, "local", lambda workers: Pool())
+    assert run(cells_of(("local", "exact"), 1), Store(tmp_path), workers=2).there == {0, 1}
+    assert len(looks) <= 2.0 / engine.PAUSE + 2
 
 
 def test_shards_part_the_cells_and_may_share_a_folder(tmp_path):
@@ -138,8 +204,8 @@ def test_an_engine_that_is_not_there_is_named(monkeypatch):
 def test_engines_give_the_same_bytes(tmp_path):
     pytest.importorskip("ray", reason="the extra ray is not installed")
     cells = cells_of(("exact", "global"), 2, 20)
-    for engine in ("local", "ray"):
-        assert len(run(cells, Store(tmp_path / engine), engine, 2).there) == 4
+    for name in ("local", "ray"):
+        assert len(run(cells, Store(tmp_path / name), name, 2).there) == 4
     assert contents(tmp_path / "local") == contents(tmp_path / "ray")
 
 
@@ -188,20 +254,36 @@ def test_an_audit_holds_for_what_is_true_and_names_what_is_not(study, tmp_path):
     assert all(row.holds for row in audit(folder, 12))
     copytree(folder / "cells", tmp_path / "cells")
     for file in (tmp_path / "cells").glob("*.parquet"):
-        table = pq.read_table(file)
-        place = table.column_names.index("energy_mj")
-        more = pa.array([e and e * 1.001 for e in table["energy_mj"].to_pylist()])
-        pq.write_table(table.set_column(place, "energy_mj", more), file)
+        edited(file, energy_mj=lambda energy: energy and energy * 1.001)
     found = list(audit(tmp_path, 6))
     assert len(found) == 6
     assert not any(row.holds for row in found)
     assert all(row.words.startswith("energy_mj is ") for row in found)
 
 
+def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_path):
+    tight = json.loads(json.dumps(CONTENDED))
+    tight["system"]["latency_max_ms"] = 3.0  # too little for some slots, for others if all is local
+    cells, store = [Cell(tight, method, 0, 4) for method in ("local", "exact")], Store(tmp_path)
+    assert set(computed(tmp_path, cells)) == {DONE}
+    words = [store.read(cell)["status"].to_pylist() for cell in cells]
+    assert [each.count("infeasible") for each in words] == [2, 1]
+    assert all(row.holds for row in audit(tmp_path, 8))
+    nothing = dict.fromkeys(EMPTY, lambda _: None)
+    edited(store.file(cells[1]), status=lambda _: "infeasible", **nothing)
+    assert sum(not row.holds for row in audit(tmp_path, 8)) == 3
+
+
+@pytest.mark.parametrize(("by", "words"), [(-0.01, "above its bound"), (0.01, "above the proven")])
+def test_an_audit_refuses_a_bound_that_is_wrong(tmp_path, by, words):
+    cell = Cell(CONTENDED, "global", 0, 3)
+    assert computed(tmp_path, [cell]) == [DONE]
+    assert all(row.holds for row in audit(tmp_path, 3))
+    edited(Store(tmp_path).file(cell), upper_bound=lambda bound: bound + by)
+    assert all(words in row.words and not row.holds for row in audit(tmp_path, 3))
+
+
 def test_the_command_goes_on_from_where_it_stands(tmp_path):
-    command = ["study", "gap", "local", "--scenario", "tiny-not-there"]
-    refused = CliRunner().invoke(app, command)
-    assert refused.exit_code != 0
     out = tmp_path / "out"
     command = ["study", "gap", "local", "--scenario", "contended", "--seeds", "1", "--slots", "20"]
     command += ["--workers", "1", "--out", str(out), "--json", "-"]
@@ -221,3 +303,43 @@ def test_the_command_goes_on_from_where_it_stands(tmp_path):
     checked = CliRunner().invoke(app, ["study", "audit", str(out), "--sample", "5"])
     assert checked.exit_code == 0, checked.output
     assert "5 of 5 rows drawn hold" in checked.output
+
+
+STUDY = ["study", "gap", "local", "--seeds", "1", "--slots", "5", "--workers", "1"]
+
+
+def test_what_a_study_cannot_use_is_refused(tmp_path, monkeypatch, capsys):
+    def refusal(*options):
+        assert entry.run([*STUDY, *map(str, options)]) == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    monkeypatch.chdir(tmp_path)
+    assert refusal("--scenario", "nowhere").startswith("error: nowhere: there is no such file")
+    own = tmp_path / "own.toml"
+    text = Scenario.load("contended").to_toml()
+    own.write_text(text)
+    assert "would overwrite what is read" in refusal("--scenario", own, "--json", own)
+    assert own.read_text() == text
+    assert "own.toml: is a file" in refusal("--out", own)
+    assert "holds no study: name a new or an empty folder" in refusal("--out", tmp_path)
+    assert [*tmp_path.iterdir()] == [own]
+
+
+def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
+    """Where the reference fails, its reason is that of each row."""
+    from semopt.studies import work as room
+
+    def solve_batch(*given, **options):
+        raise ArithmeticError("too far")
+
+    monkeypatch.setattr(room, "solve_batch", solve_batch)
+    monkeypatch.setitem(engine.ENGINES, "local", lambda workers: ThreadPoolExecutor(workers))
+    ended = CliRunner().invoke(
+        app, [*STUDY, "--scenario", "contended", "--out", str(tmp_path / "out")]
+    )
+    assert ended.exit_code == 1
+    assert "2 of 3 cells failed" in " ".join(ended.output.split())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "contended, global, seed 0: failed: too far" in page
+    question = gap.Question([Scenario.load("contended")], ["local"], 1, 5)
+    assert [row.failed for row in question.rows(Store(tmp_path / "out"))] == [1, 1]
