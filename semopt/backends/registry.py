@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
@@ -63,13 +63,6 @@ if TYPE_CHECKING:
     CHECKED: tuple[Module, ...] = (reference, cpu, cupy, cuda)
 
 
-class Row(NamedTuple):
-    """The module of a backend, and whether it reads a device's memory."""
-
-    module: str
-    on_device: bool = False
-
-
 @dataclass(frozen=True)
 class Backend:
     """The operations of a backend that can be used here."""
@@ -81,20 +74,21 @@ class Backend:
     on_device: bool = False
 
 
-# Modules are imported when asked for. From the plainest to the fastest, which `auto` is.
+# Modules, imported when asked for. From the plainest to the fastest, which `auto` is.
 BACKENDS = {
-    "numpy": Row("reference"),
-    "cpu": Row("cpu"),
-    "cupy": Row("cupy", on_device=True),
-    "cuda": Row("cuda", on_device=True),
+    "numpy": "reference",
+    "cpu": "cpu",
+    "cupy": "cupy",
+    "cuda": "cuda",
 }
+ON_DEVICE = ("cupy", "cuda")  # those that read a device's memory
 NAMES = ("auto", *BACKENDS)
 
 
 @cache
 def module_of(name: str) -> Module:
     """Return the module of a backend."""
-    module: Module = import_module(f".{BACKENDS[name].module}", __package__)
+    module: Module = import_module(f".{BACKENDS[name]}", __package__)
     return module
 
 
@@ -134,4 +128,4 @@ def get(name: str = "auto") -> Backend:
 @cache
 def _backend(name: str) -> Backend:
     module = module_of(name)
-    return Backend(name, module.evaluate, module.tabulate, module.search, BACKENDS[name].on_device)
+    return Backend(name, module.evaluate, module.tabulate, module.search, name in ON_DEVICE)

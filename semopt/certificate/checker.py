@@ -18,6 +18,7 @@ from ..figures import LIMITS
 from ..limits import PRICED, is_set
 from ..model import MODES, SCORE, TOP_SCORE
 from ..problem import Problem
+from ..result import Result
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
 from .format import digest, problem_from_json, reads_as
 from .schema import shaped
@@ -152,8 +153,8 @@ def worth_of_decision(
     """Return the sum of QoE in a ball; None where this precision cannot tell that limits hold."""
     total: arb | None = None
     for n, k in enumerate(channel):
-        action = (decision[name][n] for name in ("power", "frequency", "extraction"))
-        worth = worth_of_action(problem, n, k, m, *action)
+        action = tuple(decision[name][n] for name in ("power", "frequency", "extraction"))
+        worth = worth_of_action(problem, n, k, m, action)
         if worth is None:
             return None
         total = worth if total is None else total + worth
@@ -161,20 +162,15 @@ def worth_of_decision(
 
 
 def worth_of_action(
-    problem: Problem,
-    user: int,
-    channel: int,
-    m: int,
-    power: float,
-    frequency: float,
-    extraction: float,
+    problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
 ) -> arb | None:
-    """Return a user's QoE in a ball, having checked its ranges and every limit.
+    """Return the QoE of power, frequency and extraction in a ball, having checked every limit.
 
     None where this precision cannot tell whether a limit holds.
     """
     from .balls import OneUser
 
+    power, frequency, extraction = action
     mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
     own = OneUser(problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m)
     what = f"decision: user {user}"
@@ -198,24 +194,21 @@ def worth_of_action(
     return own.worth(costs)
 
 
-def exact_worth(
-    problem: Problem,
-    user: int,
-    channel: int,
-    m: int,
-    power: float,
-    frequency: float,
-    extraction: float,
-) -> float:
-    """Return the QoE of an action to 1e-12, however steep the slopes are."""
-    balls = arithmetic()
+def exact_worth(result: Result, user: int) -> float:
+    """Return a user's QoE in a result's decision to 1e-12, however steep the slopes are."""
+    problem, actions = result.problem, result.actions
+    assert actions is not None
+    balls, channel, m = arithmetic(), int(actions.channel[user]), (actions.channel >= 0).sum()
+    power, frequency, extraction = (
+        float(part[user]) for part in (actions.power, actions.frequency, actions.extraction)
+    )
     mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
     gain = problem.gain[user, channel] if channel >= 0 else 1.0
     if mode == "local":
         power = extraction = 1.0  # which play no part
     for bits in balls.PRECISIONS:
         with balls.precision(bits):
-            own = balls.OneUser(problem, user, mode, gain, m)
+            own = balls.OneUser(problem, user, mode, gain, int(m))
             worth = own.worth(own.costs(power, extraction, frequency))
             if worth.rad() < FINE:
                 return float(worth)

@@ -294,7 +294,7 @@ def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: 
             same = near(claimed, found[name], least=0.0 if "_" in name else 1.0)
             require(same, f"{what}.{name} {claimed}: it is {found[name]}")
         if not blunt[n] <= BLUNT:  # too steep for doubles
-            worth = exact(problem, result, n)
+            worth = exact_worth(result, n)
             require(near(given["qoe"], worth), f"{what}.qoe {given['qoe']}: it is {worth}")
     value = result.recompute()
     require(
@@ -302,18 +302,6 @@ def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: 
         f"{where}objective {entry['objective']}: the decision is worth {value}",
     )
     return value
-
-
-def exact(problem: Problem, result: Result, user: int) -> float:
-    """Return a user's QoE in ball arithmetic."""
-    actions = result.actions
-    assert actions is not None
-    m = int((actions.channel >= 0).sum())
-    power, frequency, extraction = (
-        float(part[user]) for part in (actions.power, actions.frequency, actions.extraction)
-    )
-    channel = int(actions.channel[user])
-    return exact_worth(problem, user, channel, m, power, frequency, extraction)
 
 
 def check_bounds(entry: dict[str, Any], method: str, value: float | None, where: str) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from ..report.lines import print_names
-from .options import to_stdout
+from .options import JsonOption, to_stdout
 
 
 def backends(
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the list as JSON; - prints it.")
-    ] = None,
+    json: JsonOption = None,
 ) -> None:
     """Say which backends can be used here, and why the others cannot."""
     from ..backends import NAMES, available, describe, why_not

@@ -19,7 +19,7 @@ import typer
 from ..report.lines import print_message
 from ..report.progress import progress
 from .ending import end_cut
-from .options import to_stdout
+from .options import JsonOption, to_stdout
 
 PERCENT = re.compile(r"\[ *(\d+)%\]$")  # of its tests that are done, as pytest ends a line
 
@@ -32,9 +32,7 @@ def bench(
             help="channel, device, env, evaluate, exact, global, learn, search, semantic; or all.",
         ),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
-    ] = None,
+    json: JsonOption = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Show the change since a saved run.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import files_read, learning, to_stdout
+from .options import JsonOption, files_read, learning, to_stdout
 
 if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
@@ -34,9 +34,7 @@ def evaluate(
     refine: Annotated[
         bool, typer.Option("--refine", help="Also keep each choice of mode, optimise its levels.")
     ] = False,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
-    ] = None,
+    json: JsonOption = None,
 ) -> None:
     """Score policies and methods on the same slots against the certified optimum.
 

@@ -22,6 +22,10 @@ ScenarioArgument = Annotated[
     ),
 ]
 
+JsonOption = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
+]
+
 # Of the options that not every method takes: the solver's own name, and for what it is.
 OF_METHODS = {
     "--backend": ("backend", "exact, exhaustive, local and semantic-unaware"),

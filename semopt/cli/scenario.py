@@ -11,7 +11,7 @@ import typer
 from ..report.lines import print_line, print_message, print_names, print_written
 from ..report.progress import progress
 from .ending import end_cut
-from .options import ScenarioArgument, check_slots, files_read, to_stdout
+from .options import JsonOption, ScenarioArgument, check_slots, files_read, to_stdout
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
@@ -118,9 +118,7 @@ def compare(
     ],
     slots: Annotated[int, typer.Option(min=1, help="How many slots to draw of each.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
-    ] = None,
+    json: JsonOption = None,
 ) -> None:
     """Compare the best decisions of scenarios over random slots: modes, extraction and means.
 

@@ -1,16 +1,12 @@
 """The Markov decision process (13)-(16), batched, and its adapters."""
 
-from .decisions import Decisions, Singles, empty_actions
-from .environment import QUEUE, Environment, Identity, Observed
+from .decisions import Decisions, Singles
+from .environment import Environment
 from .features import FEATURES
 
 __all__ = [
     "FEATURES",
-    "QUEUE",
     "Decisions",
     "Environment",
-    "Identity",
-    "Observed",
     "Singles",
-    "empty_actions",
 ]

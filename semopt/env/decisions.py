@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import SEMANTIC, Actions
+from ..model import SEMANTIC
 
 Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -56,12 +56,6 @@ def outside(share: NDArray[Any]) -> list[int]:
     wrong = np.argwhere(~((share >= 0) & (share <= 1)))
     first: list[int] = wrong[0].tolist() if len(wrong) else []
     return first
-
-
-def empty_actions(rows: tuple[int, int]) -> Actions:
-    """Return actions to be written into: arrays (rows, N)."""
-    power, frequency, extraction = (np.empty(rows) for _ in range(3))
-    return Actions(np.empty(rows, np.int64), power, frequency, extraction)
 
 
 def check_array(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: Any) -> None:

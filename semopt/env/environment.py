@@ -30,7 +30,7 @@ from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from . import compiled
-from .decisions import Decisions, Singles, check_array, empty_actions, first_fault
+from .decisions import Decisions, Singles, check_array, first_fault
 from .features import FEATURES, gain_scale, standardised
 
 QUEUE = 10  # tasks of a user, steps of an episode
@@ -112,7 +112,7 @@ class Environment:
         self.features = tuple(features)
         rows = (slots, self.users)
         self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
-        self.actions = empty_actions(rows)
+        self.actions = Actions.empty(*rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
         self._packed = packing.scenario(self.problem)
         self._limits = tuple(limits_of_sign(self.problem, worse) for worse in (1, -1))

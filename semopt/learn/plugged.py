@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..env.decisions import SHARES, Decisions, empty_actions, outside
+from ..env.decisions import SHARES, Decisions, outside
 from ..env.environment import Environment
 from ..model import Actions, exceeds
 from ..problem import Floats, Integers, Problem
@@ -55,7 +55,7 @@ def plugged(name: str, scenario: Scenario) -> Decider:
         if isinstance(given, Actions):
             return checked(env.problem, as_arrays(name, file, given), gain, task, name)
         decisions = as_shares(name, file, given, (*task.shape, SHARES + env.channels))
-        actions = empty_actions(task.shape)
+        actions = Actions.empty(*task.shape)
         env.decide(decisions, task, actions)
         return actions
 

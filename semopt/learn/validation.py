@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..env import empty_actions
 from ..env.environment import Environment
 from ..model import Actions, evaluate
 from ..problem import Floats, Integers
@@ -91,7 +90,7 @@ def decide(env: Environment, policy: Any, gain: Floats, task: Integers) -> Actio
     device = next(policy.parameters()).device
     with torch.no_grad():
         decisions = as_decisions(policy.greedy(torch.from_numpy(seen).to(device)))
-    actions = empty_actions(task.shape)
+    actions = Actions.empty(*task.shape)
     env.decide(decisions, task, actions)
     return actions
 

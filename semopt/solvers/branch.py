@@ -171,17 +171,13 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     from ..certificate.claims import FalseClaim
     from ..certificate.grid import spread
 
-    actions, m = result.actions, int((result.actions.channel >= 0).sum())
     worth = result.outcome().qoe
     doubtful = np.flatnonzero(~(spread(result.problem, result.outcome()) <= DOUBT)).tolist()
     if not doubtful:
         return result
     with suppress(ValueError, FalseClaim):
         for n in doubtful:
-            action = (actions.power[n], actions.frequency[n], actions.extraction[n])
-            worth[n] = exact_worth(
-                result.problem, n, int(actions.channel[n]), m, *map(float, action)
-            )
+            worth[n] = exact_worth(result, n)
     value = float(worth.sum())
     if result.status is Status.OPTIMAL and upper - value > gap:
         result.details["stopped"] = ROUNDING_ERRORS

@@ -50,13 +50,13 @@ class Inquiry:
     def __init__(self, continuous: bool, seconds: float) -> None:
         self.continuous, self.deadline, self.stopped = continuous, perf_counter() + seconds, ""
 
-    def over(self) -> bool:
-        """Tell whether to end."""
+    def has_stopped(self) -> bool:
+        """Tell whether to end: time is up, or Ctrl-C came."""
         if perf_counter() >= self.deadline:
             self.stopped = self.stopped or TIME_LIMIT
         return self.stopped not in ("", ROUNDING_ERRORS)
 
-    def reach(
+    def feasible_channels(
         self,
         problem: Problem,
         users: Sequence[int],
@@ -88,7 +88,7 @@ class Inquiry:
 
     def plain(self, problem: Problem, user: int, offloaders: int, modes: int) -> int:
         """Return the same of one user by the model itself, on the grid."""
-        if self.over():
+        if self.has_stopped():
             return max(int(problem.gain.shape[1]), 1)
         if not offloaders:
             return int(best_local(problem, user)[0] > -inf)
@@ -125,13 +125,13 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     """
     everyone = tuple(range(len(problem.task)))
     most = min(problem.gain.shape)
-    alone = inquiry.reach(strongest(problem), everyone, range(min(most, 1) + 1)) > 0
+    alone = inquiry.feasible_channels(strongest(problem), everyone, range(min(most, 1) + 1)) > 0
     broken: dict[int, dict[str, tuple[str, ...]]] = {}
     lacking = np.flatnonzero(~alone.any(axis=0))
     limits = Lifted(strongest(problem.only(lacking)), most, inquiry)
     for first in range(0, len(lacking), PART):
         part = limits.broken(np.arange(first, min(first + PART, len(lacking))))
-        if inquiry.over():
+        if inquiry.has_stopped():
             named = f"user {lacking[first]} and those after it"
             why = f"{named} were not looked at ({inquiry.stopped})"
             if broken:
@@ -141,14 +141,14 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     if broken:
         return Infeasibility(users=broken)
     unfinished = f"a part of these users may be enough ({inquiry.stopped or TIME_LIMIT})"
-    if inquiry.over():
+    if inquiry.has_stopped():
         return Infeasibility(joint=everyone, unfinished=unfinished)
-    local, *counts = inquiry.reach(problem, everyone, range(most + 1))
+    local, *counts = inquiry.feasible_channels(problem, everyone, range(most + 1))
     crowd = Crowd(problem, local > 0, counts, inquiry)
     if not crowd.servable(everyone):
         joint = crowd.not_servable()
-        return Infeasibility(joint=joint, unfinished=unfinished if inquiry.over() else "")
-    if inquiry.over():
+        return Infeasibility(joint=joint, unfinished=unfinished if inquiry.has_stopped() else "")
+    if inquiry.has_stopped():
         return Infeasibility(joint=everyone, unfinished=unfinished)
     for limit in SHARED_LIMITS:
         if is_set(problem, limit):
@@ -217,7 +217,7 @@ class Lifted:
                 open_ = np.flatnonzero(~found[mode])
                 if open_.size:
                     asked = users[open_].tolist()
-                    counts = self.inquiry.reach(problem, asked, offloaders, mode or RAW)
+                    counts = self.inquiry.feasible_channels(problem, asked, offloaders, mode or RAW)
                     found[mode, open_] = (counts > 0).any(axis=0)
         return found
 
@@ -258,7 +258,7 @@ class Crowd:
         if not obliged:
             return True  # without offloaders
         for m, count in enumerate(self.counts[obliged - 1 :], obliged):
-            if self.inquiry.over():
+            if self.inquiry.has_stopped():
                 return True
             cells = (self.rank < count[:, None]) | free[:, None]
             if _core.assign(np.where(cells, 0.0, -inf), alone, m)[0] > -inf:
@@ -276,7 +276,7 @@ class Crowd:
         while part > 1:
             part = (part + 1) // 2
             first = 0
-            while first < len(joint) and not self.inquiry.over():
+            while first < len(joint) and not self.inquiry.has_stopped():
                 others = joint[:first] + joint[first + part :]
                 if self.servable(others):
                     first += part

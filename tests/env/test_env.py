@@ -12,7 +12,7 @@ import pytest
 from semopt import model
 from semopt.channel.gains import draw_gains
 from semopt.channel.queues import draw_tasks
-from semopt.env import FEATURES, Decisions, empty_actions
+from semopt.env import FEATURES, Decisions
 from semopt.env.environment import QUEUE, Environment
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from semopt.problem import AccuracyTable, Problem
@@ -200,7 +200,7 @@ def test_semantic_mode_at_the_highest_level_is_not_raw_mode():
     # Where a task sets no end of its own, semantic mode goes up to the number before 1: there the
     # bits are the task's, and what extraction takes is added, which raw mode has not.
     env = Environment(PAPER, 1)
-    task, out = np.zeros((1, 2), np.int64), empty_actions((1, 2))
+    task, out = np.zeros((1, 2), np.int64), Actions.empty(1, 2)
     decisions = Decisions.empty(1, 2, 2)
     decisions.mode[:], decisions.level[:] = SEMANTIC, 1.0
     env.decide(decisions, task, out)

@@ -10,12 +10,12 @@ import torch
 from scipy import stats
 
 from semopt import model
-from semopt.env import Decisions, empty_actions
+from semopt.env import Decisions
 from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
 from semopt.learn.checkpoint import Checkpoint
-from semopt.model import LOCAL, RAW, SEMANTIC
+from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
 from tolerances import TWINS_SINGLE
@@ -133,7 +133,7 @@ def test_sampled_assignments_are_as_frequent_as_their_probability():
     heads = Heads(*(part.expand(rows, *part.shape[1:]) for part in one))
     sample = heads.sample(torch.Generator().manual_seed(4))
     sample = sample._replace(mode=torch.full((rows, 2), RAW))
-    actions = empty_actions((rows, 2))
+    actions = Actions.empty(rows, 2)
     env.decide(as_decisions(sample), np.zeros((rows, 2), np.int64), actions)
     share = {(0, 1): 0.0, (1, 0): 0.0}
     ends = outcomes(one.preference[0].numpy(), frozenset({0, 1}), frozenset({0, 1}))
@@ -150,7 +150,7 @@ def test_sampled_assignments_are_as_frequent_as_their_probability():
 def rewarded(env, e, mode, level, score):
     """The rewards of one slot, by the readable model."""
     one = Decisions(*(x[e : e + 1].numpy() for x in (mode.byte(), level, score)))
-    actions = empty_actions((1, env.users))
+    actions = Actions.empty(1, env.users)
     env.decide(one, env.task[e : e + 1], actions)
     problem = env.problem.with_slot(env.gain[e], env.task[e])
     outcome = model.evaluate(problem, actions.take(0))
@@ -378,7 +378,7 @@ def test_decisions_are_recovered_from_actions():
     for s, n in product(range(200), range(2)):
         if batch.actions.channel[s, n] >= 0:
             score[s, n, batch.actions.channel[s, n]] = 1.0
-    back = empty_actions(task.shape)
+    back = Actions.empty(*task.shape)
     env.decide(Decisions(mode.astype(np.uint8), level, score), task, back)
     for name in ("channel", "power", "frequency", "extraction"):
         found, expected = getattr(back, name), getattr(batch.actions, name)
