@@ -254,8 +254,8 @@ def margin(above: Floats, below: Floats, bound: Floats) -> Floats:
     One of the two is the bound (`Limit.sides`). 0 where the limit is kept, as `unmet` tells. Plain
     arithmetic, as in `reward`: env compiles these very functions.
     """
-    over = (above > below * SLACK) * np.maximum(above - below, 0.0)
-    missed: Floats = over / (bound + (bound == 0.0))  # nothing lies below a bound of 0
+    excess = (above > below * SLACK) * np.maximum(above - below, 0.0)
+    missed: Floats = excess / (bound + (bound == 0.0))  # nothing lies below a bound of 0
     return missed
 
 

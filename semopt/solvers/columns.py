@@ -25,7 +25,7 @@ from .batch import Batch
 
 PART = 4096  # slots
 COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-Told = Callable[[float], None]
+Progress = Callable[[float], None]
 
 
 def head(batch: Batch, seed: int | None) -> dict[str, Any]:
@@ -45,14 +45,14 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
     }
 
 
-def text(batch: Batch, seed: int, told: Told = lambda done: None) -> Iterator[str]:
-    """Yield the JSON document in parts, a line a slot; `told` takes the number of slots written."""
+def text(batch: Batch, seed: int, progress: Progress = lambda done: None) -> Iterator[str]:
+    """Yield the JSON document, a line a slot; `progress` takes the number of slots written."""
     yield COMPACT.encode(head(batch, seed))[:-1] + ',"slots":[\n'
     last = len(batch.objective) - 1
     for s, entry in enumerate(entries(batch)):
         yield COMPACT.encode(entry) + (",\n" if s < last else "\n]}\n")
         if s % 256 == 255:
-            told(s + 1)
+            progress(s + 1)
 
 
 def entries(batch: Batch) -> Iterator[dict[str, Any]]:
@@ -154,7 +154,7 @@ def gaps(bound: Floats, value: Floats, decided: Any) -> Floats:
 
 
 def write_table(
-    target: str, batch: Batch, seed: int | None, told: Told = lambda done: None
+    target: str, batch: Batch, seed: int | None, progress: Progress = lambda done: None
 ) -> None:
     """Write a Parquet file with a row for each slot and user.
 
@@ -190,7 +190,7 @@ def write_table(
             made = [column.cast(kinds[name]) for name, column in found.items()]
             writer.write_table(pa.table(made, schema=schema))
             done += len(columns["decided"])
-            told(done)
+            progress(done)
 
 
 def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:

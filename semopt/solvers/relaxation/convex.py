@@ -50,7 +50,7 @@ class Costs:
         self.physics, self.box = physics, box
         (self.floor, ceiling), seen = physics.ranges(box)  # of terms (4, J); of what limits see
         self.first = seen[0, :2]
-        reach = np.stack([(ceiling - self.floor)[i::2].sum(axis=0) for i in (0, 1)])
+        spans = np.stack([(ceiling - self.floor)[i::2].sum(axis=0) for i in (0, 1)])
         size = np.stack([ceiling[i::2].sum(axis=0) for i in (0, 1)])
         first, last = self.first, box[1, LATENCY:ACCURACY]
         server = np.stack([physics.server_time, physics.server_energy])
@@ -59,7 +59,7 @@ class Costs:
         self.top = seen[1, 2]
         self.width = np.stack(
             [
-                *np.fmin(reach + ROUNDING * size, last - first + ROUNDING * (last + first)),
+                *np.fmin(spans + ROUNDING * size, last - first + ROUNDING * (last + first)),
                 self.top - np.maximum(seen[0, 2], box[0, ACCURACY]) + 2.0 * ROUNDING,
             ]
         )

@@ -221,9 +221,9 @@ def propagate(problem: Problem, pieces: Pieces, fewest: float, most: float) -> P
 
     def misses(some: Pieces) -> Flags:
         seen = Physics(problem, some, fewest, most).ranges(some.box)[1]
-        over = seen[0] > some.box[1, LATENCY:] * (1.0 + ROUNDING)
-        under = seen[1] < some.box[0, LATENCY:] * (1.0 - ROUNDING)
-        return np.asarray((over | under).any(axis=0))
+        above = seen[0] > some.box[1, LATENCY:] * (1.0 + ROUNDING)
+        below = seen[1] < some.box[0, LATENCY:] * (1.0 - ROUNDING)
+        return np.asarray((above | below).any(axis=0))
 
     pieces = pieces.take(~misses(pieces))
     for row in (POWER, FREQUENCY, EXTRACTION):

@@ -83,7 +83,7 @@ class PieceProgram:
         self.power, self.extraction = (cp.Parameter((corners, count)) for _ in range(2))
         self.short, self.least = cp.Parameter((corners, count)), cp.Parameter((3, count))
 
-        q, self.cost, over = (cp.Variable((3, count)) for _ in range(3))
+        q, self.cost, excess = (cp.Variable((3, count)) for _ in range(3))
         self.u, mix = cp.Variable((3, count)), cp.Variable((corners, count), nonneg=True)
 
         def rows(variable: cp.Variable, row: int, height: int) -> cp.Expression:
@@ -109,11 +109,11 @@ class PieceProgram:
             self.u[1] >= 0,
             self.u[1] <= 1,
             self.cost >= self.least,
-            self.cost <= 1 + over,
-            over >= 0,
+            self.cost <= 1 + excess,
+            excess >= 0,
         ]
         self.problem = cp.Problem(
-            cp.Maximize(cp.sum(q) - OVER * cp.sum(over)), [*self.cuts, self.mean, *limits]
+            cp.Maximize(cp.sum(q) - OVER * cp.sum(excess)), [*self.cuts, self.mean, *limits]
         )
 
     def solve(self, tangents: Tangents, seconds: float) -> tuple[Floats, Floats] | None:
