@@ -327,12 +327,11 @@ def test_what_a_study_cannot_use_is_refused(tmp_path, monkeypatch, capsys):
 
 def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
     """Where the reference fails, its reason is that of each row."""
-    from semopt.studies import work as room
 
     def solve_batch(*given, **options):
         raise ArithmeticError("too far")
 
-    monkeypatch.setattr(room, "solve_batch", solve_batch)
+    monkeypatch.setattr("semopt.studies.work.solve_batch", solve_batch)
     monkeypatch.setitem(engine.ENGINES, "local", lambda workers: ThreadPoolExecutor(workers))
     ended = CliRunner().invoke(
         app, [*STUDY, "--scenario", "contended", "--out", str(tmp_path / "out")]
