@@ -28,7 +28,8 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float]) -> None:
             table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             if row.scenario == scenario:
-                table.add_row(row.method, *_figures(row))
+                failed = f" ({row.failed} cells failed)" if row.slots and row.failed else ""
+                table.add_row(row.method + failed, *_figures(row))
         console.print(table)
     console.print(
         "Intervals resample slots, in pairs with the optimum's. A slot without a decision lacks "

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import compare
+from semopt.report.studies import print_gaps
 from semopt.studies import engine, gap
 from semopt.studies.audit import audit
 from semopt.studies.cells import DECISION, Cell, Store
@@ -342,3 +343,12 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
     assert "contended, global, seed 0: failed: too far" in page
     question = gap.Question([Scenario.load("contended")], ["local"], 1, 5)
     assert [row.failed for row in question.rows(Store(tmp_path / "out"))] == [1, 1]
+
+
+def test_a_table_says_how_many_cells_failed(capsys):
+    figures = (40, 0.1, 0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.0, 3.0)
+    rows = [gap.Row("s", "some", *figures, failed=2), gap.Row("s", "all", 0, failed=3)]
+    print_gaps(rows, {})
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "some (2" in printed
+    assert "all 3 cells failed" in printed
