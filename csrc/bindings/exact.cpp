@@ -45,8 +45,8 @@ class ExactBatch {
         const UsualRounding usual;
         const Slots slots(scenario_, gain, task);
         const DecisionArrays decisions(slots, channel, power, frequency, extraction);
-        double* const to_value = buffer(value, "value", {slots.count});
-        double* const to_upper = buffer(upper, "upper", {slots.count});
+        double* const to_value = output<double>(value, "value", {slots.count});
+        double* const to_upper = output<double>(upper, "upper", {slots.count});
         const Taken taken(*this, int(std::clamp<py::ssize_t>(slots.count, 1, lanes_)));
         std::vector<Effort> efforts(taken.solvers.size());
         // A slot of few actions ends before anybody would look at the clock.

@@ -183,9 +183,9 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
     const UsualRounding usual;
     const Slots slots(scenario, gain, task);
     const DecisionArrays decisions(slots, channel, power, frequency, extraction);
-    double* const to_lower = buffer(lower, "lower", {slots.count});
-    double* const to_upper = buffer(upper, "upper", {slots.count});
-    long long* const to_boxes = buffer(boxes, "boxes", {slots.count});
+    double* const to_lower = output<double>(lower, "lower", {slots.count});
+    double* const to_upper = output<double>(upper, "upper", {slots.count});
+    long long* const to_boxes = output<long long>(boxes, "boxes", {slots.count});
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
     const int lanes = int(std::clamp<py::ssize_t>(slots.count, 1, lanes_of(threads)));

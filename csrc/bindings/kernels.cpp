@@ -25,37 +25,6 @@ namespace py = pybind11;
 namespace semopt {
 namespace {
 
-using Shape = std::vector<py::ssize_t>;
-
-// The memory of a C-ordered array of exactly this type and shape; nothing is converted or copied.
-template <class T>
-T* memory(const py::array& array, const char* argument, const Shape& shape, bool written) {
-    using Typed = py::array_t<std::remove_const_t<T>, py::array::c_style>;
-    if (!py::isinstance<Typed>(array) || array.ndim() != py::ssize_t(shape.size()) ||
-        !std::equal(shape.begin(), shape.end(), array.shape())) {
-        const std::string type = py::str(py::dtype::of<std::remove_const_t<T>>());
-        py::tuple lengths(shape.size());
-        for (size_t i = 0; i < shape.size(); ++i) lengths[i] = shape[i];
-        const std::string wanted = py::str(lengths);
-        throw ArgumentError(argument,
-                            "a C-ordered " + type + " array of shape " + wanted + " is expected");
-    }
-    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
-        throw ArgumentError(argument, "memory aligned for its numbers is expected: copy the array");
-    if (written && !array.writeable())
-        throw ArgumentError(argument, "a writeable array is expected");
-    return static_cast<T*>(const_cast<void*>(array.data()));
-}
-
-template <class T>
-const T* input(const py::array& array, const char* argument, const Shape& shape) {
-    return memory<const T>(array, argument, shape, false);
-}
-template <class T>
-T* output(const py::array& array, const char* argument, const Shape& shape) {
-    return memory<T>(array, argument, shape, true);
-}
-
 // What is written may lie where one of `in_place` does, place for place; else it shares no memory.
 struct Sharing {
     std::vector<const py::array*> read, in_place, written;

@@ -25,13 +25,35 @@ inline int lanes_of(int threads) {
     return threads ? std::min(threads, cores) : cores;
 }
 
-// The memory of an array of exactly this shape.
-template <class Array>
-auto* buffer(Array& array, const char* argument, std::vector<pybind11::ssize_t> shape) {
-    require(array.ndim() == pybind11::ssize_t(shape.size()) &&
-                std::equal(shape.begin(), shape.end(), array.shape()),
-            argument, "another shape is expected");
-    return array.mutable_data();
+using Shape = std::vector<pybind11::ssize_t>;
+
+// The memory of a C-ordered array of exactly this type and shape; nothing is converted or copied.
+template <class T>
+T* memory(const pybind11::array& array, const char* argument, const Shape& shape, bool written) {
+    using Typed = pybind11::array_t<std::remove_const_t<T>, pybind11::array::c_style>;
+    if (!pybind11::isinstance<Typed>(array) || array.ndim() != pybind11::ssize_t(shape.size()) ||
+        !std::equal(shape.begin(), shape.end(), array.shape())) {
+        const std::string type = pybind11::str(pybind11::dtype::of<std::remove_const_t<T>>());
+        pybind11::tuple lengths(shape.size());
+        for (size_t i = 0; i < shape.size(); ++i) lengths[i] = shape[i];
+        const std::string wanted = pybind11::str(lengths);
+        throw ArgumentError(argument,
+                            "a C-ordered " + type + " array of shape " + wanted + " is expected");
+    }
+    if (!(array.flags() & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_))
+        throw ArgumentError(argument, "memory aligned for its numbers is expected: copy the array");
+    if (written && !array.writeable())
+        throw ArgumentError(argument, "a writeable array is expected");
+    return static_cast<T*>(const_cast<void*>(array.data()));
+}
+
+template <class T>
+const T* input(const pybind11::array& array, const char* argument, const Shape& shape) {
+    return memory<const T>(array, argument, shape, false);
+}
+template <class T>
+T* output(const pybind11::array& array, const char* argument, const Shape& shape) {
+    return memory<T>(array, argument, shape, true);
 }
 
 // The arrays of one slot: gain (N, K), task (N).
@@ -81,10 +103,10 @@ struct DecisionArrays {
     DecisionArrays(const Slots& slots, Integers& to_channel, Doubles& to_power,
                    Doubles& to_frequency, Doubles& to_extraction)
         : users(slots.users),
-          channel(buffer(to_channel, "channel", {slots.count, users})),
-          power(buffer(to_power, "power", {slots.count, users})),
-          frequency(buffer(to_frequency, "frequency", {slots.count, users})),
-          extraction(buffer(to_extraction, "extraction", {slots.count, users})) {}
+          channel(output<long long>(to_channel, "channel", {slots.count, users})),
+          power(output<double>(to_power, "power", {slots.count, users})),
+          frequency(output<double>(to_frequency, "frequency", {slots.count, users})),
+          extraction(output<double>(to_extraction, "extraction", {slots.count, users})) {}
 
     void write(long long s, pybind11::ssize_t user, int on_channel, const Action& action) const {
         const pybind11::ssize_t i = s * users + user;
