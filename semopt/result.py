@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from math import inf, isfinite, nan
@@ -114,11 +114,25 @@ class Result:
             raise ValueError(f"a result with status {self.status.word} holds no decision")
         return evaluate(self.problem, self.actions)
 
+    def qoe(self) -> Floats:
+        """Return what the decision is worth to each user: (N,), by the reference model.
+
+        Where slopes are so steep that doubles do not tell, balls do, of the decision as a file
+        holds it; without python-flint the doubles stand.
+        """
+        from .worth import steep
+
+        if self.actions is None or not steep(self.problem):
+            return self.outcome().qoe
+        from .certificate.checker import sure_qoe
+
+        return sure_qoe(replace(self, actions=as_written(self.actions)))
+
     def recompute(self) -> float:
-        """Return the decision's objective by the reference model; NaN without a decision."""
+        """Return the decision's objective, from `qoe`; NaN without a decision."""
         if self.actions is None:
             return nan
-        qoe = self.outcome().qoe
+        qoe = self.qoe()
         return float(qoe.min() if self.problem.objective == "min" else qoe.sum())
 
     def bound(self) -> float:
@@ -187,7 +201,7 @@ class Result:
         if self.actions is None:
             return []
         action, outcome, names = self.actions, self.outcome(), self.problem.tasks.names
-        broken = {user for user, _ in self.broken()}
+        broken, qoe = {user for user, _ in self.broken()}, self.qoe()
         return [
             {
                 "task": names[self.problem.task[n]],
@@ -199,11 +213,22 @@ class Result:
                 "latency_ms": float(outcome.latency[n]) * 1e3,
                 "energy_mj": float(outcome.energy[n]) * 1e3,
                 "accuracy": float(outcome.accuracy[n]),
-                "qoe": float(outcome.qoe[n]),
+                "qoe": float(qoe[n]),
                 "feasible": n not in broken,
             }
             for n in range(len(action.channel))
         ]
+
+
+def as_written(actions: Actions) -> Actions:
+    """Return actions as a file gives them back, whose units may move a last digit."""
+    for _ in range(9):  # until nothing moves any more: at once, or after a step
+        power, frequency = actions.power * 1e3 / 1e3, actions.frequency * 1e-9 * 1e9
+        same = np.array_equal(power, actions.power, equal_nan=True)
+        if same and np.array_equal(frequency, actions.frequency, equal_nan=True):
+            break
+        actions = replace(actions, power=power, frequency=frequency)
+    return actions
 
 
 def number(value: float) -> float | None:

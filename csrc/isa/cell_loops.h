@@ -103,6 +103,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     using V = Lanes<double>;
     const System<V> system = in_lanes(*cell.system);
     const User<V> user = in_lanes(*cell.user);
+    const Task<V> task = in_lanes(*cell.task);
     const Reference<V> reference = in_lanes(cell.reference);
     const V none = math::all<V>(-kInfinity), one = math::all<V>(1);
     double *const bound = scratch, *const value = bound + cell.powers,
@@ -110,7 +111,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     const auto score = [&](V time, V energy, V accuracy) __attribute__((always_inline)) {
         const V qoe = latency_term(system, user, reference, time) +
                       energy_term(system, user, reference, energy) + accuracy;
-        return affordable(system, user, time, energy, qoe) ? qoe : none;
+        return affordable(system, user, task, time, energy, qoe) ? qoe : none;
     };
     const auto server = [&](double flop) {
         const double time = server_time(flop, offloaders, *cell.system);

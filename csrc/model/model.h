@@ -410,7 +410,8 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
 
 // Whether an outcome keeps all limits but that of accuracy, which isa/cell_loops.h judges apart.
 template <class R>
-SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user, R latency, R energy,
+SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user,
+                          [[maybe_unused]] const Task<R>& task, R latency, R energy,
                           [[maybe_unused]] R qoe) {
     return (latency <= system.latency_max) & (energy <= user.energy_max);
 }

@@ -8,6 +8,7 @@ decision is feasible and worth what it claims.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from math import fsum, inf
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from ..figures import LIMITS
 from ..limits import PRICED, is_set
 from ..model import MODES, SCORE, TOP_SCORE
-from ..problem import Problem
+from ..problem import Floats, Problem
 from ..result import Result
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
 from .format import digest, problem_from_json, reads_as
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
+DOUBT = 1e-11  # by how much rounding may move a QoE of doubles that nobody minds
 FINE = TOLERANCE / 1e3  # radius below which a ball of a decision's worth says what it is
 
 
@@ -213,6 +215,21 @@ def exact_worth(result: Result, user: int) -> float:
             if worth.rad() < FINE:
                 return float(worth)
     raise FalseClaim(f"no precision tells what user {user} gains")
+
+
+def sure_qoe(result: Result) -> Floats:
+    """Return the QoE (N,) of a result's decision: in doubles, in balls where doubles do not tell.
+
+    Without python-flint, and where no precision tells, doubles stand.
+    """
+    from .grid import spread
+
+    outcome = result.outcome()
+    qoe = outcome.qoe.copy()
+    with suppress(ValueError, FalseClaim):
+        for n in np.flatnonzero(~(spread(result.problem, outcome) <= DOUBT)).tolist():
+            qoe[n] = exact_worth(result, n)
+    return qoe
 
 
 def arithmetic() -> Any:

@@ -16,11 +16,10 @@ from ..model import TOP_SCORE
 from ..problem import Problem, Readings
 from ..result import GAP, Result, Status, exact_integer
 from . import grid, search
-from .checker import exact_worth
 from .claims import TOLERANCE, FalseClaim, Progress, require, whole
 from .decisions import GRID, check_kind, decided, home
 from .format import closed
-from .grid import MOST_SCORED, Optimum, Table, spread, tabulated
+from .grid import MOST_SCORED, Optimum, Table, tabulated
 from .schema import shaped
 
 if TYPE_CHECKING:
@@ -35,9 +34,6 @@ STATUSES = dict.fromkeys((*GRID, "global"), SEARCHED) | {
 }
 OTHERS = ("feasible",), ("infeasible",)
 SHAPES = 0.1  # of the time that a result of many slots takes: that of looking at its shape
-BLUNT = (
-    1e-7  # what the rounding of doubles may move a QoE by, for a claim about it to say something
-)
 
 
 def check_result(body: Any, progress: Progress = lambda share: None) -> str:
@@ -283,7 +279,6 @@ def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: 
     check_kind(problem, result, method, where)
     raw = [user["offload"] and user["extraction"] == 1.0 for user in entry["users"]]
     lowest = problem.users.frequency_min * 1e-9
-    blunt = spread(problem, result.outcome())
     for n, (found, given) in enumerate(zip(result.users_json(), entry["users"], strict=True)):
         what, clock = f"{where}users[{n}]", given["frequency_ghz"]
         require(given["feasible"], f"{what}.feasible: it is")
@@ -293,9 +288,6 @@ def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: 
             claimed = given[name]
             same = near(claimed, found[name], least=0.0 if "_" in name else 1.0)
             require(same, f"{what}.{name} {claimed}: it is {found[name]}")
-        if not blunt[n] <= BLUNT:  # too steep for doubles
-            worth = exact_worth(result, n)
-            require(near(given["qoe"], worth), f"{what}.qoe {given['qoe']}: it is {worth}")
     value = result.recompute()
     require(
         near(entry["objective"], value),

@@ -7,7 +7,7 @@ against each other (`consistency.py`). Past this module there are no units but S
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
 from .consistency import WEIGHT_KEYS, View, cross_faults
-from .faults import ScenarioError, affected, arranged, dotted, key_faults
+from .faults import KeyPath, ScenarioError, affected, arranged, dotted, key_faults
 from .sections import Document, keys_of, section_at
 from .source import parsed, text_of
 from .surface import with_file, with_tables
@@ -116,6 +116,9 @@ class Scenario(Document):
         except ValidationError as error:
             faults += [f for f in key_faults(error, data) if not affected(f[0], unsound)]
         unsound |= {path for path, _ in faults}
+        empty = [path for path in _nulls(data) if not affected(path, unsound)]
+        faults += [(path, "= None: must be left out where it has no value") for path in empty]
+        unsound |= set(empty)
         messages = [(dotted(path), words) for path, words in faults]
         messages += cross_faults(View(data, unsound), folder if read else None)
         if scenario is None or messages:
@@ -354,3 +357,12 @@ def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:
         where = f"{path}.{toml.key(key)}" if path else key
         flat.update(_flattened(value, where) if isinstance(value, dict) else {where: value})
     return flat
+
+
+def _nulls(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield where a document holds null, which JSON has and TOML has not."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _nulls(part, (*path, key))

@@ -14,7 +14,6 @@ decision (csrc/global/global.h).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from time import perf_counter
@@ -28,7 +27,7 @@ from ..files import check_writable
 from ..limits import PRICED, refuse_other_limits
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
-from ..result import GAP, ROUNDING_ERRORS, Result, Status
+from ..result import GAP, ROUNDING_ERRORS, Result, Status, as_written
 from ..worth import steep
 from .baselines import reference
 from .infeasibility import infeasible, time_left
@@ -36,7 +35,6 @@ from .matching import lazy, refuse_coupled
 from .slot import check_time_limit
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
-DOUBT = 1e-11  # of a user's QoE in doubles: less than a checker minds
 
 
 def solve(
@@ -144,15 +142,18 @@ def surest(result: Result, gap: float, seconds: float) -> Result:
 
     Where slopes are steep, kernels and judge may differ in which of them that is.
     """
-    decisions = [with_exact_worth(result, result.upper_bound, gap)]
-    for actions in (lazy(result.problem, seconds)[0], reference(result.problem).actions):
-        if actions is None or result.status is Status.INFEASIBLE:
+    if result.status is Status.INFEASIBLE:
+        return result
+    decisions = []
+    first = lazy(result.problem, seconds)[0], reference(result.problem).actions
+    for actions in (result.actions, *first):
+        if actions is None:
             continue
-        first = replace(result, actions=actions, details=dict(result.details))
-        if not first.broken():
-            first = replace(first, objective=first.recompute())
-            decisions.append(with_exact_worth(first, result.upper_bound, gap))
-    return max(decisions, key=lambda one: -inf if one.actions is None else one.objective)
+        other = replace(result, actions=as_written(actions), details=dict(result.details))
+        if actions is result.actions or not other.broken():
+            other = replace(other, objective=other.recompute())
+            decisions.append(with_exact_worth(other, result.upper_bound, gap))
+    return max(decisions, key=lambda one: one.objective, default=result)
 
 
 def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
@@ -167,18 +168,12 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     result = replace(result, upper_bound=upper)
     if result.actions is None:
         return result
-    from ..certificate.checker import exact_worth
-    from ..certificate.claims import FalseClaim
-    from ..certificate.grid import spread
+    from ..certificate.checker import sure_qoe
 
-    worth = result.outcome().qoe
-    doubtful = np.flatnonzero(~(spread(result.problem, result.outcome()) <= DOUBT)).tolist()
-    if not doubtful:
+    qoe = sure_qoe(result)
+    if np.array_equal(qoe, result.outcome().qoe):
         return result
-    with suppress(ValueError, FalseClaim):
-        for n in doubtful:
-            worth[n] = exact_worth(result, n)
-    value = float(worth.sum())
+    value = float(qoe.sum())
     if result.status is Status.OPTIMAL and upper - value > gap:
         result.details["stopped"] = ROUNDING_ERRORS
         return replace(result, objective=value, status=Status.LIMIT_REACHED)

@@ -106,6 +106,9 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
         actions = batch.actions.take(rows)
         decided = ~np.isnan(value)
         found = evaluate(problem, actions, gain, task)
+        if worth.steep(problem):
+            for at in np.flatnonzero(decided).tolist():
+                found.qoe[at] = batch.result(first + at).qoe()
         recomputed = worth.objective(problem, found.qoe)
         places = range(first, first + len(value))
         status = [batch.status(s).word for s in places]

@@ -852,3 +852,21 @@ def test_a_problem_that_is_none_is_bad_input_and_no_false_claim(documents, tmp_p
             print(words, check(file))
     code = f"import sys; from semopt.cli import run; sys.exit(run(['verify', {str(file)!r}]))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 2
+
+
+@pytest.mark.parametrize("slope", [1e8, 1e13])
+@pytest.mark.parametrize("method", ["global", "exact", "local", "reference"])
+def test_results_of_steep_slopes_say_what_they_are_worth_as_written(tmp_path, method, slope):
+    document = Scenario.load("tiny").to_dict()
+    document["qoe"] |= {"slope_latency_per_ms": slope, "slope_energy_per_mj": slope}
+    problem = Scenario.from_dict(document).problem()
+    file = tmp_path / "result.json"
+    body = solve(problem, method, **({"time_limit": 5.0} if method == "global" else {})).to_json()
+    assert body["objective"] == pytest.approx(sum(u["qoe"] for u in body["users"]), abs=1e-12)
+    file.write_text(json.dumps(body))
+    assert "the decision is feasible and worth" in check(file)
+    body["users"][0]["qoe"] += 1e-6
+    body["objective"] += 1e-6
+    file.write_text(json.dumps(body))
+    with pytest.raises(FalseClaim):
+        check(file)

@@ -212,7 +212,7 @@ int main() {
     for (double qoe : {0.4, 0.5}) {
         const Outcome<double> found{0.5, 2.0 * (qoe < 0.5), 1, qoe};
         std::printf("%d %d\\n", int(violations(system, user, task, found)),
-                    int(affordable(system, user, found.latency, found.energy, qoe)));
+                    int(affordable(system, user, task, found.latency, found.energy, qoe)));
     }
 #define SHOWN(name, bit, kept) std::printf("%s %d\\n", name, bit);
     SEMOPT_LIMITS(SHOWN)

@@ -1,6 +1,7 @@
 """Scenario files: what they mean in SI units, and how their faults are named."""
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
@@ -1012,3 +1013,22 @@ def test_of_a_ragged_table_each_short_row_is_named_and_no_fall():
     table = [[0.1, 0.2, 0.3], [0.1], [0.1, 0.2, 0.3]]
     faults = allowed.table_faults("accuracy", [0.1, 0.2, 0.3], [0.0, 1.0, 2.0], table, None)
     assert [where for where, _ in faults] == ["accuracy.table[1]"]
+
+
+@pytest.mark.parametrize("name", ["contended", "tiny"])
+def test_null_is_refused_wherever_it_stands(name):
+    def places(value, path=()):
+        if isinstance(value, dict | list):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                yield (*path, key)
+                yield from places(part, (*path, key))
+
+    document = Scenario.load(name).to_dict()
+    for path in places(document):
+        changed = json.loads(json.dumps(document))
+        table = changed
+        for key in path[:-1]:
+            table = table[key]
+        table[path[-1]] = None
+        with pytest.raises(ScenarioError, match="None"):
+            Scenario.from_dict(changed)
