@@ -431,8 +431,9 @@ def lies(documents):
     yield replaced(lacking, "infeasible", 0, "limits", by=["accuracy"]), "modes have"
     energy = [replaced(lacking["infeasible"][0], "limits", by=["energy"])]
     energy[0]["modes"] = {"local": ["energy"]}
-    unlimited = replaced(lacking, "problem", "user", "energy_max_mj", by=None)
-    unlimited["problem"]["users"] = None
+    unlimited = copy.deepcopy(lacking)
+    del unlimited["problem"]["user"]["energy_max_mj"]
+    unlimited["problem"].pop("users", None)
     yield unlimited | {"infeasible": energy}, "user 0 has no limit on energy"
     yield lacking | {"objective": 1.0}, "objective 1.0: there is no decision"
     yield lacking | {"upper_bound": 1.0}, "upper_bound 1.0: the status is infeasible"
