@@ -32,9 +32,15 @@ def gap(
         list[str] | None,
         typer.Option(help="File or preset; as often as there are some. paper unless given."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of slots, from 0 on.")] = 3,
-    slots: Annotated[int, typer.Option(min=1, help="Decision slots a seed.")] = 1000,
-    quick: Annotated[bool, typer.Option("--quick", help="One seed of 100 slots.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds of slots, from 0 on; 3 unless given.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Decision slots a seed; 1000 unless given.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One seed of 100 slots, unless others are given.")
+    ] = False,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of cells; a study goes on where it stands.")
     ] = Path("study"),
@@ -67,7 +73,8 @@ def gap(
 
     part = engines.shard_of(shard)
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
-    check_apart({"--json": json}, inputs(methods, scenario or []))
+    written = [out / name for name in ("study.json", "results.parquet", "report.html")]
+    check_apart({"--json": json}, [*inputs(methods, scenario or []), *written])
     scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
     names = [loaded.name for loaded in scenarios]
     for name in names:
@@ -77,7 +84,9 @@ def gap(
         for name in methods:
             for loaded in scenarios:
                 decider(name, loaded)
-    question = study.Question(scenarios, methods, *((1, 100) if quick else (seeds, slots)))
+    question = study.Question(
+        scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)
+    )
     store, cells, cut = Store(out), question.cells(), False
     store.begin()
     try:
@@ -94,7 +103,7 @@ def gap(
     if json:
         write_json(json, document)
     if not to_stdout(json):
-        print_gaps(rows, study.alike(rows))
+        print_gaps(rows, study.alike(rows), question.seeds)
         print_written(out / "report.html")
     if cut:
         there = sum(store.read(cell) is not None for cell in cells)

@@ -18,7 +18,7 @@ GAP = (
 )
 
 
-def print_gaps(rows: Sequence[Row], alike: dict[str, float]) -> None:
+def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None:
     """Print each method's gap; on scenarios that are `alike` methods hardly differ."""
     console = Console()
     for scenario in dict.fromkeys(row.scenario for row in rows):
@@ -28,8 +28,7 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float]) -> None:
             table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             if row.scenario == scenario:
-                failed = f" ({row.failed} cells failed)" if row.slots and row.failed else ""
-                table.add_row(row.method + failed, *_figures(row))
+                table.add_row(row.method + _lacking(row, seeds), *_figures(row))
         console.print(table)
     console.print(
         "Intervals resample slots, in pairs with the optimum's. A slot without a decision lacks "
@@ -42,9 +41,17 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float]) -> None:
         )
 
 
+def _lacking(row: Row, seeds: int) -> str:
+    """Return what a row lacks of so many seeds, in brackets."""
+    if not row.slots or row.seeds == seeds:
+        return ""
+    failed = f", {row.failed} failed" if row.failed else ""
+    return f" ({row.seeds} of {seeds} seeds{failed})"
+
+
 def _figures(row: Row) -> list[str]:
     if not row.slots:
-        return [f"{row.failed} cells failed" if row.failed else "not there yet"]
+        return [f"{row.failed} failed" if row.failed else "not there yet"]
     return [
         f"{row.gap:.5f}",
         "" if isnan(row.low) else f"{row.low:.5f}-{row.high:.5f}",

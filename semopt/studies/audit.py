@@ -9,7 +9,6 @@ lies no further above what is proven than the gap.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from ..result import Status
 from ..scenario import Scenario
 from ..solvers import solve
 from ..worth import FIGURES
-from .cells import DECISION, FORMAT
+from .cells import DECISION, whole
 from .work import columns
 
 CLOSE = 1e-9  # relative: two evaluations of the same formulas
@@ -60,35 +59,50 @@ def audit(
         Where the folder holds no cells.
     """
     files = sorted((folder / "cells").glob("*.parquet"))
-    sizes = [rows_in(file) for file in files]
-    if not sum(sizes):
-        raise ValueError(f"{folder}: holds no cells of a study: semopt study NAME --out makes some")
+    for file in [file for file in files if whole(file) is None]:
+        files.remove(file)
+        words = "the file is not whole, or not what its name says: the study computes it anew"
+        yield Checked(file.name, "", 0, words, False)
+    sizes = [int(pq.read_metadata(file).num_rows) for file in files]
+    if not files:
+        raise ValueError(f"{folder}: holds no cells of a study: semopt study gap --out makes some")
+    results = results_of(folder)
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.choice(sum(sizes), min(sample, sum(sizes)), replace=False))
     ends = np.cumsum(sizes)
     for done, at in enumerate(drawn.tolist()):
         progress(done / len(drawn))
         which = int(np.searchsorted(ends, at, side="right"))
-        yield checked(files[which], at - int(ends[which] - sizes[which]))
+        yield checked(files[which], at - int(ends[which] - sizes[which]), results)
 
 
-def rows_in(file: Path) -> int:
-    """Return how many rows a cell has; none where the file is not whole."""
+Joined = dict[tuple[str, str, int, int], list[dict[str, Any]]]
+
+
+def results_of(folder: Path) -> Joined:
+    """Return the rows of `results.parquet`, by scenario, method, seed and slot; none without it."""
+    rows = Joined()
     try:
-        return int(pq.read_metadata(file).num_rows)
+        table = pq.read_table(folder / "results.parquet")
     except (OSError, pa.ArrowException):
-        return 0
+        return rows
+    for row in table.to_pylist():
+        key = row["scenario"], row["method"], row["seed"], row["slot"]
+        rows.setdefault(key, []).append(row)
+    return rows
 
 
-def checked(file: Path, slot: int) -> Checked:
-    """Check one row."""
-    table = pq.read_table(file)
-    about = json.loads((table.schema.metadata or {}).get(FORMAT.encode(), b"{}"))
-    if not about:
-        return Checked(file.name, "", slot, "it does not say which cell it is", False)
-    method, row = about["method"], {n: table[n][slot].as_py() for n in table.column_names}
+def checked(file: Path, slot: int, results: Joined) -> Checked:
+    """Check one row, and that the joined results say the same of it, where they have it."""
+    found = whole(file)
+    assert found is not None
+    about, table = found
+    row = {name: table[name][slot].as_py() for name in table.column_names}
     words, holds = _claims(about, row, slot)
-    return Checked(file.name, method, slot, words, holds)
+    same = results.get((about["scenario"]["name"], about["method"], about["seed"], slot))
+    if holds and same and row not in [{name: one[name] for name in row} for one in same]:
+        words, holds = "results.parquet has other figures than the cell", False
+    return Checked(file.name, about["method"], slot, words, holds)
 
 
 def _claims(about: dict[str, Any], row: dict[str, Any], slot: int) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -81,7 +82,7 @@ class Cell:
     def name(self) -> str:
         """Return the digest of its content."""
         text = json.dumps(self.content(), allow_nan=False)  # the order of tasks counts
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest(text.encode())
 
 
 @cache
@@ -96,6 +97,23 @@ def digest_of_policy(method: str) -> str:
     for file in files:
         total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest() if files else ""
+
+
+def whole(file: Path) -> tuple[dict[str, Any], pa.Table] | None:
+    """Return the content and the rows of a cell's file; None where it is not what its name says."""
+    try:
+        table = pq.read_table(file)
+        text = (table.schema.metadata or {})[FORMAT.encode()]
+        about = json.loads(text)
+        sound = table.schema.remove_metadata().equals(SCHEMA) and table.num_rows == about["slots"]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
+    return (about, table) if sound and digest(text) == file.stem else None
+
+
+def digest(content: bytes) -> str:
+    """Return the name of a cell of this content."""
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Store:
@@ -120,18 +138,18 @@ class Store:
 
     def read(self, cell: Cell) -> pa.Table | None:
         """Return the rows of a cell; None where there are none, or the file is not whole."""
-        try:
-            table = pq.read_table(self.file(cell))
-        except (OSError, pa.ArrowException):
-            return None
-        about = (table.schema.metadata or {}).get(FORMAT.encode())
-        whole = table.schema.remove_metadata().equals(SCHEMA) and table.num_rows == cell.slots
-        known = about is not None and json.loads(about) == cell.content()
-        return table if whole and known else None
+        found = whole(self.file(cell))
+        return found[1] if found else None
+
+    def everything(self) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+        """Yield the content and the rows of every cell that is there, by name."""
+        for file in sorted(self.cells.glob("*.parquet")):
+            if (found := whole(file)) is not None:
+                yield found
 
     def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, float]) -> None:
         """Keep the rows of a cell, whole or not at all, and what they took."""
-        about = {FORMAT: json.dumps(cell.content())}
+        about = {FORMAT: json.dumps(cell.content(), allow_nan=False)}
         table = pa.table(
             {name: pa.array(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names},
             schema=SCHEMA.with_metadata(about),

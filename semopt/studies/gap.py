@@ -63,6 +63,7 @@ class Row:
     infeasible_share: float = nan
     decision_us: float = nan
     failed: int = 0
+    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,31 +133,34 @@ class Question:
             infeasible_share=float(np.concatenate(broken).mean()),
             decision_us=float(np.median(times)),
             failed=failed,
+            seeds=len(gaps),
         )
 
-    def joined(self, store: Store) -> pa.Table:
-        """Return the rows of all cells that are there, each beside its reference."""
-        parts = []
-        for scenario in self.scenarios:
-            tasks = tasks_in(scenario.template())
-            for seed in range(self.seeds):
-                reference = store.read(self.reference(scenario, seed))
-                for method in dict.fromkeys(
-                    (strongest(scenario.template()), CONSTANT, *self.methods)
-                ):
-                    table = store.read(self.cell(scenario, method, seed))
-                    if table is None or reference is None:
-                        continue
-                    about = {"study": "gap", "scenario": scenario.name, "method": method}
-                    shared = {name: pa.array([words] * len(table)) for name, words in about.items()}
-                    optimum = pa.array(column(reference, "value") / tasks, from_pandas=True)
-                    columns = shared | {
-                        "seed": pa.array([seed] * len(table)),
-                        **{name: table[name] for name in table.column_names},
-                        "reference_qoe": optimum,
-                    }
-                    parts.append(pa.table(columns))
-        return pa.concat_tables(parts) if parts else pa.table({})
+
+def joined(store: Store) -> pa.Table:
+    """Return the rows of all cells of a folder, whoever asked for them, beside the reference's."""
+    scenarios, references = dict[str, tuple[str, int]](), dict[tuple[Any, ...], Floats]()
+    cells = [
+        (about, table, (json.dumps(about["scenario"]), about["seed"], about["slots"]))
+        for about, table in store.everything()
+    ]
+    for about, table, (scenario, *draw) in cells:
+        if scenario not in scenarios:
+            template = Scenario.from_dict(about["scenario"]).template()
+            scenarios[scenario] = strongest(template), tasks_in(template)
+        best, tasks = scenarios[scenario]
+        if about["method"] == best and not about["options"]:
+            references[scenario, *draw] = column(table, "value") / tasks
+    parts = []
+    for about, table, slots in cells:
+        if slots in references:
+            words = {"study": "gap", "scenario": about["scenario"]["name"]}
+            words |= {"method": about["method"], "seed": about["seed"]}
+            shared = {name: pa.array([value] * len(table)) for name, value in words.items()}
+            best_of_slots = pa.array(references[slots], from_pandas=True)
+            rows = {name: table[name] for name in table.column_names}
+            parts.append(pa.table(shared | rows | {"reference_qoe": best_of_slots}))
+    return pa.concat_tables(parts) if parts else pa.table({})
 
 
 def column(table: pa.Table, name: str) -> Floats:
@@ -179,7 +183,7 @@ def alike(rows: Sequence[Row]) -> dict[str, float]:
 def keep(question: Question, store: Store) -> None:
     """Write `results.parquet` and `study.json` beside the cells."""
     with writing(store.folder / "results.parquet") as file:
-        pq.write_table(question.joined(store), file, compression="zstd")
+        pq.write_table(joined(store), file, compression="zstd")
     about = {
         "study": "gap",
         "scenarios": [scenario.to_dict() for scenario in question.scenarios],

@@ -262,6 +262,40 @@ def test_an_audit_holds_for_what_is_true_and_names_what_is_not(study, tmp_path):
     assert all(row.words.startswith("energy_mj is ") for row in found)
 
 
+def test_an_audit_tells_what_is_damaged_and_what_the_joined_results_say_otherwise(study, tmp_path):
+    _, folder = study
+    copytree(folder, tmp_path / "copy")
+    copy = tmp_path / "copy"
+    cut, thin, strange = sorted((copy / "cells").glob("*.parquet"))[:3]
+    cut.write_bytes(cut.read_bytes()[:100])
+    pq.write_table(pq.read_table(thin).slice(0, 5), thin)
+    pq.write_table(pq.read_table(strange).drop_columns("power_w"), strange)
+    damaged = {row.file for row in audit(copy, 5) if not row.holds}
+    assert damaged == {cut.name, thin.name, strange.name}
+    table = pq.read_table(folder / "results.parquet")
+    more = pa.array([qoe + 0.01 for qoe in table["qoe"].to_pylist()])
+    place = table.column_names.index("qoe")
+    copytree(folder, tmp_path / "other")
+    pq.write_table(table.set_column(place, "qoe", more), tmp_path / "other" / "results.parquet")
+    found = list(audit(tmp_path / "other", 5))
+    assert {row.words for row in found} == {"results.parquet has other figures than the cell"}
+
+
+def test_joined_results_hold_what_every_call_computed(tmp_path):
+    store, scenario = Store(tmp_path), Scenario.load("contended")
+    store.begin()
+    for methods, slots in ((["local"], 20), (["exact"], 30)):
+        question = gap.Question([scenario], methods, 1, slots)
+        assert set(computed(tmp_path, question.cells())) == {DONE}
+        gap.keep(question, store)
+    table = pq.read_table(tmp_path / "results.parquet")
+    counts = {}
+    for method in table["method"].to_pylist():
+        counts[method] = counts.get(method, 0) + 1
+    assert counts == {"global": 50, "constant": 50, "local": 20, "exact": 30}
+    assert not any(value is None for value in table["reference_qoe"].to_pylist())
+
+
 def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_path):
     tight = json.loads(json.dumps(CONTENDED))
     tight["system"]["latency_max_ms"] = 3.0  # too little for some slots, for others if all is local
@@ -347,8 +381,8 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
 
 def test_a_table_says_how_many_cells_failed(capsys):
     figures = (40, 0.1, 0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.0, 3.0)
-    rows = [gap.Row("s", "some", *figures, failed=2), gap.Row("s", "all", 0, failed=3)]
-    print_gaps(rows, {})
+    some = gap.Row("s", "some", *figures, failed=2, seeds=1)
+    print_gaps([some, gap.Row("s", "all", 0, failed=3)], {}, 3)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "some (2" in printed
-    assert "all 3 cells failed" in printed
+    assert "some (1 of 3" in printed
+    assert "all 3 failed" in printed
