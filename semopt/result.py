@@ -208,7 +208,7 @@ class Result:
                 "offload": bool(action.channel[n] >= 0),
                 "channel": int(action.channel[n]) if action.channel[n] >= 0 else None,
                 "power_mw": float(action.power[n]) * 1e3,
-                "frequency_ghz": float(action.frequency[n]) * 1e-9,
+                "frequency_ghz": float(action.frequency[n]) / 1e9,
                 "extraction": float(action.extraction[n]),
                 "latency_ms": float(outcome.latency[n]) * 1e3,
                 "energy_mj": float(outcome.energy[n]) * 1e3,
@@ -223,7 +223,7 @@ class Result:
 def as_written(actions: Actions) -> Actions:
     """Return actions as a file gives them back, whose units may move a last digit."""
     for _ in range(9):  # until nothing moves any more: at once, or after a step
-        power, frequency = actions.power * 1e3 / 1e3, actions.frequency * 1e-9 * 1e9
+        power, frequency = actions.power * 1e3 / 1e3, actions.frequency / 1e9 * 1e9
         same = np.array_equal(power, actions.power, equal_nan=True)
         if same and np.array_equal(frequency, actions.frequency, equal_nan=True):
             break

@@ -20,7 +20,7 @@ from .baselines import RESTRICTIONS, restriction
 from .branch import GlobalBatch
 from .infeasibility import SECONDS, infeasible
 from .matching import ExactBatch
-from .slot import by_names_of_today, check_time_limit, solve
+from .slot import by_names_of_today, check_threads, check_time_limit, solve
 
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
@@ -226,6 +226,7 @@ def solve_batch(
     problem = as_problem(scenario)
     gain, tasks = check_slots(problem, gain, tasks)
     check_time_limit(time_limit)
+    check_threads(threads)
     work = Work(problem, gain, tasks, method, time_limit, progress)
     try:
         if solver := in_batches(problem, method, threads, options):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
@@ -92,8 +93,8 @@ def refuse_unfit(problem: Problem, gap: float) -> None:
             f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
             "method 'exact' has the minimum on the grid"
         )
-    if not SMALLEST_GAP <= gap < inf:
-        raise ValueError(f"gap = {gap}: must be at least {SMALLEST_GAP:g}")
+    if not (isinstance(gap, Real) and SMALLEST_GAP <= gap < inf):
+        raise ValueError(f"gap = {gap!r}: must be at least {SMALLEST_GAP:g}")
 
 
 class GlobalBatch:

@@ -126,7 +126,7 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
             "offload": actions.channel >= 0,
             "channel": actions.channel,
             "power_mw": actions.power * 1e3,
-            "frequency_ghz": actions.frequency * 1e-9,
+            "frequency_ghz": actions.frequency / 1e9,
             "extraction": actions.extraction,
             "latency_ms": found.latency * 1e3,
             "energy_mj": found.energy * 1e3,

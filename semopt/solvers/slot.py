@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
-from numbers import Real
+from numbers import Integral, Real
 from time import perf_counter
 from typing import Any
 from warnings import warn
@@ -93,6 +93,13 @@ def check_time_limit(seconds: float | None) -> None:
     """Raise ValueError for a limit that is no time."""
     if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
         raise ValueError(f"time_limit = {seconds}: must be above 0 s")
+
+
+def check_threads(threads: int) -> None:
+    """Raise ValueError for a number of threads that is none."""
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if not (whole and 0 <= threads < 2**31):
+        raise ValueError(f"threads = {threads!r}: must be a whole number, 0 for one a core")
 
 
 def ladder(

@@ -333,7 +333,7 @@ def test_fixed_actions_are_a_maximum_that_no_single_change_betters():
         total = 0.0
         for s in range(12):
             slot = problem.with_slot(gain[s], task[s])
-            outcome = evaluate.evaluate(slot, actions.take(s))
+            outcome = model_evaluate(slot, actions.take(s))
             qoe = np.where(outcome.violations == 0, outcome.qoe, 0.0)
             total += float(objective(slot, qoe))
         return total / 24

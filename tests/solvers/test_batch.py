@@ -107,6 +107,21 @@ def test_bad_slots_are_named(gain, task, words):
         solve_batch(Scenario.load("paper"), gain, task)
 
 
+@pytest.mark.parametrize("method", ["exact", "global"])
+@pytest.mark.parametrize("threads", [-1, 1.5, "2", None, True, 2**40])
+def test_numbers_of_threads_that_are_none_are_named(method, threads):
+    scenario = Scenario.load("paper")
+    with pytest.raises(ValueError, match=r"threads = .*must be a whole number"):
+        solve_batch(scenario, *scenario.draw(2, 0), method, threads)
+
+
+@pytest.mark.parametrize("gap", ["a", None, 0.0, np.nan, np.inf])
+def test_gaps_that_are_none_are_named(gap):
+    scenario = Scenario.load("paper")
+    with pytest.raises(ValueError, match=r"gap = .*must be at least 1e-09"):
+        solve_batch(scenario, *scenario.draw(2, 0), "global", gap=gap)
+
+
 KEPT = ("status", "objective", "upper_bound", "gap", "joint_actions", "users", "infeasible")
 
 
