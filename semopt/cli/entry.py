@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from io import TextIOWrapper
 from shutil import get_terminal_size
 from typing import Annotated, Any, get_type_hints
@@ -52,6 +53,19 @@ app.add_typer(semantic.app, name="semantic")
 app.add_typer(study.app, name="study")
 
 
+def let_help_flow(commands: typer.Typer) -> None:
+    """Let the help of commands wrap at the terminal's width, not where lines of the source end."""
+    for command in commands.registered_commands:
+        words = cleandoc(getattr(command.callback, "__doc__", None) or "")
+        command.help = "\n\n".join(" ".join(part.split()) for part in words.split("\n\n"))
+    for group in commands.registered_groups:
+        if group.typer_instance:
+            let_help_flow(group.typer_instance)
+
+
+let_help_flow(app)
+
+
 def show_version(requested: bool) -> None:
     """Print the version and end."""
     if requested:
@@ -65,7 +79,9 @@ def show_version(requested: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=show_version, help="Say which it is."),
+        typer.Option(
+            "--version", is_eager=True, callback=show_version, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Find, prove and learn the best way for wireless users to run AI tasks at the edge."""

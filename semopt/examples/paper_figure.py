@@ -9,7 +9,10 @@ import csv
 import sys
 from pathlib import Path
 
-import matplotlib
+try:
+    import matplotlib
+except ImportError:
+    sys.exit("matplotlib is missing: pip install 'semopt[plots]'")
 
 matplotlib.use("Agg")  # no screen is needed
 import matplotlib.pyplot as plt

@@ -487,3 +487,13 @@ def test_prices_stand_in_the_json_of_any_method(tmp_path):
 def test_messages_name_what_was_typed(capsys, arguments, message):
     assert entry.run(arguments.split(" ")) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_help_wraps_at_the_width_of_the_terminal_alone(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["study", "gap", "--help"]).output
+    assert "Ctrl-C keeps every cell that is finished; the same command goes on" in shown
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(app, ["solve", "--help"]).output.splitlines()
+    start = next(i for i, line in enumerate(lines) if "Without --slots" in line)
+    assert len(lines[start].strip()) > 60
