@@ -124,9 +124,9 @@ class Result:
 
         if self.actions is None or not steep(self.problem):
             return self.outcome().qoe
-        from .certificate.checker import sure_qoe
+        from .certificate.exact import sure_qoe
 
-        return sure_qoe(replace(self, actions=as_written(self.actions)))
+        return sure_qoe(self.problem, as_written(self.actions))
 
     def recompute(self) -> float:
         """Return the decision's objective, from `qoe`; NaN without a decision."""

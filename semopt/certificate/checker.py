@@ -8,8 +8,6 @@ decision is feasible and worth what it claims.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from importlib import import_module
 from math import fsum, inf
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +15,10 @@ import numpy as np
 
 from ..figures import LIMITS
 from ..limits import PRICED, is_set
-from ..model import MODES, SCORE, TOP_SCORE
-from ..problem import Floats, Problem
-from ..result import Result
+from ..model import MODES, TOP_SCORE
+from ..problem import Problem
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
+from .exact import FINE, arithmetic
 from .format import digest, problem_from_json, reads_as
 from .schema import shaped
 
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
-DOUBT = 1e-11  # by how much rounding may move a QoE of doubles that nobody minds
-FINE = TOLERANCE / 1e3  # radius below which a ball of a decision's worth says what it is
 
 
 class Tally:
@@ -194,55 +190,6 @@ def worth_of_action(
             if not cost <= allowed:
                 return None
     return own.worth(costs)
-
-
-def exact_worth(result: Result, user: int) -> float:
-    """Return a user's QoE in a result's decision to 1e-12, however steep the slopes are."""
-    problem, actions = result.problem, result.actions
-    assert actions is not None
-    balls, channel, m = arithmetic(), int(actions.channel[user]), (actions.channel >= 0).sum()
-    power, frequency, extraction = (
-        float(part[user]) for part in (actions.power, actions.frequency, actions.extraction)
-    )
-    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
-    gain = problem.gain[user, channel] if channel >= 0 else 1.0
-    if mode == "local":
-        power = extraction = 1.0  # which play no part
-    for bits in balls.PRECISIONS:
-        with balls.precision(bits):
-            own = balls.OneUser(problem, user, mode, gain, int(m))
-            worth = own.worth(own.costs(power, extraction, frequency))
-            if worth.rad() < FINE:
-                return float(worth)
-    raise FalseClaim(f"no precision tells what user {user} gains")
-
-
-def sure_qoe(result: Result) -> Floats:
-    """Return the QoE (N,) of a result's decision: in doubles, in balls where doubles do not tell.
-
-    Without python-flint, and where no precision tells, doubles stand.
-    """
-    from .grid import spread
-
-    outcome = result.outcome()
-    qoe = outcome.qoe.copy()
-    with suppress(ValueError, FalseClaim):
-        for n in np.flatnonzero(~(spread(result.problem, outcome) <= DOUBT)).tolist():
-            qoe[n] = exact_worth(result, n)
-    return qoe
-
-
-def arithmetic() -> Any:
-    """Return the module of balls, or say what it needs."""
-    try:
-        balls = import_module(".balls", __package__)
-    except ImportError:
-        raise ValueError(
-            "verifying this file needs python-flint: pip install 'semopt[verify]'"
-        ) from None
-    if balls.SCORE != SCORE:
-        raise ValueError(f"score {SCORE!r}: semopt/certificate/balls.py has {balls.SCORE!r}")
-    return balls
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..model import TOLERANCE, Actions, Outcome, evaluate, sigmoid, unmet
-from ..problem import AccuracyTable, Floats, Problem
+from ..model import TOLERANCE, Actions, evaluate, unmet
+from ..problem import Floats, Problem
 from ..worth import unreachable
+from .exact import spread
 
-ROUNDING = 2.0**-46  # relative, of a latency or an energy: more than its dozen roundings
 MOST_SCORED = 2_000_000  # actions scored in one file, some seconds
 CALL = 1000  # actions that take as long as one call of `evaluate`
 RESTRICTED = {"local": "local", "semantic-unaware": "raw"}  # method -> the strongest mode it has
@@ -157,50 +157,3 @@ def assignment(home: Floats, cells: Floats, m: int) -> float:
     worst = -unreachable(users)
     rows, columns = linear_sum_assignment(np.where(weight > -np.inf, weight, worst), maximize=True)
     return float(weight[rows, columns].sum())
-
-
-def spread(problem: Problem, outcome: Outcome) -> Floats:
-    """Return by how much rounding may move each QoE of `outcome`, arrays (..., N).
-
-    A cost u of relative error e moves S(slope (u0 - u)) to at most S(slope (u0 - u + e (u0 + u))).
-    """
-    system, users = problem.system, problem.users
-    home = evaluate(problem, Actions.local(users.reference_frequency))
-    steep = max(map(steepness, problem.tasks.accuracy))
-    total = np.zeros_like(outcome.qoe)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for weight, slope, ahead, size in (
-            (
-                users.weight_latency,
-                system.slope_latency,
-                home.latency - outcome.latency,
-                home.latency + outcome.latency,
-            ),
-            (
-                users.weight_energy,
-                system.slope_energy,
-                home.energy - outcome.energy,
-                home.energy + outcome.energy,
-            ),
-            (
-                users.weight_accuracy,
-                system.slope_accuracy,
-                outcome.accuracy - home.accuracy,
-                np.full_like(total, steep),
-            ),
-        ):
-            x, error = slope * ahead, slope * size * ROUNDING
-            total += weight * (sigmoid(x + error) - sigmoid(x - error))
-    return total
-
-
-def steepness(table: AccuracyTable) -> float:
-    """Return by how much an accuracy moves at most, for a relative error of its SNR or extraction.
-
-    The SNR in dB is of size 1000 at most, and an extraction of 1.
-    """
-    columns, rows = np.diff(table.snr_db), np.diff(table.extraction)
-    values = np.vstack([table.table, table.raw])
-    by_snr = np.abs(np.diff(values, axis=1)) / columns
-    by_extraction = np.abs(np.diff(values[:-1], axis=0)) / rows[:, None]
-    return float(1.0 + 1e3 * by_snr.max() + by_extraction.max())

@@ -169,9 +169,9 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     result = replace(result, upper_bound=upper)
     if result.actions is None:
         return result
-    from ..certificate.checker import sure_qoe
+    from ..certificate.exact import sure_qoe
 
-    qoe = sure_qoe(result)
+    qoe = sure_qoe(result.problem, result.actions)
     if np.array_equal(qoe, result.outcome().qoe):
         return result
     value = float(qoe.sum())

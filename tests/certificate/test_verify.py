@@ -21,8 +21,9 @@ from semopt import Actions, Result, Status, solve
 from semopt.certificate import grid, read, reading, search
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
+from semopt.certificate.exact import spread
 from semopt.certificate.format import digest
-from semopt.certificate.grid import spread, tabulated
+from semopt.certificate.grid import tabulated
 from semopt.certificate.results import check_result
 from semopt.certificate.verify import check
 from semopt.cli import app
