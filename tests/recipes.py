@@ -1,5 +1,6 @@
 """A copy of the package into which a test writes what a recipe says, and runs."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,7 @@ class Copy:
             text=True,
             check=False,
             cwd=self.folder,
+            env={k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"},
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
