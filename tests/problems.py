@@ -1,5 +1,6 @@
 """Random problems for tests: parameters of the scale of Table II, degenerate cases included."""
 
+import copy
 import json
 from dataclasses import replace
 from math import inf, nextafter
@@ -315,3 +316,13 @@ def random_tables(rng, space, *, limited=False, fairest=False, entries=None):
     energy = lists(lambda total: rng.random(total)) if limited else ()
     limit = 0.4 * len(space.local) if limited else inf
     return Tables(space, value, energy, limit, fairest)
+
+
+def replaced(body, *path, by):
+    """Return a copy of a document with one entry replaced, or added."""
+    body = copy.deepcopy(body)
+    owner = body
+    for key in path[:-1]:
+        owner = owner[key]
+    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
+    return body

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from typer.testing import CliRunner
 
 import extended
-from problems import CASES, EXPECTED, badly_scaled, random_problem
+from problems import CASES, EXPECTED, badly_scaled, random_problem, replaced
 from semopt import Actions, Problem, Status, evaluate, solve
 from semopt.certificate import read
 from semopt.certificate.balls import Score, precision
@@ -45,16 +45,6 @@ def redigested(body):
 def altered(body, *path, by):
     """Return a copy with one entry replaced, the digest made right again."""
     return redigested(replaced(body, *path, by=by))
-
-
-def replaced(body, *path, by):
-    """Return a copy with one entry replaced."""
-    body = copy.deepcopy(body)
-    owner = body
-    for key in path[:-1]:
-        owner = owner[key]
-    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
-    return body
 
 
 @pytest.fixture(scope="module")

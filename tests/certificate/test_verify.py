@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import extended
-from problems import CASES, EXPECTED, random_problem
+from problems import CASES, EXPECTED, random_problem, replaced
 from semopt import Actions, Result, Status, solve
 from semopt.certificate import grid, read, reading, search
 from semopt.certificate.checker import check_certificate
@@ -35,16 +35,6 @@ from tolerances import ROUNDING
 
 def run(*arguments, text=None):
     return CliRunner().invoke(app, list(arguments), input=text)
-
-
-def replaced(body, *path, by):
-    """Return a copy with one entry replaced, or added."""
-    body = copy.deepcopy(body)
-    owner = body
-    for key in path[:-1]:
-        owner = owner[key]
-    owner[path[-1]] = by(owner[path[-1]]) if callable(by) else by
-    return body
 
 
 def leaf_paths(body, path=()):

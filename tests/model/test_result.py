@@ -11,8 +11,9 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
+from problems import random_actions, random_problem
 from semopt import Actions, Result, Scenario, Status
-from semopt.result import Infeasibility
+from semopt.result import Infeasibility, as_written
 from tolerances import ROUNDING
 
 PROBLEM = Scenario.load("tiny").problem()
@@ -195,3 +196,18 @@ def test_limits_of_a_user_a_task_and_all_together_are_named():
 def test_a_reason_is_written_as_the_contract_has_it(reason, entry):
     result = Result(PROBLEM, "exact", "cpu", Status.INFEASIBLE, infeasibility=reason)
     assert result.to_json()["infeasible"] == entry
+
+
+def test_actions_as_written_are_those_that_a_file_gives_back():
+    rng = np.random.default_rng(0)
+    moved = 0
+    for _ in range(200):
+        problem = random_problem(rng, 3, 3)
+        actions = random_actions(rng, problem, 1).take(0)
+        written = as_written(actions)
+        moved += not np.array_equal(written.frequency, actions.frequency)
+        entries = Result(problem, "global", "cpu", Status.FEASIBLE, written).users_json()
+        assert [user["power_mw"] / 1e3 for user in entries] == written.power.tolist()
+        assert [user["frequency_ghz"] * 1e9 for user in entries] == written.frequency.tolist()
+        assert written.frequency == pytest.approx(actions.frequency, rel=1e-15)
+    assert moved > 0
