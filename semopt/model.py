@@ -278,26 +278,34 @@ def rewards(problem: Problem, outcome: Outcome, task: Integers | None = None) ->
     return reward(outcome.qoe, penalty)
 
 
-def evaluate(
+@dataclass(frozen=True)
+class Costs:
+    """Where the time and the energy of tasks go: arrays like the actions, 0 where nothing is done.
+
+    Attributes
+    ----------
+    device_time, air_time, server_time : s, on the user's GPU, in transmission, on the server
+    device_energy, air_energy, server_energy : J, likewise
+    """
+
+    device_time: Floats
+    air_time: Floats
+    server_time: Floats
+    device_energy: Floats
+    air_energy: Floats
+    server_energy: Floats
+
+
+def costs(
     problem: Problem,
     actions: Actions,
     gain: Floats | None = None,
     task: Integers | None = None,
     offloaders: Integers | int | None = None,
-) -> Outcome:
-    """Score joint actions by equations (2)-(11).
+) -> tuple[Costs, Floats]:
+    """Return the terms of (6) and of (7)-(9), and the SNR of offloaders; arguments of `evaluate`.
 
-    Parameters
-    ----------
-    problem : the scenario; its own slot is used unless `gain` and `task` are given
-    actions : B joint actions, arrays (..., N)
-    gain : (..., N, K) float64, one slot a joint action
-    task : (..., N) int64
-    offloaders : (..., 1) int64, number of offloaders; counted from the actions unless given
-
-    Returns
-    -------
-    Outcome with arrays (..., N). Infeasible tasks keep their QoE; `violations` marks them.
+    The SNR, (..., N) float64, linear, has no meaning where a task is local.
     """
     system, users, tasks = problem.system, problem.users, problem.tasks
     gain = problem.gain if gain is None else gain
@@ -322,19 +330,51 @@ def evaluate(
     bits = sent_bits(full_bits, extraction, system.compress_exponent)
     t_tx = transmission_time(bits, rate(system.bandwidth, link))
     extract = extraction_flop(tasks.extract_flop[task], extraction, system.extract_exponent)
-    own_flop = np.where(semantic, extract, np.where(offload, 0.0, tasks.local_flop[task]))
-    t_own = execution_time(own_flop, users.flop_per_cycle, frequency)
+    device_flop = np.where(semantic, extract, np.where(offload, 0.0, tasks.local_flop[task]))
+    t_device = execution_time(device_flop, users.flop_per_cycle, frequency)
     server_flop = np.where(semantic, tasks.server_flop[task], tasks.server_raw_flop[task])
     t_es = server_time(server_flop, m, system)
-
-    latency = t_own + np.where(offload, t_tx + t_es, 0.0)  # (6)
-    energy = execution_energy(users.energy_coefficient, t_own, frequency) + np.where(
-        offload, transmission_energy(power, t_tx) + server_energy(t_es, m, system), 0.0
+    terms = (
+        t_device,
+        np.where(offload, t_tx, 0.0),
+        np.where(offload, t_es, 0.0),
+        execution_energy(users.energy_coefficient, t_device, frequency),
+        np.where(offload, transmission_energy(power, t_tx), 0.0),
+        np.where(offload, server_energy(t_es, m, system), 0.0),
     )
+    return Costs(*terms), link
+
+
+def evaluate(
+    problem: Problem,
+    actions: Actions,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+    offloaders: Integers | int | None = None,
+) -> Outcome:
+    """Score joint actions by equations (2)-(11).
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is used unless `gain` and `task` are given
+    actions : B joint actions, arrays (..., N)
+    gain : (..., N, K) float64, one slot a joint action
+    task : (..., N) int64
+    offloaders : (..., 1) int64, number of offloaders; counted from the actions unless given
+
+    Returns
+    -------
+    Outcome with arrays (..., N). Infeasible tasks keep their QoE; `violations` marks them.
+    """
+    system, users, tasks = problem.system, problem.users, problem.tasks
+    of, link = costs(problem, actions, gain, task, offloaders)
+    task = np.broadcast_to(problem.task if task is None else task, link.shape)
+    latency = of.device_time + (of.air_time + of.server_time)  # (6)
+    energy = of.device_energy + (of.air_energy + of.server_energy)
     reached = tasks.local_accuracy[task].copy()
-    snr_db = decibel(link)
+    snr_db, extraction = decibel(link), np.broadcast_to(actions.extraction, link.shape)
     for kind, table in enumerate(tasks.accuracy):
-        rows = offload & (task == kind)
+        rows = (actions.channel >= 0) & (task == kind)
         reached[rows] = accuracy(table, extraction[rows], snr_db[rows])
 
     t0 = execution_time(tasks.local_flop[task], users.flop_per_cycle, users.reference_frequency)
@@ -345,23 +385,13 @@ def evaluate(
         + users.weight_accuracy
         * sigmoid(system.slope_accuracy * (reached - tasks.local_accuracy[task]))
     )  # (11)
-    outcome = Outcome(latency, energy, reached, qoe, np.zeros(shape, np.uint8))
+    outcome = Outcome(latency, energy, reached, qoe, np.zeros(link.shape, np.uint8))
     return replace(outcome, violations=unmet(problem, outcome, task, slack=1.0))
 
 
 def server_energies(problem: Problem, actions: Actions, task: Integers | None = None) -> Floats:
-    """Return what each offloader takes of the server's energy (9): (..., N) float64, J.
-
-    `task` : (..., N) int64, the problem's own unless given
-    """
-    offload = actions.channel >= 0
-    m = np.maximum(offload.sum(axis=-1, keepdims=True), 1).astype(float)
-    tasks, kinds = problem.tasks, problem.task if task is None else task
-    flop = np.where(
-        actions.extraction < 1.0, tasks.server_flop[kinds], tasks.server_raw_flop[kinds]
-    )
-    time = server_time(flop, m, problem.system)
-    return np.where(offload, server_energy(time, m, problem.system), 0.0)
+    """Return what each offloader takes of the server's energy (9): (..., N) float64, J."""
+    return costs(problem, actions, None, task)[0].server_energy
 
 
 # Of the figures that are limited for all users together: each offloader's share, 0 where local.

@@ -174,6 +174,21 @@ def test_semantic_task_beside_another():
     assert outcome.energy[0] == close(2e-4 + 1e-3 * 135.0 / 8)
 
 
+def test_costs_are_the_terms_of_time_and_energy():
+    # The numbers above, term by term: on the user's GPU, on the air, on the server.
+    costs, snr = model.costs(PROBLEM, joint(RAW, SEMANTIC))
+    assert snr == close([3.0, 3.0])
+    assert costs.device_time == close([0.0, 2e-3])
+    assert costs.air_time == close([2e-3, 1e-3])
+    assert costs.server_time == close([1e-3, 0.5e-3])
+    assert costs.device_energy == close([0.0, 2.5e-3])
+    assert costs.air_energy == close([2e-4, 3e-4])
+    assert costs.server_energy == close([1e-3 * 135.0 / 8, 8.4375e-3])
+    costs, _ = model.costs(PROBLEM, joint(LOCAL, LOCAL))
+    assert costs.device_time == close([2.5e-3, 2.5e-3])  # 5e6 FLOP at 2e9 a second
+    assert not np.any([costs.air_time, costs.server_time, costs.air_energy, costs.server_energy])
+
+
 def test_semantic_task_with_figures_of_its_own():
     # semantic_bits 2000 in place of 8000: a quarter of the 1 ms above; raw keeps its 8000 bit.
     tasks = replace(PROBLEM.tasks, semantic_bits=np.array([2000.0]))
