@@ -5,13 +5,16 @@ python own_scenario.py
 
 from semopt import Scenario, solve, solve_batch
 
-document = Scenario.load("paper").to_dict()
-document["name"] = "fast server"
-document["system"]["server_flop_per_cycle"] = 8.0  # twice the paper's
-for name, share in {"text": 0.5, "image": 0.25, "vqa": 0.25}.items():
-    document["tasks"][name]["share"] = share  # half of all tasks are texts
-
-ours, papers = Scenario.from_dict(document), Scenario.load("paper")
+papers = Scenario.load("paper")
+ours = papers.replace(
+    {
+        "name": "fast server",
+        "system.server_flop_per_cycle": 8.0,  # twice the paper's
+        "tasks.text.share": 0.5,  # half of all tasks are texts
+        "tasks.image.share": 0.25,
+        "tasks.vqa.share": 0.25,
+    }
+)
 for scenario in (papers, ours):
     gain, task = scenario.draw(slots=2000, seed=1)
     mean = solve_batch(scenario, gain, task).mean()

@@ -25,9 +25,7 @@ METHODS = {"local": "local", "semantic-unaware": "without semantic mode", "exact
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 curves = {method: [] for method in METHODS}
 for mean_gain in GAINS:
-    document = Scenario.load("paper").to_dict()
-    document["channel"] = {"model": "rayleigh", "mean_gain": mean_gain}
-    scenario = Scenario.from_dict(document)
+    scenario = Scenario.load("paper").replace(channel={"model": "rayleigh", "mean_gain": mean_gain})
     gain, task = scenario.draw(slots=2000, seed=0)
     for method, curve in curves.items():
         curve.append(solve_batch(scenario, gain, task, method).mean()["qoe"])

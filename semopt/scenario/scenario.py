@@ -7,7 +7,7 @@ against each other (`consistency.py`). Past this module there are no units but S
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from ..figures import RECORDS, in_si
 from ..gains import gains
 from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
+from .changes import changed, plain
 from .consistency import WEIGHT_KEYS, View, cross_faults
 from .faults import KeyPath, ScenarioError, affected, arranged, dotted, key_faults
 from .sections import Document, keys_of, section_at
@@ -98,7 +99,38 @@ class Scenario(Document):
         record = data.get("channel")
         recorded = isinstance(record, dict) and "sha256" in record
         place = None if folder is None else Path(folder)
-        return cls._checked(data, place, source, read=not recorded)
+        return cls._checked(plain(data), place, source, read=not recorded)
+
+    def replace(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """Return the scenario with some keys changed, checked as a file is.
+
+        A pinned [slot] that no longer fits in size is left out where [channel] can draw others. A
+        changed value loses its entry in [assumed].
+
+        Parameters
+        ----------
+        changes, more : values in the file's units by the path of their key, as messages write it:
+            "system.bandwidth_mhz", "users[0].power_mw", "tasks.text.share". A table replaces the
+            whole table, None takes a key away. `users` and `channels` as numbers are those of
+            [system]
+
+        Raises
+        ------
+        ScenarioError
+            Every fault of the changed scenario, or a path that leads nowhere
+
+        Examples
+        --------
+        >>> paper = Scenario.load("paper")
+        >>> wide = paper.replace(users=8, channels=4, **{"system.bandwidth_mhz": 4})
+        >>> wide.users, wide.channels, wide.system.bandwidth_mhz
+        (8, 4, 4.0)
+        """
+        source, sizes = str(more.get("name", self.name)), (self.users, self.channels)
+        if not isinstance(changes, Mapping | None):
+            raise ScenarioError(source, [("changes", "must be a mapping of paths to values")])
+        document = changed(self.to_dict(), {**(changes or {}), **more}, sizes, source)
+        return self._checked(document, self.folder, source, read=True)
 
     @classmethod
     def _checked(cls, data: dict[str, Any], folder: Path | None, source: str, read: bool) -> Self:

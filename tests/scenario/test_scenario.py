@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from semopt import allowed
 from semopt.channel.laws import KEYS, LAWS, Channel, keys
@@ -1032,3 +1033,105 @@ def test_null_is_refused_wherever_it_stands(name):
         table[path[-1]] = None
         with pytest.raises(ScenarioError, match="None"):
             Scenario.from_dict(changed)
+
+
+# ---------------------------------------------------------------------------------------- replacing
+
+
+def of_file(text, folder):
+    """Return the scenario of a file of this text."""
+    file = folder / "paper.toml"
+    file.write_text(text)
+    return Scenario.load(file)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("system.bandwidth_mhz", 4, "bandwidth_mhz = 4"),
+        ("system.bandwidth_mhz", -4.0, "bandwidth_mhz = -4.0"),
+        ("user.power_mw", np.array([200.0, 10.0]), "power_mw = [200.0, 10.0]"),
+        ("user.power_mw", (20.0, 40.0), "power_mw = [20.0, 40.0]"),
+        ("grid.power", np.int32(3), "power = 3"),
+        ("grid.power", 3.0, "power = 3.0"),
+        ("qoe.objective", "most", 'objective = "most"'),
+        ("channel.model", "jakes", 'model = "jakes"'),
+        ("tasks.vqa.local_accuracy", nan, "local_accuracy = nan"),
+        ("system.latency_max_ms", None, ""),
+        ("system.bandwith_mhz", 2.0, "bandwidth_mhz = 2.0\nbandwith_mhz = 2.0"),
+    ],
+)
+def test_a_changed_key_is_judged_as_in_a_file(path, value, line, tmp_path):
+    # The last task of the file is vqa, so the last line with a key is that of the path.
+    text = Scenario.load("paper").to_toml()
+    key = path.rpartition(".")[2].replace("bandwith", "bandwidth")
+    before, _, after = text.rpartition(f"\n{key} = ")
+    edited = f"{before}\n{line}\n{after.partition(chr(10))[2]}"
+
+    def answer(make):
+        try:
+            return make().to_dict()
+        except ScenarioError as error:
+            return error.faults
+
+    expected = answer(lambda: of_file(edited, tmp_path))
+    found = answer(lambda: Scenario.load("paper").replace({path: value}))
+    if isinstance(found, dict):
+        for document in (expected, found):
+            document.pop("assumed")
+    assert found == expected
+
+
+def test_sizes_change_in_one_line():
+    paper = Scenario.load("paper")
+    wide = paper.replace(users=8, channels=4, **{"system.bandwidth_mhz": 4})
+    gain, task = wide.draw(3, seed=1)
+    assert (gain.shape, task.shape) == ((3, 8, 4), (3, 8))
+    assert wide.problem(gain[0], task[0]).system.bandwidth == 4e6
+    assert (paper.users, paper.slot is None, wide.slot) == (2, False, None)
+    # What still fits is kept, and so is what else says the sizes.
+    assert paper.replace(users=2, **{"system.bandwidth_mhz": 4}).slot == paper.slot
+    free = paper.replace(slot=None)
+    assert (free.users, free.channels, free.slot) == (2, 2, None)
+
+
+def test_a_user_of_its_own_and_reasons_that_no_longer_hold():
+    paper = Scenario.load("paper")
+    assert "system.extract_exponent" in paper.assumed
+    other = paper.replace({"users[1].power_mw": [10.0, 50.0], "system.extract_exponent": 2})
+    assert other.problem().users.power_max.tolist() == [0.1, 0.05]
+    assert paper.assumed.keys() - other.assumed.keys() == {"system.extract_exponent"}
+    assert other.replace(users=None).problem().users.power_max.tolist() == [0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"users": 3, "channel": None}, "slot.gain has length 2: must have 3"),
+        ({"users[2].power_mw": [1, 2]}, "users[2].power_mw leads nowhere: users has 2 entries"),
+        ({"system.noise_mw.x": 1}, "leads nowhere: system.noise_mw is one value"),
+        ({"tasks.txt.share": 0.3}, "is of a task that is not there: did you mean text?"),
+        ({"users": 3, "system.users": 3}, "means the same as users: give one of them"),
+        ({"system .users": 3}, "is no path of a key, such as system.bandwidth_mhz"),
+        ({"": 3}, "'' is no path of a key"),
+        ({'tasks."\\x".share': 3}, "is no path of a key"),
+        ({7: 3}, "7 is no path of a key"),
+        ([("users", 3)], "changes must be a mapping of paths to values"),
+    ],
+)
+def test_a_change_that_leads_nowhere_is_named(changes, words):
+    with pytest.raises(ScenarioError, match=f"(?s)^paper: .*{re.escape(words)}") as caught:
+        Scenario.load("paper").replace(changes)
+    assert isinstance(caught.value.faults, tuple)
+
+
+def test_a_trace_is_read_anew_where_its_file_changes(tmp_path):
+    rng = np.random.default_rng(5)
+    for name in ("one.npy", "two.npy"):
+        np.save(tmp_path / name, rng.uniform(0.1, 1, (9, 2, 2)))
+    channel = {"model": "trace", "file": "one.npy"}
+    scenario = Scenario.from_dict(tiny({"channel": channel}), tmp_path)
+    two = scenario.replace({"channel.file": "two.npy"})
+    assert_array_equal(two.draw(9, 0)[0], np.load(tmp_path / "two.npy"))
+    with pytest.raises(ScenarioError, match=r"channel\.file = .*3 users on 2 channels"):
+        two.replace(users=3)

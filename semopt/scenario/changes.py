@@ -1,0 +1,158 @@
+"""The document of a scenario with some of its keys changed, for `Scenario.replace`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .faults import KeyPath, ScenarioError, dotted, nearest
+from .sections import keys_of, section_at
+
+_PART = re.compile(r'(?:^|\.)(?P<key>[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")|\[(?P<index>\d{1,9})\]')
+SIZES = ("users", "channels")
+FILE_RECORD = ("sha256", "shape")  # of a trace, that another file makes void
+
+
+def changed(
+    document: dict[str, Any], changes: Mapping[str, Any], sizes: tuple[int, int], source: str
+) -> dict[str, Any]:
+    """Return a copy of a sound document with values put at paths; nothing of it is checked yet.
+
+    Parameters
+    ----------
+    document : as `Scenario.to_dict` gives it
+    changes : values by path, as messages write paths; None takes a key away. "users" as a number
+        and "channels" mean the keys of [system]
+    sizes : numbers of users and sub-channels of the document
+    source : what faults call the scenario
+
+    Raises
+    ------
+    ScenarioError
+        A path that leads nowhere
+    """
+    new, paths = deepcopy(document), dict[KeyPath, str]()
+    for name, value in changes.items():
+        try:
+            path = _path(name, value)
+            if path in paths:
+                raise ValueError(f"means the same as {paths[path]}: give one of them")
+            paths[path] = name
+            _put(new, path, plain(value), sizes[0])
+        except ValueError as error:
+            raise ScenarioError(source, [(str(name) or "''", str(error))]) from None
+    system = new.get("system")
+    if isinstance(system, dict):
+        _fit_slot(new, system, paths, sizes)
+    if ("channel", "file") in paths:
+        for key in FILE_RECORD:
+            if ("channel", key) not in paths:
+                new["channel"].pop(key, None)
+    if ("assumed",) not in paths:
+        _forget_reasons(new, paths)
+    return new
+
+
+def plain(value: Any) -> Any:
+    """Return a value in the types of TOML: of NumPy's numbers and arrays, tuples and paths too."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _path(name: str, value: Any) -> KeyPath:
+    """Return the path of the key that is changed."""
+    if name in SIZES and not (name == "users" and (value is None or np.ndim(value))):
+        return "system", name
+    path = _parts(name) if isinstance(name, str) else ()
+    if not path or isinstance(path[0], int):
+        raise ValueError("is no path of a key, such as system.bandwidth_mhz or users[0].power_mw")
+    return path
+
+
+def _parts(name: str) -> KeyPath:
+    """Return the parts of a path as `faults.dotted` writes it; none where it is none."""
+    parts, place = list[str | int](), 0
+    while match := _PART.match(name, place):
+        key, index = match["key"], match["index"]
+        try:
+            parts.append(int(index) if key is None else next(iter(tomllib.loads(f"{key} = 0"))))
+        except ValueError:  # a quoted key that is none of TOML
+            return ()
+        place = match.end()
+    return tuple(parts) if place == len(name) else ()
+
+
+def _put(document: dict[str, Any], path: KeyPath, value: Any, users: int) -> None:
+    """Put a value at a path, making the tables around it; raise ValueError where there is none."""
+    if path[0] == "users" and len(path) > 1:
+        document.setdefault("users", [{} for _ in range(users)])
+    table: Any = document
+    for depth, part in enumerate(path[:-1]):
+        if isinstance(table, dict) and isinstance(part, str) and part not in table:
+            if depth == 1 and path[0] == "tasks":
+                candidate = nearest(part, table)
+                hint = f": did you mean {candidate}?" if candidate else ""
+                raise ValueError(f"is of a task that is not there{hint}")
+            table[part] = {}
+        table = table[part] if _holds(table, part, path[:depth]) else None
+    key = path[-1]
+    if isinstance(table, dict) and isinstance(key, str):
+        section = section_at(path[:-1])
+        if value is not None or (section and key not in keys_of(section)):
+            table[key] = value  # of a key that is not known, the checks say so
+        else:
+            table.pop(key, None)
+    elif _holds(table, key, path[:-1]):
+        table[key] = value
+
+
+def _holds(table: Any, part: str | int, path: KeyPath) -> bool:
+    """Tell that a table or an array has such an entry, or raise ValueError saying what is there."""
+    if isinstance(table, dict) and isinstance(part, str):
+        return part in table
+    if not isinstance(table, list) or not isinstance(part, int):
+        kind = "a table" if isinstance(table, dict) else "an array"
+        kind = kind if isinstance(table, dict | list) else "one value"
+        raise ValueError(f"leads nowhere: {dotted(path)} is {kind}")
+    if part >= len(table):
+        raise ValueError(f"leads nowhere: {dotted(path)} has {len(table)} entries")
+    return True
+
+
+def _fit_slot(
+    document: dict[str, Any], system: dict[str, Any], paths: Any, sizes: tuple[int, int]
+) -> None:
+    """Leave out a pinned slot of other sizes where [channel] draws slots, and keep its sizes."""
+    given = dict(zip(SIZES, sizes, strict=True))
+    untouched = not any(path[0] == "slot" for path in paths)
+    fits = all(system.get(key, size) == size for key, size in given.items())
+    if untouched and not fits and "channel" in document:
+        document.pop("slot", None)
+    if "slot" not in document:
+        for key, size in given.items():
+            system.setdefault(key, size)
+
+
+def _forget_reasons(document: dict[str, Any], paths: Any) -> None:
+    """Leave out of [assumed] what was changed: the reason was that of another value."""
+    if not isinstance(assumed := document.get("assumed"), dict):
+        return
+    gone = [dotted(path) for path in paths]
+    if "slot" not in document:
+        gone.append("slot")
+    document["assumed"] = {
+        key: reason
+        for key, reason in assumed.items()
+        if not any(key == path or key.startswith((f"{path}.", f"{path}[")) for path in gone)
+    }
