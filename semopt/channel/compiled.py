@@ -65,8 +65,10 @@ def over_rows(
     loop = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
 
     def run(*arrays: Any, threads: int = 0) -> Any:
-        rows = len(arrays[0])
-        lanes = min(arrays[0].size // grain, -(-rows // ROWS), threads or CORES, CORES)
+        rows, size = len(arrays[0]), arrays[0].size
+        if size < 2 * grain:
+            return loop(0, rows, *arrays)
+        lanes = min(size // grain, -(-rows // ROWS), threads or CORES, CORES)
         if lanes < 2:
             return loop(0, rows, *arrays)
         share = -(-rows // (lanes * ROWS)) * ROWS  # below `rows`: whole blocks, two at least

@@ -7,12 +7,14 @@ gets the whole state and the sum of rewards, and gives the users' actions one af
 from __future__ import annotations
 
 from copy import deepcopy
+from math import inf, nan
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..scenario import Scenario
+from ..scenario import Scenario, presets
+from ..solvers.matching import ExactBatch
 from ..worth import objective
 from .decisions import SHARES, Decisions, Singles, outside
 from .environment import Environment, check_rewards
@@ -40,21 +42,31 @@ class _Copied:
 class _Slots:
     """What the adapters share: an environment and the arrays that it writes."""
 
-    def __init__(self, scenario: Scenario | str, slots: int, **options: Any) -> None:
+    def __init__(
+        self,
+        scenario: Scenario | str,
+        slots: int,
+        seed: int | None,
+        optimum: bool,
+        **options: Any,
+    ) -> None:
         loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
-        self.inner = Environment(loaded, slots, **options)
-        check_rewards(self.inner.problem)
+        self.seed = fresh_seed() if seed is None else seed
+        self.inner = Environment(loaded, slots, seed=self.seed, **options)
+        problem = self.inner.problem
+        check_rewards(problem)
         users, channels = self.inner.users, self.inner.channels
         self.decisions = Decisions.empty(slots, users, channels)
-        self.seen = np.empty((slots, users, self.inner.observation_size), np.float32)
         self.reward = np.empty((slots, users), np.float32)
-        self.all = np.empty((slots, self.inner.state_size), np.float32)
         self.action_size = SHARES + channels
+        self.exact = ExactBatch(problem, self.inner.threads) if optimum else None
+        self.optimum = np.full(slots, np.nan)
 
     def reset(self, seed: int | None) -> None:
         if seed is not None:
             self.inner.seed(seed)
-        self.inner.reset(self.seen)
+            self.seed = seed
+        self.inner.begin()
 
     def step(self, actions: Singles) -> bool:
         """Carry out actions of slots x N (4 + K); return whether the episode ended."""
@@ -66,11 +78,25 @@ class _Slots:
                 "to 1 are expected"
             )
         self.decisions.take(share)
-        return self.inner.step(self.decisions, self.seen, self.reward)
+        self.inner.score(self.decisions, self.reward)
+        if self.exact:
+            _, value, _ = self.exact.solve(self.inner.gain, self.inner.task)
+            self.optimum = np.where(value > -inf, value, nan)
+        return self.inner.advance()
+
+    def seen(self) -> Singles:
+        """Return what users see of the current slots: (slots, N, size) float32."""
+        inner = self.inner
+        out = np.empty((*self.reward.shape, inner.observation_size), np.float32)
+        inner.observe(inner.gain, inner.task, out)
+        return out
 
     def state(self) -> Singles:
-        self.inner.state(self.inner.gain, self.inner.task, self.all)
-        return self.all.copy()
+        """Return all of the current slots: (slots, size) float32."""
+        inner = self.inner
+        out = np.empty((inner.slots, inner.state_size), np.float32)
+        inner.state(inner.gain, inner.task, out)
+        return out
 
     def team(self) -> Any:
         """Return the users' rewards as the objective sums them up: (slots,) float64."""
@@ -80,11 +106,27 @@ class _Slots:
         """Return the outcome of the last step: arrays (slots, N)."""
         return {name: getattr(self.inner.outcome, name).copy() for name in OUTCOME}
 
+    def missed(self) -> dict[str, Any]:
+        """Return optimum and regret of the last step where they are asked for: (slots,) float64.
+
+        Regret counts a task that breaks a limit, whose reward is below 0, as one of no QoE.
+        """
+        if self.exact is None:
+            return {}
+        qoe = np.maximum(self.reward.astype(np.float64), 0.0)
+        reached = objective(self.inner.problem, qoe)
+        return {"optimum": self.optimum.copy(), "regret": self.optimum - reached}
+
     def observed(self, size: int) -> Box:
         return Box(-np.inf, np.inf, (size,), np.float32)
 
     def acting(self, users: int) -> Box:
         return Box(0.0, 1.0, (users * self.action_size,), np.float32)
+
+
+def fresh_seed() -> int:
+    """Return a seed that nobody has drawn."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
 
 def _numbers(name: str, given: Any, shape: tuple[int, ...]) -> Singles:
@@ -105,14 +147,31 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
 
     Parameters
     ----------
-    scenario : or its name
-    options : of `Environment`: seed, lane, observation, features, identity, semantic
+    scenario : or its name, or a file's
+    seed : of gains and tasks; drawn freshly unless given, `np_random_seed` says which
+    optimum : whether infos hold the exact optimum of the slot's grid and the regret of the step:
+        what its objective misses of that, a task that breaks a limit counting 0 as in `train`
+        (continuous levels pass the grid at times: then it is below 0); NaN where no decision is
+        feasible
+    options : of `Environment`: lane, observation, features, identity, semantic, threads, part
+
+    Raises
+    ------
+    ValueError
+        Naming an unknown option, a scenario that no reward fits, or an action of another shape
     """
 
     metadata: ClassVar[dict[str, Any]] = {"name": "semopt_v0", "render_modes": []}
 
-    def __init__(self, scenario: Scenario | str, **options: Any) -> None:
-        self._slots = _Slots(scenario, 1, **options)
+    def __init__(
+        self,
+        scenario: Scenario | str,
+        *,
+        seed: int | None = None,
+        optimum: bool = False,
+        **options: Any,
+    ) -> None:
+        self._slots = _Slots(scenario, 1, seed, optimum, **options)
         inner = self._slots.inner
         self.possible_agents = [f"user_{n}" for n in range(inner.users)]
         self.agents: list[str] = []
@@ -122,6 +181,11 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         }
         self.action_spaces = {agent: self._slots.acting(1) for agent in self.possible_agents}
         self.state_space = self._slots.observed(inner.state_size)
+
+    @property
+    def np_random_seed(self) -> int:
+        """The seed in force, as Gymnasium names it."""
+        return self._slots.seed
 
     def observation_space(self, agent: str) -> Box:
         """Return the space of an agent's observations, the same object every time."""
@@ -137,7 +201,7 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         """Begin an episode: the next one, or the first of a seed."""
         self.agents = self.possible_agents[:]
         self._slots.reset(seed)
-        return self._each(self._slots.seen[0].copy()), {agent: {} for agent in self.agents}
+        return self._each(self._slots.seen()[0]), {agent: {} for agent in self.agents}
 
     def step(
         self, actions: dict[str, Any]
@@ -164,13 +228,14 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
             np.stack([_numbers(f"action of {a}", actions[a], size) for a in self.agents])
         )
         outcome = self._slots.outcome()
+        missed = {name: value[0] for name, value in self._slots.missed().items()}
         answer = (
-            self._each(self._slots.seen[0].copy()),
+            self._each(self._slots.seen()[0]),
             self._each(self._slots.reward[0].tolist()),
             self._each([ended] * len(self.agents)),
             self._each([False] * len(self.agents)),
             {
-                agent: {name: value[0, n] for name, value in outcome.items()}
+                agent: {name: value[0, n] for name, value in outcome.items()} | missed
                 for n, agent in enumerate(self.agents)
             },
         )
@@ -198,14 +263,22 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
 
     Parameters
     ----------
-    scenario : or its name
-    options : of `Environment`: seed, lane, features, semantic
+    scenario, seed, optimum : as of `UsersEnv`
+    options : of `Environment`: lane, features, semantic, threads, part
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
-    def __init__(self, scenario: Scenario | str, **options: Any) -> None:
-        self._slots = _Slots(scenario, 1, **options)
+    def __init__(
+        self,
+        scenario: Scenario | str,
+        *,
+        seed: int | None = None,
+        optimum: bool = False,
+        **options: Any,
+    ) -> None:
+        self._slots = _Slots(scenario, 1, seed, optimum, **options)
+        super().reset(seed=self._slots.seed)
         self.observation_space = self._slots.observed(self._slots.inner.state_size)
         self.action_space = self._slots.acting(self._slots.inner.users)
 
@@ -213,14 +286,15 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: the next one, or the first of a seed."""
-        super().reset(seed=seed)
         self._slots.reset(seed)
+        super().reset(seed=seed)
         return self._slots.state()[0], {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Carry out an action; the observation at an episode's end is the next one's first."""
         ended = self._slots.step(_numbers("action", action, self.action_space.shape))
-        info = {name: value[0] for name, value in self._slots.outcome().items()}
+        figures = self._slots.outcome() | self._slots.missed()
+        info = {name: value[0] for name, value in figures.items()}
         return self._slots.state()[0], float(self._slots.team()[0]), ended, False, info
 
 
@@ -237,8 +311,17 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
         "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
     }
 
-    def __init__(self, scenario: Scenario | str, num_envs: int = 1, **options: Any) -> None:
-        self._slots = _Slots(scenario, num_envs, **options)
+    def __init__(
+        self,
+        scenario: Scenario | str,
+        num_envs: int = 1,
+        *,
+        seed: int | None = None,
+        optimum: bool = False,
+        **options: Any,
+    ) -> None:
+        self._slots = _Slots(scenario, num_envs, seed, optimum, **options)
+        super().reset(seed=self._slots.seed)
         self.num_envs = num_envs
         self.single_observation_space = self._slots.observed(self._slots.inner.state_size)
         self.single_action_space = self._slots.acting(self._slots.inner.users)
@@ -249,16 +332,27 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in all rows: the next one, or the first of a seed, one for all."""
-        super().reset(seed=seed)
         self._slots.reset(seed)
+        super().reset(seed=seed)
         return self._slots.state(), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Carry out one action a row."""
         numbers = _numbers("action", actions, self.action_space.shape)
         ended = np.full(self.num_envs, self._slots.step(numbers))
-        infos, state = self._slots.outcome(), self._slots.state()
+        infos, state = self._slots.outcome() | self._slots.missed(), self._slots.state()
         if ended[0]:
             infos |= {"final_obs": state.copy(), "_final_obs": ended.copy()}
         reward = self._slots.team()
         return state, reward, ended, np.zeros(self.num_envs, bool), infos
+
+
+def register_presets() -> None:
+    """Register every preset with Gymnasium: one slot, and as its vector entry point many."""
+    for name in presets():
+        gymnasium.register(
+            f"semopt/{name}-v0",
+            entry_point="semopt.adapters:SlotEnv",
+            vector_entry_point="semopt.adapters:SlotVectorEnv",
+            kwargs={"scenario": name},
+        )

@@ -36,6 +36,7 @@ from .features import FEATURES, gain_scale, standardised
 QUEUE = 10  # tasks of a user, steps of an episode
 Observed = Literal["own", "shared"]
 Identity = Literal["onehot", "index", "none"]
+IDENTITIES = get_args(Identity)
 
 
 class Environment:
@@ -93,7 +94,7 @@ class Environment:
                 "Scenario.load(name) makes one"
             )
         _one_of("observation", observation, get_args(Observed))
-        _one_of("identity", identity, get_args(Identity))
+        _one_of("identity", identity, IDENTITIES)
         if isinstance(features, str):
             raise ValueError(f"features = {features!r}: a list of names is expected")
         for name in features:
@@ -156,9 +157,13 @@ class Environment:
 
     def reset(self, observation: Singles) -> None:
         """Go to the beginning of an episode, the next one unless at one, and observe it."""
+        self.begin()
+        self.observe(self.gain, self.task, observation)
+
+    def begin(self) -> None:
+        """Go to the beginning of an episode, the next one unless at one."""
         if self.slot % QUEUE:
             self.seek(self.slot + QUEUE - self.slot % QUEUE)
-        self.observe(self.gain, self.task, observation)
 
     def step(self, decisions: Decisions, observation: Singles, reward: Singles) -> bool:
         """Carry out decisions, go to the next slot and observe it.
@@ -182,9 +187,14 @@ class Environment:
         """
         check_array("observation", observation, self._seen, np.float32)
         self.score(decisions, reward)
+        ended = self.advance()
+        self.observe(self.gain, self.task, observation)
+        return ended
+
+    def advance(self) -> bool:
+        """Go to the next slot; return whether it begins an episode."""
         self.slot += 1
         self._draw()
-        self.observe(self.gain, self.task, observation)
         return self.slot % QUEUE == 0
 
     def score(self, decisions: Decisions, reward: Singles) -> None:
@@ -220,9 +230,10 @@ class Environment:
         check_array("level", decisions.level, (rows, users, 3), np.float32)
         check_array("preference", decisions.preference, (rows, users, self.channels), np.float32)
         self._check_task(task, rows)
-        for name, array in vars(out).items():
-            kind = np.int64 if name == "channel" else np.float64
-            check_array(f"out.{name}", array, (rows, users), kind)
+        if out is not self.actions:
+            for name, array in vars(out).items():
+                kind = np.int64 if name == "channel" else np.float64
+                check_array(f"out.{name}", array, (rows, users), kind)
         if carry_out(self.problem, decisions, task, out, self.threads):
             raise ValueError(first_fault(decisions))
 
@@ -236,8 +247,9 @@ class Environment:
         rows = (len(task), self.users)
         check_array("reward", out, rows, np.float32)
         self._check_task(task, len(task))
-        for name in self._judged:
-            check_array(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
+        if outcome is not self.outcome:
+            for name in self._judged:
+                check_array(f"outcome.{name}", getattr(outcome, name), rows, np.float64)
         (ceilings, most), (floors, least) = (
             (tuple(getattr(outcome, name) for name in figures), bounds)
             for figures, bounds in self._limits
@@ -263,13 +275,14 @@ class Environment:
     def _write_seen(
         self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
     ) -> None:
-        shared, mode = observation == "shared", get_args(Identity).index(identity)
+        shared, mode = observation == "shared", IDENTITIES.index(identity)
         scales = self._table, self._centre, self._scale, shared, mode
         compiled.observe(gain, task, *scales, out, threads=self.threads)
 
     def _check_slots(self, gain: Floats, task: Integers) -> None:
-        check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)
-        self._check_gain(gain)
+        if gain is not self.gain:
+            check_array("gain", gain, (len(gain), self.users, self.channels), np.float64)
+            self._check_gain(gain)
         self._check_task(task, len(gain))
 
     def _check_gain(self, gain: Floats) -> None:
@@ -277,6 +290,8 @@ class Environment:
             gains(gain, (None, self.users, self.channels))
 
     def _check_task(self, task: Integers, rows: int) -> None:
+        if task is self.task and rows == self.slots:  # drawn here
+            return
         check_array("task", task, (rows, self.users), np.int64)
         kinds = len(self.problem.tasks.names)
         if task.size and not (task.min() >= 0 and task.max() < kinds):
