@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import learning, to_stdout
 
+if TYPE_CHECKING:
+    from ..studies.questions import Question
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Studies: many scenarios, methods and seeds against the certified optimum.",
 )
+# The options that every study takes; `conduct` does what they ask.
+Out = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of cells; a study goes on where it stands.")
+]
+Engine = Annotated[str, typer.Option(help="local, ray or dask.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")]
+Shard = Annotated[str, typer.Option(metavar="i/n", help="The i-th of n parts, for job arrays.")]
 Json = Annotated[
     str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
 ]
+DIR = Path("study")
+
+
+def check_outputs(out: Path, json: str | None, read: Iterable[str | Path]) -> None:
+    """Raise ValueError where a study would write upon what it reads, or twice on one file."""
+    from ..files import check_apart
+
+    written = [out / name for name in ("study.json", "results.parquet", "report.html")]
+    check_apart({"--json": json}, [*read, *written])
+
+
+def conduct(
+    question: Question, out: Path, engine: str, workers: int, shard: str, json: str | None
+) -> None:
+    """Compute the cells of a question that are not there yet; write and print what they say.
+
+    Ctrl-C keeps every cell that is finished. The exit code is 1 where cells failed.
+    """
+    from ..files import write_json
+    from ..report.lines import print_message, print_written
+    from ..report.progress import progress
+    from .ending import end_cut
+
+    with learning("study"):
+        from ..studies import engine as engines
+        from ..studies.cells import Store
+        from ..studies.questions import cells_of, keep
+    part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
+    store.begin()
+    try:
+        with progress(f"study {question.name}", len(cells)) as tick:
+            done = engines.run(
+                cells, store, engine, workers, part, lambda there, total, label: tick(there)
+            )
+    except KeyboardInterrupt:
+        cut = True
+    keep(question, store)
+    if json:
+        write_json(json, question.document(store))
+    if not to_stdout(json):
+        question.show(store)
+        print_written(out / "report.html")
+    if cut:
+        there = sum(store.read(cell) is not None for cell in cells)
+        end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
+    if done.failed:
+        first = min(done.failed)
+        print_message(
+            f"{len(done.failed)} of {len(done.cells)} cells failed, each for a reason that stands "
+            f"in {out / 'report.html'}; the first, {done.cells[first].label}: {done.failed[first]}"
+        )
+        raise typer.Exit(1)
 
 
 @app.command("gap")
@@ -41,14 +104,10 @@ def gap(
     quick: Annotated[
         bool, typer.Option("--quick", help="One seed of 100 slots, unless others are given.")
     ] = False,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of cells; a study goes on where it stands.")
-    ] = Path("study"),
-    engine: Annotated[str, typer.Option(help="local, ray or dask.")] = "local",
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
-    shard: Annotated[
-        str, typer.Option(metavar="i/n", help="The i-th of n parts, for job arrays.")
-    ] = "1/1",
+    out: Out = DIR,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    shard: Shard = "1/1",
     json: Json = None,
 ) -> None:
     """Measure how far methods and policies are from the certified optimum.
@@ -56,25 +115,16 @@ def gap(
     What is in DIR is not computed again, whoever computed it. Ctrl-C keeps every cell that is
     finished; the same command goes on from there. The exit code is 1 where cells failed.
     """
-    from ..files import check_apart, write_json
-    from ..report.lines import print_message, print_written
     from ..report.progress import progress
-    from ..report.studies import print_gaps
     from ..scenario import Scenario
-    from .ending import end_cut
     from .evaluate import inputs
 
     with learning("study"), progress("loading", None):
         from ..learn.deciders import decider
-        from ..studies import engine as engines
-        from ..studies import gap as study
-        from ..studies.cells import Store
-        from ..studies.gap_report import write_report
+        from ..studies.gap import Question
 
-    part = engines.shard_of(shard)
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
-    written = [out / name for name in ("study.json", "results.parquet", "report.html")]
-    check_apart({"--json": json}, [*inputs(methods, scenario or []), *written])
+    check_outputs(out, json, inputs(methods, scenario or []))
     scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
     names = [loaded.name for loaded in scenarios]
     for name in names:
@@ -84,37 +134,10 @@ def gap(
         for name in methods:
             for loaded in scenarios:
                 decider(name, loaded)
-    question = study.Question(
+    question = Question(
         scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)
     )
-    store, cells, cut = Store(out), question.cells(), False
-    store.begin()
-    try:
-        with progress("study gap", len(cells)) as tick:
-            done = engines.run(
-                cells, store, engine, workers, part, lambda there, total, label: tick(there)
-            )
-    except KeyboardInterrupt:
-        cut = True
-    rows = list(question.rows(store))
-    document: dict[str, Any] = study.document(question, rows)
-    study.keep(question, store)
-    write_report(question, store, rows)
-    if json:
-        write_json(json, document)
-    if not to_stdout(json):
-        print_gaps(rows, study.alike(rows), question.seeds)
-        print_written(out / "report.html")
-    if cut:
-        there = sum(store.read(cell) is not None for cell in cells)
-        end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
-    if done.failed:
-        first = min(done.failed)
-        print_message(
-            f"{len(done.failed)} of {len(done.cells)} cells failed, each for a reason that stands "
-            f"in {out / 'report.html'}; the first, {done.cells[first].label}: {done.failed[first]}"
-        )
-        raise typer.Exit(1)
+    conduct(question, out, engine, workers, shard, json)
 
 
 @app.command("report")
@@ -125,10 +148,9 @@ def report(
     from ..report.lines import print_written
 
     with learning("study"):
-        from ..studies import gap_report
         from ..studies.cells import Store
-    question, store = gap_report.of_folder(folder), Store(folder)
-    for file in gap_report.write_report(question, store, list(question.rows(store))):
+        from ..studies.questions import of_folder, publish
+    for file in publish(of_folder(folder), Store(folder)):
         print_written(file)
 
 

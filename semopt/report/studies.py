@@ -10,7 +10,7 @@ from ..console import Console, slim_table
 
 if TYPE_CHECKING:
     from ..studies.audit import Checked
-    from ..studies.gap import Row
+    from ..studies.gap_rows import Row
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),

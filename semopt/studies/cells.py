@@ -1,23 +1,24 @@
-"""Cells: one method on the slots of one scenario and seed, named by what they are, a file each.
+"""Cells: what is computed at a time, named by what it is, a file each.
 
-The files are the state of a study. A cell's name is a digest of all that its rows depend on: the
-scenario, the method with the content of a policy's files, the seed, the number of slots, the
-version of semopt and the compiled extension. So a cell that is there is never computed again, by
-whomever, and studies in one folder share what they have in common.
+The files are the state of a study. A cell's name is a digest of all that its rows depend on: its
+kind and fields, the version of semopt and the compiled extension. So a cell that is there is never
+computed again, by whomever, and studies in one folder share what they have in common.
 
-A row is a slot. It holds no time: the same cell gives the same bytes on every machine and engine;
-what it took stands beside it. A cell that failed leaves its reason, and is tried again.
+Rows hold no time: the same cell gives the same bytes on every machine and engine; what it took
+stands beside it. A cell that failed leaves its reason, and is tried again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,64 +26,77 @@ import pyarrow.parquet as pq
 
 from .. import __version__, _core
 from ..files import write_atomically, writing
-from ..learn.deciders import files_of
 from ..problem import Floats
-from ..worth import FIGURES
 
 FORMAT = "semopt cell"
-DECISION = {  # columns of lists (N), and the arrays of `Actions` that they are
-    "channel": "channel",
-    "power_w": "power",
-    "frequency_hz": "frequency",
-    "extraction": "extraction",
+SHAPE = "semopt cell shape"  # number of rows, and the columns with their types
+# Where each kind of cell stands, by the name that its content bears.
+KINDS = {
+    "method": "method_cell:MethodCell",
+    "training": "training_cell:TrainingCell",
 }
-SCHEMA = pa.schema(
-    {
-        "slot": pa.int64(),
-        "status": pa.string(),
-        "upper_bound": pa.float64(),  # of the method, on the objective; null where none is
-        **dict.fromkeys(FIGURES, pa.float64()),
-        **dict.fromkeys(DECISION, pa.list_(pa.float64())),
-        "channel": pa.list_(pa.int64()),
-    }
-)
+
+
+class Elsewhere(Exception):  # noqa: N818 - not a fault: somebody else computes what a cell needs
+    """A cell that this one needs is being computed by somebody else."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What is computed at a time.
+class Cell(ABC):
+    """What is computed at a time; kinds of cells are dataclasses that derive from it.
 
     Attributes
     ----------
-    scenario : document, as `Scenario.to_dict` gives it
-    method : what decides, as `semopt evaluate` takes it
-    seed, slots : of the draw
-    options : of the method
+    kind : a name of `KINDS`
+    schema : the columns of its rows
     """
 
-    scenario: dict[str, Any]
-    method: str
-    seed: int
-    slots: int
-    options: dict[str, Any] = field(default_factory=dict)
+    kind: ClassVar[str]
+    schema: ClassVar[pa.Schema]
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """What people read of it."""
-        return f"{self.scenario['name']}, {self.method}, seed {self.seed}"
+
+    @abstractmethod
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return the columns of its rows, and what it took: "seconds", and others that it names.
+
+        `folder` is the study's: a cell may need what other cells leave there.
+
+        Raises
+        ------
+        Elsewhere
+            Where somebody else is at a cell that this one needs.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def audited(
+        about: Mapping[str, Any], row: Mapping[str, Any], place: int, folder: Path
+    ) -> tuple[str, bool]:
+        """Check what a row claims, the `place`-th of the cell of this content, in words.
+
+        The second value tells whether the claim holds.
+        """
 
     def content(self) -> dict[str, Any]:
         """Return all that its rows depend on."""
-        return asdict(self) | {
-            "policy": digest_of_policy(self.method),
-            "semopt": __version__,
-            "extension": digest_of_extension(),
-        }
+        versions = {"semopt": __version__, "extension": digest_of_extension()}
+        return {"kind": self.kind} | asdict(self) | versions
 
     def name(self) -> str:
         """Return the digest of its content."""
         text = json.dumps(self.content(), allow_nan=False)  # the order of tasks counts
         return digest(text.encode())
+
+
+def kind_of(about: Mapping[str, Any]) -> type[Cell]:
+    """Return the kind of cell that a content is of."""
+    module, name = KINDS[about["kind"]].split(":")
+    kind: type[Cell] = getattr(import_module(f".{module}", __package__), name)
+    return kind
 
 
 @cache
@@ -91,24 +105,22 @@ def digest_of_extension() -> str:
     return hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()
 
 
-def digest_of_policy(method: str) -> str:
-    """Return the SHA-256 of the files of a checkpoint or of a user's own code; "" of a method."""
-    total, files = hashlib.sha256(), [file for file in files_of(method) if file.is_file()]
-    for file in files:
-        total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest() if files else ""
-
-
 def whole(file: Path) -> tuple[dict[str, Any], pa.Table] | None:
     """Return the content and the rows of a cell's file; None where it is not what its name says."""
     try:
         table = pq.read_table(file)
-        text = (table.schema.metadata or {})[FORMAT.encode()]
+        metadata = table.schema.metadata or {}
+        text = metadata[FORMAT.encode()]
         about = json.loads(text)
-        sound = table.schema.remove_metadata().equals(SCHEMA) and table.num_rows == about["slots"]
+        sound = metadata[SHAPE.encode()].decode() == shape(table) and about["kind"] in KINDS
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
     return (about, table) if sound and digest(text) == file.stem else None
+
+
+def shape(table: pa.Table) -> str:
+    """Return the number of rows and the columns of a table, as its file says them."""
+    return json.dumps([table.num_rows, {f.name: str(f.type) for f in table.schema}])
 
 
 def digest(content: bytes) -> str:
@@ -138,30 +150,35 @@ class Store:
 
     def read(self, cell: Cell) -> pa.Table | None:
         """Return the rows of a cell; None where there are none, or the file is not whole."""
-        found = whole(self.file(cell))
-        return found[1] if found else None
+        content = whole(self.file(cell))
+        return content[1] if content else None
 
-    def everything(self) -> Iterator[tuple[dict[str, Any], pa.Table]]:
-        """Yield the content and the rows of every cell that is there, by name."""
+    def everything(self) -> Iterator[tuple[str, dict[str, Any], pa.Table]]:
+        """Yield the name, the content and the rows of every cell that is there, by name."""
         for file in sorted(self.cells.glob("*.parquet")):
-            if (found := whole(file)) is not None:
-                yield found
+            if (content := whole(file)) is not None:
+                yield file.stem, *content
 
     def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, float]) -> None:
         """Keep the rows of a cell, whole or not at all, and what they took."""
-        about = {FORMAT: json.dumps(cell.content(), allow_nan=False)}
+        schema = cell.schema
         table = pa.table(
-            {name: pa.array(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names},
-            schema=SCHEMA.with_metadata(about),
+            {name: pa.array(rows[name], schema.field(name).type) for name in schema.names},
+            schema=schema,
         )
+        about = json.dumps(cell.content(), allow_nan=False)
         path = self.file(cell)
         write_atomically(path.with_suffix(".times.json"), json.dumps(times))
         with writing(path) as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(
+                table.replace_schema_metadata({FORMAT: about, SHAPE: shape(table)}),
+                file,
+                compression="zstd",
+            )
         self.failure(cell).unlink(missing_ok=True)
 
     def times(self, cell: Cell) -> dict[str, float]:
-        """Return what a cell took: seconds, and microseconds of one decision."""
+        """Return what a cell took: seconds, and what else its kind names."""
         path = self.file(cell).with_suffix(".times.json")
         return dict(json.loads(path.read_bytes())) if path.is_file() else {}
 
@@ -183,3 +200,9 @@ class Store:
 def finite(values: Floats) -> list[float | None]:
     """Return numbers for a column, null where there is none."""
     return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def column(table: pa.Table, name: str) -> Floats:
+    """Return a column of numbers, NaN where there is none."""
+    values: Floats = table[name].to_numpy(zero_copy_only=False).astype(float)
+    return values

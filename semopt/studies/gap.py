@@ -1,224 +1,77 @@
-"""The gap study: how far methods are from the certified optimum, and which scenarios show it.
-
-Every method decides on the same slots of a scenario as the certified optimum. A slot's gap is what
-the decision lacks of the optimum, a task; a task that breaks a limit scores 0, and a slot without a
-decision lacks all of it, alike in every figure. Where the best fixed action for each kind of task
-is as good as the optimum, no method can show what it is worth: that spread is the scenario's
-discriminability.
-"""
+"""The gap study: any methods and policies against the certified optimum."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import nan
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from .. import __version__
-from ..files import write_atomically, writing
-from ..learn.deciders import CONSTANT
-from ..learn.evaluate import HIT, strongest
-from ..problem import Floats
+from ..learn.evaluate import strongest
+from ..report.page import Report
+from ..report.studies import print_gaps
 from ..scenario import Scenario
-from ..worth import closure, tasks_in
-from .cells import Cell, Store
-from .statistics import interval
-
-ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method on a scenario, over all seeds.
-
-    Attributes
-    ----------
-    slots : that count: feasible ones of the cells that are there
-    gap : mean a task, with its 95% interval `low` to `high` (slots resampled in pairs)
-    gap_p99, worst : the 99th percentile and the largest gap of a slot
-    hit_share : of slots within 1e-4 a task of the reference
-    closure : of what lies between 0.5, all-local, and the optimum
-    infeasible_share : of tasks that break a limit
-    decision_us : median over cells
-    failed : cells that have no answer, or whose reference has none
-    """
-
-    scenario: str
-    method: str
-    slots: int
-    gap: float = nan
-    low: float = nan
-    high: float = nan
-    gap_p99: float = nan
-    worst: float = nan
-    hit_share: float = nan
-    closure: float = nan
-    infeasible_share: float = nan
-    decision_us: float = nan
-    failed: int = 0
-    seeds: int = 0
+from .cells import Store
+from .gap_report import page
+from .gap_rows import Grid, alike, spread
+from .method_cell import MethodCell
+from .questions import settings_of
 
 
 @dataclass(frozen=True)
-class Question:
-    """Scenarios x methods x seeds."""
+class Question(Grid):
+    """How far methods are from the certified optimum."""
 
-    scenarios: Sequence[Scenario]
-    methods: Sequence[str]
-    seeds: int
-    slots: int
+    name: ClassVar[str] = "gap"
 
-    def reference(self, scenario: Scenario, seed: int) -> Cell:
-        """Return the cell of the certified optimum."""
-        return self.cell(scenario, strongest(scenario.template()), seed)
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the question of the settings that `settings` gave."""
+        scenarios = [Scenario.from_dict(document) for document in settings["scenarios"]]
+        seeds, slots = int(settings["seeds"]), int(settings["slots"])
+        return cls(scenarios, settings["methods"], seeds, slots)
 
-    def cell(self, scenario: Scenario, method: str, seed: int) -> Cell:
-        """Return a method's cell."""
-        return Cell(scenario.to_dict(), method, seed, self.slots)
-
-    def cells(self) -> list[Cell]:
-        """Return every cell once: references, the best fixed action, the methods."""
-        all_cells = {
-            (cell.scenario["name"], cell.method, seed): cell
-            for seed in range(self.seeds)
-            for scenario in self.scenarios
-            for cell in (
-                self.reference(scenario, seed),
-                *(self.cell(scenario, name, seed) for name in (CONSTANT, *self.methods)),
-            )
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the question again, in the words of JSON."""
+        return {
+            "scenarios": [scenario.to_dict() for scenario in self.scenarios],
+            "methods": list(self.methods),
+            "seeds": self.seeds,
+            "slots": self.slots,
         }
-        return list(all_cells.values())
 
-    def rows(self, store: Store) -> Iterable[Row]:
-        """Yield a row for each scenario and method, from the cells that are there."""
-        for scenario in self.scenarios:
-            for method in dict.fromkeys((CONSTANT, *self.methods)):
-                yield self.row(store, scenario, method)
+    def parts(self) -> Mapping[str, Sequence[MethodCell]]:
+        """Return all cells: the study is one part."""
+        return {self.name: self.cells()}
 
-    def row(self, store: Store, scenario: Scenario, method: str) -> Row:
-        """Return a method's figures on a scenario."""
-        gaps, values, optima, broken, times, failed = [], [], [], [], [], 0
-        tasks = tasks_in(scenario.template())
-        for seed in range(self.seeds):
-            cell = self.cell(scenario, method, seed)
-            table, reference = store.read(cell), store.read(self.reference(scenario, seed))
-            if table is None or reference is None:
-                failed += any(map(store.reason, (cell, self.reference(scenario, seed))))
-                continue
-            optimum, value = column(reference, "value"), column(table, "value")
-            feasible = ~np.isnan(optimum)
-            optimum, value = optimum[feasible] / tasks, np.nan_to_num(value[feasible]) / tasks
-            gaps.append(optimum - value)
-            values.append(value)
-            optima.append(optimum)
-            broken.append(np.nan_to_num(column(table, "infeasible_share")[feasible], nan=1.0))
-            times.append(store.times(cell).get("decision_us", nan))
-        if not gaps:
-            return Row(scenario.name, method, 0, failed=failed)
-        gap, value, optimum = (np.concatenate(parts) for parts in (gaps, values, optima))
-        low, high = interval(gap)
-        return Row(
-            *(scenario.name, method, len(gap), float(gap.mean()), low, high),
-            gap_p99=float(np.quantile(gap, 0.99)),
-            worst=float(gap.max()),
-            hit_share=float((gap <= HIT).mean()),
-            closure=closure(float(value.mean()), float(optimum.mean())),
-            infeasible_share=float(np.concatenate(broken).mean()),
-            decision_us=float(np.median(times)),
-            failed=failed,
-            seeds=len(gaps),
-        )
+    def report(self, store: Store) -> Report:
+        """Return the page, from the cells that are there."""
+        return page(self, store, list(self.rows(store)), settings_of(self))
 
+    def show(self, store: Store) -> None:
+        """Print a table for each scenario."""
+        rows = list(self.rows(store))
+        print_gaps(rows, alike(rows), self.seeds)
 
-def joined(store: Store) -> pa.Table:
-    """Return the rows of all cells of a folder, whoever asked for them, beside the reference's."""
-    scenarios, references = dict[str, tuple[str, int]](), dict[tuple[Any, ...], Floats]()
-    cells = [
-        (about, table, (json.dumps(about["scenario"]), about["seed"], about["slots"]))
-        for about, table in store.everything()
-    ]
-    for about, table, (scenario, *draw) in cells:
-        if scenario not in scenarios:
-            template = Scenario.from_dict(about["scenario"]).template()
-            scenarios[scenario] = strongest(template), tasks_in(template)
-        best, tasks = scenarios[scenario]
-        if about["method"] == best and not about["options"]:
-            references[scenario, *draw] = column(table, "value") / tasks
-    parts = []
-    for about, table, slots in cells:
-        if slots in references:
-            words = {"study": "gap", "scenario": about["scenario"]["name"]}
-            words |= {"method": about["method"], "seed": about["seed"]}
-            shared = {name: pa.array([value] * len(table)) for name, value in words.items()}
-            best_of_slots = pa.array(references[slots], from_pandas=True)
-            rows = {name: table[name] for name in table.column_names}
-            parts.append(pa.table(shared | rows | {"reference_qoe": best_of_slots}))
-    return pa.concat_tables(parts) if parts else pa.table({})
+    def document(self, store: Store) -> dict[str, Any]:
+        """Return the study's JSON; numbers that are not known are null."""
+        rows = list(self.rows(store))
 
+        def known(value: Any) -> Any:
+            return None if isinstance(value, float) and np.isnan(value) else value
 
-def column(table: pa.Table, name: str) -> Floats:
-    """Return a column of numbers, NaN where there is none."""
-    values: Floats = table[name].to_numpy(zero_copy_only=False).astype(float)
-    return values
-
-
-def spread(rows: Iterable[Row], scenario: str) -> float:
-    """Return the gap of the best fixed action: what a scenario can tell methods apart by."""
-    return next(r.gap for r in rows if (r.scenario, r.method) == (scenario, CONSTANT))
-
-
-def alike(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the scenarios that hardly tell methods apart, each with its spread."""
-    names = dict.fromkeys(row.scenario for row in rows)
-    return {name: gap for name in names if (gap := spread(rows, name)) < ALIKE}
-
-
-def keep(question: Question, store: Store) -> None:
-    """Write `results.parquet` and `study.json` beside the cells."""
-    with writing(store.folder / "results.parquet") as file:
-        pq.write_table(joined(store), file, compression="zstd")
-    about = {
-        "study": "gap",
-        "scenarios": [scenario.to_dict() for scenario in question.scenarios],
-        "methods": list(question.methods),
-        "seeds": question.seeds,
-        "slots": question.slots,
-        "semopt": __version__,
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-    }
-    write_atomically(store.folder / "study.json", json.dumps(about, indent=2))
-
-
-def document(question: Question, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the study's JSON; numbers that are not known are null."""
-
-    def known(value: Any) -> Any:
-        return None if isinstance(value, float) and np.isnan(value) else value
-
-    return {
-        "schema": 1,
-        "study": "gap",
-        "slots": question.slots,
-        "seeds": question.seeds,
-        "scenarios": {
-            scenario.name: {
-                "reference": strongest(scenario.template()),
-                "discriminability": known(spread(rows, scenario.name)),
-            }
-            for scenario in question.scenarios
-        },
-        "rows": [{name: known(value) for name, value in asdict(row).items()} for row in rows],
-    }
+        return {
+            "schema": 1,
+            "study": self.name,
+            "slots": self.slots,
+            "seeds": self.seeds,
+            "scenarios": {
+                scenario.name: {
+                    "reference": strongest(scenario.template()),
+                    "discriminability": known(spread(rows, scenario.name)),
+                }
+                for scenario in self.scenarios
+            },
+            "rows": [{name: known(value) for name, value in asdict(row).items()} for row in rows],
+        }

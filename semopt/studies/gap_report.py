@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..report.charts import intervals, profile
-from ..report.page import Figure, Report, Table, write
+from ..report.page import Figure, Report, Table
 from ..scenario import Scenario
-from ..strict import read_json
 from ..worth import tasks_in
-from .cells import Store
-from .gap import Question, Row, alike, column
+from .cells import Store, column
+from .gap_rows import Grid, Row, alike
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
 COLUMNS = {
@@ -34,27 +32,8 @@ COLUMNS = {
 }
 
 
-def of_folder(folder: Path) -> Question:
-    """Return the question of a study's folder.
-
-    Raises
-    ------
-    ValueError
-        Where the folder holds none.
-    """
-    file = folder / "study.json"
-    if not file.is_file():
-        raise ValueError(f"{folder}: holds no study: semopt study gap --out {folder} makes one")
-    about = read_json(file)
-    try:
-        scenarios = [Scenario.from_dict(document) for document in about["scenarios"]]
-        return Question(scenarios, about["methods"], int(about["seeds"]), int(about["slots"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
-
-
-def write_report(question: Question, store: Store, rows: Sequence[Row]) -> list[Path]:
-    """Write `report.html`, tables and figures into the study's folder; return the files."""
+def page(question: Grid, store: Store, rows: Sequence[Row], about: dict[str, Any]) -> Report:
+    """Return the page of the rows that are there; `about` are settings, versions and machine."""
     tables, figures = [], []
     for place, scenario in enumerate(question.scenarios):
         name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
@@ -93,8 +72,7 @@ def write_report(question: Question, store: Store, rows: Sequence[Row]) -> list[
         f"python -m semopt study gap {' '.join(question.methods)} {options} "
         f"--seeds {question.seeds} --slots {question.slots} --out {store.folder.name}"
     )
-    about = read_json(store.folder / "study.json")
-    report = Report(
+    return Report(
         "Gaps to the certified optimum",
         f"{len(question.methods)} methods on {len(question.scenarios)} scenarios, "
         f"{question.seeds} seeds of {question.slots} slots each. A slot without a decision lacks "
@@ -105,10 +83,9 @@ def write_report(question: Question, store: Store, rows: Sequence[Row]) -> list[
         list(notes(question, store, rows)),
         about,
     )
-    return write(report, store.folder)
 
 
-def notes(question: Question, store: Store, rows: Sequence[Row]) -> Sequence[str]:
+def notes(question: Grid, store: Store, rows: Sequence[Row]) -> Sequence[str]:
     """Return what is missing, what failed, and on which scenarios methods look alike."""
     cells = question.cells()
     reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
@@ -126,10 +103,10 @@ def notes(question: Question, store: Store, rows: Sequence[Row]) -> Sequence[str
 
 
 def gaps(
-    question: Question, store: Store, scenario: Scenario, methods: Sequence[str]
+    question: Grid, store: Store, scenario: Scenario, methods: Sequence[str]
 ) -> dict[str, Any]:
     """Return each method's gaps on the feasible slots of a scenario, QoE a task: (slots,)."""
-    tasks, found = tasks_in(scenario.template()), dict[str, Any]()
+    tasks, gaps_of = tasks_in(scenario.template()), dict[str, Any]()
     for method in methods:
         parts = []
         for seed in range(question.seeds):
@@ -139,8 +116,8 @@ def gaps(
                 optimum = column(reference, "value")
                 gap = (optimum - np.nan_to_num(column(table, "value"))) / tasks
                 parts.append(gap[~np.isnan(optimum)])
-        found[method] = np.concatenate(parts)
-    return found
+        gaps_of[method] = np.concatenate(parts)
+    return gaps_of
 
 
 def _cell(value: Any) -> Any:

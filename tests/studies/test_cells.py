@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from shutil import copytree
 
@@ -16,10 +17,12 @@ from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import compare
 from semopt.report.studies import print_gaps
-from semopt.studies import engine, gap
+from semopt.studies import engine, gap, gap_rows
 from semopt.studies.audit import audit
-from semopt.studies.cells import DECISION, Cell, Store
+from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
+from semopt.studies.method_cell import DECISION, MethodCell
+from semopt.studies.questions import keep
 from semopt.studies.statistics import interval
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
 from semopt.worth import FIGURES
@@ -29,7 +32,8 @@ EMPTY = (*FIGURES, *DECISION)  # columns that a slot without a decision leaves o
 
 
 def cells_of(methods=("exact", "local"), seeds=2, slots=30):
-    return [Cell(CONTENDED, method, seed, slots) for seed in range(seeds) for method in methods]
+    grid = product(range(seeds), methods)
+    return [MethodCell(CONTENDED, method, seed, slots) for seed, method in grid]
 
 
 def computed(folder, cells):
@@ -54,7 +58,7 @@ def contents(folder):
 
 
 def test_a_cell_has_the_figures_of_evaluate(tmp_path):
-    cell = Cell(CONTENDED, "semantic-unaware", 3, 40)
+    cell = MethodCell(CONTENDED, "semantic-unaware", 3, 40)
     assert computed(tmp_path, [cell]) == [DONE]
     rows = Store(tmp_path).read(cell)
     want = compare([cell.method], Scenario.from_dict(CONTENDED), 40, 3).scores[cell.method]
@@ -103,12 +107,12 @@ def test_a_cell_is_named_by_all_that_its_rows_depend_on(tmp_path):
     policy.write_text("f = 2")
     names.add(replace(cell, method=f"{policy}:f").name())
     assert len(names) == 9
-    assert cell.name() == Cell(json.loads(json.dumps(CONTENDED)), "exact", 0, 30).name()
+    assert cell.name() == MethodCell(json.loads(json.dumps(CONTENDED)), "exact", 0, 30).name()
 
 
 def test_names_follow_what_decides(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    module, exact = Cell(CONTENDED, "own_policy:f", 0, 5), cells_of()[0]
+    module, exact = MethodCell(CONTENDED, "own_policy:f", 0, 5), cells_of()[0]
     names = [exact.name()]
     Path("exact").mkdir()
     Path("exact/checkpoint.json").write_text("{}")
@@ -122,7 +126,7 @@ def test_names_follow_what_decides(tmp_path, monkeypatch):
 def test_a_failed_cell_says_why_and_is_tried_again(tmp_path):
     policy = tmp_path / "policy.py"
     policy.write_text("def decide(*given):\n    raise OverflowError('too far')\n")
-    cell, sound = Cell(CONTENDED, f"{policy}:decide", 0, 5), cells_of()[0]
+    cell, sound = MethodCell(CONTENDED, f"{policy}:decide", 0, 5), cells_of()[0]
     store = Store(tmp_path)
     assert computed(tmp_path, [cell, sound]) == [FAILED, DONE]
     assert "too far" in store.reason(cell)
@@ -144,7 +148,7 @@ def test_a_cell_that_somebody_is_at_is_passed_by(tmp_path):
 def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
     policy = tmp_path / "policy.py"
     policy.write_text("import os\ndef decide(seen):\n    os._exit(9)\n")
-    killer = Cell(CONTENDED, f"{policy}:decide", 0, 5)
+    killer = MethodCell(CONTENDED, f"{policy}:decide", 0, 5)
     cells, store = [killer, *cells_of(("local",), 2, 5)], Store(tmp_path / "out")
     state = run(cells, store, workers=2)
     assert state.there == {1, 2}
@@ -226,7 +230,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     question = gap.Question([Scenario.load("contended")], ["exact", "local"], 2, 40)
     assert set(computed(folder, question.cells())) == {DONE}
-    gap.keep(question, Store(folder))
+    keep(question, Store(folder))
     return question, folder
 
 
@@ -287,7 +291,7 @@ def test_joined_results_hold_what_every_call_computed(tmp_path):
     for methods, slots in ((["local"], 20), (["exact"], 30)):
         question = gap.Question([scenario], methods, 1, slots)
         assert set(computed(tmp_path, question.cells())) == {DONE}
-        gap.keep(question, store)
+        keep(question, store)
     table = pq.read_table(tmp_path / "results.parquet")
     counts = {}
     for method in table["method"].to_pylist():
@@ -299,7 +303,10 @@ def test_joined_results_hold_what_every_call_computed(tmp_path):
 def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_path):
     tight = json.loads(json.dumps(CONTENDED))
     tight["system"]["latency_max_ms"] = 3.0  # too little for some slots, for others if all is local
-    cells, store = [Cell(tight, method, 0, 4) for method in ("local", "exact")], Store(tmp_path)
+    cells, store = (
+        [MethodCell(tight, method, 0, 4) for method in ("local", "exact")],
+        Store(tmp_path),
+    )
     assert set(computed(tmp_path, cells)) == {DONE}
     words = [store.read(cell)["status"].to_pylist() for cell in cells]
     assert [each.count("infeasible") for each in words] == [2, 1]
@@ -311,7 +318,7 @@ def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_pat
 
 @pytest.mark.parametrize(("by", "words"), [(-0.01, "above its bound"), (0.01, "above the proven")])
 def test_an_audit_refuses_a_bound_that_is_wrong(tmp_path, by, words):
-    cell = Cell(CONTENDED, "global", 0, 3)
+    cell = MethodCell(CONTENDED, "global", 0, 3)
     assert computed(tmp_path, [cell]) == [DONE]
     assert all(row.holds for row in audit(tmp_path, 3))
     edited(Store(tmp_path).file(cell), upper_bound=lambda bound: bound + by)
@@ -366,7 +373,7 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
     def solve_batch(*given, **options):
         raise ArithmeticError("too far")
 
-    monkeypatch.setattr("semopt.studies.work.solve_batch", solve_batch)
+    monkeypatch.setattr("semopt.studies.method_cell.solve_batch", solve_batch)
     monkeypatch.setitem(engine.ENGINES, "local", lambda workers: ThreadPoolExecutor(workers))
     ended = CliRunner().invoke(
         app, [*STUDY, "--scenario", "contended", "--out", str(tmp_path / "out")]
@@ -381,8 +388,8 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
 
 def test_a_table_says_how_many_cells_failed(capsys):
     figures = (40, 0.1, 0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.0, 3.0)
-    some = gap.Row("s", "some", *figures, failed=2, seeds=1)
-    print_gaps([some, gap.Row("s", "all", 0, failed=3)], {}, 3)
+    some = gap_rows.Row("s", "some", *figures, failed=2, seeds=1)
+    print_gaps([some, gap_rows.Row("s", "all", 0, failed=3)], {}, 3)
     printed = " ".join(capsys.readouterr().out.split())
     assert "some (1 of 3" in printed
     assert "all 3 failed" in printed

@@ -1,0 +1,168 @@
+"""The registry of studies: what each asks, and what every one leaves in its folder.
+
+A question names its cells, and makes a page, a document and a table of those that are there: so a
+study can be shown at any time, also unfinished. `study.json` holds its settings, from which
+`semopt study report DIR` makes the question again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import __version__
+from ..files import write_atomically, writing
+from ..learn.evaluate import strongest
+from ..problem import Floats
+from ..report.page import Report, write
+from ..scenario import Scenario
+from ..strict import read_json
+from ..worth import tasks_in
+from .cells import Cell, Store, column
+
+# The question of each study, by its name on the command line.
+STUDIES = {
+    "gap": "gap:Question",
+}
+PARTS = "parts"  # key of study.json: names of the cells that each part rests on
+SETTINGS = "study.json"
+
+
+class Question(Protocol):
+    """What a study asks; `name` is that of `STUDIES`."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the question of the settings that `settings` gave."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the question again, in the words of JSON."""
+
+    def parts(self) -> Mapping[str, Sequence[Cell]]:
+        """Return the cells that each part of the study rests on, shared ones in each of them."""
+
+    def report(self, store: Store) -> Report:
+        """Return the page, from the cells that are there."""
+
+    def document(self, store: Store) -> dict[str, Any]:
+        """Return the JSON of the study, from the cells that are there."""
+
+    def show(self, store: Store) -> None:
+        """Print the study's tables, from the cells that are there."""
+
+
+def cells_of(question: Question) -> list[Cell]:
+    """Return the cells of a question, each once."""
+    every_cell = {cell.name(): cell for cells in question.parts().values() for cell in cells}
+    return list(every_cell.values())
+
+
+def of_folder(folder: Path) -> Question:
+    """Return the question that was last asked of a study's folder.
+
+    Raises
+    ------
+    ValueError
+        Where the folder holds none.
+    """
+    file = folder / SETTINGS
+    if not file.is_file():
+        raise ValueError(f"{folder}: holds no study: semopt study gap --out {folder} makes one")
+    about = read_json(file)
+    try:
+        module, name = STUDIES[about["study"]].split(":")
+        kind: type[Question] = getattr(import_module(f".{module}", __package__), name)
+        return kind.of_settings(about)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
+
+
+def keep(question: Question, store: Store) -> list[Path]:
+    """Write results, settings, page, tables and figures beside the cells; return the page's files.
+
+    Results hold the rows of every question that was asked of the folder.
+    """
+    about = settings_of(question)
+    parts = parts_of(store.folder)
+    for part, cells in question.parts().items():
+        names = parts.get(part, []) + [cell.name() for cell in cells]
+        parts[part] = list(dict.fromkeys(names))
+    with writing(store.folder / "results.parquet") as file:
+        pq.write_table(joined(store, parts), file, compression="zstd")
+    write_atomically(store.folder / SETTINGS, json.dumps(about | {PARTS: parts}, indent=2))
+    return publish(question, store)
+
+
+def publish(question: Question, store: Store) -> list[Path]:
+    """Write the page, tables and figures of a study; return their files."""
+    return write(question.report(store), store.folder)
+
+
+def settings_of(question: Question) -> dict[str, Any]:
+    """Return settings, versions and machine of a study."""
+    machine = {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    about = {"study": question.name, **question.settings()}
+    return about | {"semopt": __version__, "machine": machine}
+
+
+def parts_of(folder: Path) -> dict[str, list[str]]:
+    """Return the names of the cells of each part, as every question of the folder left them."""
+    try:
+        parts = read_json(folder / SETTINGS)[PARTS]
+        return {part: list(names) for part, names in parts.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
+    """Return the rows of all cells of decisions, a time for each part, beside the reference's."""
+    scenarios, references = dict[str, tuple[str, int]](), dict[tuple[str, int], Floats]()
+    cells = [
+        (name, about, table, (json.dumps(about["scenario"]), about["seed"]))
+        for name, about, table in store.everything()
+        if about["kind"] == "method"
+    ]
+    for _, about, table, (scenario, seed) in cells:
+        if scenario not in scenarios:
+            template = Scenario.from_dict(about["scenario"]).template()
+            scenarios[scenario] = strongest(template), tasks_in(template)
+        best, tasks = scenarios[scenario]
+        if about["method"] == best and not about["options"] and not about["training"]:
+            optima = column(table, "value") / tasks
+            if len(optima) > len(references.get((scenario, seed), [])):
+                references[scenario, seed] = optima
+    studies = dict[str, list[str]]()
+    for part, names in parts.items():
+        for name in names:
+            studies.setdefault(name, []).append(part)
+    tables = []
+    for name, about, table, slots in cells:
+        if len(references.get(slots, [])) < len(table):
+            continue
+        training = about["training"] or {}
+        best_of_slots = pa.array(references[slots][: len(table)], from_pandas=True)
+        rows = {column: table[column] for column in table.column_names}
+        for part in studies.get(name, []):
+            words = {"study": part, "scenario": about["scenario"]["name"]}
+            words |= {"method": about["method"], "seed": training.get("seed", about["seed"])}
+            words |= {"draw": about["seed"], "cell": name}
+            shared = {word: pa.array([value] * len(table)) for word, value in words.items()}
+            tables.append(pa.table(shared | rows | {"reference_qoe": best_of_slots}))
+    return pa.concat_tables(tables) if tables else pa.table({})
