@@ -53,6 +53,7 @@ class Figure:
         figure of the same owner; None where it must be given
     optional : whether a file may leave it out too
     end : 0 or 1 where the file holds [low, high], of which this is one
+    of_queue : whether it is of a whole queue of tasks: no kernel of a slot reads it
     """
 
     name: str
@@ -62,6 +63,7 @@ class Figure:
     default: float | str | None = None
     optional: bool = False
     end: int | None = None
+    of_queue: bool = False
 
     @cached_property
     def unit(self) -> tuple[str, str, int]:
@@ -167,6 +169,15 @@ USER = (
         end=0,
     ),
     Figure("energy_max", "energy_max_mj", LIMIT, "limit of a task's energy", inf, optional=True),
+    Figure(
+        "battery",
+        "battery_mj",
+        LIMIT,
+        "energy of a whole queue of tasks",
+        inf,
+        optional=True,
+        of_queue=True,
+    ),
 )
 WEIGHTS = (
     Figure("weight_latency", "weight_latency", FRACTION, "weight of latency", 1 / 3),

@@ -82,6 +82,20 @@ def refuse(problem: Problem, limits: Iterable[Limit], why: str) -> None:
             raise ValueError(f"{limit.owner}.{limit.row.key} {why}")
 
 
+def has_battery(problem: Problem) -> bool:
+    """Tell whether a battery couples the slots of a problem's queue, for any user."""
+    return bool(np.isfinite(problem.users.battery).any())
+
+
+def refuse_battery(problem: Problem, who: str) -> None:
+    """Raise ValueError where a battery couples slots that `who` takes one by one."""
+    if has_battery(problem):
+        raise ValueError(
+            f"user.battery_mj couples the slots of a queue, which {who} takes one by one: leave it "
+            "out, or solve whole queues by `semopt solve SCENARIO --queue`"
+        )
+
+
 def refuse_other_limits(problem: Problem, known: Collection[str], who: str, instead: str) -> None:
     """Raise ValueError where a problem sets a limit that is none of the known ones.
 

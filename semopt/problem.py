@@ -25,6 +25,7 @@ Integers = NDArray[np.int64]
 
 
 OBJECTIVES = ("sum", "min")
+LENGTH = 10  # tasks of a queue, unless a scenario says otherwise
 
 
 class Frozen:
@@ -71,6 +72,7 @@ class Users(Frozen):
     power_max: Floats  # W
     extraction_min: Floats
     energy_max: Floats  # J a task, inf where there is no limit
+    battery: Floats  # J a queue, inf where there is none
     weight_latency: Floats
     weight_energy: Floats
     weight_accuracy: Floats

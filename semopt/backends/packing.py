@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..figures import check_names, unknown_limits
+from ..figures import RECORDS, check_names, unknown_limits
 from ..limits import is_set, refuse
 from ..model import SCORE
 from ..problem import Problem
@@ -22,7 +22,8 @@ for _owner, _names in {
     "task": _core.TASK_FIELDS,
 }.items():
     _lacking = [limit.bound for limit in UNKNOWN if limit.owner == _owner]
-    check_names(_owner, [*_names, *_lacking], _PLACE)
+    _of_queue = [figure.name for figure in RECORDS[_owner] if figure.of_queue]
+    check_names(_owner, [*_names, *_lacking, *_of_queue], _PLACE)
 
 
 _WARM = 16  # scenarios whose packed form is kept

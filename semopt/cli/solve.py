@@ -101,6 +101,7 @@ def solve(
     what is finished; the exit code is then 130.
     """
     from ..files import check_apart
+    from ..limits import has_battery
     from ..report.lines import print_message
     from ..result import Status
     from ..scenario import Scenario
@@ -131,6 +132,11 @@ def solve(
         if value is not None and option not in ("--best", "--above", "--histogram")
     }
     loaded = Scenario.load(scenario)
+    if has_battery(loaded.template()):
+        print_message(
+            "note: user.battery_mj is not counted: a slot is solved alone; --queue solves the "
+            "whole queue"
+        )
     if slots > 1:
         return solve_many(loaded, method, slots, seed or 0, json, options)
     problem = one_slot(loaded, seed)

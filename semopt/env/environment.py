@@ -25,15 +25,15 @@ from ..channel.queues import Heads
 from ..channel.traces import Part
 from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..gains import gains
-from ..limits import bound, coupled, refuse
+from ..limits import bound, coupled, refuse, refuse_battery
 from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
+from ..problem import LENGTH, Floats, Integers, Problem
 from ..scenario import Scenario
 from . import compiled
 from .decisions import Decisions, Singles, check_array, first_fault
 from .features import FEATURES, gain_scale, standardised
 
-QUEUE = 10  # tasks of a user, steps of an episode
+QUEUE = LENGTH  # tasks of a user, steps of an episode
 Observed = Literal["own", "shared"]
 Identity = Literal["onehot", "index", "none"]
 IDENTITIES = get_args(Identity)
@@ -106,6 +106,7 @@ class Environment:
         ):
             _whole(name, value, least)
         problem = scenario.template()
+        refuse_battery(problem, "the environment")
         self.problem = problem if semantic else problem.without_semantic()
         self.scenario, self.slots, self.lane = scenario, slots, lane
         self.users, self.channels = scenario.users, scenario.channels

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..limits import coupled
+from ..limits import coupled, refuse_battery
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
@@ -119,6 +119,7 @@ def compare(
         without any feasible slot.
     """
     problem = scenario.template()
+    refuse_battery(problem, "evaluate")
     reference = reference or strongest(problem)
     deciders = {name: decider(name, scenario, seed) for name in names}
     if slots is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..scenario import Scenario
 
 LONGEST_ARRAY = 12  # entries of an array that are shown before the rest is counted
-_SECTIONS = ("system", "qoe", "user", "grid", "slot", "channel")
+_SECTIONS = ("system", "qoe", "user", "grid", "slot", "queue", "channel")
 
 
 def summary(scenario: Scenario) -> str:

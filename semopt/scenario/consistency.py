@@ -65,29 +65,39 @@ def cross_faults(view: View, folder: Path | None) -> Iterator[Fault]:
     for name in view.names("tasks"):
         yield from _task(view, name)
     yield from _shares(view)
-    yield from _slot(view)
+    for place in _pinned(view):
+        yield from _slot(view, place)
+    yield from _queue(view)
     yield from _channel(view, folder)
     yield from _assumed(view)
+
+
+def _pinned(view: View) -> list[KeyPath]:
+    """Return the paths of the slots that the file pins: [slot] and those of [queue]."""
+    slots = range(len(view.entries("queue", "slots")))
+    return [("slot",)] * ("slot" in view.data) + [("queue", "slots", t) for t in slots]
 
 
 def _counts(view: View) -> tuple[int | None, int | None]:
     """Return the numbers of users and of sub-channels, as far as the file says them."""
     users, channels = view.get("system", "users"), view.get("system", "channels")
-    lengths = Counter(len(row) for row in view.entries("slot", "gain") if isinstance(row, list))
+    place = next(iter(_pinned(view)), ())
+    lengths = Counter(len(row) for row in view.entries(*place, "gain") if isinstance(row, list))
     if users is None:
-        users = len(view.entries("slot", "tasks")) or None
+        users = len(view.entries(*place, "tasks")) or None
     if channels is None and lengths:
         channels = max(lengths, key=lambda length: (lengths[length], length))
     return users, channels
 
 
 def _sizes(view: View) -> Iterator[Fault]:
-    if "slot" not in view.data and "channel" not in view.data:
+    pinned = _pinned(view)
+    if not pinned and "channel" not in view.data:
         yield (
             "slot",
             "table is missing: give a [slot] of pinned gains, a [channel] that draws them, or both",
         )
-    if "slot" not in view.data and "channel" in view.data and isinstance(view.raw("system"), dict):
+    if not pinned and "channel" in view.data and isinstance(view.raw("system"), dict):
         for key in ("users", "channels"):
             if view.raw("system", key) is None:
                 yield f"system.{key}", "is missing: without a [slot] nothing else says it"
@@ -152,26 +162,33 @@ def _shares(view: View) -> Iterator[Fault]:
         )
 
 
-def _slot(view: View) -> Iterator[Fault]:
-    tasks, known = view.get("slot", "tasks"), view.names("tasks")
-    gain = view.entries("slot", "gain")
+def _slot(view: View, place: KeyPath) -> Iterator[Fault]:
+    tasks, known = view.get(*place, "tasks"), view.names("tasks")
+    gain, path = view.entries(*place, "gain"), dotted(place)
     for n, name in enumerate(tasks or []):
         if known and name not in known:
             suggestion = nearest(name, known)
             hint = f"; did you mean {suggestion}?" if suggestion else ""
             yield (
-                f"slot.tasks[{n}]",
+                f"{path}.tasks[{n}]",
                 f"= {quoted(name)}: must be one of the tasks {', '.join(known)}{hint}",
             )
     users, channels = _counts(view)
     for key, entries in (("tasks", tasks), ("gain", gain)):
         if entries and users is not None and len(entries) != users:
             words = f"has length {len(entries)}: must have {users}, an entry for each user"
-            yield f"slot.{key}", words
+            yield f"{path}.{key}", words
     for n, row in enumerate(gain):
         if isinstance(row, list) and (not row or len(row) != channels):
             words = f"must have {channels or 'at least 1'}, a gain for each sub-channel"
-            yield f"slot.gain[{n}]", f"= {quoted(row)} has length {len(row)}: {words}"
+            yield f"{path}.gain[{n}]", f"= {quoted(row)} has length {len(row)}: {words}"
+
+
+def _queue(view: View) -> Iterator[Fault]:
+    length, slots = view.get("queue", "length"), len(view.entries("queue", "slots"))
+    if length is not None and slots and length != slots:
+        words = f"must be {slots}, the number of [[queue.slots]], or left out"
+        yield "queue.length", f"= {length}: {words}"
 
 
 def _channel(view: View, folder: Path | None) -> Iterator[Fault]:

@@ -130,7 +130,7 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     absent = [key for key in sentences if (*table, key) in missing]
     candidate = nearest(str(name), absent)
     if not candidate:
-        for other in ("system", "qoe", "user", "grid", "slot", "channel"):
+        for other in ("system", "qoe", "user", "grid", "slot", "queue", "channel"):
             if name in keys_of(section_at((other,)) or Document):
                 return f"is an unknown key here: it belongs in [{other}]", ()
         candidate = nearest(str(name), sentences)

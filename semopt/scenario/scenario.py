@@ -20,12 +20,12 @@ from ..channel.samplers import rows_of
 from ..channel.traces import Part, load_trace
 from ..figures import RECORDS, in_si
 from ..gains import gains
-from ..problem import AccuracyTable, Floats, Grid, Integers, Problem
+from ..problem import LENGTH, AccuracyTable, Floats, Grid, Integers, Problem
 from . import toml
 from .changes import changed, plain
 from .consistency import WEIGHT_KEYS, View, cross_faults
 from .faults import KeyPath, ScenarioError, affected, arranged, dotted, key_faults
-from .sections import Document, keys_of, section_at
+from .sections import Document, Slot, keys_of, section_at
 from .source import parsed, text_of
 from .surface import with_file, with_tables
 
@@ -166,12 +166,17 @@ class Scenario(Document):
     @property
     def users(self) -> int:
         """Number of users, N."""
-        return len(self.slot.tasks) if self.slot else int(self.system.users or 0)
+        return len(self._pinned[0].tasks) if self._pinned else int(self.system.users or 0)
 
     @property
     def channels(self) -> int:
         """Number of sub-channels, K."""
-        return len(self.slot.gain[0]) if self.slot else int(self.system.channels or 0)
+        return len(self._pinned[0].gain[0]) if self._pinned else int(self.system.channels or 0)
+
+    @property
+    def _pinned(self) -> list[Slot]:
+        """The slots that the file pins."""
+        return ([self.slot] if self.slot else []) + ((self.queue and self.queue.slots) or [])
 
     @property
     def folder(self) -> Path | None:
@@ -237,8 +242,9 @@ class Scenario(Document):
             A shape, gain or task that is not allowed, or no [slot] to take them from
         """
         if self.slot is None and (gain is None or tasks is None):
+            queue = "; its queue is solved by --queue" if self._pinned else ""
             raise ValueError(
-                f"scenario {self.name} pins no [slot]: gain and tasks must both be given"
+                f"scenario {self.name} pins no [slot]: gain and tasks must both be given{queue}"
             )
         slot_gain = self.slot.gain if gain is None and self.slot else gain
         slot_tasks = self.slot.tasks if tasks is None and self.slot else tasks
@@ -268,6 +274,30 @@ class Scenario(Document):
         """Return the arrays of the scenario with a slot of no meaning, for slots to be put in."""
         shape = (self.users, self.channels)
         return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
+
+    def draw_queue(self, seed: int | None = None) -> tuple[Floats, Integers]:
+        """Return the queue that the scenario pins or, with a seed, one drawn from [channel].
+
+        Parameters
+        ----------
+        seed : of gains and tasks; 0 where none is given and none is pinned
+
+        Returns
+        -------
+        gain : (T, N, K) float64, linear power gain
+        task : (T, N) int64, index into the tasks
+
+        Raises
+        ------
+        ValueError
+            There are neither pinned slots nor a [channel], or its trace is too short
+        """
+        slots = self.queue and self.queue.slots
+        if seed is not None or not slots:
+            return self.draw((self.queue and self.queue.length) or LENGTH, seed or 0)
+        kinds = list(self.tasks)
+        gain = np.array([slot.gain for slot in slots], dtype=float)
+        return gain, np.array([[kinds.index(name) for name in slot.tasks] for slot in slots])
 
     def length(self, part: Part | None = None) -> int | None:
         """Return how many slots can be drawn; None where [channel] is a law without an end.

@@ -26,6 +26,7 @@ from .. import allowed
 from ..allowed import Interval
 from ..channel.laws import KEYS, LAWS, SPLIT_WORDS, Key, sound_split
 from ..figures import SECTIONS
+from ..problem import LENGTH
 
 
 def _worded(interval: Interval) -> WrapValidator:
@@ -207,6 +208,21 @@ class Slot(Section):
     )
 
 
+class Queue(Section):
+    """A queue of tasks for each user, one a slot, that shares the energy of a battery."""
+
+    length: Count | None = Field(
+        None, description=f"slots; {LENGTH} unless given, or as many as are pinned"
+    )
+    battery_pays: Literal["task", "device"] = Field(
+        "task",
+        description='what a battery pays for: energy of the "task" (9), or of the "device" alone (7)',
+    )
+    slots: Annotated[list[Slot], Field(min_length=1)] | None = Field(
+        None, description="the slots of a pinned queue, in their order"
+    )
+
+
 def _of_channel() -> type[Section]:
     """Return a model of the keys of [channel]."""
     names: Any = Literal[tuple(LAWS)]
@@ -259,6 +275,7 @@ class Document(Section):
     tasks: Annotated[dict[str, Task], Field(min_length=1)] = Field(description="the kinds of task")
     grid: Grid = Field(description="number of equally spaced values of each variable")
     slot: Slot | None = Field(None, description="one pinned decision slot")
+    queue: Queue | None = Field(None, description="a queue of tasks that shares a battery")
     channel: Channel | None = Field(None, description="the law from which gains are drawn")
     assumed: dict[str, str] = Field(
         {}, description="values that no source gives: path of a key or table, and the reason"
@@ -276,6 +293,8 @@ def section_at(path: tuple[str | int, ...]) -> type[Section] | None:
             return Task
         case ("tasks", _, "accuracy"):
             return Accuracy
+        case ("queue", "slots", int()):
+            return Slot
         case (str(name),):
             return _SECTIONS.get(name)
     return None
@@ -294,5 +313,6 @@ _SECTIONS: dict[str, type[Section]] = {
     "user": User,
     "grid": Grid,
     "slot": Slot,
+    "queue": Queue,
     "channel": Channel,
 }

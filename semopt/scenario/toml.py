@@ -67,10 +67,10 @@ def _table(table: Mapping[str, Any], path: str, comments: Mapping[str, str]) -> 
             )
     for name, value in below.items():
         where = join(path, name)
-        for entry in value if isinstance(value, list) else [value]:
+        for n, entry in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(value, list) or not all(map(_is_table, value.values())):
                 yield ""
-                yield from _comment(comments.get(where, ""))
+                yield from _comment(comments.get(where, "") if n == 0 else "")
                 yield f"[[{where}]]" if isinstance(value, list) else f"[{where}]"
             yield from _table(entry, where, comments)
 

@@ -22,12 +22,13 @@ IN_SI = {
     "data_kbit": ("bits", 2.641, 2641.0),
     "local_mflop": ("local_flop", 4.52, 4.52e6),
     "energy_max_mj": ("energy_max", 32.0, 32e-3),
+    "battery_mj": ("battery", 150.0, 0.15),
 }
 MADE_UP = """
 from semopt import figures
 from semopt.allowed import LIMIT
 
-row = figures.Figure("battery", "battery_mj", LIMIT, "energy of a queue", float("inf"), True)
+row = figures.Figure("harvest", "harvest_mj", LIMIT, "energy of a queue", float("inf"), True)
 figures.RECORDS["user"] += (row,)
 figures.SECTIONS["user"] += (row,)
 figures.SECTIONS["users"] += (row,)
@@ -69,19 +70,19 @@ def test_a_made_up_figure_is_a_key_of_files_with_its_sentence():
     found = run(f"""
 {BLIND}
 from semopt.scenario.sections import keys_of, Override, User
-print(keys_of(User)["battery_mj"], "|", keys_of(Override)["battery_mj"])
+print(keys_of(User)["harvest_mj"], "|", keys_of(Override)["harvest_mj"])
 """)
     assert found.stdout == "energy of a queue, mJ | energy of a queue, mJ\n"
 
 
 def test_a_made_up_figure_is_asked_for_where_it_is_lacking():
     found = run("import semopt.problem")
-    words = "figure 'battery' of a user stands in semopt/figures.py, and not in Users of semopt"
+    words = "figure 'harvest' of a user stands in semopt/figures.py, and not in Users of semopt"
     assert words in found.stderr
     found = run(f"""
 {BLIND}
 import semopt.problem
-assert "battery" in semopt.problem.Problem.from_arrays.__doc__
+assert "harvest" in semopt.problem.Problem.from_arrays.__doc__
 figures.check_names = check_names
 import semopt.backends.packing
 """)
