@@ -218,6 +218,7 @@ TASK = (
 )
 # By the record that holds them, and by the section of a file that does.
 RECORDS = {"system": SYSTEM + SLOPES, "user": USER + WEIGHTS, "task": TASK}
+OF_QUEUE = {row.name for rows in RECORDS.values() for row in rows if row.of_queue}
 SECTIONS = {
     "system": SYSTEM,
     "qoe": WEIGHTS + SLOPES,

@@ -72,10 +72,16 @@ class Users(Frozen):
     power_max: Floats  # W
     extraction_min: Floats
     energy_max: Floats  # J a task, inf where there is no limit
-    battery: Floats  # J a queue, inf where there is none
     weight_latency: Floats
     weight_energy: Floats
     weight_accuracy: Floats
+    # J a queue, inf where there is none; no part of a slot, whose documents leave it out
+    battery: Floats = field(default_factory=lambda: np.array([inf]))
+
+    def __post_init__(self) -> None:
+        battery = np.broadcast_to(self.battery, self.power_min.shape).copy()
+        object.__setattr__(self, "battery", battery)
+        super().__post_init__()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..figures import RECORDS, check_names, unknown_limits
+from ..figures import OF_QUEUE, RECORDS, check_names, unknown_limits
 from ..limits import is_set, refuse
 from ..model import SCORE
 from ..problem import Problem
@@ -22,7 +22,7 @@ for _owner, _names in {
     "task": _core.TASK_FIELDS,
 }.items():
     _lacking = [limit.bound for limit in UNKNOWN if limit.owner == _owner]
-    _of_queue = [figure.name for figure in RECORDS[_owner] if figure.of_queue]
+    _of_queue = OF_QUEUE.intersection(row.name for row in RECORDS[_owner])
     check_names(_owner, [*_names, *_lacking, *_of_queue], _PLACE)
 
 

@@ -57,6 +57,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..figures import OF_QUEUE
 from ..files import write_atomically
 from ..problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from ..result import Result, number
@@ -124,7 +125,8 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
     def record(owner: Any) -> dict[str, Any]:
-        return {field.name: plain(getattr(owner, field.name)) for field in fields(owner)}
+        names = [field.name for field in fields(owner) if field.name not in OF_QUEUE]
+        return {name: plain(getattr(owner, name)) for name in names}
 
     tasks = record(problem.tasks) | {"accuracy": [record(t) for t in problem.tasks.accuracy]}
     return {

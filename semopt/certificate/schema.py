@@ -61,7 +61,8 @@ def record(owner: type, entry: Any, **other: Any) -> Any:
 
     A limit's number may be lacking, where there is none.
     """
-    shapes: Any = {f.name: (other.get(f.name, entry), ...) for f in fields(owner)}
+    names = [f.name for f in fields(owner) if f.name not in figures.OF_QUEUE]
+    shapes: Any = {name: (other.get(name, entry), ...) for name in names}
     optional = list[Number | None] if entry is Column else Number | None
     endless = {limit.bound for limit in figures.LIMITS if limit.row.allowed.high == inf}
     shapes |= dict.fromkeys(endless & set(shapes), (optional, ...))

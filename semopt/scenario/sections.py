@@ -216,7 +216,7 @@ class Queue(Section):
     )
     battery_pays: Literal["task", "device"] = Field(
         "task",
-        description='what a battery pays for: energy of the "task" (9), or of the "device" alone (7)',
+        description='what a battery pays for: a "task" (9), or the user\'s "device" alone (7)',
     )
     slots: Annotated[list[Slot], Field(min_length=1)] | None = Field(
         None, description="the slots of a pinned queue, in their order"
