@@ -24,8 +24,8 @@ def most(problem: Problem) -> float:
     """Return what no decision is worth more than: the objective of all weights, rounded up."""
     users = problem.users
     weights = zip(users.weight_latency, users.weight_energy, users.weight_accuracy, strict=True)
-    each = [sum(map(Fraction, own)) for own in weights]
-    exact = (min(each) if problem.objective == "min" else sum(each)) * Fraction(TOP_SCORE)
+    sums = [sum(map(Fraction, row)) for row in weights]
+    exact = (min(sums) if problem.objective == "min" else sum(sums)) * Fraction(TOP_SCORE)
     value = float(exact)
     return value if value >= exact else nextafter(value, inf)
 

@@ -207,12 +207,12 @@ class OneUser:
     def costs(self, power: float, extraction: float, frequency: float) -> tuple[arb, arb, arb]:
         """Return latency, energy and loss of an action."""
         sent, cycles, _ = self.at_extraction(extraction)
-        t_tx, t_own = sent / self.at_power(power)[0], cycles / frequency
+        transmission, execution = sent / self.at_power(power)[0], cycles / frequency
         return (
-            self.server_time + t_tx + t_own,
+            self.server_time + transmission + execution,
             self.server_energy
-            + power * t_tx
-            + self.kappa * t_own * frequency * frequency * frequency,
+            + power * transmission
+            + self.kappa * execution * frequency * frequency * frequency,
             -self.accuracy(extraction, power),
         )
 
@@ -228,13 +228,13 @@ class OneUser:
         if key not in self._known:
             self._known[key] = self._corners(p_low, p_high, mu_low, mu_high)
         ranges = []
-        for (low, high), (asked_low, asked_high), score in zip(
+        for (low, high), (box_low, box_high), score in zip(
             self._known[key], box[2:], self.scores, strict=True
         ):
-            if asked_low > -inf:
-                low = low.max(arb(asked_low))
-            if asked_high < inf:
-                high = high.min(arb(asked_high))
+            if box_low > -inf:
+                low = low.max(arb(box_low))
+            if box_high < inf:
+                high = high.min(arb(box_high))
             if score.limit is not None:
                 high = high.min(score.limit)
             if low > high:
@@ -286,25 +286,35 @@ class OneUser:
         sent, cycles, z = self.at_extraction(extraction)
         snr = self.link * power
         rho = snr / ((1 + snr) * log1p)  # d ln(ln(1 + snr)) / dy
-        t_tx, t_own = sent / log1p, cycles / frequency
-        e_tx, e_own = power * t_tx, self.kappa * t_own * frequency * frequency * frequency
-        air, own = time * t_tx + joule * e_tx, time * t_own + joule * e_own
-        total -= time * self.server_time + joule * self.server_energy + air + own
+        transmission_time, execution_time = sent / log1p, cycles / frequency
+        transmission_energy, execution_energy = (
+            power * transmission_time,
+            self.kappa * execution_time * frequency * frequency * frequency,
+        )
+        transmission, execution = (
+            time * transmission_time + joule * transmission_energy,
+            time * execution_time + joule * execution_energy,
+        )
+        total -= time * self.server_time + joule * self.server_energy + transmission + execution
         (p_low, p_high), (mu_low, mu_high) = box[:2]
         f_low, f_high = self.frequency
         q = arb(frequency).log()
         for slope, low, high in (
             (
-                joule * e_tx - rho * air - by_y,
+                joule * transmission_energy - rho * transmission - by_y,
                 self.at_power(p_low)[1] - y,
                 self.at_power(p_high)[1] - y,
             ),
             (
-                self.compress * air - self.extract * own - by_z,
+                self.compress * transmission - self.extract * execution - by_z,
                 self.at_extraction(mu_low)[2] - z,
                 self.at_extraction(mu_high)[2] - z,
             ),
-            (2 * joule * e_own - time * t_own, arb(f_low).log() - q, arb(f_high).log() - q),
+            (
+                2 * joule * execution_energy - time * execution_time,
+                arb(f_low).log() - q,
+                arb(f_high).log() - q,
+            ),
         ):
             total -= (slope * low).min(slope * high)
         return total + self.highest_vertex(box, price, by_y, by_z, y, z)
@@ -370,17 +380,17 @@ class Surface:
             return self.at_knot(extraction, 0)
         if snr > knots[last]:
             return self.at_knot(extraction, last)
-        found = []
+        accuracies = []
         if not snr > knots[0]:
-            found.append(self.at_knot(extraction, 0))
+            accuracies.append(self.at_knot(extraction, 0))
         if not snr < knots[last]:
-            found.append(self.at_knot(extraction, last))
+            accuracies.append(self.at_knot(extraction, last))
         for j in range(last):
             if snr < knots[j] or snr > knots[j + 1]:
                 continue
             low, high = self.at_knot(extraction, j), self.at_knot(extraction, j + 1)
-            found.append(low + (snr - knots[j]) / (knots[j + 1] - knots[j]) * (high - low))
-        value = found[0]
-        for other in found[1:]:
-            value = value.union(other)
+            accuracies.append(low + (snr - knots[j]) / (knots[j + 1] - knots[j]) * (high - low))
+        value = accuracies[0]
+        for accuracy in accuracies[1:]:
+            value = value.union(accuracy)
         return value

@@ -49,8 +49,8 @@ class Tally:
 
 def check_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
     """Re-check a certificate: see `verify.check`."""
-    given, body = body, shaped(body)
-    require(body["digest"] == digest(given), "the digest differs: the file was changed")
+    original, body = body, shaped(body)
+    require(body["digest"] == digest(original), "the digest differs: the file was changed")
     with arithmetic().precision():
         return _check_certificate(body, progress)
 
@@ -81,8 +81,8 @@ def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     gap = upper - objective
     require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
     if status == "optimal":
-        asked = min(body["gap"], TOP_SCORE * len(problem.task))
-        require(gap <= asked, f"status 'optimal': the gap is {gap}, above {asked}")
+        allowed = min(body["gap"], TOP_SCORE * len(problem.task))
+        require(gap <= allowed, f"status 'optimal': the gap is {gap}, above {allowed}")
     return (
         f"{name}: the decision is worth {objective}, and no joint action is worth more than "
         f"{upper}: gap {max(gap, 0.0):.2e} ({tally})"
@@ -170,26 +170,28 @@ def worth_of_action(
 
     power, frequency, extraction = action
     mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
-    own = OneUser(problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m)
-    what = f"decision: user {user}"
-    require(own.exists and extraction <= 1.0, f"{what} has no {mode} mode at {extraction}")
+    user_mode = OneUser(
+        problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m
+    )
+    path = f"decision: user {user}"
+    require(user_mode.exists and extraction <= 1.0, f"{path} has no {mode} mode at {extraction}")
     if mode == "local":
         power = extraction = 1.0  # which play no part
     for name, value, (low, high) in (
-        ("power", power, own.root[0]),
-        ("extraction", extraction, own.root[1]),
-        ("frequency", frequency, own.frequency),
+        ("power", power, user_mode.root[0]),
+        ("extraction", extraction, user_mode.root[1]),
+        ("frequency", frequency, user_mode.frequency),
     ):
         inside = low * (1 - TOLERANCE) <= value <= high * (1 + TOLERANCE)
-        require(inside, f"{what} has {name} {value}, not {low} to {high}")
-    costs = own.costs(power, extraction, frequency)
-    for name, cost, score in zip(COSTS, costs, own.scores, strict=True):
+        require(inside, f"{path} has {name} {value}, not {low} to {high}")
+    costs = user_mode.costs(power, extraction, frequency)
+    for name, cost, score in zip(COSTS, costs, user_mode.scores, strict=True):
         if score.limit is not None:
             allowed = score.limit + abs(score.limit) * TOLERANCE
-            require(not cost > allowed, f"{what} breaks its limit on {name}")
+            require(not cost > allowed, f"{path} breaks its limit on {name}")
             if not cost <= allowed:
                 return None
-    return own.worth(costs)
+    return user_mode.worth(costs)
 
 
 def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
@@ -197,10 +199,10 @@ def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
     users = len(problem.task)
     bounds = [inf] * users
     for place, (user, channel, upper, trees) in enumerate(covers):
-        where = f"local[{place}]"
-        user = whole(user, 0, users, f"{where}: user")
-        require(channel == -1, f"{where}: sub-channel {channel} is not -1")
-        check_cover(problem, (user, -1, 0), upper, trees, where, tally)
+        path = f"local[{place}]"
+        user = whole(user, 0, users, f"{path}: user")
+        require(channel == -1, f"{path}: sub-channel {channel} is not -1")
+        check_cover(problem, (user, -1, 0), upper, trees, path, tally)
         bounds[user] = min(bounds[user], -inf if upper is None else upper)
     for user, bound in enumerate(bounds):
         require(bound < inf, f"local: the task of user {user} is not covered")
@@ -216,10 +218,10 @@ def check_covers(problem: Problem, m: int, covers: Any, tally: Tally) -> Any:
     most = TOP_SCORE * (weights + problem.users.weight_accuracy) * (1 + 2.0**-50)
     bounds = np.repeat(most[:, None], channels, axis=1)
     for place, (user, channel, upper, trees) in enumerate(covers):
-        where = f"sizes[{m}].covers[{place}]"
-        user = whole(user, 0, users, f"{where}: user")
-        channel = whole(channel, 0, channels, f"{where}: sub-channel")
-        check_cover(problem, (user, channel, m), upper, trees, where, tally)
+        path = f"sizes[{m}].covers[{place}]"
+        user = whole(user, 0, users, f"{path}: user")
+        channel = whole(channel, 0, channels, f"{path}: sub-channel")
+        check_cover(problem, (user, channel, m), upper, trees, path, tally)
         weaker = problem.gain[user] <= problem.gain[user, channel]
         row = bounds[user]
         row[weaker] = np.minimum(row[weaker], -inf if upper is None else upper)
@@ -232,16 +234,16 @@ def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: in
     In doubles, with an allowance of many times the rounding errors of the few sums.
     """
     users, channels = cells.shape
-    where = f"sizes[{m}]"
-    price = np.array([real(v, f"{where}.channel") for v in size["channel"]])
-    offloader = real(size["offloader"], f"{where}.offloader")
-    require(price.shape == (channels,), f"{where}.channel: not one price a sub-channel")
-    require(bool((price >= 0).all()), f"{where}.channel: a price is negative")
+    path = f"sizes[{m}]"
+    price = np.array([real(v, f"{path}.channel") for v in size["channel"]])
+    offloader = real(size["offloader"], f"{path}.offloader")
+    require(price.shape == (channels,), f"{path}.channel: not one price a sub-channel")
+    require(bool((price >= 0).all()), f"{path}.channel: a price is negative")
     user = np.array(local)
-    lost = user == -inf
+    unservable = user == -inf
     if m > 0:
-        lost &= (cells == -inf).all(axis=1)
-    if lost.any():
+        unservable &= (cells == -inf).all(axis=1)
+    if unservable.any():
         return -inf  # that user has no feasible action
     if m > 0:
         user = np.maximum(user, (cells - price).max(axis=1, initial=-inf) - offloader)
@@ -257,8 +259,8 @@ class Cell:
         gain = problem.gain[user, channel] if m else 1.0
         self._given = problem, user, gain, m
         self._known: dict[tuple[int, str], OneUser] = {}
-        every = [self.mode(name) for name in (MODES[1:] if m else MODES[:1])]
-        self.modes = [mode for mode in every if mode.exists]
+        candidates = [self.mode(name) for name in (MODES[1:] if m else MODES[:1])]
+        self.modes = [mode for mode in candidates if mode.exists]
 
     def mode(self, name: str) -> OneUser:
         """Return a mode in the present precision."""
@@ -274,27 +276,27 @@ class Cell:
 
 def check_cover(
     problem: Problem,
-    cell: tuple[int, int, int],
+    indices: tuple[int, int, int],
     upper: float | None,
     trees: dict[str, Any],
-    where: str,
+    path: str,
     tally: Tally,
 ) -> None:
     """Check that no action of a cell (user, sub-channel, offloaders) is worth more than `upper`."""
-    own = Cell(problem, *cell)
-    names = [mode.name for mode in own.modes]
+    cell = Cell(problem, *indices)
+    names = [mode.name for mode in cell.modes]
     tally.cover()
     require(
-        set(trees) == set(names), f"{where}: trees of {', '.join(trees)}, not of {', '.join(names)}"
+        set(trees) == set(names), f"{path}: trees of {', '.join(trees)}, not of {', '.join(names)}"
     )
-    for mode in own.modes:
-        for place, box, leaf in leaves(trees[mode.name], mode, f"{where}, {mode.name}"):
+    for mode in cell.modes:
+        for place, box, leaf in leaves(trees[mode.name], mode, f"{path}, {mode.name}"):
             tally.boxes += 1
-            check_leaf(own, mode.name, box, leaf, upper, f"{where}, {mode.name}[{place}]")
+            check_leaf(cell, mode.name, box, leaf, upper, f"{path}, {mode.name}[{place}]")
 
 
 def check_leaf(
-    cell: Cell, mode: str, box: Box, leaf: list[Any], upper: float | None, where: str
+    cell: Cell, mode: str, box: Box, leaf: list[Any], upper: float | None, path: str
 ) -> None:
     """Check that a box holds nothing feasible, or nothing that is worth more than `upper`.
 
@@ -302,47 +304,47 @@ def check_leaf(
     """
     from .balls import PRECISIONS, precision
 
-    numbers = leaf_numbers(leaf, where) if leaf else None
+    numbers = leaf_numbers(leaf, path) if leaf else None
     proven = "nothing"
     for bits in PRECISIONS:
         with precision(bits):
-            own = cell.mode(mode)
-            ranges = own.ranges(box)
+            user_mode = cell.mode(mode)
+            ranges = user_mode.ranges(box)
             if ranges is None:
                 return
             if numbers is None:
                 continue
-            bound = own.bound(box, ranges, numbers)
+            bound = user_mode.bound(box, ranges, numbers)
             if bound < 0 or (upper is not None and bound <= upper):
                 return
             proven = str(float(bound.upper()))
-    require(numbers is not None, f"{where}: 0 numbers, not 7, and the box is not empty")
-    raise FalseClaim(f"{where}: the box is proven to {proven}, not to {upper}")
+    require(numbers is not None, f"{path}: 0 numbers, not 7, and the box is not empty")
+    raise FalseClaim(f"{path}: the box is proven to {proven}, not to {upper}")
 
 
-def leaf_numbers(leaf: Any, where: str) -> list[float]:
+def leaf_numbers(leaf: Any, path: str) -> list[float]:
     """Return the seven numbers of a leaf: prices, slopes of the plane, and where it touches."""
-    require(len(leaf) == 7, f"{where}: {len(leaf)} numbers, not 7")
-    numbers = [real(x, where) for x in leaf]
-    require(min(numbers[:3]) >= 0, f"{where}: a price is negative")
-    require(min(numbers[5:]) > 0, f"{where}: the plane touches at {numbers[5:]}")
+    require(len(leaf) == 7, f"{path}: {len(leaf)} numbers, not 7")
+    numbers = [real(x, path) for x in leaf]
+    require(min(numbers[:3]) >= 0, f"{path}: a price is negative")
+    require(min(numbers[5:]) > 0, f"{path}: the plane touches at {numbers[5:]}")
     return numbers
 
 
-def leaves(tree: Any, mode: OneUser, where: str) -> Iterator[tuple[int, Box, Any]]:
+def leaves(tree: Any, mode: OneUser, path: str) -> Iterator[tuple[int, Box, Any]]:
     """Give the boxes of a tree in preorder, each with its place and the entry of its leaf."""
     open_boxes = [mode.root]
     for place, entry in enumerate(tree):
-        require(bool(open_boxes), f"{where}: entries are left over")
+        require(bool(open_boxes), f"{path}: entries are left over")
         box = open_boxes.pop()
         if len(entry) != 2:
             yield place, box, entry
             continue
-        spot = f"{where}[{place}]"
-        require(entry[0] in AXES, f"{spot}: axis {entry[0]!r} is unknown")
-        axis, value = AXES.index(entry[0]), real(entry[1], f"{spot}: split")
+        split_path = f"{path}[{place}]"
+        require(entry[0] in AXES, f"{split_path}: axis {entry[0]!r} is unknown")
+        axis, value = AXES.index(entry[0]), real(entry[1], f"{split_path}: split")
         low, high = box[axis]
-        require(low < value < high, f"{spot}: {value} does not split {low} to {high}")
+        require(low < value < high, f"{split_path}: {value} does not split {low} to {high}")
         open_boxes.append((*box[:axis], (value, high), *box[axis + 1 :]))
         open_boxes.append((*box[:axis], (low, value), *box[axis + 1 :]))
-    require(not open_boxes, f"{where}: {len(open_boxes)} boxes have no proof")
+    require(not open_boxes, f"{path}: {len(open_boxes)} boxes have no proof")

@@ -22,16 +22,16 @@ def require(holds: bool, claim: str) -> None:
         raise FalseClaim(claim)
 
 
-def real(value: Any, what: str) -> float:
+def real(value: Any, name: str) -> float:
     """Return a finite JSON number as float."""
     good = isinstance(value, int | float) and not isinstance(value, bool)
     good = good and abs(value) <= LARGEST and isfinite(value)
-    require(good, f"{what} {value!r:.60} is not a number of at most {LARGEST:g}")
+    require(good, f"{name} {value!r:.60} is not a number of at most {LARGEST:g}")
     return float(value)
 
 
-def whole(value: Any, low: int, end: int, what: str) -> int:
+def whole(value: Any, low: int, end: int, name: str) -> int:
     """Return a JSON integer from `low` to `end` - 1."""
     good = isinstance(value, int) and not isinstance(value, bool) and low <= value < end
-    require(good, f"{what} {value!r} is not an integer from {low} to {end - 1}")
+    require(good, f"{name} {value!r} is not an integer from {low} to {end - 1}")
     return int(value)

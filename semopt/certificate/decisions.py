@@ -14,43 +14,43 @@ from .claims import TOLERANCE, require, whole
 GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # methods whose problem is the grid's
 
 
-def decided(problem: Problem, users: list[dict[str, Any]], where: str) -> Result:
+def decided(problem: Problem, users: list[dict[str, Any]], prefix: str) -> Result:
     """Return the decision that a result file reports, as a result to recompute."""
     count, channels = problem.gain.shape
-    require(len(users) == count, f"{where}users: {len(users)} entries for {count} users")
+    require(len(users) == count, f"{prefix}users: {len(users)} entries for {count} users")
     columns: dict[str, list[float]] = {name: [] for name in ("power", "frequency", "extraction")}
     channel = []
     for n, user in enumerate(users):
-        what = f"{where}users[{n}]"
+        path = f"{prefix}users[{n}]"
         name = problem.tasks.names[problem.task[n]]
-        require(user["task"] == name, f"{what}.task {user['task']!r:.60}: it is {name!r}")
+        require(user["task"] == name, f"{path}.task {user['task']!r:.60}: it is {name!r}")
         offload = user["offload"]
-        require(offload == (user["channel"] is not None), f"{what}: offload and channel disagree")
-        channel.append(whole(user["channel"], 0, channels, f"{what}.channel") if offload else -1)
+        require(offload == (user["channel"] is not None), f"{path}: offload and channel disagree")
+        channel.append(whole(user["channel"], 0, channels, f"{path}.channel") if offload else -1)
         columns["power"].append(user["power_mw"] / 1e3)
         columns["frequency"].append(user["frequency_ghz"] * 1e9)
         columns["extraction"].append(user["extraction"])
         nothing = columns["power"][-1] == 0.0 and columns["extraction"][-1] == 1.0
-        require(offload or nothing, f"{what}: a local task sends with power or extraction")
+        require(offload or nothing, f"{path}: a local task sends with power or extraction")
         sound = 0.0 < user["extraction"] <= 1.0 and user["frequency_ghz"] > 0.0
-        require(sound and (user["power_mw"] > 0.0 or not offload), f"{what}: no such action")
+        require(sound and (user["power_mw"] > 0.0 or not offload), f"{path}: no such action")
     actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
     return Result(problem, "", "", Status.FEASIBLE, actions=actions)
 
 
-def check_kind(problem: Problem, result: Result, method: str, where: str) -> None:
+def check_kind(problem: Problem, result: Result, method: str, prefix: str) -> None:
     """Check that a decision is one that the method may take."""
     actions = result.actions
     assert actions is not None
     offload = actions.channel >= 0
     if method in ("reference", "local"):
-        require(not offload.any(), f"{where}users: {method} sends nothing")
+        require(not offload.any(), f"{prefix}users: {method} sends nothing")
     if method == "semantic-unaware":
         semantic = offload & (actions.extraction < 1.0)
-        require(not semantic.any(), f"{where}users: {method} sends all that it sends raw")
+        require(not semantic.any(), f"{prefix}users: {method} sends all that it sends raw")
     if method == "reference":
         same = np.isclose(actions.frequency, home(problem).frequency, rtol=TOLERANCE, atol=0.0)
-        require(bool(same.all()), f"{where}users: the frequency is not the reference")
+        require(bool(same.all()), f"{prefix}users: the frequency is not the reference")
     if method not in GRID:
         return
     for n, sends in enumerate(offload):
@@ -58,14 +58,16 @@ def check_kind(problem: Problem, result: Result, method: str, where: str) -> Non
         semantic = actions.extraction[n] < 1.0
         if sends and not semantic:
             frequency = problem.users.frequency_min[n : n + 1]
-        for name, levels, counts in (
+        for name, levels, chosen in (
             ("power", power, sends),
             ("frequency", frequency, True),
             ("extraction", extraction, sends and semantic),
         ):
             value = getattr(actions, name)[n]
-            there = np.isclose(levels, value, rtol=TOLERANCE, atol=0.0).any()
-            require(bool(there) or not counts, f"{where}users[{n}]: {name} {value} is off the grid")
+            on_grid = np.isclose(levels, value, rtol=TOLERANCE, atol=0.0).any()
+            require(
+                bool(on_grid) or not chosen, f"{prefix}users[{n}]: {name} {value} is off the grid"
+            )
 
 
 def home(problem: Problem) -> Actions:

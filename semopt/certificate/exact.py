@@ -42,8 +42,8 @@ def exact_worth(problem: Problem, actions: Actions, user: int) -> float:
         power = extraction = 1.0  # which play no part
     for bits in balls.PRECISIONS:
         with balls.precision(bits):
-            own = balls.OneUser(problem, user, mode, gain, int(m))
-            worth = own.worth(own.costs(power, extraction, frequency))
+            user_mode = balls.OneUser(problem, user, mode, gain, int(m))
+            worth = user_mode.worth(user_mode.costs(power, extraction, frequency))
             if worth.rad() < FINE:
                 return float(worth)
     raise FalseClaim(f"no precision tells what user {user} gains")

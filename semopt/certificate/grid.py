@@ -46,13 +46,13 @@ class Table(NamedTuple):
     def optimum(self, objective: str) -> Optimum:
         """Return the optimum over all assignments."""
         users, _, most, channels = self.cells.shape
-        found = [-np.inf, -np.inf]
+        best = [-np.inf, -np.inf]
         for side in range(2):
             for m in range(most + 1):
-                own = self.cells[:, side, m - 1] if m else np.full((users, channels), -np.inf)
-                value = assigned(self.home[:, side], own, m, objective)
-                found[side] = max(found[side], value)
-        return Optimum(*found)
+                offload = self.cells[:, side, m - 1] if m else np.full((users, channels), -np.inf)
+                value = assigned(self.home[:, side], offload, m, objective)
+                best[side] = max(best[side], value)
+        return Optimum(*best)
 
     def or_better(self, other: Table) -> Table:
         """Return the better of the two in every place."""
@@ -60,9 +60,9 @@ class Table(NamedTuple):
 
     def only(self, users: list[int]) -> Table:
         """Return the table in which nothing hinders all other users."""
-        others = np.setdiff1d(np.arange(len(self.home)), users)
+        remaining = np.setdiff1d(np.arange(len(self.home)), users)
         home, cells = self.home.copy(), self.cells.copy()
-        home[others], cells[others] = 0.0, 0.0
+        home[remaining], cells[remaining] = 0.0, 0.0
         return Table(home, cells)
 
 
@@ -98,14 +98,14 @@ def cell_values(problem: Problem, user: int, raw_only: bool) -> Floats:
     raw = power, problem.users.frequency_min[user : user + 1], np.ones(1)
     modes = [raw] if raw_only else [raw, (power, frequency, extraction)]
     grids = [np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1) for axes in modes]
-    every = np.concatenate(grids, axis=1)
+    actions_of_modes = np.concatenate(grids, axis=1)
     channels, sizes = problem.gain.shape[1], min(problem.gain.shape)
-    shape = sizes, channels, every.shape[1]
+    shape = sizes, channels, actions_of_modes.shape[1]
 
     def spread_out(array: Any) -> Any:
         return np.broadcast_to(array, shape).reshape(-1, 1)
 
-    actions = Actions(spread_out(0), *map(spread_out, every))
+    actions = Actions(spread_out(0), *map(spread_out, actions_of_modes))
     gain = spread_out(problem.gain[user][:, None])[..., None]
     m = spread_out(np.arange(1, sizes + 1)[:, None, None])
     best: Floats = values(problem.only(user), actions, gain, m).reshape(2, *shape).max(axis=-1)
@@ -119,11 +119,11 @@ def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
     """
     outcome = evaluate(problem, actions, gain, problem.task, m)
     error = spread(problem, outcome)
-    found = []
+    sides = []
     for sign in (-1.0, 1.0):
-        kept = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
-        found.append(np.where(kept, outcome.qoe + sign * error, -np.inf))
-    return np.stack(found)
+        feasible = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
+        sides.append(np.where(feasible, outcome.qoe + sign * error, -np.inf))
+    return np.stack(sides)
 
 
 def assigned(home: Floats, cells: Floats, m: int, objective: str) -> float:
@@ -131,17 +131,19 @@ def assigned(home: Floats, cells: Floats, m: int, objective: str) -> float:
     if objective == "sum":
         return assignment(home, cells, m)
     # The largest value that every user can have: found among all there are.
-    every = np.unique(np.concatenate([home, cells.ravel()]))
-    every = every[every > -np.inf]
-    low, high = 0, len(every)
+    candidates = np.unique(np.concatenate([home, cells.ravel()]))
+    candidates = candidates[candidates > -np.inf]
+    low, high = 0, len(candidates)
     while low < high:
         middle = (low + high) // 2
-        at_home, away = (np.where(part >= every[middle], 0.0, -np.inf) for part in (home, cells))
-        if assignment(at_home, away, m) == 0.0:
+        local, offload = (
+            np.where(part >= candidates[middle], 0.0, -np.inf) for part in (home, cells)
+        )
+        if assignment(local, offload, m) == 0.0:
             low = middle + 1
         else:
             high = middle
-    return float(every[low - 1]) if low else -np.inf
+    return float(candidates[low - 1]) if low else -np.inf
 
 
 def assignment(home: Floats, cells: Floats, m: int) -> float:

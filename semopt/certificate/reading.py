@@ -50,7 +50,7 @@ def unpacked(data: bytes) -> bytes:
         return data
     most = min(LARGEST_FILE, max(USUAL, DENSEST * len(data)))
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-        found = packed.read(most + 1)
-    if len(found) > most:
+        text = packed.read(most + 1)
+    if len(text) > most:
         raise ValueError(f"it unpacks to over {most >> 20} MiB")
-    return found
+    return text

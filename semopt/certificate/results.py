@@ -50,15 +50,15 @@ def check_result(body: Any, progress: Progress = lambda share: None) -> str:
     return check_slots(body, progress) if "slots" in body else check_one(body)
 
 
-def check_one(body: dict[str, Any], where: str = "") -> str:
+def check_one(body: dict[str, Any], prefix: str = "") -> str:
     """Re-check a result file of one slot."""
     try:
         problem = closed(body["problem"]).problem()
     except ValueError as error:
-        raise ValueError(f"{where}problem: {error}") from None
-    check_readings(body, where)
+        raise ValueError(f"{prefix}problem: {error}") from None
+    check_readings(body, prefix)
     method = body["method"]
-    return str(check_answer(problem, body, method, affordable([problem], method), where))
+    return str(check_answer(problem, body, method, affordable([problem], method), prefix))
 
 
 def affordable(problems: list[Problem], method: str) -> int:
@@ -73,12 +73,12 @@ def check_ladder(body: dict[str, Any]) -> str:
     answers, words = body["methods"], []
     first: tuple[str, Any] | None = None
     for name, entry in answers.items():
-        where = f"methods.{name}."
-        require(entry["method"] == name, f"{where}method {entry['method']!r}: it is {name!r}")
-        require(name not in body["refused"], f"{where[:-1]}: it has an answer and is refused")
+        prefix = f"methods.{name}."
+        require(entry["method"] == name, f"{prefix}method {entry['method']!r}: it is {name!r}")
+        require(name not in body["refused"], f"{prefix[:-1]}: it has an answer and is refused")
         first = first or (name, entry["problem"])
-        require(entry["problem"] == first[1], f"{where}problem: it is not that of {first[0]}")
-        words.append(f"{name}: {check_one(entry, where)}")
+        require(entry["problem"] == first[1], f"{prefix}problem: it is not that of {first[0]}")
+        words.append(f"{name}: {check_one(entry, prefix)}")
     for name, entry in answers.items():
         if entry["users"]:
             for other in answers:
@@ -91,11 +91,11 @@ def beside(name: str, value: float, other: str, entry: dict[str, Any]) -> None:
     covered = other in CONTINUOUS or (other in ("exhaustive", "exact") and name in GRID)
     if not covered or (other in CONTINUOUS and name == "reference"):
         return  # the reference frequency may lie outside the range
-    where = f"methods.{other}."
-    require(entry["status"] != "infeasible", f"{where}status: there is the decision of {name}")
+    prefix = f"methods.{other}."
+    require(entry["status"] != "infeasible", f"{prefix}status: there is the decision of {name}")
     bound = entry["upper_bound"]
     if bound is not None:
-        require(value <= bound + TOLERANCE, f"{where}upper_bound {bound}: {name} reaches {value}")
+        require(value <= bound + TOLERANCE, f"{prefix}upper_bound {bound}: {name} reaches {value}")
 
 
 def check_slots(body: dict[str, Any], progress: Progress) -> str:
@@ -118,10 +118,10 @@ def check_slots(body: dict[str, Any], progress: Progress) -> str:
         progress(SHAPES + (1.0 - SHAPES) * (place + 1) / len(entries))
     check_means(body["mean"], entries)
     decided = sum(1 for entry in entries if entry["users"])
-    others = [f"{count} of them: {words}" for words, count in beyond.items()]
+    statements = [f"{count} of them: {words}" for words, count in beyond.items()]
     return (
         f"{decided} of {len(entries)} slots have a decision: all are feasible and worth "
-        f"what they claim; {'; '.join(others)}; {drawn}"
+        f"what they claim; {'; '.join(statements)}; {drawn}"
     )
 
 
@@ -161,13 +161,15 @@ def check_means(mean: dict[str, Any], entries: list[dict[str, Any]]) -> None:
         require(same, f"mean.{name} {mean[name]}: it is {value}")
 
 
-def check_readings(body: dict[str, Any], where: str) -> None:
+def check_readings(body: dict[str, Any], prefix: str) -> None:
     """Check that the equations were read as they are here."""
     for name, sentence in asdict(Readings()).items():
-        found = body["readings"].get(name)
-        require(found == sentence, f"{where}readings.{name}: {found!r:.60} is not {sentence!r}")
+        reading = body["readings"].get(name)
+        require(
+            reading == sentence, f"{prefix}readings.{name}: {reading!r:.60} is not {sentence!r}"
+        )
     extra = set(body["readings"]) - set(asdict(Readings()))
-    require(not extra, f"{where}readings: unknown are {sorted(extra)!r:.60}")
+    require(not extra, f"{prefix}readings: unknown are {sorted(extra)!r:.60}")
 
 
 class Verdict(NamedTuple):
@@ -183,43 +185,43 @@ class Verdict(NamedTuple):
 
 
 def check_answer(
-    problem: Problem, entry: dict[str, Any], method: str, depth: int, where: str
+    problem: Problem, entry: dict[str, Any], method: str, depth: int, prefix: str
 ) -> Verdict:
     """Re-check what a method says of one slot.
 
     Parameters
     ----------
     depth : what is computed again, as `affordable` has it
-    where : the place of the answer in the file
+    prefix : the place of the answer in the file
     """
     counted = exact_integer(problem.joint_actions())
     require(
         type(entry["joint_actions"]) is type(counted) and entry["joint_actions"] == counted,
-        f"{where}joint_actions {entry['joint_actions']!r:.60}: they are {counted!s:.60}",
+        f"{prefix}joint_actions {entry['joint_actions']!r:.60}: they are {counted!s:.60}",
     )
     status, decision = entry["status"], bool(entry["users"])
     allowed = STATUSES.get(method, OTHERS)[0 if decision else 1]
-    found = "a decision" if decision else "no decision"
-    require(status in allowed, f"{where}status {status!r}: there is {found} of {method}")
+    presence = "a decision" if decision else "no decision"
+    require(status in allowed, f"{prefix}status {status!r}: there is {presence} of {method}")
     require(
         (status == "infeasible") == (entry["infeasible"] is not None),
-        f"{where}infeasible: a reason belongs to the status infeasible, and to no other",
+        f"{prefix}infeasible: a reason belongs to the status infeasible, and to no other",
     )
-    value = check_decision(problem, entry, method, where) if decision else None
-    check_bounds(entry, method, value, where)
+    value = check_decision(problem, entry, method, prefix) if decision else None
+    check_bounds(entry, method, value, prefix)
     table = optimum = None
     if depth and not coupled(problem) and method in GRID + CONTINUOUS:
         table = tabulated(problem, method)
         if depth > 1:
             table = table.or_better(search.searched(problem))
         optimum = table.optimum(problem.objective)
-        check_beside(entry, optimum, where)
+        check_beside(entry, optimum, prefix)
     if value is None:
         value = entry["objective"]
-        require(value is None, f"{where}objective {value}: there is no decision")
+        require(value is None, f"{prefix}objective {value}: there is no decision")
         if status == "infeasible":
-            check_reason(problem, entry["infeasible"], table, where)
-        return Verdict(None, check_undecided(problem, entry, method, optimum, where))
+            check_reason(problem, entry["infeasible"], table, prefix)
+        return Verdict(None, check_undecided(problem, entry, method, optimum, prefix))
     beyond = f"that no other is worth more {UNPROVEN}"
     if status == "feasible":
         beyond = "of others nothing is claimed"
@@ -231,105 +233,107 @@ def check_answer(
 
 
 def check_undecided(
-    problem: Problem, entry: dict[str, Any], method: str, optimum: Optimum | None, where: str
+    problem: Problem, entry: dict[str, Any], method: str, optimum: Optimum | None, prefix: str
 ) -> str:
     """Re-check an answer without a decision; say what was found."""
     if entry["status"] != "infeasible":
         return f"its bound {UNPROVEN}"
     if method == "reference":
         decision = Result(problem, method, "", Status.FEASIBLE, actions=home(problem))
-        require(bool(decision.broken()), f"{where}status: the reference keeps every limit")
+        require(bool(decision.broken()), f"{prefix}status: the reference keeps every limit")
         return "the reference frequency breaks a limit"
     if method in GRID and optimum is not None and optimum.possible == -inf:
         return "none of the method's grid is feasible: all were scored again"
     return f"that nothing is feasible {UNPROVEN}"
 
 
-def check_reason(problem: Problem, reason: Any, table: Table | None, where: str) -> None:
+def check_reason(problem: Problem, reason: Any, table: Table | None, prefix: str) -> None:
     """Check who is to blame, on the grid where there is a table, and by limits that there are."""
     users, alone = len(problem.task), not isinstance(reason, dict)
-    named = [entry["user"] for entry in reason] if alone else reason["joint"]
-    for place, user in enumerate(named):
-        whole(user, 0, users, f"{where}infeasible[{place}]: user")
-    some = len(set(named)) == len(named) >= alone  # of a set nobody is named where time was up
-    require(some, f"{where}infeasible: users {named} are not a set")
+    listed = [entry["user"] for entry in reason] if alone else reason["joint"]
+    for place, user in enumerate(listed):
+        whole(user, 0, users, f"{prefix}infeasible[{place}]: user")
+    distinct = (
+        len(set(listed)) == len(listed) >= alone
+    )  # of a set nobody is named where time was up
+    require(distinct, f"{prefix}infeasible: users {listed} are not a set")
     for entry in reason if alone else ():
         limits, user = entry["limits"], entry["user"]
-        every = {limit for broken in entry["modes"].values() for limit in broken}
-        require(set(limits) == every, f"{where}infeasible: limits {limits}, modes have {every}")
-        alone_there = problem.only(user)
+        union = {limit for broken in entry["modes"].values() for limit in broken}
+        require(set(limits) == union, f"{prefix}infeasible: limits {limits}, modes have {union}")
+        restricted = problem.only(user)
         for limit in LIMITS:
-            there = limit.name not in limits or is_set(alone_there, limit)
-            require(there, f"{where}infeasible: user {user} has no limit on {limit.name}")
+            has_limit = limit.name not in limits or is_set(restricted, limit)
+            require(has_limit, f"{prefix}infeasible: user {user} has no limit on {limit.name}")
     if not alone and reason["limit"]:
         limited = any(is_set(problem, x) for x in SHARED_LIMITS if x.bound == reason["limit"])
-        require(limited, f"{where}infeasible: there is no {reason['limit']}")
-    for blamed in [[user] for user in named] if alone else [named] if named else []:
+        require(limited, f"{prefix}infeasible: there is no {reason['limit']}")
+    for blamed in [[user] for user in listed] if alone else [listed] if listed else []:
         free = table is not None and table.only(blamed).optimum("sum").certain > -inf
-        require(not free, f"{where}infeasible: users {blamed} can be served, the others aside")
+        require(not free, f"{prefix}infeasible: users {blamed} can be served, the others aside")
 
 
-def check_decision(problem: Problem, entry: dict[str, Any], method: str, where: str) -> float:
+def check_decision(problem: Problem, entry: dict[str, Any], method: str, prefix: str) -> float:
     """Check that a decision is the method's, keeps every limit and gives what the file says."""
-    result = decided(problem, entry["users"], where)
+    result = decided(problem, entry["users"], prefix)
     for sentence in result.violations():
         if method == "reference" and "frequency" in sentence:
             continue  # it may lie outside the range
-        raise FalseClaim(f"{where}users: {sentence}")
-    check_kind(problem, result, method, where)
+        raise FalseClaim(f"{prefix}users: {sentence}")
+    check_kind(problem, result, method, prefix)
     raw = [user["offload"] and user["extraction"] == 1.0 for user in entry["users"]]
     lowest = problem.users.frequency_min * 1e-9
-    for n, (found, given) in enumerate(zip(result.users_json(), entry["users"], strict=True)):
-        what, clock = f"{where}users[{n}]", given["frequency_ghz"]
-        require(given["feasible"], f"{what}.feasible: it is")
+    for n, (recomputed, claim) in enumerate(zip(result.users_json(), entry["users"], strict=True)):
+        path, clock = f"{prefix}users[{n}]", claim["frequency_ghz"]
+        require(claim["feasible"], f"{path}.feasible: it is")
         idle = not raw[n] or method not in (*GRID, *CONTINUOUS) or near(clock, lowest[n])
-        require(idle, f"{what}.frequency_ghz {clock}: a raw task's is the lowest, {lowest[n]}")
+        require(idle, f"{path}.frequency_ghz {clock}: a raw task's is the lowest, {lowest[n]}")
         for name in ("latency_ms", "energy_mj", "accuracy", "qoe"):
-            claimed = given[name]
-            same = near(claimed, found[name], least=0.0 if "_" in name else 1.0)
-            require(same, f"{what}.{name} {claimed}: it is {found[name]}")
+            claimed = claim[name]
+            same = near(claimed, recomputed[name], least=0.0 if "_" in name else 1.0)
+            require(same, f"{path}.{name} {claimed}: it is {recomputed[name]}")
     value = result.recompute()
     require(
         near(entry["objective"], value),
-        f"{where}objective {entry['objective']}: the decision is worth {value}",
+        f"{prefix}objective {entry['objective']}: the decision is worth {value}",
     )
     return value
 
 
-def check_bounds(entry: dict[str, Any], method: str, value: float | None, where: str) -> None:
+def check_bounds(entry: dict[str, Any], method: str, value: float | None, prefix: str) -> None:
     """Check bounds against the decision's worth, and against what the status says of them."""
     bound, status = entry["upper_bound"], entry["status"]
     for name in ("upper_bound", "continuous_bound"):
         claimed = entry.get(name)
         below = claimed is None or value is None or claimed >= value - TOLERANCE
-        require(below, f"{where}{name} {claimed}: the decision is worth {value}")
+        require(below, f"{prefix}{name} {claimed}: the decision is worth {value}")
     beyond = entry.get("continuous_bound")
     same = beyond == bound if method in CONTINUOUS else beyond is None
-    require("slot" in entry or same, f"{where}continuous_bound {beyond}: upper_bound is {bound}")
+    require("slot" in entry or same, f"{prefix}continuous_bound {beyond}: upper_bound is {bound}")
     if status in ("feasible", "infeasible"):
-        require(bound is None, f"{where}upper_bound {bound}: the status is {status}")
+        require(bound is None, f"{prefix}upper_bound {bound}: the status is {status}")
     elif status != "limit_reached":
-        require(bound is not None, f"{where}upper_bound: the status {status} has one")
+        require(bound is not None, f"{prefix}upper_bound: the status {status} has one")
     gap = None if bound is None or value is None else bound - value
-    require(near(entry["gap"], gap), f"{where}gap {entry['gap']}: it is {gap}")
+    require(near(entry["gap"], gap), f"{prefix}gap {entry['gap']}: it is {gap}")
     if status == "optimal":
-        asked = entry["details"].get("gap", GAP) if method == "global" else 0.0
-        require(type(asked) in (int, float), f"{where}details.gap {asked!r:.60}: is no number")
-        asked = min(asked + TOLERANCE, TOP_SCORE * len(entry["users"]))
-        close = gap is not None and gap <= asked
-        require(close, f"{where}status 'optimal': the gap is {gap}, above {asked}")
+        allowed = entry["details"].get("gap", GAP) if method == "global" else 0.0
+        require(type(allowed) in (int, float), f"{prefix}details.gap {allowed!r:.60}: is no number")
+        allowed = min(allowed + TOLERANCE, TOP_SCORE * len(entry["users"]))
+        close = gap is not None and gap <= allowed
+        require(close, f"{prefix}status 'optimal': the gap is {gap}, above {allowed}")
 
 
-def check_beside(entry: dict[str, Any], optimum: Optimum, where: str) -> None:
+def check_beside(entry: dict[str, Any], optimum: Optimum, prefix: str) -> None:
     """Check that no decision that was found refutes a bound, or that nothing is feasible."""
     best = optimum.certain
     if entry["status"] == "infeasible":
-        found = f"a decision keeps every limit and is worth {best}"
-        require(best == -inf, f"{where}status: {found}")
+        statement = f"a decision keeps every limit and is worth {best}"
+        require(best == -inf, f"{prefix}status: {statement}")
     for name in ("upper_bound", "continuous_bound"):
         bound = entry.get(name)
         below = bound is None or bound >= best - TOLERANCE
-        require(below, f"{where}{name} {bound}: a decision is worth {best}")
+        require(below, f"{prefix}{name} {bound}: a decision is worth {best}")
 
 
 def near(claimed: float | None, value: float | None, least: float = 1.0) -> bool:

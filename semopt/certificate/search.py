@@ -42,30 +42,30 @@ def searched(problem: Problem) -> Table:
         cells, count = shares.shape[:2]
         span = low[:, None], high[:, None]
         action = np.clip(span[0] * (span[1] / span[0]) ** shares, *span).reshape(-1, users, 3)
-        channel, beside, own = (np.repeat(x, count, axis=0) for x in (sends, m, gain))
-        channel = np.broadcast_to(channel[:, None], own.shape)
+        channel, offloaders, cell_gain = (np.repeat(x, count, axis=0) for x in (sends, m, gain))
+        channel = np.broadcast_to(channel[:, None], cell_gain.shape)
         actions = Actions(channel, *np.moveaxis(action, -1, 0))
-        worth = values(problem, actions, own[..., None], beside[:, None])[0]
+        worth = values(problem, actions, cell_gain[..., None], offloaders[:, None])[0]
         worth = worth.reshape(cells, count, users)
         first = worth.argmax(axis=1)[:, None]
         place = np.take_along_axis(shares, first[..., None], axis=1)
         return np.take_along_axis(worth, first, axis=1), place
 
     line = np.linspace(0.0, 1.0, POINTS)
-    every = np.stack(np.meshgrid(line, line, line), axis=-1).reshape(-1, 1, 3)
-    best, at = best_of(np.broadcast_to(every, (len(low), len(every), users, 3)))
+    lattice = np.stack(np.meshgrid(line, line, line), axis=-1).reshape(-1, 1, 3)
+    best, place = best_of(np.broadcast_to(lattice, (len(low), len(lattice), users, 3)))
     rng, step = np.random.default_rng(0), 1.0 / POINTS
     for _ in range(TIMES):
         ends = rng.choice([-1.0, 0.0, 1.0, np.nan], (NEAR, 1, 3))
         around = np.where(np.isnan(ends), rng.uniform(-1.0, 1.0, ends.shape), ends)
-        value, there = best_of(np.clip(at + step * around, 0.0, 1.0))
+        value, new_place = best_of(np.clip(place + step * around, 0.0, 1.0))
         better = value > best
-        best, at = np.where(better, value, best), np.where(better[..., None], there, at)
+        best, place = np.where(better, value, best), np.where(better[..., None], new_place, place)
         step *= NEARER
-    found = np.where(exists, best[:, 0], -np.inf)
-    cells = found[1:].reshape(2, most, channels, users).max(axis=0)
+    result = np.where(exists, best[:, 0], -np.inf)
+    cells = result[1:].reshape(2, most, channels, users).max(axis=0)
     both = np.moveaxis(cells, -1, 0)[:, None]
-    return Table(np.repeat(found[0][:, None], 2, axis=1), np.repeat(both, 2, axis=1))
+    return Table(np.repeat(result[0][:, None], 2, axis=1), np.repeat(both, 2, axis=1))
 
 
 def modes(problem: Problem) -> tuple[Floats, Floats, Floats]:

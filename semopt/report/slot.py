@@ -248,15 +248,15 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
         for place, option in enumerate(options):
             user = option.user
             head = (str(user), mode_of(result.actions, user)) if place == 0 else ("", "")
-            if option.own_action is None:
+            if option.user_action is None:
                 table.add_row(*head, option.mode, "", "", "", "infeasible", "")
                 continue
             table.add_row(
                 *head,
                 describe(option),
                 str(option.offloaders),
-                f"{option.own_qoe:.4f}",
-                f"{option.own_qoe - qoe[user]:+.4f}",
+                f"{option.user_qoe:.4f}",
+                f"{option.user_qoe - qoe[user]:+.4f}",
                 shown(option.objective),
                 shown(option.loss),
             )
@@ -266,7 +266,7 @@ def print_explanation(result: Result, alternatives: list[list[Alternative]]) -> 
 
 def describe(option: Alternative) -> str:
     """Return an alternative action in words."""
-    action = option.own_action
+    action = option.user_action
     assert action is not None
     parts = [option.mode]
     if option.mode != "local":

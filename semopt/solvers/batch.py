@@ -150,15 +150,15 @@ class Batch:
         kinds = {name: task == kind for kind, name in enumerate(self.problem.tasks.names)}
         return {
             name: {
-                "local": float((channel[own] < 0).mean()),
-                "raw": float(raw[own].mean()),
-                "semantic": float(semantic[own].mean()),
-                "extraction": float(extraction[own & semantic].mean())
-                if (own & semantic).any()
+                "local": float((channel[members] < 0).mean()),
+                "raw": float(raw[members].mean()),
+                "semantic": float(semantic[members].mean()),
+                "extraction": float(extraction[members & semantic].mean())
+                if (members & semantic).any()
                 else None,
             }
-            for name, own in {**kinds, self.total: np.ones_like(task, dtype=bool)}.items()
-            if own.any()
+            for name, members in {**kinds, self.total: np.ones_like(task, dtype=bool)}.items()
+            if members.any()
         }
 
     def mean(self) -> dict[str, float | None]:
@@ -246,7 +246,7 @@ class Work:
     Attributes
     ----------
     done : how many slots, the first, are finished
-    given : how many have all their figures, finished or not
+    filled : how many have all their figures, finished or not
     stopped : as of `Batch`
     """
 
@@ -265,7 +265,7 @@ class Work:
         self.actions, self.slots = Actions.empty(*tasks.shape), len(tasks)
         self.value, self.upper = np.full(self.slots, nan), np.full(self.slots, inf)
         self.single: list[Result] = []
-        self.done, self.given, self.stopped, self.backend, self.gap = 0, 0, "", "cpu", 0.0
+        self.done, self.filled, self.stopped, self.backend, self.gap = 0, 0, "", "cpu", 0.0
 
     def solve_in_parts(self, solver: ExactBatch | GlobalBatch) -> None:
         """Solve many slots in each call, about as many as take `PAUSE`."""
@@ -280,13 +280,13 @@ class Work:
             self.actions.put(rows, decided)
             self.value[rows] = np.where(optimum > -inf, optimum, nan)
             self.upper[rows] = bound
-            self.given = rows.stop
+            self.filled = rows.stop
             if "stopped" in effort:
                 finished = bound <= optimum + self.gap
                 self.done += int(np.argmin(np.append(finished, False)))
                 self.stopped = effort["stopped"]
                 break
-            self.done = self.given
+            self.done = self.filled
             self.progress(self.done)
             took = max(perf_counter() - now, 1e-6)
             size = min(LARGEST, max(1, int(size * min(8.0, PAUSE / took))))
@@ -296,15 +296,15 @@ class Work:
     def solve_one_by_one(self, options: dict[str, Any]) -> None:
         """Solve each slot by the method itself, within the time that is left."""
         while self.done < self.slots and (now := perf_counter()) < self.deadline:
-            left = {} if self.deadline == inf else {"time_limit": self.deadline - now}
+            limit = {} if self.deadline == inf else {"time_limit": self.deadline - now}
             slot = self.problem.with_slot(self.gain[self.done], self.tasks[self.done])
-            result = solve(slot, self.method, **options, **left)
+            result = solve(slot, self.method, **options, **limit)
             if result.actions is not None:
                 self.value[self.done] = result.objective
                 self.actions.put(self.done, result.actions)
             self.backend = result.backend
             self.single.append(result)
-            self.given = self.done = self.done + 1
+            self.filled = self.done = self.done + 1
             if result.interrupted:
                 raise KeyboardInterrupt
             self.progress(self.done)
@@ -312,9 +312,9 @@ class Work:
     def batch(self) -> Batch:
         """Return what is decided; where Ctrl-C may have come half-way, nothing is."""
         unsolved, seconds = self.slots - self.done, perf_counter() - self.start
-        half_way = slice(self.given, None)
+        half_way = slice(self.filled, None)
         self.value[half_way], self.upper[half_way] = nan, inf
-        self.actions.put(half_way, Actions.empty(self.slots - self.given, self.tasks.shape[1]))
+        self.actions.put(half_way, Actions.empty(self.slots - self.filled, self.tasks.shape[1]))
         return Batch(
             *(self.problem, self.method, self.backend, self.gain, self.tasks, self.actions),
             *(self.value, seconds, tuple(self.single[: self.done]), unsolved),

@@ -64,7 +64,7 @@ def solve(
     if certificate is not None:
         check_writable(certificate)
     start = perf_counter()
-    found = _core.solve_global(
+    search = _core.solve_global(
         packing.scenario(problem),
         np.ascontiguousarray(problem.gain),
         problem.task,
@@ -72,15 +72,15 @@ def solve(
         inf if time_limit is None else time_limit,
         certificate is not None,
     )
-    result = as_result(problem, found, time_left(start, time_limit))
+    result = as_result(problem, search, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
     if steep(problem):
         result = surest(result, gap, time_left(start, time_limit))
     if certificate is not None:
         from ..certificate.format import document, write
 
-        claim = with_exact_worth(result, found["proven"], gap)
-        write(certificate, document(claim, gap, found["local"], found["sizes"]))
+        claim = with_exact_worth(result, search["proven"], gap)
+        write(certificate, document(claim, gap, search["local"], search["sizes"]))
     return result
 
 
@@ -150,10 +150,10 @@ def surest(result: Result, gap: float, seconds: float) -> Result:
     for actions in (result.actions, *first):
         if actions is None:
             continue
-        other = replace(result, actions=as_written(actions), details=dict(result.details))
-        if actions is result.actions or not other.broken():
-            other = replace(other, objective=other.recompute())
-            decisions.append(with_exact_worth(other, result.upper_bound, gap))
+        candidate = replace(result, actions=as_written(actions), details=dict(result.details))
+        if actions is result.actions or not candidate.broken():
+            candidate = replace(candidate, objective=candidate.recompute())
+            decisions.append(with_exact_worth(candidate, result.upper_bound, gap))
     return max(decisions, key=lambda one: one.objective, default=result)
 
 
@@ -181,16 +181,16 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     return replace(result, objective=value)
 
 
-def as_result(problem: Problem, found: dict[str, Any], seconds: float) -> Result:
+def as_result(problem: Problem, search: dict[str, Any], seconds: float) -> Result:
     """Return what the compiled search found as a result, explained within so many seconds."""
-    details = {"boxes": found["boxes"]}
-    upper = found["upper"]
+    details = {"boxes": search["boxes"]}
+    upper = search["upper"]
     if upper < 0.0:
         result = Result(problem, "global", "cpu", Status.INFEASIBLE, details=details)
         return infeasible(result, continuous=True, seconds=seconds)
-    if not found["done"]:
-        details["stopped"] = found["stopped"]
-    status = Status.OPTIMAL if found["done"] else Status.LIMIT_REACHED
+    if not search["done"]:
+        details["stopped"] = search["stopped"]
+    status = Status.OPTIMAL if search["done"] else Status.LIMIT_REACHED
     result = Result(
         problem,
         "global",
@@ -200,8 +200,8 @@ def as_result(problem: Problem, found: dict[str, Any], seconds: float) -> Result
         continuous_bound=upper,
         details=details,
     )
-    if not found["channel"]:
+    if not search["channel"]:
         return result
     names = ("power", "frequency", "extraction")
-    actions = Actions(np.array(found["channel"]), *(np.array(found[name]) for name in names))
-    return replace(result, actions=actions, objective=found["lower"])
+    actions = Actions(np.array(search["channel"]), *(np.array(search[name]) for name in names))
+    return replace(result, actions=actions, objective=search["lower"])

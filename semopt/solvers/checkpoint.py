@@ -58,12 +58,12 @@ class Content(Strict):
 class State:
     """How far a search has come: what was found below joint action `next`.
 
-    `taken` of them, and what they gave, are the word of a file.
+    `loaded` of them were examined before, as a file says, with what they gave.
     """
 
     next: int
-    found: Found
-    taken: int = 0
+    partial: Found
+    loaded: int = 0
 
 
 def fingerprint(problem: Problem, query: Query, tables: Tables) -> str:
@@ -89,16 +89,17 @@ def fingerprint(problem: Problem, query: Query, tables: Tables) -> str:
 
 def save(file: Path, name: str, state: State) -> None:
     """Write a file; `name` is the fingerprint of the search."""
-    found = state.found
+    partial = state.partial
     content = {
         "schema": SCHEMA,
         "problem": name,
         "next": state.next,
         "best": [
-            [v.hex(), i] for v, i in zip(found.value.tolist(), found.index.tolist(), strict=True)
+            [v.hex(), i]
+            for v, i in zip(partial.value.tolist(), partial.index.tolist(), strict=True)
         ],
-        "above": found.above,
-        "histogram": found.histogram.tolist(),
+        "above": partial.above,
+        "histogram": partial.histogram.tolist(),
     }
     write_atomically(file, json.dumps(content | {"digest": sealed(content)}))
 
@@ -131,10 +132,10 @@ def load(file: Path, name: str, query: Query, tables: Tables) -> State:
 
 def as_state(content: Content, query: Query, tables: Tables) -> State:
     """Return what a file says, if it can be so."""
-    done, bins = content.next, content.histogram
-    if done >= tables.space.size:
-        raise ValueError(f"next = {done}: below {tables.space.size} joint actions is expected")
-    if len(bins) != query.bins or sum(bins) > done or content.above > done:
+    examined, bins = content.next, content.histogram
+    if examined >= tables.space.size:
+        raise ValueError(f"next = {examined}: below {tables.space.size} joint actions is expected")
+    if len(bins) != query.bins or sum(bins) > examined or content.above > examined:
         raise ValueError("its counts are not those of the joint actions examined")
     if len(content.best) > query.keep:
         raise ValueError(f"it holds {len(content.best)} best joint actions for {query.keep}")
@@ -146,22 +147,22 @@ def as_state(content: Content, query: Query, tables: Tables) -> State:
     if best != sorted(set(best), key=lambda pair: (-pair[0], pair[1])):
         raise ValueError("best: each once, by falling value, then rising index, is expected")
     for worth, index in best:
-        if index >= done or score(tables, index) != [worth]:
+        if index >= examined or score(tables, index) != [worth]:
             raise ValueError(f"joint action {index} does not score {worth}")
-    found = Found(
+    partial = Found(
         np.array([worth for worth, _ in best], dtype=np.float64),
         np.array([index for _, index in best], dtype=np.int64),
         content.above,
         np.array(bins, dtype=np.int64),
-        done,
+        examined,
     )
-    return State(done, found, taken=done)
+    return State(examined, partial, loaded=examined)
 
 
 def score(tables: Tables, index: int) -> list[float]:
     """Return the score of one joint action, by the plainest backend; none if it is infeasible."""
-    found = backends.search(tables, index, index + 1, backend="numpy")
-    return cast(list[float], found.value.tolist())
+    best = backends.search(tables, index, index + 1, backend="numpy")
+    return cast(list[float], best.value.tolist())
 
 
 def contradicted(problem: Problem, query: Query, tables: Tables, state: State) -> str:
@@ -175,7 +176,7 @@ def contradicted(problem: Problem, query: Query, tables: Tables, state: State) -
         return ""
     index = backends.encode(problem, exact.actions)
     worth = score(tables, index)
-    reached = state.found.value.tolist()
-    if index < state.taken and worth and (not reached or worth[0] > reached[0]):
+    reached = state.partial.value.tolist()
+    if index < state.loaded and worth and (not reached or worth[0] > reached[0]):
         return f"joint action {index} scores {worth[0]}, which it says was examined"
     return ""

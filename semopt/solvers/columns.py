@@ -59,14 +59,14 @@ def entries(batch: Batch) -> Iterator[dict[str, Any]]:
     """Yield one entry a slot: status, value and bound, its users, its tasks and gains."""
     for columns in parts(batch):
         users = len(batch.problem.users.power_min)
-        own = {name: columns[name].tolist() for name in USER}
+        user_columns = {name: columns[name].tolist() for name in USER}
         slot = {name: columns[name] for name in SLOT}
         gain = columns["gain"].tolist()
         for row, status in enumerate(slot["status"]):
             entry = {"status": status}
             entry |= {name: number(slot[name][row]) for name in VALUES}
             entry["joint_actions"] = exact_integer(slot["joint_actions"][row])
-            figures = [own[name][row] for name in USER]
+            figures = [user_columns[name][row] for name in USER]
             entry["users"] = (
                 [dict(zip(USER, figure, strict=True)) for figure in zip(*figures, strict=True)]
                 if slot["decided"][row]
@@ -78,7 +78,7 @@ def entries(batch: Batch) -> Iterator[dict[str, Any]]:
             if (reason := slot["infeasible"][row]) is not None:
                 entry["infeasible"] = reason
             entry["slot"] = {
-                "tasks": [own["task"][row][n] for n in range(users)],
+                "tasks": [user_columns["task"][row][n] for n in range(users)],
                 "gain": gain[row],
             }
             yield entry
@@ -98,28 +98,30 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
     problem, counts = batch.problem, dict[bytes, int | Decimal]()
     users, channels = batch.gain.shape[1:]
     names = np.array(problem.tasks.names, dtype=object)
-    of_user = [[problem.action_counts(n, kind) for kind in range(len(names))] for n in range(users)]
+    user_counts = [
+        [problem.action_counts(n, kind) for kind in range(len(names))] for n in range(users)
+    ]
     size = max(1, min(PART, 4_000_000 // (users * (channels + 10))))
     for first in range(0, len(batch.objective), size):
         rows = slice(first, first + size)
         gain, task, value = batch.gain[rows], batch.task[rows], batch.objective[rows]
         actions = batch.actions.take(rows)
         decided = ~np.isnan(value)
-        found = evaluate(problem, actions, gain, task)
+        outcome = evaluate(problem, actions, gain, task)
         if worth.steep(problem):
-            for at in np.flatnonzero(decided).tolist():
-                found.qoe[at] = batch.result(first + at).qoe()
-        recomputed = worth.objective(problem, found.qoe)
+            for slot in np.flatnonzero(decided).tolist():
+                outcome.qoe[slot] = batch.result(first + slot).qoe()
+        recomputed = worth.objective(problem, outcome.qoe)
         places = range(first, first + len(value))
         status = [batch.status(s).word for s in places]
         bound = np.array([batch.bound(s) for s in places])
-        feasible = worth.within_limits(problem, actions, found, task)
+        feasible = worth.within_limits(problem, actions, outcome, task)
         for row in np.flatnonzero(decided & ~feasible.all(axis=1)):  # a limit, to the last digit
             broken = {user for user, _ in batch.result(first + int(row)).broken()}
             feasible[row] = [n not in broken for n in range(users)]
         for kinds in task:
             if kinds.tobytes() not in counts:
-                actions_of = [of_user[n][kind] for n, kind in enumerate(kinds)]
+                actions_of = [user_counts[n][kind] for n, kind in enumerate(kinds)]
                 counts[kinds.tobytes()] = joint_actions(actions_of, channels)
         yield {
             "task": names[task],
@@ -128,10 +130,10 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
             "power_mw": actions.power * 1e3,
             "frequency_ghz": actions.frequency / 1e9,
             "extraction": actions.extraction,
-            "latency_ms": found.latency * 1e3,
-            "energy_mj": found.energy * 1e3,
-            "accuracy": found.accuracy,
-            "qoe": found.qoe,
+            "latency_ms": outcome.latency * 1e3,
+            "energy_mj": outcome.energy * 1e3,
+            "accuracy": outcome.accuracy,
+            "qoe": outcome.qoe,
             "feasible": feasible,
             "gain": gain,
             "status": status,
@@ -157,7 +159,7 @@ def gaps(bound: Floats, value: Floats, decided: Any) -> Floats:
 
 
 def write_table(
-    target: str, batch: Batch, seed: int | None, progress: Progress = lambda done: None
+    target: str, batch: Batch, seed: int | None, progress: Progress = lambda written: None
 ) -> None:
     """Write a Parquet file with a row for each slot and user.
 
@@ -185,15 +187,15 @@ def write_table(
         **{name: pa.float64() for name in VALUES},
         **{"joint_actions": pa.string(), "infeasible": pa.string()},
     }
-    about = {"semopt": COMPACT.encode(head(batch, seed))}
-    schema, done = pa.schema(list(kinds.items()), metadata=about), 0
+    metadata = {"semopt": COMPACT.encode(head(batch, seed))}
+    schema, written = pa.schema(list(kinds.items()), metadata=metadata), 0
     with writing(target) as file, pq.ParquetWriter(file, schema) as writer:
         for columns in parts(batch):
-            found = {name: pa.array(*column) for name, column in rows_of(columns, done).items()}
-            made = [column.cast(kinds[name]) for name, column in found.items()]
-            writer.write_table(pa.table(made, schema=schema))
-            done += len(columns["decided"])
-            progress(done)
+            arrays = {name: pa.array(*column) for name, column in rows_of(columns, written).items()}
+            cast = [column.cast(kinds[name]) for name, column in arrays.items()]
+            writer.write_table(pa.table(cast, schema=schema))
+            written += len(columns["decided"])
+            progress(written)
 
 
 def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:

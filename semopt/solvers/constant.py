@@ -41,9 +41,9 @@ class Constant:
         mode, actions = self.mode[task].astype(np.uint8), Actions.empty(*task.shape)
         carry_out(problem, Decisions(mode, level, np.ascontiguousarray(gain)), task, actions)
         # A share of the grid's range, which ends in raw mode: semantic mode stays below it.
-        wanted = between(self.extraction[task], problem.users.extraction_min, 1.0)
+        extraction = between(self.extraction[task], problem.users.extraction_min, 1.0)
         end = actions.extraction  # 1 where not semantic
-        return replace(actions, extraction=np.where(end < 1.0, np.minimum(wanted, end), 1.0))
+        return replace(actions, extraction=np.where(end < 1.0, np.minimum(extraction, end), 1.0))
 
 
 def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:

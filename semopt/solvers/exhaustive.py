@@ -117,10 +117,10 @@ def run(
             # One assignment takes the range in: Ctrl-C falls before it or after it.
             state = State(
                 stop,
-                state.found.merged(
+                state.partial.merged(
                     backend.search(tables, state.next, stop, query, threads), query.keep
                 ),
-                state.taken,
+                state.loaded,
             )
             if progress:
                 progress(state.next / size)
@@ -135,25 +135,25 @@ def answer(
     problem: Problem, tables: Tables, backend: str, query: Query, state: State, stopped: str
 ) -> Result:
     """Return what a search, complete or not, proves."""
-    found = state.found
+    partial = state.partial
     details: dict[str, Any] = {"examined": state.next}
-    if state.taken:
-        details["examined_before"] = state.taken  # so says the file
+    if state.loaded:
+        details["examined_before"] = state.loaded  # so says the file
     if query.keep > 1:
-        best = zip(found.value.tolist(), found.index.tolist(), strict=True)
+        best = zip(partial.value.tolist(), partial.index.tolist(), strict=True)
         details["best"] = [{"objective": value, "index": index} for value, index in best]
     if query.above is not None:
-        details["above"] = found.above
+        details["above"] = partial.above
     if query.bins:
         details["histogram"] = {
             "low": query.low,
             "high": query.high,
-            "counts": found.histogram.tolist(),
+            "counts": partial.histogram.tolist(),
         }
     result = Result(problem, "exhaustive", backend, Status.LIMIT_REACHED, details=details)
-    if len(found.value):
-        objective = float(found.value[0])
-        decision = backends.decode(problem, int(found.index[0]))
+    if len(partial.value):
+        objective = float(partial.value[0])
+        decision = backends.decode(problem, int(partial.index[0]))
         result = replace(result, actions=decision, objective=objective)
     if stopped:
         details["stopped"] = stopped

@@ -27,8 +27,8 @@ class Alternative:
     user, mode : who does what instead
     objective : sum of QoE; -inf where that mode has no feasible joint decision
     loss : what the slot would lose against the optimum
-    own_qoe : the user's own QoE then
-    own_action : the user's own action then, scalars
+    user_qoe : the user's own QoE then
+    user_action : the user's own action then, scalars
     offloaders : how many users would offload
     """
 
@@ -36,8 +36,8 @@ class Alternative:
     mode: str
     objective: float
     loss: float
-    own_qoe: float = -inf
-    own_action: Actions | None = None
+    user_qoe: float = -inf
+    user_action: Actions | None = None
     offloaders: int = 0
 
 
@@ -57,10 +57,10 @@ def alternatives(result: Result, user: int) -> list[Alternative]:
         Where the result is not the optimum of the grid, the objective is not the sum, or there is
         no such user.
     """
-    found, stopped = alternatives_of(result, [user])
+    lists, stopped = alternatives_of(result, [user])
     if stopped:
         raise KeyboardInterrupt
-    return found[0]
+    return lists[0]
 
 
 def alternatives_of(
@@ -95,20 +95,20 @@ def alternatives_of(
             raise ValueError(f"user: 0 to {len(problem.task) - 1} are expected, not {user}")
     deadline = perf_counter() + (inf if time_limit is None else time_limit)
     scenario = packing.scenario(problem)
-    found: list[list[Alternative]] = []
+    lists: list[list[Alternative]] = []
     for user in users:
-        own = []
+        others = []
         for mode in MODES:
             if mode == mode_of(actions, user):
                 continue
-            left = max(deadline - perf_counter(), 0.0)
-            alternative, stopped = forced(problem, scenario, user, mode, result.objective, left)
+            seconds = max(deadline - perf_counter(), 0.0)
+            alternative, stopped = forced(problem, scenario, user, mode, result.objective, seconds)
             if stopped:
-                return found, stopped
-            own.append(alternative)
-        found.append(sorted(own, key=lambda alternative: alternative.loss))
-        progress(len(found))
-    return found, ""
+                return lists, stopped
+            others.append(alternative)
+        lists.append(sorted(others, key=lambda alternative: alternative.loss))
+        progress(len(lists))
+    return lists, ""
 
 
 def forced(

@@ -132,8 +132,8 @@ def explain(problem: Problem, inquiry: Inquiry, edge: bool = False) -> Infeasibi
     for first in range(0, len(lacking), PART):
         part = limits.broken(np.arange(first, min(first + PART, len(lacking))))
         if inquiry.has_stopped():
-            named = f"user {lacking[first]} and those after it"
-            why = f"{named} were not looked at ({inquiry.stopped})"
+            first_user = f"user {lacking[first]} and those after it"
+            why = f"{first_user} were not looked at ({inquiry.stopped})"
             if broken:
                 return Infeasibility(users=broken, unfinished=why)
             break
@@ -204,22 +204,26 @@ class Lifted:
 
     def names(self, chosen: Iterable[bool]) -> tuple[str, ...]:
         """Return the names of some of the limits."""
-        return tuple(limit.name for limit, is_it in zip(self.limits, chosen, strict=True) if is_it)
+        return tuple(
+            limit.name for limit, included in zip(self.limits, chosen, strict=True) if included
+        )
 
     def modes(self, problem: Problem, users: Integers) -> Flags:
         """Return in which modes users alone have a feasible action, for some m: (3, U)."""
-        found = np.zeros((len(MODES), len(users)), dtype=bool)
+        feasible = np.zeros((len(MODES), len(users)), dtype=bool)
         for mode in (LOCAL, RAW, SEMANTIC):
             # Latency is least for few offloaders, the server's energy for many.
             most = self.most
             parts: tuple[Iterable[int], ...] = ([1], [most], range(2, most)) if most else ()
             for offloaders in [[0]] if mode == LOCAL else parts:
-                open_ = np.flatnonzero(~found[mode])
-                if open_.size:
-                    asked = users[open_].tolist()
-                    counts = self.inquiry.feasible_channels(problem, asked, offloaders, mode or RAW)
-                    found[mode, open_] = (counts > 0).any(axis=0)
-        return found
+                remaining = np.flatnonzero(~feasible[mode])
+                if remaining.size:
+                    selected = users[remaining].tolist()
+                    counts = self.inquiry.feasible_channels(
+                        problem, selected, offloaders, mode or RAW
+                    )
+                    feasible[mode, remaining] = (counts > 0).any(axis=0)
+        return feasible
 
 
 def strongest(problem: Problem) -> Problem:
@@ -277,9 +281,9 @@ class Crowd:
             part = (part + 1) // 2
             first = 0
             while first < len(joint) and not self.inquiry.has_stopped():
-                others = joint[:first] + joint[first + part :]
-                if self.servable(others):
+                remaining = joint[:first] + joint[first + part :]
+                if self.servable(remaining):
                     first += part
                 else:
-                    joint = others
+                    joint = remaining
         return joint

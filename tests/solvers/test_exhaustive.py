@@ -302,7 +302,7 @@ def test_a_joint_action_at_the_end_of_what_was_searched_is_not_among_the_best(st
         file.write_text(json.dumps(forged))
         if good:  # though every joint action were above, and in the histogram
             state = checkpoint.load(file, forged["problem"], query, tables)
-            assert (state.next, state.taken, state.found.above) == (done, done, done)
+            assert (state.next, state.loaded, state.partial.above) == (done, done, done)
         else:
             with pytest.raises(ValueError, match=f"joint action {index} does not score"):
                 checkpoint.load(file, forged["problem"], query, tables)

@@ -107,9 +107,9 @@ class Search:
         """
         heap: list[tuple[float, int, Node]] = []
         try:
-            todo = [(all_pieces(self.problem), (0, min(self.problem.gain.shape)))]
-            while todo:
-                for pieces, span in todo:
+            pending = [(all_pieces(self.problem), (0, min(self.problem.gain.shape)))]
+            while pending:
+                for pieces, span in pending:
                     node = self.relax(pieces, span)
                     self.solved += 1
                     if node and not node.bound < 0.0:  # no QoE is
@@ -122,7 +122,7 @@ class Search:
                 self.step()
                 if self.solved >= self.programs:
                     return
-                todo = self.branch(self.node, gap)
+                pending = self.branch(self.node, gap)
         except TimeUpError:
             self.stopped = TIME_LIMIT
         except KeyboardInterrupt:
@@ -131,10 +131,10 @@ class Search:
     def branch(self, node: Node, gap: float) -> list[tuple[Pieces, tuple[int, int]]]:
         """Return what a node is divided into; nothing where it is tight."""
         fewest, most = node.span
-        loss, row, at = node.losses()
+        loss, row, place = node.losses()
         cut = np.flatnonzero(loss > LOOSE * loss.max(initial=0.0))
         loose = loss.sum() > gap and cut.size > 0
-        parts = [node.pieces.cut(cut, row[cut], at[cut])] if loose else [node.pieces]
+        parts = [node.pieces.cut(cut, row[cut], place[cut])] if loose else [node.pieces]
         if fewest < most:
             middle = (fewest + most) // 2
             return [(parts[0], (fewest, middle)), (parts[0], (middle + 1, most))]

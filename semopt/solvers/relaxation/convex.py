@@ -48,19 +48,19 @@ class Costs:
 
     def __init__(self, physics: Physics, box: Floats) -> None:
         self.physics, self.box = physics, box
-        (self.floor, ceiling), seen = physics.ranges(box)  # of terms (4, J); of what limits see
-        self.first = seen[0, :2]
+        (self.floor, ceiling), figures = physics.ranges(box)  # of terms (4, J); of what limits see
+        self.first = figures[0, :2]
         spans = np.stack([(ceiling - self.floor)[i::2].sum(axis=0) for i in (0, 1)])
         size = np.stack([ceiling[i::2].sum(axis=0) for i in (0, 1)])
         first, last = self.first, box[1, LATENCY:ACCURACY]
         server = np.stack([physics.server_time, physics.server_energy])
         shift = server[:, 1] - server[:, 0]
         begun = box[0, LATENCY:ACCURACY] - first - shift
-        self.top = seen[1, 2]
+        self.top = figures[1, 2]
         self.width = np.stack(
             [
                 *np.fmin(spans + ROUNDING * size, last - first + ROUNDING * (last + first)),
-                self.top - np.maximum(seen[0, 2], box[0, ACCURACY]) + 2.0 * ROUNDING,
+                self.top - np.maximum(figures[0, 2], box[0, ACCURACY]) + 2.0 * ROUNDING,
             ]
         )
         self.width = np.maximum(self.width, 1e-300)
@@ -104,16 +104,16 @@ class Costs:
         least, whole = self.least / self.width, np.ones_like(self.least)
         peak = np.clip(np.nan_to_num((self.best - argument) / steepness), least, whole)
         argument = np.clip(argument, self.argument(whole), self.argument(least))
-        found: Floats = weight * model.sigmoid(argument) + a * peak
+        maximum: Floats = weight * model.sigmoid(argument) + a * peak
         for cost in (least, whole):
-            found = np.maximum(found, self.qoe(cost) + a * cost)
-        return found
+            maximum = np.maximum(maximum, self.qoe(cost) + a * cost)
+        return maximum
 
     def costs(self, point: Floats) -> Floats:
         """Return the costs of actions (3, J), in units of `width`."""
         terms = self.physics.terms(*point) - self.floor
-        found = [*(terms[i::2].sum(axis=0) for i in (0, 1)), self.top - self.accuracy(point)]
-        return np.asarray(np.stack(found) / self.width)
+        rows = [*(terms[i::2].sum(axis=0) for i in (0, 1)), self.top - self.accuracy(point)]
+        return np.asarray(np.stack(rows) / self.width)
 
     def accuracy(self, point: Floats) -> Floats:
         """Return the accuracy at actions, as high as it may be: (J,)."""
@@ -147,21 +147,21 @@ class Costs:
         point = np.clip(point, *self.box[:, :LATENCY])
         a = self.take(price)
         price = np.where(a > 0.0, price, 0.0)
-        terms, by = self.gradients(point)
-        each = np.where(TIME > 0.0, price[0], price[1])
-        pull = (by * each * terms).sum(axis=1)  # (3, J)
+        terms, derivative = self.gradients(point)
+        term_price = np.where(TIME > 0.0, price[0], price[1])
+        pull = (derivative * term_price * terms).sum(axis=1)  # (3, J)
         logs = self.logs(point)
-        ahead = (each * (terms - self.floor)).sum(axis=0)
+        ahead = (term_price * (terms - self.floor)).sum(axis=0)
         ahead += np.minimum(*pull[FREQUENCY] * logs[:, FREQUENCY])
         short, corner = self.corners(price[2], pull, point)
         least = ahead + short
-        steps = 2.0 + (np.abs(by) * np.abs(logs).max(axis=0)[:, None]).sum(axis=0)
+        steps = 2.0 + (np.abs(derivative) * np.abs(logs).max(axis=0)[:, None]).sum(axis=0)
         conjugate = self.conjugate(a)
-        size = (each * (terms * steps + self.floor)).sum(axis=0)
+        size = (term_price * (terms * steps + self.floor)).sum(axis=0)
         size = size + price[2] + a.sum(axis=0) + np.abs(conjugate).sum(axis=0)
         bound = conjugate.sum(axis=0) - least + ROUNDING * size
-        here = self.costs(point)
-        slack = np.stack([*conjugate - self.qoe(here) - a * here, (a * here).sum(axis=0) - least])
+        cost = self.costs(point)
+        slack = np.stack([*conjugate - self.qoe(cost) - a * cost, (a * cost).sum(axis=0) - least])
         return np.where(np.isfinite(bound), bound, np.inf), slack, corner
 
     def corners(self, price: Floats, pull: Floats, point: Floats) -> tuple[Floats, Floats]:
@@ -173,32 +173,32 @@ class Costs:
         corner : (2, J), the extraction and power of it
         """
         least, corner = np.zeros_like(price), point[[EXTRACTION, POWER]].copy()
-        for own, extraction, power, short in self.grid:
-            x = pull[EXTRACTION, own] * np.log(extraction / point[EXTRACTION, own])
-            p = pull[POWER, own] * np.log(power / point[POWER, own])
-            whole = price[own] * short + x[:, None] + p
-            flat = whole.reshape(-1, len(own))
-            first = np.nan_to_num(flat, nan=np.inf).argmin(axis=0)
-            least[own] = flat.min(axis=0)
-            i, j, at = first // len(power), first % len(power), np.arange(len(own))
-            corner[:, own] = extraction[i, at], power[j, at]
+        for index, extraction, power, short in self.grid:
+            x = pull[EXTRACTION, index] * np.log(extraction / point[EXTRACTION, index])
+            p = pull[POWER, index] * np.log(power / point[POWER, index])
+            whole = price[index] * short + x[:, None] + p
+            flat = whole.reshape(-1, len(index))
+            flat_index = np.nan_to_num(flat, nan=np.inf).argmin(axis=0)
+            least[index] = flat.min(axis=0)
+            i, j, columns = flat_index // len(power), flat_index % len(power), np.arange(len(index))
+            corner[:, index] = extraction[i, columns], power[j, columns]
         return least, corner
 
     @cached_property
     def grid(self) -> list[tuple[Integers, Floats, Floats, Floats]]:
         """Index (P,), extractions (I, P), powers (L, P), shortfalls (I, L, P) of one table each."""
-        physics, found = self.physics, []
-        for own, table in physics.tables:
-            box = self.box[..., own]
-            loudness = physics.system.noise / physics.gain[own]
+        physics, grid = self.physics, []
+        for index, table in physics.tables:
+            box = self.box[..., index]
+            loudness = physics.system.noise / physics.gain[index]
             powers = 10.0 ** (table.snr_db[:, None] / 10.0) * loudness
-            bends = table.extraction[:, None] * np.ones(len(own))
+            bends = table.extraction[:, None] * np.ones(len(index))
             extraction, power = (
                 np.concatenate([box[:1, row], np.clip(knots, *box[:, row]), box[1:, row]])
                 for row, knots in ((EXTRACTION, bends), (POWER, powers))
             )
-            extraction = extraction if physics.semantic[own].any() else box[:1, EXTRACTION]
-            high = physics.look_up(own, table, extraction[:, None], power, 1)
-            short = np.maximum(self.top[own] - high, 0.0)
-            found.append((own, extraction, power, short))
-        return found
+            extraction = extraction if physics.semantic[index].any() else box[:1, EXTRACTION]
+            high = physics.table_accuracy(index, table, extraction[:, None], power, 1)
+            short = np.maximum(self.top[index] - high, 0.0)
+            grid.append((index, extraction, power, short))
+        return grid

@@ -60,8 +60,8 @@ class Node:
         empty = np.ones(count), np.zeros((4, count)), bound, np.zeros(count)
         node = cls(problem, span, penalty, pieces, costs, *empty, multipliers)
         for price in (np.zeros((3, count)), pieces.price.copy()):
-            found = costs.bound(price, pieces.point)[:2]
-            node.keep(np.arange(count), price, pieces.point, *found)
+            proof = costs.bound(price, pieces.point)[:2]
+            node.keep(np.arange(count), price, pieces.point, *proof)
         return node
 
     def keep(
@@ -70,9 +70,9 @@ class Node:
         """Take values of some pieces where they are better, and what proves them about as well."""
         better = value <= self.value[index] + NEAR
         self.value[index] = np.minimum(self.value[index], value)
-        at = index[better]
-        self.slack[:, at] = slack[:, better]
-        self.pieces.price[:, at], self.pieces.point[:, at] = price[:, better], point[:, better]
+        kept = index[better]
+        self.slack[:, kept] = slack[:, better]
+        self.pieces.price[:, kept], self.pieces.point[:, kept] = price[:, better], point[:, better]
 
     def mixture(self) -> Mixture:
         """Return the program over weights."""
@@ -82,28 +82,28 @@ class Node:
         share = np.nan_to_num(share, nan=0.0, posinf=inf)
         return Mixture(self.problem, self.pieces, self.value, share, *self.span, self.penalty)
 
-    def solve(self, left: Callable[[], float]) -> None:
+    def solve(self, seconds_left: Callable[[], float]) -> None:
         """Solve pieces until those that the weights use have the values of their own problems."""
-        solved, wanted = np.zeros(len(self.value), dtype=bool), self.first()
+        solved, pending = np.zeros(len(self.value), dtype=bool), self.first()
         if self.pieces.price.any():  # what was found for another range, or a larger box, is close
             choice = self.mixture().lagrangian(self.multipliers)[1]
-            wanted = choice[choice >= 0]
+            pending = choice[choice >= 0]
         last = inf
-        while left() > 0.0:
-            while wanted.size and left() > 0.0:
-                self.refine(wanted, left())
-                solved[wanted] = True
-                self.share(solved, wanted)
+        while seconds_left() > 0.0:
+            while pending.size and seconds_left() > 0.0:
+                self.refine(pending, seconds_left())
+                solved[pending] = True
+                self.share(solved, pending)
                 choice = self.mixture().lagrangian(self.multipliers)[1]
-                wanted = choice[(choice >= 0) & ~solved[choice]]
+                pending = choice[(choice >= 0) & ~solved[choice]]
             mixture = self.mixture()
-            if left() > 0.0:  # else the multipliers at hand prove what they can
-                self.weight, self.multipliers = mixture.solve(left())
+            if seconds_left() > 0.0:  # else the multipliers at hand prove what they can
+                self.weight, self.multipliers = mixture.solve(seconds_left())
             bound, choice = mixture.lagrangian(self.multipliers)
             self.bound = min(self.bound, bound)
             used = np.union1d(choice[choice >= 0], np.flatnonzero(self.weight > USED))
-            wanted = used[~solved[used]]
-            if not wanted.size or not last - bound > self.settled() * len(self.penalty):
+            pending = used[~solved[used]]
+            if not pending.size or not last - bound > self.settled() * len(self.penalty):
                 break
             last = bound
 
@@ -121,12 +121,12 @@ class Node:
         """Solve the convex problems of some pieces."""
         start = perf_counter()
         for part in np.array_split(index, -(-len(index) // LARGEST)):
-            left = seconds - (perf_counter() - start)
-            if left <= 0.0:
+            remaining = seconds - (perf_counter() - start)
+            if remaining <= 0.0:
                 return
-            some = self.pieces.take(part)
-            costs = Costs(Physics(self.problem, some, *self.span), some.box)
-            self.keep(part, *refine(costs, some.price, some.point, self.settled(), left))
+            pieces = self.pieces.take(part)
+            costs = Costs(Physics(self.problem, pieces, *self.span), pieces.box)
+            self.keep(part, *refine(costs, pieces.price, pieces.point, self.settled(), remaining))
 
     def share(self, solved: Flags, fresh: Integers) -> None:
         """Try the prices of fresh pieces on those of the same user and mode that look better."""
@@ -145,8 +145,8 @@ class Node:
         right = order[np.minimum(right, len(order) - 1)]
         closer = np.abs(gain[left] - gain[index]) <= np.abs(gain[right] - gain[index])
         near = np.where(closer, left, right)
-        some = pieces.take(index)
-        costs = Costs(Physics(self.problem, some, *self.span), some.box)
+        candidates = pieces.take(index)
+        costs = Costs(Physics(self.problem, candidates, *self.span), candidates.box)
         price, point = pieces.price[:, near], pieces.point[:, near]
         self.keep(index, price, point, *costs.bound(price, point)[:2])
 
@@ -160,15 +160,17 @@ class Node:
         """
         pieces, costs = self.pieces, self.costs
         point = np.clip(pieces.point, *pieces.box[:, :LATENCY])
-        here = costs.costs(point) * costs.width
-        seen = np.stack([*costs.first + here[:2], costs.top - here[2]])
+        cost = costs.costs(point) * costs.width
+        figures = np.stack([*costs.first + cost[:2], costs.top - cost[2]])
         low, high = pieces.box
         # Own variables are cut in their logs; what the accuracy's envelope loses is laid to the
         # variable that accuracy varies the more with.
         ratio = (high[:LATENCY] / low[:LATENCY]) ** 0.1
         inner = np.clip(point, low[:LATENCY] * ratio, high[:LATENCY] / ratio)
         margin = 0.1 * (high - low)[LATENCY:]
-        at = np.concatenate([inner, np.clip(seen, low[LATENCY:] + margin, high[LATENCY:] - margin)])
+        places = np.concatenate(
+            [inner, np.clip(figures, low[LATENCY:] + margin, high[LATENCY:] - margin)]
+        )
         vary = [
             np.subtract(
                 *(costs.accuracy(np.where(mask, end, point)) for end in (high[:3], low[:3]))
@@ -178,14 +180,14 @@ class Node:
         ]
         loss = np.zeros_like(low)
         loss[LATENCY:] = self.slack[:3]
-        loss[np.where(vary[0] > vary[1], POWER, EXTRACTION), np.arange(len(here[0]))] = self.slack[
+        loss[np.where(vary[0] > vary[1], POWER, EXTRACTION), np.arange(len(cost[0]))] = self.slack[
             3
         ]
-        wide = (high - low > 1e-6 * np.abs(high)) & (low < at) & (at < high)
+        wide = (high - low > 1e-6 * np.abs(high)) & (low < places) & (places < high)
         loss = np.where(wide, np.fmax(loss, 0.0), 0.0)
         row: Integers = loss.argmax(axis=0).astype(np.int64)
         share = self.multipliers.user[pieces.user] * self.weight * (self.weight > USED)
-        return share * loss.sum(axis=0), row, at[row, np.arange(len(row))]
+        return share * loss.sum(axis=0), row, places[row, np.arange(len(row))]
 
     def unmix(self, enough: float) -> list[Pieces]:
         """Settle on which sub-channel a user is, or is not, if mixing them is what the bound is of.
@@ -201,16 +203,16 @@ class Node:
         main = share.argmax(axis=1)
         main = np.where(main == share.shape[1] - 1, -1, main)
         users = np.arange(len(main))
-        own = value[users, main] / np.maximum(share[users, main], 1e-9)
+        qoe = value[users, main] / np.maximum(share[users, main], 1e-9)
         seats = main[main >= 0]
-        total = own.min() if self.problem.objective == "min" else own.sum()
+        total = qoe.min() if self.problem.objective == "min" else qoe.sum()
         user = int(share[users, main].argmin())
         if share[user, main[user]] > 1 - USED or (
             total >= enough and len(set(seats)) == len(seats)
         ):
             return []
-        mine, there = pieces.user == user, pieces.channel == main[user]
-        return [pieces.take(~mine | there), pieces.take(~mine | ~there)]
+        of_user, on_main = pieces.user == user, pieces.channel == main[user]
+        return [pieces.take(~of_user | on_main), pieces.take(~of_user | ~on_main)]
 
     def effect(self, changed: Problem, crowd: float = 0.0) -> float:
         """Return by how much the bound moves, to first order, with the problem.
@@ -221,21 +223,23 @@ class Node:
         crowd : by how much the number of offloaders grows beside
         """
         used = np.flatnonzero(self.weight > 1e-6)
-        some = self.pieces.take(used)
+        used_pieces = self.pieces.take(used)
         weight, y = self.weight[used], self.multipliers
 
         def proven(problem: Problem, more: float) -> tuple[Floats, Floats]:
             span = self.span[0] + more, self.span[1] + more
             # What followed from the limits follows anew.
-            box = some.origin.copy()
+            box = used_pieces.origin.copy()
             ends = box[1, LATENCY]
             ends[ends == latency_limit(self.problem)] = latency_limit(problem)
-            left = propagate(problem, replace(some, box=box), *span)
-            left = left if len(left.user) == len(used) else some
-            physics = Physics(problem, left, *span)
-            value = Costs(physics, left.box).bound(left.price, left.point)[0]
+            propagated = propagate(problem, replace(used_pieces, box=box), *span)
+            propagated = propagated if len(propagated.user) == len(used) else used_pieces
+            physics = Physics(problem, propagated, *span)
+            value = Costs(physics, propagated.box).bound(propagated.price, propagated.point)[0]
             return value, physics.server_energy[0] / self.problem.system.server_energy_max
 
         before, after = proven(self.problem, 0.0), proven(changed, crowd)
-        moved = y.user[some.user] * (after[0] - before[0]) - y.server * (after[1] - before[1])
+        moved = y.user[used_pieces.user] * (after[0] - before[0]) - y.server * (
+            after[1] - before[1]
+        )
         return float(weight @ np.nan_to_num(moved))

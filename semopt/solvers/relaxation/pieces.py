@@ -56,13 +56,13 @@ class Pieces:
         """Return some of the pieces, copied."""
         return Pieces(*(field[..., index] for field in vars(self).values()))
 
-    def cut(self, index: Integers, row: Integers, at: Floats) -> Pieces:
-        """Return the pieces with `index` cut in two, each at `at` in its `row` of the box."""
+    def cut(self, index: Integers, row: Integers, place: Floats) -> Pieces:
+        """Return the pieces with `index` cut in two, each at `place` in its `row` of the box."""
         parts = self.take(np.concatenate([np.arange(len(self.user)), index]))
         upper = len(self.user) + np.arange(len(index))
         for box in (parts.box, parts.origin):
-            box[1, row, index] = at
-            box[0, row, upper] = at
+            box[1, row, index] = place
+            box[0, row, upper] = place
         return parts.take(np.argsort(parts.mode, kind="stable"))
 
 
@@ -96,11 +96,11 @@ def all_pieces(problem: Problem) -> Pieces:
     box = np.array([low, high])
     for limit in LIMITS:
         if limit.name in PRICED:
-            given = np.broadcast_to(bound(problem, limit), count)[user]
+            allowed = np.broadcast_to(bound(problem, limit), count)[user]
             if limit.worse > 0:
-                box[1, ROWS[limit.figure]] = given * SLACK
+                box[1, ROWS[limit.figure]] = allowed * SLACK
             else:
-                box[0, ROWS[limit.figure]] = given / SLACK
+                box[0, ROWS[limit.figure]] = allowed / SLACK
     return Pieces(user, channel, mode, box, box.copy(), np.zeros((3, len(user))), box[1, :3].copy())
 
 
@@ -118,10 +118,10 @@ class Physics:
         offload, self.semantic = pieces.mode != LOCAL, pieces.mode == SEMANTIC
         # At an extraction of 1 semantic mode has the table's last row, raw mode a row of its own.
         self.tables = [
-            (own, of_mode)
+            (index, mode_table)
             for i, table in enumerate(tasks.accuracy)
-            for mode, of_mode in ((RAW, table), (SEMANTIC, replace(table, raw=table.table[-1])))
-            if (own := np.flatnonzero((pieces.mode == mode) & (kind == i))).size
+            for mode, mode_table in ((RAW, table), (SEMANTIC, replace(table, raw=table.table[-1])))
+            if (index := np.flatnonzero((pieces.mode == mode) & (kind == i))).size
         ]
         gain = np.concatenate([problem.gain, np.ones((len(problem.gain), 1))], axis=1)
         self.gain = gain[n, pieces.channel]
@@ -156,25 +156,25 @@ class Physics:
         return model.snr(self.gain, power, self.system.noise)
 
     def accuracy(self, extraction: Floats, power: Floats, side: int = 0) -> Floats:
-        """Return the accuracy of the tasks (..., J); see `look_up` for `side`."""
-        extraction, power, found = np.broadcast_arrays(extraction, power, self.reference[2])
-        found = found.copy()
-        for own, table in self.tables:
-            parts = extraction[..., own], power[..., own]
-            found[..., own] = self.look_up(own, table, *parts, side)
-        return found
+        """Return the accuracy of the tasks (..., J); see `table_accuracy` for `side`."""
+        extraction, power, accuracy = np.broadcast_arrays(extraction, power, self.reference[2])
+        accuracy = accuracy.copy()
+        for index, table in self.tables:
+            parts = extraction[..., index], power[..., index]
+            accuracy[..., index] = self.table_accuracy(index, table, *parts, side)
+        return accuracy
 
-    def look_up(
-        self, own: Integers, table: AccuracyTable, extraction: Floats, power: Floats, side: int
+    def table_accuracy(
+        self, index: Integers, table: AccuracyTable, extraction: Floats, power: Floats, side: int
     ) -> Floats:
         """Return the accuracy of pieces with that table (..., P).
 
         On a `side` of 1 or -1 it is no lower or higher however it and the SNR are computed: a table
         may be as steep as it likes.
         """
-        link = model.decibel(model.snr(self.gain[own], power, self.system.noise))
+        link = model.decibel(model.snr(self.gain[index], power, self.system.noise))
         link, margin = link + side * ROUNDING * (10.0 + np.abs(link)), 1.0 + side * ROUNDING
-        x = np.where(self.semantic[own], extraction * margin, 1.0)
+        x = np.where(self.semantic[index], extraction * margin, 1.0)
         return np.asarray(margin * model.accuracy(table, *np.broadcast_arrays(x, link)))
 
     def terms(self, power: Floats, frequency: Floats, extraction: Floats) -> Floats:
@@ -196,7 +196,7 @@ class Physics:
         Returns
         -------
         terms : (2, 4, J), ends of what `terms` returns
-        seen : (2, 3, J), ends of latency, energy and accuracy
+        figures : (2, 3, J), ends of latency, energy and accuracy
         """
         power, frequency, extraction = box[:, POWER], box[:, FREQUENCY], box[:, EXTRACTION]
         airtime = self.terms(power[::-1], frequency, extraction)[0]
@@ -205,12 +205,12 @@ class Physics:
         energy = self.terms(power, frequency, extraction[::-1])[3]
         accuracy = [self.accuracy(extraction[e], power[e], side) for e, side in ((0, -1), (1, 1))]
         latency = airtime + time + self.server_time
-        seen = np.stack([latency, radio + energy + self.server_energy, accuracy], axis=1)
-        return np.stack([airtime, radio, time, energy], axis=1), seen
+        figures = np.stack([latency, radio + energy + self.server_energy, accuracy], axis=1)
+        return np.stack([airtime, radio, time, energy], axis=1), figures
 
-    def qoe(self, seen: Floats) -> Floats:
+    def qoe(self, figures: Floats) -> Floats:
         """Return the terms of the QoE (3, J) at latency, energy and accuracy (3, J)."""
-        return self.weight * model.sigmoid(self.slope * (seen - self.reference))
+        return self.weight * model.sigmoid(self.slope * (figures - self.reference))
 
 
 def propagate(problem: Problem, pieces: Pieces, fewest: float, most: float) -> Pieces:
@@ -219,30 +219,31 @@ def propagate(problem: Problem, pieces: Pieces, fewest: float, most: float) -> P
     An end of a box can go where the slab beside it misses the limits throughout.
     """
 
-    def misses(some: Pieces) -> Flags:
-        seen = Physics(problem, some, fewest, most).ranges(some.box)[1]
-        above = seen[0] > some.box[1, LATENCY:] * (1.0 + ROUNDING)
-        below = seen[1] < some.box[0, LATENCY:] * (1.0 - ROUNDING)
+    def infeasible(part: Pieces) -> Flags:
+        figures = Physics(problem, part, fewest, most).ranges(part.box)[1]
+        above = figures[0] > part.box[1, LATENCY:] * (1.0 + ROUNDING)
+        below = figures[1] < part.box[0, LATENCY:] * (1.0 - ROUNDING)
         return np.asarray((above | below).any(axis=0))
 
-    pieces = pieces.take(~misses(pieces))
+    pieces = pieces.take(~infeasible(pieces))
     for row in (POWER, FREQUENCY, EXTRACTION):
         for near, far in ((0, 1), (1, 0)):
             index = np.flatnonzero(pieces.box[0, row] < pieces.box[1, row])
             slab = pieces.take(index)
-            gone, kept = slab.box[near, row].copy(), slab.box[far, row].copy()
-            slab.box[far, row] = gone * (kept / gone) ** WORTHWHILE
-            found = misses(slab)  # of few boxes: only these are bisected
-            index, slab, gone, kept = index[found], slab.take(found), gone[found], kept[found]
+            excluded, kept = slab.box[near, row].copy(), slab.box[far, row].copy()
+            slab.box[far, row] = excluded * (kept / excluded) ** WORTHWHILE
+            empty = infeasible(slab)  # of few boxes: only these are bisected
+            index, slab = index[empty], slab.take(empty)
+            excluded, kept = excluded[empty], kept[empty]
             for _ in range(20 if index.size else 0):
-                middle = np.sqrt(gone) * np.sqrt(kept)
-                slab.box[far, row] = np.clip(middle, *np.sort([gone, kept], axis=0))
-                found = misses(slab)
-                gone = np.where(found, slab.box[far, row], gone)
-                kept = np.where(found, kept, slab.box[far, row])
-            pieces.box[near, row, index] = gone
-    seen = Physics(problem, pieces, fewest, most).ranges(pieces.box)[1]
+                middle = np.sqrt(excluded) * np.sqrt(kept)
+                slab.box[far, row] = np.clip(middle, *np.sort([excluded, kept], axis=0))
+                empty = infeasible(slab)
+                excluded = np.where(empty, slab.box[far, row], excluded)
+                kept = np.where(empty, kept, slab.box[far, row])
+            pieces.box[near, row, index] = excluded
+    figures = Physics(problem, pieces, fewest, most).ranges(pieces.box)[1]
     low, high = pieces.box[:, LATENCY:]
-    low[:] = np.fmax(low, seen[0])
-    high[:] = np.maximum(np.fmin(high, seen[1]), low)
+    low[:] = np.fmax(low, figures[0])
+    high[:] = np.maximum(np.fmin(high, figures[1]), low)
     return pieces

@@ -37,7 +37,7 @@ SIZES = 8, 32, 128  # pieces of a program: few are compiled
 LARGEST = SIZES[-1]
 HUGE = 1e30  # in place of infinite
 NEAR = 1e-6  # QoE that prices may prove less, since their points are better
-OVER = 1e4  # QoE for exceeding a limit by the whole width of the cost
+EXCESS_PENALTY = 1e4  # QoE for exceeding a limit by the whole width of the cost
 
 
 def slopes(low: Floats, high: Floats) -> Floats:
@@ -55,13 +55,13 @@ def slopes(low: Floats, high: Floats) -> Floats:
     short, touch = start, end
     for _ in range(40):
         middle = 0.5 * (short + touch)
-        found = reaches_low(middle)
-        short, touch = np.where(found, short, middle), np.where(found, middle, touch)
+        reached = reaches_low(middle)
+        short, touch = np.where(reached, short, middle), np.where(reached, middle, touch)
     # Even steps in sqrt(1 - S) follow the curvature.
-    rest: Floats = np.linspace(np.sqrt(sigmoid(-touch)), np.sqrt(sigmoid(-end)), TANGENTS) ** 2
+    tails: Floats = np.linspace(np.sqrt(sigmoid(-touch)), np.sqrt(sigmoid(-end)), TANGENTS) ** 2
     wide = high > low
     secant = np.where(wide, (sigmoid(high) - sigmoid(low)) / np.where(wide, high - low, 1.0), 0.0)
-    return np.where(reaches_low(end), sigmoid_slope(rest), secant)
+    return np.where(reaches_low(end), sigmoid_slope(tails), secant)
 
 
 class PieceProgram:
@@ -113,7 +113,8 @@ class PieceProgram:
             excess >= 0,
         ]
         self.problem = cp.Problem(
-            cp.Maximize(cp.sum(q) - OVER * cp.sum(excess)), [*self.cuts, self.mean, *limits]
+            cp.Maximize(cp.sum(q) - EXCESS_PENALTY * cp.sum(excess)),
+            [*self.cuts, self.mean, *limits],
         )
 
     def solve(self, tangents: Tangents, seconds: float) -> tuple[Floats, Floats] | None:
@@ -193,16 +194,16 @@ class Tangents:
     def cut(self, points: Floats) -> Floats:
         """Return tangents of latency and energy at points (3, S, J)."""
         costs, width = self.costs, self.costs.width
-        terms, by = costs.gradients(points)
+        terms, derivative = costs.gradients(points)
         u = np.stack([self.unit(k, value) for k, value in enumerate(points)])
-        found = []
+        cuts = []
         for i in range(2):
-            slope = (by * terms)[:, i::2].sum(axis=1) * (self.log[:, None] / width[i])
+            slope = (derivative * terms)[:, i::2].sum(axis=1) * (self.log[:, None] / width[i])
             base = (terms - costs.floor[:, None])[i::2].sum(axis=0) / width[i]
             base -= (slope * u).sum(axis=0)
             norm = np.maximum(np.maximum(np.abs(slope).max(axis=0), np.abs(base)), 1.0)
-            found.append(np.stack([np.ones_like(norm), *slope, base]) / norm)
-        return np.stack(found).transpose(2, 0, 1, 3)
+            cuts.append(np.stack([np.ones_like(norm), *slope, base]) / norm)
+        return np.stack(cuts).transpose(2, 0, 1, 3)
 
     def line(self, tilts: Floats) -> Floats:
         """Return lines of tilts (S, 3, J), QoE a width."""
@@ -214,10 +215,10 @@ class Tangents:
         """Return what stands for extractions and powers (2, S, J)."""
         short = self.costs.top - self.costs.physics.accuracy(corners[0], corners[1], 1)
         short = np.maximum(short, 0.0) / self.costs.width[2]
-        own = [self.unit(row, x) for row, x in zip((EXTRACTION, POWER), corners, strict=True)]
-        return np.stack([*own, short], axis=1)
+        logs = [self.unit(row, x) for row, x in zip((EXTRACTION, POWER), corners, strict=True)]
+        return np.stack([*logs, short], axis=1)
 
-    def write(self, to: PieceProgram, index: Integers) -> None:
+    def write(self, target: PieceProgram, index: Integers) -> None:
         """Set the parameters of a program; `index` repeats pieces, and lines are repeated."""
 
         def put(parameters: list[cp.Parameter], values: Floats) -> None:
@@ -228,11 +229,11 @@ class Tangents:
                 parameter.value = values[:, k]
 
         for i in range(2):
-            put([to.scale[i], *to.gradient[i], to.base[i]], self.cuts[:, i])
+            put([target.scale[i], *target.gradient[i], target.base[i]], self.cuts[:, i])
         for i in range(3):
-            put([to.unit[i], to.tilt[i], to.level[i]], self.lines[:, i])
-        put([to.extraction, to.power, to.short], self.corners)
-        to.least.value = (self.costs.least / self.costs.width)[:, index]
+            put([target.unit[i], target.tilt[i], target.level[i]], self.lines[:, i])
+        put([target.extraction, target.power, target.short], self.corners)
+        target.least.value = (self.costs.least / self.costs.width)[:, index]
 
 
 def refine(
@@ -252,19 +253,19 @@ def refine(
     tangents = Tangents(costs, price, point)
     size = next(size for size in SIZES if size >= len(bound))
     for _ in range(ROUNDS):
-        left = seconds - (perf_counter() - start)
-        found = program(size).solve(tangents, left) if left > 0 else None
-        if found is None:
+        remaining = seconds - (perf_counter() - start)
+        solution = program(size).solve(tangents, remaining) if remaining > 0 else None
+        if solution is None:
             break
-        prices, points = found[0] / costs.width, tangents.at(found[1])
-        other, slacks, corner = costs.bound(prices, points)
-        gain = bound - other
-        better, bound = gain >= -NEAR, np.minimum(bound, other)
+        prices, points = solution[0] / costs.width, tangents.at(solution[1])
+        new_bound, slacks, corner = costs.bound(prices, points)
+        gain = bound - new_bound
+        better, bound = gain >= -NEAR, np.minimum(bound, new_bound)
         price, point, slack = (
             np.where(better, new, old)
             for new, old in ((prices, price), (points, point), (slacks, slack))
         )
         if not (gain > settled).any():
             break
-        tangents.add(found[0], points, corner)
+        tangents.add(solution[0], points, corner)
     return price, point, bound, slack

@@ -102,28 +102,28 @@ class Mixture:
         user, channel = pieces.user[index], pieces.channel[index]
         count, value = len(index), self.value[index]
         column, one = np.arange(count), np.ones(count)
-        away = (channel >= 0) * 1.0
+        offloads = (channel >= 0) * 1.0
         # Users unserved and offloaders missing, at a penalty, keep every program feasible.
         least = self.penalty > 0.0
         wide = count + users + 1 + (objective == "min")
-        each = np.arange(users)
+        user_index = np.arange(users)
 
         def rows(height: int, *parts: tuple[Any, Any, Any]) -> sp.csr_array:
-            row, at, entry = (np.concatenate(x) for x in zip(*parts, strict=True))
-            return sp.csr_array((entry, (row, at)), shape=(height, wide))
+            row, place, entry = (np.concatenate(x) for x in zip(*parts, strict=True))
+            return sp.csr_array((entry, (row, place)), shape=(height, wide))
 
-        unserved, missing, none = count + each, count + users, np.zeros(1, dtype=int)
-        whole = rows(users, (user, column, one), (each, unserved, np.ones(users)))
+        unserved, missing, none = count + user_index, count + users, np.zeros(1, dtype=int)
+        whole = rows(users, (user, column, one), (user_index, unserved, np.ones(users)))
         on = channel >= 0
         seats = rows(channels + 1, (channel[on], column[on], one[on]), (none, none, 0.0 * none))
         zero = np.zeros(count, dtype=int)
         fewest = rows(
             1,
-            (zero, column, -away),
-            (0 * each, unserved, np.where(least, 0.0, -1.0)),
+            (zero, column, -offloads),
+            (0 * user_index, unserved, np.where(least, 0.0, -1.0)),
             (none, [missing], [-1.0]),
         )
-        greatest = rows(1, (zero, column, away))
+        greatest = rows(1, (zero, column, offloads))
         server = rows(1, (zero, column, self.server[index]))
         blocks = [seats, fewest, greatest, server]
         right = [*np.full(channels + 1, 1.0 + SPARE), -self.fewest, self.most + SPARE, 1.0]
@@ -135,28 +135,28 @@ class Mixture:
                 rows(
                     users,
                     (user, column, -value),
-                    (each, unserved, self.penalty),
-                    (each, goal, np.ones(users)),
+                    (user_index, unserved, self.penalty),
+                    (user_index, goal, np.ones(users)),
                 )
             )
             right += [0.0] * users
             cost = np.concatenate([np.zeros(count + users), [unreachable(users), -1.0]])
             bounds.append((None, None))
         limit = {"time_limit": max(seconds, 1e-3)} if seconds < inf else {}
-        found = linprog(
+        solution = linprog(
             cost, sp.vstack(blocks), right, whole, np.ones(users), bounds, "highs", options=limit
         )
         weight = np.zeros(len(self.value))
-        if found.x is None or found.ineqlin.marginals is None:
+        if solution.x is None or solution.ineqlin.marginals is None:
             return weight, free(self.problem)
-        weight[index] = np.maximum(found.x[:count], 0.0)
-        dual = np.maximum(-found.ineqlin.marginals, 0.0)
-        rest = dual[channels + 1 :]
+        weight[index] = np.maximum(solution.x[:count], 0.0)
+        dual = np.maximum(-solution.ineqlin.marginals, 0.0)
+        coupling_duals = dual[channels + 1 :]
         share = np.ones(users)
         if objective == "min":
-            share = rest[3:] + 1e-15
+            share = coupling_duals[3:] + 1e-15
             share /= share.sum()
-        return weight, Multipliers(share, dual[:channels], *(float(d) for d in rest[:3]))
+        return weight, Multipliers(share, dual[:channels], *(float(d) for d in coupling_duals[:3]))
 
     def columns(self) -> Integers:
         """Return the pieces that may have a weight: the best of a mode on each sub-channel."""
