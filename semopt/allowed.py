@@ -86,18 +86,18 @@ def numbers(name: str, value: ArrayLike, instead: str = "must hold real numbers"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of ragged rows and lost parts, in versions of NumPy
         try:
-            found: NDArray[Any] = np.asarray(value)
-            if found.dtype.kind == "O" and all(map(_is_real, found.flat)):
-                found = found.astype(float)
+            array: NDArray[Any] = np.asarray(value)
+            if array.dtype.kind == "O" and all(map(_is_real, array.flat)):
+                array = array.astype(float)
         except (ValueError, TypeError, RuntimeError, OverflowError, Warning):
             raise ValueError(f"{name}: must be a rectangular array of numbers") from None
-    kind = found.dtype.kind
+    kind = array.dtype.kind
     if kind not in "iuf":
-        words = KINDS.get(kind, str(found.dtype))
-        if kind == "O" and (no_number := [x for x in found.flat if not _is_real(x)]):
+        words = KINDS.get(kind, str(array.dtype))
+        if kind == "O" and (no_number := [x for x in array.flat if not _is_real(x)]):
             words = f"{type(no_number[0]).__name__} objects"
         raise ValueError(f"{name} holds {words}: {instead if kind == 'c' else 'must hold numbers'}")
-    return found
+    return array
 
 
 def _odd(values: Sequence[Any]) -> str:
@@ -156,9 +156,9 @@ def table_faults(
 
 
 def _axis_faults(path: str, axis: Sequence[float] | None) -> Iterator[Fault]:
-    for i, (before, here) in enumerate(pairwise(axis or [])):
-        if here <= before:
-            yield f"{path}[{i + 1}]", f"= {here!r}: must be above the value before it, {before!r}"
+    for i, (before, after) in enumerate(pairwise(axis or [])):
+        if after <= before:
+            yield f"{path}[{i + 1}]", f"= {after!r}: must be above the value before it, {before!r}"
 
 
 def _row_faults(path: str, row: Sequence[float], snr_db: Sequence[float]) -> Iterator[Fault]:
@@ -168,27 +168,27 @@ def _row_faults(path: str, row: Sequence[float], snr_db: Sequence[float]) -> Ite
 
 def _falls(path: str, rows: Sequence[Sequence[float]], raw: bool = False) -> Iterator[Fault]:
     """Yield one fault for all falls of a table, or of the row of raw mode, and say the largest."""
-    found: list[tuple[float, str, str, str]] = []  # by how much, from, to, as what rises
+    falls: list[tuple[float, str, str, str]] = []  # by how much, from, to, as what rises
     name = "raw" if raw else "table"
 
     def place(i: int, j: int) -> str:
         return f"[{j}]" if raw else f"[{i}][{j}]"
 
     for i, row in enumerate(rows):
-        for j, here in enumerate(row):
+        for j, entry in enumerate(row):
             before = [(i, j - 1, "SNR")] if j else []
             if i and j < len(rows[i - 1]):
                 before.append((i - 1, j, "extraction"))
             for k, m, rises in before:
-                if here < rows[k][m]:
+                if entry < rows[k][m]:
                     words = f"{name}{place(k, m)} = {rows[k][m]!r}"
-                    found.append((rows[k][m] - here, words, f"{place(i, j)}\n{here!r}", rises))
-    if not found:
+                    falls.append((rows[k][m] - entry, words, f"{place(i, j)}\n{entry!r}", rises))
+    if not falls:
         return
-    by, start, end, rises = max(found, key=lambda fall: fall[0])
+    drop, start, end, rises = max(falls, key=lambda fall: fall[0])
     end, value = end.split("\n")
     cure = "`semopt scenario monotone` fits the nearest table"
-    if len(found) == 1:
+    if len(falls) == 1:
         yield (
             f"{path}{end}",
             f"= {value}: must be at least {start}, accuracy may not fall as {rises} rises; {cure}",
@@ -196,6 +196,6 @@ def _falls(path: str, rows: Sequence[Sequence[float]], raw: bool = False) -> Ite
     else:
         yield (
             path,
-            f"falls {len(found)} times, most by {by:.3g} from {start} to {name}{end} = {value}: "
+            f"falls {len(falls)} times, most by {drop:.3g} from {start} to {name}{end} = {value}: "
             f"accuracy may not fall as extraction or SNR rises; {cure}",
         )

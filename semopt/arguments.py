@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 def array(name: str, value: ArrayLike, interval: allowed.Interval, dimensions: int) -> Floats:
     """Return a checked float64 copy of `value` with so many dimensions."""
-    found = allowed.numbers(name, value)
-    if found.ndim != dimensions or (dimensions and 0 in found.shape):
-        wanted = ("a number", "a non-empty array (n,)", "a non-empty array (n, m)")[dimensions]
-        raise ValueError(f"{name} has shape {found.shape}: must be {wanted}")
-    values = found.astype(np.float64, order="C")
+    numbers = allowed.numbers(name, value)
+    if numbers.ndim != dimensions or (dimensions and 0 in numbers.shape):
+        expected = ("a number", "a non-empty array (n,)", "a non-empty array (n, m)")[dimensions]
+        raise ValueError(f"{name} has shape {numbers.shape}: must be {expected}")
+    values = numbers.astype(np.float64, order="C")
     outside = np.atleast_1d(interval.refuses(values))
     if outside.any():
         first = np.argwhere(outside)[0] if dimensions else ()
-        where = name + "".join(f"[{i}]" for i in first)
-        raise ValueError(f"{where} = {values[tuple(first)]}: must be {interval.sentence}")
+        element = name + "".join(f"[{i}]" for i in first)
+        raise ValueError(f"{element} = {values[tuple(first)]}: must be {interval.sentence}")
     return values
 
 
@@ -154,9 +154,9 @@ def _described() -> str:
     for owner, rows in RECORDS.items():
         shape = {"system": "a number", "user": "(N,)", "task": "(T,)"}[owner]
         for figure in rows:
-            unit, given = figure.unit[1], figure.default
-            number = f"{given:g}" if isinstance(given, float) else str(given)
-            default = "" if given is None else f" (default: {number})"
+            unit, value = figure.unit[1], figure.default
+            number = f"{value:g}" if isinstance(value, float) else str(value)
+            default = "" if value is None else f" (default: {number})"
             words = ", ".join(filter(None, (shape, unit, figure.sentence)))
             lines.append(f"{figure.name} : {words}{default}")
     return f"\n{' ' * 8}".join(lines)

@@ -44,13 +44,14 @@ def joint_actions(counts: list[tuple[int, int]], channels: int) -> int | Decimal
 
 def of_users(counts: list[tuple[int, int]], most: int) -> list[int]:
     """Return the coefficients up to x^most, one factor after the other."""
-    found = [1]
+    coefficients = [1]
     for local, offload in counts:
-        padded = [0, *found, 0]
-        found = [
-            local * padded[m + 1] + offload * padded[m] for m in range(min(len(found), most) + 1)
+        padded = [0, *coefficients, 0]
+        coefficients = [
+            local * padded[m + 1] + offload * padded[m]
+            for m in range(min(len(coefficients), most) + 1)
         ]
-    return found
+    return coefficients
 
 
 def of_kinds(kinds: Counter[tuple[int, int]], most: int) -> list[int]:
@@ -62,16 +63,16 @@ def of_kinds(kinds: Counter[tuple[int, int]], most: int) -> list[int]:
     p, q = [0], [1]
     for (local, offload), users in kinds.items():
         p = [
-            local * same + offload * lower + users * offload * rest
-            for same, lower, rest in zip([*p, 0], [0, *p], [*q, 0], strict=True)
+            local * same + offload * lower + users * offload * same_q
+            for same, lower, same_q in zip([*p, 0], [0, *p], [*q, 0], strict=True)
         ]
         q = [local * same + offload * lower for same, lower in zip([*q, 0], [0, *q], strict=True)]
-    found = [prod(local**users for (local, _), users in kinds.items())]
+    coefficients = [prod(local**users for (local, _), users in kinds.items())]
     for m in range(most):
         before = range(min(len(kinds), m + 1))
-        above = sum((p[i] - q[i + 1] * (m - i)) * found[m - i] for i in before)
-        found.append(above // (q[0] * (m + 1)))
-    return found
+        above = sum((p[i] - q[i + 1] * (m - i)) * coefficients[m - i] for i in before)
+        coefficients.append(above // (q[0] * (m + 1)))
+    return coefficients
 
 
 def magnitude(counts: list[tuple[int, int]], channels: int) -> int:

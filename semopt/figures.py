@@ -284,10 +284,10 @@ SHARED_LIMITS = tuple(limit for limit in LIMITS if not limit.bit)
 
 def check_names(owner: str, names: Iterable[str], place: str) -> None:
     """Raise ImportError unless these are the names of an owner's figures, whatever their order."""
-    known, found = {figure.name for figure in RECORDS[owner]}, set(names)
-    for name in sorted(known ^ found):
-        lacks, has = ("semopt/figures.py", place)[:: -1 if name in known else 1]
-        raise ImportError(f"figure {name!r} of a {owner} stands in {has}, and not in {lacks}")
+    rows, names_of_place = {figure.name for figure in RECORDS[owner]}, set(names)
+    for name in sorted(rows ^ names_of_place):
+        lacking, holder = ("semopt/figures.py", place)[:: -1 if name in rows else 1]
+        raise ImportError(f"figure {name!r} of a {owner} stands in {holder}, and not in {lacking}")
 
 
 def unknown_limits(bits: Mapping[str, int], place: str) -> tuple[Limit, ...]:
@@ -298,12 +298,13 @@ def unknown_limits(bits: Mapping[str, int], place: str) -> tuple[Limit, ...]:
     ImportError
         For a limit that stands there alone, or with another bit
     """
-    known = {limit.name: limit.bit for limit in LIMITS}
+    bit_of = {limit.name: limit.bit for limit in LIMITS}
     for name, bit in bits.items():
-        if known.get(name) != bit:
-            here = f"with bit {known[name]}" if name in known else "not"
+        if bit_of.get(name) != bit:
+            stands = f"with bit {bit_of[name]}" if name in bit_of else "not"
             raise ImportError(
-                f"limit {name!r} stands in {place} with bit {bit}, and {here} in semopt/figures.py"
+                f"limit {name!r} stands in {place} with bit {bit}, "
+                f"and {stands} in semopt/figures.py"
             )
     return tuple(limit for limit in LIMITS if limit.name not in bits)
 
@@ -320,10 +321,10 @@ def in_si(figures: tuple[Figure, ...], keys: dict[str, Any]) -> dict[str, Any]:
     -------
     values by name; a figure that was left out takes its default
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for figure in figures:
         value = keys.get(figure.key)
-        found[figure.name] = figure.default if value is None else figure.si(value)
+        values[figure.name] = figure.default if value is None else figure.si(value)
     return {
-        name: found[value] if isinstance(value, str) else value for name, value in found.items()
+        name: values[value] if isinstance(value, str) else value for name, value in values.items()
     }

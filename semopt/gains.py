@@ -37,9 +37,9 @@ def gains(value: ArrayLike, shape: tuple[int | None, ...], name: str = "gain") -
         gain
     """
     plain = type(value) is np.ndarray and value.dtype == np.float64
-    found: NDArray[Any] = value if plain else allowed.numbers(name, value, COMPLEX)  # type: ignore[assignment]
-    check_shape(found.shape, shape, name)
-    array = np.ascontiguousarray(found, dtype=np.float64)
+    numbers: NDArray[Any] = value if plain else allowed.numbers(name, value, COMPLEX)  # type: ignore[assignment]
+    check_shape(numbers.shape, shape, name)
+    array = np.ascontiguousarray(numbers, dtype=np.float64)
     if not within(array):
         refuse(array, name)
     return array
@@ -55,39 +55,39 @@ def within(array: Floats) -> bool:
 
 def refuse(array: Floats, name: str) -> None:
     """Raise ValueError for the first entry that is no gain, if there is one, and count the rest."""
-    where = np.argwhere(allowed.POSITIVE.refuses(array))
-    if not len(where):
+    bad = np.argwhere(allowed.POSITIVE.refuses(array))
+    if not len(bad):
         return
-    first = tuple(where[0].tolist())
+    first = tuple(bad[0].tolist())
     place = name + "".join(f"[{i}]" for i in first)
-    others = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     hint = f"; {DECIBELS}" if (array < 0).any() else ""
     raise ValueError(
-        f"{place} = {float(array[first])!r}{others}: must be {allowed.POSITIVE.sentence}{hint}"
+        f"{place} = {float(array[first])!r}{more}: must be {allowed.POSITIVE.sentence}{hint}"
     )
 
 
-def check_shape(found: tuple[int, ...], shape: tuple[int | None, ...], name: str) -> None:
+def check_shape(actual: tuple[int, ...], shape: tuple[int | None, ...], name: str) -> None:
     """Raise ValueError where a shape is another than the one expected."""
-    fits = len(found) == len(shape) and all(
-        length == wanted if wanted is not None else length > 0
-        for length, wanted in zip(found, shape, strict=True)
+    fits = len(actual) == len(shape) and all(
+        length == expected if expected is not None else length > 0
+        for length, expected in zip(actual, shape, strict=True)
     )
     if fits:
         return
     letters = ("slots", "users", "sub-channels")[-len(shape) :]
-    wanted = ", ".join(w if n is None else str(n) for n, w in zip(shape, letters, strict=True))
+    expected = ", ".join(w if n is None else str(n) for n, w in zip(shape, letters, strict=True))
     words = ", ".join(letters)
     raise ValueError(
-        f"{name} has shape {found}: must be ({wanted})"
-        + f" ({words})" * (wanted != words)
-        + third_axis(found) * (len(shape) == 3)
+        f"{name} has shape {actual}: must be ({expected})"
+        + f" ({words})" * (expected != words)
+        + third_axis(actual) * (len(shape) == 3)
     )
 
 
-def third_axis(found: tuple[int, ...]) -> str:
+def third_axis(actual: tuple[int, ...]) -> str:
     """Return how two dimensions become three."""
-    if len(found) != 2:
+    if len(actual) != 2:
         return ""
     return (
         "; gain[None] is one slot, gain[:, None, :] has one user and gain[:, :, None] one "

@@ -49,7 +49,7 @@ class Space:
         return cls(tuple(c[0] for c in counts), tuple(c[1] for c in counts), problem.gain.shape[1])
 
     @cached_property
-    def rest(self) -> list[list[int]]:
+    def counts_after(self) -> list[list[int]]:
         """Number of joint actions of users n.. by how many sub-channels are free: [n][free]."""
         table = [[1] * (self.channels + 1)]
         for local, offload in zip(reversed(self.local), reversed(self.offload), strict=True):
@@ -64,7 +64,7 @@ class Space:
     @property
     def size(self) -> int:
         """The exact number of joint actions."""
-        return self.rest[0][self.channels]
+        return self.counts_after[0][self.channels]
 
     @property
     def most_offloaders(self) -> int:
@@ -81,20 +81,20 @@ class Space:
         """Return the pattern of a joint action and the pattern's first index."""
         if not 0 <= index < self.size:
             raise ValueError(f"index = {index}: must be from 0 to {self.size - 1}")
-        left, before = index, 1
+        remaining, before = index, 1
         free = list(range(self.channels))
         pattern = []
         for n, (local, offload) in enumerate(zip(self.local, self.offload, strict=True)):
-            after = self.rest[n + 1]
-            stay = before * local * after[len(free)]
-            if left < stay:
+            after = self.counts_after[n + 1]
+            local_total = before * local * after[len(free)]
+            if remaining < local_total:
                 pattern.append(NO_CHANNEL)
                 before *= local
                 continue
             before *= offload
-            skip, left = divmod(left - stay, before * after[len(free) - 1])
+            skip, remaining = divmod(remaining - local_total, before * after[len(free) - 1])
             pattern.append(free.pop(skip))
-        return tuple(pattern), index - left
+        return tuple(pattern), index - remaining
 
     def pattern_start(self, pattern: Pattern) -> int:
         """Return the first index of a pattern."""
@@ -104,7 +104,7 @@ class Space:
             if k == NO_CHANNEL:
                 before *= self.local[n]
                 continue
-            after = self.rest[n + 1]
+            after = self.counts_after[n + 1]
             start += before * self.local[n] * after[len(free)]
             before *= self.offload[n]
             start += free.index(k) * before * after[len(free) - 1]
@@ -147,18 +147,18 @@ def decode(problem: Problem, index: int) -> Actions:
     """Return joint action `index` of a problem: arrays (N,)."""
     space = Space.of(problem)
     pattern, start = space.pattern_at(index)
-    left = index - start
+    remaining = index - start
     rows: list[tuple[float, float, float]] = []
     for n in reversed(range(len(pattern))):
-        left, digit = divmod(left, space.sizes(pattern)[n])
+        remaining, digit = divmod(remaining, space.sizes(pattern)[n])
         power, frequency, extraction = problem.grid_levels(n)
         if pattern[n] == NO_CHANNEL:
             row = (0.0, frequency[digit], 1.0)
         elif digit < len(power):
             row = (power[digit], problem.users.frequency_min[n], 1.0)
         else:
-            rest, e = divmod(digit - len(power), len(extraction))
-            p, f = divmod(rest, len(frequency))
+            inner, e = divmod(digit - len(power), len(extraction))
+            p, f = divmod(inner, len(frequency))
             row = (power[p], frequency[f], extraction[e])
         rows.append(row)
     columns = np.array(rows[::-1], dtype=float).T.copy()
@@ -186,10 +186,10 @@ def encode(problem: Problem, actions: Actions) -> int:
 
         def level(name: str, levels: Floats, n: int = n) -> int:
             value: Any = getattr(actions, name)[n]
-            at = int(np.searchsorted(levels, value))
-            if at == len(levels) or levels[at] != value:
+            position = int(np.searchsorted(levels, value))
+            if position == len(levels) or levels[position] != value:
                 raise ValueError(f"{name} of user {n} = {value}: must be a level of its grid")
-            return at
+            return position
 
         if k == NO_CHANNEL:
             digit = level("frequency", frequency)

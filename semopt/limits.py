@@ -87,23 +87,25 @@ def has_battery(problem: Problem) -> bool:
     return bool(np.isfinite(problem.users.battery).any())
 
 
-def refuse_battery(problem: Problem, who: str) -> None:
-    """Raise ValueError where a battery couples slots that `who` takes one by one."""
+def refuse_battery(problem: Problem, method: str) -> None:
+    """Raise ValueError where a battery couples slots that `method` takes one by one."""
     if has_battery(problem):
         raise ValueError(
-            f"user.battery_mj couples the slots of a queue, which {who} takes one by one: leave it "
+            f"user.battery_mj couples the slots of a queue, which {method} takes one by one: leave it "
             "out, or solve whole queues by `semopt solve SCENARIO --queue`"
         )
 
 
-def refuse_other_limits(problem: Problem, known: Collection[str], who: str, instead: str) -> None:
+def refuse_other_limits(
+    problem: Problem, known: Collection[str], method: str, instead: str
+) -> None:
     """Raise ValueError where a problem sets a limit that is none of the known ones.
 
     Parameters
     ----------
     known : names
-    who : does not know it
+    method : does not know it
     instead : what to do
     """
-    others = [limit for limit in LIMITS if limit.name not in known]
-    refuse(problem, others, f"is a limit that {who} does not know: {instead}")
+    unknown = [limit for limit in LIMITS if limit.name not in known]
+    refuse(problem, unknown, f"is a limit that {method} does not know: {instead}")

@@ -239,13 +239,13 @@ def broken(
     Within the tolerance of whoever judges; limits on all users are left out where none is set.
     """
     flags = unmet(problem, outcome, task)
-    found = {limit.name: (flags & limit.bit) != 0 for limit in USER_LIMITS}
+    limits = {limit.name: (flags & limit.bit) != 0 for limit in USER_LIMITS}
     for limit in SHARED_LIMITS:
         if is_set(problem, limit):
             whole = SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
             exceeded = exceeds(*limit.sides(whole, bound(problem, limit)))
-            found[limit.name] = (actions.channel >= 0) & exceeded
-    return found
+            limits[limit.name] = (actions.channel >= 0) & exceeded
+    return limits
 
 
 def margin(above: Floats, below: Floats, bound: Floats) -> Floats:

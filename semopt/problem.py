@@ -129,8 +129,8 @@ class AccuracyTable(Frozen):
             if len(axis) < 2:
                 raise ValueError(f"accuracy.{name} has {len(axis)} values: must have at least 2")
         parts = (x.tolist(), y.tolist(), cells.tolist(), last.tolist())
-        for where, words in allowed.table_faults("accuracy", *parts):
-            raise ValueError(f"{where} {words}")
+        for path, words in allowed.table_faults("accuracy", *parts):
+            raise ValueError(f"{path} {words}")
         return cls(x, y, cells, last)
 
     @classmethod

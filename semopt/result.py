@@ -96,12 +96,12 @@ class Result:
 
     def __repr__(self) -> str:
         """Return what is known, in one line: the problem's arrays say nothing to a reader."""
-        known = [self.status.word]
+        parts = [self.status.word]
         if self.actions is not None:
-            known.append(f"value {self.recompute():g}")
+            parts.append(f"value {self.recompute():g}")
         if isfinite(self.upper_bound):
-            known.append(f"bound {self.upper_bound:g}")
-        return f"<Result of {self.method} on {self.backend}: {', '.join(known)}>"
+            parts.append(f"bound {self.upper_bound:g}")
+        return f"<Result of {self.method} on {self.backend}: {', '.join(parts)}>"
 
     @property
     def interrupted(self) -> bool:
@@ -165,7 +165,7 @@ class Result:
             "extraction": semantic & outside(action.extraction, users.extraction_min, top),
             "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
         }
-        return [(int(n), name) for name, where in faults.items() for n in np.flatnonzero(where)]
+        return [(int(n), name) for name, flags in faults.items() for n in np.flatnonzero(flags)]
 
     def violations(self) -> list[str]:
         """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""

@@ -74,8 +74,8 @@ def sealed(values: dict[str, Any]) -> str:
 
     It has no secret: it tells an edit or a mix-up, not a forger who makes it anew.
     """
-    rest = {key: value for key, value in values.items() if key != "digest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    content = {key: value for key, value in values.items() if key != "digest"}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def checked(model: type[Table], values: Any, *place: str | int) -> Table:

@@ -65,8 +65,8 @@ def within_limits(
     Where a slot takes more than the server's energy, none of its offloaders does.
     """
     faults = broken(problem, actions, outcome, task).values()
-    kept: NDArray[np.bool_] = ~np.logical_or.reduce([*faults])
-    return kept
+    within: NDArray[np.bool_] = ~np.logical_or.reduce([*faults])
+    return within
 
 
 FIGURES = ("value", "qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share")
@@ -79,10 +79,10 @@ def figures(problem: Problem, actions: Actions, gain: Floats, task: Integers) ->
     which score 0; the others are means a task.
     """
     outcome = evaluate(problem, actions, gain, task)
-    kept = within_limits(problem, actions, outcome, task)
-    qoe = np.where(kept, outcome.qoe, 0.0)
-    means = (qoe, outcome.latency * 1e3, outcome.energy * 1e3, outcome.accuracy, ~kept)
-    values = (objective(problem, qoe), *(each.mean(axis=-1) for each in means))
+    within = within_limits(problem, actions, outcome, task)
+    qoe = np.where(within, outcome.qoe, 0.0)
+    means = (qoe, outcome.latency * 1e3, outcome.energy * 1e3, outcome.accuracy, ~within)
+    values = (objective(problem, qoe), *(figure.mean(axis=-1) for figure in means))
     return dict(zip(FIGURES, values, strict=True))
 
 

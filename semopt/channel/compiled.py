@@ -72,15 +72,15 @@ def over_rows(
         if lanes < 2:
             return loop(0, rows, *arrays)
         share = -(-rows // (lanes * ROWS)) * ROWS  # below `rows`: whole blocks, two at least
-        others = [
+        futures = [
             helpers().submit(loop, first, min(first + share, rows), *arrays)
             for first in range(share, rows, share)
         ]
         try:
             first_part = loop(0, share, *arrays)
         finally:  # nothing is written after this call
-            await_all(others)
-        return first_part if first_part is None else first_part + sum(o.result() for o in others)
+            await_all(futures)
+        return first_part if first_part is None else first_part + sum(o.result() for o in futures)
 
     return run
 
@@ -108,7 +108,7 @@ def filler(transform: Transform) -> Callable[..., None]:
 
     # LLVM uses SIMD where it knows that what is written is not what is read: an array of ours.
     def fill(first, last, out, key, rows, mean, a, b):  # type: ignore[no-untyped-def]
-        each = 1 if len(mean) > 1 else 0
+        row_step = 1 if len(mean) > 1 else 0
         level, value = np.empty(ROWS), np.empty(ROWS)
         for start in range(first, last, ROWS):
             count = min(ROWS, last - start)
@@ -116,7 +116,7 @@ def filler(transform: Transform) -> Callable[..., None]:
             lane, lane_step = U64(rows.lane + rows.lane_step * start), U64(rows.lane_step)
             for n in range(out.shape[1]):
                 for i in range(count):
-                    level[i] = mean[each * (start + i), n]
+                    level[i] = mean[row_step * (start + i), n]
                 low, high = a[n], b[n]
                 for k in range(out.shape[2]):
                     for i in range(count):
@@ -135,7 +135,7 @@ def filler(transform: Transform) -> Callable[..., None]:
 
 
 def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
-    each = 1 if len(mean) > 1 else 0
+    row_step = 1 if len(mean) > 1 else 0
     real, imaginary, way = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
     fade, rise, turns = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
     stretch = np.empty(ROWS, np.uint64)
@@ -150,7 +150,7 @@ def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-u
             alone = rows.lane_step == 0 and stretch[0] == stretch[count - 1]
             for k in range(out.shape[2]):
                 user, entry = U64(n), U64(k)
-                here, lane = stretch[0], U64(rows.lane)
+                current, lane = stretch[0], U64(rows.lane)
                 turn = rotation(key, lane, user, entry)
                 for i in range(count):
                     real[i] = imaginary[i] = 0.0
@@ -161,25 +161,25 @@ def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-u
                     index = U64(place)
                     if alone:
                         cosine, phase = wave(key, index, turn, lane, user, entry)
-                        p, q, r, s = amplitudes(key, index, here, lane, user, entry)
-                        t, u, v, w = amplitudes(key, index, here + U64(1), lane, user, entry)
+                        p, q, r, s = amplitudes(key, index, current, lane, user, entry)
+                        t, u, v, w = amplitudes(key, index, current + U64(1), lane, user, entry)
                         for i in range(count):
                             x, y = circle(cosine * way[i] + phase)
                             real[i] += fade[i] * (p * x + q * y) + rise[i] * (t * x + u * y)
                             imaginary[i] += fade[i] * (r * x + s * y) + rise[i] * (v * x + w * y)
                     else:
                         for i in range(count):
-                            here, turn = stretch[i], turns[i]
+                            current, turn = stretch[i], turns[i]
                             lane = U64(rows.lane + rows.lane_step * (start + i))
                             cosine, phase = wave(key, index, turn, lane, user, entry)
-                            p, q, r, s = amplitudes(key, index, here, lane, user, entry)
-                            t, u, v, w = amplitudes(key, index, here + U64(1), lane, user, entry)
+                            p, q, r, s = amplitudes(key, index, current, lane, user, entry)
+                            t, u, v, w = amplitudes(key, index, current + U64(1), lane, user, entry)
                             x, y = circle(cosine * way[i] + phase)
                             real[i] += fade[i] * (p * x + q * y) + rise[i] * (t * x + u * y)
                             imaginary[i] += fade[i] * (r * x + s * y) + rise[i] * (v * x + w * y)
                 for i in range(count):
                     power = real[i] * real[i] + imaginary[i] * imaginary[i]
-                    level = mean[each * (start + i), n]
+                    level = mean[row_step * (start + i), n]
                     out[start + i, n, k] = level * (power * POWER)
 
 

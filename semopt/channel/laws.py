@@ -269,21 +269,21 @@ class Channel:
             raise ValueError("; ".join(f"channel.{fault}" for fault in faults))
 
     @classmethod
-    def from_keys(cls, given: dict[str, Any]) -> Channel:
+    def from_keys(cls, keys: dict[str, Any]) -> Channel:
         """Return the law of the keys of [channel]."""
         names = {row.key: row for row in KEYS.values() if row.key}
         return cls(
             **{
                 names[key].name if key in names else key: names[key].si(v) if key in names else v
-                for key, v in given.items()
+                for key, v in keys.items()
             }
         )
 
-    def _extremes(self, given: dict[str, Any]) -> Iterator[str]:
+    def _extremes(self, figures: dict[str, Any]) -> Iterator[str]:
         """Yield faults of figures that are sound alone but lead too far together."""
 
         def ends(name: str, instead: float = 1.0) -> tuple[float, float]:
-            values = np.atleast_1d(np.asarray(given.get(name, instead), dtype=float))
+            values = np.atleast_1d(np.asarray(figures.get(name, instead), dtype=float))
             sound = values.size and not KEYS[name].interval.refuses(values).any()
             return (float(values.min()), float(values.max())) if sound else (instead, instead)
 
@@ -300,9 +300,9 @@ class Channel:
         shift = ends("speed", 0.0)[1] * ends("carrier", CARRIER)[1] / LIGHT_SPEED
         turns = max(ends("doppler_hz", 0.0)[1], shift) * slot
         if turns > MOST_TURNS:
-            how = "doppler_hz" if "doppler_hz" in given else "speed"
+            motion = "doppler_hz" if "doppler_hz" in figures else "speed"
             yield (
-                f"{how} and slot: users go {turns:.3g} wave lengths in a slot, at most "
+                f"{motion} and slot: users go {turns:.3g} wave lengths in a slot, at most "
                 f"{MOST_TURNS:g} are expected; gains that forget each other are those of rayleigh"
             )
         with np.errstate(divide="ignore"):
@@ -312,7 +312,7 @@ class Channel:
         least = decades[0] - loss[0] - shadow - FADES
         most = decades[1] - loss[1] + shadow + PEAKS
         if "mean_gain" in law.takes and not (least >= np.log10(LOW) and most <= np.log10(HIGH)):
-            names = [name for name in (*MEANS, "shadowing_db") if name in given]
+            names = [name for name in (*MEANS, "shadowing_db") if name in figures]
             yield (
                 f"{' and '.join(names)}: gains from 1e{least:.0f} to 1e{most:.0f} could be drawn, "
                 f"within {LOW:g} to {HIGH:g} is expected"
@@ -323,22 +323,24 @@ class Channel:
             yield f"model = {self.model!r}: one of {', '.join(LAWS)} is expected"
             return
         law = LAWS[self.model]
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        for name in sorted(given.keys() - law.takes - {"model"}):
+        values = {name: value for name, value in vars(self).items() if value is not None}
+        for name in sorted(values.keys() - law.takes - {"model"}):
             why = "it has no such parameter"
             if name == "gain_range" and law.correlated:
                 why = "a range would break its correlation in time"
-            yield f"{name} = {given[name]}: not for model {self.model}, {why}"
+            yield f"{name} = {values[name]}: not for model {self.model}, {why}"
         for name in law.needs:
-            if name not in given:
+            if name not in values:
                 yield f"{name}: missing, model {self.model} needs it"
         for name, row in KEYS.items():
-            if name in given and row.form in ("number", "users", "pair", "counts"):
-                yield from _number_faults(row, given[name], row.form == "pair" or name in law.pairs)
+            if name in values and row.form in ("number", "users", "pair", "counts"):
+                yield from _number_faults(
+                    row, values[name], row.form == "pair" or name in law.pairs
+                )
         for name in ("unit", "part"):
-            if name in given and given[name] not in KEYS[name].words:
-                known = ", ".join(KEYS[name].words)
-                yield f"{name} = {given[name]!r}: one of {known} is expected"
+            if name in values and values[name] not in KEYS[name].words:
+                words = ", ".join(KEYS[name].words)
+                yield f"{name} = {values[name]!r}: one of {words} is expected"
         if self.gain_range is not None:
             low, high = self.gain_range
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
@@ -348,7 +350,7 @@ class Channel:
                 yield f"gain_range = {self.gain_range}: {LOW:g} to {HIGH:g} is expected"
         if self.split is not None and not sound_split(self.split):
             yield f"split = {self.split}: {SPLIT_WORDS}, is expected"
-        yield from self._extremes(given)
+        yield from self._extremes(values)
 
 
 KEYS = {row.name: Key(row.name, **row.metadata) for row in fields(Channel) if row.metadata}

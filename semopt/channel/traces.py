@@ -205,11 +205,13 @@ def _chosen(names: list[str], variable: str | None) -> str:
     """Return the name of the array that is meant, the only one unless named."""
     if variable is None and len(names) == 1:
         return names[0]
-    held = f"the file holds {', '.join(names)}" if names else "the file holds no array"
+    contents = f"the file holds {', '.join(names)}" if names else "the file holds no array"
     if variable is None:
-        raise ValueError(f'{held}: say which is meant, as in variable = "{(names or ["h"])[0]}"')
+        raise ValueError(
+            f'{contents}: say which is meant, as in variable = "{(names or ["h"])[0]}"'
+        )
     if variable not in names:
-        raise ValueError(f"has no variable {variable!r}: {held}")
+        raise ValueError(f"has no variable {variable!r}: {contents}")
     return variable
 
 
@@ -259,14 +261,14 @@ def _columns(header: Sequence[str], variable: str | None, first: str) -> list[in
         f"missing: {', '.join(missing)}; the first row is {first}"
     )
     if missing == [gain]:
-        others = [name for name in header if name not in COLUMNS]
-        for name in others:
+        names = [name for name in header if name not in COLUMNS]
+        for name in names:
             if name.replace("[", "_").replace("(", "_").rstrip(")] ").endswith("_db"):
                 raise ValueError(
                     f'{words}; {DECIBELS}, which unit = "db" with variable = "{name}" does'
                 )
-        if others:
-            words += f'; variable = "{others[0]}" names the column of gains'
+        if names:
+            words += f'; variable = "{names[0]}" names the column of gains'
     raise ValueError(words)
 
 

@@ -112,16 +112,16 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, viewer, start + k] = (streams.log(gain[e, n, k]) - centre) * scale
             for j in range(features):
                 out[e, viewer, start + channels + j] = table[task[e, n], j]
-        seen = users * width if shared else width
+        length = users * width if shared else width
         for n in range(viewers):
             if shared and n > 0:
-                for i in range(seen):
+                for i in range(length):
                     out[e, n, i] = out[e, 0, i]
             if identity == 0:
                 for j in range(users):
-                    out[e, n, seen + j] = j == n
+                    out[e, n, length + j] = j == n
             elif identity == 1:
-                out[e, n, seen] = n / max(users - 1, 1)
+                out[e, n, length] = n / max(users - 1, 1)
 
 
 decide = over_rows(_decide_rows, "decide", model)

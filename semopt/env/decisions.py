@@ -77,10 +77,10 @@ def first_fault(decisions: Decisions) -> str:
         "level": (~((decisions.level >= 0) & (decisions.level <= 1)), "numbers from 0 to 1"),
         "preference": (np.isnan(decisions.preference), "numbers"),
     }
-    for name, (where, expected) in wrong.items():
-        if where.any():
-            row, user, *rest = (int(i) for i in np.argwhere(where)[0])
-            value = getattr(decisions, name)[(row, user, *rest)]
-            part = f"{name}{rest}" if rest else name
+    for name, (bad, expected) in wrong.items():
+        if bad.any():
+            row, user, *index = (int(i) for i in np.argwhere(bad)[0])
+            value = getattr(decisions, name)[(row, user, *index)]
+            part = f"{name}{index}" if index else name
             return f"{part} of user {user} in row {row} = {value}: {expected} are expected"
     raise AssertionError("a fault was counted that is not there")

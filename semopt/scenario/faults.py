@@ -70,8 +70,8 @@ def key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyPa
     faults: list[tuple[KeyPath, str]] = []
     for path, _, e in errors:
         if e["type"] == "extra_forbidden":
-            words, meant = _unknown(path, data, missing)
-            missing.discard(meant)
+            words, expected = _unknown(path, data, missing)
+            missing.discard(expected)
             faults.append((path, words))
     for path, value, e in errors:
         context = e.get("ctx", {})
@@ -116,8 +116,8 @@ def _locate(loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, Any]:
 def _missing(path: KeyPath) -> str:
     section = section_at(path[:-1])
     sentence = keys_of(section).get(str(path[-1]), "") if section else ""
-    what = "table is missing" if section_at(path) or path == ("tasks",) else "is missing"
-    return f"{what} ({sentence})" if sentence else what
+    words = "table is missing" if section_at(path) or path == ("tasks",) else "is missing"
+    return f"{words} ({sentence})" if sentence else words
 
 
 def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tuple[str, KeyPath]:
@@ -130,9 +130,9 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     absent = [key for key in sentences if (*table, key) in missing]
     candidate = nearest(str(name), absent)
     if not candidate:
-        for other in ("system", "qoe", "user", "grid", "slot", "queue", "channel"):
-            if name in keys_of(section_at((other,)) or Document):
-                return f"is an unknown key here: it belongs in [{other}]", ()
+        for table_name in ("system", "qoe", "user", "grid", "slot", "queue", "channel"):
+            if name in keys_of(section_at((table_name,)) or Document):
+                return f"is an unknown key here: it belongs in [{table_name}]", ()
         candidate = nearest(str(name), sentences)
     if candidate:
         return f"is an unknown key: did you mean {candidate}?", (*table, candidate)
@@ -147,7 +147,7 @@ def quoted(value: Any) -> str:
 
 def affected(path: KeyPath, unsound: set[KeyPath]) -> bool:
     """Tell whether a known fault concerns this path, something in it or the table around it."""
-    return any(path == other[: len(path)] or other == path[: len(other)] for other in unsound)
+    return any(path == fault[: len(path)] or fault == path[: len(fault)] for fault in unsound)
 
 
 def arranged(faults: list[Fault]) -> Iterator[Fault]:

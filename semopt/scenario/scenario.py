@@ -416,8 +416,8 @@ def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:
     """Let `[assumed]` be written with quoted paths or as nested tables alike."""
     flat: dict[str, Any] = {}
     for key, value in reasons.items():
-        where = f"{path}.{toml.key(key)}" if path else key
-        flat.update(_flattened(value, where) if isinstance(value, dict) else {where: value})
+        full = f"{path}.{toml.key(key)}" if path else key
+        flat.update(_flattened(value, full) if isinstance(value, dict) else {full: value})
     return flat
 
 

@@ -66,13 +66,13 @@ def _table(table: Mapping[str, Any], path: str, comments: Mapping[str, str]) -> 
                 f"{key(name)} = {_wrapped(value)}", comments.get(join(path, name), "")
             )
     for name, value in below.items():
-        where = join(path, name)
+        full = join(path, name)
         for n, entry in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(value, list) or not all(map(_is_table, value.values())):
                 yield ""
-                yield from _comment(comments.get(where, "") if n == 0 else "")
-                yield f"[[{where}]]" if isinstance(value, list) else f"[{where}]"
-            yield from _table(entry, where, comments)
+                yield from _comment(comments.get(full, "") if n == 0 else "")
+                yield f"[[{full}]]" if isinstance(value, list) else f"[{full}]"
+            yield from _table(entry, full, comments)
 
 
 def join(path: str, name: str) -> str:
