@@ -49,7 +49,7 @@ class Envelope(Strict):
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a folder, made if it is not there, against other trainings until this one ends.
 
     The lock is the operating system's, on a file: it goes with the process, however that ends.
@@ -101,14 +101,14 @@ def write_folder(
         "tensors": {"file": name, "sha256": hashlib.sha256(content).hexdigest()},
         "versions": versions(),
     }
-    kept, before = {name}, tensors_named_in(folder / DOCUMENT)
+    current, before = {name}, tensors_named_in(folder / DOCUMENT)
     if before and before != name:
         write_atomically(folder / PREVIOUS, (folder / DOCUMENT).read_bytes())
     document |= {"digest": sealed(document)}
     write_atomically(folder / DOCUMENT, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    kept.add(tensors_named_in(folder / PREVIOUS))
+    current.add(tensors_named_in(folder / PREVIOUS))
     for old in folder.glob("tensors-*.safetensors"):
-        if old.name not in kept:
+        if old.name not in current:
             old.unlink()
 
 
@@ -137,9 +137,9 @@ def read_folder(folder: Path, schema: int) -> tuple[dict[str, Any], dict[str, Te
         document = read_json(path)
         if not isinstance(document, dict) or "schema" not in document:
             raise ValueError("it has no schema")
-        found = document["schema"]
-        if type(found) is not int or found != schema:
-            raise ValueError(f"it has schema {found!r}; this version reads schema {schema}")
+        version = document["schema"]
+        if type(version) is not int or version != schema:
+            raise ValueError(f"it has schema {version!r}; this version reads schema {schema}")
         envelope = checked(Envelope, document)
         if envelope.digest != sealed(document):
             raise ValueError("it was edited: its content is not that of its digest")
@@ -190,10 +190,12 @@ def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def state_of(networks: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return weights and the optimiser's memory, as flat names."""
-    kept = {f"networks.{name}": tensor for name, tensor in networks.state_dict().items()}
+    tensors = {f"networks.{name}": tensor for name, tensor in networks.state_dict().items()}
     for i, memory in optimizer.state_dict()["state"].items():
-        kept |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in memory.items()}
-    return {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
+        tensors |= {
+            f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in memory.items()
+        }
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
 
 def unfit(error: Exception) -> str:
@@ -208,11 +210,11 @@ def take_state(
     weights: dict[str, Tensor] = {}
     memory: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        first, _, rest = name.partition(".")
+        first, _, parameter = name.partition(".")
         if first == "networks":
-            weights[rest] = tensor
+            weights[parameter] = tensor
         elif first == "optimizer":
-            i, _, what = rest.partition(".")
-            memory.setdefault(int(i), {})[what] = tensor
+            i, _, field = parameter.partition(".")
+            memory.setdefault(int(i), {})[field] = tensor
     networks.load_state_dict(weights)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": memory})

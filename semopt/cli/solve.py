@@ -106,10 +106,10 @@ def solve(
     from ..result import Status
     from ..scenario import Scenario
 
-    method, kept, notes = renamed(method, {"checkpoint": checkpoint, "resume": resume})
+    method, files, notes = renamed(method, {"checkpoint": checkpoint, "resume": resume})
     for note in notes:
         print_message(f"note: {note}")
-    checkpoint, resume = kept.get("checkpoint"), kept.get("resume")
+    checkpoint, resume = files.get("checkpoint"), files.get("resume")
     values = {
         "--backend": backend,
         "--time-limit": time_limit,

@@ -121,5 +121,5 @@ def train(
                 tick=tick,
             )
     except KeyboardInterrupt as stop:
-        end_cut(str(stop) or training.kept(folder))
+        end_cut(str(stop) or training.kept_message(folder))
     print_line(f"Ended: {ended}. Checkpoint and logs: {out}")

@@ -129,10 +129,10 @@ def fresh_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
 
-def _numbers(name: str, given: Any, shape: tuple[int, ...]) -> Singles:
+def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Singles:
     """Return an action, or raise ValueError unless it is numbers of this shape."""
     try:
-        numbers = np.asarray(given)
+        numbers = np.asarray(value)
     except ValueError:  # lists of different lengths
         numbers = np.asarray(None)
     if numbers.shape != shape or numbers.dtype.kind not in "fiu":

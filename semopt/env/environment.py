@@ -235,7 +235,7 @@ class Environment:
             for name, array in vars(out).items():
                 kind = np.int64 if name == "channel" else np.float64
                 check_array(f"out.{name}", array, (rows, users), kind)
-        if carry_out(self.problem, decisions, task, out, self.threads):
+        if to_actions(self.problem, decisions, task, out, self.threads):
             raise ValueError(first_fault(decisions))
 
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
@@ -303,7 +303,7 @@ class Environment:
         self._heads.lanes(self.task, self.slot, self.lane)
 
 
-def carry_out(
+def to_actions(
     problem: Problem, decisions: Decisions, task: Integers, out: Actions, threads: int = 0
 ) -> int:
     """Write the actions of decisions, see `Environment.decide`; return how many are unsound.

@@ -131,12 +131,12 @@ class Openness(NamedTuple):
         score = sample.score.gather(-1, place[..., None])[..., 0]
         ahead = (score[:, None, :] > score[:, :, None]) & won[:, None, :]
         rank = torch.where(won, ahead.sum(-1), NEVER)  # (R, N): in which draw a user won
-        taken = torch.full((rows, channels + 1), NEVER, device=rank.device)
-        taken.scatter_(1, torch.where(won, place, channels), rank)
+        drawn = torch.full((rows, channels + 1), NEVER, device=rank.device)
+        drawn.scatter_(1, torch.where(won, place, channels), rank)
         draw = torch.arange(min(users, channels), device=rank.device)[None, :, None]
-        wanted = (sample.mode != LOCAL)[:, None, :]
-        free = taken[:, None, :channels] >= draw
-        return cls(won, place, ((rank[:, None, :] >= draw) & wanted).float(), free.float())
+        offloading = (sample.mode != LOCAL)[:, None, :]
+        free = drawn[:, None, :channels] >= draw
+        return cls(won, place, ((rank[:, None, :] >= draw) & offloading).float(), free.float())
 
     def log_prob(self, preference: Tensor) -> Tensor:
         """Return the log-probability of the assignment under preferences (R, N, K): (R,)."""
@@ -179,7 +179,7 @@ class Actor(nn.Module):
             mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
         return Heads(
             normalised(mode),
-            Within.apply(0.5 + 0.25 * peak),  # type: ignore[no-untyped-call]
+            Bounded.apply(0.5 + 0.25 * peak),  # type: ignore[no-untyped-call]
             1.0 + softplus(4.0 * sharpness + 3.0),
             REACH * torch.tanh(preference.contiguous() / REACH),
         )
@@ -195,7 +195,7 @@ def normalised(x: Tensor) -> Tensor:
     return x - x.logsumexp(-1, keepdim=True)
 
 
-class Within(torch.autograd.Function):
+class Bounded(torch.autograd.Function):
     """Clamps to 0 and 1, and lets those gradients pass that do not lead further out.
 
     Both ends are reached exactly, and left as easily (Hausknecht and Stone, "Deep reinforcement
@@ -248,8 +248,8 @@ def observation_order(environment: Environment) -> Tensor:
         part = environment.state_size // users
         for n in range(users):
             parts = np.roll(np.arange(users), -n)
-            seen = parts[:, None] * part + np.arange(part)
-            order[n, : users * part] = seen.ravel()
+            columns = parts[:, None] * part + np.arange(part)
+            order[n, : users * part] = columns.ravel()
     return torch.from_numpy(order)
 
 

@@ -84,7 +84,7 @@ def module_of(algorithm: str) -> Algorithm:
     return made
 
 
-def settings_of(algorithm: str, given: dict[str, Any]) -> CommonSettings:
+def settings_of(algorithm: str, values: dict[str, Any]) -> CommonSettings:
     """Return the settings of an algorithm, all of them given.
 
     Raises
@@ -96,10 +96,10 @@ def settings_of(algorithm: str, given: dict[str, Any]) -> CommonSettings:
     kind: Any = module.Settings
     allowed = {**ALLOWED, **module.ALLOWED}
     hints, known = get_type_hints(kind), {field.name for field in fields(kind)}
-    for name in (*sorted(known - given.keys()), *sorted(given.keys() - known)):
-        what = "is missing" if name in known else f"is no setting of {algorithm}"
-        raise ValueError(f"settings.{name} {what}")
-    for name, value in given.items():
+    for name in (*sorted(known - values.keys()), *sorted(values.keys() - known)):
+        problem = "is missing" if name in known else f"is no setting of {algorithm}"
+        raise ValueError(f"settings.{name} {problem}")
+    for name, value in values.items():
         if words := get_args(hints[name]):
             if value not in words or type(value) is not str:
                 raise ValueError(f"settings.{name} = {value!r}: one of {', '.join(words)}")
@@ -112,6 +112,6 @@ def settings_of(algorithm: str, given: dict[str, Any]) -> CommonSettings:
             raise ValueError(
                 f"settings.{name} = {value!r}: {number} from {low:g} to {high:g} is expected"
             )
-    settings: CommonSettings = kind(**given)
+    settings: CommonSettings = kind(**values)
     settings.check()
     return settings

@@ -25,8 +25,8 @@ def policy(problem: Problem, *, checkpoint: str | None = None) -> Result:
     if checkpoint is None:
         raise ValueError("method 'policy' needs --checkpoint, a folder that semopt train wrote")
     folder = Path(checkpoint)
-    kept = read(folder, written(folder))
-    same_scenario(kept.description, problem.origin, problem.gain.shape, str(folder))
+    trained = read(folder, written(folder))
+    same_scenario(trained.description, problem.origin, problem.gain.shape, str(folder))
     place = problem.origin.get("channel", {}).get("file", "")
     learner = loaded(folder, written(folder), place)
     actions = decide(learner.env, learner.policy, problem.gain[None], problem.task[None])

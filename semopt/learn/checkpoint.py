@@ -174,10 +174,10 @@ class Checkpoint:
             raise ValueError(f"{folder / DOCUMENT} is a checkpoint of a {kind}, not of a policy")
         try:
             document = checked(Document, values)
-            given = {name: getattr(document, name) for name in Description.__dataclass_fields__}
-            given["settings"] = {OLD_SETTINGS.get(k, k): v for k, v in document.settings.items()}
-            settings_of(document.algorithm, given["settings"])
-            description = Description(**given)
+            entries = {name: getattr(document, name) for name in Description.__dataclass_fields__}
+            entries["settings"] = {OLD_SETTINGS.get(k, k): v for k, v in document.settings.items()}
+            settings_of(document.algorithm, entries["settings"])
+            description = Description(**entries)
             description.world()
         except ValueError as error:
             raise ValueError(f"{folder / DOCUMENT} is no checkpoint of a policy: {error}") from None
@@ -185,29 +185,29 @@ class Checkpoint:
 
 
 def same_scenario(
-    description: Description, given_document: dict[str, Any], shape: tuple[int, ...], what: str
+    description: Description, document: dict[str, Any], shape: tuple[int, ...], policy: str
 ) -> None:
     """Raise ValueError where a policy was trained for another scenario, naming the first key.
 
     Parameters
     ----------
     description : of the policy's run
-    given_document : the scenario it is asked about, as `Scenario.to_dict` gives it
+    document : the scenario it is asked about, as `Scenario.to_dict` gives it
     shape : users and sub-channels of the slots
-    what : the policy, for the message
+    policy : the policy, for the message
     """
-    world, name = description.world(), given_document.get("name")
-    trained, given = flat(description.scenario), flat(given_document)
+    world, name = description.world(), document.get("name")
+    trained, current = flat(description.scenario), flat(document)
     # Users and sub-channels may be counted from a pinned slot.
     trained |= {"system.users": world.users, "system.channels": world.channels}
-    given |= dict(zip(("system.users", "system.channels"), shape, strict=True))
+    current |= dict(zip(("system.users", "system.channels"), shape, strict=True))
     for key in sorted(
-        trained.keys() | given.keys(), key=lambda k: (k.split(".")[0] != "system", k)
+        trained.keys() | current.keys(), key=lambda k: (k.split(".")[0] != "system", k)
     ):
         if key.split(".")[0] in IRRELEVANT or key in PLACE:
             continue
-        if trained.get(key) != given.get(key):
+        if trained.get(key) != current.get(key):
             raise ValueError(
-                f"{what} was trained for scenario {world.name}, where {key} is {trained.get(key)}; "
-                f"in {name} it is {given.get(key)}"
+                f"{policy} was trained for scenario {world.name}, where {key} is "
+                f"{trained.get(key)}; in {name} it is {current.get(key)}"
             )

@@ -84,16 +84,16 @@ class Learner(learner.Learner):
         env = self.env
         teacher = ExactBatch(strict(env.problem, self.settings.margin), os.cpu_count() or 1)
         actions, value, _ = teacher.solve(env.gain, env.task)
-        kept = np.flatnonzero(value > -np.inf)
-        if not len(kept):
+        solved = np.flatnonzero(value > -np.inf)
+        if not len(solved):
             raise ValueError(f"scenario {env.scenario.name}: no slot of {env.slots} is feasible")
-        self.mean = float(value[kept].mean()) / tasks_in(env.problem)
-        seen = np.empty((env.slots, env.users, env.observation_size), np.float32)
-        env.observe(env.gain, env.task, seen)
-        mode, level = undecide(env, actions.take(kept), env.task[kept])
-        score = np.zeros((len(kept), env.users, env.channels), np.float32)
+        self.mean = float(value[solved].mean()) / tasks_in(env.problem)
+        observation = np.empty((env.slots, env.users, env.observation_size), np.float32)
+        env.observe(env.gain, env.task, observation)
+        mode, level = undecide(env, actions.take(solved), env.task[solved])
+        score = np.zeros((len(solved), env.users, env.channels), np.float32)
         taught = Sample(*(self.on(x) for x in (mode, level, score)))
-        return self.on(seen[kept]), taught, self.on(actions.channel[kept])
+        return self.on(observation[solved]), taught, self.on(actions.channel[solved])
 
 
 def strict(problem: Problem, margin: float) -> Problem:

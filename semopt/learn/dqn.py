@@ -112,7 +112,7 @@ def actions_of(environment: Environment, levels: int) -> tuple[np.ndarray, ...]:
     rows = [(LOCAL, 0, 1.0, f, 1.0) for f in shares]
     rows += [(RAW, k, p, 1.0, 1.0) for k, p in product(channels, shares)]
     if can_extract(environment):
-        rows += [(SEMANTIC, *each) for each in product(channels, shares, shares, shares)]
+        rows += [(SEMANTIC, *action) for action in product(channels, shares, shares, shares)]
     table = np.array(rows)
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:].astype("f4")
 
@@ -126,10 +126,10 @@ class Learner(learner.Learner):
         super().__init__(environment, settings, seed, device)
         # A ring of rows of slots: what was seen, done, got and seen next; and whether it went on.
         rows, users = settings.memory * QUEUE * settings.slots, environment.users
-        seen = rows, users, environment.observation_size
+        shape = rows, users, environment.observation_size
         self.memory = {
-            "seen": torch.zeros(seen),
-            "next": torch.zeros(seen if settings.discount else (0,)),
+            "seen": torch.zeros(shape),
+            "next": torch.zeros(shape if settings.discount else (0,)),
             "action": torch.zeros((rows, users), dtype=torch.int64),
             "reward": torch.zeros((rows, users)),
             "goes_on": torch.zeros((rows, 1)),
@@ -143,8 +143,8 @@ class Learner(learner.Learner):
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state of training, what is remembered included."""
-        kept = {f"memory.{name}": tensor for name, tensor in self.memory.items()}
-        return kept | {"written": torch.tensor(self.written)} | super().tensors()
+        memory = {f"memory.{name}": tensor for name, tensor in self.memory.items()}
+        return memory | {"written": torch.tensor(self.written)} | super().tensors()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `tensors` gave."""
@@ -156,16 +156,16 @@ class Learner(learner.Learner):
     def update(self) -> dict[str, float]:
         """Play one episode in every slot, learning after each step."""
         s, env = self.settings, self.env
-        seen = np.empty((s.slots, env.users, env.observation_size), np.float32)
-        following, reward = np.empty_like(seen), np.empty(seen.shape[:2], np.float32)
+        observation = np.empty((s.slots, env.users, env.observation_size), np.float32)
+        following, reward = np.empty_like(observation), np.empty(observation.shape[:2], np.float32)
         total, loss = 0.0, torch.zeros(())
-        env.observe(env.gain, env.task, seen)
+        env.observe(env.gain, env.task, observation)
         for _ in range(QUEUE):
-            action = self.explore(self.on(seen))
+            action = self.explore(self.on(observation))
             done = env.step(as_decisions(self.policy.decisions(action)), following, reward)
-            self.remember(seen, action, reward, following, done)
+            self.remember(observation, action, reward, following, done)
             total += float(self.team(reward).mean()) / tasks_in(env.problem)
-            seen, following = following, seen
+            observation, following = following, observation
             for _ in range(s.steps):
                 loss = self.learn()
         self.updates += 1
@@ -174,13 +174,13 @@ class Learner(learner.Learner):
             self.networks["target"].load_state_dict(self.policy.state_dict())
         return {"reward": total / QUEUE, "temporal_difference": loss.item()}
 
-    def explore(self, seen: Tensor) -> Tensor:
+    def explore(self, observation: Tensor) -> Tensor:
         """Return the best action of each user, or a random one: (E, N) indices."""
         s = self.settings
         left = max(0.0, 1.0 - 2.0 * self.updates / s.updates)
         share = s.final_explore + (s.explore - s.final_explore) * left
         with torch.no_grad():
-            best = self.policy(seen).argmax(-1)
+            best = self.policy(observation).argmax(-1)
         at = {"generator": self.generator, "device": self.device}
         random = torch.randint(len(self.policy.mode), best.shape, **at)  # type: ignore[call-overload]
         tossed = torch.rand(best.shape, **at) < share  # type: ignore[call-overload]
@@ -188,7 +188,7 @@ class Learner(learner.Learner):
 
     def remember(
         self,
-        seen: np.ndarray,
+        observation: np.ndarray,
         action: Tensor,
         reward: np.ndarray,
         following: np.ndarray,
@@ -196,22 +196,22 @@ class Learner(learner.Learner):
     ) -> None:
         """Write the slots of one step over the oldest ones."""
         first = self.written % len(self.memory["seen"])
-        rows = slice(first, first + len(seen))
-        self.memory["seen"][rows] = torch.from_numpy(seen)
+        rows = slice(first, first + len(observation))
+        self.memory["seen"][rows] = torch.from_numpy(observation)
         self.memory["action"][rows] = action.cpu()
         # The team's: an offloader slows the others down, which its own reward does not say.
         self.memory["reward"][rows] = torch.from_numpy(self.team(reward))[:, None]
         self.memory["goes_on"][rows] = float(not done)
         if self.settings.discount:
             self.memory["next"][rows] = torch.from_numpy(following)
-        self.written += len(seen)
+        self.written += len(observation)
 
     def learn(self) -> Tensor:
         """Take one step of the optimiser on remembered slots; return its loss."""
         s = self.settings
-        known = min(self.written, len(self.memory["seen"]))
+        filled = min(self.written, len(self.memory["seen"]))
         at = {"generator": self.generator, "device": self.device}
-        rows = torch.randint(known, (s.minibatch,), **at).cpu()  # type: ignore[call-overload]
+        rows = torch.randint(filled, (s.minibatch,), **at).cpu()  # type: ignore[call-overload]
         batch = {name: x[rows].to(self.device) for name, x in self.memory.items() if len(x)}
         worth = batch["reward"]
         if s.discount:

@@ -152,7 +152,7 @@ def compare(
             actions = way(gain, task, **options)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
             scores = evaluation.scores | {label: score(problem, actions, gain, task, optimum, time)}
-            missing = tuple(other for other in labels if other not in scores)
+            missing = tuple(key for key in labels if key not in scores)
             evaluation = replace(evaluation, scores=scores, missing=missing)
             report(evaluation)
     return evaluation

@@ -181,33 +181,33 @@ class Learner(learner.Learner):
         s, env = self.settings, self.env
         by_critic = s.baseline == "critic"
         reward = np.empty((s.steps, s.slots, env.users), np.float32)
-        seen = np.empty((s.steps + 1, s.slots, env.users, env.observation_size), np.float32)
+        observation = np.empty((s.steps + 1, s.slots, env.users, env.observation_size), np.float32)
         state = np.empty((s.steps, s.slots, env.state_size if by_critic else 0), np.float32)
         done = np.empty(s.steps, bool)
         steps, advantages = [], []
-        env.observe(env.gain, env.task, seen[0])
+        env.observe(env.gain, env.task, observation[0])
         for t in range(s.steps):
             with torch.no_grad():
-                heads = self.heads(self.on(seen[t]))
+                heads = self.heads(self.on(observation[t]))
                 sample = heads.sample(self.generator)
                 decisions = as_decisions(sample)
                 if by_critic:
                     env.state(env.gain, env.task, state[t])
                 else:
-                    others = self.counterfactuals(heads, sample.mode, decisions)
-                done[t] = env.step(decisions, seen[t + 1], reward[t])
+                    counterfactual = self.counterfactuals(heads, sample.mode, decisions)
+                done[t] = env.step(decisions, observation[t + 1], reward[t])
                 openness = Openness.of(sample, self.on(env.actions.channel))
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
             if not by_critic:
-                advantages.append(counterfactual_advantages(reward[t], others, self.team))
+                advantages.append(counterfactual_advantages(reward[t], counterfactual, self.team))
         team = self.team(reward)
         if by_critic:
             estimated, team = self.estimate(state, team, done)
             advantages = [(estimated, estimated, estimated)]
         samples, open_pairs, log_prob = (joined(parts) for parts in zip(*steps, strict=True))
         played = Rollout(
-            self.on(seen[:-1]).flatten(0, 1),
+            self.on(observation[:-1]).flatten(0, 1),
             self.on(state).flatten(0, 1),
             samples,
             open_pairs,
@@ -236,9 +236,9 @@ class Learner(learner.Learner):
         reward = np.empty((env.users + 2, env.slots, env.users), np.float32)
         env.score(replace(played, level=level), reward[0])
         for n in range(env.users):
-            other = Decisions(played.mode.copy(), level.copy(), played.preference)
-            other.mode[:, n], other.level[:, n] = greedy.mode[:, n], greedy.level[:, n]
-            env.score(other, reward[n + 1])
+            alternative = Decisions(played.mode.copy(), level.copy(), played.preference)
+            alternative.mode[:, n], alternative.level[:, n] = greedy.mode[:, n], greedy.level[:, n]
+            env.score(alternative, reward[n + 1])
         env.score(Decisions(played.mode, level, greedy.preference), reward[-1])
         np.maximum(reward, self.settings.floor, out=reward)
         return reward
@@ -255,9 +255,9 @@ class Learner(learner.Learner):
         advantage = np.zeros(team.shape, np.float32)
         later = np.zeros(team.shape[1])
         for t in reversed(range(s.steps)):
-            goes_on = s.discount * (not done[t])
+            continues = s.discount * (not done[t])
             following = value[min(t + 1, s.steps - 1)]
-            later = team[t] + goes_on * following - value[t] + goes_on * s.gae_lambda * later
+            later = team[t] + continues * following - value[t] + continues * s.gae_lambda * later
             advantage[t] = later
         return advantage.reshape(-1, 1), (advantage + value).astype(np.float32)
 
@@ -331,18 +331,18 @@ def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:
 
 
 def counterfactual_advantages(
-    reward: Singles, others: Singles, by: Callable[[Singles], Singles]
+    reward: Singles, counterfactual: Singles, objective: Callable[[Singles], Singles]
 ) -> tuple[Singles, Singles, Singles]:
     """Return advantages of modes, levels (E, N) and assignment (E, 1) over counterfactuals.
 
-    `by` makes a team's reward of its users'.
+    `objective` makes a team's reward of its users'.
 
     A user's levels concern its own reward alone: users meet only in the sub-channels they hold and
     in how many of them offload. Modes and assignments are judged at greedy levels, by the team.
     """
-    team = by(others)
+    team = objective(counterfactual)
     mode = team[0][:, None] - team[1:-1].T
-    return mode, reward - others[0], (team[0] - team[-1])[:, None]
+    return mode, reward - counterfactual[0], (team[0] - team[-1])[:, None]
 
 
 def joined(steps: Sequence[Any]) -> Any:

@@ -45,16 +45,16 @@ def plugged(name: str, scenario: Scenario) -> Decider:
     env = Environment(scenario, 1, observation=observation)  # type: ignore[arg-type]
 
     def decide(gain: Floats, task: Integers) -> Actions:
-        seen = np.empty((*task.shape, env.observation_size), np.float32)
-        env.observe(gain, task, seen)
+        observation = np.empty((*task.shape, env.observation_size), np.float32)
+        env.observe(gain, task, observation)
         with guarded(name, file):
-            given = function(seen)
-        if iscoroutine(given):
-            given.close()  # else Python warns that nobody waited for it
+            value = function(observation)
+        if iscoroutine(value):
+            value.close()  # else Python warns that nobody waited for it
             raise ValueError(f"{name}: is async: a function that returns decisions is expected")
-        if isinstance(given, Actions):
-            return checked(env.problem, as_arrays(name, file, given), gain, task, name)
-        decisions = as_shares(name, file, given, (*task.shape, SHARES + env.channels))
+        if isinstance(value, Actions):
+            return checked(env.problem, as_arrays(name, file, value), gain, task, name)
+        decisions = as_shares(name, file, value, (*task.shape, SHARES + env.channels))
         actions = Actions.empty(*task.shape)
         env.decide(decisions, task, actions)
         return actions
@@ -74,7 +74,7 @@ def loaded(name: str) -> tuple[Callable[..., Any], str]:
         if is_file(place):
             module = from_file(Path(place))
         else:
-            look_here()
+            search_working_folder()
             module = importlib.import_module(place)
         function = getattr(module, attribute)
     if not callable(function):
@@ -87,7 +87,7 @@ def file_of(name: str) -> Path | None:
     place = name.rpartition(":")[0]
     if is_file(place):
         return Path(place)
-    look_here()
+    search_working_folder()
     try:
         with guarded(name, place, "cannot be imported"):  # the packages of a module are imported
             spec = find_spec(place)
@@ -101,7 +101,7 @@ def is_file(place: str) -> bool:
     return place.endswith(".py") or "/" in place or "\\" in place
 
 
-def look_here() -> None:
+def search_working_folder() -> None:
     """Let modules of the working folder be imported."""
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -135,9 +135,11 @@ def guarded(name: str, file: str, what: str = "raised") -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        verb = "ended Python" if isinstance(error, SystemExit) else what
-        place = where(error, file)
-        raise ValueError(f"{name}: {verb}: {type(error).__name__}{place}: {words(error)}") from None
+        reason = "ended Python" if isinstance(error, SystemExit) else what
+        place = line_of(error, file)
+        raise ValueError(
+            f"{name}: {reason}: {type(error).__name__}{place}: {words(error)}"
+        ) from None
 
 
 def words(error: BaseException) -> str:
@@ -149,7 +151,7 @@ def words(error: BaseException) -> str:
     return shortened(lines[0], SHOWN) if lines else "no reason given"
 
 
-def where(error: BaseException, file: str) -> str:
+def line_of(error: BaseException, file: str) -> str:
     """Return the line of the user's file in which something was raised; "" if unknown."""
     lines = [f.lineno for f in extract_tb(error.__traceback__) if same_file(f.filename, file)]
     return f" in line {lines[-1]}" if lines else ""
@@ -168,29 +170,29 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
-def as_array(name: str, file: str, what: str, given: Any) -> Any:
+def as_array(name: str, file: str, words: str, value: Any) -> Any:
     """Return what was given as an array of numbers."""
-    with guarded(name, file, f"{what} is no array"):
-        array = np.asarray(given)
-        masked = np.ma.is_masked(given)
+    with guarded(name, file, f"{words} is no array"):
+        array = np.asarray(value)
+        masked = np.ma.is_masked(value)
     if masked:
-        raise ValueError(f"{name}: {what} has masked entries: numbers are expected")
+        raise ValueError(f"{name}: {words} has masked entries: numbers are expected")
     return array
 
 
-def as_arrays(name: str, file: str, given: Actions) -> Actions:
+def as_arrays(name: str, file: str, actions: Actions) -> Actions:
     """Return actions whose fields are arrays."""
     fields = ("channel", "power", "frequency", "extraction")
-    return Actions(*(as_array(name, file, f, getattr(given, f)) for f in fields))
+    return Actions(*(as_array(name, file, f, getattr(actions, f)) for f in fields))
 
 
-def as_shares(name: str, file: str, given: Any, shape: tuple[int, ...]) -> Decisions:
+def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decisions:
     """Return decisions from what a policy returned, shares of ranges."""
-    array = as_array(name, file, f"a {type(given).__name__} that it returned", given)
+    array = as_array(name, file, f"a {type(value).__name__} that it returned", value)
     if array.shape != shape or array.dtype.kind not in "fiu":
-        what = "" if isinstance(given, np.ndarray) else f"a {type(given).__name__}: "
+        kind = "" if isinstance(value, np.ndarray) else f"a {type(value).__name__}: "
         raise ValueError(
-            f"{name} returned {what}{array.dtype} of shape {array.shape}: Actions, or numbers of "
+            f"{name} returned {kind}{array.dtype} of shape {array.shape}: Actions, or numbers of "
             f"shape {shape}, are expected"
         )
     if place := outside(array):
@@ -220,9 +222,9 @@ def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, na
     if channel.dtype.kind not in "iu" or ((channel < -1) | (channel >= channels)).any():
         raise ValueError(f"{name}: channel must hold integers from -1 (local) to {channels - 1}")
     for k in range(channels):
-        taken = (channel == k).sum(axis=1)
-        if (taken > 1).any():
-            row = int((taken > 1).argmax())
+        used = (channel == k).sum(axis=1)
+        if (used > 1).any():
+            row = int((used > 1).argmax())
             both = " and ".join(map(str, np.flatnonzero(channel[row] == k).tolist()))
             raise ValueError(f"{name}: users {both} share sub-channel {k} in slot {row}")
     of, offload = problem.users, channel >= 0
@@ -233,9 +235,9 @@ def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, na
         "frequency": (semantic | ~offload, of.frequency_min, of.frequency_max),
         "extraction": (offload, of.extraction_min, top),
     }
-    for field, (where, low, high) in ranges.items():
+    for field, (applies, low, high) in ranges.items():
         value = getattr(actions, field)
-        outside = where & (exceeds(low, value) | exceeds(value, high))
+        outside = applies & (exceeds(low, value) | exceeds(value, high))
         if outside.any():
             row, user = np.argwhere(outside)[0].tolist()
             raise ValueError(

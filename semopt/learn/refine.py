@@ -46,8 +46,8 @@ class Refined:
             rows = np.ascontiguousarray(trial.transpose(1, 2, 0))
             actions = Actions(np.tile(channel[s], (rows.shape[1], 1)), *rows)
             cpu.evaluate(self.problem, actions, gain[s], kinds, self._outcome)
-            kept = self._outcome.violations == 0
-            best = np.where(kept, self._outcome.qoe, -np.inf).argmax(axis=0)
+            feasible = self._outcome.violations == 0
+            best = np.where(feasible, self._outcome.qoe, -np.inf).argmax(axis=0)
             levels[s] = trial[users, :, best]
         return Actions(channel, *np.moveaxis(levels, -1, 0))
 

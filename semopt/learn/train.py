@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from ..checkpoints import DOCUMENT, flat, held, unfit
+from ..checkpoints import DOCUMENT, flat, locked, unfit
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
 from ..scenario import Scenario
@@ -81,7 +81,7 @@ def train(
     if time_limit is not None and not time_limit >= 0.0:
         raise ValueError(f"time_limit = {time_limit}: a number of seconds, at least 0, is expected")
     place, folder = choose_device(device), check_folder(out, resume)
-    with held(folder):
+    with locked(folder):
         before = prepare(folder, description, resume)
         return run(description, folder, before, start, time_limit, place, report, tick)
 
@@ -106,7 +106,7 @@ def run(
     validation = Validation.draw(learner.env, partial(tick, "optima of the validation slots"))
     earlier = progress.seconds
     ended, metrics = "", {"reward": 0.0}
-    with logs(out, progress.updates) as log, held_back() as asked:
+    with logs(out, progress.updates) as log, held_back() as interrupted:
         while not ended:
             if learner.updates >= settings.updates:
                 return "all updates are done"
@@ -119,7 +119,7 @@ def run(
             late = time_limit is not None and perf_counter() - start > time_limit
             if late:
                 ended = "the time is up; --resume goes on"
-            stopped = asked() or late
+            stopped = interrupted() or late
             if (
                 learner.updates % settings.validate_every
                 and learner.updates < settings.updates
@@ -151,12 +151,12 @@ def run(
             report(latest)
             if settings.patience and progress.stale >= settings.patience:
                 ended = f"regret has not fallen by 1% in {settings.patience} validations"
-            if asked():
-                raise KeyboardInterrupt(kept(out))
+            if interrupted():
+                raise KeyboardInterrupt(kept_message(out))
     return ended
 
 
-def kept(out: Path) -> str:
+def kept_message(out: Path) -> str:
     """Return a sentence on what a run that was interrupted leaves in its folder."""
     if not (out / DOCUMENT).exists():
         return "no checkpoint was written yet, nothing is kept"
@@ -197,16 +197,16 @@ def describe(
         that no algorithm can learn: without a [channel], with a trace that leaves no slot for
         training or validation, or with a limit on the server's energy.
     """
-    known = module_of(algorithm).SETTINGS
-    if settings not in known:
-        raise ValueError(f"settings = {settings!r}: {algorithm} has {', '.join(known)}")
+    named_settings = module_of(algorithm).SETTINGS
+    if settings not in named_settings:
+        raise ValueError(f"settings = {settings!r}: {algorithm} has {', '.join(named_settings)}")
     if observation not in get_args(Observed):
         raise ValueError(
             f"observation = {observation!r}: one of {', '.join(get_args(Observed))} is expected"
         )
     if type(seed) is not int or seed < 0:
         raise ValueError(f"seed = {seed!r}: a whole number of at least 0 is expected")
-    chosen: Any = known[settings]
+    chosen: Any = named_settings[settings]
     every_setting = asdict(chosen) | changed
     settings_of(algorithm, every_setting)
     learnable(scenario)
@@ -285,8 +285,8 @@ def prepare(out: Path, description: Description, resume: bool) -> Checkpoint | N
         if key in PLACE:
             continue
         if key not in new or key not in old:
-            where = f"is of a scenario {'with' if key in old else 'without'} {key}"
-            raise ValueError(f"--resume: the run in {out} {where}")
+            difference = f"is of a scenario {'with' if key in old else 'without'} {key}"
+            raise ValueError(f"--resume: the run in {out} {difference}")
         if old[key] != new[key]:
             raise ValueError(f"--resume: the run in {out} has {key} = {old[key]}, not {new[key]}")
     threads = before.progress.threads
@@ -303,6 +303,8 @@ def stop_if_diverged(metrics: dict[str, float], learner: Learner, out: Path) -> 
     bad = {k: v for k, v in metrics.items() if not abs(v) < LARGEST}
     if not bad and all(p.abs().max() < LARGEST for p in learner.policy.parameters()):
         return
-    what = ", ".join(f"{k} = {v:g}" for k, v in bad.items()) or "a weight is NaN or huge"
-    kept = f"the last good checkpoint is kept in {out}" if (out / DOCUMENT).exists() else "none yet"
-    raise ValueError(f"training diverged in update {learner.updates}: {what}; {kept}")
+    reason = ", ".join(f"{k} = {v:g}" for k, v in bad.items()) or "a weight is NaN or huge"
+    checkpoint = (
+        f"the last good checkpoint is kept in {out}" if (out / DOCUMENT).exists() else "none yet"
+    )
+    raise ValueError(f"training diverged in update {learner.updates}: {reason}; {checkpoint}")

@@ -47,18 +47,18 @@ class Validation:
         seed = stream_seed(0, VALIDATION)
         gain, task = env.scenario.draw(slots, seed, part="validation")
         batch = solve_batch(env.problem, gain, task, progress=lambda done: tick(done / slots))
-        kept = ~np.isnan(batch.objective)
-        if not kept.any():
+        solved = ~np.isnan(batch.objective)
+        if not solved.any():
             raise ValueError(f"scenario {env.scenario.name}: no slot of {slots} drawn is feasible")
-        offloading = float((batch.actions.channel[kept] >= 0).mean())
-        return cls(gain[kept], task[kept], batch.objective[kept], offloading)
+        offloading = float((batch.actions.channel[solved] >= 0).mean())
+        return cls(gain[solved], task[solved], batch.objective[solved], offloading)
 
     def score(self, env: Environment, policy: Any) -> dict[str, float]:
         """Return QoE and regret a task, of the objective asked, and the share offloaded."""
         actions = decide(env, policy, self.gain, self.task)
         outcome = evaluate(env.problem, actions, self.gain, self.task)
-        kept = within_limits(env.problem, actions, outcome, self.task)
-        reached = objective(env.problem, np.where(kept, outcome.qoe, 0.0))
+        feasible = within_limits(env.problem, actions, outcome, self.task)
+        reached = objective(env.problem, np.where(feasible, outcome.qoe, 0.0))
         tasks = tasks_in(env.problem)
         qoe = float(reached.mean()) / tasks
         return {
@@ -85,11 +85,11 @@ class Validation:
 
 def decide(env: Environment, policy: Any, gain: Floats, task: Integers) -> Actions:
     """Return a network's greedy actions in slots gain (S, N, K), task (S, N)."""
-    seen = np.empty((len(task), env.users, env.observation_size), np.float32)
-    env.observe(gain, task, seen)
+    observation = np.empty((len(task), env.users, env.observation_size), np.float32)
+    env.observe(gain, task, observation)
     device = next(policy.parameters()).device
     with torch.no_grad():
-        decisions = as_decisions(policy.greedy(torch.from_numpy(seen).to(device)))
+        decisions = as_decisions(policy.greedy(torch.from_numpy(observation).to(device)))
     actions = Actions.empty(*task.shape)
     env.decide(decisions, task, actions)
     return actions

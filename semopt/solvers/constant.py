@@ -35,11 +35,11 @@ class Constant:
     def decide(self, problem: Problem, gain: Floats, task: Integers) -> Actions:
         """Return the decisions (S, N) for slots gain (S, N, K), task (S, N)."""
         from ..env import Decisions  # whose loops take their time to load
-        from ..env.environment import carry_out
+        from ..env.environment import to_actions
 
         level = np.stack([self.power[task], self.frequency[task], np.ones(task.shape)], axis=-1)
         mode, actions = self.mode[task].astype(np.uint8), Actions.empty(*task.shape)
-        carry_out(problem, Decisions(mode, level, np.ascontiguousarray(gain)), task, actions)
+        to_actions(problem, Decisions(mode, level, np.ascontiguousarray(gain)), task, actions)
         # A share of the grid's range, which ends in raw mode: semantic mode stays below it.
         extraction = between(self.extraction[task], problem.users.extraction_min, 1.0)
         end = actions.extraction  # 1 where not semantic

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from semopt.checkpoints import DOCUMENT, PREVIOUS, held
+from semopt.checkpoints import DOCUMENT, PREVIOUS, locked
 from semopt.learn import evaluate, train
 from semopt.learn.algorithms import ALLOWED, module_of, settings_of
 from semopt.learn.checkpoint import Checkpoint
@@ -428,7 +428,7 @@ def test_the_second_training_in_a_folder_is_refused(tmp_path):
         assert not (tmp_path / DOCUMENT).exists()
         other.send_signal(signal.SIGKILL)  # the lock goes with its process, however that ends
         other.wait()
-        with held(tmp_path), pytest.raises(ValueError, match="is in use"), held(tmp_path):
+        with locked(tmp_path), pytest.raises(ValueError, match="is in use"), locked(tmp_path):
             pass
 
 
@@ -480,7 +480,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train.train(tiny(), tmp_path, tick=press)
     assert not (tmp_path / DOCUMENT).exists()
-    assert train.kept(tmp_path) == "no checkpoint was written yet, nothing is kept"
+    assert train.kept_message(tmp_path) == "no checkpoint was written yet, nothing is kept"
 
 
 # -------------------------------------------------------------------------------------- decisions

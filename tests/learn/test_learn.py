@@ -13,7 +13,7 @@ from semopt import model
 from semopt.env import Decisions
 from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, evaluate, mappo, train
-from semopt.learn.actor import LAWS, Heads, Openness, Sample, Within, as_decisions
+from semopt.learn.actor import LAWS, Bounded, Heads, Openness, Sample, as_decisions
 from semopt.learn.checkpoint import Checkpoint
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
@@ -80,7 +80,7 @@ def test_gradients_of_levels_at_their_ends_lead_back_only():
         (1.0, [0, 1, 1, 1, 1]),
         (-1.0, [1, 1, 1, 1, 0]),
     ):
-        within = Within.apply(places)
+        within = Bounded.apply(places)
         assert within.tolist() == pytest.approx([0.0, 0.0, 0.4, 1.0, 1.0])
         (gradient,) = torch.autograd.grad(within, places, torch.full((5,), slope))
         assert gradient.tolist() == [slope * each for each in passed]

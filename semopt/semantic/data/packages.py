@@ -30,8 +30,8 @@ def packaged(name: str) -> Source:
     source = (SOURCES | MODELS).get(name)
     if source is None:
         raise ValueError(f"NAME: {name!r} is not one of {', '.join(SOURCES | MODELS)}")
-    if source.kept_in:
-        return SOURCES[source.kept_in]
+    if source.files_of:
+        return SOURCES[source.files_of]
     if source.archive is None:
         raise ValueError(
             f"{name}: no package carries {source.title}; make the folder {name} in "

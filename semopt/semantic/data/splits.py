@@ -52,8 +52,8 @@ def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
     source = SOURCES[name]
     if fault := missing(source, Path(folder)):
         raise ValueError(f"{name}: {fault}")
-    where = source.folder(Path(folder))
-    classes, samples, test = formats.READERS[name](where)
+    path = source.folder(Path(folder))
+    classes, samples, test = formats.READERS[name](path)
     if test is None:
         samples, test = parted(samples, TEST_SHARE)
     else:
@@ -62,11 +62,11 @@ def load(name: str, folder: Path, share: float = 1.0, seed: int = 0) -> Dataset:
     parts = {"training": train, "validation": validation, "test": test}
     for part, split in parts.items():
         if not len(split):
-            raise ValueError(f"{where}: no sample is left for the {part} part; more are expected")
+            raise ValueError(f"{path}: no sample is left for the {part} part; more are expected")
     for label, count in enumerate(np.bincount(train.label, minlength=len(classes))):
         if not count:
             raise ValueError(
-                f"{where}: class {label} ({classes[label]}) has no training sample; "
+                f"{path}: class {label} ({classes[label]}) has no training sample; "
                 f"all of {len(classes)} classes are expected"
             )
     if share < 1:

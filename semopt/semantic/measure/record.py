@@ -170,7 +170,7 @@ def random_features(plan: Plan, dataset: splits.Dataset, data: Path) -> Floor:
 def described(dataset: splits.Dataset) -> dict[str, Any]:
     """Return whose data it is, which files, and how many samples of each part were used."""
     source = dataset.source
-    files = source.files or splits.SOURCES[source.kept_in or source.name].files
+    files = source.files or splits.SOURCES[source.files_of or source.name].files
     return {
         "name": source.name,
         "title": source.title,

@@ -130,8 +130,13 @@ def features(split: Split, length: int, data: Path, tick: Callable[[float], None
 def cached(kind: str, content: Any, size: int, data: Path, tick: Callable[[float], None]) -> Tensor:
     """Return features of texts or images, computed where the data folder has none of them."""
     model = MODELS["minilm" if kind == "text" else "dinov2-small"]
-    how = (model.files[0].sha256, LAYERS[kind], size, "bfloat16" if kind == "image" else "float32")
-    digest = blake2b(repr(how).encode(), digest_size=12)
+    identity = (
+        model.files[0].sha256,
+        LAYERS[kind],
+        size,
+        "bfloat16" if kind == "image" else "float32",
+    )
+    digest = blake2b(repr(identity).encode(), digest_size=12)
     digest.update("\n".join(content).encode() if kind == "text" else content.tobytes())
     file = data / "features" / f"{kind}-{digest.hexdigest()}.safetensors"
     if not file.is_file():

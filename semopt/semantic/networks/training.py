@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...checkpoints import DOCUMENT, held, state_of, take_state, unfit, write_folder
+from ...checkpoints import DOCUMENT, locked, state_of, take_state, unfit, write_folder
 from ...interrupts import held_back
 from ..data.splits import Dataset
 from . import codec, features
@@ -63,7 +63,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     done: int = 0
     best: float = -1.0
-    kept: dict[str, Tensor] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
     within: dict[str, Any] = field(default_factory=dict)  # an epoch: batches done, loss, generator
     noise: Tensor | None = None  # state of torch's generator then
 
@@ -121,7 +121,7 @@ class Run:
         )
         if accuracy >= self.best:
             self.best = accuracy
-            self.kept = {k: v.detach().clone() for k, v in self.codec.state_dict().items()}
+            self.best_weights = {k: v.detach().clone() for k, v in self.codec.state_dict().items()}
         return accuracy
 
     def write(self, folder: Path, history: list[dict[str, float]]) -> None:
@@ -137,7 +137,7 @@ class Run:
             "threads": torch.get_num_threads(),
         }
         tensors = state_of(self.codec, self.optimizer)
-        tensors |= {f"best.{name}": tensor for name, tensor in self.kept.items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
         if self.noise is not None:
             tensors["noise"] = self.noise
         number = self.done * 10**6 + self.within.get("batches", 0)  # a file of its own
@@ -182,7 +182,7 @@ def train(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
     )
     run, history = Run(plan, network, optimizer), []
-    with held(folder):
+    with locked(folder):
         if (folder / DOCUMENT).exists():
             if not resume:
                 raise ValueError(
@@ -191,7 +191,7 @@ def train(
             document, tensors = read(folder)
             same_plan(plan, document, folder)
             run.within = document["progress"].get("within") or {}
-            take_up(run, tensors, folder)
+            resume_from(run, tensors, folder)
             run.done, run.best = document["progress"]["epochs"], document["progress"]["best"]
             history = document["progress"]["history"]
         first = run.done
@@ -207,20 +207,20 @@ def train(
             seconds = perf_counter() - start
             remaining = seconds / (run.done - first) * (plan.epochs - run.done)
             report(Progress(run.done, plan.epochs, loss, accuracy, seconds, remaining))
-    network.load_state_dict(run.kept)
+    network.load_state_dict(run.best_weights)
     return network.eval()
 
 
-def take_up(run: Run, tensors: dict[str, Tensor], folder: Path) -> None:
+def resume_from(run: Run, tensors: dict[str, Tensor], folder: Path) -> None:
     """Take up weights and the optimiser's memory; raise ValueError where they are of another."""
-    run.kept = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
+    run.best_weights = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
     try:
         if run.within:
             run.noise = tensors.pop("noise")
             torch.Generator().set_state(run.noise)
             np.random.default_rng().bit_generator.state = run.within["generator"]
-        if run.kept or not run.within:  # there are none within the first epoch
-            run.codec.load_state_dict(run.kept)
+        if run.best_weights or not run.within:  # there are none within the first epoch
+            run.codec.load_state_dict(run.best_weights)
         take_state(run.codec, run.optimizer, {k: v for k, v in tensors.items() if k[:5] != "best."})
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
