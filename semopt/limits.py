@@ -91,8 +91,8 @@ def refuse_battery(problem: Problem, method: str) -> None:
     """Raise ValueError where a battery couples slots that `method` takes one by one."""
     if has_battery(problem):
         raise ValueError(
-            f"user.battery_mj couples the slots of a queue, which {method} takes one by one: leave it "
-            "out, or solve whole queues by `semopt solve SCENARIO --queue`"
+            f"user.battery_mj couples the slots of a queue, which {method} takes one by one: leave "
+            "it out, or solve whole queues by `semopt solve SCENARIO --queue`"
         )
 
 

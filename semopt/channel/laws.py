@@ -91,7 +91,7 @@ class Law:
     sampler : what draws, in NumPy and compiled
     follows : the distribution, in a line
     source : where it is described
-    needs, may : fields of `Channel` that it must have, and those that it may have
+    needs, optional : fields of `Channel` that it must have, and those that it may have
     mean : whether it has a mean too: a file gives `mean_gain`, or `distance_m` and
         `path_loss_exponent`, or all three; in Python `mean_gain` is 1 unless given
     correlated : whether gains depend on earlier ones, so that a range would break their law
@@ -102,7 +102,7 @@ class Law:
     follows: str
     source: str = ""
     needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     mean: bool = False
     correlated: bool = False
     pairs: tuple[str, ...] = ()
@@ -110,14 +110,14 @@ class Law:
     @property
     def takes(self) -> set[str]:
         """All fields besides `model`."""
-        return {*self.needs, *self.may, *(MEANS if self.mean else ())}
+        return {*self.needs, *self.optional, *(MEANS if self.mean else ())}
 
     def __str__(self) -> str:
         """Say which keys of a file the law uses."""
         needs, (mean_gain, *loss) = keys(self.needs), keys(MEANS)
         mean = (f"a mean ({mean_gain}, or {' and '.join(loss)}, or all three)",)
-        optional = tuple(f"optionally {key}" for key in keys(self.may))
-        return ", ".join(needs + mean * self.mean + optional)
+        extra = tuple(f"optionally {key}" for key in keys(self.optional))
+        return ", ".join(needs + mean * self.mean + extra)
 
 
 MEANS = ("mean_gain", "distance", "path_loss_exponent")
@@ -126,7 +126,7 @@ LAWS = {
         samplers.Rayleigh,
         "exponential power: h ~ CN(0, 1)",
         "Rayleigh, 1880",
-        may=("gain_range",),
+        optional=("gain_range",),
         mean=True,
     ),
     "uniform": Law(
@@ -137,7 +137,7 @@ LAWS = {
         "a line of sight of rician_k times the power of the scattered part, CN",
         "Rice, 1948",
         needs=("rician_k",),
-        may=("gain_range",),
+        optional=("gain_range",),
         mean=True,
     ),
     # Obstacles are wider than a sub-channel: one shadow a user and slot. A range conditions the
@@ -147,7 +147,7 @@ LAWS = {
         "Rayleigh with L log-normal of shadowing_db about a median of 1",
         "Suzuki, 1977",
         needs=("shadowing_db",),
-        may=("gain_range",),
+        optional=("gain_range",),
         mean=True,
     ),
     # Waves from 64 directions, equally spaced and turned at random, with random phases and random
@@ -170,7 +170,7 @@ LAWS = {
         "path loss and the waves of jakes along random-waypoint walks",
         "Navidi and Camp, 2004",
         needs=("distance", "path_loss_exponent", "slot", "speed"),
-        may=("mean_gain", "carrier"),
+        optional=("mean_gain", "carrier"),
         correlated=True,
         pairs=("distance",),
     ),
@@ -178,7 +178,7 @@ LAWS = {
         samplers.Replay,
         "rows of a file in its order, again from its start after its end; or of one part of it",
         needs=("file",),
-        may=("unit", "variable", "split", "sha256", "shape", "part"),
+        optional=("unit", "variable", "split", "sha256", "shape", "part"),
         correlated=True,
     ),
 }

@@ -64,14 +64,14 @@ class Sampler:
 
     def local_mean(self) -> Floats:
         """Return mean gain times path loss: (1, N)."""
-        return self.each("mean_gain") * self.each("distance") ** -self.exponent
+        return self.per_user("mean_gain") * self.per_user("distance") ** -self.exponent
 
     @property
     def exponent(self) -> float:
         """Exponent of the path loss; 0 where none is given."""
         return self.channel.path_loss_exponent or 0.0
 
-    def each(self, name: str) -> Floats:
+    def per_user(self, name: str) -> Floats:
         """Return a field of the channel for each user, 1 where not given: (1, N)."""
         value = getattr(self.channel, name)
         values = np.asarray(1.0 if value is None else value, dtype=float)
@@ -82,7 +82,7 @@ class Sampler:
             )
         return np.array(np.broadcast_to(values, (1, self.shape[0])))
 
-    def each_of(self, *parameters: ArrayLike) -> tuple[Floats, Floats]:
+    def parameters_per_user(self, *parameters: ArrayLike) -> tuple[Floats, Floats]:
         """Return two parameters of a transform for each user: (N,)."""
         a, b = (np.array(np.broadcast_to(p, self.shape[0]), dtype=float) for p in parameters)
         return a, b
@@ -122,7 +122,7 @@ class Independent(Sampler):
 
     def prepare(self) -> None:
         """Take what is the same for all rows."""
-        self._parameters = self.each_of(*self.parameters())
+        self._parameters = self.parameters_per_user(*self.parameters())
 
     def parameters(self) -> tuple[ArrayLike, ArrayLike]:
         """Return the two parameters of `transform`, of all users or (N,)."""
@@ -163,7 +163,7 @@ class Rician(Independent):
     def prepare(self) -> None:
         """Take what is the same for all rows."""
         super().prepare()
-        self._unit = self.each_of(0.0, 1.0)
+        self._unit = self.parameters_per_user(0.0, 1.0)
         self._within = self._tables() if self.channel.gain_range else []
 
     def parameters(self) -> tuple[ArrayLike, ArrayLike]:
@@ -208,7 +208,7 @@ class Shadowed(Independent):
         """Take what is the same for all rows."""
         super().prepare()
         nepers = (self.channel.shadowing_db or 0.0) * log(10.0) / 10.0
-        self._nepers = self.each_of(nepers, nepers)
+        self._nepers = self.parameters_per_user(nepers, nepers)
         self._transform = fading.rayleigh_within if self.channel.gain_range else fading.rayleigh
 
     def parameters(self) -> tuple[ArrayLike, ArrayLike]:
@@ -251,7 +251,7 @@ class Mobility(Jakes):
 
     def local_mean(self) -> Floats:
         """Return the mean gain at 1 m: (1, N)."""
-        return self.each("mean_gain")
+        return self.per_user("mean_gain")
 
     def travel(self, count: int, rows: Rows) -> tuple[Floats, Floats]:
         """Return local means, (rows, N), and ways in wave lengths, (rows, N)."""
