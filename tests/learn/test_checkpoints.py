@@ -417,8 +417,8 @@ def test_a_limit_that_rewards_do_not_know_is_refused_by_name():
 
 def test_the_second_training_in_a_folder_is_refused(tmp_path):
     code = (
-        "import sys, pathlib; from semopt.checkpoints import held\n"
-        f"with held(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from semopt.checkpoints import locked\n"
+        f"with locked(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], env=os.environ, **pipes) as other:
