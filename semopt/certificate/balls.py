@@ -4,7 +4,7 @@ A leaf of a certificate bounds the QoE over a box of actions. Let y, z, q be the
 power, extraction and frequency. Latency and energy are sums of constants and of
 
     t_tx ~ e^(c z) / ln(1 + s e^y),  e_tx = e^y t_tx,
-    t_own ~ e^(-k z - q),            e_own ~ e^(-k z + 2 q),
+    t_device ~ e^(-k z - q),            e_device ~ e^(-k z + 2 q),
 
 each of which is convex, being the exponential of a convex function: ln(1 + e^x) is log-concave.
 Accuracy A is linear in y and convex in z between the knots of its table, as it falls in neither, so
@@ -266,7 +266,7 @@ class OneUser:
         )
 
     def best_frequency(self, time: float, joule: float) -> float:
-        """Return the frequency that minimises time t_own + joule e_own, about."""
+        """Return the frequency that minimises time t_device + joule e_device, about."""
         low, high = self.frequency
         kappa = float(self.kappa)
         if time == 0 or low == high:
