@@ -5,7 +5,8 @@ The same loop for every algorithm; what differs between them stands in their own
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ def train(
     time_limit: float | None = None,
     device: str = "auto",
     resume: bool = False,
+    out_of_turn: bool = True,
     report: Callable[[Report], None] = lambda _: None,
     tick: Tick = lambda what, done: None,
 ) -> str:
@@ -62,6 +64,8 @@ def train(
     device : "auto", "cpu" or "cuda"
     resume : take up the run in `out`: with the same number of threads, the same weights come out as
         without the interruption
+    out_of_turn : whether Ctrl-C is held back for a validation and a checkpoint out of turn; without
+        them a run that was cut ends, when it is resumed, with the rows of one that was not
     report : called after each validation
     tick : told what is at work, and the share of it that is done
 
@@ -83,7 +87,10 @@ def train(
     place, folder = choose_device(device), check_folder(out, resume)
     with locked(folder):
         before = prepare(folder, description, resume)
-        return run(description, folder, before, start, time_limit, place, report, tick)
+        with held_back() if out_of_turn else nullcontext(lambda: False) as interrupted:
+            return run(
+                description, folder, before, start, time_limit, place, interrupted, report, tick
+            )
 
 
 def run(
@@ -93,10 +100,11 @@ def run(
     start: float,
     time_limit: float | None,
     place: torch.device,
+    interrupted: Callable[[], bool],
     report: Callable[[Report], None],
     tick: Tick,
 ) -> str:
-    """Train in a folder that is held, from a checkpoint where one is given."""
+    """Train in a folder that is held, from a checkpoint if there is one, until `interrupted`."""
     learner, settings = make(description, place)
     progress = before.progress if before else Progress(threads=torch.get_num_threads())
     best = weights(learner)
@@ -106,7 +114,7 @@ def run(
     validation = Validation.draw(learner.env, partial(tick, "optima of the validation slots"))
     earlier = progress.seconds
     ended, metrics = "", {"reward": 0.0}
-    with logs(out, progress.updates) as log, held_back() as interrupted:
+    with logs(out, progress.updates) as log:
         while not ended:
             if learner.updates >= settings.updates:
                 return "all updates are done"
@@ -133,7 +141,6 @@ def run(
                 best = weights(learner)
             progress = progress.after(learner, seconds, score["regret"])
             tensors = learner.tensors() | {f"best.{k}": v for k, v in best.items()}
-            Checkpoint(description, progress, tensors).write(out)
             latest = Report(
                 learner.updates,
                 learner.agent_steps,
@@ -147,7 +154,8 @@ def run(
                 {k: v for k, v in metrics.items() if k != "reward"},
                 validation.collapsed(score["offloading"], learner.updates / settings.updates),
             )
-            log(latest)
+            log(latest)  # first: a run is taken up with the rows up to its checkpoint
+            Checkpoint(description, progress, tensors).write(out)
             report(latest)
             if settings.patience and progress.stale >= settings.patience:
                 ended = f"regret has not fallen by 1% in {settings.patience} validations"
@@ -252,6 +260,17 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device = 'cuda': torch finds no CUDA device here")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: where processes share the cores, and for the same sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_folder(out: Path | str, resume: bool) -> Path:

@@ -9,6 +9,7 @@ the others pass on, and look again at the end for what a killed one left.
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import (
@@ -33,8 +34,10 @@ Progress = Callable[[int, int, str], None]  # told cells that are there, of how 
 
 
 def local(workers: int) -> Executor:
-    """Return processes of this machine, started afresh."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    """Return processes of this machine, started afresh; Ctrl-C is for this one, which ends them."""
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    context = get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=ignore)
 
 
 class Ray(Executor):
@@ -180,6 +183,10 @@ def _drain(
                 continue
             state.failed[at] = "its worker was killed, perhaps for want of memory"
             store.fail(state.cells[at], state.failed[at])
+    except KeyboardInterrupt:  # nobody waits for cells: what they wrote is whole
+        for process in (getattr(pool, "_processes", None) or {}).values():
+            process.kill()
+        raise
     finally:
         for future in flying:
             future.cancel()

@@ -8,8 +8,7 @@ killed is taken up at its last validation; its rows are those of an undisturbed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from shutil import rmtree
@@ -66,7 +65,7 @@ class TrainingCell(Cell):
         """Train, or go on with what stands in the training's folder; return its learning curve."""
         from ..learn.checkpoint import Description
         from ..learn.logs import LOG
-        from ..learn.train import train
+        from ..learn.train import one_thread, train
 
         start, place = perf_counter(), self.place(folder)
         begun = self.checkpoint(folder) is not None
@@ -74,7 +73,7 @@ class TrainingCell(Cell):
             rmtree(place)  # what is there cannot be taken up
         description = Description(**asdict(self))
         with one_thread():
-            train(description, place, device="cpu", resume=begun)
+            train(description, place, device="cpu", resume=begun, out_of_turn=False)
         rows = [json.loads(line) for line in (place / LOG).read_text().splitlines()]
         times = {"seconds": perf_counter() - start}
         return {name: [row[name] for row in rows] for name in self.schema.names}, times
@@ -136,16 +135,3 @@ class TrainingCell(Cell):
         if row["regret"] < score["regret"] - CLOSE:
             return f"its regret {row['regret']} is below {score['regret']} of its policy", False
         return "its regret is that of the optimum solved again, and its policy reaches it", True
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread: processes share the cores, and results depend on it."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
