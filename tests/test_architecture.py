@@ -58,7 +58,6 @@ HOMES = {
     "altair": {"report"},
     "vl_convert": {"report"},
     "jinja2": {"report"},
-    "matplotlib": {"report", "studies"},
 }
 
 

@@ -21,6 +21,7 @@ from . import (
     evaluate,
     examples,
     explain,
+    options,
     scenario,
     semantic,
     solve,
@@ -111,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
         os.environ.pop(name, None)
     if get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)
-    ending.Received.reported = False
+    ending.Received.reported, options.TYPED[:] = False, arguments
     try:
         check_digits(arguments)
         code = app(list(arguments), standalone_mode=False)

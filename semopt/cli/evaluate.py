@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import JsonOption, files_read, learning, to_stdout
+from .options import (
+    JsonOption,
+    ReportOption,
+    check_report,
+    files_read,
+    learning,
+    to_stdout,
+    write_page,
+)
 
 if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
@@ -35,6 +43,7 @@ def evaluate(
         bool, typer.Option("--refine", help="Also keep each choice of mode, optimise its levels.")
     ] = False,
     json: JsonOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Score policies and methods on the same slots against the certified optimum.
 
@@ -50,7 +59,8 @@ def evaluate(
     with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as scoring
-    check_apart({"--json": json}, inputs(what, [scenario] if scenario else []))
+    check_report(report)
+    check_apart({"--json": json, "--report": report}, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
         print_message(f"note: {sentence}")
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
@@ -72,6 +82,12 @@ def evaluate(
         write_json(json, evaluation.to_json())
     if not to_stdout(json):
         print_evaluation(evaluation, seed)
+    if report:
+        from ..report import pages
+        from ..studies.statistics import interval
+
+        ends = [interval(gap) for gap in evaluation.gaps.values()]
+        write_page(lambda typed: pages.of_evaluation(evaluation, seed, ends, typed), report, json)
     if cut:
         done = len(evaluation.scores)
         end_cut(f"{done} of {done + len(evaluation.missing)} scores are finished and given")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..report.page import Report
     from ..scenario import Scenario
 
 ScenarioArgument = Annotated[
@@ -25,6 +27,13 @@ ScenarioArgument = Annotated[
 JsonOption = Annotated[
     str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
 ]
+
+ReportOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Draw the result on a page, FILE.html; needs semopt[study]."),
+]
+
+TYPED: list[str] = []  # the arguments of the command that runs
 
 # Of the options that not every method takes: the solver's own name, and for what it is.
 OF_METHODS = {
@@ -113,3 +122,27 @@ def learning(extra: str = "learn") -> Iterator[None]:
         if error.name not in ("torch", "safetensors", "filelock", "tensorboard", "pyarrow"):
             raise
         raise ValueError(f"{error.name} is missing: pip install 'semopt[{extra}]'") from None
+
+
+def command_line() -> str:
+    """Return the command that runs, as it was typed, for whoever wants to run it again."""
+    return shlex.join(["python", "-m", "semopt", *TYPED])
+
+
+def check_report(target: str | None) -> None:
+    """Raise ValueError, before any work, where a page could not be made."""
+    if target is not None:
+        from ..report.page import check_packages
+
+        check_packages()
+
+
+def write_page(report: Callable[[str], Report], target: str, json: str | None) -> None:
+    """Write what `report` makes of the command that runs as a page, and say so."""
+    from ..files import write_atomically
+    from ..report.lines import print_written
+    from ..report.page import html
+
+    write_atomically(target, html(report(command_line())))
+    if not (to_stdout(target) or to_stdout(json)):
+        print_written(target)

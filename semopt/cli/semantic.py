@@ -130,8 +130,9 @@ def measure(
 
     What was stopped is taken up where it stopped. All of it takes under an hour on two cores.
     """
+    from ..files import write_atomically
     from ..report.measure import print_progress, print_record
-    from ..report.plots import plot_surface
+    from ..report.page import Figure, check_packages, pictures
     from ..report.progress import phases
     from ..semantic.data.sources import data_folder
     from ..semantic.measure.plans import MODALITIES, plan_of
@@ -140,6 +141,8 @@ def measure(
 
     if bool(names) == all_modalities:
         raise ValueError("semantic measure: names of data sets, or --all")
+    if plots:
+        check_packages()
     chosen = list(names or MODALITIES.values())
     done = 0
     try:
@@ -167,7 +170,10 @@ def measure(
             print_record(record)
             print_written(f"{out / name}.json")
             if plots:
-                plot_surface(record, out / f"{name}.png")
+                from ..report.charts import surface
+
+                figure = Figure(name, "", surface(record), "")
+                write_atomically(out / f"{name}.png", pictures(figure)[".png"])
                 print_written(f"{out / name}.png")
     except KeyboardInterrupt:
         end_cut(

@@ -10,7 +10,17 @@ import typer
 from ..methods import METHODS, renamed
 from ..report.progress import progress
 from .ending import end_cut
-from .options import ScenarioArgument, check_options, check_slots, files_read, is_table, to_stdout
+from .options import (
+    ReportOption,
+    ScenarioArgument,
+    check_options,
+    check_report,
+    check_slots,
+    files_read,
+    is_table,
+    to_stdout,
+    write_page,
+)
 
 if TYPE_CHECKING:
     from ..backends import Query
@@ -84,6 +94,7 @@ def solve(
             help="Write the result as JSON, or as columns to FILE.parquet; - prints JSON.",
         ),
     ] = None,
+    report: ReportOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
     ] = False,
@@ -122,10 +133,11 @@ def solve(
         "--histogram": histogram,
     }
     switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
-    check_together(method, slots, json, values, switches)
+    check_together(method, slots, json, values | {"--report": report}, switches)
     check_options(method, values)
+    check_report(report)
     outputs = {"--json": json, "--certificate": certificate, "--resume": resume}
-    check_apart(outputs, files_read(scenario))
+    check_apart(outputs | {"--report": report}, files_read(scenario))
     options: dict[str, Any] = {
         option[2:].replace("-", "_"): value
         for option, value in values.items()
@@ -138,7 +150,7 @@ def solve(
             "whole queue"
         )
     if slots > 1:
-        return solve_many(loaded, method, slots, seed or 0, json, options)
+        return solve_many(loaded, method, slots, seed or 0, json, report, options)
     problem = one_slot(loaded, seed)
     if ladder:
         return climb(problem, loaded.name, json, time_limit)
@@ -158,6 +170,10 @@ def solve(
             print_alternatives(result, range(len(problem.task)), start, time_limit)
         if prices:
             print_prices(result)
+    if report:
+        from ..report import pages
+
+        write_page(lambda typed: pages.of_slot(result, loaded.name, typed), report, json)
     if cut:
         state = f"; --resume {resume} takes the search up" if resume else ""
         end_cut(f"what was found until then is given{state}")
@@ -291,7 +307,13 @@ def climb(problem: Problem, name: str, json: str | None, time_limit: float | Non
 
 
 def solve_many(
-    scenario: Scenario, method: str, slots: int, seed: int, json: str | None, options: Any
+    scenario: Scenario,
+    method: str,
+    slots: int,
+    seed: int,
+    json: str | None,
+    report: str | None,
+    options: Any,
 ) -> None:
     """Draw slots, solve them, and report their means."""
     from ..files import write_text
@@ -318,6 +340,12 @@ def solve_many(
         from ..report.batch import print_batch
 
         print_batch(batch, scenario.name, seed)
+    if report:
+        from ..report import pages
+
+        write_page(
+            lambda command: pages.of_batch(batch, scenario.name, seed, command), report, json
+        )
     if not written:
         end_cut(f"{batch.solved} of {slots} slots are solved, and {json} is not written")
     if batch.stopped == INTERRUPTED:

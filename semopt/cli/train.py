@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..methods import ALGORITHMS
-from .options import learning
+from .options import ReportOption, check_report, files_read, learning, write_page
 
 if TYPE_CHECKING:
     from ..learn.train import Report
@@ -71,16 +72,21 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the run in DIR where it stopped.")
     ] = False,
+    report: ReportOption = None,
 ) -> None:
     """Train a policy and measure it, while it learns, by its regret against the exact optimum."""
+    from ..files import check_apart
     from ..report.lines import print_line
     from ..report.progress import phases, progress
     from ..scenario import Scenario
     from .ending import end_cut
 
+    check_report(report)
+    check_apart({"--report": report}, files_read(scenario))
     loaded = Scenario.load(scenario)
     with learning(), progress("loading torch", None):
         from ..learn import train as training
+        from ..learn.logs import log_of
         from ..report.learning import print_report
 
     folder = training.check_folder(out, resume)
@@ -105,7 +111,7 @@ def train(
                     heading = ""
                 show(what, done)
 
-            def report(state: Report) -> None:
+            def say(state: Report) -> None:
                 nonlocal rows
                 show("", 1.0)  # no bar where a row is printed
                 rows += 1
@@ -117,9 +123,15 @@ def train(
                 time_limit=time_limit,
                 device=device.value,
                 resume=resume,
-                report=report,
+                report=say,
                 tick=tick,
             )
     except KeyboardInterrupt as stop:
         end_cut(str(stop) or training.kept_message(folder))
     print_line(f"Ended: {ended}. Checkpoint and logs: {out}")
+    if report:
+        from ..report import pages
+
+        title, about = f"{algorithm.value} on {loaded.name}", asdict(description)
+        log = log_of(folder)
+        write_page(lambda typed: pages.of_training(log, title, ended, about, typed), report, None)

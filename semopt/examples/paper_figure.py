@@ -2,7 +2,7 @@
 
     python paper_figure.py [FOLDER]
 
-Needs matplotlib: pip install 'semopt[plots]'
+Needs Altair: pip install 'semopt[plots]'
 """
 
 import csv
@@ -10,12 +10,10 @@ import sys
 from pathlib import Path
 
 try:
-    import matplotlib
-except ImportError:
-    sys.exit("matplotlib is missing: pip install 'semopt[plots]'")
-
-matplotlib.use("Agg")  # no screen is needed
-import matplotlib.pyplot as plt
+    import altair
+    import vl_convert  # noqa: F401  writes the PDF
+except ImportError as error:
+    sys.exit(f"{error.name} is missing: pip install 'semopt[plots]'")
 
 from semopt import Scenario, solve_batch
 
@@ -30,12 +28,17 @@ for mean_gain in GAINS:
     for method, curve in curves.items():
         curve.append(solve_batch(scenario, gain, task, method).mean()["qoe"])
 
-figure, axes = plt.subplots(figsize=(3.5, 2.6), layout="constrained")  # a column of a page, inch
-for method, curve in curves.items():
-    axes.plot(GAINS, curve, marker="o", markersize=3, label=METHODS[method])
-axes.set(xscale="log", xlabel="mean power gain", ylabel="QoE a task")
-axes.legend(frameon=False)
-figure.savefig(folder / "qoe.pdf")
+points = [
+    {"gain": gain, "QoE": qoe, "method": METHODS[method]}
+    for method, curve in curves.items()
+    for gain, qoe in zip(GAINS, curve, strict=True)
+]
+chart = altair.Chart(altair.InlineData(points), width=250, height=180)  # a column of a page, point
+chart.mark_line(point=True).encode(
+    altair.X("gain:Q", title="mean power gain").scale(type="log"),
+    altair.Y("QoE:Q", title="QoE a task").scale(zero=False),
+    altair.Color("method:N", sort=list(METHODS.values()), title=None),
+).save(folder / "qoe.pdf")
 
 with (folder / "qoe.csv").open("w", newline="") as file:
     rows = csv.writer(file)

@@ -8,7 +8,7 @@ out and counted. Whatever decides is a function from slots to actions, its outco
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from ..limits import coupled, refuse_battery
-from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
@@ -61,7 +60,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by name, on the slots whose P0 is feasible; `missing` are names without one yet."""
+    """Scores by name, on the slots whose P0 is feasible.
+
+    Attributes
+    ----------
+    gaps : by name, (slots,) float64: what each slot lacks of the optimum, QoE a task
+    missing : names without a score yet
+    """
 
     scenario: str
     objective: str
@@ -70,6 +75,7 @@ class Evaluation:
     infeasible_slots: int
     scores: dict[str, Score]
     missing: tuple[str, ...] = ()
+    gaps: dict[str, Floats] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""
@@ -151,9 +157,12 @@ def compare(
             options = {"tick": partial(tick, label)} if isinstance(way, Method) else {}
             actions = way(gain, task, **options)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
-            scores = evaluation.scores | {label: score(problem, actions, gain, task, optimum, time)}
+            worth = figures(problem, actions, gain, task)
+            lacking = (optimum - worth["value"]) / tasks_in(problem)
+            scores = evaluation.scores | {label: score(problem, worth, optimum, time)}
             missing = tuple(key for key in labels if key not in scores)
-            evaluation = replace(evaluation, scores=scores, missing=missing)
+            gaps = evaluation.gaps | {label: lacking}
+            evaluation = replace(evaluation, scores=scores, missing=missing, gaps=gaps)
             report(evaluation)
     return evaluation
 
@@ -170,11 +179,8 @@ def strongest(problem: Problem) -> str:
     return "global" if problem.objective == "sum" else "exact"
 
 
-def score(
-    problem: Problem, actions: Actions, gain: Floats, task: Integers, optimum: Floats, time: float
-) -> Score:
-    """Return the score of actions (S, N) against optima (S,); `time` in s."""
-    columns = figures(problem, actions, gain, task)
+def score(problem: Problem, columns: dict[str, Floats], optimum: Floats, time: float) -> Score:
+    """Return the score of what decisions are worth, `figures`, against optima (S,); `time` in s."""
     reached, tasks = columns["value"], tasks_in(problem)
     ratio = reached / optimum
     mean, best = float(reached.mean()) / tasks, float(optimum.mean()) / tasks

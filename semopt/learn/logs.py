@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..files import read_bytes, write_atomically
 from ..strict import parse_json
@@ -54,6 +55,12 @@ def logs(out: Path, updates: int) -> Iterator[Callable[[Report], None]]:
         yield log
     finally:
         board.close()
+
+
+def log_of(out: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's log; none where it was not validated yet."""
+    path = out / LOG
+    return [parse_json(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def lines_until(path: Path, updates: int) -> list[str]:

@@ -10,24 +10,26 @@ if TYPE_CHECKING:
     from ..solvers.batch import Batch
 
 
+MEANS = {
+    "qoe": "QoE",
+    "latency_ms": "latency, ms",
+    "energy_mj": "energy, mJ",
+    "accuracy": "accuracy",
+    "offload_share": "share offloaded",
+    "infeasible_share": "share of slots infeasible",
+    "undecided_share": "share of slots undecided",
+}
+
+
 def print_batch(batch: Batch, name: str, seed: int) -> None:
     """Print the means of a method over many slots."""
     slots, mean = len(batch.objective), batch.mean()
     table = slim_table(f"{name}: {batch.method}, {slots} slots, seed {seed}")
     table.add_column("mean a task, over feasible slots")
     table.add_column(justify="right")
-    units = {
-        "qoe": ("QoE", "{:.5f}"),
-        "latency_ms": ("latency, ms", "{:.4f}"),
-        "energy_mj": ("energy, mJ", "{:.4f}"),
-        "accuracy": ("accuracy", "{:.4f}"),
-        "offload_share": ("share offloaded", "{:.4f}"),
-        "infeasible_share": ("share of slots infeasible", "{:.4f}"),
-        "undecided_share": ("share of slots undecided", "{:.4f}"),
-    }
-    for key, (label, form) in units.items():
+    for key, label in MEANS.items():
         value = mean[key]
-        table.add_row(label, "" if value is None else form.format(value))
+        table.add_row(label, "" if value is None else f"{value:.{5 if key == 'qoe' else 4}f}")
     console = Console()
     console.print(table)
     rate = f"{batch.seconds / max(batch.solved, 1) * 1e6:.0f} us a slot on backend {batch.backend}"

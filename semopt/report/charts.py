@@ -11,6 +11,8 @@ import numpy as np
 from ..problem import Floats
 
 POINTS = 200  # of a line
+STEP = 30  # pixels of a row of a method
+DECADES = alt.Axis(tickCount=6, format="~g")  # a line each, not nine
 
 
 def profile(gaps: Mapping[str, Floats], least: float, x: str) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def profile(gaps: Mapping[str, Floats], least: float, x: str) -> dict[str, Any]:
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x),
+            x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x, axis=DECADES),
             y=alt.Y("share:Q", title="share of slots", axis=alt.Axis(format="%")),
             color=_by_method(list(gaps)),
             strokeDash=alt.StrokeDash("method:N", sort=list(gaps), legend=None),
@@ -66,7 +68,86 @@ def intervals(
         x=alt.X("mean:Q", title=x), tooltip=tooltip
     )
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q")
-    return dict((bars + points).to_dict())
+    return dict((bars + points).properties(height=STEP * len(rows)).to_dict())
+
+
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    log: tuple[bool, bool] = (False, False),
+) -> dict[str, Any]:
+    """Return lines with their points; NaN is left out.
+
+    Parameters
+    ----------
+    series : of each name, what stands on the axes
+    x, y : titles of the axes
+    log : which of the two are logarithmic
+    """
+    rows = [
+        {"method": name, "x": float(at), "y": float(value)}
+        for name, points in series.items()
+        for at, value in zip(*points, strict=True)
+        if value == value
+    ]
+    scales = [alt.Scale(type="log") if on else alt.Scale(zero=False) for on in log]
+    axes = [DECADES if on else alt.Axis() for on in log]
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
+            y=alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
+            color=_by_method(list(series)),
+            tooltip=[
+                "method:N",
+                alt.Tooltip("x:Q", title=x, format=".6g"),
+                alt.Tooltip("y:Q", title=y, format=".4g"),
+            ],
+        )
+    )
+    return dict(chart.to_dict())
+
+
+def surface(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a modality's accuracy by SNR: lines of the fit, points as measured, levels beside.
+
+    Parameters
+    ----------
+    record : as `semopt.semantic.measure.record.measure` returns it
+    """
+    accuracy, measured = record["accuracy"], record["accuracy"]["semantic"]
+    rows = [
+        {"extraction": extraction, "snr": snr}
+        | {name: measured[name][i][j] for name in ("table", "low", "high")}
+        | {"right": measured["right"][i][j] / measured["samples"]}
+        for i, extraction in enumerate(measured["extraction"])
+        for j, snr in enumerate(measured["snr_db"])
+    ]
+    floor = max(record["floors"], key=lambda name: float(record["floors"][name]["accuracy"]))
+    levels = {name: accuracy[name]["accuracy"] for name in ("server", "local")}
+    levels[f"floor: {floor}"] = record["floors"][floor]["accuracy"]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("snr:Q", title="SNR, dB"),
+        color=alt.Color("extraction:O", scale=alt.Scale(scheme="plasma"), title="extraction"),
+    )
+    percent = alt.Axis(format="%")
+    fit = base.mark_line().encode(
+        y=alt.Y("table:Q", title="accuracy", axis=percent, scale=alt.Scale(zero=False))
+    )
+    spread = base.mark_rule(opacity=0.6).encode(y="low:Q", y2="high:Q")
+    points = base.mark_point(filled=True, size=30, opacity=1).encode(
+        y="right:Q", tooltip=["extraction:O", "snr:Q", *map(_percent, ("right", "low", "high"))]
+    )
+    beside = alt.InlineData(values=[{"level": k, "at": v} for k, v in levels.items()])
+    rules = (
+        alt.Chart(beside)
+        .mark_rule(color="#888", strokeWidth=1.5)
+        .encode(y="at:Q", strokeDash=alt.StrokeDash("level:N", sort=list(levels), title=None))
+    )
+    title = f"{record['data']['title']}, {measured['samples']} test samples"
+    return dict((fit + spread + points + rules).properties(title=title).to_dict())
 
 
 def _by_method(methods: list[str], legend: bool = True) -> alt.Color:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ class Table:
         csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
         return text.getvalue()
 
+    def kinds(self) -> str:
+        """Return "l" for each column of words, "r" for each of numbers, by the first row."""
+        first = self.rows[0] if self.rows else self.columns
+        return "".join("l" if isinstance(cell, str) else "r" for cell in first)
+
     def latex(self) -> str:
         """Return the table as LaTeX, for the package booktabs."""
         escapes = str.maketrans({mark: f"\\{mark}" for mark in "&%$#_{}"})
@@ -37,20 +43,23 @@ class Table:
         def line(cells: Sequence[Any]) -> str:
             return " & ".join(shown(cell).translate(escapes) for cell in cells)
 
-        kinds = "".join("l" if isinstance(cell, str) else "r" for cell in self.rows[0])
-        lines = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", line(self.columns) + r" \\"]
+        lines = [rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule", line(self.columns) + r" \\"]
         lines += [r"\midrule", *(line(row) + r" \\" for row in self.rows), r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", ""])
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A Vega-Lite specification, and the sentence below it; `name` is that of its files."""
+    """A Vega-Lite specification, and the sentence below it; `name` is that of its files.
+
+    `command` makes it anew; that of the whole page unless given.
+    """
 
     name: str
     title: str
     spec: dict[str, Any]
     sentence: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,47 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def html(report: Report) -> str:
+    """Return a report as one page that needs no network.
+
+    Raises
+    ------
+    ValueError
+        Where a package of the extra `study` is missing.
+    """
+    check_packages()
+    import vl_convert
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
+    )
+    environment.filters["shown"] = shown
+    return environment.get_template("page.html").render(
+        report=report,
+        specs={figure.name: figure.spec for figure in report.figures},
+        about=json.dumps(report.about, indent=2),
+        script=vl_convert.javascript_bundle() if report.figures else "",  # type: ignore[call-arg]
+    )
+
+
+def pictures(figure: Figure) -> dict[str, str | bytes]:
+    """Return a figure as the content of files, by suffix: of SVG, PNG and PDF.
+
+    Raises
+    ------
+    ValueError
+        Where a package of the extra `study` is missing.
+    """
+    check_packages()
+    import vl_convert as convert
+
+    text = json.dumps({"height": HEIGHT} | figure.spec | {"width": WIDTH})
+    svg = convert.vegalite_to_svg(text)
+    png, pdf = convert.svg_to_png(svg, scale=SCALE), convert.svg_to_pdf(svg)
+    return {".svg": svg, ".png": png, ".pdf": pdf}
+
+
 def write(report: Report, folder: Path) -> list[Path]:
     """Write `report.html`, `tables/` and `figures/` into a folder; return the files.
 
@@ -88,31 +138,23 @@ def write(report: Report, folder: Path) -> list[Path]:
     ValueError
         Where a package of the extra `study` is missing, or a file cannot be written.
     """
-    try:
-        import vl_convert
-        from jinja2 import Environment, PackageLoader
-    except ImportError as error:
-        raise ValueError(f"{error.name} is missing: pip install 'semopt[study]'") from None
-    files = {folder / "tables" / f"{t.name}.csv": t.csv() for t in report.tables}
-    files |= {folder / "tables" / f"{t.name}.tex": t.latex() for t in report.tables}
-    pictures: dict[Path, str | bytes] = {}
+    files: dict[Path, str | bytes] = {folder / "report.html": html(report)}
+    for table in report.tables:
+        files[folder / "tables" / f"{table.name}.csv"] = table.csv()
+        files[folder / "tables" / f"{table.name}.tex"] = table.latex()
     for figure in report.figures:
-        text = json.dumps(figure.spec | {"width": WIDTH, "height": HEIGHT})
-        to = folder / "figures" / figure.name
-        pictures[to.with_suffix(".svg")] = vl_convert.vegalite_to_svg(text)
-        pictures[to.with_suffix(".png")] = vl_convert.vegalite_to_png(text, scale=SCALE)
-        pictures[to.with_suffix(".pdf")] = vl_convert.vegalite_to_pdf(text)
-    environment = Environment(
-        loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
-    )
-    environment.filters["shown"] = shown
-    page = environment.get_template("page.html").render(
-        report=report,
-        specs={figure.name: figure.spec for figure in report.figures},
-        about=json.dumps(report.about, indent=2),
-        script=vl_convert.javascript_bundle() if report.figures else "",  # type: ignore[call-arg]
-    )
-    for path, content in {folder / "report.html": page, **files, **pictures}.items():
+        for suffix, content in pictures(figure).items():
+            files[folder / "figures" / f"{figure.name}{suffix}"] = content
+    for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
-    return [folder / "report.html", *files, *pictures]
+    return list(files)
+
+
+def check_packages() -> None:
+    """Raise ValueError where a package of the extra `study` is missing."""
+    for name in ("altair", "jinja2", "vl_convert"):
+        try:
+            import_module(name)
+        except ImportError:
+            raise ValueError(f"{name} is missing: pip install 'semopt[study]'") from None

@@ -11,7 +11,7 @@ from ..console import Console, count, figure, slim_table
 from ..figures import USER_LIMITS
 from ..limits import of_user
 from ..model import Actions
-from ..problem import Problem
+from ..problem import Floats, Problem
 from ..result import Infeasibility, Result, Status
 from ..solvers.cells import best_local
 from ..solvers.explanation import Alternative, mode_of
@@ -27,16 +27,10 @@ def print_result(result: Result, name: str) -> None:
         return
     console, problem, action = Console(), result.problem, result.actions
     if action is None:
-        bound = result.upper_bound
-        proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
-        console.print(
-            f"{name}: {result.method} gives no decision{proven}. {result.status.word}: "
-            f"{result.status.sentence}; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
-        )
+        console.print(f"{name}: {' '.join(verdict(result))}")
         return
-    outcome = result.outcome()
-    at_home = np.array([best_local(problem, n)[0] for n in range(len(action.channel))])
-    reached = objective(problem, at_home)
+    outcome, at_home = result.outcome(), all_local(problem)
+    bounded = objective(problem, at_home) > -inf
     table = slim_table(f"{name}: {result.method}")
     latency, energy, accuracy, qoe = (
         limited(problem, figure) for figure in ("latency", "energy", "accuracy", "qoe")
@@ -66,25 +60,40 @@ def print_result(result: Result, name: str) -> None:
             figure(outcome.energy[n] * 1e3, 2) + energy[1][n],
             f"{outcome.accuracy[n]:.3f}" + accuracy[1][n],
             f"{outcome.qoe[n]:.4f}" + qoe[1][n],
-            f"{outcome.qoe[n] - at_home[n]:+.4f}" if reached > -inf else "",
+            f"{outcome.qoe[n] - at_home[n]:+.4f}" if bounded else "",
         )
     console.print(table)
+    for sentence in verdict(result):
+        console.print(sentence)
+    print_details(result)
+
+
+def all_local(problem: Problem) -> Floats:
+    """Return the QoE of each user's best local execution, (N,); -inf where all break a limit."""
+    return np.array([best_local(problem, n)[0] for n in range(len(problem.task))])
+
+
+def verdict(result: Result) -> list[str]:
+    """Return what a result is worth, beside all-local and the bound, and what it proves."""
+    problem, seconds = result.problem, f"{result.seconds * 1e3:.2f} ms on backend {result.backend}."
+    ended = f"{result.status.word}: {result.status.sentence}"
+    if result.actions is None:
+        bound = result.upper_bound
+        proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
+        return [f"{result.method} gives no decision{proven}.", f"{ended}; {seconds}"]
+    reached = objective(problem, all_local(problem))
     word = "smallest" if problem.objective == "min" else "total"
     line = f"{word.capitalize()} QoE {result.objective:.6f}"
     if problem.objective == "sum":
-        line += f", {result.objective / len(action.channel):.4f} a task"
+        line += f", {result.objective / len(problem.task):.4f} a task"
     if reached > -inf:
         line += f"; all-local reaches {reached:.6f} ({result.objective - reached:+.6f})"
     else:
         line += "; all-local breaks limits"
     if result.objective < result.upper_bound < inf:
         line += f"; proven upper bound {result.upper_bound:.6f}"
-    console.print(line + ".")
-    console.print(
-        f"{result.status.word}: {result.status.sentence}. {count(problem.joint_actions())} joint "
-        f"actions on the grid; {result.seconds * 1e3:.2f} ms on backend {result.backend}.",
-    )
-    print_details(result)
+    joint_actions = count(problem.joint_actions())
+    return [f"{line}.", f"{ended}. {joint_actions} joint actions on the grid; {seconds}"]
 
 
 def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:
@@ -188,18 +197,24 @@ def worth(price: float) -> str:
 
 def print_infeasible(result: Result) -> None:
     """Print why no decision of the method's problem meets every limit."""
-    console, names = Console(), result.problem.tasks.names
-    reason = result.infeasibility or Infeasibility()
+    console = Console()
     console.print(f"infeasible: {result.status.sentence}.")
+    for reason in reasons(result):
+        console.print(f"  {reason}")
+
+
+def reasons(result: Result) -> list[str]:
+    """Return why no decision of the method's problem meets every limit."""
+    names, reason = result.problem.tasks.names, result.infeasibility or Infeasibility()
+    lines = []
     for user, modes in reason.users.items():
         ways = "; ".join(f"{mode} breaks {' and '.join(limits)}" for mode, limits in modes.items())
-        console.print(f"  user {user} ({names[result.problem.task[user]]}): {ways}")
+        lines.append(f"user {user} ({names[result.problem.task[user]]}): {ways}")
     if reason.joint:
         users = ", ".join(map(str, reason.joint))
         why = f": {reason.limit} cannot be met" if reason.limit else ""
-        console.print(f"  users {users} cannot be served together{why}")
-    if reason.unfinished:
-        console.print(f"  {reason.unfinished}")
+        lines.append(f"users {users} cannot be served together{why}")
+    return lines + ([reason.unfinished] if reason.unfinished else [])
 
 
 def print_ladder(answers: dict[str, Result | str], name: str) -> None:

@@ -21,7 +21,7 @@ from semopt.report.slot import print_result
 from semopt.result import Result
 from tolerances import CASES
 
-HEAVY = {"torch", "scipy", "numba", "cvxpy", "matplotlib", "transformers", "pandas", "cupy"}
+HEAVY = {"torch", "scipy", "numba", "cvxpy", "altair", "transformers", "pandas", "cupy"}
 
 
 def run(*arguments):

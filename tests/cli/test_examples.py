@@ -12,7 +12,7 @@ from semopt import examples
 from semopt.cli import app
 
 THERE = sorted(path.stem for path in Path(examples.__path__[0]).glob("[!_]*.py"))
-NEEDS = {"own_policy": "torch", "pettingzoo_loop": "pettingzoo", "paper_figure": "matplotlib"}
+NEEDS = {"own_policy": "torch", "pettingzoo_loop": "pettingzoo", "paper_figure": "vl_convert"}
 
 
 def run(*arguments):

@@ -13,7 +13,7 @@ from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
 from semopt.solvers.batch import solve_batch
 from semopt.solvers.solver import Solver
-from semopt.worth import objective, tasks_in, within_limits
+from semopt.worth import figures, objective, tasks_in, within_limits
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 
@@ -201,7 +201,8 @@ def test_a_task_that_breaks_a_limit_scores_nothing():
     gain, task = np.full((1, 2, 2), 1.0), np.array([[0, 0]])
     slow = problem.users.frequency_min / 100
     actions = Actions(np.full((1, 2), -1), np.zeros((1, 2)), slow[None], np.ones((1, 2)))
-    score = evaluate.score(problem, actions, gain, task, np.array([1.2]), 0.0)
+    worth = figures(problem, actions, gain, task)
+    score = evaluate.score(problem, worth, np.array([1.2]), 0.0)
     assert (score.qoe, score.ratio, score.infeasible_share) == (0.0, 0.0, 1.0)
 
 
@@ -251,9 +252,8 @@ def test_a_score_by_hand():
     gain, task = np.ones((5, 2, 2)), np.array([[0, 1], [1, 1], [0, 0], [1, 0], [0, 1]])
     ones = np.ones((5, 2))
     clock = users.reference_frequency * ones
-    found = evaluate.score(
-        problem, Actions(-np.ones((5, 2), np.int64), ones, clock, ones), gain, task, optimum, 0.25
-    )
+    actions = Actions(-np.ones((5, 2), np.int64), ones, clock, ones)
+    found = evaluate.score(problem, figures(problem, actions, gain, task), optimum, 0.25)
     time = tasks.local_flop[task] / (users.flop_per_cycle * clock)
     assert found.qoe == 0.5
     assert found.reference_qoe == pytest.approx(6.2504 / 10)

@@ -7,6 +7,7 @@ from shutil import which
 import numpy as np
 import pytest
 
+from drawing import rows_of
 from semopt.report.charts import intervals, profile
 from semopt.report.page import Figure, Report, Table, write
 
@@ -54,7 +55,7 @@ def test_tables_and_figures_are_files_too(page):
 
 def test_a_profile_is_the_share_of_slots_within_a_gap():
     spec = profile({"one": np.array([0.0, 0.5, 0.5, 0.5])}, 1e-6, "gap")
-    rows = next(iter(spec["datasets"].values())) if "datasets" in spec else spec["data"]["values"]
+    rows = rows_of(spec)
     assert min(row["gap"] for row in rows) == 1e-6
     assert max(row["share"] for row in rows if row["gap"] < 0.4) <= 1 / 3
     assert [row["share"] for row in rows][-1] == 1.0

@@ -1000,7 +1000,7 @@ def test_schema_lists_keys_with_their_ranges():
 
 
 def test_reading_a_scenario_imports_nothing_heavy():
-    heavy = ["scipy", "numba", "torch", "cvxpy", "matplotlib", "rich", "typer"]
+    heavy = ["scipy", "numba", "torch", "cvxpy", "altair", "rich", "typer"]
     code = (
         "import sys; from semopt.scenario import Scenario; Scenario.load('paper').problem(); "
         f"print([name for name in {heavy} if name in sys.modules])"

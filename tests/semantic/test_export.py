@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from drawing import rows_of
 from semopt.scenario import PRESETS, Scenario
 from semopt.semantic.measure import accuracy, export
 from semopt.semantic.measure.plans import MODALITIES
@@ -148,11 +149,15 @@ def test_the_shipped_scenario_is_what_its_record_gives():
     assert found.to_toml(export.HEAD.format(name="measured")) == text
 
 
-def test_plot_of_a_surface(tmp_path):
-    pytest.importorskip("matplotlib")
-    from semopt.report.plots import plot_surface
-
-    plot_surface(record("image"), tmp_path / "image.png")
-    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(ValueError, match="cannot write"):
-        plot_surface(record("image"), tmp_path / "none" / "image.png")
+def test_a_surface_is_drawn_as_it_was_measured():
+    charts = pytest.importorskip("semopt.report.charts", reason="altair is not installed")
+    spec = charts.surface(record("image"))
+    at = {(row["extraction"], row["snr"]): row for row in rows_of(spec, 0)}
+    place = accuracy.EXTRACTIONS[2], accuracy.SNRS_DB[3]
+    assert at[place]["right"] == 0.65  # 650 of 1000
+    assert at[place]["table"] > 0.65  # the fit does not fall
+    assert {row["level"]: row["at"] for row in rows_of(spec, -1)} == {
+        "server": 0.82,
+        "local": 0.8,
+        "floor: majority": 0.999,
+    }

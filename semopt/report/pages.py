@@ -1,0 +1,213 @@
+"""What `--report FILE` writes: a slot, many slots, scores of policies or a training as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..solvers.explanation import mode_of
+from ..worth import tasks_in
+from .batch import MEANS
+from .charts import curves, intervals, profile
+from .charts_slot import distribution, modes, places, spent, worth
+from .page import Figure, Report, Table
+from .slot import reasons, verdict
+
+if TYPE_CHECKING:
+    from ..learn.evaluate import Evaluation
+    from ..result import Result
+    from ..solvers.batch import Batch
+
+LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
+
+USERS = {  # of a result file
+    "task": "task",
+    "channel": "sub-channel",
+    "power_mw": "power, mW",
+    "frequency_ghz": "GPU, GHz",
+    "extraction": "extraction",
+    "latency_ms": "latency, ms",
+    "energy_mj": "energy, mJ",
+    "accuracy": "accuracy",
+    "qoe": "QoE",
+}
+
+
+def of_slot(result: Result, name: str, command: str) -> Report:
+    """Return the page of one slot: its decision drawn, or why there is none."""
+    document = result.to_json()
+    title, about = f"{name}: {result.method}", {"problem": document["problem"]}
+    summary = " ".join(verdict(result))
+    if result.actions is None:
+        return Report(title, summary, command, [], [], reasons(result), about)
+    table = Table(
+        "users",
+        "The decision",
+        ["user", "mode", *USERS.values()],
+        [
+            [str(n), mode_of(result.actions, n), *(row[key] for key in USERS)]
+            for n, row in enumerate(document["users"])
+        ],
+    )
+    figures = [
+        Figure(
+            "places",
+            "Who offloads where",
+            places(result),
+            "A sub-channel goes to one user at most, and a user takes one at most.",
+        ),
+        Figure(
+            "time",
+            "Where time goes",
+            spent(result, "latency"),
+            "Ticks stand at the limit of a task.",
+        ),
+        Figure(
+            "energy",
+            "Where energy goes",
+            spent(result, "energy"),
+            "What the server takes is charged to whoever offloads. Ticks stand at a user's limit, "
+            "where it has one.",
+        ),
+        Figure(
+            "worth",
+            "What it is worth",
+            worth(result),
+            "Ticks stand at the best local execution. A user may lose by a decision that is the "
+            "best for all together.",
+        ),
+    ]
+    return Report(title, summary, command, [table], figures, (), about)
+
+
+def of_batch(batch: Batch, name: str, seed: int, command: str) -> Report:
+    """Return the page of many slots."""
+    mean, slots = batch.mean(), len(batch.objective)
+    known = batch.objective[~np.isnan(batch.objective)] / tasks_in(batch.problem)
+    means = Table(
+        "means",
+        "Means a task, over feasible slots",
+        ["figure", "mean"],
+        [[words, mean[key]] for key, words in MEANS.items()],
+    )
+    shares = [
+        [task, *(share[mode] for mode in ("local", "raw", "semantic", "extraction"))]
+        for task, share in batch.modes().items()
+    ]
+    columns = ["task", "local", "raw", "semantic", "mean extraction"]
+    figures = [
+        Figure(
+            "modes",
+            "How tasks are executed",
+            modes(batch),
+            "Locally, offloaded raw, or offloaded after semantic extraction.",
+        ),
+        Figure(
+            "slots",
+            "What slots are worth",
+            distribution(known, "QoE a task"),
+            f"Slots by their QoE, of {len(known)} that have a decision.",
+        ),
+    ]
+    notes = [f"{batch.solved} of {slots} slots solved, then: {batch.stopped}"]
+    return Report(
+        f"{name}: {batch.method}, {slots} slots",
+        f"{slots} slots drawn with seed {seed}; {batch.seconds:.2f} s on backend {batch.backend}.",
+        command,
+        [means, Table("modes", "Modes by kind of task", columns, shares)],
+        figures if len(known) else [],
+        notes if batch.stopped else (),
+        {"problem": batch.problem.to_json()},
+    )
+
+
+def of_evaluation(
+    evaluation: Evaluation,
+    seed: int,
+    ends: Sequence[tuple[float, float]],
+    command: str,
+) -> Report:
+    """Return the page of scores; `ends` are those of the mean gaps' intervals."""
+    scores = evaluation.to_json()["methods"]
+    columns = list(next(iter(scores.values())))
+    table = Table(
+        "scores",
+        "Scores",
+        ["method", *(column.replace("_", " ") for column in columns)],
+        [[name, *(score[column] for column in columns)] for name, score in scores.items()],
+    )
+    axis = "gap to the certified optimum, QoE a task"
+    means = [
+        (name, float(gap.mean()), known(low), known(high))
+        for (name, gap), (low, high) in zip(evaluation.gaps.items(), ends, strict=True)
+    ]
+    figures = [
+        Figure(
+            "means",
+            "Mean gap",
+            intervals(means, axis),
+            f"What is lacking of {evaluation.reference}'s optimum; bars are 95% intervals, slots "
+            "resampled.",
+        ),
+        Figure(
+            "profile",
+            "Slots within a gap",
+            profile(evaluation.gaps, LEAST, axis),
+            f"A line that rises early is good. Gaps below {LEAST:g} are drawn there.",
+        ),
+    ]
+    infeasible = evaluation.infeasible_slots
+    return Report(
+        f"{evaluation.scenario}: {', '.join(scores)}",
+        f"{evaluation.slots} slots drawn with seed {seed}, against {evaluation.reference}. A task "
+        "that breaks a limit scores 0.",
+        command,
+        [table],
+        figures,
+        [f"{infeasible} infeasible slots are left out."] if infeasible else (),
+        {key: value for key, value in evaluation.to_json().items() if key != "methods"},
+    )
+
+
+def known(value: float) -> float | None:
+    """Return a number, None for NaN."""
+    return None if np.isnan(value) else value
+
+
+def of_training(
+    log: Sequence[Mapping[str, Any]], title: str, ended: str, about: dict[str, Any], command: str
+) -> Report:
+    """Return the page of a training run, from the lines of its log."""
+    columns = ["updates", "agent_steps", "seconds", "reward", "qoe", "regret", "offloading"]
+    table = Table(
+        "log",
+        "Validations",
+        [column.replace("_", " ") for column in columns],
+        [[row[column] for column in columns] for row in log],
+    )
+    steps = [float(row["agent_steps"]) for row in log]
+    qoe = [float(row["qoe"]) for row in log]
+    regret = [float(row["regret"]) for row in log]
+    optimum = [float(row["qoe"] + row["regret"]) for row in log]
+    figures = [
+        Figure(
+            "regret",
+            "Regret while it learns",
+            curves({"policy": (steps, regret)}, "agent steps", "QoE a task"),
+            "What the policy lacks of the certified optimum on the validation slots.",
+        ),
+        Figure(
+            "qoe",
+            "QoE beside the optimum",
+            curves(
+                {"policy": (steps, qoe), "certified optimum": (steps, optimum)},
+                "agent steps",
+                "QoE a task",
+            ),
+            "On the validation slots.",
+        ),
+    ]
+    notes = list(dict.fromkeys(row["note"] for row in log if row.get("note")))
+    return Report(title, f"{ended}.", command, [table], figures, notes, about)
