@@ -11,6 +11,7 @@ import numpy as np
 from ..problem import Floats
 
 POINTS = 200  # of a line
+OPTIMUM = "#888"  # the line of the certified optimum
 STEP = 30  # pixels of a row of a method
 DECADES = alt.Axis(tickCount=6, format="~g")  # a line each, not nine
 
@@ -47,7 +48,10 @@ def profile(gaps: Mapping[str, Floats], least: float, x: str) -> dict[str, Any]:
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float | None, float | None]], x: str
+    rows: Sequence[tuple[str, float, float | None, float | None]],
+    x: str,
+    seeds: Mapping[str, Sequence[float]] | None = None,
+    optimum: float | None = None,
 ) -> dict[str, Any]:
     """Return means of methods with their intervals, a row a method.
 
@@ -55,6 +59,8 @@ def intervals(
     ----------
     rows : (method, mean, low, high); no interval where low is None
     x : title of the axis
+    seeds : of a method that learns, what each training reached
+    optimum : the certified one, a line
     """
     names = ("method", "mean", "low", "high")
     data = alt.InlineData(values=[dict(zip(names, row, strict=True)) for row in rows])
@@ -68,7 +74,18 @@ def intervals(
         x=alt.X("mean:Q", title=x), tooltip=tooltip
     )
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q")
-    return dict((bars + points).properties(height=STEP * len(rows)).to_dict())
+    layers = [bars, points]
+    singles = [{"method": name, "seed": at} for name, all in (seeds or {}).items() for at in all]
+    if singles:
+        single = alt.Chart(alt.InlineData(values=singles)).mark_tick(size=14, thickness=2)
+        tip = ["method:N", alt.Tooltip("seed:Q", title="one training", format=".5f")]
+        layers.insert(0, single.encode(y=alt.Y("method:N", sort=methods), x="seed:Q", tooltip=tip))
+    if optimum is not None:
+        line = alt.Chart(alt.InlineData(values=[{"optimum": optimum}]))
+        tip = [alt.Tooltip("optimum:Q", title="certified optimum", format=".5f")]
+        dashed = line.mark_rule(strokeDash=[6, 4], color=OPTIMUM, strokeWidth=2)
+        layers.insert(0, dashed.encode(x="optimum:Q", tooltip=tip))
+    return dict(alt.layer(*layers).properties(height=STEP * len(rows)).to_dict())
 
 
 def curves(
@@ -76,6 +93,8 @@ def curves(
     x: str,
     y: str,
     log: tuple[bool, bool] = (False, False),
+    seeds: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]] | None = None,
+    point: bool = True,
 ) -> dict[str, Any]:
     """Return lines with their points; NaN is left out.
 
@@ -84,6 +103,8 @@ def curves(
     series : of each name, what stands on the axes
     x, y : titles of the axes
     log : which of the two are logarithmic
+    seeds : of a name, the points of each training, drawn thin
+    point : whether points are drawn
     """
     rows = [
         {"method": name, "x": float(at), "y": float(value)}
@@ -93,20 +114,27 @@ def curves(
     ]
     scales = [alt.Scale(type="log") if on else alt.Scale(zero=False) for on in log]
     axes = [DECADES if on else alt.Axis() for on in log]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
-            y=alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
-            color=_by_method(list(series)),
-            tooltip=[
-                "method:N",
-                alt.Tooltip("x:Q", title=x, format=".6g"),
-                alt.Tooltip("y:Q", title=y, format=".4g"),
-            ],
-        )
-    )
+    axes_of = {
+        "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
+        "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
+        "color": _by_method(list(series)),
+        "tooltip": [
+            "method:N",
+            alt.Tooltip("x:Q", title=x, format=".6g"),
+            alt.Tooltip("y:Q", title=y, format=".4g"),
+        ],
+    }
+    chart = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point).encode(**axes_of)
+    singles = [
+        {"method": name, "seed": seed, "x": float(at), "y": float(value)}
+        for name, runs in (seeds or {}).items()
+        for seed, points in enumerate(runs)
+        for at, value in zip(*points, strict=True)
+        if value == value
+    ]
+    if singles:
+        thin = alt.Chart(alt.InlineData(values=singles)).mark_line(opacity=0.35, strokeWidth=1)
+        chart = alt.layer(thin.encode(detail="seed:N", **axes_of), chart)
     return dict(chart.to_dict())
 
 

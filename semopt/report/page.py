@@ -63,6 +63,17 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of a page with its heading: a sentence, tables and figures, and what they show."""
+
+    title: str
+    summary: str
+    tables: Sequence[Table]
+    figures: Sequence[Figure]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """What a page shows, from top to bottom.
 
@@ -71,6 +82,7 @@ class Report:
     command : that makes it anew
     notes : sentences: what is missing, what failed, what to beware of
     about : settings, versions, machine, as they stand in a file beside it
+    sections : below tables and figures
     """
 
     title: str
@@ -80,6 +92,15 @@ class Report:
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
     about: dict[str, Any] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+
+    def every_table(self) -> list[Table]:
+        """Return all tables of the page."""
+        return [*self.tables, *(table for part in self.sections for table in part.tables)]
+
+    def every_figure(self) -> list[Figure]:
+        """Return all figures of the page."""
+        return [*self.figures, *(figure for part in self.sections for figure in part.figures)]
 
 
 def shown(value: Any) -> str:
@@ -107,9 +128,9 @@ def html(report: Report) -> str:
     environment.filters["shown"] = shown
     return environment.get_template("page.html").render(
         report=report,
-        specs={figure.name: figure.spec for figure in report.figures},
+        specs={figure.name: figure.spec for figure in report.every_figure()},
         about=json.dumps(report.about, indent=2),
-        script=vl_convert.javascript_bundle() if report.figures else "",  # type: ignore[call-arg]
+        script=vl_convert.javascript_bundle() if report.every_figure() else "",  # type: ignore[call-arg]
     )
 
 
@@ -139,10 +160,10 @@ def write(report: Report, folder: Path) -> list[Path]:
         Where a package of the extra `study` is missing, or a file cannot be written.
     """
     files: dict[Path, str | bytes] = {folder / "report.html": html(report)}
-    for table in report.tables:
+    for table in report.every_table():
         files[folder / "tables" / f"{table.name}.csv"] = table.csv()
         files[folder / "tables" / f"{table.name}.tex"] = table.latex()
-    for figure in report.figures:
+    for figure in report.every_figure():
         for suffix, content in pictures(figure).items():
             files[folder / "figures" / f"{figure.name}{suffix}"] = content
     for path, content in files.items():
