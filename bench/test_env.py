@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semopt import Scenario, evaluate, model
+from semopt import Scenario, model
 from semopt.env import Decisions
 from semopt.env.environment import QUEUE, Environment
-from semopt.model import LOCAL, SEMANTIC, Actions
+from semopt.model import LOCAL, SEMANTIC, Actions, evaluate
 
 gymnasium = pytest.importorskip("gymnasium")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,21 @@ KINDS = {  # of NumPy's types that are no numbers, and of complex ones, in words
 }
 
 Fault = tuple[str, str]  # the key's path or the argument's name, and what is wrong with it
+
+
+def whole(name: str, value: object, low: int, high: float = inf, hint: str = "") -> None:
+    """Raise ValueError unless a value is a whole number of a range; NumPy's are."""
+    number = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (number and low <= value <= high):  # type: ignore[operator]
+        upto = "of at least" if high == inf else f"from {low} to"
+        words = f"a whole number {upto} {low if high == inf else int(high)}{hint}"
+        raise ValueError(f"{name} = {value!r}: must be {words}")
+
+
+def one_of(name: str, value: object, words: Sequence[str]) -> None:
+    """Raise ValueError unless a value is one of some words."""
+    if not (isinstance(value, str) and value in words):
+        raise ValueError(f"{name} = {value!r}: must be one of {', '.join(words)}")
 
 
 def numbers(name: str, value: ArrayLike, instead: str = "must hold real numbers") -> NDArray[Any]:

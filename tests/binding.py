@@ -6,8 +6,9 @@ from math import inf
 
 import numpy as np
 
-from semopt import Actions, backends, evaluate
+from semopt import Actions, backends
 from semopt.grid import local_actions, offload_actions
+from semopt.model import evaluate
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from semopt import Actions, evaluate
+from semopt import Actions
 from semopt.backends import Tables
+from semopt.model import evaluate
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 
 CASES = Path(__file__).with_name("cases")

@@ -141,8 +141,8 @@ def test_what_re_checks_has_no_solver(tmp_path):
     scenario, proof, result = Scenario.load("tiny"), tmp_path / "p.json", tmp_path / "r.json"
     answer = semopt.solve(scenario.problem(), "global", certificate=str(proof))
     result.write_text(json.dumps(answer.to_json()))
-    code = "import sys; from semopt.certificate.verify import check; "
-    code += f"print(check({str(proof)!r}), check({str(result)!r})); "
+    code = "import sys; from semopt.certificate.verify import verify; "
+    code += f"print(verify({str(proof)!r}), verify({str(result)!r})); "
     code += "print([m for m in sys.modules if m.startswith(('semopt.solvers', 'semopt._core'))])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines()[-1] == "[]"

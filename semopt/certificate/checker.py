@@ -48,7 +48,7 @@ class Tally:
 
 
 def check_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
-    """Re-check a certificate: see `verify.check`."""
+    """Re-check a certificate: see `verify.verify`."""
     original, body = body, shaped(body)
     require(body["digest"] == digest(original), "the digest differs: the file was changed")
     with arithmetic().precision():

@@ -37,7 +37,7 @@ SHAPES = 0.1  # of the time that a result of many slots takes: that of looking a
 
 
 def check_result(body: Any, progress: Progress = lambda share: None) -> str:
-    """Re-check a result file, of one slot, of many, or of many methods: see `verify.check`.
+    """Re-check a result file, of one slot, of many, or of many methods: see `verify.verify`.
 
     Raises
     ------

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from ..files import named
+from ..strict import parse_json
 from .checker import check_certificate
 from .claims import Progress
 from .reading import read
 from .results import check_result
 
 
-def check(source: str | Path, progress: Progress = lambda share: None) -> str:
-    """Re-check a certificate or a result file.
+def verify(source: Any, progress: Progress = lambda share: None) -> str:
+    """Re-check a certificate or a result without the solvers that made it.
 
     Parameters
     ----------
-    source : a file; "-" is standard input
+    source : a `Result` or `Batch`; or a file of either or of a certificate, "-" is standard input
     progress : called with the share that is done, 0 to 1
 
     Returns
@@ -29,8 +32,21 @@ def check(source: str | Path, progress: Progress = lambda share: None) -> str:
         The first claim that does not hold
     ValueError
         For a file that is neither, or whose problem is malformed, or where python-flint is missing
+
+    Examples
+    --------
+    >>> import semopt
+    >>> verify(semopt.solve("tiny", "local")).split("; ")[0]
+    'the decision is feasible and worth 1.0'
     """
-    body = read(source)
+    if hasattr(source, "to_json"):
+        source, body = "the result", parse_json(json.dumps(source.to_json()))
+    elif isinstance(source, str | Path):
+        body = read(source)
+    else:
+        raise ValueError(
+            f"source: a Result, a Batch or a file's path is expected, not {type(source).__name__}"
+        )
     try:
         if isinstance(body, dict) and "format" in body:
             return check_certificate(body, progress)

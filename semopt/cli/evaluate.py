@@ -68,7 +68,7 @@ def evaluate(
     cut = False
     try:
         with learning(), phases() as tick:
-            scoring.compare(
+            scoring.evaluate(
                 what, loaded, slots, seed, refine=refine, tick=tick, report=evaluations.append
             )
     except KeyboardInterrupt:

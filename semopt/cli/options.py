@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ import typer
 
 if TYPE_CHECKING:
     from ..report.page import Report
-    from ..scenario import Scenario
 
 ScenarioArgument = Annotated[
     str,
@@ -88,17 +86,6 @@ def file_names(table: Any) -> Iterator[str]:
             yield value
         elif isinstance(value, dict | list):
             yield from file_names(value)
-
-
-def check_slots(scenario: Scenario, slots: int) -> None:
-    """Raise ValueError for more slots than this machine's memory can hold."""
-    need = slots * scenario.users * 8 * (scenario.channels + 20)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > memory:
-        raise ValueError(
-            f"--slots {slots}: would take about {need / 1e9:.3g} GB of memory, this machine has "
-            f"{memory / 1e9:.3g}: at most {slots * memory // need} fit"
-        )
 
 
 def is_table(target: str | None) -> bool:

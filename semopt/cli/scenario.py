@@ -11,7 +11,7 @@ import typer
 from ..report.lines import print_line, print_message, print_names, print_written
 from ..report.progress import progress
 from .ending import end_cut
-from .options import JsonOption, ScenarioArgument, check_slots, files_read, to_stdout
+from .options import JsonOption, ScenarioArgument, files_read, to_stdout
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
@@ -134,7 +134,6 @@ def compare(
     loaded = [Scenario.load(source) for source in scenarios]
     batches = {}
     for name, scenario in zip(_labels(loaded, scenarios), loaded, strict=True):
-        check_slots(scenario, slots)
         with progress(f"{name}: drawing", None):
             gain, task = scenario.draw(slots, seed)
         with progress(name, slots) as advance:

@@ -15,7 +15,6 @@ from .options import (
     ScenarioArgument,
     check_options,
     check_report,
-    check_slots,
     files_read,
     is_table,
     to_stdout,
@@ -321,7 +320,6 @@ def solve_many(
     from ..solvers.batch import solve_batch
     from ..solvers.columns import text, write_table
 
-    check_slots(scenario, slots)
     with progress(f"drawing {slots} slots", None):
         gain, task = scenario.draw(slots, seed)
     with progress(f"{method}: {slots} slots", slots) as show:

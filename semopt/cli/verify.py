@@ -21,7 +21,7 @@ def verify(
     malformed, is bad input: exit code 2.
     """
     from ..certificate.claims import FalseClaim
-    from ..certificate.verify import check
+    from ..certificate.verify import verify as check
     from ..report.lines import print_line
     from ..report.progress import progress
 

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from .. import _core
+from ..allowed import one_of, whole
 from ..backends import cpu, packing
 from ..channel.gains import Gains
 from ..channel.queues import Heads
@@ -46,7 +48,7 @@ class Environment:
 
     Parameters
     ----------
-    scenario : says users, tasks, channel
+    scenario : says users, tasks, channel; also a preset's name or a file's path
     slots : E
     seed : of gains and tasks
     lane : of the first row; row e is the same whatever the other rows are
@@ -76,7 +78,7 @@ class Environment:
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: Scenario | str | Path,
         slots: int = 1,
         *,
         seed: int = 0,
@@ -88,23 +90,19 @@ class Environment:
         threads: int = 0,
         part: Part | None = None,
     ) -> None:
-        if not isinstance(scenario, Scenario):
-            raise ValueError(
-                f"scenario: a Scenario is expected, not {type(scenario).__name__}; "
-                "Scenario.load(name) makes one"
-            )
-        _one_of("observation", observation, get_args(Observed))
-        _one_of("identity", identity, IDENTITIES)
+        scenario = Scenario.of(scenario)
+        one_of("observation", observation, get_args(Observed))
+        one_of("identity", identity, IDENTITIES)
         if isinstance(features, str):
             raise ValueError(f"features = {features!r}: a list of names is expected")
         for name in features:
-            _one_of("features", name, tuple(FEATURES))
+            one_of("features", name, tuple(FEATURES))
         for name, value, least in (
             ("slots", slots, 1),
             ("threads", threads, 0),
             ("lane", lane, 0),
         ):
-            _whole(name, value, least)
+            whole(name, value, least)
         problem = scenario.template()
         refuse_battery(problem, "the environment")
         self.problem = problem if semantic else problem.without_semantic()
@@ -132,7 +130,7 @@ class Environment:
 
     def seed(self, seed: int) -> None:
         """Take the gains and tasks of another seed, from its first slot."""
-        _whole("seed", seed, 0)
+        whole("seed", seed, 0)
         law = self.scenario.channel_law(self.part)
         self._gains = Gains(law, seed, self.users, self.channels, self.threads)
         self._heads = Heads(self.scenario.shares(), seed, self.threads)
@@ -343,13 +341,3 @@ def limits_of_sign(problem: Problem, worse: int) -> tuple[tuple[str, ...], Float
     for i, limit in enumerate(limits):
         bounds[..., i] = bound(problem, limit, np.arange(kinds)[:, None])
     return tuple(limit.figure for limit in limits), bounds
-
-
-def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{option} = {value!r}: one of {', '.join(allowed)} is expected")
-
-
-def _whole(option: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{option} = {value!r}: an integer of at least {least} is expected")

@@ -7,8 +7,7 @@ The command line takes the same function: semopt evaluate own_policy:strongest c
 
 import numpy as np
 
-from semopt import Scenario
-from semopt.learn.evaluate import compare
+from semopt import evaluate
 
 
 def strongest(observation):
@@ -34,7 +33,6 @@ strongest.observation = "own"
 CHANNELS = 2  # of the scenario below
 
 if __name__ == "__main__":
-    names = ["own_policy:strongest", "constant"]
-    found = compare(names, Scenario.load("contended"), slots=500, seed=0)
+    found = evaluate([strongest, "constant"], "contended", slots=500, seed=0)
     for name, score in found.scores.items():
-        print(f"{name:22} {score.ratio:.1%} of the optimum, {score.ratio_worst:.1%} in the worst")
+        print(f"{name:10} {score.ratio:.1%} of the optimum, {score.ratio_worst:.1%} in the worst")

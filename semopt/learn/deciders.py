@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from ..scenario import Scenario
 from ..solvers import METHODS, constant, find
 from ..solvers.batch import solve_batch
 from ..solvers.solver import Solver
-from .plugged import file_of, is_plug, plugged
+from .plugged import file_of, function_name, is_plug, plugged, policy
 from .refine import Decider
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
 
+Policy = str | Callable[..., Any]  # a name of the command line, or a user's own function
 Tick = Callable[[float], None]  # told the share that is done
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
 CONSTANT = "constant"
@@ -104,11 +105,37 @@ def files_of(name: str) -> list[Path]:
     return next((kind.files(name) for kind in KINDS if kind.means(name)), [])
 
 
-def decider(name: str, scenario: Scenario, seed: int = 0) -> Decider:
-    """Return what a name on the command line stands for, as a function of slots.
+def named(policies: Policy | Sequence[Policy]) -> dict[str, Policy]:
+    """Return policies by name: a function has its own, and a number where several have it.
+
+    Raises
+    ------
+    ValueError
+        For what is neither a name nor a function
+    """
+    by_name: dict[str, Policy] = {}
+    for given in policies if isinstance(policies, list | tuple) else [policies]:
+        if not (isinstance(given, str) or callable(given)):
+            kind = type(given).__name__
+            raise ValueError(f"policies: names and functions are expected, not {kind}")
+        if isinstance(given, str):
+            by_name[given] = given
+            continue
+        name = function_name(given)
+        same = sum(known.split(" #")[0] == name for known in by_name)
+        by_name[f"{name} #{same + 1}" if same else name] = given
+    if not by_name:
+        raise ValueError("policies: at least one is expected")
+    return by_name
+
+
+def decider(name: Policy, scenario: Scenario, seed: int = 0) -> Decider:
+    """Return what a name on the command line stands for, or a function, as a function of slots.
 
     Nothing is computed yet: `constant` is fitted when it first decides, or is asked to.
     """
+    if not isinstance(name, str):
+        return policy(name, scenario)
     for kind in KINDS:
         if kind.means(name):
             return kind.make(name, scenario, seed)

@@ -7,9 +7,10 @@ out and counted. Whatever decides is a function from slots to actions, its outco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
 from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
-from .deciders import Fixed, Method, decider
+from .deciders import Fixed, Method, Policy, decider, home, named
 from .refine import Decider, Refined
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
@@ -91,9 +92,9 @@ class Evaluation:
         }
 
 
-def compare(
-    names: list[str],
-    scenario: Scenario,
+def evaluate(
+    policies: Policy | Sequence[Policy],
+    scenario: Scenario | str | Path | None = None,
     slots: int | None = None,
     seed: int = 0,
     *,
@@ -102,13 +103,15 @@ def compare(
     tick: Callable[[str, float], None] = lambda what, done: None,
     report: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Evaluation:
-    """Score each of `names` on the same slots.
+    """Score policies and methods on the same slots against the certified optimum.
 
     Parameters
     ----------
-    names : folders of checkpoints, methods of `solve`, "constant", "module:function" or
-        "file.py:function"
-    scenario : from whose channel the slots are drawn; of a trace, from its part for evaluation
+    policies : one or several of: folders of checkpoints, methods of `solve`, "constant",
+        "module:function", "file.py:function", or functions (see `plugged.policy` for what they
+        get and return)
+    scenario : from whose channel the slots are drawn, of a trace from its part for evaluation; also
+        a preset's name or a file's path; the first checkpoint's own unless given, else "paper"
     slots, seed : of the draw; 1000 slots unless given, or as many as the part of a trace for
         evaluation has
     refine : also score each with its levels optimised, as "NAME refined"
@@ -123,11 +126,19 @@ def compare(
     ValueError
         For a name that is none of these, a checkpoint or a policy that does not fit, or a scenario
         without any feasible slot.
+
+    Examples
+    --------
+    >>> found = evaluate(["local", "exact"], "contended", slots=50, reference="exact")
+    >>> found.scores["exact"].ratio, round(found.scores["local"].qoe, 4)
+    (1.0, 0.5128)
     """
+    names = named(policies)
+    scenario = home(list(names)) if scenario is None else Scenario.of(scenario)
     problem = scenario.template()
     refuse_battery(problem, "evaluate")
     reference = reference or strongest(problem)
-    deciders = {name: decider(name, scenario, seed) for name in names}
+    deciders = {name: decider(given, scenario, seed) for name, given in names.items()}
     if slots is None:
         slots = min(SLOTS, scenario.length("evaluation") or SLOTS)
     gain, task = scenario.draw(slots, seed, part="evaluation")

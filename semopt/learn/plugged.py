@@ -30,14 +30,27 @@ SHOWN = 200  # characters of what a user's code says of itself
 
 
 def plugged(name: str, scenario: Scenario) -> Decider:
-    """Return a policy of the user's own: "module:function" or "path/to/file.py:function".
+    """Return the policy of a name, "module:function" or "path/to/file.py:function"."""
+    function, file = loaded(name)
+    return policy(function, scenario, name, file)
+
+
+def policy(
+    function: Callable[..., Any], scenario: Scenario, name: str = "", file: str = ""
+) -> Decider:
+    """Return a user's own function as a function of slots.
 
     The function takes observations (S, N, O), float32 as `Environment` gives them with observation
     "shared", and returns either `Actions` of arrays (S, N), or decisions (S, N, 4 + K) from 0 to 1,
     those of the PettingZoo adapter: mode, power, frequency, extraction and preferences.
     An attribute `observation = "own"` of the function asks for own observations.
+
+    Parameters
+    ----------
+    name, file : what messages call it, and the file whose lines they name
     """
-    function, file = loaded(name)
+    name = name or function_name(function)
+    file = file or getattr(getattr(function, "__code__", None), "co_filename", "")
     with guarded(name, file):
         observation = getattr(function, "observation", "shared")
     if not (isinstance(observation, str) and observation in ("own", "shared")):
@@ -60,6 +73,11 @@ def plugged(name: str, scenario: Scenario) -> Decider:
         return actions
 
     return decide
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """Return what messages and scores call a function, or an object that is called like one."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def is_plug(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from ..allowed import one_of, whole
 from ..checkpoints import DOCUMENT, flat, locked, unfit
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
@@ -208,12 +209,8 @@ def describe(
     named_settings = module_of(algorithm).SETTINGS
     if settings not in named_settings:
         raise ValueError(f"settings = {settings!r}: {algorithm} has {', '.join(named_settings)}")
-    if observation not in get_args(Observed):
-        raise ValueError(
-            f"observation = {observation!r}: one of {', '.join(get_args(Observed))} is expected"
-        )
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed = {seed!r}: a whole number of at least 0 is expected")
+    one_of("observation", observation, get_args(Observed))
+    whole("seed", seed, 0)
     chosen: Any = named_settings[settings]
     every_setting = asdict(chosen) | changed
     settings_of(algorithm, every_setting)

@@ -7,6 +7,7 @@ against each other (`consistency.py`). Past this module there are no units but S
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
+from ..allowed import one_of, whole
 from ..channel import LAWS, Channel, draw_gains, draw_tasks
 from ..channel.samplers import rows_of
-from ..channel.traces import Part, load_trace
+from ..channel.traces import PARTS, Part, load_trace
 from ..figures import RECORDS, in_si
 from ..gains import gains
 from ..problem import LENGTH, AccuracyTable, Floats, Grid, Integers, Problem
@@ -58,8 +60,29 @@ class Scenario(Document):
         ScenarioError
             Every fault of the file, or that there is no such file or preset
         """
+        if not isinstance(source, str | Path):
+            words = f"a preset's name or a file's path is expected, not {type(source).__name__}"
+            raise ScenarioError("source", [("", words)])
         text, folder, name = text_of(source)
         return cls.parse(text, folder, name)
+
+    @classmethod
+    def of(cls, scenario: Self | str | Path) -> Self:
+        """Return a scenario as it is; that of a preset's name or a file's path, as `load` does.
+
+        Raises
+        ------
+        ValueError
+            For anything else
+        """
+        if isinstance(scenario, cls):
+            return scenario
+        if isinstance(scenario, str | Path):
+            return cls.load(scenario)
+        raise ValueError(
+            "scenario: a Scenario, a preset's name or a file's path is expected, not "
+            f"{type(scenario).__name__}"
+        )
 
     @classmethod
     def parse(cls, text: str, folder: str | Path = ".", source: str = "scenario") -> Self:
@@ -334,6 +357,10 @@ class Scenario(Document):
         ValueError
             The scenario has no [channel], or its trace fewer slots
         """
+        whole("slots", slots, 1)
+        whole("seed", seed, 0)
+        whole("first", first, 0)
+        self._check_memory(slots)
         law, length = self.channel_law(part), self.length(part)
         if length is not None and first + slots > length:
             holder = f"its part for {part} has" if part else "it has"
@@ -346,6 +373,16 @@ class Scenario(Document):
         gain = draw_gains(law, seed, first, slots, self.users, self.channels)
         return gain, draw_tasks(self.shares(), seed, first, slots, self.users)
 
+    def _check_memory(self, slots: int) -> None:
+        """Raise ValueError for more slots than this machine's memory can hold, solved."""
+        need = slots * self.users * 8 * (self.channels + 20)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if need > memory:
+            raise ValueError(
+                f"slots = {slots}: would take about {need / 1e9:.3g} GB of memory, this machine "
+                f"has {memory / 1e9:.3g}: at most {slots * memory // need} fit"
+            )
+
     def channel_law(self, part: Part | None = None) -> Channel:
         """Return [channel] in SI units; of a trace one part, where it is named.
 
@@ -356,6 +393,8 @@ class Scenario(Document):
         """
         if self.channel is None:
             raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
+        if part is not None:
+            one_of("part", part, PARTS)
         keys = self.channel.model_dump(exclude_none=True) | self._record
         if self.channel.file:
             keys["part"] = part

@@ -184,7 +184,7 @@ class Batch:
             "undecided_share": float(open_slots.mean()),
         }
 
-    def to_json(self, seed: int) -> dict[str, Any]:
+    def to_json(self, seed: int | None = None) -> dict[str, Any]:
         """Return the means and one entry a slot, in the words and units of a result file."""
         from .columns import entries, head
 
@@ -206,7 +206,7 @@ def solve_batch(
 
     Parameters
     ----------
-    scenario : Scenario or Problem
+    scenario : Scenario or Problem, a preset's name or a file's path
     gain : (S, N, K), linear power gains
     tasks : (S, N), index of each user's task among the scenario's
     method : a name of `METHODS`; exact, global, local and semantic-unaware run
@@ -221,6 +221,12 @@ def solve_batch(
     ------
     ValueError
         For a bad method, option or array, naming it.
+
+    Examples
+    --------
+    >>> gain = [[[0.5, 0.3], [0.9, 0.2]], [[0.6, 0.1], [0.4, 0.7]]]
+    >>> solve_batch("paper", gain, [[0, 2], [1, 1]]).actions.channel.shape
+    (2, 2)
     """
     method, options = by_names_of_today(method, options)
     problem = as_problem(scenario)
@@ -353,13 +359,9 @@ def as_problem(scenario: Any) -> Problem:
     """Return a scenario's arrays; a `Problem` is its own."""
     if isinstance(scenario, Problem):
         return scenario
-    if not hasattr(scenario, "template"):
-        raise ValueError(
-            f"scenario: a Scenario or Problem is expected, not {type(scenario).__name__}; "
-            "Scenario.load(name) makes one"
-        )
-    problem: Problem = scenario.template()
-    return problem
+    from ..scenario import Scenario
+
+    return Scenario.of(scenario).template()
 
 
 def check_slots(problem: Problem, gain: ArrayLike, tasks: ArrayLike) -> tuple[Floats, Integers]:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from .. import _core
+from ..allowed import whole
 from ..backends import packing
 from ..model import MODES, Actions
 from ..problem import Problem
-from ..result import Result, Status
+from ..result import INTERRUPTED, Result, Status
+from .slot import check_time_limit, solve
 
 OPTIMA = "exact", "exhaustive"  # methods whose optimum is that of the whole grid
 
@@ -48,19 +51,43 @@ def mode_of(actions: Actions, user: int) -> str:
     return "raw" if actions.extraction[user] == 1.0 else "semantic"
 
 
-def alternatives(result: Result, user: int) -> list[Alternative]:
-    """Return the other modes of one user of an exact result, the least loss first.
+def explain(
+    problem: Result | Problem | Any, user: int | None = None, time_limit: float | None = None
+) -> dict[int, list[Alternative]]:
+    """Return what each user's alternatives to the optimum of the grid are, and what they cost.
+
+    Parameters
+    ----------
+    problem : a result of method exact or exhaustive; or what `solve` takes, which is solved first
+    user : index of the one user that is explained; all unless given
+    time_limit : s, after which those users are returned that are done
+
+    Returns
+    -------
+    user -> its other modes, the least loss first
 
     Raises
     ------
     ValueError
-        Where the result is not the optimum of the grid, the objective is not the sum, or there is
-        no such user.
+        Where there is no optimum of the grid to compare with, the objective is not the sum, or
+        there is no such user
+
+    Examples
+    --------
+    >>> raw, local = explain("tiny", user=1)[1]
+    >>> raw.mode, local.mode, round(local.loss, 4)
+    ('raw', 'local', 0.1791)
     """
-    lists, stopped = alternatives_of(result, [user])
-    if stopped:
+    result = problem if isinstance(problem, Result) else solve(problem)
+    check_time_limit(time_limit)
+    count = len(result.problem.task)
+    if user is not None:
+        whole("user", user, 0, count - 1)
+    users = range(count) if user is None else [user]
+    lists, stopped = alternatives_of(result, users, time_limit)
+    if stopped == INTERRUPTED:
         raise KeyboardInterrupt
-    return lists[0]
+    return dict(zip(users, lists, strict=False))
 
 
 def alternatives_of(
@@ -69,7 +96,7 @@ def alternatives_of(
     time_limit: float | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[list[Alternative]], str]:
-    """Return the alternatives of several users: see `alternatives`.
+    """Return the alternatives of several users of an exact result, and whether they are all.
 
     Parameters
     ----------
@@ -90,9 +117,6 @@ def alternatives_of(
         )
     if problem.objective != "sum":
         raise ValueError("qoe.objective: explanations are made for 'sum'")
-    for user in users:
-        if not 0 <= user < len(problem.task):
-            raise ValueError(f"user: 0 to {len(problem.task) - 1} are expected, not {user}")
     deadline = perf_counter() + (inf if time_limit is None else time_limit)
     scenario = packing.scenario(problem)
     lists: list[list[Alternative]] = []

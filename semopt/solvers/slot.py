@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
-from numbers import Integral, Real
+from math import inf
+from numbers import Real
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 from warnings import warn
 
 from .. import _core
+from ..allowed import one_of, whole
 from ..methods import METHODS, OLD_METHODS, renamed
 from ..model import TOLERANCE
 from ..problem import Problem
@@ -20,18 +23,19 @@ from ..worth import most, steep
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
+BOUNDING = "relaxation", "global"  # methods that bound the continuous problem
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
 # s, that a method of the ladder gets at least, and at most unless told otherwise
 SHORTEST, LONGEST = 1e-3, 20.0
 
 
-def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
+def solve(problem: Problem | Any, method: str = "exact", **options: Any) -> Result:
     """Solve one decision slot.
 
     Parameters
     ----------
-    problem : the slot
+    problem : the slot; or a Scenario, a preset's name or a file's path, whose pinned slot it is
     method : a name of `METHODS`
     options : the method's own options, such as `backend`, `gap` (QoE) or `time_limit` (s)
 
@@ -39,12 +43,14 @@ def solve(problem: Problem, method: str = "exact", **options: Any) -> Result:
     ------
     ValueError
         For an unknown method, an option that the method does not have, or an option's bad value.
+
+    Examples
+    --------
+    >>> result = solve("tiny")
+    >>> result.status.word, round(result.objective, 6), result.actions.channel.tolist()
+    ('optimal', 1.503385, [1, 0])
     """
-    if not isinstance(problem, Problem):
-        raise ValueError(
-            f"problem: a Problem is expected, not {type(problem).__name__}; a scenario makes one: "
-            "Scenario.load(name).problem()"
-        )
+    problem = as_slot(problem)
     method, options = by_names_of_today(method, options)
     function, known = find(method)
     check_time_limit(options.get("time_limit"))
@@ -92,18 +98,58 @@ def recomputed(result: Result) -> Result:
 def check_time_limit(seconds: float | None) -> None:
     """Raise ValueError for a limit that is no time."""
     if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
-        raise ValueError(f"time_limit = {seconds}: must be above 0 s")
+        raise ValueError(f"time_limit = {seconds!r}: must be above 0 s")
 
 
 def check_threads(threads: int) -> None:
     """Raise ValueError for a number of threads that is none."""
-    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
-    if not (whole and 0 <= threads < 2**31):
-        raise ValueError(f"threads = {threads!r}: must be a whole number, 0 for one a core")
+    whole("threads", threads, 0, 2**31 - 1, ", 0 for one a core")
+
+
+def as_slot(problem: Any) -> Problem:
+    """Return a problem as it is; of a scenario the slot that it pins."""
+    if isinstance(problem, Problem):
+        return problem
+    from ..scenario import Scenario
+
+    if not isinstance(problem, Scenario | str | Path):
+        raise ValueError(
+            f"problem: a Problem is expected, not {type(problem).__name__}; a scenario makes one: "
+            "Scenario.load(name).problem()"
+        )
+    return Scenario.of(problem).problem()
+
+
+def bound(problem: Problem | Any, method: str = "relaxation", **options: Any) -> float:
+    """Return a proven upper bound on what any decision of a slot is worth, levels continuous.
+
+    Parameters
+    ----------
+    problem : as in `solve`
+    method : "relaxation", or "global" for a bound that its decision meets within `gap`
+    options : the method's own
+
+    Returns
+    -------
+    QoE, of all users together or the smallest, as the objective is; -inf of an infeasible slot
+
+    Raises
+    ------
+    ValueError
+        As `solve`, and for a method that proves no such bound
+
+    Examples
+    --------
+    >>> solve("tiny", "global").objective <= bound("tiny") <= 2.0
+    True
+    """
+    one_of("method", method, BOUNDING)
+    result = solve(problem, method, **options)
+    return -inf if result.status is Status.INFEASIBLE else result.continuous_bound
 
 
 def ladder(
-    problem: Problem,
+    problem: Problem | Any,
     time_limit: float | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> dict[str, Result | str]:
@@ -111,7 +157,7 @@ def ladder(
 
     Parameters
     ----------
-    problem : the slot
+    problem : as in `solve`
     time_limit : s, for all methods together; the last ones get what is left. Without one each gets
         20 s at most
     progress : called with the number of methods that have answered
@@ -120,7 +166,19 @@ def ladder(
     -------
     method -> its result, or the sentence why it does not apply to this problem. Ctrl-C leaves out
     the methods that have not answered.
+
+    Raises
+    ------
+    ValueError
+        For what is no slot, and a time that is none
+
+    Examples
+    --------
+    >>> answers = ladder("tiny")
+    >>> [round(answers[method].objective, 4) for method in ("local", "semantic-unaware", "exact")]
+    [1.0, 1.4071, 1.5034]
     """
+    problem = as_slot(problem)
     check_time_limit(time_limit)
     start = perf_counter()
     answers: dict[str, Result | str] = {}

@@ -18,7 +18,7 @@ import sys
 import numpy as np
 
 from ..backends import cpu
-from ..learn.evaluate import compare
+from ..learn.evaluate import evaluate
 from ..learn.refine import modes_of
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
@@ -82,7 +82,7 @@ def main() -> None:
         sys.exit(f"{scenario.name}: two users and two or more sub-channels are expected")
     gain, task = scenario.draw(REPLIES, 0)
     lost = [loss(scenario.template(), user, gain, task) / 2 for user in range(2)]
-    fixed = compare(["constant"], scenario).scores["constant"]
+    fixed = evaluate(["constant"], scenario).scores["constant"]
     best, least = fixed.reference_qoe, fixed.qoe
     print_line(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
     for what, less in (("at most", max(lost)), ("if the losses add up", sum(lost))):

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..certificate.claims import FalseClaim
-from ..certificate.verify import check
+from ..certificate.verify import verify
 from ..learn.deciders import Method, decider, files_of
 from ..learn.evaluate import decision_time
 from ..learn.refine import Decider
@@ -169,7 +169,7 @@ def _certified(
         file = Path(scratch) / "certificate.json"
         result = solve(problem, "global", certificate=str(file), **options)
         try:
-            check(file)
+            verify(file)
         except FalseClaim as claim:
             return f"its certificate is refused: {claim}", False
     if result.status is Status.INFEASIBLE:

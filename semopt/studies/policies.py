@@ -53,7 +53,7 @@ def row(name: str, out: Path) -> str:
     resume = (folder / DOCUMENT).exists()
     train.train(train.describe(algorithm, scenario, **options), folder, resume=resume, report=show)
     seconds = Checkpoint.read(folder).progress.seconds
-    scores = evaluate.compare([str(folder), "constant"], scenario, refine=True).scores
+    scores = evaluate.evaluate([str(folder), "constant"], scenario, refine=True).scores
     plain, refined = scores[str(folder)], scores[f"{folder} refined"]
     fixed = scores["constant"].qoe
     gap = [closure(score.qoe, score.reference_qoe, fixed) for score in (plain, refined)]

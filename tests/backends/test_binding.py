@@ -9,7 +9,7 @@ import pytest
 from binding import binding_slot, binding_slots, joint_actions
 from problems import random_problem
 from semopt import Actions, Scenario, Status, backends, model, solve
-from semopt.learn.evaluate import compare
+from semopt import evaluate as score
 from semopt.problem import AccuracyTable, Grid, Problem, System, Tasks, Users
 from semopt.solvers.matching import ExactBatch
 from tolerances import ROUNDING, STEEP
@@ -264,7 +264,7 @@ def test_a_flat_table_at_its_own_limit_is_kept_by_everyone_who_judges():
     document.pop("slot", None)
     document["channel"] = {"model": "shadowed", "mean_gain": 0.31, "shadowing_db": 6.9}
     scenario = Scenario.from_dict(document | {"assumed": {}})
-    found = compare(["exact", "constant"], scenario, slots=60, reference="exact")
+    found = score(["exact", "constant"], scenario, slots=60, reference="exact")
     assert found.infeasible_slots == 0
     exact, constant = found.scores["exact"], found.scores["constant"]
     assert exact.infeasible_share == constant.infeasible_share == 0

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from problems import random_problem, random_tables
-from semopt import _core, backends, evaluate
+from semopt import _core, backends
 from semopt.backends import Query, Space, Tables
+from semopt.model import evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import ROUNDING
 

@@ -16,15 +16,16 @@ from typer.testing import CliRunner
 
 import extended
 from problems import CASES, EXPECTED, badly_scaled, random_problem, replaced
-from semopt import Actions, Problem, Status, evaluate, solve
+from semopt import Actions, Problem, Status, solve
 from semopt.certificate import read
 from semopt.certificate.balls import Score, precision
 from semopt.certificate.checker import check_certificate
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.format import digest, problem_from_json, problem_to_json
 from semopt.certificate.results import check_result
-from semopt.certificate.verify import check
+from semopt.certificate.verify import verify
 from semopt.cli import app
+from semopt.model import evaluate
 from semopt.problem import AccuracyTable
 from semopt.scenario import Scenario
 from tolerances import GAP, ROUNDING
@@ -110,7 +111,7 @@ def test_compressed_certificate_is_read_too(tmp_path):
     plain = read(tmp_path / "a.json")
     assert read(tmp_path / "a.json.gz") == plain
     assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == plain
-    assert check(tmp_path / "a.json") == check(tmp_path / "a.json.gz")
+    assert verify(tmp_path / "a.json") == verify(tmp_path / "a.json.gz")
 
 
 def leaf_paths(body, path=()):
@@ -307,7 +308,7 @@ def test_verify_prints_what_is_proven_or_the_first_false_claim(example, tmp_path
     assert bad.output.startswith("false: objective 3.1")
     for name in ("other.json", "missing.json"):
         with pytest.raises(ValueError, match=name):
-            check(tmp_path / name)
+            verify(tmp_path / name)
 
 
 def test_verify_without_arb_says_what_to_install(example, monkeypatch):
@@ -360,7 +361,7 @@ def test_false_result_is_named(document, path, by, words):
 def test_result_file_of_many_slots_is_evaluated_again(tmp_path):
     path = tmp_path / "many.json"
     assert run("solve", "tiny", "--slots", "5", "--json", str(path)).exit_code == 0
-    assert "5 of 5 slots" in check(path)
+    assert "5 of 5 slots" in verify(path)
     body = json.loads(path.read_text())
     for entry, by, words in (
         (("slots", 3, "objective"), 9.0, r"slots\[3\].objective"),
@@ -374,7 +375,7 @@ def test_result_file_of_many_slots_is_evaluated_again(tmp_path):
 def test_ladder_file_is_evaluated_again(tmp_path):
     path = tmp_path / "ladder.json"
     assert run("solve", "tiny", "--ladder", "--json", str(path)).exit_code == 0
-    assert "global: the decision is feasible" in check(path)
+    assert "global: the decision is feasible" in verify(path)
 
 
 def test_prices_cannot_overflow_into_a_proof(tmp_path):
@@ -396,7 +397,7 @@ def test_prices_cannot_overflow_into_a_proof(tmp_path):
 def test_file_that_is_none_is_refused_by_name(tmp_path, data):
     (tmp_path / "broken.json").write_bytes(data)
     with pytest.raises(ValueError, match=r"broken\.json"):
-        check(tmp_path / "broken.json")
+        verify(tmp_path / "broken.json")
 
 
 def test_file_that_nests_too_deep_is_refused_by_name(tmp_path):
@@ -404,7 +405,7 @@ def test_file_that_nests_too_deep_is_refused_by_name(tmp_path):
         '{"format": "semopt-certificate", "version": 1, "digest": ' + "[" * 970 + "]" * 970 + "}"
     )
     with pytest.raises((ValueError, FalseClaim), match=r"deep\.json|missing"):
-        check(tmp_path / "deep.json")
+        verify(tmp_path / "deep.json")
 
 
 def inside():

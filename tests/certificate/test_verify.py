@@ -25,7 +25,7 @@ from semopt.certificate.exact import spread
 from semopt.certificate.format import digest
 from semopt.certificate.grid import tabulated
 from semopt.certificate.results import check_result
-from semopt.certificate.verify import check
+from semopt.certificate.verify import verify
 from semopt.cli import app
 from semopt.problem import Grid
 from semopt.scenario import Scenario
@@ -202,7 +202,7 @@ def test_what_other_commands_write_is_no_result(tmp_path):
     compared.write_text(json.dumps({"schema": 1, "scenarios": ["tiny"], "rows": []}))
     for path in (evaluated, compared):
         with pytest.raises(ValueError, match=f"{path.name}.*no result"):
-            check(path)
+            verify(path)
 
 
 def command(*arguments, **options):
@@ -237,7 +237,7 @@ def test_bad_input_is_one_message_and_exit_code_2(tmp_path):
         files[str(tmp_path / name)] = words
     for name, words in files.items():
         with pytest.raises(ValueError, match=words) as fault:
-            check(name)
+            verify(name)
         assert name in str(fault.value)
         assert "\n" not in str(fault.value)
     ended = command("verify", "/dev/zero")
@@ -841,7 +841,7 @@ def test_a_problem_that_is_none_is_bad_input_and_no_false_claim(documents, tmp_p
         sealed = body | {"digest": digest(body)} if "digest" in body else body
         file.write_text(json.dumps(sealed))
         with pytest.raises(ValueError, match=rf"(?s)bad\.json: .*{words}"):
-            print(words, check(file))
+            print(words, verify(file))
     code = f"import sys; from semopt.cli import run; sys.exit(run(['verify', {str(file)!r}]))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 2
 
@@ -856,9 +856,9 @@ def test_results_of_steep_slopes_say_what_they_are_worth_as_written(tmp_path, me
     body = solve(problem, method, **({"time_limit": 5.0} if method == "global" else {})).to_json()
     assert body["objective"] == pytest.approx(sum(u["qoe"] for u in body["users"]), abs=1e-12)
     file.write_text(json.dumps(body))
-    assert "the decision is feasible and worth" in check(file)
+    assert "the decision is feasible and worth" in verify(file)
     body["users"][0]["qoe"] += 1e-6
     body["objective"] += 1e-6
     file.write_text(json.dumps(body))
     with pytest.raises(FalseClaim):
-        check(file)
+        verify(file)

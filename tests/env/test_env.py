@@ -493,22 +493,22 @@ def test_parts_of_a_step_refuse_what_would_read_elsewhere():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"observation": "all"}, "observation = 'all': one of own, shared"),
-        ({"identity": "name"}, "identity = 'name': one of onehot, index, none"),
-        ({"features": ("load",)}, "features = 'load': one of local_load"),
+        ({"observation": "all"}, "observation = 'all': must be one of own, shared"),
+        ({"identity": "name"}, "identity = 'name': must be one of onehot, index, none"),
+        ({"features": ("load",)}, "features = 'load': must be one of local_load"),
         ({"features": "local_load"}, "features = 'local_load': a list of names"),
-        ({"slots": 0}, "slots = 0: an integer of at least 1"),
-        ({"slots": 2.0}, "slots = 2.0: an integer of at least 1"),
-        ({"slots": True}, "slots = True: an integer of at least 1"),
-        ({"threads": -1}, "threads = -1: an integer of at least 0"),
-        ({"lane": -1}, "lane = -1: an integer of at least 0"),
+        ({"slots": 0}, "slots = 0: must be a whole number of at least 1"),
+        ({"slots": 2.0}, "slots = 2.0: must be a whole number of at least 1"),
+        ({"slots": True}, "slots = True: must be a whole number of at least 1"),
+        ({"threads": -1}, "threads = -1: must be a whole number of at least 0"),
+        ({"lane": -1}, "lane = -1: must be a whole number of at least 0"),
         ({"lane": 2**32}, "slots and lanes from 0"),
-        ({"seed": -1}, "seed = -1: an integer of at least 0"),
-        ({"seed": None}, "seed = None: an integer of at least 0"),
+        ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
+        ({"seed": None}, "seed = None: must be a whole number of at least 0"),
     ],
 )
 def test_bad_options_are_named(options, words):
-    with pytest.raises(ValueError, match="expected") as error:
+    with pytest.raises(ValueError, match=r"expected|must be") as error:
         Environment(PAPER, **options)
     assert words in str(error.value)
 

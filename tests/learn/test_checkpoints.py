@@ -160,7 +160,7 @@ def test_what_a_checkpoint_may_not_say_is_named(copied, kind):
     change, message = EDITS[kind]
     rewritten(copied, change)
     for use in (
-        lambda: evaluate.compare([str(copied)], PAPER, 2),
+        lambda: evaluate.evaluate([str(copied)], PAPER, 2),
         lambda: train.train(tiny(), copied, resume=True),
     ):
         with pytest.raises(ValueError, match=message) as error:
@@ -171,7 +171,7 @@ def test_what_a_checkpoint_may_not_say_is_named(copied, kind):
 def test_an_edit_that_would_be_allowed_is_noticed_by_the_digest(copied):
     rewritten(copied, put("scenario", "system", "latency_max_ms", value=80.0), resealed=False)
     with pytest.raises(ValueError, match="it was edited: its content is not that of its digest"):
-        evaluate.compare([str(copied)], PAPER, 2)
+        evaluate.evaluate([str(copied)], PAPER, 2)
 
 
 def test_every_leaf_of_a_checkpoint_is_under_its_digest(copied):
@@ -216,7 +216,7 @@ def fuzz(copied, rng, trials):
             with suppress(KeyError, IndexError, TypeError):  # an earlier change took the place away
                 rewritten(copied, put(*path, value=value))
         for use in (
-            lambda: evaluate.compare([str(copied)], PAPER, 2, reference="exact"),
+            lambda: evaluate.evaluate([str(copied)], PAPER, 2, reference="exact"),
             lambda: train.train(tiny(), copied, resume=True),
         ):
             try:
@@ -320,7 +320,7 @@ def test_tensors_of_another_kind_are_named(copied, kind):
     assert not re.search(r"\n|\t", str(refused.value))
     if decides:
         with pytest.raises(ValueError, match=message) as refused:
-            evaluate.compare([str(copied)], PAPER, 2)
+            evaluate.evaluate([str(copied)], PAPER, 2)
         assert not re.search(r"\n|\t", str(refused.value))
 
 
@@ -488,9 +488,9 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
 
 def test_a_policy_of_another_scenario_is_refused(trained):
     with pytest.raises(ValueError, match=r"system\.channels is 2; in contended-4 it is 4"):
-        evaluate.compare([str(trained)], Scenario.load("contended-4"), 2)
+        evaluate.evaluate([str(trained)], Scenario.load("contended-4"), 2)
     with pytest.raises(ValueError, match=r"for scenario paper, where system\.\w+ is"):
-        evaluate.compare([str(trained)], CONTENDED, 2)
+        evaluate.evaluate([str(trained)], CONTENDED, 2)
 
 
 def test_solve_answers_from_a_checkpoint(trained):

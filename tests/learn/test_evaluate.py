@@ -33,7 +33,7 @@ def everyone_raw(seen):
 
 def test_exact_hits_and_local_at_the_reference_closes_nothing():
     names = ["exact", f"{__name__}:everyone_local"]
-    found = evaluate.compare(names, PAPER, 60, seed=2, reference="exact")
+    found = evaluate.evaluate(names, PAPER, 60, seed=2, reference="exact")
     exact, local = (found.scores[name] for name in names)
     assert (exact.ratio, exact.hit_share, exact.infeasible_share) == (1.0, 1.0, 0.0)
     assert exact.closure == pytest.approx(1.0)
@@ -59,14 +59,14 @@ def test_what_decides_nothing_is_refused_before_any_work(monkeypatch, name, mess
     monkeypatch.setattr(evaluate, "solve_batch", lambda *_, **__: pytest.fail("work was begun"))
     monkeypatch.setattr(constant, "fit", lambda *_, **__: pytest.fail("work was begun"))
     with pytest.raises(ValueError, match=message):
-        evaluate.compare(["constant", "exact", name], PAPER, 5)
+        evaluate.evaluate(["constant", "exact", name], PAPER, 5)
 
 
 def test_a_policy_that_fails_is_found_before_the_reference_is_solved(monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "solve_batch", lambda *_, **__: pytest.fail("work was begun"))
     (tmp_path / "late.py").write_text("def f(seen):\n    return None\n")
     with pytest.raises(ValueError, match="returned a NoneType"):
-        evaluate.compare(["exact", f"{tmp_path}/late.py:f"], PAPER, 5)
+        evaluate.evaluate(["exact", f"{tmp_path}/late.py:f"], PAPER, 5)
 
 
 def test_a_folder_named_like_a_method_is_told_apart(monkeypatch, tmp_path):
@@ -98,7 +98,7 @@ def changed(scenario, **tables):
 def test_the_worst_user_is_what_the_objective_min_is_judged_by(monkeypatch):
     monkeypatch.setattr(deciders, "FITTED", 60)
     scenario = changed(CONTENDED, qoe={"objective": "min"})
-    found = evaluate.compare(["exact", "reference", "constant"], scenario, 50, seed=4)
+    found = evaluate.evaluate(["exact", "reference", "constant"], scenario, 50, seed=4)
     assert (found.reference, found.to_json()["objective"]) == ("exact", "min")
     exact, reference, fixed = found.scores.values()
     gain, task = scenario.draw(50, 4)
@@ -142,7 +142,7 @@ def limited(share, grid=2):
 def test_a_limit_on_the_servers_energy_is_measured():
     scenario, _ = limited(1e-6)  # nobody may offload
     name = f"{__name__}:everyone_raw"
-    found = evaluate.compare(["exhaustive", "reference", name, "constant"], scenario, 20, seed=1)
+    found = evaluate.evaluate(["exhaustive", "reference", name, "constant"], scenario, 20, seed=1)
     assert found.reference == "exhaustive"
     best, reference, raw, fixed = found.scores.values()
     assert (raw.qoe, raw.infeasible_share) == (0.0, 1.0)
@@ -176,8 +176,8 @@ def test_what_does_not_know_a_limit_says_so_in_batches_too():
         lambda: solve_batch(scenario, gain, task),
         lambda: solve_batch(scenario, gain, task, "semantic-unaware"),
         lambda: Solver(scenario),
-        lambda: evaluate.compare(["exact"], scenario, 3),
-        lambda: evaluate.compare(["global"], scenario, 3),
+        lambda: evaluate.evaluate(["exact"], scenario, 3),
+        lambda: evaluate.evaluate(["global"], scenario, 3),
     ):
         with pytest.raises(ValueError, match="server_energy_max_mj couples the users"):
             work()

@@ -328,7 +328,7 @@ def test_distillation_beats_every_fixed_action_on_a_small_budget(tmp_path):
         validate_every=15,
     )
     train.train(description, tmp_path)
-    scores = evaluate.compare([str(tmp_path), "constant"], CONTENDED, 300).scores
+    scores = evaluate.evaluate([str(tmp_path), "constant"], CONTENDED, 300).scores
     assert scores[str(tmp_path)].qoe > scores["constant"].qoe
 
 
@@ -337,7 +337,7 @@ def test_mappo_finds_the_modes_of_the_paper(tmp_path):
         "mappo", PAPER, slots=256, updates=250, validate_every=250, minibatches=1
     )
     train.train(description, tmp_path)
-    score = evaluate.compare([str(tmp_path)], PAPER, 300).scores[str(tmp_path)]
+    score = evaluate.evaluate([str(tmp_path)], PAPER, 300).scores[str(tmp_path)]
     assert score.ratio > 0.97
 
 
@@ -355,7 +355,7 @@ def test_dqn_learns_a_problem_of_a_few_actions(tmp_path):
         "dqn", scenario, slots=16, updates=40, levels=2, validate_every=40, width=32, minibatch=64
     )
     train.train(description, tmp_path)
-    scores = evaluate.compare([str(tmp_path), "exact"], scenario, 200).scores
+    scores = evaluate.evaluate([str(tmp_path), "exact"], scenario, 200).scores
     assert scores[str(tmp_path)].qoe > 0.97 * scores["exact"].qoe  # on the same two levels
 
 

@@ -150,7 +150,7 @@ def drawn_for(scenario, seed, monkeypatch):
         "decider",
         lambda name, *rest: deciders.decider(name, *rest) if name == "constant" else Judge(),
     )
-    evaluate.compare(["judge", "constant"], scenario, None, seed, reference="exact")
+    evaluate.evaluate(["judge", "constant"], scenario, None, seed, reference="exact")
     gains["constant"], gains["evaluation"] = fitted, judged
     return {name: set(np.concatenate(parts)[:, 0, 0].tolist()) for name, parts in gains.items()}
 
@@ -197,12 +197,12 @@ def test_a_trace_is_split_and_no_part_is_looked_at_by_another(tmp_path, monkeypa
 
 def test_more_slots_than_a_trace_has_for_evaluation_are_refused(tmp_path):
     scenario = Scenario.load(traced(tmp_path / "a"))
-    assert evaluate.compare(["reference"], scenario, reference="exact").slots == 20
-    assert evaluate.compare(["reference"], scenario, 20, reference="exact").slots == 20
+    assert evaluate.evaluate(["reference"], scenario, reference="exact").slots == 20
+    assert evaluate.evaluate(["reference"], scenario, 20, reference="exact").slots == 20
     with pytest.raises(
         ValueError, match=r"21 slots are asked for, .* evaluation has 20: ask for at"
     ):
-        evaluate.compare(["reference"], scenario, 21)
+        evaluate.evaluate(["reference"], scenario, 21)
 
 
 @pytest.mark.parametrize(
@@ -228,21 +228,21 @@ def test_a_run_on_a_trace_finds_it_from_anywhere_and_takes_no_other(tmp_path, mo
     assert kept["file"] == str((tmp_path / "a" / "gains.npy").resolve())
     assert len(kept["sha256"]) == 64
     home = deciders.home([str(out)])
-    before = evaluate.compare([str(out)], home, 5).scores[str(out)]
+    before = evaluate.evaluate([str(out)], home, 5).scores[str(out)]
 
     moved = tmp_path / "c"
     shutil.move(tmp_path / "a", moved)
     with pytest.raises(ValueError, match=r"gains\.npy"):
-        evaluate.compare([str(out)], deciders.home([str(out)]), 5)
+        evaluate.evaluate([str(out)], deciders.home([str(out)]), 5)
     scenario = Scenario.load(moved / "s.toml")  # the same trace, said to be elsewhere
-    after = evaluate.compare([str(out)], scenario, 5).scores[str(out)]
+    after = evaluate.evaluate([str(out)], scenario, 5).scores[str(out)]
     assert replace(after, decision_us=0.0) == replace(before, decision_us=0.0)
     longer = train.describe("mappo", scenario, **tiny)
     assert train.train(longer, out, resume=True) == "all updates are done"
 
     changed = Scenario.load(traced(moved, scale=1.01))
     with pytest.raises(ValueError, match=r"channel\.sha256"):
-        evaluate.compare([str(out)], changed, 5)
+        evaluate.evaluate([str(out)], changed, 5)
     with pytest.raises(ValueError, match=r"channel\.sha256"):
         train.train(train.describe("mappo", changed, **tiny), out, resume=True)
 

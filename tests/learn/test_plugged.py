@@ -93,7 +93,7 @@ def policy(tmp_path, monkeypatch):
 @pytest.mark.parametrize("body", FAULTS)
 def test_every_fault_is_one_sentence(policy, body):
     with pytest.raises(ValueError, match=FAULTS[body]) as error:
-        evaluate.compare([policy(body)], PAPER, 3)
+        evaluate.evaluate([policy(body)], PAPER, 3)
     assert str(error.value).startswith("./mypol.py:f")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
@@ -110,7 +110,7 @@ def test_every_fault_is_one_sentence(policy, body):
 )
 def test_what_cannot_be_imported_is_one_sentence(policy, above, message):
     with pytest.raises(ValueError, match=message):
-        evaluate.compare([policy(LOCAL, above)], PAPER, 3)
+        evaluate.evaluate([policy(LOCAL, above)], PAPER, 3)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_what_cannot_be_imported_is_one_sentence(policy, above, message):
 def test_a_name_that_leads_nowhere_is_refused(policy, name, message):
     policy(LOCAL)
     with pytest.raises(ValueError, match=message):
-        evaluate.compare([name], PAPER, 3)
+        evaluate.evaluate([name], PAPER, 3)
 
 
 def test_ctrl_c_in_a_policy_is_no_fault_of_it(policy):
     with pytest.raises(KeyboardInterrupt):
-        evaluate.compare([policy("raise KeyboardInterrupt")], PAPER, 3)
+        evaluate.evaluate([policy("raise KeyboardInterrupt")], PAPER, 3)
 
 
 @pytest.mark.parametrize("name", ["./mypol.py:f", "mypol.py:f", "{folder}/mypol.py:f"])
@@ -177,7 +177,7 @@ def test_an_unknown_observation_is_named(policy, tmp_path, value):
     with (tmp_path / "mypol.py").open("a") as file:
         file.write(f"\nf.observation = {value}\n")
     with pytest.raises(ValueError, match=r"mypol\.py:f\.observation = .*: 'own' or 'shared'"):
-        evaluate.compare([name], PAPER, 3)
+        evaluate.evaluate([name], PAPER, 3)
 
 
 def command(*arguments):

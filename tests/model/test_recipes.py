@@ -240,7 +240,8 @@ def test_another_score_counts_in_all_of_python_and_kernels_without_it_say_so(tmp
         followed(tmp_path, SCORE, "Another score"),
         """
 from dataclasses import replace
-from semopt import Actions, Scenario, evaluate, solve
+from semopt import Actions, Scenario, solve
+from semopt.model import evaluate
 tiny = Scenario.load("tiny").problem()
 local = Actions(np.array([-1, -1]), np.zeros(2), np.array([5e8, 1e9]), np.ones(2))
 print(*np.round(evaluate(tiny, local).qoe, 12).tolist())

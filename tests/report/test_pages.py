@@ -97,7 +97,7 @@ def test_pages_say_how_they_were_made_and_hold_their_scenario(written):
 
 def test_a_mean_gap_is_the_difference_of_the_means():
     evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is missing")
-    found = evaluate.compare(["local"], Scenario.load("contended"), 40)
+    found = evaluate.evaluate(["local"], Scenario.load("contended"), 40)
     score = found.scores["local"]
     assert found.gaps["local"].mean() == pytest.approx(score.reference_qoe - score.qoe, abs=1e-12)
 

@@ -8,10 +8,10 @@ import pytest
 
 from extended import evaluated
 from problems import badly_scaled, beside, random_problem
-from semopt import Actions, _core, evaluate
+from semopt import Actions, _core
 from semopt.backends import packing
 from semopt.certificate.balls import OneUser, precision
-from semopt.model import MODES
+from semopt.model import MODES, evaluate
 from tolerances import BALLS, ROUNDING
 
 FREE = (-inf, inf)

@@ -12,8 +12,9 @@ import pytest
 
 import semopt
 from problems import random_problem
-from semopt import Status, backends, evaluate, solve
+from semopt import Status, backends, solve
 from semopt.backends import Query, Space
+from semopt.model import evaluate
 from semopt.problem import Grid
 from semopt.solvers import checkpoint, exhaustive
 from tolerances import OBJECTIVE

@@ -11,7 +11,7 @@ from problems import random_problem
 from semopt import solve
 from semopt.problem import Grid
 from semopt.result import Status
-from semopt.solvers.explanation import alternatives, alternatives_of, mode_of
+from semopt.solvers.explanation import alternatives_of, explain, mode_of
 from tolerances import OBJECTIVE
 
 
@@ -47,7 +47,7 @@ def test_loss_is_that_of_the_problem_without_the_other_modes():
         if result.actions is None:
             continue
         for user in range(3):
-            for option in alternatives(result, user):
+            for option in explain(result, user)[user]:
                 assert option.mode != mode_of(result.actions, user)
                 assert option.loss >= -OBJECTIVE
                 if option.mode == "local":
@@ -68,16 +68,16 @@ def test_time_limit_leaves_the_users_that_are_done():
     every, stopped = alternatives_of(result, [2, 0], progress=told.append)
     assert [options[0].user for options in every] == [2, 0]
     assert (stopped, told) == ("", [1, 2])
-    assert every[1] == alternatives(result, 0)
+    assert every[1] == explain(result, 0)[0]
     assert alternatives_of(result, range(3), time_limit=1e-9) == ([], "time limit")
 
 
 def test_faults_are_named():
     problem = random_problem(np.random.default_rng(2))
-    with pytest.raises(ValueError, match="user: 0 to 1"):
-        alternatives(solve(problem), 7)
+    with pytest.raises(ValueError, match="user = 7: must be a whole number from 0 to 1"):
+        explain(solve(problem), 7)
     with pytest.raises(ValueError, match=r"qoe\.objective"):
-        alternatives(solve(replace(problem, objective="min")), 0)
+        explain(replace(problem, objective="min"))
 
 
 def test_only_an_optimum_of_the_grid_has_alternatives():
@@ -87,8 +87,8 @@ def test_only_an_optimum_of_the_grid_has_alternatives():
         with pytest.raises(
             ValueError, match=f"one of {result.method} that is {result.status.word}"
         ):
-            alternatives(result, 0)
+            explain(result, 0)
     searched = solve(problem, "exhaustive")
-    assert [option.mode for option in alternatives(searched, 0)] == [
-        option.mode for option in alternatives(solve(problem), 0)
+    assert [option.mode for option in explain(searched, 0)[0]] == [
+        option.mode for option in explain(problem)[0]
     ]

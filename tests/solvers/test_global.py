@@ -12,8 +12,9 @@ import pytest
 from scipy.optimize import minimize
 
 from problems import CASES, EXPECTED, badly_scaled, beside, random_problem
-from semopt import Actions, Status, _core, evaluate, solve
+from semopt import Actions, Status, _core, solve
 from semopt.backends import packing
+from semopt.model import evaluate
 from semopt.problem import Grid
 from semopt.scenario import Scenario
 from tolerances import GAP, ROUNDING

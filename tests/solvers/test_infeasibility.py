@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from problems import random_problem
-from semopt import Actions, Result, Status, _core, evaluate, solve
+from semopt import Actions, Result, Status, _core, solve
 from semopt.backends import packing
 from semopt.grid import local_actions, offload_actions
 from semopt.limits import tightened
+from semopt.model import evaluate
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score
 from semopt.solvers.infeasibility import infeasible, time_left

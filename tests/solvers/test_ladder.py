@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from problems import badly_scaled, random_problem
 from semopt import Status, solve
-from semopt.certificate.verify import check
+from semopt.certificate.verify import verify
 from semopt.solvers import ladder
 from tolerances import GAP, ROUNDING
 
@@ -71,7 +71,7 @@ def climb_badly_scaled(seed, folder):
     best = solve(problem, "global", certificate=str(file), time_limit=100.0)
     assert best.details.get("stopped") in (None, "rounding errors")
     grid, bound = solve(problem, "exact"), solve(problem, "relaxation")
-    check(file)
+    verify(file)
     if best.status is Status.INFEASIBLE:
         assert grid.status is Status.INFEASIBLE
         return best.status

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from problems import badly_scaled, random_problem
-from semopt import Actions, Scenario, Status, evaluate
+from semopt import Actions, Scenario, Status
 from semopt import solve as solve_by
-from semopt.model import LOCAL, MODES, RAW, accuracy
+from semopt.model import LOCAL, MODES, RAW, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.solvers import infeasibility
 from semopt.solvers.relaxation import bound, program, weights

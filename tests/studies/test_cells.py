@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from semopt import Scenario
 from semopt.cli import app, entry
-from semopt.learn.evaluate import compare
+from semopt.learn.evaluate import evaluate
 from semopt.report.studies import print_gaps
 from semopt.studies import engine, gap, gap_rows
 from semopt.studies.audit import audit
@@ -61,7 +61,7 @@ def test_a_cell_has_the_figures_of_evaluate(tmp_path):
     cell = MethodCell(CONTENDED, "semantic-unaware", 3, 40)
     assert computed(tmp_path, [cell]) == [DONE]
     rows = Store(tmp_path).read(cell)
-    want = compare([cell.method], Scenario.from_dict(CONTENDED), 40, 3).scores[cell.method]
+    want = evaluate([cell.method], Scenario.from_dict(CONTENDED), 40, 3).scores[cell.method]
     for name in ("qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share"):
         assert np.mean(rows[name].to_numpy()) == pytest.approx(getattr(want, name), rel=1e-12)
     assert rows["slot"].to_pylist() == list(range(40))

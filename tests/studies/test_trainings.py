@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from semopt import Scenario
 from semopt.learn import train
-from semopt.learn.evaluate import compare
+from semopt.learn.evaluate import evaluate
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.method_cell import MethodCell
@@ -48,7 +48,7 @@ def test_a_policy_decides_as_that_of_train(trained, tmp_path):
     folder, training, cells = trained
     with train.one_thread():
         train.train(tiny(), tmp_path / "run", device="cpu")
-        want = compare([str(tmp_path / "run")], CONTENDED, 20).scores[str(tmp_path / "run")]
+        want = evaluate([str(tmp_path / "run")], CONTENDED, 20).scores[str(tmp_path / "run")]
     rows = Store(folder).read(cells[0])
     assert np.mean(rows["qoe"].to_numpy()) == pytest.approx(want.qoe, rel=1e-9)
     assert np.mean(rows["energy_mj"].to_numpy()) == pytest.approx(want.energy_mj, rel=1e-9)
