@@ -152,7 +152,7 @@ def test_seeds_are_drawn_freshly_unless_given(adapters):
         np.testing.assert_array_equal(seen(one), seen(make(seed=4)))
         for seed in (-1, 1.5, "a", [1, 2]):
             with pytest.raises(
-                ValueError, match=r"seed = .*: an integer of at least 0 is expected"
+                ValueError, match=r"seed = .*: must be a whole number of at least 0"
             ):
                 one.reset(seed=seed)
         assert one.np_random_seed == 4
