@@ -53,9 +53,9 @@ def conduct(
     with learning("study"):
         from ..studies import engine as engines
         from ..studies.cells import Store
-        from ..studies.questions import cells_of, keep
+        from ..studies.questions import begin, cells_of, keep, unanswered
     part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
-    store.begin()
+    begin(question, store)
     try:
         with progress(f"study {question.name}", len(cells)) as tick:
             done = engines.run(
@@ -63,15 +63,22 @@ def conduct(
             )
     except KeyboardInterrupt:
         cut = True
-    keep(question, store)
+    missing = unanswered(question, store)
+    if cut or not missing:
+        keep(question, store)
     if json:
         write_json(json, question.document(store))
-    if not to_stdout(json):
+    if not to_stdout(json) and (cut or not missing):
         question.show(store)
         print_written(out / "report.html")
     if cut:
         there = sum(store.read(cell) is not None for cell in cells)
         end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
+    if missing:
+        print_message(
+            f"{len(cells) - missing} of {len(cells)} cells are answered; the shard that ends last "
+            f"writes the page, and semopt study report {out} shows what is there"
+        )
     if done.failed:
         first = min(done.failed)
         print_message(

@@ -14,17 +14,18 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from inspect import iscoroutine
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..env.decisions import SHARES, Decisions, outside
-from ..env.environment import Environment
 from ..model import Actions, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..strict import shortened
 from .refine import Decider
+
+if TYPE_CHECKING:
+    from ..env.decisions import Decisions
 
 SHOWN = 200  # characters of what a user's code says of itself
 
@@ -49,6 +50,9 @@ def policy(
     ----------
     name, file : what messages call it, and the file whose lines they name
     """
+    from ..env.decisions import SHARES
+    from ..env.environment import Environment
+
     name = name or function_name(function)
     file = file or getattr(getattr(function, "__code__", None), "co_filename", "")
     with guarded(name, file):
@@ -206,6 +210,8 @@ def as_arrays(name: str, file: str, actions: Actions) -> Actions:
 
 def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decisions:
     """Return decisions from what a policy returned, shares of ranges."""
+    from ..env.decisions import SHARES, Decisions, outside
+
     array = as_array(name, file, f"a {type(value).__name__} that it returned", value)
     if array.shape != shape or array.dtype.kind not in "fiu":
         kind = "" if isinstance(value, np.ndarray) else f"a {type(value).__name__}: "

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from .. import __version__, _core
 from ..files import write_atomically, writing
@@ -144,6 +145,15 @@ class Store:
         for folder in (self.cells, self.locks):
             folder.mkdir(parents=True, exist_ok=True)
 
+    def alone(self) -> FileLock:
+        """Return the lock of what stands beside the cells, which one process writes at a time."""
+        return FileLock(self.locks / "page.lock")
+
+    def state(self) -> list[tuple[str, int]]:
+        """Return what tells the cells from those of another time, failed ones among them."""
+        files = sorted(self.cells.glob("*.*"))
+        return [(f.name, f.stat().st_mtime_ns) for f in files if not f.name.endswith(".part")]
+
     def file(self, cell: Cell) -> Path:
         """Return where the rows of a cell are, or will be."""
         return self.cells / f"{cell.name()}.parquet"
@@ -179,8 +189,7 @@ class Store:
 
     def times(self, cell: Cell) -> dict[str, float]:
         """Return what a cell took: seconds, and what else its kind names."""
-        path = self.file(cell).with_suffix(".times.json")
-        return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+        return written(self.file(cell).with_suffix(".times.json"))
 
     def failure(self, cell: Cell) -> Path:
         """Return where the reason of a cell that failed stands."""
@@ -193,8 +202,16 @@ class Store:
 
     def reason(self, cell: Cell) -> str:
         """Return why a cell failed; "" where it did not."""
-        path = self.failure(cell)
-        return str(json.loads(path.read_bytes())["reason"]) if path.is_file() else ""
+        return str(written(self.failure(cell)).get("reason", ""))
+
+
+def written(path: Path) -> dict[str, Any]:
+    """Return what stands in a JSON file beside a cell; nothing where there is none, or no whole."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def finite(values: Floats) -> list[float | None]:

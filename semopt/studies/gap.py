@@ -13,7 +13,6 @@ from ..report.page import Report
 from ..report.studies import print_gaps
 from ..scenario import Scenario
 from .cells import Store
-from .gap_report import page
 from .gap_rows import Grid, alike, spread
 from .method_cell import MethodCell
 from .questions import settings_of
@@ -47,6 +46,8 @@ class Question(Grid):
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
+        from .gap_report import page
+
         return page(self, store, list(self.rows(store)), settings_of(self))
 
     def show(self, store: Store) -> None:

@@ -27,7 +27,7 @@ from ..report.page import Report, write
 from ..scenario import Scenario
 from ..strict import read_json
 from ..worth import tasks_in
-from .cells import Cell, Store, column
+from .cells import Cell, Store, column, digest
 
 # The question of each study, by its name on the command line.
 STUDIES = {
@@ -88,20 +88,41 @@ def of_folder(folder: Path) -> Question:
         raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
 
 
-def keep(question: Question, store: Store) -> list[Path]:
-    """Write results, settings, page, tables and figures beside the cells; return the page's files.
+def begin(question: Question, store: Store) -> None:
+    """Write the settings of a study before its cells: it can be shown while it is unfinished.
 
-    Results hold the rows of every question that was asked of the folder.
+    Every question that was asked of the folder keeps its cells in the results.
     """
-    about = settings_of(question)
-    parts = parts_of(store.folder)
-    for part, cells in question.parts().items():
-        names = parts.get(part, []) + [cell.name() for cell in cells]
-        parts[part] = list(dict.fromkeys(names))
-    with writing(store.folder / "results.parquet") as file:
-        pq.write_table(joined(store, parts), file, compression="zstd")
-    write_atomically(store.folder / SETTINGS, json.dumps(about | {PARTS: parts}, indent=2))
-    return publish(question, store)
+    store.begin()
+    with store.alone():
+        parts = parts_of(store.folder)
+        for part, cells in question.parts().items():
+            names = parts.get(part, []) + [cell.name() for cell in cells]
+            parts[part] = list(dict.fromkeys(names))
+        about = settings_of(question) | {PARTS: parts}
+        write_atomically(store.folder / SETTINGS, json.dumps(about, indent=2))
+
+
+def unanswered(question: Question, store: Store) -> int:
+    """Return how many cells are neither there nor have failed: others may be at them."""
+    cells = cells_of(question)
+    return sum(not (store.reason(cell) or store.read(cell) is not None) for cell in cells)
+
+
+def keep(question: Question, store: Store) -> None:
+    """Write results, page, tables and figures beside the cells, unless they show just these.
+
+    Of processes that end together one writes, and the others find it done.
+    """
+    with store.alone():
+        page, mark = store.folder / "report.html", store.locks / "shown"
+        shown = digest(json.dumps([settings_of(question), store.state()]).encode())
+        if page.is_file() and mark.is_file() and mark.read_text() == shown:
+            return
+        with writing(store.folder / "results.parquet") as file:
+            pq.write_table(joined(store, parts_of(store.folder)), file, compression="zstd")
+        publish(question, store)
+        write_atomically(mark, shown)
 
 
 def publish(question: Question, store: Store) -> list[Path]:

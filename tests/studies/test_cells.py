@@ -22,7 +22,7 @@ from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
 from semopt.studies.method_cell import DECISION, MethodCell
-from semopt.studies.questions import keep
+from semopt.studies.questions import begin, keep, unanswered
 from semopt.studies.statistics import interval
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
 from semopt.worth import FIGURES
@@ -230,6 +230,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     question = gap.Question([Scenario.load("contended")], ["exact", "local"], 2, 40)
     assert set(computed(folder, question.cells())) == {DONE}
+    begin(question, Store(folder))
     keep(question, Store(folder))
     return question, folder
 
@@ -285,12 +286,32 @@ def test_an_audit_tells_what_is_damaged_and_what_the_joined_results_say_otherwis
     assert {row.words for row in found} == {"results.parquet has other figures than the cell"}
 
 
+def test_of_processes_that_end_together_one_writes_the_page(study, tmp_path):
+    question, folder = study
+    copytree(folder, tmp_path / "copy")
+    store = Store(tmp_path / "copy")
+    keep(question, store)  # a copy has other times
+    page = store.folder / "report.html"
+    stamp = page.stat().st_mtime_ns
+    keep(question, store)
+    assert page.stat().st_mtime_ns == stamp
+    other = replace(question, methods=["exact"])
+    begin(other, store)
+    keep(other, store)
+    assert page.stat().st_mtime_ns > stamp
+    store.file(question.cells()[0]).unlink()
+    assert unanswered(question, store) == 1
+    keep(question, store)
+    assert "1 of 8 cells are not there yet" in page.read_text()
+
+
 def test_joined_results_hold_what_every_call_computed(tmp_path):
     store, scenario = Store(tmp_path), Scenario.load("contended")
     store.begin()
     for methods, slots in ((["local"], 20), (["exact"], 30)):
         question = gap.Question([scenario], methods, 1, slots)
         assert set(computed(tmp_path, question.cells())) == {DONE}
+        begin(question, store)
         keep(question, store)
     table = pq.read_table(tmp_path / "results.parquet")
     counts = {}
@@ -345,6 +366,20 @@ def test_the_command_goes_on_from_where_it_stands(tmp_path):
     checked = CliRunner().invoke(app, ["study", "audit", str(out), "--sample", "5"])
     assert checked.exit_code == 0, checked.output
     assert "5 of 5 rows drawn hold" in checked.output
+
+
+def test_the_shard_that_ends_last_writes_the_page(tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["study", "gap", "local", "--scenario", "contended", "--seeds", "1", "--slots", "20"]
+    command += ["--workers", "1", "--out", str(out)]
+    for shard, page in (("1/2", False), ("2/2", True)):
+        assert entry.run([*command, "--shard", shard]) == 0
+        assert (out / "report.html").exists() == page
+        if not page:
+            assert "2 of 3 cells are answered" in " ".join(capsys.readouterr().err.split())
+            assert entry.run(["study", "report", str(out)]) == 0  # also while it is unfinished
+            assert "1 of 3 cells are not there yet" in (out / "report.html").read_text()
+            (out / "report.html").unlink()
 
 
 STUDY = ["study", "gap", "local", "--seeds", "1", "--slots", "5", "--workers", "1"]
