@@ -29,17 +29,18 @@ class Interval:
     low: float
     high: float
     sentence: str
+    in_files: Interval | None = None  # where a file's is narrower
 
     def refuses(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return where values lie outside; NaN does."""
         return ~((values >= self.low) & (values <= self.high))
 
 
-POSITIVE = Interval(1e-40, 1e40, "a number above 0 (1e-40 to 1e40)")
-NON_NEGATIVE = Interval(0.0, 1e40, "a number of at least 0 (up to 1e40)")
-FILE_POSITIVE = Interval(1e-30, 1e30, "a number above 0 (1e-30 to 1e30)")
-FILE_NON_NEGATIVE = Interval(0.0, 1e30, "a number of at least 0 (up to 1e30)")
-LIMIT = Interval(1e-40, inf, "a number above 0 (from 1e-40), or inf for no limit")
+_POSITIVE = Interval(1e-30, 1e30, "a number above 0 (1e-30 to 1e30)")
+_NON_NEGATIVE = Interval(0.0, 1e30, "a number of at least 0 (up to 1e30)")
+POSITIVE = Interval(1e-40, 1e40, "a number above 0 (1e-40 to 1e40)", _POSITIVE)
+NON_NEGATIVE = Interval(0.0, 1e40, "a number of at least 0 (up to 1e40)", _NON_NEGATIVE)
+LIMIT = Interval(1e-40, inf, "a number above 0 (from 1e-40), or inf for no limit", _POSITIVE)
 FRACTION = Interval(0.0, 1.0, "a number from 0 to 1")
 EXTRACTION = Interval(1e-6, 1.0, "a number above 0 (from 1e-6) up to 1")
 EXPONENT = Interval(0.0, 20.0, "a number from 0 to 20")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import allowed
+from .arrays import Floats, Integers
 from .figures import RECORDS, WEIGHTS
-
-if TYPE_CHECKING:
-    from .problem import AccuracyTable, Floats, Integers
 
 
 def array(name: str, value: ArrayLike, interval: allowed.Interval, dimensions: int) -> Floats:
@@ -91,13 +89,16 @@ def _check_users(users: dict[str, Floats]) -> None:
 
 
 def check_tasks(
-    tasks: dict[str, Floats], names: Sequence[str], tables: Sequence[AccuracyTable]
+    tasks: dict[str, Floats], names: Sequence[str], separate_raw: Sequence[bool]
 ) -> None:
-    """Raise ValueError where the modes of a task differ up to extraction 1."""
+    """Raise ValueError where the modes of a task differ up to extraction 1.
+
+    `separate_raw` tells of which tasks raw mode has an accuracy of its own.
+    """
     differ = (
         (tasks["semantic_bits"] != tasks["bits"])
         | (tasks["server_raw_flop"] != tasks["server_flop"])
-        | [not np.array_equal(table.raw, table.table[-1]) for table in tables]
+        | separate_raw
     )
     top = tasks["extraction_max"]
     for t in np.flatnonzero(differ & (top >= 1.0)).tolist():

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import allowed
-
-Floats = NDArray[np.float64]
+from .arrays import Floats
 
 UNITS = ("linear", "db", "amplitude", "complex")
 LOW, HIGH = allowed.POSITIVE.low, allowed.POSITIVE.high

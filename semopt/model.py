@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Flags, Floats, Integers
 from .figures import SHARED_LIMITS, USER_LIMITS
 from .limits import bound, is_set
-from .problem import AccuracyTable, Floats, Integers, Problem, System
+from .problem import AccuracyTable, Problem, System
 
 MODES = ("local", "raw", "semantic")  # of a task
 LOCAL, RAW, SEMANTIC = range(len(MODES))
@@ -211,7 +212,7 @@ def accuracy(table: AccuracyTable, extraction: Floats, snr_db: Floats) -> Floats
     return np.where(extraction == 1.0, raw, mixed(u, low, high))
 
 
-def exceeds(value: Floats, limit: Floats | float, slack: float = SLACK) -> NDArray[np.bool_]:
+def exceeds(value: Floats, limit: Floats | float, slack: float = SLACK) -> Flags:
     """Tell where a value lies above a limit by more than the tolerance; NaN meets no limit."""
     return ~np.asarray(value <= limit * slack)
 
@@ -233,7 +234,7 @@ def unmet(
 
 def broken(
     problem: Problem, actions: Actions, outcome: Outcome, task: Integers | None = None
-) -> dict[str, NDArray[np.bool_]]:
+) -> dict[str, Flags]:
     """Return by whom each limit is broken, those on all users together by all offloaders: (..., N).
 
     Within the tolerance of whoever judges; limits on all users are left out where none is set.

@@ -13,16 +13,14 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import allowed, arguments
+from .arrays import Floats as Floats
+from .arrays import Integers as Integers
 from .counts import joint_actions
 from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
 
 OBJECTIVES = ("sum", "min")
 LENGTH = 10  # tasks of a queue, unless a scenario says otherwise
@@ -283,7 +281,8 @@ class Problem:
                 f"accuracy has {len(tables)} tables for {len(kinds)} tasks: must be one each"
             )
         records = arguments.checked(figures, users=len(channels), tasks=len(tables))
-        arguments.check_tasks(records["task"], kinds, tables)
+        separate_raw = [not np.array_equal(table.raw, table.table[-1]) for table in tables]
+        arguments.check_tasks(records["task"], kinds, separate_raw)
         counts_of_levels = grid or Grid()
         arguments.check_grid(vars(counts_of_levels))
         if objective not in OBJECTIVES:

@@ -7,10 +7,10 @@ from math import inf, nan, nextafter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Flags, Floats, Integers
 from .model import TOLERANCE, TOP_SCORE, Actions, Outcome, broken, evaluate, execution_energy
-from .problem import Floats, Integers, Problem
+from .problem import Problem
 
 ALL_LOCAL = 0.5  # QoE a task where all run locally at their references
 
@@ -57,15 +57,13 @@ def steep(problem: Problem) -> bool:
     return shown * 2.0**-48 > TOLERANCE / 2.0
 
 
-def within_limits(
-    problem: Problem, actions: Actions, outcome: Outcome, task: Integers
-) -> NDArray[np.bool_]:
+def within_limits(problem: Problem, actions: Actions, outcome: Outcome, task: Integers) -> Flags:
     """Return which tasks keep every limit, within the tolerance of whoever judges: (..., N).
 
     Where a slot takes more than the server's energy, none of its offloaders does.
     """
     faults = broken(problem, actions, outcome, task).values()
-    within: NDArray[np.bool_] = ~np.logical_or.reduce([*faults])
+    within: Flags = ~np.logical_or.reduce([*faults])
     return within
 
 

@@ -19,6 +19,7 @@ ROOT = Path(semopt.__file__).parent
 ROWS = [
     {
         "allowed",
+        "arrays",
         "arguments",
         "console",
         "counts",

@@ -1,85 +1,27 @@
 """The laws of the gains: one row a law, one field a key; all that lists laws or keys reads them.
 
-From the rows of `LAWS` and the fields of `Channel` come the keys of [channel] in scenario files,
-their units, sentences and faults (`scenario`), the checks below, and what draws (`gains`).
+From the rows of `LAWS` and the fields of `keys.Parameters` come the keys of [channel] in scenario
+files, their units, sentences and faults (`scenario`), the checks below, and what draws (`gains`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import inf, pi
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ..allowed import (
-    COUNT,
-    DECIBEL,
-    EXPONENT,
-    FRACTION,
-    NON_NEGATIVE,
-    POSITIVE,
-    Interval,
-    sums_to_one,
-)
-from ..figures import Figure
-from ..gains import HIGH, LOW, UNITS
+from ..gains import HIGH, LOW
 from . import samplers
-from .traces import PARTS, Part
+from .keys import KEYS, Parameters, keys
 from .walks import CARRIER, LIGHT_SPEED, NEAREST
 
 MOST_WAYPOINTS = 10  # a slot: a walk is followed from corner to corner
 MOST_TURNS = 1e5  # wave lengths a slot: angles of 2^32 slots keep their digits
 FADES, PEAKS = 17.0, 2.0  # decades: how far below and above its mean a gain is ever drawn
 DEVIATIONS = 8.6  # of a shadow from its median that are ever drawn
-
-Form = Literal["number", "users", "pair", "range", "shares", "counts", "text", "file"]
-
-
-@dataclass(frozen=True)
-class Key(Figure):
-    """One key of [channel].
-
-    Attributes
-    ----------
-    form : "number"; "users", one number or one for each user; "pair", one number or [low, high];
-        "range", [low, high]; "shares", three that sum to 1; "counts", three; "text"; "file"
-    words : of a text: those that are allowed, or a pattern
-    """
-
-    form: Form = "number"
-    words: tuple[str, ...] | str = ()
-
-    def si(self, value: Any) -> Any:
-        """Return a value of a file as the field of a channel, in SI units."""
-        if isinstance(value, list):
-            return tuple(map(self.si, value))
-        if self.form in ("text", "file", "counts"):
-            return Path(value) if self.form == "file" else value
-        return 10.0 ** (value / 10.0) if self.converted else super().si(value)
-
-    @property
-    def converted(self) -> bool:
-        """Whether a file has dB where the field is a ratio."""
-        return self.key.endswith("_db") and self.name != self.key
-
-    @cached_property
-    def interval(self) -> Interval:
-        """What is allowed of the field."""
-        if not self.converted:
-            return self.allowed
-        low, high = self.si(self.allowed.low), self.si(self.allowed.high)
-        words = f"a number from {low:g} to {high:g} (in files {self.allowed.sentence})"
-        return Interval(low, high, words)
-
-
-def _key(allowed: Any, key: str, sentence: str, form: Form = "number", words: Any = ()) -> Any:
-    """Return a field of `Channel` with its row: the key is "" where no file has it."""
-    row = {"key": key, "allowed": allowed, "sentence": sentence, "form": form, "words": words}
-    return field(default=None, metadata=row)
 
 
 @dataclass(frozen=True)
@@ -185,83 +127,14 @@ LAWS = {
 
 
 @dataclass(frozen=True)
-class Channel:
-    """The law of the gains, in SI units; None means not given.
-
-    Each field stands beside its row: what is allowed, its key in a scenario file, what it is. A
-    range's upper end may be inf but for uniform; rician_k is linear; of measured gains `part` names
-    the slots that are used, all of them unless given.
+class Channel(Parameters):
+    """A law of the gains with its parameters.
 
     Raises
     ------
     ValueError
         Naming every field that is missing, out of range or foreign to the model.
     """
-
-    model: str = "rayleigh"
-    mean_gain: float | Sequence[float] | None = _key(
-        POSITIVE,
-        "mean_gain",
-        "mean power gain of all users or of each, at 1 m where there is path loss",
-        "users",
-    )
-    gain_range: tuple[float, float] | None = _key(
-        POSITIVE, "gain_range", "[low, high], to which every gain is conditioned", "range"
-    )
-    rician_k: float | None = _key(DECIBEL, "rician_k_db", "line of sight over scattered power")
-    shadowing_db: float | None = _key(
-        NON_NEGATIVE, "shadowing_db", "standard deviation of log-normal shadowing"
-    )
-    doppler_hz: float | None = _key(NON_NEGATIVE, "doppler_hz", "largest Doppler shift")
-    slot: float | None = _key(POSITIVE, "slot_ms", "time from slot to slot")
-    path_loss_exponent: float | None = _key(
-        EXPONENT, "path_loss_exponent", "the mean gain falls as distance_m^-path_loss_exponent"
-    )
-    distance: float | Sequence[float] | None = _key(
-        POSITIVE,
-        "distance_m",
-        "distance of all users or of each, mobility: radius or [nearest, radius]",
-        "users",
-    )
-    speed: float | tuple[float, float] | None = _key(
-        NON_NEGATIVE, "speed_mps", "speed or [slowest, fastest]", "pair"
-    )
-    carrier: float | None = _key(
-        POSITIVE, "carrier_ghz", "carrier that turns ways into wave lengths, 3.5 unless given"
-    )
-    file: Path | None = _key(  # noqa: RUF009 (a field, and no default that is shared)
-        None,
-        "file",
-        "measured gains, relative to this file: .npy, .npz, .mat, .csv, .parquet",
-        "file",
-    )
-    unit: str | None = _key(
-        None, "unit", "of the measured gains; linear, power gains, unless given", "text", UNITS
-    )
-    variable: str | None = _key(
-        None,
-        "variable",
-        "name of the array in .npz and .mat, of the column of gains in a table",
-        "text",
-    )
-    split: tuple[float, ...] | None = _key(
-        FRACTION,
-        "split",
-        "shares of the measured slots for training, validation and evaluation, in the order of "
-        "time; [0.6, 0.2, 0.2] unless given",
-        "shares",
-    )
-    sha256: str | None = _key(
-        None,
-        "sha256",
-        "SHA-256 of the file of measured gains, which it is checked for",
-        "text",
-        "^[0-9a-f]{64}$",
-    )
-    shape: tuple[int, ...] | None = _key(
-        COUNT, "shape", "slots, users and sub-channels of the measured gains, as recorded", "counts"
-    )
-    part: Part | None = _key(None, "", "which slots of the measured gains", "text", PARTS)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -333,14 +206,8 @@ class Channel:
             if name not in values:
                 yield f"{name}: missing, model {self.model} needs it"
         for name, row in KEYS.items():
-            if name in values and row.form in ("number", "users", "pair", "counts"):
-                yield from _number_faults(
-                    row, values[name], row.form == "pair" or name in law.pairs
-                )
-        for name in ("unit", "part"):
-            if name in values and values[name] not in KEYS[name].words:
-                words = ", ".join(KEYS[name].words)
-                yield f"{name} = {values[name]!r}: one of {words} is expected"
+            if name in values:
+                yield from row.faults(values[name], name in law.pairs)
         if self.gain_range is not None:
             low, high = self.gain_range
             sound = 0.0 <= low <= high and high > 0.0 and low < inf
@@ -348,33 +215,4 @@ class Channel:
                 yield f"gain_range = {self.gain_range}: 0 <= low <= high is expected"
             elif 0.0 < low < LOW or HIGH < high < inf:
                 yield f"gain_range = {self.gain_range}: {LOW:g} to {HIGH:g} is expected"
-        if self.split is not None and not sound_split(self.split):
-            yield f"split = {self.split}: {SPLIT_WORDS}, is expected"
         yield from self._extremes(values)
-
-
-KEYS = {row.name: Key(row.name, **row.metadata) for row in fields(Channel) if row.metadata}
-
-
-def keys(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the keys of a file that hold fields of a channel."""
-    return tuple(KEYS[name].key for name in names if KEYS[name].key)
-
-
-def _number_faults(row: Key, value: Any, pair: bool) -> Iterator[str]:
-    values = np.atleast_1d(np.asarray(value, dtype=float))
-    if row.interval.refuses(values).any() or values.ndim > 1 or len(values) == 0:
-        yield f"{row.name} = {value}: must be {row.interval.sentence}"
-    if pair and not isinstance(value, (int, float)):
-        if len(value) != 2 or not value[0] <= value[1]:
-            yield f"{row.name} = {value}: one number or (low, high) is expected"
-        elif row.name == "speed" and value[0] == 0 < value[1]:
-            yield f"{row.name} = {value}: speeds down to 0 leave walks no stationary law"
-
-
-SPLIT_WORDS = "[training, validation, evaluation], three shares that sum to 1"
-
-
-def sound_split(split: Sequence[float]) -> bool:
-    """Tell whether a split is three shares of 1."""
-    return len(split) == 3 and min(split) >= 0.0 and sums_to_one(sum(split))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from math import inf, log, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 from ..problem import Floats
 from . import fading, streams
 from .fading import SINUSOIDS, Rows, Transform
+from .keys import Parameters
 from .streams import (
     FADING,
     OFFSETS,
@@ -31,9 +31,6 @@ from .streams import (
 from .traces import load_trace, other_shape, parts
 from .walks import CARRIER, LIGHT_SPEED, NEAREST, Walks
 
-if TYPE_CHECKING:
-    from .laws import Channel
-
 COMPILE_ABOVE = 1 << 22  # entries from which loading the compiled loops pays
 RICIAN_POINTS = 1 << 14  # of a conditioned distribution function: its error is below 1e-6
 
@@ -47,7 +44,7 @@ class Sampler:
     """
 
     def __init__(
-        self, channel: Channel, seed: int, users: int, channels: int, threads: int
+        self, channel: Parameters, seed: int, users: int, channels: int, threads: int
     ) -> None:
         self.channel, self.shape, self.threads = channel, (users, channels), threads
         self.keys = [stream_key(seed, purpose) for purpose in range(PURPOSES)]
@@ -296,7 +293,7 @@ class Replay(Sampler):
         np.take(self._trace, np.broadcast_to(row, len(out)), axis=0, out=out, mode="clip")
 
 
-def rows_of(channel: Channel) -> Floats:
+def rows_of(channel: Parameters) -> Floats:
     """Return the gains of a trace, or of the part that is asked for: (S, N, K), read-only.
 
     Raises

@@ -14,7 +14,8 @@ from typing import Any
 from .. import allowed
 from ..allowed import Fault
 from ..channel import laws
-from ..channel.laws import KEYS, LAWS, MEANS, Law, keys
+from ..channel.keys import KEYS, keys
+from ..channel.laws import LAWS, MEANS, Law
 from ..channel.traces import load_trace, other_shape
 from ..figures import WEIGHTS
 from . import toml

@@ -24,13 +24,14 @@ from pydantic_core import PydanticCustomError
 
 from .. import allowed
 from ..allowed import Interval
-from ..channel.laws import KEYS, LAWS, SPLIT_WORDS, Key, sound_split
+from ..channel.keys import KEYS, SPLIT_WORDS, Key, sound_split
+from ..channel.laws import LAWS
 from ..figures import SECTIONS
 from ..problem import LENGTH
 
 
-def _worded(interval: Interval) -> WrapValidator:
-    """Answer every fault of a number with the one sentence that says what is allowed."""
+def _number(interval: Interval, kind: type = float) -> Any:
+    """Return the type of a number; the one sentence on what is allowed answers every fault."""
 
     def check(value: Any, inner: Callable[[Any], Any]) -> Any:
         try:
@@ -38,11 +39,12 @@ def _worded(interval: Interval) -> WrapValidator:
         except ValidationError:
             raise PydanticCustomError("allowed", interval.sentence) from None
 
-    return WrapValidator(check)
+    return Annotated[kind, Field(ge=interval.low, le=interval.high), WrapValidator(check)]
 
 
-def _within(interval: Interval) -> Any:
-    return Field(ge=interval.low, le=interval.high)
+def _in_file(interval: Interval) -> Any:
+    """Return the type of a figure in a file, by what is allowed of it in SI."""
+    return _number(interval.in_files or interval)
 
 
 def _ordered(ends: list[float]) -> list[float]:
@@ -71,26 +73,11 @@ def _unlisted(values: list[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else values
 
 
-Positive = Annotated[float, _within(allowed.FILE_POSITIVE), _worded(allowed.FILE_POSITIVE)]
-NonNegative = Annotated[
-    float, _within(allowed.FILE_NON_NEGATIVE), _worded(allowed.FILE_NON_NEGATIVE)
-]
-Fraction = Annotated[float, _within(allowed.FRACTION), _worded(allowed.FRACTION)]
-Exponent = Annotated[float, _within(allowed.EXPONENT), _worded(allowed.EXPONENT)]
-Extraction = Annotated[float, _within(allowed.EXTRACTION), _worded(allowed.EXTRACTION)]
-Decibel = Annotated[float, _within(allowed.DECIBEL), _worded(allowed.DECIBEL)]
-Gain = Annotated[float, _within(allowed.POSITIVE), _worded(allowed.POSITIVE)]
-Levels = Annotated[int, _within(allowed.LEVELS), _worded(allowed.LEVELS)]
-Count = Annotated[int, _within(allowed.COUNT), _worded(allowed.COUNT)]
-_KINDS: dict[Interval, Any] = {  # of the figures in a file, by what is allowed in SI
-    allowed.POSITIVE: Positive,
-    allowed.LIMIT: Positive,
-    allowed.NON_NEGATIVE: NonNegative,
-    allowed.FRACTION: Fraction,
-    allowed.EXPONENT: Exponent,
-    allowed.EXTRACTION: Extraction,
-    allowed.DECIBEL: Decibel,
-}
+Fraction: Any = _number(allowed.FRACTION)
+Decibel: Any = _number(allowed.DECIBEL)
+Gain: Any = _number(allowed.POSITIVE)
+Levels: Any = _number(allowed.LEVELS, int)
+Count: Any = _number(allowed.COUNT, int)
 _OneOrMany = WithJsonSchema(
     {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
 )
@@ -111,7 +98,7 @@ def _of_figures(section: str, base: type[Section], *, all_optional: bool = False
     for figure in SECTIONS[section]:
         if figure.end == 1:
             continue  # its key is that of the lower end
-        kind = _KINDS[figure.allowed]
+        kind = _in_file(figure.allowed)
         if figure.end == 0:
             ordered = figure.key in {row.key for row in SECTIONS[section] if row.end == 1}
             kind = Annotated[list[kind], AfterValidator(_ordered if ordered else _up_to_one)]  # type: ignore[valid-type]
@@ -236,7 +223,7 @@ def _of_channel() -> type[Section]:
 
 def _kind(row: Key) -> Any:
     """Return the type of a key of [channel]."""
-    number: Any = _KINDS.get(row.allowed)
+    number: Any = row.allowed and _in_file(row.allowed)
     match row.form:
         case "text" if isinstance(row.words, str):
             return Annotated[str, Field(pattern=row.words)]

@@ -13,14 +13,14 @@ from math import inf
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _core
+from ..arrays import Flags, Integers
 from ..backends import packing
 from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..limits import is_set, tightened, without
 from ..model import LOCAL, MODES, RAW, SEMANTIC
-from ..problem import Integers, Problem
+from ..problem import Problem
 from ..result import (
     INTERRUPTED,
     ROUNDING_ERRORS,
@@ -30,8 +30,6 @@ from ..result import (
     Status,
 )
 from .cells import best_local, best_offloads
-
-Flags = NDArray[np.bool_]
 
 SECONDS = 10.0  # that an explanation may take unless told otherwise
 SHORTEST = 0.1  # s, that it gets at least

@@ -111,7 +111,7 @@ class Weibull(Independent):
         before="}\n\n\n@dataclass(frozen=True)\nclass Channel",
     )
     copy.add(
-        "channel/laws.py",
+        "channel/keys.py",
         '    weibull_k: float | None = _key(POSITIVE, "weibull_k", "shape of Weibull fading")',
         before='    slot: float | None = _key(POSITIVE, "slot_ms"',
     )

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from semopt import allowed
-from semopt.channel.laws import KEYS, LAWS, Channel, keys
+from semopt.channel.keys import KEYS, keys
+from semopt.channel.laws import LAWS, Channel
 from semopt.model import Actions, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.scenario import PRESETS, Scenario, ScenarioError, presets

@@ -9,10 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
+from ...arrays import Flags, Floats, Integers
 from ...model import MODES, TOLERANCE
-from ...problem import Floats, Integers, Problem
+from ...problem import Problem
 from .convex import Costs
-from .pieces import EXTRACTION, LATENCY, POWER, Flags, Physics, Pieces, latency_limit, propagate
+from .pieces import EXTRACTION, LATENCY, POWER, Physics, Pieces, latency_limit, propagate
 from .program import LARGEST, NEAR, refine
 from .weights import Mixture, Multipliers
 

@@ -14,21 +14,19 @@ from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ... import model
+from ...arrays import Flags, Floats, Integers
 from ...figures import LIMITS
 from ...limits import PRICED, bound
 from ...model import LOCAL, RAW, SEMANTIC, SLACK
-from ...problem import AccuracyTable, Floats, Integers, Problem
+from ...problem import AccuracyTable, Problem
 
 # Rows of a box: a piece's own variables, then what limits and sigmoids see.
 POWER, FREQUENCY, EXTRACTION, LATENCY, ENERGY, ACCURACY = range(6)
 ROWS = {"latency": LATENCY, "energy": ENERGY, "accuracy": ACCURACY}  # of figures of an outcome
 ROUNDING = 1e-12  # relative; more than the error of any formula here
 WORTHWHILE = 1 / 32  # smallest part of a box that propagation cuts off
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from warnings import catch_warnings, simplefilter
 import cvxpy as cp
 import numpy as np
 
+from ...arrays import Flags, Floats, Integers
 from ...model import sigmoid, sigmoid_slope
-from ...problem import Floats, Integers
 from .convex import Costs
-from .pieces import EXTRACTION, LATENCY, POWER, Flags
+from .pieces import EXTRACTION, LATENCY, POWER
 
 ROUNDS = 4  # of tangents added where the program's point lies
 TANGENTS = 8  # of each sigmoid to begin with

@@ -10,10 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from ...arrays import Flags, Floats, Integers
 from ...model import LOCAL
-from ...problem import Floats, Integers, Problem
+from ...problem import Problem
 from ...worth import unreachable
-from .pieces import ROUNDING, Flags, Pieces
+from .pieces import ROUNDING, Pieces
 
 SPARE = 1e-4  # added to capacities, so that duals are those of one more, not of one less
 
