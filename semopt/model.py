@@ -28,6 +28,7 @@ from .arrays import Flags, Floats, Integers
 from .figures import SHARED_LIMITS, USER_LIMITS
 from .limits import bound, is_set
 from .problem import AccuracyTable, Problem, System
+from .records import Record
 
 MODES = ("local", "raw", "semantic")  # of a task
 LOCAL, RAW, SEMANTIC = range(len(MODES))
@@ -36,7 +37,7 @@ SLACK = 1.0 + TOLERANCE
 
 
 @dataclass(frozen=True)
-class Actions:
+class Actions(Record):
     """Joint actions, one user in each last-axis entry.
 
     Attributes
@@ -86,7 +87,7 @@ class Actions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Record):
     """What joint actions give: each array is shaped like the actions."""
 
     latency: Floats  # s
@@ -280,7 +281,7 @@ def rewards(problem: Problem, outcome: Outcome, task: Integers | None = None) ->
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(Record):
     """Where the time and the energy of tasks go: arrays like the actions, 0 where nothing is done.
 
     Attributes

@@ -21,12 +21,13 @@ from .arrays import Integers as Integers
 from .counts import joint_actions
 from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
+from .records import FEW, Record
 
 OBJECTIVES = ("sum", "min")
 LENGTH = 10  # tasks of a queue, unless a scenario says otherwise
 
 
-class Frozen:
+class Frozen(Record):
     """A record whose arrays are read-only, as are those of its copies: backends pack them once."""
 
     def __post_init__(self) -> None:
@@ -193,7 +194,7 @@ def levels(low: float, high: float, count: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Record):
     """One slot of problem P0 (12).
 
     Attributes
@@ -213,6 +214,14 @@ class Problem:
     objective: str = "sum"
     readings: Readings = field(default_factory=Readings)
     origin: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        """Return sizes and names, in one line."""
+        users, channels = self.gain.shape
+        name = f" of scenario {self.origin['name']}" if self.origin.get("name") else ""
+        heads = ", ".join(self.tasks.names[kind] for kind in self.task[:FEW])
+        rest = ", ..." if users > FEW else ""
+        return f"<Problem{name}: {users} users ({heads}{rest}), {channels} sub-channels>"
 
     @classmethod
     def from_arrays(

@@ -12,6 +12,7 @@ import numpy as np
 
 from .model import Actions, Outcome, broken, evaluate, exceeds
 from .problem import Floats, Problem
+from .records import Record
 
 GAP = 1e-6  # within which a decision of `global` is called optimal, unless another is asked for
 # Why a solve stopped early, as `details` of a result say it under "stopped".
@@ -65,7 +66,7 @@ class Infeasibility:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Record):
     """A method's answer to one problem.
 
     Attributes
@@ -90,7 +91,7 @@ class Result:
     objective: float = nan
     upper_bound: float = inf
     continuous_bound: float = inf
-    seconds: float = nan
+    seconds: float = field(default=nan, compare=False)
     infeasibility: Infeasibility | None = None
     details: dict[str, Any] = field(default_factory=dict)
 

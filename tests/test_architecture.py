@@ -31,6 +31,7 @@ ROWS = [
         "limits",
         "methods",
         "problem",
+        "records",
         "model",
         "rows",
         "strict",

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 import semopt
+from semopt.problem import Frozen
+from semopt.records import Record
 
 FUNCTIONS = "solve solve_batch ladder explain verify evaluate bound"
 CLASSES = "Scenario Problem Result Batch Solver Environment"
@@ -102,3 +105,84 @@ def test_functions_are_scored_as_names_are():
     assert [*found.scores] == ["reference", "always_local", "always_local #2"]
     qoe = [score.qoe for score in found.scores.values()]
     assert qoe == pytest.approx([0.5, 0.5, 0.5], abs=1e-6)  # all-local scores 0.5 by construction
+
+
+# ------------------------------------------------------------------------------ what objects show
+
+
+HOLDS_ARRAYS = re.compile(r"NDArray|Floats|Integers|Singles|Bytes|Actions|Problem|Result\\b")
+
+
+def dataclasses_of(file):
+    """Yield the name, the bases and the annotations of each dataclass in a file."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ClassDef) and "dataclass" in " ".join(
+            map(ast.unparse, node.decorator_list)
+        ):
+            kinds = [
+                ast.unparse(part.annotation) for part in node.body if type(part) is ast.AnnAssign
+            ]
+            yield node.name, {ast.unparse(base) for base in node.bases}, " ".join(kinds)
+
+
+def test_every_dataclass_of_arrays_compares_with_one_answer():
+    files = Path(semopt.__file__).parent.rglob("*.py")
+    held = {
+        name: bases
+        for f in files
+        for name, bases, kinds in dataclasses_of(f)
+        if HOLDS_ARRAYS.search(kinds)
+    }
+    assert {"Problem", "Result", "Batch", "Actions", "Split"} <= held.keys()
+    assert {name for name, bases in held.items() if not bases & {"Record", "Frozen"}} == set()
+    assert issubclass(Frozen, Record)
+
+
+def test_records_are_equal_where_all_they_hold_is():
+    paper = semopt.Scenario.load("paper")
+    gain, task = paper.draw(4, seed=1)
+    one, other = (paper.problem(gain[0], task[0]) for _ in range(2))
+    assert (one == other) is True
+    assert (one == paper.problem(gain[0] * 2, task[0])) is False
+    assert (one == paper.problem(gain[0], (task[0] + 1) % 3)) is False
+    assert (one == "paper") is False
+    assert one.users == other.users
+    assert semopt.solve(one) == semopt.solve(other)
+    assert semopt.solve(one) != semopt.solve(one, "local")
+    batches = [semopt.solve_batch(paper, gain, task) for _ in range(2)]
+    assert batches[0] == batches[1]
+    assert batches[0] != semopt.solve_batch(paper, gain, task, "local")
+    assert semopt.Actions.empty(2) == semopt.Actions.empty(2)  # NaN equals NaN
+    assert semopt.Actions.empty(2) != semopt.Actions.empty(3)
+    assert semopt.Scenario.load("paper") == paper != paper.replace({"grid.power": 3})
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(semopt.Actions.empty(2))
+
+
+def objects():
+    paper = semopt.Scenario.load("paper")
+    gain, task = paper.draw(300, seed=1)
+    solver = semopt.Solver(paper)
+    solver.decide(gain[0], task[0])
+    batch = semopt.solve_batch(paper, gain, task)
+    return {
+        "scenario": (paper, "<Scenario paper: 2 users, 2 sub-channels, tasks text, image, vqa"),
+        "problem": (paper.problem(), "<Problem of scenario paper: 2 users ("),
+        "result": (semopt.solve(paper), "<Result of exact on cpu: optimal, value"),
+        "batch": (batch, "<Batch of 300 slots by exact on cpu: 300 solved, QoE 0."),
+        "solver": (solver, "<Solver of <Problem of scenario paper: "),
+        "environment": (semopt.Environment(paper, 7), "<Environment of 7 slots of paper, at slot"),
+        "actions": (batch.actions, "Actions(channel=<int64 (300, 2)>, power=<float64 (300, 2)>"),
+        "one action": (batch.actions.take(0), "Actions(channel=["),
+        "evaluation": (
+            semopt.evaluate("exact", paper, slots=5, reference="exact"),
+            "<Evaluation on 5 slots of paper: share of exact exact 1.0000>",
+        ),
+    }
+
+
+def test_objects_show_themselves_in_a_line():
+    for name, (thing, words) in objects().items():
+        assert repr(thing).startswith(words), name
+        assert len(repr(thing)) < 250
+        assert "\n" not in repr(thing)

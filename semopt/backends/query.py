@@ -10,6 +10,7 @@ import numpy as np
 
 from ..grid import Space
 from ..problem import Floats, Integers
+from ..records import Record
 
 MAX_SIZE = 2**63 - 1  # of a space whose flat index is a 64-bit integer
 MAX_KEPT = 2**24  # joint actions, or bins of a histogram, that one query asks for
@@ -17,7 +18,7 @@ MAX_ENTRIES = 2**27  # tabulated scores, 1 GiB
 
 
 @dataclass(frozen=True)
-class Tables:
+class Tables(Record):
     """Scores of every action of every user, from which joint actions are scored.
 
     A joint action scores the sum (from the first user to the last) or the minimum of its users'
@@ -69,7 +70,7 @@ def largest_sum(lists: tuple[Floats, ...]) -> float:
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Record):
     """What a search over a range of joint actions found.
 
     Attributes

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..gains import COMPLEX, DECIBELS, HIGH, LOW, check_shape, converted, within
 from ..problem import Floats
+from ..records import Record
 from ..rows import number, plain, read_rows
 
 COLUMNS = ("slot", "user", "channel")  # of a table, beside the gains; they count from 0
@@ -34,7 +35,7 @@ SPLIT = (0.6, 0.2, 0.2)  # shares of the slots, in the order of PARTS
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Record):
     """The gains of a file.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import SEMANTIC
+from ..records import Record
 
 Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -16,7 +17,7 @@ SHARES = 4  # of a user's action that are no preferences: mode, power, frequency
 
 
 @dataclass(frozen=True)
-class Decisions:
+class Decisions(Record):
     """What a policy decides, free of units; `Environment.decide` turns it into actions.
 
     Attributes

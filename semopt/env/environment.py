@@ -128,6 +128,10 @@ class Environment:
         self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
+    def __repr__(self) -> str:
+        """Return what it is of, its rows and where it stands, in one line."""
+        return f"<Environment of {self.slots} slots of {self.scenario.name}, at slot {self.slot}>"
+
     def seed(self, seed: int) -> None:
         """Take the gains and tasks of another seed, from its first slot."""
         whole("seed", seed, 0)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..limits import coupled, refuse_battery
 from ..problem import Floats, Integers, Problem
+from ..records import Record
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
 from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
@@ -60,7 +61,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Record):
     """Scores by name, on the slots whose P0 is feasible.
 
     Attributes
@@ -77,6 +78,14 @@ class Evaluation:
     scores: dict[str, Score]
     missing: tuple[str, ...] = ()
     gaps: dict[str, Floats] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return the mean shares of the optimum, in one line."""
+        ratios = ", ".join(f"{name} {score.ratio:.4f}" for name, score in self.scores.items())
+        return (
+            f"<Evaluation on {self.slots} slots of {self.scenario}: share of {self.reference} "
+            f"{ratios or 'unknown yet'}>"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""

@@ -12,6 +12,7 @@ import torch
 from ..env.environment import Environment
 from ..model import Actions, evaluate
 from ..problem import Floats, Integers
+from ..records import Record
 from ..solvers.batch import solve_batch
 from ..worth import objective, tasks_in, within_limits
 from .actor import as_decisions
@@ -22,7 +23,7 @@ SETTLED = 0.5  # share of a run after which a policy has had the time to take up
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Record):
     """A fixed set of slots with their optima.
 
     Attributes

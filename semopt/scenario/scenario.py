@@ -49,6 +49,17 @@ class Scenario(Document):
     _folder: Path | None = PrivateAttr(default=None)
     _record: dict[str, Any] = PrivateAttr(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Return name, sizes and tasks, in one line."""
+        pinned = ", a pinned slot" if self.slot else ""
+        law = f", channel {self.channel.model}" if self.channel else ""
+        return (
+            f"<Scenario {self.name}: {self.users} users, {self.channels} sub-channels, tasks "
+            f"{', '.join(self.tasks)}{pinned}{law}>"
+        )
+
+    __str__ = __repr__
+
     @classmethod
     def load(cls, source: str | Path) -> Self:
         """Return the scenario of a preset's name or a file's path; the preset wins over a file.

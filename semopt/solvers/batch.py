@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..gains import gains
 from ..model import Actions, Outcome, evaluate
 from ..problem import Floats, Integers, Problem
+from ..records import Record
 from ..result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Result, Status
 from ..worth import steep
 from .baselines import RESTRICTIONS, restriction
@@ -27,7 +28,7 @@ LARGEST = 4096  # slots in such a part at most
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Record):
     """A method's decisions in S slots.
 
     Attributes
@@ -53,13 +54,23 @@ class Batch:
     task: Integers
     actions: Actions
     objective: Floats
-    seconds: float
+    seconds: float = field(compare=False)
     single: tuple[Result, ...] = ()
     unsolved: int = 0
     stopped: str = ""
     upper: Floats = field(default_factory=lambda: np.empty(0))
     gap: float = 0.0
-    deadline: float = inf
+    deadline: float = field(default=inf, compare=False)
+
+    def __repr__(self) -> str:
+        """Return how many slots are decided, and the mean QoE of a task, in one line."""
+        mean, slots = self.mean(), len(self.objective)
+        qoe = "" if mean["qoe"] is None else f", QoE {mean['qoe']:g} a task"
+        share = mean["infeasible_share"]
+        return (
+            f"<Batch of {slots} slots by {self.method} on {self.backend}: {self.solved} solved"
+            f"{f', {share:.1%} infeasible' if share else ''}{qoe}>"
+        )
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""

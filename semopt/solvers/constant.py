@@ -14,11 +14,12 @@ import numpy as np
 
 from ..model import LOCAL, RAW, SEMANTIC, Actions, between, evaluate
 from ..problem import Floats, Integers, Problem
+from ..records import Record
 from ..worth import objective, tasks_in, within_limits
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Record):
     """A fixed action for each kind of task.
 
     Attributes

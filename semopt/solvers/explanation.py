@@ -15,6 +15,7 @@ from ..allowed import whole
 from ..backends import packing
 from ..model import MODES, Actions
 from ..problem import Problem
+from ..records import Record
 from ..result import INTERRUPTED, Result, Status
 from .slot import check_time_limit, solve
 
@@ -22,7 +23,7 @@ OPTIMA = "exact", "exhaustive"  # methods whose optimum is that of the whole gri
 
 
 @dataclass(frozen=True)
-class Alternative:
+class Alternative(Record):
     """The best joint decision in which one user takes another mode, all others optimised anew.
 
     Attributes

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..gains import gains
 from ..model import Actions
 from ..problem import Problem
+from ..records import Record
 from .batch import as_problem
 from .matching import ExactBatch
 
@@ -21,7 +22,7 @@ TIMED = 1 << 16  # decisions whose times a solver keeps
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Record):
     """A slot's decision.
 
     Attributes
@@ -54,6 +55,12 @@ class Solver:
         self.problem = as_problem(scenario)
         self._batch = ExactBatch(self.problem)
         self._times: deque[float] = deque(maxlen=TIMED)
+
+    def __repr__(self) -> str:
+        """Return what it decides, and how long that took."""
+        times = self.decision_times()
+        took = f", p50 {times['p50_us']:.0f} us" if times["decisions"] else ""
+        return f"<Solver of {self.problem}: {times['decisions']} decisions{took}>"
 
     def __reduce__(self) -> tuple[type[Solver], tuple[Problem]]:
         """Copy and pickle as what it was made from."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...records import Record
 from .sources import Source
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Record):
     """Samples of one part of a set.
 
     Attributes

@@ -12,6 +12,7 @@ import numpy as np
 from ...arrays import Flags, Floats, Integers
 from ...model import MODES, TOLERANCE
 from ...problem import Problem
+from ...records import Record
 from .convex import Costs
 from .pieces import EXTRACTION, LATENCY, POWER, Physics, Pieces, latency_limit, propagate
 from .program import LARGEST, NEAR, refine
@@ -22,7 +23,7 @@ USED = 1e-3  # weight from which on a piece counts as used
 
 
 @dataclass
-class Node:
+class Node(Record):
     """A range of the number of offloaders, with what is known of its pieces.
 
     Attributes

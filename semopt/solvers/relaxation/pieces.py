@@ -21,6 +21,7 @@ from ...figures import LIMITS
 from ...limits import PRICED, bound
 from ...model import LOCAL, RAW, SEMANTIC, SLACK
 from ...problem import AccuracyTable, Problem
+from ...records import Record
 
 # Rows of a box: a piece's own variables, then what limits and sigmoids see.
 POWER, FREQUENCY, EXTRACTION, LATENCY, ENERGY, ACCURACY = range(6)
@@ -30,7 +31,7 @@ WORTHWHILE = 1 / 32  # smallest part of a box that propagation cuts off
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Pieces(Record):
     """J pieces, ordered by mode.
 
     Attributes

@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 from ...arrays import Flags, Floats, Integers
 from ...model import LOCAL
 from ...problem import Problem
+from ...records import Record
 from ...worth import unreachable
 from .pieces import ROUNDING, Pieces
 
@@ -20,7 +21,7 @@ SPARE = 1e-4  # added to capacities, so that duals are those of one more, not of
 
 
 @dataclass(frozen=True)
-class Multipliers:
+class Multipliers(Record):
     """Dual variables of the program over weights, all >= 0.
 
     Attributes
@@ -46,7 +47,7 @@ def free(problem: Problem) -> Multipliers:
 
 
 @dataclass(frozen=True)
-class Mixture:
+class Mixture(Record):
     """Weights of pieces, for between `fewest` and `most` offloaders.
 
         max   sum of value x weight over all pieces

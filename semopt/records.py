@@ -1,0 +1,66 @@
+"""Dataclasses that hold arrays: they compare with one answer, and show themselves in one line."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+FEW = 8  # entries of an array that are shown
+
+
+class Record:
+    """A dataclass of arrays: `==` is True where all that it compares is equal, NaN to NaN too."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for method in ("__eq__", "__repr__"):  # else `dataclass` writes its own into the class
+            if method not in vars(cls):
+                setattr(cls, method, getattr(cls, method))
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another is of the same type and holds the same."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            same(getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.compare
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return the fields, of long arrays their type and shape."""
+        shown = [
+            f"{field.name}={brief(getattr(self, field.name))}"
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.repr
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two values are equal, whatever they are made of; NaN equals NaN."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        if np.shape(one) != np.shape(other):
+            return False
+        numbers = all(np.asarray(x).dtype.kind in "fc" for x in (one, other))
+        return np.array_equal(one, other, equal_nan=numbers)
+    if isinstance(one, tuple | list) and type(one) is type(other):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other or (one != one and other != other))
+
+
+def brief(value: Any) -> str:
+    """Return a value in a few words."""
+    if isinstance(value, np.ndarray) and value.size > FEW:
+        return f"<{value.dtype} {value.shape}>"
+    if isinstance(value, np.ndarray):
+        return repr(value.tolist())
+    if isinstance(value, tuple | list | dict) and len(value) > FEW:
+        return f"<{type(value).__name__} of {len(value)}>"
+    return repr(value)
