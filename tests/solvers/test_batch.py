@@ -324,7 +324,7 @@ def test_a_time_limit_is_of_all_slots_together(method, monkeypatch):
     assert decided[: batch.solved].all()
     assert not decided[batch.solved :].any()
     for limit in (0, -1.0, np.nan, "3"):
-        with pytest.raises(ValueError, match=f"time_limit = {limit}: must be above 0 s"):
+        with pytest.raises(ValueError, match=f"time_limit = {limit!r}: must be above 0 s"):
             solve_batch(scenario, gain, task, method, time_limit=limit)
 
 
