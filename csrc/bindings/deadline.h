@@ -19,7 +19,7 @@ class Deadline {
         if (stopped_) return true;
         const double time = now();
         if (time >= end_) stopped_ = true;
-        if (std::this_thread::get_id() == owner_ && time >= next_look_) {  // its own alone
+        if (std::this_thread::get_id() == caller_ && time >= next_look_) {  // its own alone
             next_look_ = time + 0.05;
             pybind11::gil_scoped_acquire acquire;
             if (PyErr_CheckSignals() != 0) {
@@ -42,7 +42,7 @@ class Deadline {
 
     const double end_;
     double next_look_ = now() + 0.05;
-    const std::thread::id owner_ = std::this_thread::get_id();
+    const std::thread::id caller_ = std::this_thread::get_id();
     std::atomic<bool> stopped_ = false, interrupted_ = false;
 };
 

@@ -47,8 +47,8 @@ class ExactBatch {
         const DecisionArrays decisions(slots, channel, power, frequency, extraction);
         double* const to_value = output<double>(value, "value", {slots.count});
         double* const to_upper = output<double>(upper, "upper", {slots.count});
-        const Taken taken(*this, int(std::clamp<py::ssize_t>(slots.count, 1, lanes_)));
-        std::vector<Effort> efforts(taken.solvers.size());
+        const BusySolvers busy(*this, int(std::clamp<py::ssize_t>(slots.count, 1, lanes_)));
+        std::vector<Effort> efforts(busy.solvers.size());
         // A slot of few actions ends before anybody would look at the clock.
         std::optional<Deadline> deadline;
         Stop stop;
@@ -60,7 +60,7 @@ class ExactBatch {
             py::gil_scoped_release release;
             parallel(slots.count, int(efforts.size()), [&](long long s, int lane) {
                 const Slot slot = slots[s];
-                Exact& solver = *taken.solvers[lane];
+                Exact& solver = *busy.solvers[lane];
                 const Decision& decision = solver.solve(slot, stop);
                 efforts[lane] += solver.effort();
                 to_value[s] = decision.value;
@@ -78,10 +78,10 @@ class ExactBatch {
         }
         Effort total;
         for (const Effort& effort : efforts) total += effort;
-        py::dict told(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
-                      py::arg("assignments") = total.assignments);
-        if (deadline && deadline->stopped()) told["stopped"] = deadline->reason();
-        return told;
+        py::dict summary(py::arg("cells") = total.cells, py::arg("sizes") = total.sizes,
+                         py::arg("assignments") = total.assignments);
+        if (deadline && deadline->stopped()) summary["stopped"] = deadline->reason();
+        return summary;
     }
 
   private:
@@ -95,15 +95,15 @@ class ExactBatch {
             size_t semantic = 0;
             for (const auto& levels : scenario_.extraction[n])
                 semantic = std::max(semantic, levels.size());
-            const Levels& own = scenario_.levels[n];
-            total += double(own.power.size()) * (1 + double(own.frequency.size()) * semantic);
+            const Levels& user = scenario_.levels[n];
+            total += double(user.power.size()) * (1 + double(user.frequency.size()) * semantic);
         }
         return total;
     }
 
     // One call's solvers, idle again after it.
-    struct Taken {
-        Taken(ExactBatch& batch, int count) : idle(batch.idle_) {
+    struct BusySolvers {
+        BusySolvers(ExactBatch& batch, int count) : idle(batch.idle_) {
             while (int(solvers.size()) < count && !idle.empty()) {
                 solvers.push_back(std::move(idle.back()));
                 idle.pop_back();
@@ -111,10 +111,10 @@ class ExactBatch {
             while (int(solvers.size()) < count)
                 solvers.push_back(std::make_unique<Exact>(batch.scenario_, batch.fairest_));
         }
-        ~Taken() {
+        ~BusySolvers() {
             for (auto& solver : solvers) idle.push_back(std::move(solver));
         }
-        Taken(const Taken&) = delete;
+        BusySolvers(const BusySolvers&) = delete;
 
         Solvers& idle;
         Solvers solvers;
@@ -148,18 +148,19 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
     Exact exact(scenario, false);
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
-    const Decision* found;
+    const Decision* decision;
     {
         py::gil_scoped_release release;
-        found = &exact.solve(slot, stop, {user, modes});
+        decision = &exact.solve(slot, stop, {user, modes});
     }
-    py::dict out(py::arg("value") = found->value,
+    py::dict out(py::arg("value") = decision->value,
                  py::arg("stopped") = deadline.stopped() ? deadline.reason() : "");
-    if (found->value == -kInfinity) return out;
-    const std::vector<int>& channel = found->channel;
-    const Action own = decode(scenario, user, slot.task[user], channel[user], found->choice[user]);
-    out["own"] = py::make_tuple(channel[user], own.power, own.frequency, own.extraction);
-    out["own_value"] = own.value;
+    if (decision->value == -kInfinity) return out;
+    const std::vector<int>& channel = decision->channel;
+    const Action action =
+        decode(scenario, user, slot.task[user], channel[user], decision->choice[user]);
+    out["action"] = py::make_tuple(channel[user], action.power, action.frequency, action.extraction);
+    out["action_value"] = action.value;
     out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
     return out;
 }

@@ -36,13 +36,13 @@ void require_own_memory(const Sharing& arrays, const std::vector<const char*>& w
         return start(a) < start(b) + b.nbytes() && start(b) < start(a) + a.nbytes();
     };
     for (size_t i = 0; i < arrays.written.size(); ++i) {
-        const py::array& own = *arrays.written[i];
+        const py::array& target = *arrays.written[i];
         bool shared = false;
-        for (const py::array* other : arrays.read) shared |= overlap(own, *other);
-        for (size_t j = 0; j < i; ++j) shared |= overlap(own, *arrays.written[j]);
+        for (const py::array* other : arrays.read) shared |= overlap(target, *other);
+        for (size_t j = 0; j < i; ++j) shared |= overlap(target, *arrays.written[j]);
         for (const py::array* other : arrays.in_place)
-            shared |= overlap(own, *other) &&
-                      (start(own) != start(*other) || own.nbytes() != other->nbytes());
+            shared |= overlap(target, *other) &&
+                      (start(target) != start(*other) || target.nbytes() != other->nbytes());
         require(!shared, written_names[i],
                 "memory of its own is expected, or that of power, frequency or extraction");
     }
@@ -169,15 +169,15 @@ std::vector<const double*> lists(const std::vector<py::array>& arrays, const Spa
     return out;
 }
 
-py::tuple search_lists(const SpaceOwner& owner, const std::vector<py::array>& value,
+py::tuple search_lists(const CountedSpace& counts, const std::vector<py::array>& value,
                        const std::vector<py::array>& server_energy, double server_energy_max,
                        bool fairest, long long start, long long stop, int keep,
                        std::optional<double> above, int bins, double low, double high, double slack,
                        double energy_slack, int threads) {
     const UsualRounding usual;
-    const Space space = owner.space();
-    require(0 <= start && start <= stop && stop <= owner.size(), "start, stop",
-            "0 <= start <= stop <= " + std::to_string(owner.size()) + " is expected");
+    const Space space = counts.space();
+    require(0 <= start && start <= stop && stop <= counts.size(), "start, stop",
+            "0 <= start <= stop <= " + std::to_string(counts.size()) + " is expected");
     require(keep >= 0, "keep", "a number that is not negative is expected");
     require(!above || !std::isnan(*above), "above", "a number is expected");
     require(bins >= 0 && (bins == 0 || low < high), "histogram", "low < high is expected");
@@ -258,16 +258,16 @@ void bind_kernels(py::module_& m) {
     m.def("tabulate", &tabulate_arrays, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("value"), py::arg("server_energy"), py::arg("threads") = 0);
 
-    py::class_<SpaceOwner> space(m, "Space",
-                                 "Joint actions by number. Never changed once made; a search has "
-                                 "its own scratch memory: threads share it.");
+    py::class_<CountedSpace> space(m, "Space",
+                                   "Joint actions by number. Never changed once made; a search has "
+                                   "its own scratch memory: threads share it.");
     space
         .def(py::init<std::vector<long long>, std::vector<long long>, int>(), py::arg("local"),
              py::arg("offload"), py::arg("channels"))
-        .def_property_readonly("size", &SpaceOwner::size)
+        .def_property_readonly("size", &CountedSpace::size)
         .def(
             "pattern_at",
-            [](const SpaceOwner& self, long long index) {
+            [](const CountedSpace& self, long long index) {
                 require(0 <= index && index < self.size(), "index",
                         "0 to " + std::to_string(self.size() - 1) + " is expected");
                 std::vector<int> channel(self.space().users);

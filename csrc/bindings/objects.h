@@ -36,9 +36,9 @@ T* memory(const pybind11::array& array, const char* argument, const Shape& shape
         const std::string type = pybind11::str(pybind11::dtype::of<std::remove_const_t<T>>());
         pybind11::tuple lengths(shape.size());
         for (size_t i = 0; i < shape.size(); ++i) lengths[i] = shape[i];
-        const std::string wanted = pybind11::str(lengths);
+        const std::string expected = pybind11::str(lengths);
         throw ArgumentError(argument,
-                            "a C-ordered " + type + " array of shape " + wanted + " is expected");
+                            "a C-ordered " + type + " array of shape " + expected + " is expected");
     }
     if (!(array.flags() & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_))
         throw ArgumentError(argument, "memory aligned for its numbers is expected: copy the array");

@@ -51,7 +51,7 @@ std::unique_ptr<PackedScenario> make_scenario(
         require(rows.size() >= 2 && columns.size() >= 2 && raw.size() == columns.size() &&
                     values.size() == rows.size() * columns.size(),
                 "tables", "axes of at least two points and matching values are expected");
-        scenario->tables.push_back(own_table(rows, columns, values, raw, scenario->storage));
+        scenario->tables.push_back(make_table(rows, columns, values, raw, scenario->storage));
     }
     for (size_t n = 0; n < count; ++n) scenario->levels.push_back({power[n], frequency[n]});
     scenario->extraction = extraction;

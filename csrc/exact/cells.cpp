@@ -30,22 +30,23 @@ Cells::Frame Cells::make_frame(int n, int t) const {
     frame.extraction.insert(frame.extraction.end(), extraction.begin(), extraction.end());
     const size_t levels = frame.extraction.size(), frequencies = frequency.size();
     for (auto* list : {&frame.bits, &frame.least_time, &frame.least_energy}) list->resize(levels);
-    for (auto* list : {&frame.own_time, &frame.own_energy}) list->resize(levels * frequencies);
+    for (auto* list : {&frame.device_time, &frame.device_energy})
+        list->resize(levels * frequencies);
     std::vector<double> flop(levels), local(frequencies);
     made_by_->open_frame({&scenario_.system, &scenario_.users[n], &scenario_.tasks[t],
                           frame.reference, int(frequencies), int(levels), frequency.data(),
                           frame.extraction.data(), frame.bits.data(), flop.data(),
-                          frame.least_time.data(), frame.least_energy.data(), frame.own_time.data(),
-                          frame.own_energy.data(), local.data()});
+                          frame.least_time.data(), frame.least_energy.data(),
+                          frame.device_time.data(), frame.device_energy.data(), local.data()});
     for (size_t f = 0; f < frequencies; ++f)
         if (local[f] > frame.local.value) frame.local = {local[f], -1, int(f), -1};
     return frame;
 }
 
 CellView Cells::view(int n, int channel, Link& link) const {
-    const Frame& own = frame(n);
+    const Frame& user_frame = frame(n);
     const Levels& levels = scenario_.levels[n];
-    const size_t powers = levels.power.size(), extractions = own.extraction.size();
+    const size_t powers = levels.power.size(), extractions = user_frame.extraction.size();
     if (!link.ready) {
         link.rate.resize(powers);
         link.snr_db.resize(powers);
@@ -57,18 +58,18 @@ CellView Cells::view(int n, int channel, Link& link) const {
             &scenario_.users[n],
             &scenario_.tasks[slot_.task[n]],
             scenario_.tables[slot_.task[n]],
-            own.reference,
+            user_frame.reference,
             gain(n, channel),
             int(powers),
             int(levels.frequency.size()),
             int(extractions),
             levels.power.data(),
-            own.extraction.data(),
-            own.bits.data(),
-            own.least_time.data(),
-            own.least_energy.data(),
-            own.own_time.data(),
-            own.own_energy.data(),
+            user_frame.extraction.data(),
+            user_frame.bits.data(),
+            user_frame.least_time.data(),
+            user_frame.least_energy.data(),
+            user_frame.device_time.data(),
+            user_frame.device_energy.data(),
             link.rate.data(),
             link.snr_db.data(),
             link.best_accuracy.data(),

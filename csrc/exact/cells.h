@@ -39,8 +39,8 @@ class Cells {
         Choice local;
         std::vector<double> extraction;  // 1 for raw mode, then the levels of semantic mode
         std::vector<double> bits;        // on the air, by extraction
-        std::vector<double> least_time, least_energy;  // of the user's own, by extraction
-        std::vector<double> own_time, own_energy;      // by extraction and frequency
+        std::vector<double> least_time, least_energy;    // of the user's own, by extraction
+        std::vector<double> device_time, device_energy;  // by extraction and frequency
     };
     // What the channel's gain adds.
     struct Link {

@@ -61,11 +61,11 @@ double Exact::score(int user, int rank, int offloaders) {
 bool Exact::assign(int offloaders) {
     ++effort_.assignments;
     const auto by = [&](auto& solver, const auto&... stop) {
-        const bool found =
+        const bool feasible =
             solver.solve(upper_.data(), local_.data(), users_, channels_, offloaders, stop...);
         value_ = solver.value();
-        if (found) channel_ = solver.channel();
-        return found;
+        if (feasible) channel_ = solver.channel();
+        return feasible;
     };
     return Enumeration::suits(users_, channels_, offloaders)
                ? by(enumeration_)

@@ -34,14 +34,14 @@ bool Matching::grow_to_free_channel() {
                 nearest = k;
             }
         if (nearest < 0) return false;
-        if (owner_[nearest] < 0) {
+        if (matched_user_[nearest] < 0) {
             end_ = nearest;
             length_ = d;
             return true;
         }
         in_tree_[nearest] = 1;
         reached_.push_back(nearest);
-        extend_paths(owner_[nearest], d);
+        extend_paths(matched_user_[nearest], d);
     }
 }
 
@@ -49,12 +49,12 @@ bool Matching::grow_to_free_channel() {
 int Matching::augment() {
     for (int k : reached_) {
         const double raise = length_ - distance_[k];
-        u_[owner_[k]] += raise;
+        u_[matched_user_[k]] += raise;
         v_[k] -= raise;
     }
     for (int k = end_;;) {
         const int user = from_[k];
-        owner_[k] = user;
+        matched_user_[k] = user;
         std::swap(channel_[user], k);
         if (k < 0) return user;
     }
@@ -87,7 +87,7 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
     from_.resize(channels);
     champion_.resize(channels);
     channel_.assign(users, -1);
-    owner_.assign(channels, -1);
+    matched_user_.assign(channels, -1);
     waiting_.assign(users, 0);
 
     int obliged = 0;
@@ -163,12 +163,12 @@ void Enumeration::place(int user, int offloaders, double value) {
     }
     if (offloaders == 0) return;
     for (int k = 0; k < channels_; ++k) {
-        const double own = weight_[size_t(user) * channels_ + k];
-        if (taken_[k] || own == -kInfinity) continue;
-        taken_[k] = 1;
+        const double weight = weight_[size_t(user) * channels_ + k];
+        if (channel_used_[k] || weight == -kInfinity) continue;
+        channel_used_[k] = 1;
         tried_[user] = k;
-        place(user + 1, offloaders - 1, value + own);
-        taken_[k] = 0;
+        place(user + 1, offloaders - 1, value + weight);
+        channel_used_[k] = 0;
     }
 }
 
@@ -180,7 +180,7 @@ bool Enumeration::solve(const double* weight, const double* local, int users, in
     channels_ = channels;
     value_ = -kInfinity;
     tried_.resize(users);
-    taken_.assign(channels, 0);
+    channel_used_.assign(channels, 0);
     if (offloaders <= std::min(users, channels)) place(0, offloaders, 0);
     return value_ > -kInfinity;
 }

@@ -47,10 +47,11 @@ class Matching {
     int users_ = 0, channels_ = 0, end_ = -1;
     double theta_ = 0, length_ = 0, value_ = 0;
     std::vector<double> cost_, u_, v_, distance_;
-    std::vector<int> channel_, owner_, from_;  // owner_ of a channel, from_: user that reaches it
+    std::vector<int> channel_, matched_user_;  // of a user, of a channel; -1: none
+    std::vector<int> from_;                    // the user from which a channel was reached
     std::vector<int> champion_;                // the cheapest unmatched optional user of a channel
     std::vector<int> reached_;                 // channels of the tree, in the order of distance
-    std::vector<char> in_tree_, waiting_;      // waiting_: an optional user without channel
+    std::vector<char> in_tree_, waiting_;  // waiting_: an optional user without channel
 };
 
 // The same by trying every assignment, where there are few: the best sum as rounded when it is
@@ -71,7 +72,7 @@ class Enumeration {
     int users_ = 0, channels_ = 0;
     double value_ = 0;
     std::vector<int> channel_, tried_;
-    std::vector<char> taken_;
+    std::vector<char> channel_used_;
 };
 
 }  // namespace semopt

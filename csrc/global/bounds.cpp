@@ -108,12 +108,12 @@ Airtime Subproblem::airtime(double power, double extraction) const {
             ratio / (1 + ratio) * bandwidth / (speed * kLn2)};
 }
 
-double Subproblem::own_time(double extraction, double frequency) const {
+double Subproblem::device_time(double extraction, double frequency) const {
     return execution_time(extraction_flop(flop, extraction, extract_exponent), flop_per_cycle,
                           frequency);
 }
 
-double Subproblem::own_energy(double time, double frequency) const {
+double Subproblem::device_energy(double time, double frequency) const {
     return execution_energy(energy_coefficient, time, frequency);
 }
 
@@ -197,32 +197,32 @@ Ranges cost_ranges(const Subproblem& subproblem, const Box& box) {
     const auto speed = [&](double power) {
         return rate(subproblem.bandwidth, snr(subproblem.gain, power, subproblem.noise));
     };
-    const auto own_energy = [&](double time, double frequency) {
-        return subproblem.own_energy(time, frequency);
+    const auto device_energy = [&](double time, double frequency) {
+        return subproblem.device_energy(time, frequency);
     };
     const double few = bits(mu.low), many = bits(mu.high), slow = speed(p.low),
                  fast = speed(p.high);
     // Own time at one frequency gives that at the other.
-    const double shortest = subproblem.own_time(mu.high, f.high),
-                 longest = subproblem.own_time(mu.low, f.low), stretch = f.high / f.low;
+    const double shortest = subproblem.device_time(mu.high, f.high),
+                 longest = subproblem.device_time(mu.low, f.low), stretch = f.high / f.low;
     const Interval within[kCosts] = {
         {subproblem.server_time + transmission_time(few, fast) + shortest,
          subproblem.server_time + transmission_time(many, slow) + longest},
         {subproblem.server_energy + transmission_energy(p.low, transmission_time(few, slow)) +
-             own_energy(shortest * stretch, f.low),
+             device_energy(shortest * stretch, f.low),
          subproblem.server_energy + transmission_energy(p.high, transmission_time(many, fast)) +
-             own_energy(longest / stretch, f.high)},
+             device_energy(longest / stretch, f.high)},
         {-subproblem.accuracy(mu.high, subproblem.snr_db(p.high)),
          -subproblem.accuracy(mu.low, subproblem.snr_db(p.low))}};
     constexpr double kSlack = 64 * kUnit;  // relative rounding error of `within`
     Ranges ranges;
     ranges.possible = true;
     for (int j = 0; j < kCosts; ++j) {
-        const Interval asked = box.axis[kCost + j];
+        const Interval side = box.axis[kCost + j];
         Interval& range = ranges.cost[j];
         // What overflowed to NaN says nothing: it stands second, where a comparison drops it.
-        range = {std::max(asked.low, within[j].low),
-                 std::min(std::min(asked.high, subproblem.score[j].limit), within[j].high)};
+        range = {std::max(side.low, within[j].low),
+                 std::min(std::min(side.high, subproblem.score[j].limit), within[j].high)};
         if (range.low <= range.high) continue;
         // Ends that agree up to rounding are a point, not a contradiction.
         ranges.possible &= range.low <= range.high + kSlack * std::abs(range.low);
@@ -273,26 +273,27 @@ Bound upper_bound(const Subproblem& subproblem, const Box& box, const Ranges& ra
     const double p = proof.power, mu = proof.extraction, f = best_frequency(subproblem, proof);
     const auto [t_tx, rho] = subproblem.airtime(p, mu);
     const double e_tx = transmission_energy(p, t_tx);
-    const double t_own = subproblem.own_time(mu, f), e_own = subproblem.own_energy(t_own, f);
-    bound.cost[kLatencyCost] = subproblem.server_time + t_tx + t_own;
-    bound.cost[kEnergyCost] = subproblem.server_energy + e_tx + e_own;
+    const double t_device = subproblem.device_time(mu, f),
+                 e_device = subproblem.device_energy(t_device, f);
+    bound.cost[kLatencyCost] = subproblem.server_time + t_tx + t_device;
+    bound.cost[kEnergyCost] = subproblem.server_energy + e_tx + e_device;
     bound.cost[kAccuracyCost] = -subproblem.accuracy(mu, subproblem.snr_db(p));
     bound.upper = sum.upper();
     if (proof.is_interval()) return bound;
 
     // The tangent plane of latency and energy, priced.
-    const double air = time * t_tx + joule * e_tx, own = time * t_own + joule * e_own;
+    const double air = time * t_tx + joule * e_tx, device = time * t_device + joule * e_device;
     sum.add(-(time * subproblem.server_time + joule * subproblem.server_energy));
-    sum.add(-(air + own));
+    sum.add(-(air + device));
     const double c = subproblem.compress_exponent, k = subproblem.extract_exponent;
     const Interval dy = around(box.axis[kPower], p), dz = around(box.axis[kExtraction], mu),
                    dq = around(subproblem.frequency, f);
     sum.add(-least(joule * e_tx - rho * air - proof.slope[0], dy) -
-                least(c * air - k * own - proof.slope[1], dz) -
-                least(2 * joule * e_own - time * t_own, dq),
+                least(c * air - k * device - proof.slope[1], dz) -
+                least(2 * joule * e_device - time * t_device, dq),
             (1 + far_end(dy)) * (2 * air + std::abs(proof.slope[0])) +
-                (1 + far_end(dz)) * (c * air + k * own + std::abs(proof.slope[1])) +
-                (1 + far_end(dq)) * 2 * own);
+                (1 + far_end(dz)) * (c * air + k * device + std::abs(proof.slope[1])) +
+                (1 + far_end(dq)) * 2 * device);
 
     // The plane above the priced accuracy.
     const double price = proof.price[kAccuracyCost];

@@ -74,8 +74,8 @@ struct Subproblem {
     double link() const { return snr(gain, 1.0, noise); }
     double snr_db(double power) const { return decibel(snr(gain, power, noise)); }
     Airtime airtime(double power, double extraction) const;
-    double own_time(double extraction, double frequency) const;
-    double own_energy(double time, double frequency) const;
+    double device_time(double extraction, double frequency) const;
+    double device_energy(double time, double frequency) const;
     double accuracy(double extraction, double snr_db) const;
     double steepness() const;  // the most that accuracy rises with a dB
 };

@@ -44,24 +44,24 @@ double beside_cliff(const Score& score, Interval range) {
 }
 
 // What an action gives by the model.
-Outcome<double> outcome(const Owner& owner, const Action& action) {
-    const Scenario& scenario = *owner.scenario;
-    const User<double>& user = scenario.users[owner.user];
-    const Task<double>& task = scenario.tasks[owner.task];
+Outcome<double> outcome(const Placement& placement, const Action& action) {
+    const Scenario& scenario = *placement.scenario;
+    const User<double>& user = scenario.users[placement.user];
+    const Task<double>& task = scenario.tasks[placement.task];
     return mode_of(action) == Mode::local
                ? execute_locally(scenario.system, user, task, action.frequency)
-               : offload(scenario.system, user, task, scenario.tables[owner.task], owner.gain,
-                         double(owner.offloaders), action.power, action.frequency,
-                         action.extraction);
+               : offload(scenario.system, user, task, scenario.tables[placement.task],
+                         placement.gain, double(placement.offloaders), action.power,
+                         action.frequency, action.extraction);
 }
 
 // By how much rounding errors may move the QoE of an action that gives this.
-double doubt(const Subproblem& subproblem, const Action& action, const Outcome<double>& found) {
+double doubt(const Subproblem& subproblem, const Action& action, const Outcome<double>& result) {
     const double db = std::abs(subproblem.snr_db(action.power));
-    return subproblem.score[kLatencyCost].doubt(found.latency, found.latency) +
-           subproblem.score[kEnergyCost].doubt(found.energy, found.energy) +
+    return subproblem.score[kLatencyCost].doubt(result.latency, result.latency) +
+           subproblem.score[kEnergyCost].doubt(result.energy, result.energy) +
            subproblem.score[kAccuracyCost].doubt(
-               -found.accuracy, found.accuracy + subproblem.steepness() * (db + 10));
+               -result.accuracy, result.accuracy + subproblem.steepness() * (db + 10));
 }
 
 double middle(Interval side) { return 0.5 * (std::log(side.low) + std::log(side.high)); }
@@ -73,17 +73,17 @@ Mode mode_of(const Action& action) {
     return action.extraction == 1 ? Mode::raw : Mode::semantic;
 }
 
-bool doubtful(const Owner& owner, const Action& action) {
+bool doubtful(const Placement& placement, const Action& action) {
     Subproblem subproblem;
-    make_subproblem(subproblem, *owner.scenario, owner.user, owner.task, mode_of(action),
-                    owner.gain, owner.offloaders);
-    return doubt(subproblem, action, outcome(owner, action)) > kDoubt;
+    make_subproblem(subproblem, *placement.scenario, placement.user, placement.task,
+                    mode_of(action), placement.gain, placement.offloaders);
+    return doubt(subproblem, action, outcome(placement, action)) > kDoubt;
 }
 
-Tree::Tree(const Owner& owner, Mode mode, double precision)
-    : owner_(owner), mode_(mode), precision_(precision) {
-    if (!make_subproblem(subproblem_, *owner.scenario, owner.user, owner.task, mode, owner.gain,
-                         owner.offloaders))
+Tree::Tree(const Placement& placement, Mode mode, double precision)
+    : placement_(placement), mode_(mode), precision_(precision) {
+    if (!make_subproblem(subproblem_, *placement.scenario, placement.user, placement.task, mode,
+                         placement.gain, placement.offloaders))
         return;
     add(subproblem_.root,
         {middle(subproblem_.root.axis[kPower]), middle(subproblem_.root.axis[kExtraction]),
@@ -120,14 +120,15 @@ void Tree::add(const Box& box, Point from, double upper) {
 }
 
 void Tree::offer(const Action& action) {
-    const Scenario& scenario = *owner_.scenario;
-    const Outcome<double> found = outcome(owner_, action);
-    if (!(found.qoe > surest_.value) || violations(scenario.system, scenario.users[owner_.user],
-                                                   scenario.tasks[owner_.task], found))
+    const Scenario& scenario = *placement_.scenario;
+    const Outcome<double> result = outcome(placement_, action);
+    if (!(result.qoe > surest_.value) ||
+        violations(scenario.system, scenario.users[placement_.user],
+                   scenario.tasks[placement_.task], result))
         return;
-    const Action known{found.qoe, action.power, action.frequency, action.extraction};
+    const Action known{result.qoe, action.power, action.frequency, action.extraction};
     if (known.value > best_.value) best_ = known;
-    if (doubt(subproblem_, action, found) <= kDoubt) surest_ = known;
+    if (doubt(subproblem_, action, result) <= kDoubt) surest_ = known;
 }
 
 // The action at a point. What lies within `snap` of an end of its range, relative, goes there.
@@ -151,7 +152,7 @@ Action Tree::action_at(const Point& point, double snap) const {
 void Tree::consider_corners() {
     const Interval p = subproblem_.root.axis[kPower], mu = subproblem_.root.axis[kExtraction],
                    f = subproblem_.frequency;
-    const double deadline = owner_.scenario->system.latency_max;
+    const double deadline = placement_.scenario->system.latency_max;
     for (double power : {p.high, p.low})
         for (double extraction : {mu.high, mu.low}) {
             Action action;
@@ -159,7 +160,7 @@ void Tree::consider_corners() {
             if (mode_ == Mode::semantic) action.extraction = std::min(extraction, kBelowOne);
             const auto in_time = [&](double frequency) {
                 action.frequency = frequency;
-                return outcome(owner_, action).latency <= deadline;
+                return outcome(placement_, action).latency <= deadline;
             };
             double slow = f.low, fast = f.high;
             if (in_time(slow)) fast = slow;
@@ -221,25 +222,25 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
             return {axis, round_within(side, std::exp(middle(side)), 0.2)};
     }
     if (proof.is_interval()) {
-        const Outcome<double> top = outcome(owner_, action_at(node.top, 0));
+        const Outcome<double> top = outcome(placement_, action_at(node.top, 0));
         cost[kLatencyCost] = top.latency;
         cost[kEnergyCost] = top.energy;
     }
     // What each sigmoid's line loses, the accuracy being what the plane takes it for.
     for (int j = 0; j < kCosts; ++j) {
-        const double u = within(range[j], cost[j]), beside = beside_cliff(score[j], range[j]),
+        const double u = within(range[j], cost[j]), cliff = beside_cliff(score[j], range[j]),
                      loss = bound.conjugate[j] - proof.price[j] * u - score[j].value(u);
-        if (beside != 0)
-            offer(loss, Axis(kCost + j), beside, 0);
+        if (cliff != 0)
+            offer(loss, Axis(kCost + j), cliff, 0);
         else
             offer(loss, Axis(kCost + j), u, 0.1);
     }
     // What the plane loses, priced at its slope or by the sigmoid, whichever is more.
     const double real = subproblem_.accuracy(proof.extraction, subproblem_.snr_db(proof.power));
-    const double taken = -within(range[kAccuracyCost], bound.cost[kAccuracyCost]);
+    const double bounded = -within(range[kAccuracyCost], bound.cost[kAccuracyCost]);
     const double loss =
         std::max(proof.price[kAccuracyCost] * (-bound.cost[kAccuracyCost] - real),
-                 score[kAccuracyCost].value(-taken) - score[kAccuracyCost].value(-real));
+                 score[kAccuracyCost].value(-bounded) - score[kAccuracyCost].value(-real));
     const Axis axis = plane_excess(subproblem_, node.box, proof, node.top, kPower) >
                               plane_excess(subproblem_, node.box, proof, node.top, kExtraction)
                           ? kPower
@@ -273,13 +274,13 @@ bool Tree::split() {
     return true;
 }
 
-Cell::Cell(const Owner& owner, double precision) {
-    trees_.emplace_back(owner, Mode::raw, precision);
-    trees_.emplace_back(owner, Mode::semantic, precision);
+Cell::Cell(const Placement& placement, double precision) {
+    trees_.emplace_back(placement, Mode::raw, precision);
+    trees_.emplace_back(placement, Mode::semantic, precision);
 }
 
 Cell::Cell(const Scenario& scenario, int user, int task, double precision) {
-    trees_.emplace_back(Owner{&scenario, user, task, 1, 0}, Mode::local, precision);
+    trees_.emplace_back(Placement{&scenario, user, task, 1, 0}, Mode::local, precision);
 }
 
 double Cell::upper() const {

@@ -24,7 +24,7 @@ struct Action {
 };
 
 // Whose actions: `user` with `task`, on a channel of that gain beside `offloaders` in all.
-struct Owner {
+struct Placement {
     const Scenario* scenario;
     int user, task;
     double gain;
@@ -34,7 +34,7 @@ struct Owner {
 Mode mode_of(const Action& action);
 
 // Whether rounding errors, which steep slopes magnify, hide what an action is worth.
-bool doubtful(const Owner& owner, const Action& action);
+bool doubtful(const Placement& placement, const Action& action);
 
 class Tree {
   public:
@@ -51,7 +51,7 @@ class Tree {
     };
 
     // Bounds are computed to about `precision`.
-    Tree(const Owner& owner, Mode mode, double precision);
+    Tree(const Placement& placement, Mode mode, double precision);
 
     Mode mode() const { return mode_; }
     const Subproblem& subproblem() const { return subproblem_; }
@@ -77,7 +77,7 @@ class Tree {
     Action action_at(const Point& point, double snap) const;
     void consider_corners();
 
-    Owner owner_;
+    Placement placement_;
     Mode mode_;
     double precision_;
     Subproblem subproblem_;
@@ -89,7 +89,7 @@ class Tree {
 // The trees of one offloaded task (raw, semantic) or of a local one.
 class Cell {
   public:
-    Cell(const Owner& owner, double precision);                            // offloaded
+    Cell(const Placement& placement, double precision);                    // offloaded
     Cell(const Scenario& scenario, int user, int task, double precision);  // local
 
     double upper() const;  // -inf: proven infeasible

@@ -11,8 +11,8 @@ Feasibility::Feasibility(const Scenario& scenario, const Slot& slot, bool contin
     cells_.load(slot);
 }
 
-bool Feasibility::feasible(const Owner& owner, Mode mode) {
-    Tree tree(owner, mode, 1e-8);
+bool Feasibility::feasible(const Placement& placement, Mode mode) {
+    Tree tree(placement, mode, 1e-8);
     for (int splits = 0; tree.upper() > kInfeasible; ++splits) {
         if (tree.best().value > -kInfinity) return true;
         if (splits < kMostSplits && !stop_() && tree.split()) continue;
@@ -28,9 +28,9 @@ bool Feasibility::feasible(int user, int channel, int offloaders, Modes modes) {
                    .value > -kInfinity;
     const int task = int(slot_.task[user]);
     if (offloaders == 0) return feasible({&scenario_, user, task, 1, 0}, Mode::local);
-    const Owner owner{&scenario_, user, task, cells_.gain(user, channel), offloaders};
-    return ((modes & kRaw) && feasible(owner, Mode::raw)) ||
-           ((modes & kSemantic) && feasible(owner, Mode::semantic));
+    const Placement placement{&scenario_, user, task, cells_.gain(user, channel), offloaders};
+    return ((modes & kRaw) && feasible(placement, Mode::raw)) ||
+           ((modes & kSemantic) && feasible(placement, Mode::semantic));
 }
 
 int Feasibility::channels(int user, int offloaders, Modes modes) {

@@ -21,7 +21,7 @@ class Feasibility {
 
   private:
     bool feasible(int user, int channel, int offloaders, Modes modes);
-    bool feasible(const Owner& owner, Mode mode);
+    bool feasible(const Placement& placement, Mode mode);
 
     const Scenario& scenario_;
     const Slot slot_;

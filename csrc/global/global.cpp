@@ -41,9 +41,9 @@ Global::Global(const Scenario& scenario, const Slot& slot, double gap)
     for (int n = 0; n < users_; ++n) {
         local_.emplace_back(scenario, n, int(slot.task[n]), precision());
         const User<double>& user = scenario.users[n];
-        const double home = user.reference_frequency;
-        if (user.frequency_min <= home && home <= user.frequency_max)
-            local_[n].offer({0, 0, home, 1});
+        const double reference = user.reference_frequency;
+        if (user.frequency_min <= reference && reference <= user.frequency_max)
+            local_[n].offer({0, 0, reference, 1});
         const double weights =
             kTopScore * (user.weight_latency + user.weight_energy + user.weight_accuracy);
         weights_ = round_up(weights_ + weights * (1 + 0x1p-50));
@@ -83,8 +83,8 @@ Cell& Global::cell(int m, int n, int rank) {
     if (known != row.end()) return known->second;
     const size_t first = size_t(n) * channels_;
     const double gain = slot_.gain[first + by_gain_[first + rank]];
-    const Owner owner{&scenario_, n, int(slot_.task[n]), gain, m};
-    return row.emplace(rank, Cell(owner, precision())).first->second;
+    const Placement placement{&scenario_, n, int(slot_.task[n]), gain, m};
+    return row.emplace(rank, Cell(placement, precision())).first->second;
 }
 
 double Global::upper(int m, int n, int rank) {
@@ -160,16 +160,16 @@ bool Global::tighten(int m, const Stop& stop) {
         const int k = matching_.channel()[n];
         if (k < 0) continue;
         const size_t row = size_t(n) * channels_;
-        const double former = size.upper[row + k];
-        Cell& own = cell(m, n, rank_[row + k]);
-        const double width = own.width();
-        if (own.upper() >= former && width > tolerance_ && !own.exhausted()) {
-            own.refine(-kInfinity, std::max(tolerance_, 0.25 * width),
+        const double previous = size.upper[row + k];
+        Cell& user_cell = cell(m, n, rank_[row + k]);
+        const double width = user_cell.width();
+        if (user_cell.upper() >= previous && width > tolerance_ && !user_cell.exhausted()) {
+            user_cell.refine(-kInfinity, std::max(tolerance_, 0.25 * width),
                        width < kInfinity ? kMostSplits : kSplitsAtATime, stop);
             progress = true;
         }
         note(m, n, rank_[row + k]);
-        progress |= size.upper[row + k] < former;
+        progress |= size.upper[row + k] < previous;
     }
     return progress;
 }
@@ -189,9 +189,9 @@ void Global::keep(const std::vector<int>& channel) {
     double value = 0;
     for (int n = 0; n < users_; ++n) {
         const int k = channel[n];
-        const Cell& own = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
-        action.push_back(own.best());
-        value += own.lower();
+        const Cell& user_cell = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
+        action.push_back(user_cell.best());
+        value += user_cell.lower();
     }
     offer(channel, action, value);
 }
@@ -202,9 +202,9 @@ void Global::polish(const Stop& stop) {
     if (channel_.empty()) return;
     for (int n = 0; n < users_; ++n) {
         if (stop()) return;
-        Cell& own = cell_of(n);
-        own.offer(action_[n]);
-        own.refine(-kInfinity, 50 * precision(), kMostSplits, stop);
+        Cell& user_cell = cell_of(n);
+        user_cell.offer(action_[n]);
+        user_cell.refine(-kInfinity, 50 * precision(), kMostSplits, stop);
     }
     keep(std::vector<int>(channel_));
 }
@@ -295,17 +295,17 @@ std::vector<Cover> Global::covers(int m, double allowed) {
             if (price >= most_[n]) continue;  // nothing to prove
             const double room = price < 0 ? -kInfinity : price + kMargin;
             // The strongest cell whose bound is low enough.
-            for (const auto& [rank, own] : size.cell[n]) {
+            for (const auto& [rank, user_cell] : size.cell[n]) {
                 if (rank > r) break;
-                if (own.upper() > room) continue;
+                if (user_cell.upper() > room) continue;
                 const auto entry = needed.emplace(rank, room).first;
                 entry->second = std::min(entry->second, room);
                 break;
             }
         }
         for (const auto& [rank, room] : needed) {
-            const Cell& own = size.cell[n].at(rank);
-            covers.push_back({n, by_gain_[row + rank], round_down(room, own.upper()), &own});
+            const Cell& user_cell = size.cell[n].at(rank);
+            covers.push_back({n, by_gain_[row + rank], round_down(room, user_cell.upper()), &user_cell});
         }
     }
     return covers;

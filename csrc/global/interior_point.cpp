@@ -138,22 +138,23 @@ void Relaxation::evaluate() {
     const double power = std::exp(x_[0]), mu = std::exp(x_[1]), f = std::exp(x_[2]);
     const auto [t_tx, rho] = subproblem_.airtime(power, mu);
     const double e_tx = transmission_energy(power, t_tx);
-    const double t_own = subproblem_.own_time(mu, f), e_own = subproblem_.own_energy(t_own, f);
+    const double t_device = subproblem_.device_time(mu, f),
+                 e_device = subproblem_.device_energy(t_device, f);
     const double s = snr(subproblem_.gain, power, subproblem_.noise), sigma = s / (1 + s);
     const double bend = rho * (1 - sigma - rho);  // d rho / dy
     const double c = subproblem_.compress_exponent, k = subproblem_.extract_exponent;
-    cost_[kLatencyCost] = subproblem_.server_time + t_tx + t_own;
-    cost_[kEnergyCost] = subproblem_.server_energy + e_tx + e_own;
+    cost_[kLatencyCost] = subproblem_.server_time + t_tx + t_device;
+    cost_[kEnergyCost] = subproblem_.server_energy + e_tx + e_device;
     cost_[kAccuracyCost] = -(plane_[0] + plane_[1] * x_[0] + plane_[2] * x_[1]);
-    by_[kLatencyCost] = {-rho * t_tx, c * t_tx - k * t_own, -t_own};
-    by_[kEnergyCost] = {(1 - rho) * e_tx, c * e_tx - k * e_own, 2 * e_own};
+    by_[kLatencyCost] = {-rho * t_tx, c * t_tx - k * t_device, -t_device};
+    by_[kEnergyCost] = {(1 - rho) * e_tx, c * e_tx - k * e_device, 2 * e_device};
     by_[kAccuracyCost] = {-plane_[1], -plane_[2], 0};
     const double t = price(kLatencyCost), e = price(kEnergyCost);
     hessian_[0] = {t * t_tx * (rho * rho - bend) + e * e_tx * ((1 - rho) * (1 - rho) - bend),
                    c * ((1 - rho) * e * e_tx - rho * t * t_tx), 0};
-    hessian_[1] = {0, c * c * (t * t_tx + e * e_tx) + k * k * (t * t_own + e * e_own),
-                   k * (t * t_own - 2 * e * e_own)};
-    hessian_[2] = {0, 0, t * t_own + 4 * e * e_own};
+    hessian_[1] = {0, c * c * (t * t_tx + e * e_tx) + k * k * (t * t_device + e * e_device),
+                   k * (t * t_device - 2 * e * e_device)};
+    hessian_[2] = {0, 0, t * t_device + 4 * e * e_device};
     for (int j = 0; j < kCosts; ++j)
         gap_[j] = cost_[j] + slack_[kPrice + j] - v_[j] - slack_[kExcess + j];
 }
@@ -326,7 +327,7 @@ class Profile {
           offset_(std::log(subproblem.link())),
           mu_(std::exp(at.z)),
           db_(kDbPerNeper * (at.y + offset_)),
-          here_(axis == kPower ? at.y : at.z),
+          position_(axis == kPower ? at.y : at.z),
           accuracy_(subproblem.accuracy(mu_, db_)) {
         const Interval side = box.axis[axis];
         const double low = std::log(side.low), high = std::log(side.high);
@@ -349,7 +350,7 @@ class Profile {
         }
         if (hull < 2) return 0;
         size_t right = 1;
-        while (right + 1 < hull && points_[right].position < here_) ++right;
+        while (right + 1 < hull && points_[right].position < position_) ++right;
         const Corner a = points_[right - 1], b = points_[right];
         return (b.accuracy - a.accuracy) / (b.position - a.position);
     }
@@ -358,7 +359,7 @@ class Profile {
     double excess(double slope) const {
         double most = 0;
         for (const Corner c : points_)
-            most = std::max(most, c.accuracy - accuracy_ - slope * (c.position - here_));
+            most = std::max(most, c.accuracy - accuracy_ - slope * (c.position - position_));
         return most;
     }
 
@@ -381,7 +382,7 @@ class Profile {
 
     const Subproblem& subproblem_;
     const Axis axis_;
-    const double offset_, mu_, db_, here_, accuracy_;
+    const double offset_, mu_, db_, position_, accuracy_;
     std::vector<Corner> points_;
 };
 

@@ -38,10 +38,10 @@ const std::pair<const char*, const void*> kKernels[] = {
 };
 
 cudaDeviceProp properties() {
-    cudaDeviceProp found;
-    check(cudaGetDeviceProperties(&found, current_device()),
+    cudaDeviceProp device;
+    check(cudaGetDeviceProperties(&device, current_device()),
           "asking the device for its properties");
-    return found;
+    return device;
 }
 
 }  // namespace
@@ -68,8 +68,9 @@ int current_device() {
 int device_of(const void* memory) {
     cudaPointerAttributes about;
     check(cudaPointerGetAttributes(&about, memory), "asking where an array lies");
-    const bool there = about.type == cudaMemoryTypeDevice || about.type == cudaMemoryTypeManaged;
-    return there ? about.device : -1;
+    const bool on_device =
+        about.type == cudaMemoryTypeDevice || about.type == cudaMemoryTypeManaged;
+    return on_device ? about.device : -1;
 }
 
 void wait(size_t stream) {
@@ -103,11 +104,11 @@ std::vector<std::string> kernel_names() {
 }
 
 void launch(const std::string& name, const void* job, int blocks) {
-    for (const auto& [known, kernel] : kKernels) {
-        if (name != known) continue;
+    for (const auto& [listed, kernel] : kKernels) {
+        if (name != listed) continue;
         void* arguments[] = {&job};
         check(cudaLaunchKernel(kernel, dim3(blocks), dim3(device::kThreads), arguments, 0, nullptr),
-              known);
+              listed);
         return;
     }
     throw std::invalid_argument("kernel: " + name + " is not known");

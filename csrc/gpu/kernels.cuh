@@ -104,8 +104,8 @@ __device__ inline double exact(const SearchJob& job, long long from, long long t
         weight /= job.size[n];
         const long long digit = index / weight;
         index -= digit * weight;
-        const double own = job.value[n][digit];
-        value = job.fairest ? math::min(value, own) : value + own;
+        const double score = job.value[n][digit];
+        value = job.fairest ? math::min(value, score) : value + score;
         if (job.server_energy) *energy += job.server_energy[n][digit];
     }
     return value;
@@ -177,10 +177,10 @@ __device__ inline float doubt_high(const SearchJob& job) {
 // kept out of line: it would crowd out the registers of a scan.
 template <bool kFairest>
 __device__ __noinline__ unsigned exceeding(const SearchJob& job, long long head, long long at) {
-    const float own = job.head[head - job.first_head], low = doubt_low(job);
+    const float head_score = job.head[head - job.first_head], low = doubt_low(job);
     unsigned found = 0;
     for (long long j = at + threadIdx.x; j < job.tail_size && j < at + kUnitTail; j += kThreads)
-        if (join<kFairest>(own, job.tail[j]) >= low)
+        if (join<kFairest>(head_score, job.tail[j]) >= low)
             found += exact(job, head * job.tail_size + j) > job.above_value;
     return found;
 }
@@ -201,9 +201,9 @@ __device__ void scan(const SearchJob& job) {
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         // The barrier after `part` was written keeps these writes behind the last unit's reads.
-        const long long mine = first + threadIdx.x;
-        head[threadIdx.x] = mine < job.heads ? job.head[mine] : least;
-        if (kLimited) head_energy[threadIdx.x] = mine < job.heads ? job.head_energy[mine] : 0;
+        const long long h = first + threadIdx.x;
+        head[threadIdx.x] = h < job.heads ? job.head[h] : least;
+        if (kLimited) head_energy[threadIdx.x] = h < job.heads ? job.head_energy[h] : 0;
         __syncthreads();
         float tail[kPerThread], energy[kPerThread], best = least;
         for (int i = 0; i < kPerThread; ++i) {
@@ -213,12 +213,12 @@ __device__ void scan(const SearchJob& job) {
         }
 #pragma unroll(kCount ? 1 : 4)
         for (int h = 0; h < kUnitHeads; ++h) {
-            const float own = head[h], own_energy = kLimited ? head_energy[h] : 0;
+            const float head_score = head[h], head_joule = kLimited ? head_energy[h] : 0;
             float score[kPerThread], most = kCount ? least : best;
 #pragma unroll
             for (int i = 0; i < kPerThread; ++i) {
-                score[i] = join<kFairest>(own, tail[i]);
-                if (kLimited) score[i] = own_energy + energy[i] <= energy_high ? score[i] : least;
+                score[i] = join<kFairest>(head_score, tail[i]);
+                if (kLimited) score[i] = head_joule + energy[i] <= energy_high ? score[i] : least;
                 most = larger(most, score[i]);
             }
             best = kCount ? larger(best, most) : most;
@@ -263,8 +263,9 @@ __device__ inline void visit(const SearchJob& job, Take take) {
         const long long last = math::min<long long>(first + kUnitHeads, job.heads);
         for (long long h = first; h < last; ++h) {
             for (long long j = at + threadIdx.x; j < end; j += kThreads) {
-                const float own = job.head[h], other = job.tail[j];
-                const float scanned = job.fairest ? fminf(own, other) : own + other;
+                const float head_score = job.head[h], tail_score = job.tail[j];
+                const float scanned =
+                    job.fairest ? fminf(head_score, tail_score) : head_score + tail_score;
                 if (scanned + job.slack < job.floor) continue;
                 const long long index = (job.first_head + h) * job.tail_size + j;
                 take({exact(job, index), job.start + index});
@@ -317,8 +318,9 @@ __device__ inline void count_bins(const SearchJob& job) {
         const long long last = math::min<long long>(first + kUnitHeads, job.heads);
         for (long long j = at + threadIdx.x; j < end; j += kThreads) {
             for (long long h = first; h < last; ++h) {
-                const float own = job.head[h], other = job.tail[j];
-                const double scanned = job.fairest ? fminf(own, other) : own + other;
+                const float head_score = job.head[h], tail_score = job.tail[j];
+                const double scanned =
+                    job.fairest ? fminf(head_score, tail_score) : head_score + tail_score;
                 bool sure = true;
                 if (job.server_energy) {
                     const double energy = job.head_energy[h] + job.tail_energy[j];

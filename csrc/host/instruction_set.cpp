@@ -16,35 +16,35 @@ extern const Kernels kernels_v2, kernels_v3, kernels_v4;
 namespace {
 
 std::vector<const Kernels*> runnable() {
-    std::vector<const Kernels*> found = {&kernels_portable};
+    std::vector<const Kernels*> sets = {&kernels_portable};
 #ifdef SEMOPT_X86_64
-    const auto has = [](bool all, const Kernels& next, std::vector<const Kernels*>& list) {
+    const auto add = [](bool all, const Kernels& next, std::vector<const Kernels*>& list) {
         if (all) list.push_back(&next);
         return all;
     };
     __builtin_cpu_init();
-    has(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
+    add(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
             __builtin_cpu_supports("popcnt"),
-        kernels_v2, found) &&
-        has(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        kernels_v2, sets) &&
+        add(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                 __builtin_cpu_supports("bmi2"),
-            kernels_v3, found) &&
-        has(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            kernels_v3, sets) &&
+        add(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl"),
-            kernels_v4, found);
+            kernels_v4, sets);
 #endif
-    return found;
+    return sets;
 }
 
 const Kernels* named(const std::string& name) {
-    std::string known;
+    std::string names;
     for (const Kernels* kernels : runnable()) {
         if (name == kernels->name) return kernels;
-        known += std::string(known.empty() ? "" : ", ") + kernels->name;
+        names += std::string(names.empty() ? "" : ", ") + kernels->name;
     }
     throw ArgumentError("SEMOPT_ISA",
-                        "\"" + name + "\" does not run here; one of " + known + " is expected");
+                        "\"" + name + "\" does not run here; one of " + names + " is expected");
 }
 
 std::atomic<const Kernels*> chosen{nullptr};

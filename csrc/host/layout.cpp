@@ -53,22 +53,22 @@ Layout<R>::Layout(const Scenario& scenario) {
     tasks_.resize(scenario.tasks.size());
     for (size_t n = 0; n < users_.size(); ++n) copy(scenario.users[n], users_[n]);
     for (size_t t = 0; t < tasks_.size(); ++t) copy(scenario.tasks[t], tasks_[t]);
-    own_tables(scenario);
-    own_users();
-    own_kinds();
+    lay_out_tables(scenario);
+    lay_out_users();
+    lay_out_kinds();
 }
 
 template <class R>
-void Layout<R>::own_tables(const Scenario& scenario) {
+void Layout<R>::lay_out_tables(const Scenario& scenario) {
     const auto numbers = [](const double* from, int count) {
         return std::vector<R>(from, from + count);
     };
     bool fits = true;
     for (const AccuracyTable<double>& table : scenario.tables) {
-        tables_.push_back(own_table(numbers(table.extraction, table.rows),
-                                    numbers(table.snr_db, table.columns),
-                                    numbers(table.table, table.rows * table.columns),
-                                    numbers(table.raw, table.columns), storage_));
+        tables_.push_back(make_table(numbers(table.extraction, table.rows),
+                                     numbers(table.snr_db, table.columns),
+                                     numbers(table.table, table.rows * table.columns),
+                                     numbers(table.raw, table.columns), storage_));
         fits &= table.rows <= kAxis && table.columns <= kAxis;
     }
     if (!fits) return;
@@ -91,7 +91,7 @@ void Layout<R>::own_tables(const Scenario& scenario) {
 }
 
 template <class R>
-void Layout<R>::own_users() {
+void Layout<R>::lay_out_users() {
     const size_t users = users_.size(), length = std::max<size_t>(users, kBlock<R>) + kMostLanes;
     constexpr size_t kFields = sizeof(User<R>) / sizeof(R);
     user_fields_.resize(kFields * length);
@@ -106,7 +106,7 @@ void Layout<R>::own_users() {
 }
 
 template <class R>
-void Layout<R>::own_kinds() {
+void Layout<R>::lay_out_kinds() {
     const size_t length = std::max<size_t>(tasks_.size(), kMostLanes);
     constexpr size_t kFields = sizeof(Task<R>) / sizeof(R);
     kind_fields_.resize(kFields * length);

@@ -35,9 +35,9 @@ class Layout {
     ScenarioView<R> view() const;
 
   private:
-    void own_tables(const Scenario& scenario);
-    void own_users();
-    void own_kinds();
+    void lay_out_tables(const Scenario& scenario);
+    void lay_out_users();
+    void lay_out_kinds();
 
     System<R> system_;
     std::vector<User<R>> users_;

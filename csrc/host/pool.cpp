@@ -68,7 +68,7 @@ class Pool {
             while (workers_ < helpers && add_worker()) continue;
             if (helpers > workers_) helpers = workers_;  // the system grants no more threads
             job_ = &job;
-            wanted_ = helpers;
+            helpers_ = helpers;
             running_ = helpers;
             ++round_;
         }
@@ -87,17 +87,17 @@ class Pool {
         constexpr size_t kStack = 8 << 20;
         using Place = std::pair<Pool*, int>;
         auto place = std::make_unique<Place>(this, workers_);
-        const auto work = [](void* its) -> void* {
-            const std::unique_ptr<Place> own(static_cast<Place*>(its));
-            own->first->serve(own->second);
+        const auto work = [](void* argument) -> void* {
+            const std::unique_ptr<Place> identity(static_cast<Place*>(argument));
+            identity->first->serve(identity->second);
         };
         pthread_t thread;
-        pthread_attr_t wanted;
-        pthread_attr_init(&wanted);
-        pthread_attr_setstacksize(&wanted, kStack);
-        pthread_attr_setdetachstate(&wanted, PTHREAD_CREATE_DETACHED);
-        const bool granted = pthread_create(&thread, &wanted, work, place.get()) == 0;
-        pthread_attr_destroy(&wanted);
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, kStack);
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+        const bool granted = pthread_create(&thread, &attributes, work, place.get()) == 0;
+        pthread_attr_destroy(&attributes);
         if (granted) {
             place.release();
             ++workers_;
@@ -107,17 +107,17 @@ class Pool {
 
     [[noreturn]] void serve(int worker) {
         std::unique_lock<std::mutex> lock(state_);
-        for (unsigned long long seen = round_ - 1;;) {  // born in the round that wants it
-            wake_.wait(lock, [&] { return round_ != seen; });
-            seen = round_;
-            if (worker >= wanted_) continue;
+        for (unsigned long long last_round = round_ - 1;;) {  // born in the round that wants it
+            wake_.wait(lock, [&] { return round_ != last_round; });
+            last_round = round_;
+            if (worker >= helpers_) continue;
             Job& job = *job_;
             lock.unlock();
             job.run(worker + 1);
             lock.lock();
             if (--running_ == 0) done_.notify_one();
             lock.unlock();
-            spin_while([&] { return round_ == seen; });
+            spin_while([&] { return round_ == last_round; });
             lock.lock();
         }
     }
@@ -125,7 +125,7 @@ class Pool {
     std::mutex callers_, state_;
     std::condition_variable wake_, done_;
     Job* job_ = nullptr;
-    int workers_ = 0, wanted_ = 0;
+    int workers_ = 0, helpers_ = 0;
     std::atomic<int> running_{0};  // written with the lock held, as is round_
     std::atomic<unsigned long long> round_{0};
 };
@@ -135,13 +135,13 @@ std::atomic<Pool*> current{nullptr};
 Pool& pool() {
     static const int once = pthread_atfork(nullptr, nullptr, [] { current = nullptr; });
     (void)once;
-    Pool* found = current;
-    if (!found) {
+    Pool* existing = current;
+    if (!existing) {
         Pool* const fresh = new Pool;
-        if (current.compare_exchange_strong(found, fresh)) return *fresh;
+        if (current.compare_exchange_strong(existing, fresh)) return *fresh;
         delete fresh;
     }
-    return *found;
+    return *existing;
 }
 
 }  // namespace

@@ -11,7 +11,8 @@
 
 namespace semopt {
 
-SpaceOwner::SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels)
+CountedSpace::CountedSpace(std::vector<long long> local, std::vector<long long> offload,
+                           int channels)
     : local_(std::move(local)), offload_(std::move(offload)), channels_(channels) {
     const int users = int(local_.size());
     require(users >= 1 && offload_.size() == local_.size(), "offload",
@@ -70,8 +71,8 @@ std::vector<double> bin_edges(int bins, double low, double high) {
 namespace {
 
 // The memory of one thread's scan.
-struct ScanOwner {
-    ScanOwner(const Search& search, long long tail)
+struct ScanMemory {
+    ScanMemory(const Search& search, long long tail)
         : best(search.keep),
           histogram(search.bins),
           channel(search.space.users),
@@ -106,7 +107,7 @@ struct ScanOwner {
                search.server_energy ? energy_merged.data() : merged.data(),
                row.data(),
                energy_row.data()} {}
-    ScanOwner(const ScanOwner&) = delete;
+    ScanMemory(const ScanMemory&) = delete;
 
     static bool counts(const Search& search) { return search.count || search.bins; }
 
@@ -131,18 +132,18 @@ Answer search(const Search& search, long long first, long long last, int threads
     const long long share =
         std::clamp<long long>((last - first) / (16LL * lanes), 1 << 16, 1 << 28);
     const long long tasks = (last - first) / share + ((last - first) % share != 0);
-    std::vector<std::unique_ptr<ScanOwner>> owners(
+    std::vector<std::unique_ptr<ScanMemory>> memory(
         std::min<long long>(lanes, std::max(tasks, 1LL)));
-    for (auto& owner : owners) owner = std::make_unique<ScanOwner>(search, tail);
-    parallel(tasks, int(owners.size()), [&](long long task, int lane) {
+    for (auto& one : memory) one = std::make_unique<ScanMemory>(search, tail);
+    parallel(tasks, int(memory.size()), [&](long long task, int lane) {
         const long long from = first + task * share;
         kernels().search(search, from, last - from < share ? last : from + share,
-                         owners[lane]->scan);
+                         memory[lane]->scan);
     });
     Answer answer;
     answer.histogram.resize(search.bins);
-    for (const auto& owner : owners) {
-        const Scan& scan = owner->scan;
+    for (const auto& one : memory) {
+        const Scan& scan = one->scan;
         answer.best.insert(answer.best.end(), scan.best, scan.best + scan.kept);
         answer.above += scan.above;
         for (int i = 0; i < search.bins; ++i) answer.histogram[i] += scan.histogram[i];

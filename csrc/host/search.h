@@ -8,9 +8,9 @@
 namespace semopt {
 
 // Counts of a space, and the memory behind its view.
-class SpaceOwner {
+class CountedSpace {
   public:
-    SpaceOwner(std::vector<long long> local, std::vector<long long> offload, int channels);
+    CountedSpace(std::vector<long long> local, std::vector<long long> offload, int channels);
     Space space() const {
         return {int(local_.size()), channels_, local_.data(), offload_.data(), rest_.data()};
     }

@@ -13,13 +13,13 @@ namespace {
 
 // The offloaded tasks of a block at most, and lanes that may be left over.
 template <class R>
-constexpr int kMostAway = kBlock<R> + kMostLanes;
+constexpr int kMaxOffloaded = kBlock<R> + kMostLanes;
 
 // Where each task's accuracy lies: the first corner of its cell, and its shares of the cell.
 template <class R>
 struct alignas(64) TableCells {
-    Index<R> at[kMostAway<R>];
-    R down[kMostAway<R>], across[kMostAway<R>];
+    Index<R> at[kMaxOffloaded<R>];
+    R down[kMaxOffloaded<R>], across[kMaxOffloaded<R>];
 };
 
 template <class V>
@@ -92,17 +92,18 @@ void find_cells(const Lookup<R>& lookup, int kinds, const Index<R>* kind, const 
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
         const V mu = load<V>(extraction + i), x = load<V>(snr_db + i);
-        const Index<V> own = load<Index<V>>(kind + i);
+        const Index<V> task_kind = load<Index<V>>(kind + i);
         Position<V> row = down(mu), column = across(x);
         for (int k = 1; !kShared && k < kinds; ++k) {
-            const Position<V> its_row = axis(k, 0)(mu), its_column = axis(k, 1)(x);
-            row = {own == k ? its_row.cell : row.cell, own == k ? its_row.share : row.share};
-            column = {own == k ? its_column.cell : column.cell,
-                      own == k ? its_column.share : column.share};
+            const Position<V> row_of_kind = axis(k, 0)(mu), column_of_kind = axis(k, 1)(x);
+            row = {task_kind == k ? row_of_kind.cell : row.cell,
+                   task_kind == k ? row_of_kind.share : row.share};
+            column = {task_kind == k ? column_of_kind.cell : column.cell,
+                      task_kind == k ? column_of_kind.share : column.share};
         }
         const auto raw = is_raw(mu);
         const Index<V> top = raw ? Index<V>{} + kAxis : row.cell;
-        store((own * (kAxis + 1) + top) * (kAxis + 1) + column.cell, cells.at + i);
+        store((task_kind * (kAxis + 1) + top) * (kAxis + 1) + column.cell, cells.at + i);
         store(raw ? V{} : row.share, cells.down + i);
         store(column.share, cells.across + i);
     }

@@ -32,7 +32,7 @@ struct FrameView {
     const double* frequency;
     const double* extraction;  // 1 for raw mode, then the levels of semantic mode
     double *bits, *flop, *least_time, *least_energy;  // by extraction
-    double *own_time, *own_energy;
+    double *device_time, *device_energy;
     double* local;  // by frequency: QoE of the task run locally, -inf where it breaks a limit
 };
 
@@ -48,7 +48,7 @@ struct CellView {
     const double* power;
     const double* extraction;  // 1 for raw mode, then the levels of semantic mode
     const double *bits, *least_time, *least_energy;  // by extraction: on the air; least own costs
-    const double *own_time, *own_energy;
+    const double *device_time, *device_energy;
     double *rate, *snr_db;  // by power
     double* best_accuracy;  // by extraction: term of the QoE where the signal is strongest
     double* accuracy;       // by (extraction, power), in rows that are filled

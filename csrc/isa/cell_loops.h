@@ -20,9 +20,9 @@ void judge_accuracies(const CellView& cell, int count, double* accuracy) {
     const Reference<V> reference = in_lanes(cell.reference);
     const V none = math::all<V>(-kInfinity);
     in_vectors<double>(count, [&](int i, auto lanes) __attribute__((always_inline)) {
-        const V reached = load(lanes, accuracy + i, V{});
-        const V term = accuracy_term(system, user, reference, reached);
-        store(lanes, reached >= task.accuracy_min ? term : none, accuracy + i);
+        const V accuracy_reached = load(lanes, accuracy + i, V{});
+        const V term = accuracy_term(system, user, reference, accuracy_reached);
+        store(lanes, accuracy_reached >= task.accuracy_min ? term : none, accuracy + i);
     });
 }
 
@@ -43,14 +43,14 @@ void open_frame(const FrameView& frame) {
     });
     for (int e = 0; e < frame.extractions; ++e) {
         const V flop = math::all<V>(frame.flop[e]);
-        double *const time = frame.own_time + (long long)e * frame.frequencies,
-                      *const energy = frame.own_energy + (long long)e * frame.frequencies;
-        in_vectors<double>(
-            frame.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
-                const Costs<V> own = own_costs(user, flop, load(lanes, frame.frequency + f, one));
-                store(lanes, own.latency, time + f);
-                store(lanes, own.energy, energy + f);
-            });
+        double *const time = frame.device_time + (long long)e * frame.frequencies,
+                      *const energy = frame.device_energy + (long long)e * frame.frequencies;
+        in_vectors<double>(frame.frequencies, [&](int f,
+                                                  auto lanes) __attribute__((always_inline)) {
+            const Costs<V> device = device_costs(user, flop, load(lanes, frame.frequency + f, one));
+            store(lanes, device.latency, time + f);
+            store(lanes, device.energy, energy + f);
+        });
         frame.least_time[e] = time[0];
         frame.least_energy[e] = energy[0];
         for (int f = 1; f < frame.frequencies; ++f) {
@@ -59,11 +59,13 @@ void open_frame(const FrameView& frame) {
         }
     }
     in_vectors<double>(frame.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
-        const Costs<V> own =
-            own_costs(user, task.local_flop, load(lanes, frame.frequency + f, one));
-        const V value = qoe(system, user, reference, own.latency, own.energy, task.local_accuracy);
-        const auto broken = violations(
-            system, user, task, Outcome<V>{own.latency, own.energy, task.local_accuracy, value});
+        const Costs<V> device =
+            device_costs(user, task.local_flop, load(lanes, frame.frequency + f, one));
+        const V value =
+            qoe(system, user, reference, device.latency, device.energy, task.local_accuracy);
+        const auto broken =
+            violations(system, user, task,
+                       Outcome<V>{device.latency, device.energy, task.local_accuracy, value});
         store(lanes, broken == Index<V>{} ? value : none, frame.local + f);
     });
 }
@@ -122,14 +124,15 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     // In the order of model/model.h: what the user computes, then (the air, then the server).
     const int first = modes & kRaw ? 0 : 1, last = modes & kSemantic ? cell.extractions : 1;
     {
-        const Costs<V> sent = in_lanes(raw), told = in_lanes(semantic);
+        const Costs<V> raw_server = in_lanes(raw), semantic_server = in_lanes(semantic);
         const V fastest = math::all<V>(cell.extremes[0]), joule = math::all<V>(cell.extremes[1]);
         in_vectors<double>(last, [&](int e, auto lanes) __attribute__((always_inline)) {
-            const auto is_sent = is_raw(load(lanes, cell.extraction + e, one));
+            const auto raw_level = is_raw(load(lanes, cell.extraction + e, one));
             const V bits = load(lanes, cell.bits + e, one);
-            const V time =
-                        transmission_time(bits, fastest) + (is_sent ? sent.latency : told.latency),
-                    energy = bits * joule + (is_sent ? sent.energy : told.energy);
+            const V time = transmission_time(bits, fastest) +
+                           (raw_level ? raw_server.latency : semantic_server.latency),
+                    energy =
+                        bits * joule + (raw_level ? raw_server.energy : semantic_server.energy);
             store(lanes,
                   score(load(lanes, cell.least_time + e, one) + time,
                         load(lanes, cell.least_energy + e, one) + energy,
@@ -140,7 +143,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     Choice best;
     for (int e = first; e < last; ++e) {
         if (level[e] + kQoeSlack <= best.value) continue;
-        const Costs<V> served = in_lanes(e ? semantic : raw);
+        const Costs<V> server_costs = in_lanes(e ? semantic : raw);
         const V bits = math::all<V>(cell.bits[e]);
         double* const accuracy = cell.accuracy + (long long)e * cell.powers;
         if (!cell.filled[e]) {
@@ -155,12 +158,14 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
             const V air = transmission_time(bits, load(lanes, cell.rate + p, one)),
                     energy = transmission_energy(load(lanes, cell.power + p, one), air);
             store(lanes,
-                  score(least_time + (air + served.latency),
-                        least_energy + (energy + served.energy), load(lanes, accuracy + p, one)),
+                  score(least_time + (air + server_costs.latency),
+                        least_energy + (energy + server_costs.energy),
+                        load(lanes, accuracy + p, one)),
                   bound + p);
         });
-        const double *const own_time = cell.own_time + (long long)e * cell.frequencies,
-                            *const own_energy = cell.own_energy + (long long)e * cell.frequencies;
+        const double *const device_time = cell.device_time + (long long)e * cell.frequencies,
+                            *const device_energy =
+                                cell.device_energy + (long long)e * cell.frequencies;
         for (int p = 0; p < cell.powers; ++p) {
             if (bound[p] + kQoeSlack <= best.value) continue;
             if (e == 0) {  // what the user computes, and so its frequency, plays no part
@@ -171,14 +176,14 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
             const V time = math::all<V>(air + semantic.latency),
                     energy =
                         math::all<V>(transmission_energy(cell.power[p], air) + semantic.energy),
-                    worth = math::all<V>(accuracy[p]);
-            in_vectors<double>(cell.frequencies,
-                               [&](int f, auto lanes) __attribute__((always_inline)) {
-                                   store(lanes,
-                                         score(load(lanes, own_time + f, one) + time,
-                                               load(lanes, own_energy + f, one) + energy, worth),
-                                         value + f);
-                               });
+                    accuracy_value = math::all<V>(accuracy[p]);
+            in_vectors<double>(
+                cell.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
+                    store(lanes,
+                          score(load(lanes, device_time + f, one) + time,
+                                load(lanes, device_energy + f, one) + energy, accuracy_value),
+                          value + f);
+                });
             for (int f = 0; f < cell.frequencies; ++f)
                 if (value[f] >= best.value && (value[f] > best.value || comes_first(p, f, best)))
                     best = {value[f], p, f, e};

@@ -11,7 +11,7 @@ namespace {
 struct Part {
     long long first;
     int count, first_user;
-    long long away;  // offloaders of the row, where this is a part
+    long long offloaders;  // offloaders of the row, where this is a part
 };
 
 // Numbers of offloaders, in whole rows of `users`, known beforehand where that pays.
@@ -20,9 +20,9 @@ void count_rows(const long long* channel, int users, int count, R* offloaders) {
     const int length = kUsers ? kUsers : users;
 #pragma GCC ivdep
     for (int b = 0; b < count; b += length) {
-        long long away = 0;
-        for (int n = 0; n < length; ++n) away += channel[b + n] >= 0;
-        for (int n = 0; n < length; ++n) offloaders[b + n] = R(away);
+        long long in_row = 0;
+        for (int n = 0; n < length; ++n) in_row += channel[b + n] >= 0;
+        for (int n = 0; n < length; ++n) offloaders[b + n] = R(in_row);
     }
 }
 
@@ -33,14 +33,14 @@ void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
     if (users == 2) return count_rows<2>(channel, users, part.count, offloaders);
     if (users == 3) return count_rows<3>(channel, users, part.count, offloaders);
     if (users <= kBlock<R>) return count_rows<0>(channel, users, part.count, offloaders);
-    for (int i = 0; i < part.count; ++i) offloaders[i] = R(part.away);
+    for (int i = 0; i < part.count; ++i) offloaders[i] = R(part.offloaders);
 }
 
 // The same for rows of which a vector holds several whole ones: each lane adds up its row's.
 template <class R>
-Lanes<R> count_in_rows(Chosen<R> away, int users) {
+Lanes<R> count_in_rows(Chosen<R> is_offloaded, int users) {
     using V = Lanes<R>;
-    V count = choose(away, math::all<V>(1), V{});
+    V count = choose(is_offloaded, math::all<V>(1), V{});
     for (int apart = 1; apart < users; apart *= 2)
         count += permute(count, load<Index<V>>(kCounting<R>) ^ Index<R>(apart));
     return count;
@@ -56,7 +56,7 @@ struct Places {
 
 template <class R>
 void find_places(const Batch<R>& batch, int first_user, int count, Places<R>& places) {
-    const Index<R>* const user = batch.scenario.owners.user + first_user;
+    const Index<R>* const user = batch.scenario.user_rows.user + first_user;
     const int whole = padded<R>(count);  // the lanes left over have the kinds of other users
     places.faults = 0;
     for (int i = 0; i < whole; ++i)
@@ -92,34 +92,35 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
     Chosen<R> good(kAll), kind_good(kAll);
     int kept = 0;
     in_vectors<R>(part.count, [&](int i, auto lanes) __attribute__((always_inline)) {
-        const Index<V> none{}, given = load_index(lanes, channel + i, none + kLocal);
-        const Chosen<R> away = below(given, channels);
-        good = good & below((Index<V>)((Bits)given - kLocal), channels + 1);
-        Index<V> own = load<Index<V>>(places.kind + i);
+        const Index<V> none{}, task_channel = load_index(lanes, channel + i, none + kLocal);
+        const Chosen<R> is_offloaded = below(task_channel, channels);
+        good = good & below((Index<V>)((Bits)task_channel - kLocal), channels + 1);
+        Index<V> task_kind = load<Index<V>>(places.kind + i);
         if constexpr (kSlotPerRow) {
-            own = load_index(lanes, kind + i, none);
-            const Chosen<R> known = below(own, kinds);
-            own = choose(known, own, none);
-            kind_good = kind_good & known;
+            task_kind = load_index(lanes, kind + i, none);
+            const Chosen<R> valid = below(task_kind, kinds);
+            task_kind = choose(valid, task_kind, none);
+            kind_good = kind_good & valid;
         }
-        const Compress<R> offloaded(away);
-        const auto keep = [&](auto values, auto* to) { store(offloaded(values), to + kept); };
-        V own_gain;
+        const Compress<R> compress(is_offloaded);
+        const auto keep = [&](auto values, auto* to) { store(compress(values), to + kept); };
+        V task_gain;
         if constexpr (kTwoChannels)
-            own_gain = one_of_two(lanes, gain + 2 * i, given);
+            task_gain = one_of_two(lanes, gain + 2 * i, task_channel);
         else
-            own_gain =
-                gather(away, gain, load<Index<V>>(places.row + i) + choose(away, given, none));
-        const V own_power = load(lanes, power + i, V{});
-        keep(own, tasks.kind);
-        keep(snr(checked_gain(own_gain), own_power, noise), tasks.link);
-        keep(own_power, tasks.power);
+            task_gain =
+                gather(is_offloaded, gain,
+                       load<Index<V>>(places.row + i) + choose(is_offloaded, task_channel, none));
+        const V task_power = load(lanes, power + i, V{});
+        keep(task_kind, tasks.kind);
+        keep(snr(checked_gain(task_gain), task_power, noise), tasks.link);
+        keep(task_power, tasks.power);
         keep(checked_extraction(load(lanes, extraction + i, V{})), tasks.extraction);
-        keep(rows_in_vectors ? count_in_rows<R>(away, users) : load<V>(offloaders + i),
+        keep(rows_in_vectors ? count_in_rows<R>(is_offloaded, users) : load<V>(offloaders + i),
              tasks.offloaders);
-        block.away[i / kWidth<R>] = away;
-        store(own, block.kind + i);
-        kept += semopt::count(away);
+        block.is_offloaded[i / kWidth<R>] = is_offloaded;
+        store(task_kind, block.kind + i);
+        kept += semopt::count(is_offloaded);
     });
     tasks.count = kept;
     fill_up(tasks);
@@ -132,9 +133,9 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>&
                        Block<R>& block, Offloaded<R>& offloaded) {
     const bool two_channels = batch.slot_per_row && batch.channels == 2;
     const long long next = part.first + part.count;
-    block.ahead = {batch.channel + next,    batch.slot_per_row ? batch.task + next : nullptr,
-                   batch.power + next,      batch.frequency + next,
-                   batch.extraction + next, two_channels ? batch.gain + 2 * next : nullptr};
+    block.lookahead = {batch.channel + next,    batch.slot_per_row ? batch.task + next : nullptr,
+                       batch.power + next,      batch.frequency + next,
+                       batch.extraction + next, two_channels ? batch.gain + 2 * next : nullptr};
     const unsigned faults =
         (two_channels         ? read<true, true, R>
          : batch.slot_per_row ? read<true, false, R>
@@ -142,8 +143,9 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>&
     const Figures<R> figures = {batch.latency + part.first, batch.energy + part.first,
                                 batch.accuracy + part.first, batch.qoe + part.first,
                                 batch.violations + part.first};
-    const Each<kMany, R> who(batch.scenario, part.first_user);
-    return faults | (score(batch.scenario, who, block, offloaded, figures) ? kNotANumber : 0);
+    const UsersInTurn<kMany, R> users_of_part(batch.scenario, part.first_user);
+    return faults |
+           (score(batch.scenario, users_of_part, block, offloaded, figures) ? kNotANumber : 0);
 }
 
 // The rows of a block: as many as fit, and fill vectors if there are such.
@@ -184,12 +186,12 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
     }
     for (; first < last; ++first) {
         const long long* const channel = batch.channel + first * users;
-        long long away = 0;
-        for (int n = 0; n < users; ++n) away += channel[n] >= 0;
+        long long offloaders = 0;
+        for (int n = 0; n < users; ++n) offloaders += channel[n] >= 0;
         for (int n = 0; n < users; n += kBlock<R>) {
             const int count = math::min(kBlock<R>, users - n);
             find_places(batch, n, count, places);
-            score_part({first * users + n, count, n, away});
+            score_part({first * users + n, count, n, offloaders});
         }
     }
     return faults;

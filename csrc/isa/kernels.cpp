@@ -34,18 +34,18 @@ void in_each_lane(Function function, const R* x, const R* y, R* out, long long c
 
 template <class R>
 void elementary(int function, const R* x, const R* y, R* out, long long count) {
-    const auto of = [&](auto called) { in_each_lane(called, x, y, out, count); };
+    const auto apply = [&](auto called) { in_each_lane(called, x, y, out, count); };
     switch (function) {
         case 0:
-            return of([](auto a, auto) { return math::exp(a); });
+            return apply([](auto a, auto) { return math::exp(a); });
         case 1:
-            return of([](auto a, auto) { return math::log(a); });
+            return apply([](auto a, auto) { return math::log(a); });
         case 2:
-            return of([](auto a, auto) { return math::log10(a); });
+            return apply([](auto a, auto) { return math::log10(a); });
         case 3:
-            return of([](auto a, auto) { return math::log1p(a); });
+            return apply([](auto a, auto) { return math::log1p(a); });
         default:
-            return of([](auto a, auto b) { return math::pow(a, b); });
+            return apply([](auto a, auto b) { return math::pow(a, b); });
     }
 }
 

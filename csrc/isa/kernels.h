@@ -20,7 +20,7 @@ constexpr int kMostLanes = 16;  // of any vector
 // Users as the tasks of a block meet them, task after task: a block starts at the first user, or,
 // where a row is longer than a block, at any.
 template <class R>
-struct Owners {
+struct UserRows {
     const Index<R>* user;                       // (length)
     const R* fields;                            // (fields of a User, length)
     const R *reference_time, *reference_power;  // (length)
@@ -67,7 +67,7 @@ struct ScenarioView {
     const User<R>* users;            // (N)
     const Task<R>* tasks;            // (T)
     const AccuracyTable<R>* tables;  // (T)
-    Owners<R> owners;
+    UserRows<R> user_rows;
     Kinds<R> kinds;
     Lookup<R> lookup;
     int user_count, task_count;

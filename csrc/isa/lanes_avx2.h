@@ -198,9 +198,9 @@ struct Permutations {
         for (int chosen = 0; chosen < 1 << kLanes; ++chosen) {
             int front = 0;
             for (int w = 0; w < 8; ++w) {
-                const bool its = chosen & 1 << w / kWords;
-                expand[chosen][w] = its ? front : -1;
-                if (its) compress[chosen][front++] = w;
+                const bool is_chosen = chosen & 1 << w / kWords;
+                expand[chosen][w] = is_chosen ? front : -1;
+                if (is_chosen) compress[chosen][front++] = w;
             }
         }
     }
@@ -208,8 +208,8 @@ struct Permutations {
 template <class R>
 constexpr Permutations<kWidth<R>> kPermutations{};
 
-SEMOPT_HD __m256i load_permutation(const signed char (&of)[8]) {
-    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)of));
+SEMOPT_HD __m256i load_permutation(const signed char (&permutation)[8]) {
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)permutation));
 }
 
 // Brings the chosen lanes to the front, in order.

@@ -150,8 +150,9 @@ SEMOPT_HD Index<Doubles> load_index(__mmask8 chosen, const long long* from, Inde
     return (Index<Doubles>)_mm512_mask_loadu_epi64((__m512i)rest, chosen, from);
 }
 SEMOPT_HD Index<Floats> load_index(__mmask16 chosen, const long long* from, Index<Floats> rest) {
-    const auto half = [&](unsigned lanes, const long long* its) {
-        return _mm512_maskz_cvtsepi64_epi32(kAll, _mm512_maskz_loadu_epi64(__mmask8(lanes), its));
+    const auto half = [&](unsigned lanes, const long long* indices) {
+        return _mm512_maskz_cvtsepi64_epi32(kAll,
+                                            _mm512_maskz_loadu_epi64(__mmask8(lanes), indices));
     };
     const __m512i both = _mm512_maskz_inserti64x4(
         kAll, _mm512_maskz_inserti64x4(kAll, __m512i{}, half(chosen, from), 0),
@@ -288,10 +289,10 @@ inline void load_fours(const double* from, const long long* at, Doubles (&out)[4
 inline void load_fours(const float* from, const int* at, Floats (&out)[4]) {
     typedef double Four __attribute__((vector_size(16)));  // of floats
     typedef double Pairs __attribute__((vector_size(64)));
-    const auto of = [&](int l) { return load<Four>(from + 2 * at[l]); };
+    const auto four_at = [&](int l) { return load<Four>(from + 2 * at[l]); };
     const auto four = [&](int l) {  // lanes l, l + 4, l + 8 and l + 12
-        const auto two = __builtin_shufflevector(of(l), of(l + 4), 0, 1, 2, 3),
-                   rest = __builtin_shufflevector(of(l + 8), of(l + 12), 0, 1, 2, 3);
+        const auto two = __builtin_shufflevector(four_at(l), four_at(l + 4), 0, 1, 2, 3),
+                   rest = __builtin_shufflevector(four_at(l + 8), four_at(l + 12), 0, 1, 2, 3);
         return __builtin_shufflevector(two, rest, 0, 1, 2, 3, 4, 5, 6, 7);
     };
     const Pairs a = four(0), b = four(1), c = four(2), d = four(3);

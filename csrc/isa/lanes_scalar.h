@@ -22,8 +22,8 @@ SEMOPT_HD int count(bool chosen) { return chosen; }
 template <class V>
 SEMOPT_HD V choose(bool chosen, V x, V other) {
     using Word = std::conditional_t<sizeof(V) == sizeof(uint64_t), uint64_t, uint32_t>;
-    const Word its = math::bit_cast<Word>(other), mask = Word(0) - Word(chosen);
-    return math::bit_cast<V>(its ^ ((math::bit_cast<Word>(x) ^ its) & mask));
+    const Word other_bits = math::bit_cast<Word>(other), mask = Word(0) - Word(chosen);
+    return math::bit_cast<V>(other_bits ^ ((math::bit_cast<Word>(x) ^ other_bits) & mask));
 }
 
 template <class I>

@@ -95,12 +95,12 @@ class Pattern {
                 rest %= weight;
             }
             const int run = int(math::min<long long>(count - done, radix - digit));
-            const double* const own = scan_.value[last] + digit;
+            const double* const last_scores = scan_.value[last] + digit;
             double* const row = scan_.row + done;
             if (search_.fairest)
-                for (int i = 0; i < run; ++i) row[i] = math::min(value, own[i]);
+                for (int i = 0; i < run; ++i) row[i] = math::min(value, last_scores[i]);
             else
-                for (int i = 0; i < run; ++i) row[i] = value + own[i];
+                for (int i = 0; i < run; ++i) row[i] = value + last_scores[i];
             if (search_.server_energy)
                 for (int i = 0; i < run; ++i)
                     scan_.energy_row[done + i] = energy + scan_.energy[last][digit + i];

@@ -23,7 +23,7 @@ struct Glance {
 
 template <bool kFairest, bool kLimited>
 void glance(const float* head, const float* head_energy, const float* tail,
-            const float* tail_energy, int count, float energy_max, Glance& seen) {
+            const float* tail_energy, int count, float energy_max, Glance& best_of) {
     const float none = -__builtin_inff();
     const float h0 = head[0], h1 = head[1], h2 = head[2], h3 = head[3];
     const float e0 = head_energy[0], e1 = head_energy[1], e2 = head_energy[2], e3 = head_energy[3];
@@ -43,7 +43,7 @@ void glance(const float* head, const float* head_energy, const float* tail,
         b2 = math::max(b2, x2);
         b3 = math::max(b3, x3);
     }
-    seen = {{b0, b1, b2, b3}};
+    best_of = {{b0, b1, b2, b3}};
 }
 
 using GlanceFunction = void (*)(const float*, const float*, const float*, const float*, int, float,
@@ -76,14 +76,14 @@ double worst_kept(const Search& search, const Scan& scan) {
     return scan.kept == search.keep ? scan.best[0].value : -kInfinity;
 }
 
-void keep(const Search& search, Scan& scan, const Scored& found) {
+void keep(const Search& search, Scan& scan, const Scored& candidate) {
     if (scan.kept == search.keep) {
-        if (!better(found, scan.best[0])) return;
-        scan.best[0] = found;
+        if (!better(candidate, scan.best[0])) return;
+        scan.best[0] = candidate;
         sift_down(scan.best, scan.kept, 0);
         return;
     }
-    scan.best[scan.kept++] = found;
+    scan.best[scan.kept++] = candidate;
     if (scan.kept == search.keep)
         for (int i = scan.kept / 2; i-- > 0;) sift_down(scan.best, scan.kept, i);
 }
@@ -118,7 +118,7 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
     const float energy_max = rounded_up(search.server_energy_max + search.energy_slack);
     double value[kHeads], energy[kHeads];
     float head[kHeads], head_energy[kHeads];
-    Glance seen[kHeads / 4];
+    Glance best_of[kHeads / 4];
     pattern.go_to(first);
     for (long long from = first; from < last; from += kHeads) {
         const int heads = int(math::min<long long>(kHeads, last - from));
@@ -136,7 +136,7 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             const long long end = math::min(at + kTile, pattern.tail_size);
             float top = -__builtin_inff();
             for (int h = 0; h < padded; h += 4) {
-                Glance& four = seen[h / 4];
+                Glance& four = best_of[h / 4];
                 look(head + h, head_energy + h, scan.tail + at, scan.energy_tail + at,
                      int(end - at), energy_max, four);
                 for (int i = 0; i < 4; ++i) top = math::max(top, four.best[i]);
@@ -146,7 +146,7 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             const bool sure = search.keep == 1 && !search.server_energy;
             const double floor = sure ? top - search.slack : -kInfinity;
             for (int h = 0; h < heads; ++h) {
-                const Glance& four = seen[h / 4];
+                const Glance& four = best_of[h / 4];
                 const double upper = four.best[h % 4] + search.slack;
                 const bool open =
                     upper > -kInfinity && upper >= floor && upper >= worst_kept(search, scan);

@@ -1,9 +1,9 @@
 // The QoE of a block of tasks, in loops over lanes that take no branch.
 //
-// Local and offloaded tasks share what they need of the user's device and what they are judged by.
-// Most of the work, rates, powers and accuracies, is for offloaded tasks alone: they are compressed
-// side by side, and the results are expanded back. Loops are short, because a long one keeps a core
-// from overlapping several vectors. Included by kernels.cpp alone.
+// All tasks need the costs on the user's device, the QoE and the limits. Most of the work (rates,
+// powers, accuracies) is for offloaded tasks alone: they are compressed side by side, and the
+// results are expanded back. Loops are short, because a long one keeps a core from overlapping
+// several vectors. Included by kernels.cpp alone.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +22,11 @@ constexpr int padded(int count) {
     return (count + kWidth<R> - 1) / kWidth<R> * kWidth<R>;
 }
 
-// Where the next block's input lies, or null; beyond the last block it is another's or nobody's,
-// which a prefetch may name. It is asked for in the loops over all tasks, which leave memory idle.
+// Where the next block's input lies, or null. Beyond the last block these addresses are outside the
+// batch: a prefetch does not fault there. The loops over all tasks prefetch, since they leave
+// memory idle.
 template <class R>
-struct Ahead {
+struct Lookahead {
     const long long *channel, *kind;
     const R *power, *frequency, *extraction;
     const R* gain;  // two numbers a task
@@ -44,19 +45,21 @@ SEMOPT_HD void prefetch(const T* from, int i) {
 template <class R>
 struct alignas(64) Block {
     Index<R> kind[kBlock<R>];
-    Chosen<R> away[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
-    const R *frequency, *extraction;        // (count), wherever they are
+    Chosen<R> is_offloaded[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
+    const R *frequency, *extraction;                // (count), wherever they are
     int count;
-    Ahead<R> ahead = {};
+    Lookahead<R> lookahead = {};
 };
 
-// The offloaded ones of a block: what they bring, and what is found for them.
+// The offloaded tasks of a block: their actions, then what is computed from them.
 template <class R>
 struct alignas(64) Offloaded {
-    Index<R> kind[kMostAway<R>];
-    R link[kMostAway<R>], power[kMostAway<R>], extraction[kMostAway<R>], offloaders[kMostAway<R>];
-    R rate[kMostAway<R>], snr_db[kMostAway<R>], sent[kMostAway<R>], flop[kMostAway<R>],
-        latency[kMostAway<R>], energy[kMostAway<R>], accuracy[kMostAway<R>];
+    Index<R> kind[kMaxOffloaded<R>];
+    R link[kMaxOffloaded<R>], power[kMaxOffloaded<R>], extraction[kMaxOffloaded<R>],
+        offloaders[kMaxOffloaded<R>];
+    R rate[kMaxOffloaded<R>], snr_db[kMaxOffloaded<R>], sent[kMaxOffloaded<R>],
+        flop[kMaxOffloaded<R>], latency[kMaxOffloaded<R>], energy[kMaxOffloaded<R>],
+        accuracy[kMaxOffloaded<R>];
     int count;
 };
 
@@ -76,15 +79,15 @@ struct Figures {
     unsigned char* violations;
 };
 
-// ---- whose task it is: the user, kind of task and reference of lanes i, i + 1, ... ----
+// ---- the user, kind of task and reference of lanes i, i + 1, ... ----
 
 // One user with one kind of task.
 template <class R>
-class Same {
+class OneUser {
     using V = Lanes<R>;
 
   public:
-    Same(const User<R>& user, const Task<R>& task)
+    OneUser(const User<R>& user, const Task<R>& task)
         : user_(in_lanes(user)),
           task_(in_lanes(task)),
           reference_(in_lanes(semopt::reference(user, task))) {}
@@ -99,17 +102,17 @@ class Same {
     Reference<V> reference_;
 };
 
-// A user after the other, with tasks of any kind, of which there are few (lanes.h) or many.
+// One user after the other. Tasks are of any kind; there are few kinds (lanes.h) or many.
 template <bool kMany, class R>
-class Each {
+class UsersInTurn {
     using V = Lanes<R>;
 
   public:
-    Each(const ScenarioView<R>& scenario, int first_user)
-        : fields_(scenario.owners.fields + first_user),
-          time_(scenario.owners.reference_time + first_user),
-          power_(scenario.owners.reference_power + first_user),
-          length_(scenario.owners.length),
+    UsersInTurn(const ScenarioView<R>& scenario, int first_user)
+        : fields_(scenario.user_rows.fields + first_user),
+          time_(scenario.user_rows.reference_time + first_user),
+          power_(scenario.user_rows.reference_power + first_user),
+          length_(scenario.user_rows.length),
           kinds_(scenario.kinds) {}
 
     User<V> user(int i) const {
@@ -120,11 +123,11 @@ class Each {
     }
     Task<V> task(Index<V> k) const {
         const auto field = [&](int f) {
-            const R* const of = kinds_.fields + f * kinds_.length;
+            const R* const row = kinds_.fields + f * kinds_.length;
             if constexpr (kMany)
-                return gather(of, k);
+                return gather(row, k);
             else
-                return Few<R>(of)[k];
+                return Few<R>(row)[k];
         };
 #define SEMOPT_READ(name) field(offsetof(Task<R>, name) / sizeof(R)),
         return {SEMOPT_TASK_FIELDS(SEMOPT_READ)};
@@ -140,7 +143,8 @@ class Each {
     Kinds<R> kinds_;
 };
 
-// Loops copy what they are given: a copy whose address nobody has stays in registers.
+// Each loop copies its constant arguments: a local variable whose address is not taken stays in
+// registers.
 
 // ---- offloaded tasks, of which there is a multiple of a vector's lanes ----
 
@@ -156,14 +160,14 @@ void rates_and_snr(const System<Lanes<R>>& system, int count, Offloaded<R>& task
     }
 }
 
-template <class Who, class R>
-void bits_and_flop(const System<Lanes<R>>& system, const Who& whose, int count,
+template <class Users, class R>
+void bits_and_flop(const System<Lanes<R>>& system, const Users& all_users, int count,
                    Offloaded<R>& tasks) {
     using V = Lanes<R>;
-    const Who who = whose;
+    const Users users = all_users;
     const V compress_exponent = system.compress_exponent,
             extract_exponent = system.extract_exponent;
-    R high[kMostAway<R>], low[kMostAway<R>];  // of the logarithm, which both powers take
+    R high[kMaxOffloaded<R>], low[kMaxOffloaded<R>];  // of the logarithm, which both powers take
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
         const math::Sum<V> log_extraction = math::log_sum(load<V>(tasks.extraction + i));
@@ -172,7 +176,7 @@ void bits_and_flop(const System<Lanes<R>>& system, const Who& whose, int count,
     }
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
+        const Task<V> task = users.task(load<Index<V>>(tasks.kind + i));
         const math::Sum<V> log_extraction = {load<V>(high + i), load<V>(low + i)};
         const auto raw = is_raw(load<V>(tasks.extraction + i));
         const V sent = sent_bits(task.semantic_bits, log_extraction, compress_exponent),
@@ -182,15 +186,15 @@ void bits_and_flop(const System<Lanes<R>>& system, const Who& whose, int count,
     }
 }
 
-template <class Who, class R>
-void remote_costs_of(const System<Lanes<R>>& whole, const Who& whose, int count,
+template <class Users, class R>
+void remote_costs_of(const System<Lanes<R>>& common, const Users& all_users, int count,
                      Offloaded<R>& tasks) {
     using V = Lanes<R>;
-    const System<V> system = whole;
-    const Who who = whose;
+    const System<V> system = common;
+    const Users users = all_users;
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
-        const Task<V> task = who.task(load<Index<V>>(tasks.kind + i));
+        const Task<V> task = users.task(load<Index<V>>(tasks.kind + i));
         const auto raw = is_raw(load<V>(tasks.extraction + i));
         const Costs<V> costs =
             remote_costs(system, load<V>(tasks.offloaders + i), load<V>(tasks.power + i),
@@ -213,92 +217,93 @@ void accuracies(const ScenarioView<R>& scenario, int count, Offloaded<R>& tasks)
 
 // ---- all tasks ----
 
-// Puts what was found for the offloaded tasks in their places, and adds what every task takes on
-// the user's own device.
-template <class Who, class R>
-void device_costs(const Who& whose, const Block<R>& block, const Offloaded<R>& tasks,
-                  const Figures<R>& figures) {
+// Expands the costs of the offloaded tasks to their places, and adds those of every task on its
+// user's device.
+template <class Users, class R>
+void total_costs(const Users& all_users, const Block<R>& block, const Offloaded<R>& tasks,
+                 const Figures<R>& figures) {
     using V = Lanes<R>;
-    const Who who = whose;
+    const Users users = all_users;
     const R *const frequency = block.frequency, *const extraction = block.extraction;
-    const Figures<R> to = figures;
-    const Ahead<R> ahead = block.ahead;
+    const Figures<R> out = figures;
+    const Lookahead<R> lookahead = block.lookahead;
     int next = 0;
     in_vectors<R>(block.count, [&](int i, auto lanes) __attribute__((always_inline)) {
-        prefetch<R>(ahead.channel, i);
-        prefetch<R>(ahead.kind, i);
-        prefetch<R>(ahead.frequency, i);
-        const Chosen<R> away = block.away[i / kWidth<R>];
-        const Expand<R> in_place(away);
-        const auto found = [&](const R* from, V other) {
+        prefetch<R>(lookahead.channel, i);
+        prefetch<R>(lookahead.kind, i);
+        prefetch<R>(lookahead.frequency, i);
+        const Chosen<R> is_offloaded = block.is_offloaded[i / kWidth<R>];
+        const Expand<R> in_place(is_offloaded);
+        const auto expanded = [&](const R* from, V other) {
             return in_place(load<V>(from + next), other);
         };
-        const User<V> user = who.user(i);
-        const Task<V> task = who.task(load<Index<V>>(block.kind + i));
-        const V flop = found(tasks.flop, task.local_flop);
-        // Raw tasks are not asked for a frequency.
-        const auto raw = is_raw(load(Chosen<R>(away & lanes), extraction + i, V{}));
-        const V asked = load(lanes, frequency + i, user.frequency_min);
-        const Costs<V> costs = own_costs(user, flop, raw ? user.frequency_min : asked) +
-                               Costs<V>{found(tasks.latency, V{}), found(tasks.energy, V{})};
-        store(lanes, costs.latency, to.latency + i);
-        store(lanes, costs.energy, to.energy + i);
-        store(lanes, found(tasks.accuracy, task.local_accuracy), to.accuracy + i);
-        next += semopt::count(away);
+        const User<V> user = users.user(i);
+        const Task<V> task = users.task(load<Index<V>>(block.kind + i));
+        const V flop = expanded(tasks.flop, task.local_flop);
+        // The frequency of a raw task is not read.
+        const auto raw = is_raw(load(Chosen<R>(is_offloaded & lanes), extraction + i, V{}));
+        const V chosen_frequency = load(lanes, frequency + i, user.frequency_min);
+        const Costs<V> costs =
+            device_costs(user, flop, raw ? user.frequency_min : chosen_frequency) +
+            Costs<V>{expanded(tasks.latency, V{}), expanded(tasks.energy, V{})};
+        store(lanes, costs.latency, out.latency + i);
+        store(lanes, costs.energy, out.energy + i);
+        store(lanes, expanded(tasks.accuracy, task.local_accuracy), out.accuracy + i);
+        next += semopt::count(is_offloaded);
     });
 }
 
-// Finds what the figures are worth, and what they break; returns whether one is not a number.
-template <class Who, class R>
-bool qoe_and_violations(const System<Lanes<R>>& whole, const Who& whose, const Block<R>& block,
-                        const Figures<R>& figures) {
+// Computes QoE and violated limits from the other figures; returns whether a QoE is NaN.
+template <class Users, class R>
+bool qoe_and_violations(const System<Lanes<R>>& common, const Users& all_users,
+                        const Block<R>& block, const Figures<R>& figures) {
     using V = Lanes<R>;
-    const System<V> system = whole;
-    const Who who = whose;
-    const Figures<R> of = figures;
-    const Ahead<R> ahead = block.ahead;
-    Index<V> seen{};
+    const System<V> system = common;
+    const Users users = all_users;
+    const Figures<R> out = figures;
+    const Lookahead<R> lookahead = block.lookahead;
+    Index<V> not_numbers{};
     const auto begin = [&](int i, auto lanes) __attribute__((always_inline)) {
-        prefetch<R>(ahead.power, i);
-        prefetch<R>(ahead.extraction, i);
-        prefetch<R>(ahead.gain, 2 * i);
-        prefetch<R>(ahead.gain, 2 * i + kWidth<R>);
-        const Reference<V> reference = who.reference(i, load<Index<V>>(block.kind + i));
+        prefetch<R>(lookahead.power, i);
+        prefetch<R>(lookahead.extraction, i);
+        prefetch<R>(lookahead.gain, 2 * i);
+        prefetch<R>(lookahead.gain, 2 * i + kWidth<R>);
+        const Reference<V> reference = users.reference(i, load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
-        return divisors(system, reference, figure(of.latency), figure(of.energy),
-                        figure(of.accuracy));
+        return divisors(system, reference, figure(out.latency), figure(out.energy),
+                        figure(out.accuracy));
     };
     const auto finish = [&](int i, auto lanes,
                             const Divisors<V>& divisors) __attribute__((always_inline)) {
-        const User<V> user = who.user(i);
-        const Task<V> task = who.task(load<Index<V>>(block.kind + i));
+        const User<V> user = users.user(i);
+        const Task<V> task = users.task(load<Index<V>>(block.kind + i));
         const auto figure = [&](const R* from) { return load(lanes, from + i, V{}); };
         const V value = qoe(user, divisors);
-        const Outcome<V> outcome = {figure(of.latency), figure(of.energy), figure(of.accuracy),
+        const Outcome<V> outcome = {figure(out.latency), figure(out.energy), figure(out.accuracy),
                                     value};
-        store(lanes, value, of.qoe + i);
-        store_bytes(lanes, violations(system, user, task, outcome), of.violations + i);
-        seen |= value == value ? Index<V>{} : Index<V>{} + 1;
+        store(lanes, value, out.qoe + i);
+        store_bytes(lanes, violations(system, user, task, outcome), out.violations + i);
+        not_numbers |= value == value ? Index<V>{} : Index<V>{} + 1;
     };
     software_pipelined<R>(block.count, begin, finish);
     Index<R> number[kWidth<R>], any = 0;
-    store(seen, number);
-    for (const Index<R> its : number) any |= its;
+    store(not_numbers, number);
+    for (const Index<R> lane : number) any |= lane;
     return any;
 }
 
-// Scores the tasks of a block, from what they bring; returns whether one has no number.
-template <class Who, class R>
-bool score(const ScenarioView<R>& scenario, const Who& who, const Block<R>& block,
+// Scores the tasks of a block from their actions; returns whether a QoE is NaN.
+template <class Users, class R>
+bool score(const ScenarioView<R>& scenario, const Users& users, const Block<R>& block,
            Offloaded<R>& offloaded, const Figures<R>& figures) {
     const System<Lanes<R>> system = in_lanes(*scenario.system);
     const int count = padded<R>(offloaded.count);
     rates_and_snr(system, count, offloaded);
-    bits_and_flop(system, who, count, offloaded);
-    remote_costs_of(system, who, count, offloaded);
+    bits_and_flop(system, users, count, offloaded);
+    remote_costs_of(system, users, count, offloaded);
     accuracies(scenario, count, offloaded);
-    device_costs(who, block, offloaded, figures);
-    return qoe_and_violations(system, who, block, figures);
+    total_costs(users, block, offloaded, figures);
+    return qoe_and_violations(system, users, block, figures);
 }
 
 }  // namespace

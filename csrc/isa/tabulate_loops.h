@@ -12,7 +12,7 @@ void tabulate(const Grid& grid, long long list) {
     const System<double>& system = *scenario.system;
     const User<double>& user = scenario.users[grid.user];
     const Task<double>& task = scenario.tasks[grid.task];
-    const Same<double> who(user, task);
+    const OneUser<double> one_user(user, task);
     const bool local = list == 0;
     const int channel = local ? 0 : int((list - 1) % grid.channels);
     const double offloaders = local ? 0 : double((list - 1) / grid.channels + 1);
@@ -35,7 +35,7 @@ void tabulate(const Grid& grid, long long list) {
     block.extraction = extraction;
     for (int i = 0; i < kMost; ++i) block.kind[i] = grid.task;
     const Chosen<double> none(0), all(kAll);
-    for (auto& away : block.away) away = local ? none : all;
+    for (auto& lanes : block.is_offloaded) lanes = local ? none : all;
     Offloaded<double> tasks;
     for (long long first = 0; first < length; first += kMost) {
         const int count = int(math::min<long long>(kMost, length - first));
@@ -55,7 +55,7 @@ void tabulate(const Grid& grid, long long list) {
         block.count = count;
         tasks.count = local ? 0 : count;
         fill_up(tasks);
-        score(scenario, who, block, tasks, {latency, energy, accuracy, qoe, violations});
+        score(scenario, one_user, block, tasks, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
         for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinity : qoe[i];
         if (grid.server_energy)

@@ -57,68 +57,68 @@ const char* arithmetic_fault() {
     using Limits = std::numeric_limits<R>;
     constexpr int kLanes = 16;
     volatile R hidden = 0;
-    R left[kLanes], right[kLanes], other[kLanes], found[kLanes];
+    R left[kLanes], right[kLanes], other[kLanes], result[kLanes];
     const auto set = [&](R(&to)[kLanes], R value) {
         for (R& number : to) {
             hidden = value;
             number = hidden;
         }
     };
-    const auto given = [&](R a, R b, R c) {
+    const auto set_operands = [&](R a, R b, R c) {
         set(left, a);
         set(right, b);
         set(other, c);
     };
     const auto all = [&](R value) {
         hidden = value;
-        const R wanted = hidden;
-        volatile bool same = true;
-        for (const R& number : found)
-            same = same && __builtin_memcmp(&number, &wanted, sizeof(R)) == 0;
-        return bool(same);
+        const R expected = hidden;
+        volatile bool equal = true;
+        for (const R& number : result)
+            equal = equal && __builtin_memcmp(&number, &expected, sizeof(R)) == 0;
+        return bool(equal);
     };
-    const auto each = [&](auto of) {
-        for (int i = 0; i < kLanes; ++i) found[i] = of(left[i], right[i], other[i]);
+    const auto apply = [&](auto operation) {
+        for (int i = 0; i < kLanes; ++i) result[i] = operation(left[i], right[i], other[i]);
         const R a = hidden = left[0], b = hidden = right[0], c = hidden = other[0];
-        found[0] = of(a, b, c);  // a number by itself may take another way
+        result[0] = operation(a, b, c);  // a number by itself may take another way
     };
     const R ulp = Limits::epsilon(), whole = 2 / ulp, small = Limits::min();
 
     for (const R sign : {R(1), R(-1)}) {  // no direction but the nearest
         for (const R tiny : {ulp / 64, -ulp / 64}) {
-            given(sign, tiny, 0);
-            each([](R a, R b, R) { return a + b; });
+            set_operands(sign, tiny, 0);
+            apply([](R a, R b, R) { return a + b; });
             if (!all(sign)) return "sums are not rounded to the nearest number";
         }
     }
-    given(whole, 1, 0);  // half-way: to the even one
-    each([](R a, R b, R) { return (a + b) - a; });
+    set_operands(whole, 1, 0);  // half-way: to the even one
+    apply([](R a, R b, R) { return (a + b) - a; });
     if (!all(0)) return "sums are reordered, or kept in more digits than the numbers have";
     const R root = ulp * R(1 << (Limits::digits / 2 - 1));  // whose square is lost beside 1
-    given(1 + root, 1 + root, 1 + 2 * root);
-    each([](R a, R b, R c) { return a * b - c; });
+    set_operands(1 + root, 1 + root, 1 + 2 * root);
+    apply([](R a, R b, R c) { return a * b - c; });
     if (!all(0)) return "products are fused with sums";
-    given(49, 49, 0);
+    set_operands(49, 49, 0);
     const R divisor = hidden = 49;
-    for (int i = 0; i < kLanes; ++i) found[i] = left[i] / divisor;
+    for (int i = 0; i < kLanes; ++i) result[i] = left[i] / divisor;
     for (int i = 0; i < kLanes; i += 4) {
         const R a = hidden = left[i], b = hidden = left[i + 1], c = hidden = left[i + 2];
-        found[i] = a / divisor;
-        found[i + 1] = b / divisor;
-        found[i + 2] = c / divisor;
+        result[i] = a / divisor;
+        result[i + 1] = b / divisor;
+        result[i + 2] = c / divisor;
     }
     if (!all(1)) return "quotients are products with a reciprocal";
-    given(small, R(0.5), 2);
-    each([](R a, R b, R c) { return (a * b) * c; });
+    set_operands(small, R(0.5), 2);
+    apply([](R a, R b, R c) { return (a * b) * c; });
     if (!all(small)) return "small results are flushed to zero";
-    given(Limits::denorm_min(), 1 / small, 1);
-    each([](R a, R b, R c) { return a * b * c; });
+    set_operands(Limits::denorm_min(), 1 / small, 1);
+    apply([](R a, R b, R c) { return a * b * c; });
     if (!all(ulp)) return "denormal numbers are read as zero";
-    given(Limits::infinity(), Limits::infinity(), 1);
-    each([](R a, R b, R c) { return a - b == a - b ? c : R(0); });
+    set_operands(Limits::infinity(), Limits::infinity(), 1);
+    apply([](R a, R b, R c) { return a - b == a - b ? c : R(0); });
     if (!all(0)) return "numbers are taken to be finite";
-    given(R(-0.0), 0, 1);
-    each([](R a, R, R c) { return c / (a + R(0)); });
+    set_operands(R(-0.0), 0, 1);
+    apply([](R a, R, R c) { return c / (a + R(0)); });
     if (!all(Limits::infinity())) return "the sign of zero is lost";
     return nullptr;
 }

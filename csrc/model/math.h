@@ -301,9 +301,9 @@ struct Reduction {
     // The same for any x > 0, subnormal ones too.
     SEMOPT_HD Parts parts_of_any(R x) {
         const auto subnormal = x < T::smallest_normal;
-        Parts found = parts(subnormal ? x * T::subnormal_scale : x);
-        found.k = found.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
-        return found;
+        Parts result = parts(subnormal ? x * T::subnormal_scale : x);
+        result.k = result.k - (subnormal ? all<R>(T::subnormal_shift) : R{});
+        return result;
     }
 
     // The same of 1 + x for x >= 0.
@@ -311,10 +311,10 @@ struct Reduction {
         const Number<R> one = 1;
         // u = 1 + x rounded, and what is lost.
         const R u = one + x, v = u - x, lost = (one - v) + (x - (u - v));
-        Parts found = parts(u);
-        const R scale = bit_cast<R>((Word(2 * T::bias + 1) - found.exponent) << T::mantissa);
-        found.f = found.f + Number<R>(0.5) * lost * scale;  // scale: 2^(1 - k)
-        return found;
+        Parts result = parts(u);
+        const R scale = bit_cast<R>((Word(2 * T::bias + 1) - result.exponent) << T::mantissa);
+        result.f = result.f + Number<R>(0.5) * lost * scale;  // scale: 2^(1 - k)
+        return result;
     }
 
     // ln x less ln(1 + f).

@@ -356,7 +356,7 @@ SEMOPT_HD Costs<R> operator+(const Costs<R>& a, const Costs<R>& b) {
 
 // `flop` on the user's own device: a local task, or the extraction of an offloaded one.
 template <class R>
-SEMOPT_HD Costs<R> own_costs(const User<R>& user, R flop, R frequency) {
+SEMOPT_HD Costs<R> device_costs(const User<R>& user, R flop, R frequency) {
     const R time = execution_time(flop, user.flop_per_cycle, frequency);
     return {time, execution_energy(user.energy_coefficient, time, frequency)};
 }
@@ -373,9 +373,10 @@ SEMOPT_HD Costs<R> remote_costs(const System<R>& system, R offloaders, R power, 
 template <class R>
 SEMOPT_HD Outcome<R> execute_locally(const System<R>& system, const User<R>& user,
                                      const Task<R>& task, R frequency) {
-    const Costs<R> own = own_costs(user, task.local_flop, frequency);
-    return {own.latency, own.energy, task.local_accuracy,
-            qoe(system, user, reference(user, task), own.latency, own.energy, task.local_accuracy)};
+    const Costs<R> device = device_costs(user, task.local_flop, frequency);
+    return {device.latency, device.energy, task.local_accuracy,
+            qoe(system, user, reference(user, task), device.latency, device.energy,
+                task.local_accuracy)};
 }
 
 // An offloaded task in one of its two modes, raw or semantic.
@@ -388,10 +389,10 @@ SEMOPT_HD Outcome<R> offload_in_mode(const System<R>& system, const User<R>& use
         kRaw ? task.bits : sent_bits(task.semantic_bits, extraction, system.compress_exponent);
     const R flop =
         kRaw ? R(0) : extraction_flop(task.extract_flop, extraction, system.extract_exponent);
-    const Costs<R> own = kRaw ? Costs<R>{} : own_costs(user, flop, frequency);
+    const Costs<R> device = kRaw ? Costs<R>{} : device_costs(user, flop, frequency);
     const Costs<R> costs =
-        own + remote_costs(system, offloaders, power, sent, rate(system.bandwidth, link),
-                           kRaw ? task.server_raw_flop : task.server_flop);
+        device + remote_costs(system, offloaders, power, sent, rate(system.bandwidth, link),
+                              kRaw ? task.server_raw_flop : task.server_flop);
     const R reached = kRaw ? raw_accuracy(table, decibel(link))
                            : semantic_accuracy(table, extraction, decibel(link));
     return {costs.latency, costs.energy, reached,

@@ -28,9 +28,9 @@ std::vector<R> kept_apart(std::vector<R> axis) {
 
 // A table and the widths of its cells, laid out in `storage`.
 template <class R>
-AccuracyTable<R> own_table(const std::vector<R>& given_extraction,
-                           const std::vector<R>& given_snr_db, const std::vector<R>& table,
-                           const std::vector<R>& raw, std::vector<std::vector<R>>& storage) {
+AccuracyTable<R> make_table(const std::vector<R>& given_extraction,
+                            const std::vector<R>& given_snr_db, const std::vector<R>& table,
+                            const std::vector<R>& raw, std::vector<std::vector<R>>& storage) {
     const std::vector<R> extraction = kept_apart(given_extraction),
                          snr_db = kept_apart(given_snr_db);
     std::vector<R> flat;

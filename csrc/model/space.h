@@ -44,13 +44,13 @@ SEMOPT_HD long long pattern_at(const Space& space, long long index, int* channel
         }
         left -= stay;
         before *= space.offload[n];
-        const long long each = before * rest[--free];
-        long long skip = left / each;
-        left -= skip * each;
+        const long long per_channel = before * rest[--free];
+        long long skip = left / per_channel;
+        left -= skip * per_channel;
         for (int k = 0;; ++k) {
-            bool taken = false;
-            for (int i = 0; i < n; ++i) taken |= channel[i] == k;
-            if (!taken && skip-- == 0) {
+            bool used = false;
+            for (int i = 0; i < n; ++i) used |= channel[i] == k;
+            if (!used && skip-- == 0) {
                 channel[n] = k;
                 break;
             }

@@ -26,7 +26,7 @@ double ceiling(const std::string& name, int threads) {
     const double lane_bytes = name == "fma" ? sizeof(double) : sizeof(float);
     const double amount = copy ? 2.0 * kCopied : 2.0 * kRounds * all.bytes / lane_bytes;
     std::vector<std::vector<char>> memory(lanes);
-    for (auto& own : memory) own.resize(copy ? 2 * kCopied : 0);
+    for (auto& lane_memory : memory) lane_memory.resize(copy ? 2 * kCopied : 0);
     std::vector<double> kept(lanes);
     double best = 0;
     for (int i = 0; i < kTries; ++i) {

@@ -150,9 +150,9 @@ def forced(
     )
     if best["value"] == -inf:
         return Alternative(user, mode, -inf, inf), best["stopped"]
-    value, action = best["value"], Actions(*map(np.array, best["own"]))
+    value, action = best["value"], Actions(*map(np.array, best["action"]))
     loss = optimum - value
     return (
-        Alternative(user, mode, value, loss, best["own_value"], action, best["offloaders"]),
+        Alternative(user, mode, value, loss, best["action_value"], action, best["offloaders"]),
         best["stopped"],
     )
