@@ -1,5 +1,5 @@
-// Whether a search is to stop: time is up, or Python has a signal to handle. Called from any thread
-// of a search; signals are looked for on the one that made it alone.
+// Whether a search is to stop: time is up, or Python has a signal to handle. Any thread of a search
+// may call it; only the thread that made it checks for signals.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -12,14 +12,14 @@ namespace semopt {
 
 class Deadline {
   public:
-    // Where Ctrl-C came, the exception is taken back: the caller says so by `reason`.
+    // After Ctrl-C the exception is cleared; `reason` tells the caller.
     explicit Deadline(double seconds) : end_(now() + seconds) {}
 
     bool operator()() {
         if (stopped_) return true;
         const double time = now();
         if (time >= end_) stopped_ = true;
-        if (std::this_thread::get_id() == caller_ && time >= next_look_) {  // its own alone
+        if (std::this_thread::get_id() == caller_ && time >= next_look_) {
             next_look_ = time + 0.05;
             pybind11::gil_scoped_acquire acquire;
             if (PyErr_CheckSignals() != 0) {

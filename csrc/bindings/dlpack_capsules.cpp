@@ -25,7 +25,7 @@ struct GiveBack {
     }
 };
 
-// Takes what a capsule holds, which says so from then on; null if it holds something else.
+// Takes what a capsule holds and marks the capsule as used; null if it holds something else.
 template <class T>
 std::unique_ptr<T, GiveBack> take(py::handle capsule) {
     if (!PyCapsule_IsValid(capsule.ptr(), T::kName)) return nullptr;
@@ -65,7 +65,7 @@ class Borrowed {
     std::unique_ptr<Versioned, GiveBack> versioned_;
 };
 
-// Memory of ours in a borrower's hands, which keep its owner.
+// Our memory while another library uses it: it holds a reference to the object that owns it.
 template <class T>
 struct Lent {
     T managed{};
@@ -83,7 +83,7 @@ void take_back(T* managed) {
     delete lent;
 }
 
-// Runs when a capsule ends: nobody took what it still holds.
+// Runs when a capsule ends: frees what no library has taken.
 template <class T>
 void end(PyObject* capsule) {
     if (PyCapsule_IsValid(capsule, T::kName))

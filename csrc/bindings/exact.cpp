@@ -23,9 +23,9 @@ namespace py = pybind11;
 namespace semopt {
 namespace {
 
-// Warm exact solvers over the slots of a batch; `threads` 0: one a core. Callers at the same time
-// share nothing but the scenario: each call takes solvers of its own out of `idle_`, which is read
-// and written with the GIL held alone (a lock of ours could be left locked in a forked child).
+// Warm exact solvers over the slots of a batch; `threads` 0: one a core. Concurrent calls share
+// nothing but the scenario: each call moves solvers out of `idle_`. The GIL protects `idle_` (a
+// mutex could stay locked in a forked child).
 class ExactBatch {
   public:
     ExactBatch(const PackedScenario& scenario, bool fairest, int threads)
@@ -49,7 +49,7 @@ class ExactBatch {
         double* const to_upper = output<double>(upper, "upper", {slots.count});
         const BusySolvers busy(*this, int(std::clamp<py::ssize_t>(slots.count, 1, lanes_)));
         std::vector<Effort> efforts(busy.solvers.size());
-        // A slot of few actions ends before anybody would look at the clock.
+        // A slot of few actions ends before a clock need be read.
         std::optional<Deadline> deadline;
         Stop stop;
         if (double(slots.channels) * actions() >= kWithDeadline) {
@@ -138,7 +138,8 @@ py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
 }
 
 // The best decision of the grid in which a user may only offload in some modes (1 raw, 2 semantic,
-// 0 stay local): its value, the user's own action, and why it was stopped, "" if it was not.
+// 0 stay local): its value, that user's action and its value, and why it was stopped, "" if it was
+// not.
 py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integers& task, int user,
                 int modes, double seconds) {
     const Slot slot = as_slot(scenario, gain, task);
@@ -159,7 +160,8 @@ py::dict forced(const PackedScenario& scenario, const Doubles& gain, const Integ
     const std::vector<int>& channel = decision->channel;
     const Action action =
         decode(scenario, user, slot.task[user], channel[user], decision->choice[user]);
-    out["action"] = py::make_tuple(channel[user], action.power, action.frequency, action.extraction);
+    out["action"] =
+        py::make_tuple(channel[user], action.power, action.frequency, action.extraction);
     out["action_value"] = action.value;
     out["offloaders"] = channel.size() - std::count(channel.begin(), channel.end(), -1);
     return out;

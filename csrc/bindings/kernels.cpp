@@ -66,7 +66,7 @@ constexpr const char* kFields[] = {"channel", "power",    "frequency", "extracti
 constexpr int kFieldCount = std::size(kFields), kOfActions = 4;
 using Records = std::array<py::array, kFieldCount>;
 
-// The arrays of two records of Python; names are looked up as interned strings, made once.
+// The arrays of two Python records. Attribute names are interned strings, made once.
 Records arrays_of(py::handle actions, py::handle out) {
     static const auto names = [] {
         std::array<PyObject*, kFieldCount> made;

@@ -10,9 +10,8 @@
 
 namespace semopt {
 
-// Never changed once made but for its layouts, each made when it is first asked for. Callers hold
-// the GIL, which keeps them from making one twice (a lock of ours could be left locked in a forked
-// child).
+// Immutable but for its layouts, each of which is made on first use. Callers hold the GIL, so that
+// none is made twice (a mutex could stay locked in a forked child).
 class PackedScenario : public Scenario {
   public:
     template <class R>

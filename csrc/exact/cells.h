@@ -3,7 +3,7 @@
 // Beside the number of offloaders m, latency and energy of an offloaded task are sums of a part of
 // (extraction, power), a part of (extraction, frequency) and the server's part; accuracy is a
 // function of (extraction, power). The parts are tabulated once a user and task, or once a user and
-// channel and only where they are looked at, so that a cell costs additions and two sigmoids an
+// channel and only where they are needed, so that a cell costs additions and two sigmoids an
 // action; the loops are in isa/cell_loops.h.
 #pragma once
 
@@ -39,7 +39,7 @@ class Cells {
         Choice local;
         std::vector<double> extraction;  // 1 for raw mode, then the levels of semantic mode
         std::vector<double> bits;        // on the air, by extraction
-        std::vector<double> least_time, least_energy;    // of the user's own, by extraction
+        std::vector<double> least_time, least_energy;    // on the device, by extraction
         std::vector<double> device_time, device_energy;  // by extraction and frequency
     };
     // What the channel's gain adds.
@@ -62,7 +62,7 @@ class Cells {
     const Scenario& scenario_;
     Slot slot_{};
     std::vector<Frame> frames_;  // (users, tasks)
-    const Kernels* made_by_;     // whose digits those are
+    const Kernels* made_by_;     // the kernels that computed them
     std::vector<Link> links_;    // (users, channels)
     std::vector<double> scratch_;
     long long evaluated_ = 0;

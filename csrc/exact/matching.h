@@ -51,7 +51,7 @@ class Matching {
     std::vector<int> from_;                    // the user from which a channel was reached
     std::vector<int> champion_;                // the cheapest unmatched optional user of a channel
     std::vector<int> reached_;                 // channels of the tree, in the order of distance
-    std::vector<char> in_tree_, waiting_;  // waiting_: an optional user without channel
+    std::vector<char> in_tree_, waiting_;      // waiting_: an optional user without channel
 };
 
 // The same by trying every assignment, where there are few: the best sum as rounded when it is

@@ -18,8 +18,8 @@ constexpr double kLn2 = 0.693147180559945309417;
 constexpr double kNepersPerDb = 0.230258509299404568402;  // ln(10) / 10
 
 // Every term of a bound is a chain of at most 20 operations of at most 2 ulp each (model/model.h,
-// model/math.h), none of which magnifies the relative errors before it beyond what is said of the
-// term's size: this share of it is several times more than the error.
+// model/math.h). None of them magnifies the relative error before it by more than the term's `size`
+// (SafeSum) allows for. So this share of that size is several times the error.
 constexpr double kError = 128 * kUnit;
 
 // A sum with its rounding errors.
@@ -50,7 +50,7 @@ Interval around(Interval range, double point) {
     return {math::log(range.low / point), math::log(range.high / point)};
 }
 
-// The frequency that minimises the priced cost of own computing.
+// The frequency that minimises the priced cost of computing on the device.
 double best_frequency(const Subproblem& subproblem, const Proof& proof) {
     const double f = std::cbrt(proof.price[kLatencyCost] /
                                (2 * subproblem.energy_coefficient * proof.price[kEnergyCost]));

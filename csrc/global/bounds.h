@@ -62,8 +62,9 @@ struct Airtime {
 struct Subproblem {
     Score score[kCosts];
     double server_time, server_energy;
-    double bandwidth, noise, gain, bits, compress_exponent;             // of the transmission
-    double flop, extract_exponent, flop_per_cycle, energy_coefficient;  // of own computing
+    double bandwidth, noise, gain, bits, compress_exponent;  // of the transmission
+    double flop, extract_exponent, flop_per_cycle,
+        energy_coefficient;  // of computing on the device
     Interval frequency;
     Box root;  // the ranges of power and extraction; those of the costs are unbounded
     Mode mode;

@@ -7,7 +7,8 @@ namespace semopt {
 
 namespace {
 
-constexpr double kSnap = 1e-6;   // how near to an end of its range a variable is meant to be there
+constexpr double kSnap =
+    1e-6;  // relative: a variable this near to an end of its range is moved there
 constexpr double kDoubt = 4e-9;  // checkers allow 1e-9, a tenth of this is what errors are
 constexpr double kBelowOne = 1 - 0x1p-53;
 
@@ -33,8 +34,8 @@ double round_within(Interval side, double at, double margin) {
     return inside(side, rounded) ? rounded : at;
 }
 
-// Where to cut the range of a cost whose score is a cliff within it, wide on neither side: just
-// beyond the cliff, then just before it. 0 without one.
+// Where to cut a range of costs that contains a cliff of the score: just beyond the cliff, then
+// just before it. 0 where there is none, or it is not narrow beside the range.
 double beside_cliff(const Score& score, Interval range) {
     const double half = score.cliff();
     if (!(half < 0.05 * (range.high - range.low))) return 0;
@@ -209,7 +210,7 @@ Tree::Cut Tree::choose_cut(const Node& node) const {
     };
     double cost[kCosts] = {bound.cost[kLatencyCost], bound.cost[kEnergyCost],
                            bound.cost[kAccuracyCost]};
-    // What costs are cut for in vain, narrower variables bring in the end.
+    // Where cuts of costs make no progress, narrower ranges of the variables do in the end.
     constexpr size_t kMany = 200, kNowAndThen = 8;
     const bool in_vain = nodes_.size() > kMany && nodes_.size() % kNowAndThen == 1;
     if (proof.is_interval() || in_vain) {

@@ -13,7 +13,7 @@
 
 namespace semopt {
 
-// Splits that must bring a cell's interval to a quarter: a cell that needs more is exhausted.
+// A cell whose interval does not shrink to a quarter within this many splits is exhausted.
 inline constexpr int kMostSplits = 5000;
 inline constexpr double kInfeasible = -1e-6;  // a bound this low: QoE is positive
 
@@ -23,7 +23,7 @@ struct Action {
     double power = 0, frequency = 0, extraction = 1;
 };
 
-// Whose actions: `user` with `task`, on a channel of that gain beside `offloaders` in all.
+// Where `task` of `user` runs: on a channel of this gain, one of `offloaders` in all; 0: locally.
 struct Placement {
     const Scenario* scenario;
     int user, task;

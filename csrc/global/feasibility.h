@@ -15,8 +15,8 @@ class Feasibility {
     // `offloaders` in all: what is feasible on a channel is so on stronger ones. Without offloaders
     // 1 where the local task is feasible.
     int channels(int user, int offloaders, Modes modes = kAnyMode);
-    // False where something was open when `stop` asked for an end or rounding errors left no way
-    // on; it counts as feasible then.
+    // False where `stop`, or rounding errors, ended a search before it had decided; an undecided
+    // action counts as feasible.
     bool complete() const { return complete_; }
 
   private:

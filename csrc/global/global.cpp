@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kSplitsAtATime = 8;  // of a cell without a known action
 
-constexpr double kMargin = 1e-13;  // of what is claimed over what is computed
+constexpr double kMargin = 1e-13;  // added to computed bounds before they are claimed
 
 double round_up(double x) { return std::nextafter(x, kInfinity); }
 
@@ -165,7 +165,7 @@ bool Global::tighten(int m, const Stop& stop) {
         const double width = user_cell.width();
         if (user_cell.upper() >= previous && width > tolerance_ && !user_cell.exhausted()) {
             user_cell.refine(-kInfinity, std::max(tolerance_, 0.25 * width),
-                       width < kInfinity ? kMostSplits : kSplitsAtATime, stop);
+                             width < kInfinity ? kMostSplits : kSplitsAtATime, stop);
             progress = true;
         }
         note(m, n, rank_[row + k]);
@@ -305,7 +305,8 @@ std::vector<Cover> Global::covers(int m, double allowed) {
         }
         for (const auto& [rank, room] : needed) {
             const Cell& user_cell = size.cell[n].at(rank);
-            covers.push_back({n, by_gain_[row + rank], round_down(room, user_cell.upper()), &user_cell});
+            covers.push_back(
+                {n, by_gain_[row + rank], round_down(room, user_cell.upper()), &user_cell});
         }
     }
     return covers;

@@ -39,8 +39,8 @@ class Global {
 
     // Keeps a decision, worth `value`, if that is more than the best so far.
     void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
-    // Tightens until upper() - lower() <= gap; false where `stop` asked for an end, or where
-    // rounding errors leave no way on. The bound is valid at any time.
+    // Tightens until upper() - lower() <= gap; false where `stop` ended it, or rounding errors
+    // allow no further progress. The bound is valid at any time.
     bool solve(const Stop& stop);
 
     double lower() const { return lower_; }  // -inf: no feasible joint action is known

@@ -18,8 +18,8 @@ struct Point {
 Proof find_proof(const Subproblem& subproblem, const Box& box, const Ranges& ranges,
                  double precision, Point& point);
 
-// How far the plane of a proof stays above the accuracy at a point for want of splits along an
-// axis.
+// How far the plane of a proof lies above the accuracy at a point, as far as splits along this axis
+// would lower it.
 double plane_excess(const Subproblem& subproblem, const Box& box, const Proof& proof,
                     const Point& at, Axis axis);
 

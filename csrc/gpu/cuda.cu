@@ -49,7 +49,7 @@ cudaDeviceProp properties() {
 std::string why_not() {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
-    if (status == cudaErrorInsufficientDriver)  // said without a driver too
+    if (status == cudaErrorInsufficientDriver)  // the status without a driver too
         return "this machine has no NVIDIA driver, or one older than CUDA " +
                std::to_string(CUDART_VERSION / 1000) + "." +
                std::to_string(CUDART_VERSION % 1000 / 10);

@@ -37,13 +37,12 @@ struct Job {
     }
 };
 
-// Waits for a moment while `holds`: what comes within it is not worth a sleep and a wake-up, which
-// take about as long.
+// Polls while `holds`, for as long as going to sleep and waking up would take.
 template <class Condition>
 void spin_while(Condition holds) {
     using Clock = std::chrono::steady_clock;
     constexpr auto kMoment = std::chrono::microseconds(30);
-    constexpr int kLooks = 64;  // between two looks at the clock
+    constexpr int kLooks = 64;  // polls between two readings of the clock
     const auto start = Clock::now();
     while (Clock::now() - start < kMoment)
         for (int i = 0; i < kLooks; ++i) {
@@ -56,8 +55,8 @@ void spin_while(Condition holds) {
         }
 }
 
-// Workers are detached and the pool is never destroyed: nothing to join at exit, and a forked child
-// (which inherits no thread and perhaps a held lock) starts a pool of its own.
+// Workers are detached and the pool is never destroyed: nothing is joined at exit. A forked child
+// inherits no thread, and perhaps a held lock: it starts a new pool.
 class Pool {
   public:
     bool run(Job& job, int helpers) {
@@ -81,8 +80,8 @@ class Pool {
     }
 
   private:
-    // Kernels keep blocks of tasks on the stack: workers have as much of it as a program's main
-    // thread usually has, which is not what every system gives a thread.
+    // Kernels keep blocks of tasks on the stack, so a worker's is as large as a main thread's
+    // usually is; some systems give threads less by default.
     bool add_worker() {
         constexpr size_t kStack = 8 << 20;
         using Place = std::pair<Pool*, int>;
@@ -107,7 +106,8 @@ class Pool {
 
     [[noreturn]] void serve(int worker) {
         std::unique_lock<std::mutex> lock(state_);
-        for (unsigned long long last_round = round_ - 1;;) {  // born in the round that wants it
+        for (unsigned long long last_round = round_ - 1;
+             ;) {  // a worker starts in the round that needs it
             wake_.wait(lock, [&] { return round_ != last_round; });
             last_round = round_;
             if (worker >= helpers_) continue;

@@ -27,8 +27,9 @@ struct Answer {
     std::vector<long long> histogram;
 };
 
-// The least score of each of `bins` equal bins over [low, high], and the least beyond them, so that
-// bin floor((score - low) bins / (high - low)), as rounded, is found by comparisons alone.
+// The least score of each of `bins` equal bins over [low, high], and the least score above them
+// all. Comparisons with these edges give the same bin as floor((score - low) bins / (high - low)),
+// computed with rounding.
 std::vector<double> bin_edges(int bins, double low, double high);
 
 Answer search(const Search& search, long long first, long long last, int threads);

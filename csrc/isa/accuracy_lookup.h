@@ -1,8 +1,8 @@
 // The accuracy of offloaded tasks of any kind, from tables whose axes have at most kAxis points.
 //
-// Where an axis takes a register or two, what belongs to a number's bucket, and then to its cell,
-// is found by permutations, in place of a load a lane. The four corners of a cell lie side by side,
-// so that one load brings them. The values are those of model/model.h.
+// Where an axis fits into one or two registers, permutations look up a number's bucket and then its
+// cell; elsewhere each lane takes a load. The four corners of a cell lie side by side: one load
+// reads them. The values are those of model/model.h.
 #pragma once
 
 #include "isa/kernels.h"
@@ -11,7 +11,7 @@
 namespace semopt {
 namespace {
 
-// The offloaded tasks of a block at most, and lanes that may be left over.
+// The most offloaded tasks of a block, and the lanes that may remain in the last vector.
 template <class R>
 constexpr int kMaxOffloaded = kBlock<R> + kMostLanes;
 

@@ -47,7 +47,7 @@ struct CellView {
     int powers, frequencies, extractions;
     const double* power;
     const double* extraction;  // 1 for raw mode, then the levels of semantic mode
-    const double *bits, *least_time, *least_energy;  // by extraction: on the air; least own costs
+    const double *bits, *least_time, *least_energy;  // by extraction
     const double *device_time, *device_energy;
     double *rate, *snr_db;  // by power
     double* best_accuracy;  // by extraction: term of the QoE where the signal is strongest

@@ -1,8 +1,9 @@
 // The best action of a cell: bounds of all extraction levels, then of a level's powers, then its
-// actions. Bounds take the least time and energy that the numbers at hand allow, found among them
-// and not by rules that rounding breaks in the last digit; what they leave to rounding has a slack.
-// So nothing is ruled out that scores more, and every score is, digit for digit, that of
-// `tabulate`: both are made of the same functions of registers. Included by kernels.cpp alone.
+// actions. A bound takes the least time and the least energy of the tabulated values, since a rule
+// such as "the highest frequency is the fastest" may fail in the last digit; kQoeSlack covers the
+// rest of the rounding. So no action that scores more is ruled out. Every score equals that of
+// `tabulate`, digit for digit: both call the same functions of registers. Included by kernels.cpp
+// alone.
 #pragma once
 
 #include "isa/cell.h"
@@ -121,7 +122,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     };
     const Costs<double> raw = server(cell.task->server_raw_flop),
                         semantic = server(cell.task->server_flop);
-    // In the order of model/model.h: what the user computes, then (the air, then the server).
+    // Summed in the order of model/model.h: device + (transmission + server).
     const int first = modes & kRaw ? 0 : 1, last = modes & kSemantic ? cell.extractions : 1;
     {
         const Costs<V> raw_server = in_lanes(raw), semantic_server = in_lanes(semantic);
@@ -168,7 +169,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
                                 cell.device_energy + (long long)e * cell.frequencies;
         for (int p = 0; p < cell.powers; ++p) {
             if (bound[p] + kQoeSlack <= best.value) continue;
-            if (e == 0) {  // what the user computes, and so its frequency, plays no part
+            if (e == 0) {  // raw: nothing runs on the device, so its frequency plays no part
                 if (bound[p] > best.value) best = {bound[p], p, 0, 0};
                 continue;
             }

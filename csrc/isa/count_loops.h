@@ -1,10 +1,10 @@
 // How many joint actions score at least this much: ranks and histograms.
 //
 // Order within a tail changes no count, so the last user's list is sorted once. Rounded addition is
-// monotone, and so is the minimum: the scores on one head rise along that list, and those that
-// reach an edge are found by bisection without scoring the others. All scores are those of the
-// definition to the last bit. What a limit on energy bars is looked for one by one between two
-// edges. Included by kernels.cpp alone.
+// monotone, and so is the minimum: the scores on one head rise along that list, and bisection finds
+// those that reach an edge without scoring the others. All scores are those of the definition to
+// the last bit. Where energy is limited, the joint actions between two edges are checked one by
+// one. Included by kernels.cpp alone.
 #pragma once
 
 #include "isa/pattern_loops.h"

@@ -11,10 +11,11 @@ namespace {
 struct Part {
     long long first;
     int count, first_user;
-    long long offloaders;  // offloaders of the row, where this is a part
+    long long offloaders;  // of the row, where this is a part of one
 };
 
-// Numbers of offloaders, in whole rows of `users`, known beforehand where that pays.
+// Numbers of offloaders, in whole rows of `users`; kUsers is that number where knowing it at
+// compile time pays.
 template <int kUsers, class R>
 void count_rows(const long long* channel, int users, int count, R* offloaders) {
     const int length = kUsers ? kUsers : users;
@@ -46,7 +47,8 @@ Lanes<R> count_in_rows(Chosen<R> is_offloaded, int users) {
     return count;
 }
 
-// What a block's tasks have by their places, the same for every block that starts at a user.
+// What depends on a task's place in its block alone: the same for all blocks that start at one
+// user.
 template <class R>
 struct Places {
     Index<R> kind[kBlock<R>];  // where all rows share a slot
@@ -57,7 +59,7 @@ struct Places {
 template <class R>
 void find_places(const Batch<R>& batch, int first_user, int count, Places<R>& places) {
     const Index<R>* const user = batch.scenario.user_rows.user + first_user;
-    const int whole = padded<R>(count);  // the lanes left over have the kinds of other users
+    const int whole = padded<R>(count);  // the last lanes hold kinds of other users
     places.faults = 0;
     for (int i = 0; i < whole; ++i)
         places.row[i] = (batch.slot_per_row ? i : user[i]) * Index<R>(batch.channels);
@@ -69,7 +71,7 @@ void find_places(const Batch<R>& batch, int first_user, int count, Places<R>& pl
     }
 }
 
-// Reads what the tasks bring, that of the offloaded ones side by side; returns faults.
+// Reads the tasks' actions, those of offloaded tasks side by side; returns faults.
 template <bool kSlotPerRow, bool kTwoChannels, class R>
 unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, Block<R>& block,
               Offloaded<R>& tasks) {
@@ -157,8 +159,8 @@ int rows_of_block(int users) {
     return most;
 }
 
-// The rows of the first block: as many as bring the next block to the start of a cache line, if any
-// number does.
+// The rows of the first block: as many as let the next block start at a cache line, if any number
+// does.
 template <class R>
 int rows_to_line(const R* row, int users, int rows) {
     constexpr uintptr_t kLine = 64;

@@ -10,15 +10,14 @@ namespace semopt {
 
 struct Ceilings;  // probe/ceiling.h
 
-// Tasks that are scored together, 6 KiB a field: what is found for a block stays in the core's
-// caches.
+// Tasks that are scored together, 6 KiB a field: a block's results stay in the core's caches.
 template <class R>
 constexpr int kBlock = 6144 / sizeof(R);
 
 constexpr int kMostLanes = 16;  // of any vector
 
-// Users as the tasks of a block meet them, task after task: a block starts at the first user, or,
-// where a row is longer than a block, at any.
+// The user of each task of a block, task after task. A block starts at the first user or, where a
+// row is longer than a block, at any user.
 template <class R>
 struct UserRows {
     const Index<R>* user;                       // (length)
@@ -87,7 +86,7 @@ struct Batch {
     unsigned char* violations;
 };
 
-// What is wrong with a batch, found while it is scored.
+// Faults of a batch, detected while it is scored.
 constexpr unsigned kChannelFault = 1, kTaskFault = 2, kNotANumber = 4;
 
 // One user's grid in a slot, and where its scores go (model/space.h); infeasible actions score
@@ -102,7 +101,7 @@ struct Grid {
     double* server_energy;  // J, beside each score; null where nothing limits it
 };
 
-// What a scan over joint actions looks for, in scores as model/space.h orders them.
+// What a scan over joint actions searches for; lists of scores are ordered as in model/space.h.
 struct Search {
     Space space;
     const double* const* value;          // (N) scores of each user
@@ -117,7 +116,7 @@ struct Search {
     double slack, energy_slack;  // largest error of the single-precision scan
 };
 
-// What a scan found, and its scratch memory: one a thread.
+// The results of a scan and its scratch memory: one a thread.
 struct Scan {
     Scored* best;  // (keep), heap with the worst on top
     int kept;
@@ -134,8 +133,9 @@ struct Scan {
     double *row, *energy_row;        // (kTile)
 };
 
-// Sorts scores (count) and what belongs to each (or null) by score; outside the objects that are
-// compiled for one instruction set, which must not share the library's templates.
+// Sorts scores (count), and the numbers beside them (or null) with them. Defined in
+// host/search.cpp: objects that are compiled for one instruction set must not share the library's
+// templates.
 void sort_scores(double* score, double* beside, long long count);
 
 constexpr int kTile = 4096;       // scores a pass over the heads reads: L1 cache

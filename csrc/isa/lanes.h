@@ -46,10 +46,10 @@ struct Real<Floats> : Real<float> {
 // All lanes.
 constexpr int kAll = -1;
 
-// Of each object its own, as the widths differ.
+// Internal linkage: each object has its width.
 namespace {
 
-// The numbers of type R side by side, and which of them are meant.
+// The numbers of type R side by side, and the lanes on which an operation acts.
 template <class R>
 struct LanesOf;
 template <class R>
@@ -118,7 +118,7 @@ class Few {
 };
 #endif
 
-// Calls body(i, lanes) for vectors of `count` numbers. The last vector may have lanes left over.
+// Calls body(i, lanes) for vectors of `count` numbers. The last vector may have fewer lanes in use.
 template <class R, class Body>
 SEMOPT_HD void in_vectors(int count, Body body) {
     constexpr int kLanes = kWidth<R>;
@@ -128,8 +128,8 @@ SEMOPT_HD void in_vectors(int count, Body body) {
 }
 
 // Calls finish(i, lanes, begin(i, lanes)) for such vectors, software-pipelined: a vector's `begin`
-// is issued beside the `finish` of the vector before it. A core looks only so far ahead, and so it
-// finds two independent chains of operations to overlap.
+// is issued beside the `finish` of the vector before it. A core's window of instructions is
+// limited; this way it holds two independent chains of operations, which overlap.
 template <class R, class Begin, class Finish>
 SEMOPT_HD void software_pipelined(int count, Begin begin, Finish finish) {
     constexpr int kLanes = kWidth<R>;

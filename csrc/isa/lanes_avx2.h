@@ -1,7 +1,7 @@
 // Registers of numbers, by the instructions of AVX2. Included by lanes.h alone.
 //
-// Which lanes are meant is a number, a bit for each, as it is with AVX-512. Tables turn it into a
-// permutation of words of 32 bits, by which any of doubles or of floats can be said.
+// Chosen lanes are a number with a bit for each, as with AVX-512. Tables turn it into a permutation
+// of words of 32 bits, which can express any permutation of doubles or of floats.
 #pragma once
 
 #include <immintrin.h>

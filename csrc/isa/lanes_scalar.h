@@ -18,7 +18,7 @@ struct LanesOf {
 
 SEMOPT_HD int count(bool chosen) { return chosen; }
 
-// Without a branch, which could not be foreseen.
+// Without a branch, which would be mispredicted.
 template <class V>
 SEMOPT_HD V choose(bool chosen, V x, V other) {
     using Word = std::conditional_t<sizeof(V) == sizeof(uint64_t), uint64_t, uint32_t>;
@@ -60,7 +60,7 @@ template <class R, class I>
 SEMOPT_HD R gather(const R* from, I at) {
     return from[at];
 }
-// The same of an array, whose length tells the compiler that it may read it at any time.
+// The same of an array: its length tells the compiler that all of it may be read.
 template <class R, size_t length, class I>
 SEMOPT_HD R pick(const R (&from)[length], I at) {
     return from[at];

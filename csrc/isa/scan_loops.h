@@ -109,7 +109,7 @@ void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, 
     }
 }
 
-constexpr int kHeads = 64;  // that pass over a tile of the tail while it is in the L1 cache
+constexpr int kHeads = 64;  // that are joined with a tile of the tail while it is in the L1 cache
 
 // Scans whole heads first..last-1 of a pattern.
 void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
@@ -141,8 +141,9 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
                      int(end - at), energy_max, four);
                 for (int i = 0; i < 4; ++i) top = math::max(top, four.best[i]);
             }
-            // When one is kept and nothing else bars it, the best of this round is at least
-            // top - slack: a rising sequence of heads settles one stretch a round, not all.
+            // Where one joint action is kept and no energy is limited, the best of this round
+            // scores at least top - slack. So a rising sequence of heads settles one stretch a
+            // round, not all.
             const bool sure = search.keep == 1 && !search.server_energy;
             const double floor = sure ? top - search.slack : -kInfinity;
             for (int h = 0; h < heads; ++h) {

@@ -63,7 +63,7 @@ struct alignas(64) Offloaded {
     int count;
 };
 
-// Gives the lanes beyond the last task what does no harm, so that no loop has any left over.
+// Fills the lanes beyond the last task with harmless numbers, so that loops run on whole vectors.
 template <class R>
 void fill_up(Offloaded<R>& tasks) {
     using V = Lanes<R>;
@@ -167,7 +167,7 @@ void bits_and_flop(const System<Lanes<R>>& system, const Users& all_users, int c
     const Users users = all_users;
     const V compress_exponent = system.compress_exponent,
             extract_exponent = system.extract_exponent;
-    R high[kMaxOffloaded<R>], low[kMaxOffloaded<R>];  // of the logarithm, which both powers take
+    R high[kMaxOffloaded<R>], low[kMaxOffloaded<R>];  // of the logarithm, which both powers need
 #pragma GCC ivdep
     for (int i = 0; i < count; i += kWidth<R>) {
         const math::Sum<V> log_extraction = math::log_sum(load<V>(tasks.extraction + i));

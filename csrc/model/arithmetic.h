@@ -47,11 +47,12 @@ class UsualRounding {
     UsualRounding& operator=(const UsualRounding&) = delete;
 };
 
-// Of each object its own, as the flags differ.
+// Internal linkage: each object is compiled with its flags.
 namespace {
 
-// What the arithmetic of this object breaks, or null. The numbers are read from volatile memory,
-// that the compiler may not work it out; sixteen at a time, that it makes vectors where it can.
+// What the arithmetic of this object breaks, or null. The numbers are read from volatile memory, so
+// that the compiler cannot compute the result; sixteen at a time, so that it makes vectors where it
+// can.
 template <class R>
 const char* arithmetic_fault() {
     using Limits = std::numeric_limits<R>;

@@ -131,7 +131,7 @@ SEMOPT_HD Number<R> nan() {
     return infinity<R>() - infinity<R>();
 }
 
-// What registers of numbers have instructions of their own for (isa/lanes_avx2.h,
+// Operations for which some registers have single instructions (isa/lanes_avx2.h,
 // isa/lanes_avx512.h).
 template <class R>
 struct PlainOperations {

@@ -83,9 +83,9 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-// The limits of semopt/figures.py that are judged here: name, bit of `violations`, who keeps it; 0
-// is on all users together, judged where joint actions are scored. Problems with others are
-// refused.
+// The limits of semopt/figures.py that are checked here: name, bit of `violations`, condition. Bit
+// 0 marks a limit on all users together, which is checked where joint actions are scored. Problems
+// with other limits are refused.
 #define SEMOPT_LIMITS(LIMIT)                                    \
     LIMIT("latency", 1, outcome.latency <= system.latency_max)  \
     LIMIT("energy", 2, outcome.energy <= user.energy_max)       \
@@ -354,7 +354,7 @@ SEMOPT_HD Costs<R> operator+(const Costs<R>& a, const Costs<R>& b) {
     return {a.latency + b.latency, a.energy + b.energy};
 }
 
-// `flop` on the user's own device: a local task, or the extraction of an offloaded one.
+// `flop` on the user's device: a local task, or the extraction of an offloaded one.
 template <class R>
 SEMOPT_HD Costs<R> device_costs(const User<R>& user, R flop, R frequency) {
     const R time = execution_time(flop, user.flop_per_cycle, frequency);

@@ -15,8 +15,8 @@ struct Levels {
     std::vector<double> power, frequency;  // W, Hz
 };
 
-// A rising axis whose points the precision may not tell apart: each is then the next number, so far
-// on that the reciprocal of its cell's width is finite.
+// A rising axis. Points that the precision does not tell apart are moved up, each to the next
+// number or so far that the reciprocal of its cell's width is finite.
 template <class R>
 std::vector<R> kept_apart(std::vector<R> axis) {
     using Limits = std::numeric_limits<R>;

@@ -2,7 +2,7 @@
 //
 // A channel pattern says for each user whether it is local (-1) or which sub-channel it has; no
 // sub-channel is used twice. Patterns come in lexicographic order of (channel of user 0, channel of
-// user 1, ...), local before sub-channel 0. Within a pattern the users' own actions are the digits
+// user 1, ...), local before sub-channel 0. Within a pattern the users' actions are the digits
 // of a mixed radix, the last user's the fastest:
 //   local      one action a frequency, ascending
 //   offloaded  raw by power ascending, then semantic by (power, frequency, extraction below 1),
