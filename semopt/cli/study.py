@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import learning, to_stdout
+from .options import files_read, learning, to_stdout
 
 if TYPE_CHECKING:
     from ..studies.questions import Question
@@ -143,6 +143,58 @@ def gap(
                 decider(name, loaded)
     question = Question(
         scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)
+    )
+    conduct(question, out, engine, workers, shard, json)
+
+
+@app.command("scaling")
+def scaling(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[METHOD]...", help="Methods of solve; all that decide or bound."),
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="File or preset, of any size.")] = "large",
+    users: Annotated[
+        int | None, typer.Option(min=2, help="Largest number of users; 256 unless given.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Slots of each size; 5 unless given.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0.1, help="Most seconds of a slot; 60 unless given.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="32 users, 2 slots and 2 s, unless others are given.")
+    ] = False,
+    out: Out = DIR,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    shard: Shard = "1/1",
+    json: Json = None,
+) -> None:
+    """Measure time and peak memory of solvers by the number of users, and how they grow.
+
+    Each runs on one thread, one after the other unless --workers says more. A solver that passes
+    the limit is not asked about larger slots.
+    """
+    from ..methods import METHODS
+    from ..scenario import Scenario
+
+    with learning("study"):
+        from ..studies.scaling import Question
+
+    methods = list(dict.fromkeys(what or [name for name in METHODS if name != "policy"]))
+    for name in methods:
+        if name not in METHODS or name == "policy":
+            solvers = ", ".join(method for method in METHODS if method != "policy")
+            raise ValueError(f"study scaling {name}: is not one of {solvers}")
+    check_outputs(out, json, files_read(scenario))
+    question = Question(
+        Scenario.load(scenario),
+        methods,
+        users or (32 if quick else 256),
+        slots or (2 if quick else 5),
+        limit or (2.0 if quick else 60.0),
     )
     conduct(question, out, engine, workers, shard, json)
 

@@ -11,6 +11,8 @@ from ..console import Console, slim_table
 if TYPE_CHECKING:
     from ..studies.audit import Checked
     from ..studies.gap_rows import Row
+    from ..studies.scaling import Fit
+    from ..studies.scaling import Row as Cost
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),
@@ -59,6 +61,45 @@ def _figures(row: Row) -> list[str]:
         "" if isnan(row.closure) else f"{row.closure:.4f}",
         *(f"{row.infeasible_share:.1%}", f"{row.decision_us:.0f}"),
     ]
+
+
+def print_scaling(rows: Sequence[Cost], fits: Sequence[Fit], limit: float) -> None:
+    """Print what a slot takes by solver and size, and how that grows."""
+    console, sizes = Console(), list(dict.fromkeys(row.users for row in rows))
+    reasons = list(dict.fromkeys(row.why for row in rows if row.why))
+    for figure, title in (("seconds", "time of a slot, s"), ("peak_mb", "memory of a slot, MB")):
+        table = slim_table(f"{title}, by the number of users")
+        table.add_column("", overflow="fold", max_width=16)
+        for users in sizes:
+            table.add_column(str(users), justify="right", no_wrap=True)
+        for method in dict.fromkeys(row.method for row in rows):
+            cells = []
+            for row in (row for row in rows if row.method == method):
+                mark = f"*{reasons.index(row.why) + 1}" if row.why else ""
+                cells.append(f"{getattr(row, figure):.2g}" if row.solved else mark)
+            table.add_row(method, *cells)
+        console.print(table)
+    table = slim_table("cost grows as users to the power of")
+    for heading in ("", "users"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("time", "95%", "memory", "95%"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for fit in fits:
+        table.add_row(
+            fit.method,
+            fit.sizes,
+            *_power(fit.time, fit.time_low, fit.time_high),
+            *_power(fit.memory, fit.memory_low, fit.memory_high),
+        )
+    console.print(table)
+    for number, reason in enumerate(reasons, 1):
+        console.print(f"*{number} {reason}")
+
+
+def _power(value: float, low: float, high: float) -> tuple[str, str]:
+    if isnan(value):
+        return "", ""
+    return f"{value:.2f}", "" if isnan(low) else f"{low:.2f}-{high:.2f}"
 
 
 def print_audit(rows: Sequence[Checked]) -> None:

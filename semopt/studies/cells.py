@@ -35,6 +35,7 @@ SHAPE = "semopt cell shape"  # number of rows, and the columns with their types
 KINDS = {
     "method": "method_cell:MethodCell",
     "training": "training_cell:TrainingCell",
+    "scaling": "scaling_cell:ScalingCell",
 }
 
 
@@ -61,7 +62,7 @@ class Cell(ABC):
         """What people read of it."""
 
     @abstractmethod
-    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the columns of its rows, and what it took: "seconds", and others that it names.
 
         `folder` is the study's: a cell may need what other cells leave there.
@@ -169,7 +170,7 @@ class Store:
             if (content := whole(file)) is not None:
                 yield file.stem, *content
 
-    def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, float]) -> None:
+    def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, Any]) -> None:
         """Keep the rows of a cell, whole or not at all, and what they took."""
         schema = cell.schema
         table = pa.table(
@@ -187,7 +188,7 @@ class Store:
             )
         self.failure(cell).unlink(missing_ok=True)
 
-    def times(self, cell: Cell) -> dict[str, float]:
+    def times(self, cell: Cell) -> dict[str, Any]:
         """Return what a cell took: seconds, and what else its kind names."""
         return written(self.file(cell).with_suffix(".times.json"))
 

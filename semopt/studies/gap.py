@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from ..learn.evaluate import strongest
 from ..report.page import Report
 from ..report.studies import print_gaps
@@ -15,7 +13,7 @@ from ..scenario import Scenario
 from .cells import Store
 from .gap_rows import Grid, alike, spread
 from .method_cell import MethodCell
-from .questions import settings_of
+from .questions import known, settings_of
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,6 @@ class Question(Grid):
     def document(self, store: Store) -> dict[str, Any]:
         """Return the study's JSON; numbers that are not known are null."""
         rows = list(self.rows(store))
-
-        def known(value: Any) -> Any:
-            return None if isinstance(value, float) and np.isnan(value) else value
-
         return {
             "schema": 1,
             "study": self.name,

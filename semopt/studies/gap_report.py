@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..scenario import Scenario
 from ..worth import tasks_in
 from .cells import Store, column
 from .gap_rows import Grid, Row, alike
+from .questions import known
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
 COLUMNS = {
@@ -37,7 +37,7 @@ def page(question: Grid, store: Store, rows: Sequence[Row], about: dict[str, Any
     tables, figures = [], []
     for place, scenario in enumerate(question.scenarios):
         name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
-        cells = [[_cell(getattr(row, key)) for key in COLUMNS] for row in mine]
+        cells = [[known(getattr(row, key)) for key in COLUMNS] for row in mine]
         tables.append(Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), cells))
         there = [row for row in mine if row.slots]
         if not there:
@@ -47,7 +47,7 @@ def page(question: Grid, store: Store, rows: Sequence[Row], about: dict[str, Any
                 f"intervals-{place}",
                 f"{name}: mean gap",
                 intervals(
-                    [(r.method, r.gap, _cell(r.low), _cell(r.high)) for r in there],
+                    [(r.method, r.gap, known(r.low), known(r.high)) for r in there],
                     "gap to the certified optimum, QoE a task",
                 ),
                 "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
@@ -118,7 +118,3 @@ def gaps(
                 parts.append(gap[~np.isnan(optimum)])
         gaps_of[method] = np.concatenate(parts)
     return gaps_of
-
-
-def _cell(value: Any) -> Any:
-    return None if isinstance(value, float) and isnan(value) else value

@@ -82,7 +82,7 @@ class MethodCell(Cell):
         policy = "" if self.training else digest_of_policy(self.method)
         return super().content() | {"policy": policy}
 
-    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the columns of its rows; "decision_us" is the median time of a decision."""
         trained = TrainingCell(**self.training).decider(folder) if self.training else None
         scenario = Scenario.from_dict(self.scenario)

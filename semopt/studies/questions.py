@@ -32,6 +32,7 @@ from .cells import Cell, Store, column, digest
 # The question of each study, by its name on the command line.
 STUDIES = {
     "gap": "gap:Question",
+    "scaling": "scaling:Question",
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"
@@ -60,6 +61,11 @@ class Question(Protocol):
 
     def show(self, store: Store) -> None:
         """Print the study's tables, from the cells that are there."""
+
+
+def known(value: Any) -> Any:
+    """Return a value for JSON and tables: None where a number is not known."""
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def cells_of(question: Question) -> list[Cell]:

@@ -50,3 +50,25 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(found.low), float(found.high)
+
+
+def exponent(size: Floats, cost: Floats) -> tuple[float, float, float]:
+    """Return b of cost = a size^b by least squares of logarithms, with its 95% interval.
+
+    Parameters
+    ----------
+    size, cost : (points,) float64, positive
+
+    Returns
+    -------
+    b, low, high; the interval, Student's, is NaN for fewer than 5 points, all of it for one size.
+    """
+    from scipy.stats import linregress, t
+
+    if len(np.unique(size)) < 2:
+        return nan, nan, nan
+    line = linregress(np.log(size), np.log(cost))
+    if len(size) < FEWEST:
+        return float(line.slope), nan, nan
+    half = float(t.ppf(0.5 + LEVEL / 2.0, len(size) - 2) * line.stderr)
+    return float(line.slope), float(line.slope) - half, float(line.slope) + half

@@ -61,7 +61,7 @@ class TrainingCell(Cell):
         """Return what makes it, for a cell that needs it."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Train, or go on with what stands in the training's folder; return its learning curve."""
         from ..learn.checkpoint import Description
         from ..learn.logs import LOG
