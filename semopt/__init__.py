@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from .solvers import bound as bound
     from .solvers import ladder as ladder
     from .solvers import solve as solve
-    from .solvers.batch import Batch as Batch
     from .solvers.batch import solve_batch as solve_batch
     from .solvers.explanation import explain as explain
+    from .solvers.slots import Batch as Batch
     from .solvers.solver import Solver as Solver
 
 # In a checkout this folder is the source alone: the compiled extension is in the installed copy.
@@ -49,7 +49,7 @@ __path__ = extend_path(__path__, __name__)
 _HOMES = {
     "AccuracyTable": "problem",
     "Actions": "model",
-    "Batch": "solvers.batch",
+    "Batch": "solvers.slots",
     "Environment": "env.environment",
     "Evaluation": "learn.evaluate",
     "FalseClaim": "certificate.claims",

@@ -16,7 +16,7 @@ METHODS = {
     "semantic-unaware": "baselines:semantic_unaware",
     "exhaustive": "exhaustive:solve",
     "exact": "matching:solve",
-    "global": "branch:solve",
+    "global": "continuous:solve",
     "relaxation": "relaxation.bound:solve",
     "policy": ".learn.answer:policy",
 }

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -75,11 +76,15 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
-            if stem == "semopt" or (node.level and not node.module):
-                for alias in node.names:
-                    yield f"{stem}.{alias.name}", id(node) in top
-            else:
-                yield stem, id(node) in top
+            for alias in node.names:
+                part = f"{stem}.{alias.name}"
+                yield part if stem == "semopt" or is_module(part) else stem, id(node) in top
+
+
+def is_module(name):
+    """Tell whether a dotted name is a file or a folder of the package."""
+    path = ROOT.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
 def room(path):
@@ -104,6 +109,19 @@ def test_imports_go_down(path):
         # What a function loads on demand may lie in the same row or, for a method, above.
         if at_top and parts[1] in row:
             assert row[parts[1]] <= row[own], f"{own} imports {module}, which is above it"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    # However late an import comes, and if it is for types only: a circle has no bottom to read at.
+    graph = {}
+    for path in FILES:
+        parts = ["semopt", *path.relative_to(ROOT).with_suffix("").parts]
+        name = ".".join(parts).removesuffix(".__init__")
+        graph[name] = {module for module, _ in imports(path) if module.startswith("semopt.")}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

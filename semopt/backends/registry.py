@@ -5,57 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
-from .query import Found, Query, Tables
-
-
-class Evaluate(Protocol):
-    """The list of arguments that all backends, the environment and the compiled kernels share."""
-
-    def __call__(
-        self,
-        problem: Problem,
-        actions: Actions,
-        gain: Floats | None = None,
-        task: Integers | None = None,
-        out: Outcome | None = None,
-        threads: int = 0,
-    ) -> Outcome:
-        """Score joint actions; `operations.evaluate` says what the arguments are."""
-
-
-class Tabulate(Protocol):
-    """What makes the tables that a search reads."""
-
-    def __call__(self, problem: Problem, threads: int = 0) -> Tables:
-        """Score every action of every user, on every sub-channel, beside every number of others."""
-
-
-class Search(Protocol):
-    """What scores joint actions by their number."""
-
-    def __call__(
-        self, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
-    ) -> Found:
-        """Score joint actions start..stop-1, in their order."""
-
-
-class Module(Protocol):
-    """What the module of a backend offers: three operations, and two functions about itself."""
-
-    evaluate: Evaluate
-    tabulate: Tabulate
-    search: Search
-
-    def why_not(self) -> str | None:
-        """Return why the backend cannot be used here; None if it can."""
-
-    def describe(self) -> str:
-        """Return what a backend that can be used here runs on."""
-
+from .protocol import Evaluate, Module, Search, Tabulate
 
 if TYPE_CHECKING:
     from . import cpu, cuda, cupy, reference

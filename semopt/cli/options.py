@@ -22,6 +22,10 @@ ScenarioArgument = Annotated[
     ),
 ]
 
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="Draw the slot from the channel law with this seed.")
+]
+
 JsonOption = Annotated[
     str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints them.")
 ]

@@ -13,6 +13,7 @@ from .ending import end_cut
 from .options import (
     ReportOption,
     ScenarioArgument,
+    SeedOption,
     check_options,
     check_report,
     files_read,
@@ -20,16 +21,13 @@ from .options import (
     to_stdout,
     write_page,
 )
+from .slot import one_slot, pinned, print_alternatives, solve_one
 
 if TYPE_CHECKING:
     from ..backends import Query
     from ..problem import Problem
     from ..result import Result
     from ..scenario import Scenario
-
-SeedOption = Annotated[
-    int | None, typer.Option(min=0, help="Draw the slot from the channel law with this seed.")
-]
 
 
 def solve(
@@ -164,8 +162,6 @@ def solve(
 
         print_result(result, loaded.name)
         if explain and not cut and result.status is not Status.INFEASIBLE:
-            from .explain import print_alternatives
-
             print_alternatives(result, range(len(problem.task)), start, time_limit)
         if prices:
             print_prices(result)
@@ -207,51 +203,13 @@ def check_together(
         )
 
 
-def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bool) -> Result:
-    """Solve one slot, in view."""
-    from ..result import Status
-    from ..solvers import find
-    from ..solvers import solve as solve_problem
-
-    if prices:
-        refuse_unpriced(problem)
-    shows_progress, start = "progress" in find(method)[1], perf_counter()
-    with progress(method, 1.0 if shows_progress else None) as show:
-        result = solve_problem(
-            problem, method, **options, **({"progress": show} if shows_progress else {})
-        )
-    if prices and not result.interrupted:
-        remaining = {}
-        if (limit := options.get("time_limit")) is not None:
-            remaining["time_limit"] = max(limit - (perf_counter() - start), 1e-3)
-        with progress("prices", 1.0) as show:
-            bound = (
-                result
-                if method == "relaxation"
-                else solve_problem(problem, "relaxation", progress=show, **remaining)
-            )
-        if bound.status is Status.BOUND_ONLY:  # of a bound that was cut they mean nothing
-            result.details["prices"] = bound.details.get("prices")
-    return result
-
-
-def refuse_unpriced(problem: Problem) -> None:
-    """Raise ValueError, before any work, where the relaxation, whose prices they are, must."""
-    from ..solvers.relaxation.bound import number_of_pieces
-
-    try:
-        number_of_pieces(problem)
-    except ValueError as error:
-        raise ValueError(f"--prices: {error}") from None
-
-
 def write(result: Result, json: str | None, seed: int | None) -> None:
     """Write the result of a slot that `seed` drew, if one did, as JSON or as columns."""
     if is_table(json):
-        from ..solvers.batch import of_one
         from ..solvers.columns import write_table
+        from ..solvers.slots import batch_of
 
-        write_table(str(json), of_one(result), seed)
+        write_table(str(json), batch_of(result), seed)
     elif json is not None:
         from ..files import write_json
 
@@ -270,19 +228,6 @@ def query(problem: Problem, best: int | None, above: float | None, bins: int | N
     for name, option in {"keep": "--best", "bins": "--histogram", "above": "--above"}.items():
         words = words.replace(f"{name} =", option) if words.startswith(f"{name} =") else words
     raise ValueError(words)
-
-
-def one_slot(scenario: Scenario, seed: int | None) -> Problem:
-    """Return the pinned slot, or the first drawn with `seed`."""
-    if pinned(scenario, seed):
-        return scenario.problem()
-    gain, task = scenario.draw(1, seed or 0)
-    return scenario.template().with_slot(gain[0], task[0])
-
-
-def pinned(scenario: Scenario, seed: int | None) -> bool:
-    """Tell whether the slot is the scenario's own, and none that a seed draws."""
-    return seed is None and scenario.slot is not None
 
 
 def climb(problem: Problem, name: str, json: str | None, time_limit: float | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..console import Console, slim_table
 
 if TYPE_CHECKING:
-    from ..solvers.batch import Batch
+    from ..solvers.slots import Batch
 
 
 MEANS = {

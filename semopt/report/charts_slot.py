@@ -20,7 +20,7 @@ from .slot import all_local
 
 if TYPE_CHECKING:
     from ..result import Result
-    from ..solvers.batch import Batch
+    from ..solvers.slots import Batch
 
 STEP = 26  # pixels of a row
 TERMS = ("device", "air", "server")  # of `Costs`

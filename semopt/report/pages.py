@@ -18,7 +18,7 @@ from .slot import reasons, verdict
 if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
     from ..result import Result
-    from ..solvers.batch import Batch
+    from ..solvers.slots import Batch
 
 LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
 

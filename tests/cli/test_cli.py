@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from semopt import Scenario, Status
 from semopt.backends import Found
 from semopt.cli import app, entry, explain, solve
-from semopt.cli.solve import solve_one
+from semopt.cli.slot import solve_one
 from semopt.report.slot import print_result
 from semopt.result import Result
 from tolerances import CASES

@@ -11,9 +11,9 @@ import pytest
 from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
 from semopt.certificate.results import check_result
 from semopt.solvers import infeasibility
-from semopt.solvers.batch import Batch, of_one
 from semopt.solvers.columns import text, write_table
 from semopt.solvers.matching import ExactBatch
+from semopt.solvers.slots import Batch, batch_of
 from tolerances import OBJECTIVE
 
 
@@ -219,11 +219,11 @@ def test_a_table_has_the_figures_of_the_document(tight, tmp_path):
 def test_one_slots_result_is_a_batch_of_one(tmp_path):
     problem = Scenario.load("tiny").problem()
     result = solve(problem)
-    write_table(str(tmp_path / "r.parquet"), of_one(result), 0)
+    write_table(str(tmp_path / "r.parquet"), batch_of(result), 0)
     rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert [row["qoe"] for row in rows] == [user["qoe"] for user in result.users_json()]
     lacking = replace(problem, system=replace(problem.system, latency_max=1e-9))
-    write_table(str(tmp_path / "r.parquet"), of_one(solve(lacking)), 0)
+    write_table(str(tmp_path / "r.parquet"), batch_of(solve(lacking)), 0)
     rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert [row["status"] for row in rows] == ["infeasible"] * 2
     assert rows[0]["qoe"] is None
@@ -346,7 +346,7 @@ def test_a_file_does_not_depend_on_the_parts_it_is_written_in(tight, monkeypatch
     problem, gain, task = tight
     batch, told = solve_batch(problem, gain[:20], task[:20]), []
     whole = "".join(text(batch, 3))
-    monkeypatch.setattr("semopt.solvers.columns.PART", 7)
+    monkeypatch.setattr("semopt.solvers.slots.PART", 7)
     assert "".join(text(batch, 3, told.append)) == whole
     assert told == []
     many = np.repeat(gain[:1], 600, axis=0), np.repeat(task[:1], 600, axis=0)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...model import Outcome
+from ..protocol import Evaluate, Search
 from ..query import Found
-from ..registry import Evaluate, Search
 from .evaluate import evaluate
 from .runtime import Runtime
 from .search import search

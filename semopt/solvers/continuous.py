@@ -14,7 +14,7 @@ decision (csrc/global/global.h).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 from numbers import Real
 from time import perf_counter
@@ -64,13 +64,10 @@ def solve(
     if certificate is not None:
         check_writable(certificate)
     start = perf_counter()
+    seconds = inf if time_limit is None else time_limit
     search = _core.solve_global(
-        packing.scenario(problem),
-        np.ascontiguousarray(problem.gain),
-        problem.task,
-        gap,
-        inf if time_limit is None else time_limit,
-        certificate is not None,
+        *(packing.scenario(problem), np.ascontiguousarray(problem.gain), problem.task),
+        *(gap, seconds, certificate is not None),
     )
     result = as_result(problem, search, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
@@ -84,58 +81,21 @@ def solve(
     return result
 
 
-def refuse_unfit(problem: Problem, gap: float) -> None:
-    """Raise ValueError for an objective, limit or gap that the method does not have."""
-    refuse_coupled(problem)
-    refuse_other_limits(problem, PRICED, "method 'global'", "use method 'exact'")
-    if problem.objective != "sum":
-        raise ValueError(
-            f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
-            "method 'exact' has the minimum on the grid"
-        )
-    if not (isinstance(gap, Real) and SMALLEST_GAP <= gap < inf):
-        raise ValueError(f"gap = {gap!r}: must be at least {SMALLEST_GAP:g}")
-
-
-class GlobalBatch:
-    """The method for slots of one scenario, each as `solve` solves it, without certificates.
-
-    Parameters
-    ----------
-    problem : the scenario; its own slot is not used
-    threads : how many slots of a call are solved at a time; 0 for one a core
-    gap : as of `solve`
-    """
-
-    def __init__(self, problem: Problem, threads: int = 1, gap: float = GAP) -> None:
-        refuse_unfit(problem, gap)
-        self._scenario, self._users = packing.scenario(problem), len(problem.users.power_min)
-        self._threads, self.gap = threads, gap
-
-    def solve_within(
-        self, seconds: float, gain: Floats, task: Integers
-    ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
-        """Solve slots gain (S, N, K), task (S, N) until time is up, or Ctrl-C.
-
-        Returns
-        -------
-        actions : arrays (S, N), -1 and NaN where no decision is known
-        value : (S,) float64, of the decision, -inf where none is known
-        upper : (S,) float64, a bound on the optimum, -inf where a slot is infeasible, inf where it
-            was not begun
-        effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
-        """
-        slots = len(gain)
-        a = Actions.empty(slots, self._users)
-        value, upper = np.full(slots, -inf), np.full(slots, inf)
-        boxes = np.zeros(slots, np.int64)
-        stopped = _core.solve_globals(
-            *(self._scenario, gain, task, self.gap, seconds, self._threads),
-            *(a.channel, a.power, a.frequency, a.extraction),
-            *(value, upper),
-            boxes,
-        )
-        return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
+def as_result(problem: Problem, search: dict[str, Any], seconds: float) -> Result:
+    """Return a compiled search as a result; an infeasible one is explained in so many seconds."""
+    upper, details = search["upper"], {"boxes": search["boxes"]}
+    if upper < 0.0:
+        result = Result(problem, "global", "cpu", Status.INFEASIBLE, details=details)
+        return infeasible(result, continuous=True, seconds=seconds)
+    if not search["done"]:
+        details["stopped"] = search["stopped"]
+    status = Status.OPTIMAL if search["done"] else Status.LIMIT_REACHED
+    bounds = {"upper_bound": upper, "continuous_bound": upper}
+    result = Result(problem, "global", "cpu", status, **bounds, details=details)
+    if not search["channel"]:
+        return result
+    actions = Actions(*(np.array(search[field.name]) for field in fields(Actions)))
+    return replace(result, actions=actions, objective=search["lower"])
 
 
 def surest(result: Result, gap: float, seconds: float) -> Result:
@@ -181,27 +141,55 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     return replace(result, objective=value)
 
 
-def as_result(problem: Problem, search: dict[str, Any], seconds: float) -> Result:
-    """Return what the compiled search found as a result, explained within so many seconds."""
-    details = {"boxes": search["boxes"]}
-    upper = search["upper"]
-    if upper < 0.0:
-        result = Result(problem, "global", "cpu", Status.INFEASIBLE, details=details)
-        return infeasible(result, continuous=True, seconds=seconds)
-    if not search["done"]:
-        details["stopped"] = search["stopped"]
-    status = Status.OPTIMAL if search["done"] else Status.LIMIT_REACHED
-    result = Result(
-        problem,
-        "global",
-        "cpu",
-        status,
-        upper_bound=upper,
-        continuous_bound=upper,
-        details=details,
-    )
-    if not search["channel"]:
-        return result
-    names = ("power", "frequency", "extraction")
-    actions = Actions(np.array(search["channel"]), *(np.array(search[name]) for name in names))
-    return replace(result, actions=actions, objective=search["lower"])
+class GlobalBatch:
+    """The method for slots of one scenario, each as `solve` solves it, without certificates.
+
+    Parameters
+    ----------
+    problem : the scenario; its own slot is not used
+    threads : how many slots of a call are solved at a time; 0 for one a core
+    gap : as of `solve`
+    """
+
+    def __init__(self, problem: Problem, threads: int = 1, gap: float = GAP) -> None:
+        refuse_unfit(problem, gap)
+        self._scenario, self._users = packing.scenario(problem), len(problem.users.power_min)
+        self._threads, self.gap = threads, gap
+
+    def solve_within(
+        self, seconds: float, gain: Floats, task: Integers
+    ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
+        """Solve slots gain (S, N, K), task (S, N) until time is up, or Ctrl-C.
+
+        Returns
+        -------
+        actions : arrays (S, N), -1 and NaN where no decision is known
+        value : (S,) float64, of the decision, -inf where none is known
+        upper : (S,) float64, a bound on the optimum, -inf where a slot is infeasible, inf where it
+            was not begun
+        effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
+        """
+        slots = len(gain)
+        a = Actions.empty(slots, self._users)
+        value, upper = np.full(slots, -inf), np.full(slots, inf)
+        boxes = np.zeros(slots, np.int64)
+        stopped = _core.solve_globals(
+            *(self._scenario, gain, task, self.gap, seconds, self._threads),
+            *(a.channel, a.power, a.frequency, a.extraction),
+            *(value, upper),
+            boxes,
+        )
+        return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
+
+
+def refuse_unfit(problem: Problem, gap: float) -> None:
+    """Raise ValueError for an objective, limit or gap that the method does not have."""
+    refuse_coupled(problem)
+    refuse_other_limits(problem, PRICED, "method 'global'", "use method 'exact'")
+    if problem.objective != "sum":
+        raise ValueError(
+            f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "
+            "method 'exact' has the minimum on the grid"
+        )
+    if not (isinstance(gap, Real) and SMALLEST_GAP <= gap < inf):
+        raise ValueError(f"gap = {gap!r}: must be at least {SMALLEST_GAP:g}")

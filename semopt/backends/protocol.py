@@ -1,0 +1,54 @@
+"""What a backend offers: the arguments of its operations, and what it says about itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
+from .query import Found, Query, Tables
+
+
+class Evaluate(Protocol):
+    """The list of arguments that all backends, the environment and the compiled kernels share."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        actions: Actions,
+        gain: Floats | None = None,
+        task: Integers | None = None,
+        out: Outcome | None = None,
+        threads: int = 0,
+    ) -> Outcome:
+        """Score joint actions; `operations.evaluate` says what the arguments are."""
+
+
+class Tabulate(Protocol):
+    """What makes the tables that a search reads."""
+
+    def __call__(self, problem: Problem, threads: int = 0) -> Tables:
+        """Score every action of every user, on every sub-channel, beside every number of others."""
+
+
+class Search(Protocol):
+    """What scores joint actions by their number."""
+
+    def __call__(
+        self, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
+    ) -> Found:
+        """Score joint actions start..stop-1, in their order."""
+
+
+class Module(Protocol):
+    """What the module of a backend offers: three operations, and two functions about itself."""
+
+    evaluate: Evaluate
+    tabulate: Tabulate
+    search: Search
+
+    def why_not(self) -> str | None:
+        """Return why the backend cannot be used here; None if it can."""
+
+    def describe(self) -> str:
+        """Return what a backend that can be used here runs on."""
