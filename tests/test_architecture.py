@@ -56,6 +56,7 @@ HOMES = {
     "flint": {"certificate"},
     "gymnasium": {"env"},
     "pettingzoo": {"env"},
+    "h5py": {"channel"},
     "pyarrow": {"channel", "solvers", "studies"},
     "ray": {"studies"},
     "altair": {"report"},

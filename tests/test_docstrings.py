@@ -5,18 +5,20 @@ import doctest
 import pytest
 
 import semopt
+from semopt import channel
 
 FINDER = doctest.DocTestFinder(exclude_empty=True)
 EXAMPLES = {
     test.name: test
-    for name in semopt.__all__
-    for test in FINDER.find(getattr(semopt, name), f"semopt.{name}")
+    for home in (semopt, channel)
+    for name in home.__all__
+    for test in FINDER.find(getattr(home, name), f"{home.__name__}.{name}")
     if test.examples
 }
 
 
 def test_examples_are_found():
-    assert "semopt.Scenario" in EXAMPLES
+    assert {"semopt.Scenario", "semopt.channel.from_mat"} <= set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

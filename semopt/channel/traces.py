@@ -189,9 +189,7 @@ def _read_mat(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
     from scipy.io import loadmat
 
     if b"MATLAB 7.3" in data[:128]:
-        raise ValueError(
-            "is a MATLAB 7.3 file (HDF5): save it as an older one, save(file, 'gain', '-v7')"
-        )
+        return _read_mat_73(data, variable)
     try:
         variables = loadmat(BytesIO(data))
     except Exception as error:  # scipy raises what it happens to meet in a broken file
@@ -200,6 +198,40 @@ def _read_mat(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
         raise ValueError("is not a whole MAT file: save(file, 'gain', '-v7') writes one") from None
     arrays = {name: value for name, value in variables.items() if not name.startswith("__")}
     return np.asarray(arrays[_chosen(list(arrays), variable)])
+
+
+def _read_mat_73(data: bytes, variable: str | None) -> NDArray[Any]:
+    """Read HDF5 as MATLAB writes it: axes in reverse, complex numbers as pairs."""
+    try:
+        import h5py
+    except ImportError:
+        raise ValueError(
+            "is a MATLAB 7.3 file (HDF5), which h5py reads (pip install h5py); save(file, 'gain', "
+            "'-v7') writes an older one"
+        ) from None
+    try:
+        with h5py.File(BytesIO(data)) as file:
+            arrays = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+            stored = arrays[_chosen(list(arrays), variable)]
+            text = stored.attrs.get("MATLAB_class") == b"char"
+            array = np.asarray(stored).T
+    except (OSError, RuntimeError):
+        raise ValueError("is not a whole MAT file: save(file, 'gain', '-v7') writes one") from None
+    if text:
+        raise ValueError("holds text, not numbers")
+    if array.dtype.names == ("real", "imag"):
+        return np.asarray(array["real"] + 1j * array["imag"])
+    return array
+
+
+def read_mat(file: str | Path, variable: str | None = None) -> NDArray[Any]:
+    """Return the array of a MATLAB file in MATLAB's order of axes; faults name the file."""
+    try:
+        return _read_mat(Path(file).read_bytes(), variable, "")
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def _chosen(names: list[str], variable: str | None) -> str:

@@ -9,13 +9,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from semopt import Scenario, solve_batch
+from semopt.channel import from_coefficients
 
-# Stands for a measurement: complex baseband coefficients (slot, user, sub-channel).
+# Stands for a measurement: two users, four antennas of the access point, 64 sub-carriers.
 rng = np.random.default_rng(0)
-h = (rng.standard_normal((600, 2, 2)) + 1j * rng.standard_normal((600, 2, 2))) / 2
+shape = 2, 4, 600, 64
+h = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+gain = from_coefficients(h, "user rx time subcarrier", channels=2, mean=0.5)  # (600, 2, 2)
 
 with TemporaryDirectory() as folder:
-    np.save(Path(folder) / "gains.npy", np.abs(h) ** 2)  # linear power gains
+    np.save(Path(folder) / "gains.npy", gain)
     document = Scenario.load("paper").to_dict()
     document["channel"] = {"model": "trace", "file": "gains.npy"}
     scenario = Scenario.from_dict(document, folder=Path(folder))

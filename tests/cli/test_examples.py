@@ -19,14 +19,19 @@ def run(*arguments):
     return CliRunner().invoke(app, ["examples", *map(str, arguments)])
 
 
-def output(name, folder):
+# Those that learn in the libraries of others, and how long they do so here.
+LEARNERS = {"sb3_ppo": 100_000, "torchrl_ppo": 10, "benchmarl_mappo": 6}
+
+
+def output(name, folder, *arguments):
     """Copy an example as a user does, and run it where it lies."""
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     assert run(name, "--out", folder).exit_code == 0
-    command = [sys.executable, f"{name}.py"]
+    command = [sys.executable, f"{name}.py", *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr or name in LEARNERS  # their libraries show progress there
     return done.stdout
 
 
@@ -35,7 +40,7 @@ def test_all_are_listed_with_a_sentence():
     assert all(re.search(rf"{name} +\w", shown) for name in THERE)
 
 
-@pytest.mark.parametrize("name", set(THERE) - {"paper_figure"})
+@pytest.mark.parametrize("name", set(THERE) - {"paper_figure"} - set(LEARNERS))
 def test_figures_are_plausible(name, tmp_path):
     found = [float(x) for x in re.findall(r"-?\d+\.\d+", output(name, tmp_path))]
     match name:
@@ -49,6 +54,29 @@ def test_figures_are_plausible(name, tmp_path):
             assert found[0] < found[1] < 2 * 10  # a QoE is below 1
         case _:
             raise AssertionError(f"{name} has no expectation here")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", LEARNERS)
+def test_learners_of_other_libraries_come_closer_to_the_optimum(name, tmp_path):
+    library = name.partition("_")[0].replace("sb3", "stable_baselines3")
+    pytest.importorskip(library, reason=f"the example {name} needs {library}")
+    shown = output(name, tmp_path, LEARNERS[name])
+    print(shown)
+    before, after = (float(x) for x in re.findall(r"([\d.]+)% of the optimum", shown))
+    assert before < after <= 100
+
+
+def test_a_learner_whose_library_is_missing_names_it(tmp_path):
+    for name in LEARNERS:
+        assert run(name, "--out", tmp_path).exit_code == 0
+        library = name.partition("_")[0].replace("sb3", "stable_baselines3")
+        code = f"import runpy, sys; sys.modules[{library!r}] = None; runpy.run_path('{name}.py')"
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f"{library} is missing: pip install " in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_the_figure_is_drawn_with_its_data(tmp_path):
