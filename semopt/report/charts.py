@@ -92,7 +92,7 @@ def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     x: str,
     y: str,
-    log: tuple[bool, bool] = (False, False),
+    log: tuple[int, int] = (0, 0),
     seeds: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]] | None = None,
     point: bool = True,
 ) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def curves(
     ----------
     series : of each name, what stands on the axes
     x, y : titles of the axes
-    log : which of the two are logarithmic
+    log : base of each axis where it is logarithmic, else 0
     seeds : of a name, the points of each training, drawn thin
     point : whether points are drawn
     """
@@ -112,8 +112,8 @@ def curves(
         for at, value in zip(*points, strict=True)
         if value == value
     ]
-    scales = [alt.Scale(type="log") if on else alt.Scale(zero=False) for on in log]
-    axes = [DECADES if on else alt.Axis() for on in log]
+    scales = [alt.Scale(type="log", base=b) if b else alt.Scale(zero=False) for b in log]
+    axes = [DECADES if base == 10 else alt.Axis() for base in log]
     axes_of = {
         "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
         "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),

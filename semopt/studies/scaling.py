@@ -168,7 +168,7 @@ class Question:
                 )
                 for method in self.methods
             }
-            spec = curves(series, "users", f"{title.lower()}, {unit}", log=(True, True))
+            spec = curves(series, "users", f"{title.lower()}, {unit}", log=(2, 10))
             figures.append(Figure(name, f"{title} of one slot", spec, SENTENCES[name]))
         return Report(
             "What solvers take by the number of users",

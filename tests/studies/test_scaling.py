@@ -72,7 +72,7 @@ def test_a_page_and_a_table_say_why_costs_are_missing(study, capsys):
     ]
     question.show(store)
     assert "passed 2 s with 4 users" in capsys.readouterr().out
-    assert Question.of_settings(question.settings()) == question
+    assert Question.of_settings(question.settings()).settings() == question.settings()
     print_scaling([], [], 1.0)
 
 
