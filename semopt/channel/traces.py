@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from math import nan
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Literal, get_args
@@ -153,6 +154,28 @@ def parts(length: int, split: Sequence[float] | None = None) -> dict[Part, range
         ends[i] = before
     starts = (0, *ends)
     return {name: range(starts[i], ends[i]) for i, name in enumerate(PARTS)}
+
+
+def autocorrelation(gain: Floats, lag: int) -> float:
+    """Return how alike gains are that lie `lag` slots apart: 1 alike, 0 unrelated.
+
+    The autocovariance of each link (user and sub-channel) over its variance, in the mean over the
+    links; for Rayleigh fading of Jakes' spectrum J0(2 pi f_D tau)^2 (Clarke, 1968).
+
+    Parameters
+    ----------
+    gain : (S, N, K) float64
+    lag : from 0 to S - 1
+
+    Returns
+    -------
+    NaN where no gain ever changes
+    """
+    away = gain - gain.mean(axis=0)
+    variance = (away**2).mean(axis=0)
+    changing = variance > 0
+    covariance = (away[: len(away) - lag] * away[lag:]).mean(axis=0)
+    return float((covariance[changing] / variance[changing]).mean()) if changing.any() else nan
 
 
 def _read_npy(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -12,6 +13,7 @@ from ..console import Console, count
 if TYPE_CHECKING:
     from ..scenario import Scenario
 
+LAGS = 1, 10, 100  # slots, after which measured gains are compared; at most a quarter of a trace
 LONGEST_ARRAY = 12  # entries of an array that are shown before the rest is counted
 _SECTIONS = ("system", "qoe", "user", "grid", "slot", "queue", "channel")
 
@@ -28,7 +30,7 @@ def summary(scenario: Scenario) -> str:
     if scenario.slot:
         parts.append(f"a slot of {count(scenario.problem().joint_actions())} joint actions")
     if scenario.channel:
-        parts.append(f"channel {scenario.channel.model}{_length(scenario)}")
+        parts.append(f"channel {scenario.channel.model}{_measured(scenario)}")
     return f"{scenario.name}: {', '.join(parts)}"
 
 
@@ -52,16 +54,26 @@ def print_scenario(scenario: Scenario) -> None:
         console.print(text)
 
 
-def _length(scenario: Scenario) -> str:
-    """Return how long measured gains are, and which slots learning sees."""
-    from ..channel.traces import parts
+def _measured(scenario: Scenario) -> str:
+    """Return how many gains are measured, which slots learning sees, and how they spread."""
+    from ..channel.samplers import rows_of
+    from ..channel.traces import autocorrelation, parts
 
-    slots = scenario.length()
-    if slots is None or scenario.channel is None:
+    if scenario.channel is None or scenario.length() is None:
         return ""
-    split = parts(slots, scenario.channel.split)
+    gain = rows_of(scenario.channel_law())
+    split = parts(len(gain), scenario.channel.split)
     lengths = ", ".join(f"{name} {len(rows)}" for name, rows in split.items())
-    return f", a trace of {slots} slots ({lengths})"
+    low, high = (10.0 * log10(x) for x in (gain.min(), gain.max()))
+    words = f", a trace of {len(gain)} slots ({lengths}), gains from {low:.1f} to {high:.1f} dB"
+    if (gain == gain[0]).all():
+        return f"{words} that never change"
+    alike = [
+        f"{autocorrelation(gain, lag):.2f} after {lag} slot{'s' * (lag > 1)}"
+        for lag in LAGS
+        if 4 * lag <= len(gain)
+    ]
+    return f"{words}, autocorrelation {', '.join(alike)}" if alike else words
 
 
 def _marks(scenario: Scenario) -> dict[str, str]:

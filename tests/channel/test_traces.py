@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from semopt import Scenario, solve
 from semopt.channel import Channel
 from semopt.channel.gains import Gains, draw_gains
-from semopt.channel.traces import load_trace, parts
+from semopt.channel.traces import autocorrelation, load_trace, parts
 from semopt.cli import app
 from semopt.env.environment import Environment
 from semopt.scenario import ScenarioError
@@ -217,6 +217,35 @@ def test_check_says_how_long_a_trace_is_and_how_it_is_split(tmp_path, measured):
     assert found.exit_code == 0
     words = "a trace of 20 slots (training 12, validation 4, evaluation 4)"
     assert words in " ".join(found.stdout.split())
+
+
+def clarke(slots, users, channels, doppler):
+    """Rayleigh fading of Jakes' spectrum: 64 plane waves a link, from all around (Clarke, 1968)."""
+    rng = np.random.default_rng(3)
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, 64, 1, users, channels))
+    time = np.arange(slots)[:, None, None]
+    waves = np.exp(1j * (2 * np.pi * doppler * np.cos(angle) * time + phase))
+    return np.abs(waves.sum(axis=0)) ** 2 / 64
+
+
+def test_check_says_how_measured_gains_spread(tmp_path):
+    from scipy.special import j0
+
+    gain = clarke(1000, 6, 6, 0.02)
+    for lag in (0, 1, 5, 10):
+        right = j0(2 * np.pi * 0.02 * lag) ** 2
+        assert autocorrelation(gain, lag) == pytest.approx(right, abs=0.05)
+    np.save(tmp_path / "gains.npy", gain[:, :2, :2])
+    (tmp_path / "s.toml").write_text(Scenario.from_dict(document(), tmp_path).to_toml())
+    shown = " ".join(run("scenario", "check", tmp_path / "s.toml").stdout.split())
+    low, high = 10 * np.log10([gain[:, :2, :2].min(), gain[:, :2, :2].max()])
+    assert f"gains from {low:.1f} to {high:.1f} dB, autocorrelation 0.9" in shown
+    assert shown.count("after") == 3
+    np.save(tmp_path / "gains.npy", np.full((9, 2, 2), 0.1))
+    (tmp_path / "t.toml").write_text(Scenario.from_dict(document(), tmp_path).to_toml())
+    shown = " ".join(run("scenario", "check", tmp_path / "t.toml").stdout.split())
+    assert "gains from -10.0 to -10.0 dB that never change" in shown
+    assert np.isnan(autocorrelation(np.ones((9, 2, 2)), 1))
 
 
 # ------------------------------------------------------------------------------------------- files
