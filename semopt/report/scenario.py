@@ -69,7 +69,7 @@ def _measured(scenario: Scenario) -> str:
     if (gain == gain[0]).all():
         return f"{words} that never change"
     alike = [
-        f"{autocorrelation(gain, lag):.2f} after {lag} slot{'s' * (lag > 1)}"
+        f"{round(autocorrelation(gain, lag), 2) + 0.0:.2f} after {lag} slot{'s' * (lag > 1)}"
         for lag in LAGS
         if 4 * lag <= len(gain)
     ]

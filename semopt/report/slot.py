@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import inf, isfinite
 
 import numpy as np
+from rich.table import Table
 
 from ..backends import decode
 from ..console import Console, count, figure, slim_table
 from ..figures import USER_LIMITS
 from ..limits import of_user
-from ..model import Actions
+from ..model import Actions, evaluate
 from ..problem import Floats, Problem
 from ..result import Infeasibility, Result, Status
 from ..solvers.cells import best_local
@@ -29,9 +30,17 @@ def print_result(result: Result, name: str) -> None:
     if action is None:
         console.print(f"{name}: {' '.join(verdict(result))}")
         return
-    outcome, at_home = result.outcome(), all_local(problem)
+    console.print(decision_table(f"{name}: {result.method}", problem, action))
+    for sentence in verdict(result):
+        console.print(sentence)
+    print_details(result)
+
+
+def decision_table(title: str, problem: Problem, action: Actions) -> Table:
+    """Return a slot's decision as a table, a row a user."""
+    outcome, at_home = evaluate(problem, action), all_local(problem)
     bounded = objective(problem, at_home) > -inf
-    table = slim_table(f"{name}: {result.method}")
+    table = slim_table(title)
     latency, energy, accuracy, qoe = (
         limited(problem, figure) for figure in ("latency", "energy", "accuracy", "qoe")
     )
@@ -62,10 +71,7 @@ def print_result(result: Result, name: str) -> None:
             f"{outcome.qoe[n]:.4f}" + qoe[1][n],
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if bounded else "",
         )
-    console.print(table)
-    for sentence in verdict(result):
-        console.print(sentence)
-    print_details(result)
+    return table
 
 
 def all_local(problem: Problem) -> Floats:
