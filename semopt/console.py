@@ -1,5 +1,7 @@
 """Where text is printed for people: what users wrote is shown as they wrote it.
 
+Tables are `Sheet`s: where one has no room for its figures, each row becomes a block of lines.
+
 A console of this module reads no markup and no emoji codes: a scenario named `sweep[lr=5e-4]` or
 `[/best]` is printed so. Control characters, which a terminal would obey, are shown as escapes.
 Styles are given by objects (`style=`, `rich.text.Text`), never inside of text.
@@ -9,35 +11,48 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
-from rich.table import Table
+from rich.console import ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Column, Table
 from rich.text import Text
 
-WIDTH = 80  # what every table fits: on less, a terminal wraps lines, and no figure is cut
+WIDTH = 80  # columns of a terminal whose width is not known
+NARROWEST = 24  # columns: on less, the terminal wraps lines
+NAME = 12  # columns that a name is folded to before a table becomes blocks
 # Of ASCII and ISO 8859-1, lines and paragraphs, directions of writing, halves of characters.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
 )
 
 
-class Console(RichConsole):
-    """A console that takes strings literally, and is at least `WIDTH` wide."""
+_collected: ContextVar[list[Any] | None] = ContextVar("collected", default=None)
 
-    def __init__(self, stderr: bool = False) -> None:
+
+class Console(RichConsole):
+    """A console that takes strings literally, and is at least `NARROWEST` wide."""
+
+    def __init__(self, **options: Any) -> None:
         super().__init__(
-            stderr=stderr,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            _environ=sizes_in(os.environ),
+            markup=False, emoji=False, highlight=False, _environ=sizes_in(os.environ), **options
         )
-        if self.width < WIDTH:
-            self.width = WIDTH
+        if self.width < NARROWEST:
+            self.width = NARROWEST
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects, or give them to who collects them."""
+        parts = _collected.get()
+        if parts is None:
+            super().print(*objects, **options)
+        else:
+            parts.extend(objects)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as the text that it is."""
@@ -59,9 +74,91 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda character: character[0].encode("unicode_escape").decode(), text)
 
 
-def slim_table(title: str) -> Table:
+def collected(show: Callable[[], None]) -> list[Any]:
+    """Return what a function would print on consoles: texts and tables."""
+    parts: list[Any] = []
+    token = _collected.set(parts)
+    try:
+        show()
+    finally:
+        _collected.reset(token)
+    return parts
+
+
+class Sheet(Table):
+    """A table whose figures are never cut: without room for them each row becomes a block."""
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """Yield the table, or its blocks."""
+        if self.needed(console, options) <= options.max_width:
+            yield from super().__rich_console__(console, options)
+        else:
+            yield from self.blocks(console, options.max_width)
+
+    def needed(self, console: RichConsole, options: ConsoleOptions) -> int:
+        """Return the least width at which no figure is cut; names may be folded, words wrapped."""
+        whole = Measurement.get(console, options.update(max_width=10_000), self).maximum
+        for column in self.columns:
+            if not column.no_wrap:
+                width = max(map(cell_len, self.lines_of(console, column)), default=0)
+                whole -= max(width - NAME, 0)
+        return whole
+
+    def lines_of(self, console: RichConsole, column: Column) -> Iterator[str]:
+        """Yield the lines of a column, its heading's too."""
+        for cell in (column.header, *column.cells):
+            yield from str(console.render_str(cell) if isinstance(cell, str) else cell).split("\n")
+
+    def rows_of_text(self) -> Iterator[list[str]]:
+        """Yield the cells of each row."""
+        yield from (
+            list(map(str, row)) for row in zip(*(c.cells for c in self.columns), strict=True)
+        )
+
+    def headings(self) -> list[str]:
+        """Return the headings, each in one line; a part of a word goes on without its hyphen."""
+        return [" ".join(str(c.header).replace("-\n", "").split()) for c in self.columns]
+
+    def blocks(self, console: RichConsole, width: int) -> Iterator[Text]:
+        """Yield the lines of one block a row: a line a figure, empty ones left out.
+
+        Cells without a heading stand in the first line of their block.
+        """
+        headings = self.headings()
+        title = str(self.title or "") or ("" if any(headings[1:]) else headings[0])
+        if title:
+            yield Text(visible(title), style="bold")
+        labels = [heading for heading in headings if heading and heading != title]
+        indent = max((len(label) for label in labels if len(label) <= width // 2), default=0)
+        for row in self.rows_of_text():
+            cells = [(h, cell) for h, cell in zip(headings, row, strict=True) if cell.strip()]
+            plain = [cell for heading, cell in cells if heading not in labels]
+            if labels:
+                yield Text("")
+            if plain:
+                yield from hanging(console, "", "  ".join(plain), width)
+            for heading, cell in cells:
+                if heading in labels:
+                    yield from hanging(console, f"{heading:{indent}}  ", cell, width)
+        if labels:
+            yield Text("")
+
+
+def hanging(console: RichConsole, label: str, words: str, width: int) -> Iterator[Text]:
+    """Yield words behind a label and below each other; below the label where that is long."""
+    indent = len(label) if label and width - len(label) >= NAME else 2
+    first = True
+    if label and indent < len(label):
+        yield Text(label.rstrip())
+        first, label = False, " " * indent
+    for line in Text(visible(words)).wrap(console, width - indent):
+        yield Text((label if first else " " * indent) + line.plain.rstrip(), overflow="fold")
+        first = False
+
+
+def slim_table(title: str) -> Sheet:
     """Return an empty table without vertical rules: eleven columns fit eighty characters."""
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    return Sheet(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
 
 
 def count(number: int | Decimal) -> str:

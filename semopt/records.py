@@ -41,6 +41,26 @@ class Record:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+class Shown:
+    """What `print` and notebooks show as its command prints it: see `report.shown`."""
+
+    def show(self) -> None:
+        """Print the object as its command does."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        """Return what the object's command prints of it."""
+        from .report.shown import text
+
+        return text(self.show)
+
+    def _repr_html_(self) -> str:
+        """Return the same for notebooks."""
+        from .report.shown import html
+
+        return html(self.show)
+
+
 def same(one: Any, other: Any) -> bool:
     """Tell whether two values are equal, whatever they are made of; NaN equals NaN."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):

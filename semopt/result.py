@@ -12,7 +12,7 @@ import numpy as np
 
 from .model import Actions, Outcome, broken, evaluate, exceeds
 from .problem import Floats, Problem
-from .records import Record
+from .records import Record, Shown
 
 GAP = 1e-6  # within which a decision of `global` is called optimal, unless another is asked for
 # Why a solve stopped early, as `details` of a result say it under "stopped".
@@ -66,7 +66,7 @@ class Infeasibility:
 
 
 @dataclass(frozen=True)
-class Result(Record):
+class Result(Shown, Record):
     """A method's answer to one problem.
 
     Attributes
@@ -103,6 +103,12 @@ class Result(Record):
         if isfinite(self.upper_bound):
             parts.append(f"bound {self.upper_bound:g}")
         return f"<Result of {self.method} on {self.backend}: {', '.join(parts)}>"
+
+    def show(self) -> None:
+        """Print the decision, user by user, and what it is worth, as `semopt solve` does."""
+        from .report.slot import print_result
+
+        print_result(self, self.problem.origin.get("name", "a problem"))
 
     @property
     def interrupted(self) -> bool:

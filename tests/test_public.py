@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -186,3 +187,59 @@ def test_objects_show_themselves_in_a_line():
         assert repr(thing).startswith(words), name
         assert len(repr(thing)) < 250
         assert "\n" not in repr(thing)
+
+
+def shown(thing):
+    """Return what a notebook shows of an object, as XML."""
+    return ElementTree.fromstring(f"<div>{thing._repr_html_()}</div>")
+
+
+def test_print_and_notebooks_show_what_the_command_prints(capsys):
+    result = semopt.solve("tiny")
+    assert "Total QoE 1.503385" in str(result)
+    assert "semantic 0" in str(result)
+    table = shown(result).find("table")
+    rows = [[cell.text or "" for cell in row] for row in table.iter("tr")]
+    # README's slot by hand: modes, ms, mJ, accuracy and QoE of both users.
+    assert rows[1][:3] == ["0", "text", "raw 1"]
+    assert rows[1][6:] == ["3.000", "1.02", "0.900", "0.6697", "+0.1697"]
+    assert rows[2][6:] == ["5.000", "12.02", "0.800", "0.8337", "+0.3337"]
+    assert rows[0][6] == "latency ≤8 ms"
+    assert capsys.readouterr().out == ""
+    for name in ("scenario", "batch", "evaluation"):
+        thing = objects()[name][0]
+        cells = [cell.text for cell in shown(thing).iter("td")]
+        assert set(cells) - {None, ""} <= set(cells)
+        assert all(cell.split()[-1] in str(thing) for cell in cells if cell)
+
+
+def test_a_name_is_no_markup_in_a_notebook():
+    named = semopt.Scenario.load("tiny").replace(name="<b>&\x1b[31m")
+    assert "<b>&\\x1b[31m" in shown(semopt.solve(named)).findtext("table/caption")
+
+
+def test_an_evaluation_holds_each_slot_and_how_sure_its_means_are():
+    paper = semopt.Scenario.load("paper")
+    found = semopt.evaluate(["local", "exact"], paper, slots=400, seed=3, reference="exact")
+    gain, task = paper.draw(400, 3)
+    assert found.slot.tolist() == list(range(400))
+    for s in (0, 7, 399):
+        best = semopt.solve(paper.problem(gain[s], task[s])).objective / 2
+        assert found.optimum[s] == pytest.approx(best, abs=1e-12)
+    assert found.qoe["exact"] == pytest.approx(found.optimum, abs=1e-12)
+    assert found.gaps["local"].mean() == pytest.approx(
+        found.scores["exact"].qoe - found.scores["local"].qoe, abs=1e-12
+    )
+    # The normal approximation is an interval made otherwise: 400 slots are enough for both.
+    gap = found.gaps["local"]
+    half = 1.96 * gap.std(ddof=1) / 400**0.5
+    low, high = found.interval("local")
+    assert low == pytest.approx(gap.mean() - half, abs=0.2 * half)
+    assert high == pytest.approx(gap.mean() + half, abs=0.2 * half)
+    entry = json.loads(json.dumps(found.to_json()))["methods"]["local"]
+    assert entry["gap_interval"] == [low, high]
+    for arguments, words in (("loc",), "name = 'loc'"), (("local", "energy"), "figure = 'energy'"):
+        with pytest.raises(ValueError, match=f"{words}: must be one of"):
+            found.interval(*arguments)
+    few = semopt.evaluate("local", paper, slots=4, reference="exact")  # too few for an interval
+    assert few.to_json()["methods"]["local"]["qoe_interval"] == [None, None]

@@ -110,7 +110,9 @@ def run(arguments: Sequence[str]) -> int:
 
     for name in {"COLUMNS", "LINES"} - sizes_in(os.environ).keys():
         os.environ.pop(name, None)
-    if get_terminal_size().columns < NARROW:
+    groups = {group.name for group in app.registered_groups}
+    asks_help = not arguments or arguments[-1] in {*groups, "-h", "--help"}
+    if asks_help and get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)
     ending.Received.reported, options.TYPED[:] = False, arguments
     try:

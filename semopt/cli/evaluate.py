@@ -81,12 +81,11 @@ def evaluate(
 
         write_json(json, evaluation.to_json())
     if not to_stdout(json):
-        print_evaluation(evaluation, seed)
+        print_evaluation(evaluation)
     if report:
         from ..report import pages
-        from ..studies.statistics import interval
 
-        ends = [interval(gap) for gap in evaluation.gaps.values()]
+        ends = [evaluation.interval(name) for name in evaluation.qoe]
         write_page(lambda typed: pages.of_evaluation(evaluation, seed, ends, typed), report, json)
     if cut:
         done = len(evaluation.scores)

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from ..allowed import one_of
 from ..limits import coupled, refuse_battery
 from ..problem import Floats, Integers, Problem
-from ..records import Record
+from ..records import Record, Shown
+from ..result import number
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
 from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
@@ -26,6 +28,7 @@ from .deciders import Fixed, Method, Policy, decider, home, named
 from .refine import Decider, Refined
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
+MEANS = ("qoe", "gap", "ratio")  # figures of a slot whose mean has an interval
 SLOTS = 1000  # unless another number is asked for
 TIMED = 200  # decisions of one slot each, timed
 LONGEST = 5.0  # s after which no further one is
@@ -61,13 +64,20 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Evaluation(Record):
-    """Scores by name, on the slots whose P0 is feasible.
+class Evaluation(Shown, Record):
+    """Scores by name, on the F slots whose P0 is feasible.
 
     Attributes
     ----------
-    gaps : by name, (slots,) float64: what each slot lacks of the optimum, QoE a task
+    scenario, objective : name of the scenario, and what its slots are worth: "sum" or "min" of QoE
+    reference : the method whose optimum is the measure
+    slots, seed : how many slots were drawn, and from which seed
+    infeasible_slots : how many of them are left out
+    scores : `Score` by name
     missing : names without a score yet
+    slot : (F,) int64, which of the slots drawn they are
+    optimum : (F,) float64, QoE a task of the reference
+    qoe : by name, (F,) float64, QoE a task
     """
 
     scenario: str
@@ -77,7 +87,10 @@ class Evaluation(Record):
     infeasible_slots: int
     scores: dict[str, Score]
     missing: tuple[str, ...] = ()
-    gaps: dict[str, Floats] = field(default_factory=dict)
+    seed: int = 0
+    slot: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    optimum: Floats = field(default_factory=lambda: np.empty(0))
+    qoe: dict[str, Floats] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the mean shares of the optimum, in one line."""
@@ -87,8 +100,46 @@ class Evaluation(Record):
             f"{ratios or 'unknown yet'}>"
         )
 
+    def show(self) -> None:
+        """Print the table of scores, as `semopt evaluate` does."""
+        from ..report.learning import print_evaluation
+
+        print_evaluation(self)
+
+    @property
+    def gaps(self) -> dict[str, Floats]:
+        """What each slot lacks of the optimum: by name, (F,) float64, QoE a task."""
+        return {name: self.optimum - reached for name, reached in self.qoe.items()}
+
+    def interval(self, name: str, figure: str = "gap") -> tuple[float, float]:
+        """Return the 95% interval of a mean over slots: see `studies.statistics.interval`.
+
+        It says what other slots would give; of a trained policy, not what another training would.
+
+        Parameters
+        ----------
+        name : of a score
+        figure : "gap" or "qoe", a task, or "ratio", the share of the optimum
+
+        Raises
+        ------
+        ValueError
+            For a name or a figure that is not there
+        """
+        from ..studies.statistics import interval
+
+        one_of("name", name, tuple(self.qoe))
+        one_of("figure", figure, MEANS)
+        reached = self.qoe[name]
+        values = {"gap": self.optimum - reached, "qoe": reached, "ratio": reached / self.optimum}
+        return interval(values[figure])
+
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""
+        intervals = {
+            name: {f"{mean}_interval": [*map(number, self.interval(name, mean))] for mean in MEANS}
+            for name in self.qoe
+        }
         return {
             "schema": 1,
             "scenario": self.scenario,
@@ -96,7 +147,9 @@ class Evaluation(Record):
             "reference": self.reference,
             "slots": self.slots,
             "infeasible_slots": self.infeasible_slots,
-            "methods": {name: asdict(score) for name, score in self.scores.items()},
+            "methods": {
+                name: asdict(score) | intervals.get(name, {}) for name, score in self.scores.items()
+            },
             **({"missing": list(self.missing)} if self.missing else {}),
         }
 
@@ -141,6 +194,9 @@ def evaluate(
     >>> found = evaluate(["local", "exact"], "contended", slots=50, reference="exact")
     >>> found.scores["exact"].ratio, round(found.scores["local"].qoe, 4)
     (1.0, 0.5128)
+    >>> low, high = found.interval("local", "qoe")
+    >>> round(low, 2) <= 0.51 <= round(high, 2)
+    True
     """
     names = named(policies)
     scenario = home(list(names)) if scenario is None else Scenario.of(scenario)
@@ -164,7 +220,12 @@ def evaluate(
         raise ValueError(f"scenario {scenario.name}: none of {slots} slots drawn is feasible")
     gain, task, optimum = gain[feasible], task[feasible], optimum[feasible]
     left_out = int((~feasible).sum())
-    evaluation = Evaluation(scenario.name, problem.objective, reference, slots, left_out, {})
+    evaluation = Evaluation(
+        *(scenario.name, problem.objective, reference, slots, left_out, {}),
+        seed=seed,
+        slot=np.flatnonzero(feasible),
+        optimum=optimum / tasks_in(problem),
+    )
     labels = [label for name in deciders for label in (name, refined(name))[: 1 + refine]]
     for name, decide in deciders.items():
         tick(name, 0.0)
@@ -178,11 +239,10 @@ def evaluate(
             actions = way(gain, task, **options)
             time = decision_time(way, gain, task, partial(tick, f"{label}, timed"))
             worth = figures(problem, actions, gain, task)
-            lacking = (optimum - worth["value"]) / tasks_in(problem)
             scores = evaluation.scores | {label: score(problem, worth, optimum, time)}
             missing = tuple(key for key in labels if key not in scores)
-            gaps = evaluation.gaps | {label: lacking}
-            evaluation = replace(evaluation, scores=scores, missing=missing, gaps=gaps)
+            qoe = evaluation.qoe | {label: worth["value"] / tasks_in(problem)}
+            evaluation = replace(evaluation, scores=scores, missing=missing, qoe=qoe)
             report(evaluation)
     return evaluation
 

@@ -21,10 +21,11 @@ MEANS = {
 }
 
 
-def print_batch(batch: Batch, name: str, seed: int) -> None:
+def print_batch(batch: Batch, name: str, seed: int | None = None) -> None:
     """Print the means of a method over many slots."""
     slots, mean = len(batch.objective), batch.mean()
-    table = slim_table(f"{name}: {batch.method}, {slots} slots, seed {seed}")
+    drawn = "" if seed is None else f", seed {seed}"
+    table = slim_table(f"{name}: {batch.method}, {slots} slots{drawn}")
     table.add_column("mean a task, over feasible slots")
     table.add_column(justify="right")
     for key, label in MEANS.items():

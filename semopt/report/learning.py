@@ -31,9 +31,9 @@ def print_report(report: Report, heading: bool = False) -> None:
         print_message(f"warning: {report.note}")
 
 
-def print_evaluation(evaluation: Evaluation, seed: int) -> None:
+def print_evaluation(evaluation: Evaluation) -> None:
     """Print the table of scores."""
-    table = slim_table(f"{evaluation.scenario}: {evaluation.slots} slots, seed {seed}")
+    table = slim_table(f"{evaluation.scenario}: {evaluation.slots} slots, seed {evaluation.seed}")
     table.add_column("", overflow="fold", max_width=18)
     for heading in HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)

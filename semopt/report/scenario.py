@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from ..console import Console, count
+from ..console import Console, Sheet, count
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
@@ -99,7 +97,7 @@ def _mark(path: str, marks: dict[str, str]) -> str:
     return marks.get(path, "")
 
 
-def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Table:
+def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Sheet:
     from ..scenario.sections import keys_of, section_at
 
     model = section_at((name,))
@@ -111,7 +109,7 @@ def _section(name: str, section: dict[str, Any], marks: dict[str, str]) -> Table
     return _table([f"[{name}]", "", "", ""], rows)
 
 
-def _tasks(tasks: dict[str, Any], marks: dict[str, str]) -> Table:
+def _tasks(tasks: dict[str, Any], marks: dict[str, str]) -> Sheet:
     rows = {
         name: {k: v for k, v in task.items() if k != "accuracy"} | _surface(task["accuracy"])
         for name, task in tasks.items()
@@ -132,7 +130,7 @@ def _surface(accuracy: dict[str, Any]) -> dict[str, str]:
     return rows
 
 
-def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str]) -> Table:
+def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str]) -> Sheet:
     """Return a table with a column for each entry and a row for each key that any of them has."""
     rows = []
     for key in dict.fromkeys(key for entry in entries.values() for key in entry):
@@ -142,8 +140,8 @@ def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str
     return _table([f"[{name}]", *entries, ""], rows)
 
 
-def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> Sheet:
+    table = Sheet(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column, head in enumerate(heads):
         table.add_column(head, no_wrap=column == 0)
     for row in rows:

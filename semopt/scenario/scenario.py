@@ -23,6 +23,7 @@ from ..channel.traces import PARTS, Part, load_trace
 from ..figures import RECORDS, in_si
 from ..gains import gains
 from ..problem import LENGTH, AccuracyTable, Floats, Grid, Integers, Problem
+from ..records import Shown
 from . import toml
 from .changes import changed, plain
 from .consistency import WEIGHT_KEYS, View, cross_faults
@@ -32,7 +33,7 @@ from .source import parsed, text_of
 from .surface import with_file, with_tables
 
 
-class Scenario(Document):
+class Scenario(Shown, Document):
     """A validated scenario. The keys of the file are its attributes, in the units of the file.
 
     `[[users]]` is the attribute `overrides`; `users` and `channels` are numbers.
@@ -58,7 +59,11 @@ class Scenario(Document):
             f"{', '.join(self.tasks)}{pinned}{law}>"
         )
 
-    __str__ = __repr__
+    def show(self) -> None:
+        """Print every key with its unit, as `semopt scenario show` does."""
+        from ..report.scenario import print_scenario
+
+        print_scenario(self)
 
     @classmethod
     def load(cls, source: str | Path) -> Self:

@@ -20,7 +20,7 @@ from ..arrays import Floats, Integers
 from ..counts import joint_actions
 from ..model import Actions, Outcome, evaluate
 from ..problem import Problem
-from ..records import Record
+from ..records import Record, Shown
 from ..result import ROUNDING_ERRORS, Result, Status, exact_integer, number
 from .baselines import restriction
 from .infeasibility import SECONDS, infeasible
@@ -36,7 +36,7 @@ SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
 
 @dataclass(frozen=True)
-class Batch(Record):
+class Batch(Shown, Record):
     """A method's decisions in S slots.
 
     Attributes
@@ -79,6 +79,12 @@ class Batch(Record):
             f"<Batch of {slots} slots by {self.method} on {self.backend}: {self.solved} solved"
             f"{f', {share:.1%} infeasible' if share else ''}{qoe}>"
         )
+
+    def show(self) -> None:
+        """Print the means, as `semopt solve --slots` does."""
+        from ..report.batch import print_batch
+
+        print_batch(self, self.problem.origin.get("name", "a problem"))
 
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""

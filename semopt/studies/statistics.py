@@ -17,6 +17,7 @@ from ..problem import Floats
 FEWEST = 5
 LEVEL = 0.95
 RESAMPLES = 2000
+EQUAL = 1e-12  # units that differ by less differ by rounding errors alone
 MOST = 20_000  # units that are resampled one by one; beyond, the normal approximation is as good
 
 
@@ -29,12 +30,12 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
 
     Returns
     -------
-    low, high; NaN for fewer than 5 units. Units that are all equal give that value twice.
+    low, high; NaN for fewer than 5 units. Units that are all equal give the least and the greatest.
     """
     if len(values) < FEWEST:
         return nan, nan
-    if np.ptp(values) == 0.0:
-        return float(values[0]), float(values[0])
+    if np.ptp(values) <= EQUAL:
+        return float(values.min()), float(values.max())
     if len(values) > MOST:
         half = 1.959963984540054 * float(values.std(ddof=1)) / len(values) ** 0.5
         return float(values.mean()) - half, float(values.mean()) + half

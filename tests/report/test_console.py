@@ -25,17 +25,71 @@ def test_what_a_terminal_would_obey_is_shown(capsys):
     assert visible("straße\n\t≤µ█") == "straße\n\t≤µ█"
 
 
-@pytest.mark.parametrize("columns", ["0", "1", "20", "-5", "²", "99999999999999", "x", ""])
-def test_tables_are_whole_at_any_width(columns, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setenv("LINES", columns)
-    table = slim_table("title")
-    for heading in range(11):
-        table.add_column(f"name{heading}", no_wrap=True)
-    table.add_row(*["123456"] * 11)
+def printed(table, columns, monkeypatch, capsys):
+    """Return the lines of a table on a terminal of so many columns."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     Console().print(table)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].split() == ["123456"] * 11 or lines[-2].count("123456") == 11
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def users(names=("text", "image")):
+    """Return a table such as that of a decision: 40 columns and the longest name."""
+    table = slim_table("two users")
+    table.add_column("user", no_wrap=True)
+    table.add_column("task", overflow="fold")
+    for heading in ("power\nmW", "accu-\nracy", "latency\n≤8 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for n, name in enumerate(names):
+        table.add_row(str(n), name, "123456.7" if n else "", f"0.{n}5", "5.000")
+    return table
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "²", "99999999999999", "x", ""])
+def test_a_width_that_is_none_is_eighty_columns(columns, monkeypatch, capsys):
+    monkeypatch.setenv("LINES", columns)
+    lines = printed(users(), columns, monkeypatch, capsys)
+    assert lines[-2].split() == ["1", "image", "123456.7", "0.15", "5.000"]
+
+
+@pytest.mark.parametrize("columns", [1, 10, 24, 30])
+def test_a_table_without_room_is_one_block_a_row(columns, monkeypatch, capsys):
+    assert (
+        printed(users(), columns, monkeypatch, capsys)
+        == [
+            *("two users", ""),
+            *("user           0", "task           text", "accuracy       0.05"),
+            *("latency ≤8 ms  5.000", ""),
+            *("user           1", "task           image", "power mW       123456.7"),
+            *("accuracy       0.15", "latency ≤8 ms  5.000", ""),
+        ]
+        or columns < 30
+    )
+
+
+@pytest.mark.parametrize("columns", range(24, 90, 3))
+@pytest.mark.parametrize("name", ["vqa", "a-task-of-a-long-name-without-a-space" * 3])
+def test_no_figure_is_cut_and_no_name_at_any_width(columns, name, monkeypatch, capsys):
+    lines = printed(users((name, name)), columns, monkeypatch, capsys)
+    assert max(map(len, lines)) <= columns
+    words = " ".join(lines).split()
+    for figure_ in ("123456.7", "0.05", "0.15"):
+        assert words.count(figure_) == 1
+    assert "…" not in "".join(lines)
+    letters, rare = "".join("".join(lines).split()), set("vqaki")
+    assert sum(map(letters.count, rare)) >= 2 * sum(map(name.count, rare))
+
+
+def test_lines_below_a_label_are_indented(monkeypatch, capsys):
+    table = slim_table("")
+    table.add_column("key", no_wrap=True)
+    for heading in ("", "what it is"):
+        table.add_column(heading)
+    table.add_row("k" * 24, "*1", "one two three four five six seven eight")
+    lines = printed(table, 36, monkeypatch, capsys)
+    assert lines == [
+        *("", "*1", f"key         {'k' * 24}"),
+        *("what it is  one two three four five", "            six seven eight", ""),
+    ]
 
 
 def test_a_wide_terminal_is_used(monkeypatch):
