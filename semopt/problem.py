@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -183,14 +184,16 @@ class Grid:
     extraction: int = 10
 
 
+@lru_cache(maxsize=1024)  # users and kinds of task share most of them
 def levels(low: float, high: float, count: int) -> Floats:
-    """Return `count` equally spaced values from `low` to `high`, both ends exact.
+    """Return `count` equally spaced values from `low` to `high`, both ends exact; read-only.
 
     One level is the upper end; equal ends collapse to one level.
     """
-    if count == 1 or low == high:
-        return np.array([high], dtype=float)
-    return np.linspace(low, high, count)
+    one = count == 1 or low == high
+    values = np.array([high], dtype=float) if one else np.linspace(low, high, count)
+    values.setflags(write=False)
+    return values
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,68 @@ def scaling(
     conduct(question, out, engine, workers, shard, json)
 
 
+@app.command("calibrate")
+def calibrate(
+    targets: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[TARGETS]",
+            help="TOML of parameters and of what was measured; the paper's unless given.",
+        ),
+    ] = None,
+    starts: Annotated[int, typer.Option(min=1, help="Starts of the fit, all over the prior.")] = 20,
+    evaluations: Annotated[
+        int, typer.Option(min=600, help="Scenarios that a start tries, at most.")
+    ] = 8000,
+    gains: Annotated[
+        int, typer.Option(min=2, help="Gains that every combination of tasks meets; 16 times last.")
+    ] = 32,
+    chains: Annotated[int, typer.Option(min=1, help="Chains of the spread.")] = 2,
+    legs: Annotated[int, typer.Option(min=2, help="Parts of a chain, each kept as a cell.")] = 4,
+    steps: Annotated[int, typer.Option(min=2, help="Steps of a leg.")] = 300,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the posterior that are kept.")] = 30,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two short starts, two short chains: to see it work.")
+    ] = False,
+    out: Out = DIR,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    shard: Shard = "1/1",
+    json: Json = None,
+) -> None:
+    """Find the unpublished figures of a scenario that explain what was measured.
+
+    DIR/calibrated.toml is the best scenario, DIR/report.html says how well it explains them, and
+    which figures the data leave open. What is in DIR is not computed again; Ctrl-C keeps every
+    cell that is finished. The exit code is 1 where cells failed.
+    """
+    from ..files import write_atomically
+    from ..report.lines import print_written
+
+    with learning("study"):
+        from ..studies.calibrate import QUICK, question_of
+        from ..studies.calibrate_targets import PAPER
+        from ..studies.cells import Store
+    check_outputs(out, json, [targets or PAPER])
+    given = {
+        "starts": starts,
+        "evaluations": evaluations,
+        "gains": gains,
+        "chains": chains,
+        "legs": legs,
+        "steps": steps,
+        "draws": draws,
+    }
+    question = question_of(targets or PAPER, **(given | QUICK if quick else given))
+    conduct(question, out, engine, workers, shard, json)
+    if best := question.best(question.explained(Store(out))):
+        write_atomically(
+            out / "calibrated.toml", best.to_toml("Written by semopt study calibrate.")
+        )
+        if not to_stdout(json):
+            print_written(out / "calibrated.toml")
+
+
 @app.command("report")
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study.")],

@@ -178,6 +178,44 @@ def surface(record: Mapping[str, Any]) -> dict[str, Any]:
     return dict((fit + spread + points + rules).properties(title=title).to_dict())
 
 
+def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> dict[str, Any]:
+    """Return ranges of parameters with their medians, a row a parameter, coloured by a verdict.
+
+    Parameters
+    ----------
+    rows : (parameter, low, median, high, verdict), from 0 to 1
+    x : title of the axis
+    """
+    names = ("parameter", "low", "median", "high", "verdict")
+    data = alt.InlineData(values=[dict(zip(names, row, strict=True)) for row in rows])
+    base = alt.Chart(data).encode(
+        y=alt.Y(
+            "parameter:N",
+            sort=[row[0] for row in rows],
+            title=None,
+            axis=alt.Axis(labelLimit=240, labelFontSize=9),
+        ),
+        color=alt.Color(
+            "verdict:N",
+            scale=alt.Scale(scheme="tableau10"),
+            legend=alt.Legend(orient="bottom", title=None),
+        ),
+    )
+    tooltip = [
+        "parameter:N",
+        "verdict:N",
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in names[1:4]),
+    ]
+    scale = alt.Scale(domain=[0.0, 1.0])
+    bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(
+        x=alt.X("low:Q", title=x, scale=scale), x2="high:Q"
+    )
+    points = base.mark_point(filled=True, size=50, opacity=1).encode(
+        x=alt.X("median:Q", title=x), tooltip=tooltip
+    )
+    return dict((bars + points).to_dict())
+
+
 def _by_method(methods: list[str], legend: bool = True) -> alt.Color:
     return alt.Color(
         "method:N",

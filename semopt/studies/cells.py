@@ -36,6 +36,10 @@ KINDS = {
     "method": "method_cell:MethodCell",
     "training": "training_cell:TrainingCell",
     "scaling": "scaling_cell:ScalingCell",
+    "start": "calibrate_cells:StartCell",
+    "best": "calibrate_cells:BestCell",
+    "chain": "calibrate_cells:ChainCell",
+    "draws": "calibrate_cells:DrawsCell",
 }
 
 

@@ -33,6 +33,7 @@ from .cells import Cell, Store, column, digest
 STUDIES = {
     "gap": "gap:Question",
     "scaling": "scaling:Question",
+    "calibrate": "calibrate:Question",
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"

@@ -1,0 +1,220 @@
+"""The calibration study: which values of a scenario's unpublished figures explain measurements.
+
+A file of targets names parameters with their priors, and what was measured (`calibrate_targets`);
+the paper's stand in calibrate.toml. Starts from all over the prior are fitted, the best of them is
+the answer; chains about the good ones say what else explains the measurements as well, and so which
+parameters the data fix and which they leave free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..problem import Floats
+from ..report.page import Report
+from ..scenario import Scenario, ScenarioError
+from .calibrate_cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
+from .calibrate_model import Model, Prior, Target
+from .calibrate_spread import FIXED, Verdict, directions, r_hat, verdict
+from .calibrate_targets import load
+from .cells import Cell, Store, column
+from .questions import settings_of
+
+PRIOR_DRAWS = 20_000
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is known so far.
+
+    Attributes
+    ----------
+    misfits : of the starts that are there, the best first
+    values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
+    misfit : of the best, on the fine slots
+    predicted_before, misfit_before : of the scenario given
+    verdicts : of the parameters; left : eigenvalues, the variances left; none before chains ended
+    mixed : the largest R-hat, NaN where it is not known
+    draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the posterior
+    """
+
+    misfits: list[float]
+    values: Floats | None
+    predicted: Floats | None
+    misfit: float
+    predicted_before: Floats
+    misfit_before: float
+    verdicts: list[Verdict]
+    left: Floats
+    mixed: float
+    draws: dict[str, Floats]
+
+    @property
+    def fixed(self) -> int:
+        """How many directions the data fix."""
+        return int((self.left <= 1.0 - FIXED).sum())
+
+
+@dataclass(frozen=True)
+class Question:
+    """Targets, and how long starts and chains take."""
+
+    fit: Fit
+    walk: Walk
+    draws: int
+
+    name: ClassVar[str] = "calibrate"
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the question of the settings that `settings` gave."""
+        return cls(Fit(**settings["fit"]), Walk(**settings["walk"]), int(settings["draws"]))
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the question again, in the words of JSON."""
+        return asdict(self)
+
+    def parts(self) -> Mapping[str, Sequence[Cell]]:
+        """Return all cells: the study is one part."""
+        cells: list[Cell] = [
+            *self.starts,
+            BestCell(self.fit),
+            *chain_cells(self.fit, self.walk),
+            self.last,
+        ]
+        return {self.name: cells}
+
+    @cached_property
+    def starts(self) -> list[StartCell]:
+        """The starts of the fit."""
+        return [StartCell(self.fit, seed) for seed in range(self.fit.starts)]
+
+    @cached_property
+    def last(self) -> DrawsCell:
+        """The draws of the posterior."""
+        return DrawsCell(self.fit, self.walk, self.draws)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model on the fine slots."""
+        return self.fit.model(fine=True)
+
+    @property
+    def targets(self) -> list[Target]:
+        """What was measured."""
+        return self.model.targets
+
+    def explained(self, store: Store) -> Explained:
+        """Return what is known, from the cells that are there."""
+        model = self.model
+        ends = [table for cell in self.starts if (table := store.read(cell)) is not None]
+        ends.sort(key=lambda table: float(column(table, "misfit")[0]))
+        refined = store.read(BestCell(self.fit))
+        best = next(iter(ends), None) if refined is None else refined
+        values = None if best is None else np.array(best["values"][0].as_py())
+        predicted, missed = (None, float("nan")) if values is None else model.predict(values)
+        before, lost = model.predict_given()
+        verdicts, left, mixed = self._spread(store)
+        draws, table = dict[str, Floats](), store.read(self.last)
+        if table is not None:
+            draws = {name: np.array(table[name].to_pylist()) for name in table.column_names}
+        return Explained(
+            [float(column(table, "misfit")[0]) for table in ends],
+            values,
+            predicted,
+            float("nan") if predicted is None else model.missed(predicted, missed),
+            before,
+            model.missed(before, lost),
+            verdicts,
+            left,
+            mixed,
+            draws,
+        )
+
+    def _spread(self, store: Store) -> tuple[list[Verdict], Floats, float]:
+        """Return verdicts, variances left and the largest R-hat, from the legs that count."""
+        prior, parameters = self.model.prior, len(self.model.prior.keys)
+        chains = dict[int, list[Floats]]()
+        for cell in chain_cells(self.fit, self.walk):
+            table = store.read(cell)
+            if cell.leg in self.walk.later_legs() and table is not None:
+                places = prior.place(table["values"].to_pylist())
+                chains.setdefault(cell.seed, []).append(
+                    places.reshape(-1, self.walk.walkers, parameters)
+                )
+        if not chains:
+            return [], np.empty(0), float("nan")
+        shortest = min(sum(map(len, legs)) for legs in chains.values())
+        kept = np.stack([np.concatenate(legs)[:shortest] for legs in chains.values()])
+        posterior, drawn = kept.reshape(-1, parameters), prior.draw(PRIOR_DRAWS, seed=0)
+        verdicts = [verdict(*pair) for pair in zip(posterior.T, drawn.T, strict=True)]
+        mixed = float(r_hat(kept).max()) if shortest > 3 else float("nan")
+        return verdicts, directions(posterior, drawn), mixed
+
+    def report(self, store: Store) -> Report:
+        """Return the page, from the cells that are there."""
+        from .calibrate_report import page
+
+        return page(self, store, self.explained(store), settings_of(self))
+
+    def show(self, store: Store) -> None:
+        """Print what was measured beside what is explained, and the verdict on each parameter."""
+        from ..report.calibration import print_calibration
+
+        print_calibration(self, self.explained(store))
+
+    def document(self, store: Store) -> dict[str, Any]:
+        """Return the study's JSON; numbers that are not known are null."""
+        from .calibrate_report import document
+
+        return document(self, store, self.explained(store))
+
+    def best(self, known: Explained) -> Scenario | None:
+        """Return the scenario of the best start; None where none ended."""
+        return None if known.values is None else self.model.scenario(known.values)
+
+
+QUICK = {"starts": 2, "evaluations": 800, "gains": 4, "chains": 2, "legs": 2, "steps": 20}
+
+
+def question_of(
+    source: str | Path,
+    *,
+    starts: int,
+    evaluations: int,
+    gains: int,
+    chains: int,
+    legs: int,
+    steps: int,
+    draws: int,
+) -> Question:
+    """Return the question of a file of targets.
+
+    Raises
+    ------
+    ValueError
+        Naming the fault of the file, or the option that does not do, or the package that is missing
+    """
+    for package in ("cma", "emcee"):
+        if find_spec(package) is None:
+            raise ValueError(f"{package} is missing: pip install 'semopt[study]'")
+    if gains & (gains - 1):
+        raise ValueError(f"--gains {gains}: a power of two is expected, for they are Sobol points")
+    targets = load(source)
+    prior, model = Prior(targets), Model(targets, gains=1)
+    assert model.targets  # they have noise
+    for end in (0.0, 1.0):
+        try:
+            model.scenario(prior.values(np.full(len(prior.keys), end)))
+        except ScenarioError as error:
+            raise ValueError(f"{source}: at the ends of the parameters' ranges: {error}") from None
+    fit = Fit(targets.model_dump(mode="json"), gains, evaluations, starts)
+    walkers = 2 * len(targets.parameter) + 2
+    return Question(fit, Walk(chains, legs, steps, walkers), draws)

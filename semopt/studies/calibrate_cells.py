@@ -1,0 +1,289 @@
+"""Cells of a calibration: starts of the fit, legs of the chains, and draws of the posterior.
+
+A leg of a chain goes on where its last one ended, the first one where the starts ended: so a chain
+that was killed loses one leg at most, and whoever computes a leg waits for what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from json import dumps, loads
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ..problem import Floats
+from .calibrate_model import Model, Prior
+from .calibrate_search import CANDIDATES, FINE_STEP, STEP, Best, descend, ensemble, walk
+from .calibrate_targets import Targets
+from .cells import Cell, Store
+from .work import need
+
+FINE = 32  # times as many gains are the fine slots
+REFINED = 5  # part of the evaluations of a start that refines the best of them
+CLOSE = 1e-6  # misfit: the same figures, computed again
+VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What all cells of a calibration share.
+
+    Attributes
+    ----------
+    targets : document, with that of the scenario
+    gains : Sobol points of the gains, a power of two; 32 times as many refine the best start
+    evaluations : of a start
+    starts : how many there are
+    """
+
+    targets: dict[str, Any]
+    gains: int
+    evaluations: int
+    starts: int
+
+    def model(self, fine: bool = False) -> Model:
+        """Return the model that misfits are those of."""
+        return _model(dumps(self.targets), self.gains * (FINE if fine else 1))
+
+
+@cache
+def _model(targets: str, gains: int) -> Model:
+    return Model(Targets.model_validate(loads(targets)), gains)
+
+
+@dataclass(frozen=True)
+class StartCell(Cell):
+    """One descent from the prior; its row is where it ended."""
+
+    fit: Fit
+    seed: int
+
+    kind: ClassVar[str] = "start"
+    schema: ClassVar[pa.Schema] = pa.schema(
+        {
+            "misfit": pa.float64(),  # chi square
+            "evaluations": pa.int64(),
+            "stopped": pa.string(),
+            "values": VALUES,  # of the parameters, in their order
+        }
+    )
+
+    @property
+    def label(self) -> str:
+        """What people read of it."""
+        return f"start {self.seed + 1} of the fit"
+
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Descend from the best of some draws of the prior.
+
+        The first start takes what values the scenario given has.
+        """
+        begun, model = perf_counter(), self.fit.model()
+        drawn = model.prior.draw(CANDIDATES, self.seed)
+        if self.seed == 0:
+            given = model.prior.place(model.given())
+            drawn = np.clip(np.where(np.isnan(given), drawn, given), 0.0, 1.0)
+        place = min(drawn, key=model.misfit)
+        end = descend(model.misfit, place, STEP, self.fit.evaluations - CANDIDATES, self.seed)
+        return row_of(model, end), {"seconds": perf_counter() - begun}
+
+    @staticmethod
+    def audited(
+        about: Mapping[str, Any], row: Mapping[str, Any], place: int, folder: Path
+    ) -> tuple[str, bool]:
+        """Compute the misfit of its values again."""
+        return _misfit_again(Fit(**about["fit"]).model(), row)
+
+
+@dataclass(frozen=True)
+class BestCell(Cell):
+    """The best of all starts, refined on the fine slots: the answer."""
+
+    fit: Fit
+
+    kind: ClassVar[str] = "best"
+    schema: ClassVar[pa.Schema] = StartCell.schema
+
+    @property
+    def label(self) -> str:
+        """What people read of it."""
+        return "the best start, refined"
+
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Descend from the start that explains the fine slots best."""
+        begun, fine = perf_counter(), self.fit.model(fine=True)
+        place = min(ends_of(folder, self.fit, fine.prior), key=fine.misfit)
+        end = descend(fine.misfit, place, FINE_STEP, self.fit.evaluations // REFINED, 0)
+        return row_of(fine, end), {"seconds": perf_counter() - begun}
+
+    @staticmethod
+    def audited(
+        about: Mapping[str, Any], row: Mapping[str, Any], place: int, folder: Path
+    ) -> tuple[str, bool]:
+        """Compute the misfit of its values again."""
+        return _misfit_again(Fit(**about["fit"]).model(fine=True), row)
+
+
+def row_of(model: Model, end: Best) -> dict[str, Any]:
+    """Return the columns of where a descent ended."""
+    return {
+        "misfit": [end.misfit],
+        "evaluations": [end.evaluations],
+        "stopped": [end.stopped],
+        "values": [model.prior.values(end.place).tolist()],
+    }
+
+
+def ends_of(folder: Path, fit: Fit, prior: Prior) -> Floats:
+    """Return the places where all starts ended: (S, P)."""
+    starts = (StartCell(fit, seed) for seed in range(fit.starts))
+    ends = prior.place(np.concatenate([values_of(folder, start) for start in starts]))
+    return np.clip(ends, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What all legs of the chains share: so many chains of so many legs of so many steps."""
+
+    chains: int
+    legs: int
+    steps: int
+    walkers: int
+
+    def later_legs(self) -> range:
+        """Return the legs that count: the later half."""
+        return range(self.legs // 2, self.legs)
+
+
+@dataclass(frozen=True)
+class ChainCell(Cell):
+    """One leg of a chain; a row is a walker at a kept step, the last ensemble last."""
+
+    fit: Fit
+    walkers: int
+    steps: int
+    seed: int
+    leg: int
+
+    kind: ClassVar[str] = "chain"
+    schema: ClassVar[pa.Schema] = pa.schema({"misfit": pa.float64(), "values": VALUES})
+
+    @property
+    def label(self) -> str:
+        """What people read of it."""
+        return f"chain {self.seed + 1}, leg {self.leg + 1}"
+
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Walk on from the last leg, or from the ends of the starts."""
+        begun, model = perf_counter(), self.fit.model()
+        places = self._first(folder, model)
+        kept, likelihood = walk(
+            model.log_likelihood, places, self.steps, seed=1000 * self.seed + self.leg
+        )
+        rows = {
+            "misfit": (-2.0 * likelihood).ravel().tolist(),
+            "values": model.prior.values(kept).reshape(likelihood.size, -1).tolist(),
+        }
+        return rows, {"seconds": perf_counter() - begun}
+
+    def _first(self, folder: Path, model: Model) -> Floats:
+        """Return the ensemble that it begins with."""
+        if self.leg > 0:
+            before = values_of(folder, replace(self, leg=self.leg - 1))
+            return np.clip(model.prior.place(before[-self.walkers :]), 0.0, 1.0)
+        ends = ends_of(folder, self.fit, model.prior)
+        misfits = np.array([model.misfit(end) for end in ends])
+        return ensemble(ends, misfits, self.walkers, self.seed)
+
+    @staticmethod
+    def audited(
+        about: Mapping[str, Any], row: Mapping[str, Any], place: int, folder: Path
+    ) -> tuple[str, bool]:
+        """Compute the misfit of its values again."""
+        return _misfit_again(Fit(**about["fit"]).model(), row)
+
+
+@dataclass(frozen=True)
+class DrawsCell(Cell):
+    """Draws of the posterior, equally spaced in the chains' later half; a row is a draw."""
+
+    fit: Fit
+    walk: Walk
+    draws: int
+
+    kind: ClassVar[str] = "draws"
+    schema: ClassVar[pa.Schema] = pa.schema(
+        {
+            "misfit": pa.float64(),  # on the fine slots
+            "values": VALUES,
+            "predicted": VALUES,  # figures, in the order of the targets
+            "qoe": VALUES,  # of each setting's optimum, mean a task
+        }
+    )
+
+    @property
+    def label(self) -> str:
+        """What people read of it."""
+        return f"{self.draws} draws of the posterior"
+
+    def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Predict every figure by draws of the chains."""
+        begun, model = perf_counter(), self.fit.model(fine=True)
+        every = np.concatenate(
+            [
+                values_of(folder, cell)
+                for cell in chain_cells(self.fit, self.walk)
+                if cell.leg in self.walk.later_legs()
+            ]
+        )
+        at = np.linspace(0, len(every) - 1, self.draws).round().astype(int)
+        rows: dict[str, Any] = {name: [] for name in self.schema.names}
+        for values in every[at]:
+            rows["misfit"].append(model.misfit(model.prior.place(values)))
+            rows["values"].append(values.tolist())
+            rows["predicted"].append(model.predict(values)[0].tolist())
+            rows["qoe"].append(list(model.qoe(values).values()))
+        return rows, {"seconds": perf_counter() - begun}
+
+    @staticmethod
+    def audited(
+        about: Mapping[str, Any], row: Mapping[str, Any], place: int, folder: Path
+    ) -> tuple[str, bool]:
+        """Compute the misfit of its values again."""
+        return _misfit_again(Fit(**about["fit"]).model(fine=True), row)
+
+
+def chain_cells(fit: Fit, walk: Walk) -> list[ChainCell]:
+    """Return the legs of all chains, first legs first."""
+    return [
+        ChainCell(fit, walk.walkers, walk.steps, seed, leg)
+        for leg in range(walk.legs)
+        for seed in range(walk.chains)
+    ]
+
+
+def values_of(folder: Path, cell: Cell) -> Floats:
+    """Return the values in the rows of a cell (R, P), which is computed where it is not there.
+
+    Raises
+    ------
+    Elsewhere
+        Where somebody else is at it.
+    """
+    need(folder, cell)
+    table = Store(folder).read(cell)
+    assert table is not None
+    return np.array(table["values"].to_pylist())
+
+
+def _misfit_again(model: Model, row: Mapping[str, Any]) -> tuple[str, bool]:
+    again = model.misfit(model.prior.place(row["values"]))
+    if abs(again - row["misfit"]) > CLOSE * max(1.0, again):
+        return f"its misfit is {row['misfit']:.6f}, its values have {again:.6f}", False
+    return "its values have the misfit that it says", True

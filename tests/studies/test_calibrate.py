@@ -1,0 +1,324 @@
+"""A calibration finds what a synthetic world was made of, and says what the data leave open."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm, truncnorm
+
+pytest.importorskip("cma", reason="needs the extra study")
+pytest.importorskip("emcee", reason="needs the extra study")
+
+from semopt.cli.entry import run
+from semopt.model import Actions, evaluate
+from semopt.scenario import Scenario
+from semopt.solvers.batch import solve_batch
+from semopt.studies.calibrate import question_of
+from semopt.studies.calibrate_accuracy import accuracy_table
+from semopt.studies.calibrate_cells import StartCell
+from semopt.studies.calibrate_model import Model, Prior
+from semopt.studies.calibrate_search import descend, walk
+from semopt.studies.calibrate_spread import directions, r_hat, verdict
+from semopt.studies.calibrate_targets import PAPER, Targets, load
+from semopt.studies.cells import Store
+
+TRUTH = {
+    "user.reference_frequency_ghz": 0.8,
+    "tasks.vqa.data_kbit": 20.0,
+    "tasks.text.local_accuracy": 0.75,
+}
+TEXT = """
+scenario = "paper"
+slots = 20_000
+noise.rounding = { qoe = 0.001, latency_ms = 0.05, energy_mj = 0.5, accuracy = 0.005 }
+parameter = [
+  { key = "user.reference_frequency_ghz", low = 0.55, high = 1.0 },
+  { key = "tasks.vqa.data_kbit", low = 2.0, high = 60.0, log = true },
+  { key = "tasks.text.local_accuracy", low = 0.3, high = 0.95 },
+]
+"""
+
+
+def targets_of(tmp_path: Path, text: str) -> Targets:
+    """Return the targets of a text, as a file gives them."""
+    path = tmp_path / "targets.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def measured() -> str:
+    """Return what a world of TRUTH measures on drawn slots, as settings of a file of targets."""
+    world = Scenario.load("paper").replace(TRUTH)
+    gain, task = world.draw(20_000, 7)
+    lines = []
+    for method in ("exact", "semantic-unaware", "reference"):
+        if method == "reference":
+            clock = np.full(task.shape, TRUTH["user.reference_frequency_ghz"] * 1e9)
+            outcome = evaluate(world.template(), Actions.local(clock), gain, task)
+        else:
+            outcome = solve_batch(world, gain, task, method, threads=1).outcome()
+        lines += ["[[setting]]", f'name = "{method}"', f'method = "{method}"']
+        lines += [f"qoe = {outcome.qoe.mean()}", f"accuracy = {outcome.accuracy.mean()}"]
+        lines += [f"latency_ms = {outcome.latency.mean() * 1e3}"]
+        lines += [f"energy_mj = {outcome.energy.mean() * 1e3}"]
+    return "\n".join(lines)
+
+
+def test_the_values_of_a_synthetic_world_are_found(tmp_path):
+    model = Model(targets_of(tmp_path, TEXT + measured()), gains=16)
+    starts = enumerate(model.prior.draw(3, 0))  # some end where vqa is not sent raw
+    ends = [descend(model.misfit, place, 0.3, 600, seed) for seed, place in starts]
+    end = min(ends, key=lambda end: end.misfit)
+    values = dict(zip(model.prior.keys, model.prior.values(end.place), strict=True))
+    assert values == pytest.approx(TRUTH, rel=0.03)
+    truth = model.misfit(model.prior.place([TRUTH[key] for key in model.prior.keys]))
+    assert end.misfit <= truth + 0.1
+
+
+def test_predictions_are_the_means_of_drawn_slots(tmp_path):
+    targets = load()
+    model = Model(targets, gains=64)
+    gain, task = model.base.draw(20_000, 3)
+    predicted, lost = model.predict_given()
+    names = [(target.setting, target.figure) for target in model.targets]
+    batch = solve_batch(model.base, gain, task, "exact", threads=1)
+    drawn = batch.mean()
+    for figure in ("latency_ms", "energy_mj", "accuracy"):
+        here = predicted[names.index(("none", figure))]
+        slots = {
+            "latency_ms": batch.outcome().latency * 1e3,
+            "energy_mj": batch.outcome().energy * 1e3,
+            "accuracy": batch.outcome().accuracy,
+        }[figure].mean(axis=1)
+        assert abs(here - drawn[figure]) < 4.0 * slots.std() / len(slots) ** 0.5
+    assert lost == 0.0
+
+
+def test_the_fast_arrays_are_those_of_the_scenario():
+    model = Model(load(), gains=4)
+    values = model.prior.values(model.prior.draw(1, 5)[0])
+    fast, checked = model.problem(values), model.scenario(values).template()
+    assert fast.system == checked.system
+    for owner in ("users", "tasks"):
+        mine, other = vars(getattr(fast, owner)), vars(getattr(checked, owner))
+        for name in mine.keys() - {"names", "accuracy"}:
+            assert (mine[name] == other[name]).all(), name
+    for mine, other in zip(fast.tasks.accuracy, checked.tasks.accuracy, strict=True):
+        assert (mine.table == other.table).all()
+        assert (mine.extraction == other.extraction).all()
+
+
+def test_noise_is_made_of_rounding_slots_and_model(tmp_path):
+    noise = "noise.model.energy_mj = 3.0\nnoise.relative.energy_mj = 0.5\n"
+    text = noise + TEXT.replace("energy_mj = 0.5", "energy_mj = 12.0")
+    setting = '[[setting]]\nname = "here"\nmethod = "local"\nenergy_mj = 8.0\n'
+    model = Model(targets_of(tmp_path, text + setting), gains=4)
+    (target,) = model.targets
+    # All local: a slot's energy does not depend on gains, only on its tasks.
+    scenario = Scenario.load("paper")
+    gain, task = scenario.draw(4000, 0)
+    slots = solve_batch(scenario, gain, task, "local").outcome().energy.mean(axis=1) * 1e3
+    expected = (12.0 + slots.var() / 20_000 + 9.0 + 16.0) ** 0.5
+    assert target.noise == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_prior_keeps_orders_and_is_uniform_otherwise():
+    document = tomllib.loads(TEXT) | {
+        "orders": [["tasks.text.local_accuracy", "tasks.image.local_accuracy"]],
+        "setting": [{"name": "a", "qoe": 0.6}],
+    }
+    other = {"key": "tasks.image.local_accuracy", "low": 0.3, "high": 0.95}
+    document["parameter"].append(other)
+    prior = Prior(Targets.model_validate(document))
+    places = prior.draw(20_000, 0)
+    assert all(prior.allows(place) for place in places[:200])
+    # The least and the largest of two uniforms have means 1/3 and 2/3; logarithms are uniform.
+    means = places.mean(axis=0)
+    assert means == pytest.approx([0.5, 0.5, 1 / 3, 2 / 3], abs=0.01)
+    values = prior.values(places)
+    assert np.median(values[:, 1]) == pytest.approx(120.0**0.5, rel=0.02)
+    assert (values[:, 2] <= values[:, 3]).all()
+    assert not prior.allows(places[0][[0, 1, 3, 2]])
+    assert prior.place(values[:5]) == pytest.approx(places[:5])
+
+
+def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
+    # Three measurements of four places: the first, the sum of two, and one at the end of the prior.
+    # Uniform priors: a normal; a normal of the sum, cut by the square; half a normal.
+    def log_likelihood(place):
+        if ((place < 0.0) | (place > 1.0)).any():
+            return -np.inf
+        first = (place[0] - 0.4) / 0.05
+        edge = (place[2] - 0.0) / 0.25
+        both = (place[3] + place[4] - 1.0) / 0.02
+        return -0.5 * (first**2 + edge**2 + both**2)
+
+    rng = np.random.default_rng(0)
+    start = rng.random((40, 5))
+    chains = np.stack([walk(log_likelihood, start, 3000, seed)[0][60:] for seed in range(2)])
+    posterior, prior = chains.reshape(-1, 5), rng.random((20_000, 5))
+    assert r_hat(chains).max() < 1.1
+    half = truncnorm(0.0, 4.0, scale=0.25)
+    assert posterior[:, 0].mean() == pytest.approx(0.4, abs=0.01)
+    assert posterior[:, 0].std() == pytest.approx(0.05, rel=0.1)
+    assert posterior[:, 1].mean() == pytest.approx(0.5, abs=0.03)
+    assert posterior[:, 2].mean() == pytest.approx(half.mean(), rel=0.1)
+    assert posterior[:, 2].var() == pytest.approx(half.var(), rel=0.15)
+    assert (posterior[:, 3] + posterior[:, 4]).std() == pytest.approx(0.02, rel=0.15)
+    words = [verdict(posterior[:, at], prior[:, at]) for at in range(5)]
+    assert [one.word for one in words] == ["fixed", "free", "one-sided", "free", "free"]
+    assert words[0].contraction == pytest.approx(1.0 - 12 * 0.05**2, abs=0.01)
+    assert words[0].high == pytest.approx(0.4 + 0.05 * norm.ppf(0.95), abs=0.01)
+    # The sum of two is a direction that no parameter shows alone: variance 0.02^2 of 2 / 12.
+    left = directions(posterior, prior)
+    assert left[:2] == pytest.approx(sorted([12 * 0.05**2, 6 * 0.02**2]), rel=0.25)
+    assert (left <= 0.1).sum() == 2
+
+
+def test_chains_that_tell_two_stories_have_not_mixed():
+    rng = np.random.default_rng(1)
+    apart = rng.normal(size=(2, 50, 8, 1)) + np.array([0.0, 5.0]).reshape(2, 1, 1, 1)
+    assert r_hat(apart)[0] > 2.0
+    assert r_hat(rng.normal(size=(2, 50, 8, 1)))[0] < 1.05
+
+
+def test_the_law_of_accuracy_has_its_ends_and_its_table_little_error():
+    table = accuracy_table(
+        0.3, np.array([-10.0, 0.0, 40.0]), top=0.9, drop=0.5, exponent=3.0, noise=0.1, scale=2.0
+    )
+    rows = np.array(table["table"])
+    assert rows[-1, -1] == pytest.approx(0.9)
+    assert rows[0, -1] == pytest.approx(0.4)
+    assert rows[0, 1] == pytest.approx(0.9 - 0.5 - 0.1 * 0.6065306597)  # exp(-1/2)
+    middle = np.interp(0.65, table["extraction"], rows[:, -1])
+    assert middle == pytest.approx(0.9 - 0.5 * 0.125, abs=2e-3)
+    dull = accuracy_table(
+        0.3, np.array([0.0, 10.0]), top=0.1, drop=0.5, exponent=3.0, noise=0.1, scale=2.0
+    )
+    assert np.min(dull["table"]) == 0.0
+
+
+FAULTS = {
+    "no TOML": ("scenario =", "is not TOML"),
+    "no parameter": (TEXT.replace("parameter", "parameters"), "parameter"),
+    "unknown key": (TEXT + '[[setting]]\nname = "a"\nqoe = 0.6\nspeed = 3', "setting.1.speed"),
+    "no figure": (TEXT + '[[setting]]\nname = "a"', "setting a: has none of qoe"),
+    "method": (TEXT + '[[setting]]\nname = "a"\nmethod = "dqn"\nqoe = 0.6', "'dqn' is none of"),
+    "ends": (TEXT.replace("0.55", "1.5") + '[[setting]]\nname = "a"\nqoe = 0.6', "must be below"),
+    "log": (TEXT.replace("low = 2.0", "low = 0.0") + '[[setting]]\nname = "a"\nqoe = 0.6', "log"),
+    "law": (
+        TEXT.replace("tasks.text.local_accuracy", "accuracy.noise")
+        + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "also needs accuracy.exponent, accuracy.scale",
+    ),
+    "twice": (2 * '[[setting]]\nname = "a"\nqoe = 0.6\n', "two settings"),
+    "path": (
+        TEXT.replace("tasks.vqa", "tasks.video") + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "tasks.video",
+    ),
+    "value": (
+        TEXT.replace("high = 0.95", "high = 9.5") + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "local_accuracy",
+    ),
+    "order": (
+        "orders = [['tasks.vqa.data_kbit', 'x']]\n" + TEXT + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "orders: x is no parameter",
+    ),
+    "noise": (
+        TEXT.replace("qoe = 0.001, ", "")
+        + '[[setting]]\nname = "a"\nmethod = "reference"\nqoe = 0.5',
+        "setting a: qoe has no noise",
+    ),
+    "scenario": (
+        TEXT.replace('"paper"', '"nowhere"') + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "nowhere",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), FAULTS.values(), ids=FAULTS)
+def test_a_bad_file_of_targets_is_named(tmp_path, text, words, capsys):
+    path = tmp_path / "targets.toml"
+    path.write_text(text if "scenario" in text else TEXT + text)
+    assert run(["study", "calibrate", str(path), "--quick", "--out", str(tmp_path / "o")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "o").exists()
+
+
+def test_gains_must_be_a_power_of_two(tmp_path, capsys):
+    assert run(["study", "calibrate", "--gains", "12", "--out", str(tmp_path / "o")]) == 2
+    assert "--gains 12: a power of two" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return the folder of a short calibration of three parameters, and its command."""
+    place = tmp_path_factory.mktemp("calibration")
+    (place / "targets.toml").write_text(TEXT + measured())
+    command = ["study", "calibrate", str(place / "targets.toml"), "--starts", "2"]
+    command += ["--evaluations", "800", "--gains", "4", "--chains", "2", "--legs", "2"]
+    command += ["--steps", "40", "--draws", "5", "--out", str(place / "out")]
+    command += ["--workers", "1", "--json", str(place / "out.json")]
+    assert run(command) == 0
+    return place, command
+
+
+def test_the_study_leaves_page_tables_and_the_scenario(folder):
+    place, _ = folder
+    document = json.loads((place / "out.json").read_text())
+    fitted = {row["parameter"]: row["fitted"] for row in document["parameters"]}
+    assert fitted == pytest.approx(TRUTH, rel=0.1)
+    found = Scenario.load(str(place / "out" / "calibrated.toml"))
+    assert found.tasks["vqa"].data_kbit == pytest.approx(fitted["tasks.vqa.data_kbit"])
+    assert len(document["draws"]) == 5
+    rows = {row["setting"]: row for row in document["qoe"]}
+    # The exact optimum is never below that of fewer choices, and the reference scores 0.5.
+    assert rows["reference"]["qoe"] == pytest.approx(0.5)
+    assert rows["exact"]["best"] == 1.0
+    page = (place / "out" / "report.html").read_text()
+    assert "tasks.vqa.data_kbit" in page
+    assert "Posterior against prior" in page
+    assert (place / "out" / "tables" / "draws.csv").read_text().count("\n") == 6
+
+
+def test_a_leg_that_was_lost_is_walked_again_alike(folder):
+    place, command = folder
+    cells = sorted((place / "out" / "cells").glob("*.parquet"))
+    before = {cell: (cell.stat().st_mtime_ns, cell.read_bytes()) for cell in cells}
+    assert len(cells) == 2 + 1 + 4 + 1
+    lost = cells[:3]
+    for cell in lost:
+        cell.unlink()
+    assert run(command) == 0
+    for cell, (time, content) in before.items():
+        assert cell.read_bytes() == content
+        assert (cell.stat().st_mtime_ns == time) == (cell not in lost)
+
+
+def test_the_audit_finds_a_misfit_that_was_made_up(folder, capsys):
+    place, _ = folder
+    assert run(["study", "audit", str(place / "out"), "--sample", "12"]) == 0
+    question = question_of(
+        place / "targets.toml", starts=2, evaluations=800, gains=4, chains=2, legs=2, steps=40,
+        draws=5,
+    )  # fmt: skip
+    start = StartCell(question.fit, 0)
+    row = Store(place / "out").read(start).to_pylist()[0]
+    assert StartCell.audited(start.content(), row, 0, place / "out")[1]
+    row["misfit"] *= 0.9
+    words, holds = StartCell.audited(start.content(), row, 0, place / "out")
+    assert not holds
+    assert "misfit" in words
+
+
+def test_the_paper_is_the_target_unless_another_is_given():
+    targets = load(PAPER)
+    assert len(targets.parameter) == 30
+    energy = {setting.name: setting.energy_mj for setting in targets.setting}
+    # Table V prints joules of 100 tasks: 0.83 J are 8.3 mJ a task.
+    assert energy["energy"] == 8.3
+    assert energy["none"] == 31.9
