@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..problem import Floats, Integers
 from ..scenario import Scenario, presets
 from ..solvers.matching import ExactBatch
 from ..worth import objective
@@ -29,6 +30,8 @@ except ImportError as error:
         f"semopt.adapters needs {error.name}: pip install 'semopt[learn]'", name=error.name
     ) from None
 
+RENDER_MODES = ["ansi", "rgb_array"]
+RENDERED = {"render_modes": RENDER_MODES, "render_fps": 2}
 OUTCOME = ("latency", "energy", "accuracy", "qoe", "violations")
 
 
@@ -48,8 +51,12 @@ class _Slots:
         slots: int,
         seed: int | None,
         optimum: bool,
+        render_mode: str | None,
         **options: Any,
     ) -> None:
+        if render_mode not in (None, *RENDER_MODES):
+            modes = ", ".join(RENDER_MODES)
+            raise ValueError(f"render_mode = {render_mode!r}: one of {modes} is expected")
         loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
         self.seed = fresh_seed() if seed is None else seed
         self.inner = Environment(loaded, slots, seed=self.seed, **options)
@@ -61,8 +68,11 @@ class _Slots:
         self.action_size = SHARES + channels
         self.exact = ExactBatch(problem, self.inner.threads) if optimum else None
         self.optimum = np.full(slots, np.nan)
+        self.render_mode = render_mode
+        self.shown: tuple[Floats, Integers] | None = None  # gains and tasks of the last step
 
     def reset(self, seed: int | None) -> None:
+        self.shown = None
         if seed is not None:
             self.inner.seed(seed)
             self.seed = seed
@@ -82,7 +92,31 @@ class _Slots:
         if self.exact:
             _, value, _ = self.exact.solve(self.inner.gain, self.inner.task)
             self.optimum = np.where(value > -inf, value, nan)
+        if self.render_mode:
+            self.shown = self.inner.gain.copy(), self.inner.task.copy()
         return self.inner.advance()
+
+    def frames(self) -> tuple[Any, ...]:
+        """Return what each slot's last step looks like, or its slot before the first step."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(f"nothing is rendered: make it with render_mode {RENDER_MODES}")
+            return (None,) * self.inner.slots
+        from ..report import frames
+
+        inner, (gain, task) = self.inner, self.shown or (self.inner.gain, self.inner.task)
+        pictures: list[Any] = []
+        for row in range(inner.slots):
+            problem = inner.problem.with_slot(gain[row], task[row])
+            actions = inner.actions.take(row) if self.shown else None
+            if self.render_mode == "rgb_array":
+                pictures.append(frames.image(problem, actions))
+                continue
+            title = f"slot {inner.slot - bool(self.shown)}"
+            if self.shown:
+                title += f": reward {self.team()[row]:.4f}"
+                title += "".join(f", {k} {v[row]:.4f}" for k, v in self.missed().items())
+            pictures.append(frames.text(title, problem, actions))
+        return tuple(pictures)
 
     def seen(self) -> Singles:
         """Return what users see of the current slots: (slots, N, size) float32."""
@@ -153,6 +187,8 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         what its objective misses of that, a task that breaks a limit counting 0 as in `train`
         (continuous levels pass the grid at times: then it is below 0); NaN where no decision is
         feasible
+    render_mode : what `render` returns of the last step: "ansi", text, or "rgb_array", an image
+        (needs altair, vl-convert-python and pillow)
     options : of `Environment`: lane, observation, features, identity, semantic, threads, part
 
     Raises
@@ -161,7 +197,7 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         Naming an unknown option, a scenario that no reward fits, or an action of another shape
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"name": "semopt_v0", "render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"name": "semopt_v0"} | RENDERED
 
     def __init__(
         self,
@@ -169,13 +205,14 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         *,
         seed: int | None = None,
         optimum: bool = False,
+        render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self._slots = _Slots(scenario, 1, seed, optimum, **options)
+        self._slots = _Slots(scenario, 1, seed, optimum, render_mode, **options)
         inner = self._slots.inner
         self.possible_agents = [f"user_{n}" for n in range(inner.users)]
         self.agents: list[str] = []
-        self.render_mode = None
+        self.render_mode = render_mode
         self.observation_spaces = {
             agent: self._slots.observed(inner.observation_size) for agent in self.possible_agents
         }
@@ -248,8 +285,9 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         state: Singles = self._slots.state()[0]
         return state
 
-    def render(self) -> None:
-        """Show nothing."""
+    def render(self) -> Any:
+        """Return the last step as text or an image, as `render_mode` says."""
+        return self._slots.frames()[0]
 
     def close(self) -> None:
         """Hold nothing to give back."""
@@ -263,11 +301,11 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
 
     Parameters
     ----------
-    scenario, seed, optimum : as of `UsersEnv`
+    scenario, seed, optimum, render_mode : as of `UsersEnv`
     options : of `Environment`: lane, features, semantic, threads, part
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = RENDERED
 
     def __init__(
         self,
@@ -275,10 +313,12 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
         *,
         seed: int | None = None,
         optimum: bool = False,
+        render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self._slots = _Slots(scenario, 1, seed, optimum, **options)
+        self._slots = _Slots(scenario, 1, seed, optimum, render_mode, **options)
         super().reset(seed=self._slots.seed)
+        self.render_mode = render_mode
         self.observation_space = self._slots.observed(self._slots.inner.state_size)
         self.action_space = self._slots.acting(self._slots.inner.users)
 
@@ -297,6 +337,10 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
         info = {name: value[0] for name, value in figures.items()}
         return self._slots.state()[0], float(self._slots.team()[0]), ended, False, info
 
+    def render(self) -> Any:
+        """Return the last step as text or an image, as `render_mode` says."""
+        return self._slots.frames()[0]
+
 
 class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """One controller in each of many slots: row e is `SlotEnv(scenario, lane=lane + e)`.
@@ -306,9 +350,8 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
     what comes next.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
-        "render_modes": [],
-        "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+    metadata: ClassVar[dict[str, Any]] = RENDERED | {
+        "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP
     }
 
     def __init__(
@@ -318,11 +361,12 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
         *,
         seed: int | None = None,
         optimum: bool = False,
+        render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self._slots = _Slots(scenario, num_envs, seed, optimum, **options)
+        self._slots = _Slots(scenario, num_envs, seed, optimum, render_mode, **options)
         super().reset(seed=self._slots.seed)
-        self.num_envs = num_envs
+        self.num_envs, self.render_mode = num_envs, render_mode
         self.single_observation_space = self._slots.observed(self._slots.inner.state_size)
         self.single_action_space = self._slots.acting(self._slots.inner.users)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -345,6 +389,10 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
             infos |= {"final_obs": state.copy(), "_final_obs": ended.copy()}
         reward = self._slots.team()
         return state, reward, ended, np.zeros(self.num_envs, bool), infos
+
+    def render(self) -> tuple[Any, ...]:
+        """Return each row's last step as text or an image, as `render_mode` says."""
+        return self._slots.frames()
 
 
 def register_presets() -> None:

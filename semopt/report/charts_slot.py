@@ -45,22 +45,29 @@ def decision(result: Result) -> Actions:
 
 
 def places(result: Result) -> dict[str, Any]:
-    """Return who offloads where: the SNR at full power by user and sub-channel, and the choices."""
-    problem, actions, names = result.problem, decision(result), users(result.problem)
+    """Return who offloads where: the SNR at full power by user and sub-channel, and the choices.
+
+    Of a result without a decision, the SNR alone.
+    """
+    problem, actions, names = result.problem, result.actions, users(result.problem)
     channels = [str(k) for k in range(problem.gain.shape[1])]
     strongest = decibel(snr(problem.gain, problem.users.power_max[:, None], problem.system.noise))
     signals = [
         {"user": names[n], "place": channels[k], "SNR": float(strongest[n, k])}
         for n, k in np.ndindex(strongest.shape)
     ]
-    chosen = [
-        {
-            "user": name,
-            "place": "local" if actions.channel[n] < 0 else channels[actions.channel[n]],
-            "mode": mode_of(actions, n),
-        }
-        for n, name in enumerate(names)
-    ]
+    chosen = (
+        []
+        if actions is None
+        else [
+            {
+                "user": name,
+                "place": "local" if actions.channel[n] < 0 else channels[actions.channel[n]],
+                "mode": mode_of(actions, n),
+            }
+            for n, name in enumerate(names)
+        ]
+    )
     x = alt.X(
         "place:N",
         sort=["local", *channels],

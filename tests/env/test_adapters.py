@@ -304,3 +304,71 @@ def test_rewards_that_know_no_limit_of_the_server_are_refused():
     env = Environment(limited)  # for observations, and for decisions to be evaluated
     with pytest.raises(ValueError, match="server_energy_max_mj couples the users"):
         env.score(Decisions.empty(1, env.users, env.channels), np.empty((1, env.users), np.float32))
+
+
+# ---------------------------------------------------------------------------------------- rendering
+
+
+def test_text_shows_who_did_what_and_what_it_earned(adapters):
+    env = adapters.SlotEnv("tiny", seed=3, render_mode="ansi", optimum=True)
+    env.reset(seed=3)
+    before = env.render()
+    scenario = Scenario.load("tiny")
+    gain, task = scenario.draw(1, seed=3)
+    assert before.startswith("slot 0 ")
+    assert f"{10 * np.log10(gain[0, 1, 0]):.1f}" in before
+    action = np.zeros((2, 6), np.float32)
+    action[0], action[1, 2] = [0.9, 1.0, 0.5, 0.5, 0.0, 1.0], 1.0  # semantic on 1, local
+    _, reward, *_, info = env.step(action.ravel())
+    shown = env.render()
+    assert f"slot 0: reward {reward:.4f}, optimum {info['optimum']:.4f}, regret" in shown
+    first, second = (line.split() for line in shown.splitlines() if line[:3] in (" 0 ", " 1 "))
+    assert first[1:4] == [scenario.template().tasks.names[task[0, 0]], "semantic", "1"]
+    assert second[2] == "local"
+    assert f"{info['qoe'][0]:.4f}" in first
+    users = adapters.UsersEnv("tiny", seed=3, render_mode="ansi")
+    users.reset(seed=3)
+    assert users.render() == before
+    many = adapters.SlotVectorEnv("tiny", 2, seed=3, render_mode="ansi")
+    many.reset(seed=3)
+    assert many.render()[0] == before != many.render()[1]
+
+
+def test_images_show_each_step_in_one_size(adapters):
+    for package in ("altair", "vl_convert", "PIL"):
+        pytest.importorskip(package)
+    env = adapters.SlotEnv(CONTENDED, seed=3, render_mode="rgb_array")
+    env.reset()
+    frames = [env.render()]
+    for value in (0.0, 0.5):  # all local, all raw
+        env.step(np.full(env.action_space.shape, value, np.float32))
+        frames.append(env.render())
+    assert {(frame.shape, frame.dtype) for frame in frames} == {((408, 840, 3), np.dtype("u1"))}
+    orange = np.array([0xF5, 0x85, 0x18])  # what time on the air is drawn in
+    on_air = [int((np.abs(f.astype(int) - orange).max(axis=2) < 4).sum()) for f in frames]
+    assert on_air[0] < on_air[1] < on_air[2] - 1000  # no legend, the legend, the legend and bars
+
+
+@pytest.mark.usefixtures("_their_warnings")
+def test_gymnasium_accepts_what_is_rendered(adapters):
+    import gymnasium
+    from gymnasium.utils.env_checker import check_env
+
+    check_env(gymnasium.make("semopt/tiny-v0", render_mode="ansi").unwrapped)
+
+
+def test_a_mode_that_is_none_is_named_and_nothing_is_rendered_unasked(adapters, monkeypatch):
+    for make in (adapters.SlotEnv, adapters.SlotVectorEnv, adapters.UsersEnv):
+        with pytest.raises(
+            ValueError, match="render_mode = 'human': one of ansi, rgb_array is exp"
+        ):
+            make("tiny", render_mode="human")
+    env = adapters.SlotEnv("tiny")
+    env.reset()
+    with pytest.warns(UserWarning, match="nothing is rendered: make it with render_mode"):
+        assert env.render() is None
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    env = adapters.SlotEnv("tiny", render_mode="rgb_array")
+    env.reset()
+    with pytest.raises(ValueError, match="images need vl-convert-python: pip install vl-convert"):
+        env.render()

@@ -1,0 +1,95 @@
+"""What environments render: a slot and what was decided in it, as text or as an image."""
+
+from __future__ import annotations
+
+import json
+from contextlib import redirect_stdout
+from importlib import import_module
+from io import BytesIO, StringIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..console import Console, slim_table
+from ..model import Actions, decibel
+from ..problem import Problem
+from ..result import Result, Status
+from .slot import decision_table
+
+WIDTH = 320  # pixels of a chart; a frame has two beside each other, and two below
+FRAME = 840  # pixels of a frame's width
+HEIGHT = 200  # pixels of a frame without the rows of its users
+PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python", "PIL": "pillow"}
+INDEPENDENT = {"resolve": {"scale": {"color": "independent", "shape": "independent"}}}
+
+
+def text(title: str, problem: Problem, actions: Actions | None) -> str:
+    """Return a slot's decision as a table, or where there is none its tasks and gains."""
+    if actions is not None:
+        table = decision_table(title, problem, actions)
+    else:
+        table = slim_table(title)
+        for heading in ("user", "task", "gains of the sub-channels, dB"):
+            table.add_column(heading)
+        for n, kind in enumerate(problem.task):
+            gains = "  ".join(f"{x:.1f}" for x in decibel(problem.gain[n]))
+            table.add_row(str(n), problem.tasks.names[kind], gains)
+    with redirect_stdout(StringIO()) as shown:
+        Console().print(table)
+    return shown.getvalue()
+
+
+def image(problem: Problem, actions: Actions | None) -> NDArray[np.uint8]:
+    """Return charts of a slot's decision, or where there is none of its SNR: (H, W, 3), 0 to 255.
+
+    Frames of as many users have one size.
+
+    Raises
+    ------
+    ValueError
+        Where a package that draws is missing.
+    """
+    for name, package in PACKAGES.items():
+        try:
+            import_module(name)
+        except ImportError:
+            raise ValueError(f"images need {package}: pip install {package}") from None
+    import vl_convert
+    from PIL import Image
+
+    from .charts_slot import STEP, places, spent, worth
+
+    result = Result(problem, "step", "cpu", Status.FEASIBLE, actions=actions)
+    rows = [[places(result)]]
+    if actions is not None:
+        rows = [
+            [places(result), worth(result)],
+            [spent(result, "latency"), spent(result, "energy")],
+        ]
+    png = vl_convert.vegalite_to_png(json.dumps(_grid(rows)))
+    frame = np.full((HEIGHT + 2 * STEP * len(problem.task), FRAME, 3), 255, np.uint8)
+    drawn = np.asarray(Image.open(BytesIO(png)).convert("RGB"))[: len(frame), :FRAME]
+    frame[: drawn.shape[0], : drawn.shape[1]] = drawn
+    return frame
+
+
+def _grid(rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return charts beside and below each other as one; each has data of its own."""
+    first = rows[0][0]
+    outer = {name: first[name] for name in ("$schema", "config") if name in first}
+    datasets: dict[str, Any] = {}
+    for chart in (chart for row in rows for chart in row):
+        datasets |= chart.get("datasets", {})
+    inner = [
+        {
+            "hconcat": [
+                {k: v for k, v in chart.items() if k not in ("$schema", "config", "datasets")}
+                | {"width": WIDTH}
+                for chart in row
+            ]
+        }
+        | INDEPENDENT
+        for row in rows
+    ]
+    return outer | INDEPENDENT | {"vconcat": inner, "datasets": datasets}
