@@ -25,7 +25,6 @@ const Named kernels[] = {
     NAMED(semopt_scan_min_count, SearchJob),
     NAMED(semopt_scan_min_limited, SearchJob),
     NAMED(semopt_scan_min_limited_count, SearchJob),
-    NAMED(semopt_settle, SearchJob),
     NAMED(semopt_collect, SearchJob),
     NAMED(semopt_histogram, SearchJob),
 };

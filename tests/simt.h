@@ -160,13 +160,6 @@ T atomicAdd(T* target, T value) {
 }
 
 template <class T>
-T atomicMax(T* target, T value) {
-    const T before = *target;
-    if (value > before) *target = value;
-    return before;
-}
-
-template <class T>
 T atomicOr(T* target, T value) {
     const T before = *target;
     *target |= value;

@@ -31,7 +31,6 @@ const std::pair<const char*, const void*> kKernels[] = {
     SEMOPT_KERNEL(semopt_scan_min_count),
     SEMOPT_KERNEL(semopt_scan_min_limited),
     SEMOPT_KERNEL(semopt_scan_min_limited_count),
-    SEMOPT_KERNEL(semopt_settle),
     SEMOPT_KERNEL(semopt_collect),
     SEMOPT_KERNEL(semopt_histogram),
 #undef SEMOPT_KERNEL

@@ -4,12 +4,13 @@
 // host header. Every kernel takes pointers to a job, a record of 8-byte fields that Python packs:
 // one way to call it from both.
 //
-// A search scans in single precision and settles in double, as on the CPU (isa/scan_loops.h has the
-// error argument). A unit is kUnitHeads heads times kUnitTail scores of the tail. Each thread of a
-// block keeps kPerThread scores of the tail in registers and meets every head once, read from
-// shared memory: one addition and one maximum a joint action. `scan` leaves a float a unit and the
-// largest of all; `settle` scores exactly what may be the best, and leaves a (score, index) a
-// block. A score in doubt against the value to be counted above is scored in double on the spot.
+// A search scans in single precision and scores what is left in double, as on the CPU
+// (isa/scan_loops.h has the error argument). A unit is kUnitHeads heads times kUnitTail scores of
+// the tail. Each thread of a block keeps kPerThread scores of the tail in registers and meets every
+// head once, read from shared memory: one addition and one maximum a joint action. `scan` leaves
+// the largest score of each unit. From these the host takes a bound, and `collect` scores exactly
+// what the scan does not rule out and gathers what reaches that bound. A score in doubt against the
+// value to be counted above is scored in double on the spot.
 #pragma once
 
 #include "model/model.h"
@@ -43,13 +44,13 @@ struct SearchJob {
     const double* const* server_energy;  // (N), or null without a limit
     const long long* size;               // (N)
     float *head, *head_energy, *tail, *tail_energy;
-    float* best;                    // (units)
-    unsigned long long* peak;       // the rank of the largest of them
-    Scored* settled;                // (blocks) by `settle`, (capacity) by `collect`
-    unsigned long long* collected;  // how many there were to collect
+    float* best;                    // (units) the largest scanned score of each
+    Scored* collected;              // (capacity) by `collect`
+    unsigned long long* reached;    // how many reach the bound, or more than `capacity`
     unsigned long long* above;      // joint actions above `above_value`
     unsigned long long* histogram;  // (bins)
-    double server_energy_max, above_value, slack, energy_slack, floor, low, per_unit;
+    double server_energy_max, above_value, slack, energy_slack, low, per_unit;
+    Scored bound;            // the worst joint action to be collected
     long long users, split;  // heads are of users 0..split-1, the tail of the others
     long long start;         // of the pattern
     long long first_head, heads, tail_size, capacity, bins;
@@ -133,12 +134,6 @@ __device__ inline void merge(const SearchJob& job, bool tail) {
 // No score is NaN, so these need no comparison beside the choice: one instruction.
 __device__ inline float larger(float a, float b) { return fmaxf(a, b); }
 
-// A number that grows with a float, for atomics; 0 is below that of every number.
-__device__ inline unsigned long long rank(float value) {
-    const auto bits = math::bit_cast<uint32_t>(value);
-    return bits >> 31 ? ~bits : bits | 0x80000000u;
-}
-
 template <bool kFairest>
 __device__ inline float join(float a, float b) {
     return kFairest ? fminf(a, b) : a + b;
@@ -154,15 +149,6 @@ __device__ inline unsigned long long warp_sum(unsigned long long value) {
     for (int step = kWarp / 2; step > 0; step /= 2)
         value += __shfl_down_sync(0xffffffffu, value, step);
     return value;
-}
-
-__device__ inline Scored warp_best(Scored best) {
-    for (int step = kWarp / 2; step > 0; step /= 2) {
-        const Scored other = {__shfl_down_sync(0xffffffffu, best.value, step),
-                              __shfl_down_sync(0xffffffffu, best.index, step)};
-        best = better(other, best) ? other : best;
-    }
-    return best;
 }
 
 // The scan's bounds around the value to be counted above: a score between them is in doubt.
@@ -197,7 +183,6 @@ __device__ void scan(const SearchJob& job) {
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     unsigned long long above = 0;
-    float peak = least;  // of thread 0
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         // The barrier after `part` was written keeps these writes behind the last unit's reads.
@@ -241,61 +226,40 @@ __device__ void scan(const SearchJob& job) {
         if (threadIdx.x == 0) {
             for (int w = 1; w < kThreads / kWarp; ++w) best = larger(best, part[w]);
             job.best[unit] = best;
-            peak = larger(peak, best);
         }
     }
-    if (threadIdx.x == 0) atomicMax(job.peak, rank(peak));
     if (kCount) {
         above = warp_sum(above);
         if (lane == 0 && above) atomicAdd(job.above, above);
     }
 }
 
-// Gives `take` the exact score and the index of each joint action that may score `floor` or more.
-template <class Take>
-__device__ inline void visit(const SearchJob& job, Take take) {
+// Gathers the joint actions that are as good as `bound` or better, in any order. More than there is
+// room for end the search: the host then asks again with a better bound.
+__device__ inline void collect(const SearchJob& job) {
+    const volatile unsigned long long* const reached = job.reached;
+    const unsigned long long capacity = job.capacity;
     const long long tiles = (job.tail_size + kUnitTail - 1) / kUnitTail;
     const long long units = (job.heads + kUnitHeads - 1) / kUnitHeads * tiles;
     for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
-        if (job.best[unit] + job.slack < job.floor) continue;
+        if (job.best[unit] + job.slack < job.bound.value) continue;
         const long long first = unit / tiles * kUnitHeads, at = unit % tiles * kUnitTail;
         const long long end = math::min<long long>(at + kUnitTail, job.tail_size);
         const long long last = math::min<long long>(first + kUnitHeads, job.heads);
-        for (long long h = first; h < last; ++h) {
+        for (long long h = first; h < last && *reached <= capacity; ++h) {
             for (long long j = at + threadIdx.x; j < end; j += kThreads) {
                 const float head_score = job.head[h], tail_score = job.tail[j];
                 const float scanned =
                     job.fairest ? fminf(head_score, tail_score) : head_score + tail_score;
-                if (scanned + job.slack < job.floor) continue;
+                if (scanned + job.slack < job.bound.value) continue;
                 const long long index = (job.first_head + h) * job.tail_size + j;
-                take({exact(job, index), job.start + index});
+                const Scored scored = {exact(job, index), job.start + index};
+                if (better(job.bound, scored)) continue;
+                const unsigned long long place = atomicAdd(job.reached, 1ull);
+                if (place < capacity) job.collected[place] = scored;
             }
         }
     }
-}
-
-// The best of these: one a block.
-__device__ inline void settle(const SearchJob& job) {
-    __shared__ Scored part[kThreads / kWarp];
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    Scored best = {none(), 0x7fffffffffffffff};
-    visit(job, [&](const Scored& found) { best = better(found, best) ? found : best; });
-    best = warp_best(best);
-    if (lane == 0) part[warp] = best;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        for (int w = 1; w < kThreads / kWarp; ++w) best = better(part[w], best) ? part[w] : best;
-        job.settled[blockIdx.x] = best;
-    }
-}
-
-// All that score `floor` or more, in any order; `collected` says whether there was room.
-__device__ inline void collect(const SearchJob& job) {
-    visit(job, [&](const Scored& found) {
-        if (found.value < job.floor) return;
-        const unsigned long long at = atomicAdd(job.collected, 1ull);
-        if (at < (unsigned long long)job.capacity) job.settled[at] = found;
-    });
 }
 
 // The bin of a score, the last with its upper end; -1 below and `bins` above. It never falls as the
@@ -376,11 +340,6 @@ SEMOPT_SCAN(min_count, true, false, true)
 SEMOPT_SCAN(min_limited, true, true, false)
 SEMOPT_SCAN(min_limited_count, true, true, true)
 #undef SEMOPT_SCAN
-
-__global__ void __launch_bounds__(semopt::device::kThreads, 2)
-    semopt_settle(const semopt::device::SearchJob* job) {
-    semopt::device::settle(*job);
-}
 
 __global__ void __launch_bounds__(semopt::device::kThreads, 2)
     semopt_collect(const semopt::device::SearchJob* job) {

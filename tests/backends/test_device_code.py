@@ -153,7 +153,7 @@ def test_longest_way_through_a_loop_passes_by_rare_calls():
 
 def test_nvrtc_compiles_the_headers_that_the_wheel_ships():
     text = nvrtc("compute_90")
-    for name in ("evaluate", "scan_sum", "settle", "histogram"):
+    for name in ("evaluate", "scan_sum", "collect", "histogram"):
         assert f".entry semopt_{name}(".encode() in text
 
 

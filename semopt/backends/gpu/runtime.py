@@ -57,7 +57,8 @@ class Buffer:
     def read(self, dtype: Any, count: int) -> Any:
         """Return a copy of the first `count` elements on the host."""
         host = np.empty(count, dtype)
-        self.runtime.copy_out(host, self.address)
+        if count:
+            self.runtime.copy_out(host, self.address)
         return host
 
 

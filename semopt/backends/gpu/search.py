@@ -1,4 +1,4 @@
-"""What both GPU backends share: packing jobs, choosing what to scan, settling what the scan leaves.
+"""What both GPU backends share: packing jobs, choosing what to scan, collecting the best of it.
 
 `cuda` has its runtime from the wheel, `cupy` from CuPy and NVRTC. The kernels are in
 csrc/gpu/kernels.cuh; their jobs are records of 8-byte fields that are packed here.
@@ -7,27 +7,27 @@ csrc/gpu/kernels.cuh; their jobs are records of 8-byte fields that are packed he
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ...grid import NO_CHANNEL, Pattern
-from ...problem import Floats
 from .. import cpu
-from ..query import Found, Query, Tables, nothing
+from ..query import MAX_SIZE, Found, Query, Tables, nothing
 from .memory import OnDevice
 from .runtime import THREADS, Buffer, Job, Runtime, meet, place, read, shaped, upload
 
 UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
 HEADS = 1 << 20  # heads scanned by one launch
-CAPACITY = 1 << 16  # joint actions that may be collected for the best of them
+ROOM = 1 << 14  # joint actions that may be collected for the best of them
+LOWEST = -float(np.finfo(float).max)  # no score is lower, but for that of infeasible ones
 WORTH = 1 << 24  # joint actions of a pattern below which the CPU is done before the launch
 SEARCH = (
     "value server_energy size head head_energy tail tail_energy "
-    "best peak settled collected above histogram "
-    "server_energy_max above_value slack energy_slack floor low per_unit "
+    "best collected reached above histogram "
+    "server_energy_max above_value slack energy_slack low per_unit bound_value bound_index "
     "users split start first_head heads tail_size capacity bins fairest count"
 )
 SCORED = np.dtype([("value", "f8"), ("index", "i8")])
@@ -60,7 +60,7 @@ def search(
             # A block counts its bins in 32 bits.
             heads = min(HEADS, 2**32 // tail) if query.bins else HEADS
             for block in range(head, last, heads):
-                parts.append(scan.heads(block, min(heads, last - block), threads))
+                parts.append(scan.heads(block, min(heads, last - block)))
         for part in parts:
             found = found.merged(part, query.keep)
         start = end
@@ -138,7 +138,7 @@ class PatternScan:
         self.tiles = -(-tail // UNIT_TAIL)
         units = -(-most // UNIT_HEADS) * self.tiles
         slack, energy_slack = tables.slack
-        self.counts = Buffer(runtime, 24)  # the rank of the peak, numbers above and collected
+        capacity = max(ROOM, 2 * query.keep)
         self.job = Job(
             runtime,
             SEARCH,
@@ -150,25 +150,25 @@ class PatternScan:
             tail=floats(tail),
             tail_energy=floats(tail) if limited else None,
             best=floats(units),
-            settled=Buffer(runtime, SCORED.itemsize * max(units, CAPACITY)),
-            peak=self.counts.address,
-            above=self.counts.address + 8,
-            collected=self.counts.address + 16,
-            histogram=Buffer(runtime, 8 * max(query.bins, 1)),
+            collected=Buffer(runtime, SCORED.itemsize * capacity),
+            reached=Buffer(runtime, 8),
+            above=Buffer(runtime, 8),
+            histogram=Buffer(runtime, 8 * query.bins),
             server_energy_max=float(tables.server_energy_max),
             above_value=0.0 if query.above is None else float(query.above),
             slack=slack,
             energy_slack=energy_slack,
-            floor=0.0,
             low=float(query.low),
             per_unit=query.bins / (query.high - query.low),
+            bound_value=LOWEST,
+            bound_index=MAX_SIZE,
             users=len(sizes),
             split=split,
             start=space.pattern_start(pattern),
             first_head=0,
             heads=0,
             tail_size=tail,
-            capacity=CAPACITY,
+            capacity=capacity,
             bins=query.bins,
             fairest=int(tables.fairest),
             count=int(query.above is not None),
@@ -180,100 +180,57 @@ class PatternScan:
         )
         self.job.launch("tail", -(-tail // THREADS))
 
-    def heads(self, first: int, count: int, threads: int) -> Found:
+    def heads(self, first: int, count: int) -> Found:
         """Return what heads first..first+count-1 with the whole tail hold."""
         job, query = self.job, self.query
         units = -(-count // UNIT_HEADS) * self.tiles
         job.update(first_head=first, heads=count)
-        histogram = job.values["histogram"]
-        for buffer in (self.counts, histogram):
-            self.runtime.clear(buffer.address, buffer.size)
+        self.clear("above", "histogram")
         job.launch("heads", -(-count // THREADS))
         job.launch(self.kernel, units)
         if query.bins:
             job.launch("histogram", units)
-        peak, above = self.counts.read(np.uint64, 2).tolist()
-        kept = nothing()
-        if query.keep == 1:
-            kept = self.settle(unranked(peak), units)
-        elif query.keep > 1:
-            kept = self.settle_many(units, threads)
-        bins = histogram.read(np.int64, max(query.bins, 1))[: query.bins]
+        above = 0 if query.above is None else int(job.values["above"].read(np.uint64, 1)[0])
+        bins = job.values["histogram"].read(np.int64, query.bins)
+        kept = self.best(units) if query.keep else nothing()
         return Found(kept.value, kept.index, above, bins, count * job.values["tail_size"])
 
-    def settle(self, peak: float, units: int) -> Found:
-        """Return the best joint action, given the largest scanned score."""
-        if peak == -inf:
-            return nothing()
-        floor = peak - self.tables.slack[0]
-        found = self.best_of(floor, units)
-        # With a limit on energy the peak may prove too costly, and the best lie further below.
-        value = float(found.value[0]) if len(found.value) else -inf
-        return found if value >= floor else self.best_of(value, units)
+    def clear(self, *names: str) -> None:
+        """Set the arrays of the job with these names to zero."""
+        for name in names:
+            buffer = self.job.values[name]
+            self.runtime.clear(buffer.address, buffer.size)
 
-    def best_of(self, floor: float, units: int) -> Found:
-        """Return the best of the joint actions that may score `floor` or more."""
-        self.job.update(floor=floor)
-        blocks = self.job.launch("settle", units)
-        settled = self.job.values["settled"].read(SCORED, blocks)
-        settled = settled[settled["value"] > -inf]
-        best = np.lexsort((settled["index"], -settled["value"]))[:1]
-        return replace(nothing(), value=settled["value"][best], index=settled["index"][best])
+    def best(self, units: int) -> Found:
+        """Return the `keep` best joint actions.
 
-    def settle_many(self, units: int, threads: int) -> Found:
-        """Return the `keep` best joint actions."""
-        keep, values = self.query.keep, self.job.values
-        if units < keep:  # few joint actions
-            start = values["start"] + values["first_head"] * values["tail_size"]
-            stop = start + values["heads"] * values["tail_size"]
-            return cpu.search(self.tables, start, stop, Query(keep=keep), threads)
-        best = values["best"].read(np.float32, units).astype(float)
-        # Each of the `keep` best units holds a joint action at least this good, unless its server
-        # energy proves too high.
-        floor = float(np.partition(best, -keep)[-keep]) - self.tables.slack[0]
-        found = self.collect(floor, units) if floor > -inf else nothing()
-        return found if len(found.value) == keep else self.settle_on_host(best, threads)
+        Each of the `keep` best units holds one that scores, but for `slack`, what its scan found,
+        unless that takes too much server energy: then more units are asked.
+        """
+        scanned = np.sort(self.job.values["best"].read(np.float32, units).astype(float))[::-1]
+        rank, keep = self.query.keep, self.query.keep
+        while True:
+            least = float(scanned[rank - 1]) - self.tables.slack[0] if rank <= units else LOWEST
+            found = self.collect(max(least, LOWEST))
+            if len(found.value) == keep or least <= LOWEST:
+                return found
+            rank *= 8
 
-    def collect(self, floor: float, units: int) -> Found:
-        """Return the best joint actions that score `floor` or more; none if there is no room."""
-        self.job.update(floor=floor)
-        self.job.launch("collect", units)
-        count = int(self.counts.read(np.uint64, 3)[2])
-        if count > CAPACITY:
-            return nothing()
-        found = self.job.values["settled"].read(SCORED, count)
-        return replace(nothing(), value=found["value"], index=found["index"]).merged(
-            nothing(), self.query.keep
-        )
+    def collect(self, value: float) -> Found:
+        """Return the `keep` best of the joint actions that score so much or more.
 
-    def settle_on_host(self, best: Floats, threads: int) -> Found:
-        """Return the `keep` best joint actions, given the largest scanned score of each unit."""
-        keep, slack = self.query.keep, self.tables.slack[0]
-        found = nothing()
-        for unit in np.argsort(-best, kind="stable").tolist():
-            if best[unit] == -inf:
-                break
-            if len(found.value) == keep and best[unit] + slack < found.value[-1]:
-                break
-            for start, stop in self.ranges(unit):
-                part = cpu.search(self.tables, start, stop, Query(keep=keep), threads)
-                found = found.merged(part, keep)
-        return found
-
-    def ranges(self, unit: int) -> list[tuple[int, int]]:
-        """Return the ranges of flat indices that a unit covers."""
-        values = self.job.values
-        tail, last = values["tail_size"], values["first_head"] + values["heads"]
-        first = values["first_head"] + unit // self.tiles * UNIT_HEADS
-        at = unit % self.tiles * UNIT_TAIL
-        end = min(at + UNIT_TAIL, tail)
-        rows, start = range(first, min(first + UNIT_HEADS, last)), values["start"]
-        if self.tiles == 1:  # rows follow one another
-            return [(start + rows.start * tail, start + rows.stop * tail)]
-        return [(start + head * tail + at, start + head * tail + end) for head in rows]
-
-
-def unranked(rank: int) -> float:
-    """Return the float whose `rank` in kernels.cuh this is."""
-    bits = rank ^ 0x80000000 if rank >> 31 else rank ^ 0xFFFFFFFF
-    return float(np.uint32(bits).view(np.float32))
+        Where more reach the bound than there is room for, the worst of the `keep` best among those
+        that were collected is a better bound: each round leaves at most a part of what reaches it.
+        """
+        index, values = MAX_SIZE, self.job.values
+        while True:
+            self.job.update(bound_value=value, bound_index=index)
+            self.clear("reached")
+            self.job.launch("collect", -(-values["heads"] // UNIT_HEADS) * self.tiles)
+            reached = int(values["reached"].read(np.uint64, 1)[0])
+            scored = values["collected"].read(SCORED, min(reached, values["capacity"]))
+            found = replace(nothing(), value=scored["value"], index=scored["index"])
+            found = found.merged(nothing(), self.query.keep)
+            if reached <= values["capacity"]:
+                return found
+            value, index = float(found.value[-1]), int(found.index[-1])
