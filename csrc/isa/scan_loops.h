@@ -17,13 +17,13 @@ namespace {
 
 // The largest scores of four heads in a stretch of the tail. Four heads share each load of a score
 // of the tail.
-struct Glance {
+struct StretchBest {
     float best[4];
 };
 
 template <bool kFairest, bool kLimited>
-void glance(const float* head, const float* head_energy, const float* tail,
-            const float* tail_energy, int count, float energy_max, Glance& best_of) {
+void score_stretch(const float* head, const float* head_energy, const float* tail,
+                   const float* tail_energy, int count, float energy_max, StretchBest& best) {
     const float none = -__builtin_inff();
     const float h0 = head[0], h1 = head[1], h2 = head[2], h3 = head[3];
     const float e0 = head_energy[0], e1 = head_energy[1], e2 = head_energy[2], e3 = head_energy[3];
@@ -43,15 +43,16 @@ void glance(const float* head, const float* head_energy, const float* tail,
         b2 = math::max(b2, x2);
         b3 = math::max(b3, x3);
     }
-    best_of = {{b0, b1, b2, b3}};
+    best = {{b0, b1, b2, b3}};
 }
 
-using GlanceFunction = void (*)(const float*, const float*, const float*, const float*, int, float,
-                                Glance&);
+using StretchScorer = void (*)(const float*, const float*, const float*, const float*, int, float,
+                               StretchBest&);
 
-GlanceFunction glance_for(const Search& search) {
-    if (search.server_energy) return search.fairest ? glance<true, true> : glance<false, true>;
-    return search.fairest ? glance<true, false> : glance<false, false>;
+StretchScorer stretch_scorer(const Search& search) {
+    if (search.server_energy)
+        return search.fairest ? score_stretch<true, true> : score_stretch<false, true>;
+    return search.fairest ? score_stretch<true, false> : score_stretch<false, false>;
 }
 
 // A single-precision number that is not below x, and next to it.
@@ -89,8 +90,8 @@ void keep(const Search& search, Scan& scan, const Scored& candidate) {
 }
 
 // Scores a stretch in double precision and keeps the best.
-void settle(const Search& search, Scan& scan, Pattern& pattern, long long head, double before,
-            double energy_before, long long at, long long end) {
+void rescore(const Search& search, Scan& scan, Pattern& pattern, long long head, double before,
+             double energy_before, long long at, long long end) {
     for (; at < end; at += kTile) {
         const int count = int(math::min<long long>(kTile, end - at));
         pattern.score_run(pattern.split, before, energy_before, at, count);
@@ -114,11 +115,11 @@ constexpr int kHeads = 64;  // that are joined with a tile of the tail while it 
 // Scans whole heads first..last-1 of a pattern.
 void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
                 long long last) {
-    const GlanceFunction look = glance_for(search);
+    const StretchScorer score_four = stretch_scorer(search);
     const float energy_max = rounded_up(search.server_energy_max + search.energy_slack);
     double value[kHeads], energy[kHeads];
     float head[kHeads], head_energy[kHeads];
-    Glance best_of[kHeads / 4];
+    StretchBest best[kHeads / 4];
     pattern.go_to(first);
     for (long long from = first; from < last; from += kHeads) {
         const int heads = int(math::min<long long>(kHeads, last - from));
@@ -136,9 +137,9 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             const long long end = math::min(at + kTile, pattern.tail_size);
             float top = -__builtin_inff();
             for (int h = 0; h < padded; h += 4) {
-                Glance& four = best_of[h / 4];
-                look(head + h, head_energy + h, scan.tail + at, scan.energy_tail + at,
-                     int(end - at), energy_max, four);
+                StretchBest& four = best[h / 4];
+                score_four(head + h, head_energy + h, scan.tail + at, scan.energy_tail + at,
+                           int(end - at), energy_max, four);
                 for (int i = 0; i < 4; ++i) top = math::max(top, four.best[i]);
             }
             // Where one joint action is kept and no energy is limited, the best of this round
@@ -147,23 +148,23 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
             const bool sure = search.keep == 1 && !search.server_energy;
             const double floor = sure ? top - search.slack : -kInfinity;
             for (int h = 0; h < heads; ++h) {
-                const Glance& four = best_of[h / 4];
+                const StretchBest& four = best[h / 4];
                 const double upper = four.best[h % 4] + search.slack;
                 const bool open =
                     upper > -kInfinity && upper >= floor && upper >= worst_kept(search, scan);
-                if (open) settle(search, scan, pattern, from + h, value[h], energy[h], at, end);
+                if (open) rescore(search, scan, pattern, from + h, value[h], energy[h], at, end);
             }
         }
     }
 }
 
 // Everything in double precision, heads first..last-1 with the actions at..end-1 of the tail.
-void settle_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
-                  long long last, long long at, long long end) {
+void rescore_heads(const Search& search, Scan& scan, Pattern& pattern, long long first,
+                   long long last, long long at, long long end) {
     if (first >= last || at >= end) return;
     pattern.go_to(first);
     for (long long head = first; head < last; ++head, pattern.next_head())
-        settle(search, scan, pattern, head, pattern.head(), pattern.head_energy(), at, end);
+        rescore(search, scan, pattern, head, pattern.head(), pattern.head_energy(), at, end);
 }
 
 // Calls work(first head, last head, first of the tail, end of the tail) on the parts of a range of
@@ -188,7 +189,7 @@ void search_range(const Search& search, long long first, long long last, Scan& s
             split_range(from, to, pattern.tail_size,
                         [&](long long head, long long end, long long at, long long stop) {
                             if (at > 0 || stop < pattern.tail_size || end - head < 4)
-                                return settle_heads(search, scan, pattern, head, end, at, stop);
+                                return rescore_heads(search, scan, pattern, head, end, at, stop);
                             pattern.merge();
                             scan_heads(search, scan, pattern, head, end);
                         });
