@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from .options import files_read, learning, to_stdout
 
 if TYPE_CHECKING:
+    from ..scenario import Scenario
     from ..studies.questions import Question
 
 app = typer.Typer(
@@ -36,6 +37,18 @@ def check_outputs(out: Path, json: str | None, read: Iterable[str | Path]) -> No
 
     written = [out / name for name in ("study.json", "results.parquet", "report.html")]
     check_apart({"--json": json}, [*read, *written])
+
+
+def scenarios_of(files: Sequence[str]) -> list[Scenario]:
+    """Return scenarios, or raise ValueError where two have one name."""
+    from ..scenario import Scenario
+
+    scenarios = [Scenario.load(file) for file in files]
+    names = [loaded.name for loaded in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--scenario: two scenarios are called {name}: name one another")
+    return scenarios
 
 
 def conduct(
@@ -123,7 +136,6 @@ def gap(
     finished; the same command goes on from there. The exit code is 1 where cells failed.
     """
     from ..report.progress import progress
-    from ..scenario import Scenario
     from .evaluate import inputs
 
     with learning("study"), progress("loading", None):
@@ -132,11 +144,7 @@ def gap(
 
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
     check_outputs(out, json, inputs(methods, scenario or []))
-    scenarios = [Scenario.load(name) for name in scenario or ["paper"]]
-    names = [loaded.name for loaded in scenarios]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"--scenario: two scenarios are called {name}: name one another")
+    scenarios = scenarios_of(scenario or ["paper"])
     with learning():
         for name in methods:
             for loaded in scenarios:
@@ -259,6 +267,50 @@ def calibrate(
         )
         if not to_stdout(json):
             print_written(out / "calibrated.toml")
+
+
+@app.command("information")
+def information(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="File or preset; as often as there are some. contended unless given."),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Observations of each user; 400 unless given.")
+    ] = None,
+    replies: Annotated[
+        int | None, typer.Option(min=1, help="Draws of the others; 1000 unless given.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Slots of the optimum; 1000 unless given.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="40 draws, 100 replies and slots, unless given.")
+    ] = False,
+    out: Out = DIR,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    shard: Shard = "1/1",
+    json: Json = None,
+) -> None:
+    """Bound what users reach who see their own gains and task alone.
+
+    One user at a time decides blindly, and the others see everything and choose last: no policy of
+    own observations reaches more.
+    """
+    with learning("study"):
+        from ..studies.information import Question
+
+    names = scenario or ["contended"]
+    check_outputs(out, json, [file for name in names for file in files_read(name)])
+    question = Question(
+        scenarios_of(names),
+        draws or (40 if quick else 400),
+        replies or (100 if quick else 1000),
+        slots or (100 if quick else 1000),
+    )
+    question.check()
+    conduct(question, out, engine, workers, shard, json)
 
 
 @app.command("report")

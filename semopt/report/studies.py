@@ -11,6 +11,7 @@ from ..console import Console, slim_table
 if TYPE_CHECKING:
     from ..studies.audit import Checked
     from ..studies.gap_rows import Row
+    from ..studies.information import Row as Permitted
     from ..studies.scaling import Fit
     from ..studies.scaling import Row as Cost
 
@@ -100,6 +101,34 @@ def _power(value: float, low: float, high: float) -> tuple[str, str]:
     if isnan(value):
         return "", ""
     return f"{value:.2f}", "" if isnan(low) else f"{low:.2f}-{high:.2f}"
+
+
+def print_information(rows: Sequence[Permitted]) -> None:
+    """Print what observations of users' own permit, beside the optimum and `constant`."""
+    table = slim_table("own observations: one user does not see the others, who see all")
+    table.add_column("", overflow="fold", max_width=18)
+    for heading in ("optimum", "constant", "loss", "95%", "closed\nat most", "losses\nadded up"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        if isnan(row.loss):
+            table.add_row(row.scenario, "not there yet")
+            continue
+        table.add_row(
+            row.scenario,
+            f"{row.optimum:.5f}",
+            f"{row.constant:.5f}",
+            f"{row.loss:.5f}",
+            "" if isnan(row.low) else f"{row.low:.5f}-{row.high:.5f}",
+            f"{row.closed:.1%}",
+            f"{row.closed_added:.1%}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "Closed: of what lies between constant and the optimum, QoE a task. No policy of own "
+        "observations closes more, but for the grid and the noise of the draws; where the losses "
+        "of all users add up it is the last column."
+    )
 
 
 def print_audit(rows: Sequence[Checked]) -> None:

@@ -40,6 +40,7 @@ KINDS = {
     "best": "calibrate_cells:BestCell",
     "chain": "calibrate_cells:ChainCell",
     "draws": "calibrate_cells:DrawsCell",
+    "information": "information_cell:InformationCell",
 }
 
 

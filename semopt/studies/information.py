@@ -1,96 +1,206 @@
-"""The most that two users reach when each sees its own gains and task alone.
+"""The information study: what observations of users' own permit at best.
 
-    python -m semopt.studies.information [SCENARIO]
-
-A user of observation `own` chooses mode and levels without knowing what the other has. Relax that
-for one user only: let the other see everything, choose last, and give out the sub-channels. Draws
-of users are independent, so the exact decisions can be conditioned on own observations without
-bins: for each drawn observation of the first user, the best of its actions is the one of highest
-mean value over the draws of the second, each answered by its best reply. No pair of functions of
-own observations has a higher mean (but for the grid of levels, and for the noise of the draws). As
-an estimate of what both lose at once, their single losses are also added up.
+For each user, all others are informed of everything (`information_cell.py`): what is lost still
+bounds what policies of own observations reach from above, and the largest loss bounds it best. As
+an estimate of what all lose at once, the single losses are also added up.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..backends import cpu
-from ..learn.evaluate import evaluate
-from ..learn.refine import modes_of
-from ..model import Actions
-from ..problem import Floats, Integers, Problem
-from ..report.lines import print_line, print_message
+from ..figures import SHARED_LIMITS
+from ..learn.deciders import CONSTANT
+from ..learn.evaluate import strongest
+from ..limits import refuse
+from ..report.page import Figure, Report, Table
+from ..report.studies import print_information
 from ..scenario import Scenario
-from ..worth import closure
+from ..worth import closure, tasks_in
+from .cells import Cell, Store, column
+from .information_cell import InformationCell
+from .method_cell import MethodCell
+from .questions import known, settings_of
+from .statistics import interval
 
-DRAWS = 400  # observations of the user that sees nothing else
-REPLIES = 1000  # draws of the other, the same for all observations
 
+@dataclass(frozen=True)
+class Row:
+    """What observations permit on a scenario, QoE a task.
 
-def worth(problem: Problem, user: int, gain: Floats, kind: int) -> tuple[float, Floats]:
-    """Return the best local QoE, and that of offloading actions: (A, K, 2), by offloaders - 1.
-
-    A task that breaks a limit is worth 0. The other user is there to be counted: local, or on the
-    next sub-channel.
+    Attributes
+    ----------
+    optimum, constant : means of the certified optimum and of the best fixed action
+    loss : what is lost where the user that loses most is the only one that does not see all, with
+        its 95% interval `low` to `high` (observations resampled)
+    added : the losses of all users, added up
+    users : whose loss is known
+    closed, closed_added : the part closed at most of what lies between `constant` and the optimum;
+        the same where all losses add up
     """
-    local, *modes = modes_of(problem, user, kind)
-    offload = np.concatenate(modes, axis=1)
-    channels = len(gain)
-    place = np.indices((offload.shape[1], channels, 2)).reshape(3, -1)
-    rows = np.concatenate([local, offload[:, place[0]]], axis=1)
-    channel = np.full((rows.shape[1], 2), -1)
-    channel[local.shape[1] :, user] = place[1]
-    channel[local.shape[1] :, 1 - user] = np.where(place[2] == 1, (place[1] + 1) % channels, -1)
-    actions = Actions(channel, *(np.repeat(row[:, None], 2, axis=1) for row in rows))
-    outcome = cpu.evaluate(problem, actions, np.tile(gain, (2, 1)), np.array([kind, kind]))
-    value = np.where(outcome.violations == 0, outcome.qoe, 0.0)[:, user]
-    best = float(value[: local.shape[1]].max())
-    return best, value[local.shape[1] :].reshape(-1, channels, 2)
+
+    scenario: str
+    users: int = 0
+    optimum: float = nan
+    constant: float = nan
+    loss: float = nan
+    low: float = nan
+    high: float = nan
+    added: float = nan
+    closed: float = nan
+    closed_added: float = nan
 
 
-def loss(problem: Problem, user: int, gain: Floats, task: Integers) -> float:
-    """Return what it costs both users together that one sees its own gains and task alone."""
-    replies = [
-        worth(problem, 1 - user, gain[s, 1 - user], task[s, 1 - user]) for s in range(REPLIES)
-    ]
-    local = np.array([reply[0] for reply in replies])
-    offload = np.array([reply[1].max(axis=0) for reply in replies])  # (J, K, 2)
-    alone = np.maximum(local, offload[:, :, 0].max(axis=1))  # beside a local user
-    channels = range(offload.shape[1])
-    beside = [np.delete(offload[:, :, 1], k, axis=1).max(axis=1) for k in channels]
-    lost = []
-    for s in range(DRAWS):
-        local_alone, offloaded = worth(problem, user, gain[s, user], task[s, user])
-        value = np.full((len(offloaded), REPLIES), -np.inf)
-        for k in channels:
-            np.maximum(value, offloaded[:, k, 0, None] + local, out=value)
-            np.maximum(value, offloaded[:, k, 1, None] + beside[k], out=value)
-        informed = np.maximum(value.max(axis=0), local_alone + alone).mean()
-        lost.append(informed - max(value.mean(axis=1).max(), local_alone + alone.mean()))
-        if s % 100 == 99:
-            print_message(f"user {user}: {s + 1} draws, loss {np.mean(lost):.5f}")
-    return float(np.mean(lost))
+@dataclass(frozen=True)
+class Question:
+    """What observations permit on each scenario."""
 
+    scenarios: Sequence[Scenario]
+    draws: int
+    replies: int
+    slots: int
 
-def main() -> None:
-    """Print the bound beside the reference and `constant`."""
-    scenario = Scenario.load(sys.argv[1] if len(sys.argv) > 1 else "contended")
-    if scenario.users != 2 or scenario.channels < 2:
-        sys.exit(f"{scenario.name}: two users and two or more sub-channels are expected")
-    gain, task = scenario.draw(REPLIES, 0)
-    lost = [loss(scenario.template(), user, gain, task) / 2 for user in range(2)]
-    fixed = evaluate(["constant"], scenario).scores["constant"]
-    best, least = fixed.reference_qoe, fixed.qoe
-    print_line(f"{scenario.name}: certified optimum {best:.5f} a task, constant {least:.5f}")
-    for what, less in (("at most", max(lost)), ("if the losses add up", sum(lost))):
-        share = closure(best - less, best, least)
-        print_line(
-            f"on own observations, {what}: {best - less:.5f}, {share:.1%} of the gap between them"
+    name: ClassVar[str] = "information"
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the question of the settings that `settings` gave."""
+        scenarios = [Scenario.from_dict(document) for document in settings["scenarios"]]
+        draws, replies = int(settings["draws"]), int(settings["replies"])
+        return cls(scenarios, draws, replies, int(settings["slots"]))
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the question again, in the words of JSON."""
+        return {
+            "scenarios": [scenario.to_dict() for scenario in self.scenarios],
+            "draws": self.draws,
+            "replies": self.replies,
+            "slots": self.slots,
+        }
+
+    def check(self) -> None:
+        """Raise ValueError for a scenario whose users the bound does not part from one another."""
+        for scenario in self.scenarios:
+            problem = scenario.template()
+            refuse(problem, SHARED_LIMITS, "couples the users: what each loses cannot be told")
+            if problem.objective != "sum" or scenario.users < 2:
+                raise ValueError(
+                    f"{scenario.name}: two or more users and the objective sum are expected"
+                )
+            if scenario.channel_law().model == "trace":
+                raise ValueError(
+                    f"{scenario.name}: is a trace, whose users may not be independent: name a "
+                    "scenario with another channel.model"
+                )
+
+    def losses(self, scenario: Scenario) -> list[InformationCell]:
+        """Return a cell for each user."""
+        document = scenario.to_dict()
+        return [
+            InformationCell(document, user, 0, self.draws, self.replies)
+            for user in range(scenario.users)
+        ]
+
+    def means(self, scenario: Scenario) -> list[MethodCell]:
+        """Return the cells of the certified optimum and of the best fixed action."""
+        methods = strongest(scenario.template()), CONSTANT
+        return [MethodCell(scenario.to_dict(), method, 0, self.slots) for method in methods]
+
+    def parts(self) -> Mapping[str, Sequence[Cell]]:
+        """Return all cells."""
+        cells = [cell for of in self.scenarios for cell in (*self.losses(of), *self.means(of))]
+        return {self.name: cells}
+
+    def rows(self, store: Store) -> list[Row]:
+        """Return a row for each scenario, from the cells that are there."""
+        rows = []
+        for scenario in self.scenarios:
+            tables = [store.read(cell) for cell in self.means(scenario)]
+            lost = [
+                column(table, "informed") - column(table, "blind")
+                for cell in self.losses(scenario)
+                if (table := store.read(cell)) is not None
+            ]
+            if None in tables or not lost:
+                rows.append(Row(scenario.name, len(lost)))
+                continue
+            tasks = tasks_in(scenario.template())
+            optima, fixed = (column(table, "value") / tasks for table in tables)
+            feasible = ~np.isnan(optima)
+            optimum, constant = float(optima[feasible].mean()), float(fixed[feasible].mean())
+            most, added = max(lost, key=np.mean), float(np.sum(lost, axis=0).mean())
+            loss, (low, high) = float(most.mean()), interval(most)
+            rows.append(
+                Row(
+                    *(scenario.name, len(lost), optimum, constant, loss, low, high, added),
+                    closed=closure(optimum - loss, optimum, constant),
+                    closed_added=closure(optimum - added, optimum, constant),
+                )
+            )
+        return rows
+
+    def report(self, store: Store) -> Report:
+        """Return the page, from the cells that are there."""
+        from ..report.charts import intervals
+
+        rows = self.rows(store)
+        columns = [
+            *("scenario", "users", "optimum", "constant", "loss of one", "95% from", "to"),
+            *("losses added up", "closed at most", "closed, added up"),
+        ]
+        figures = [
+            Figure(
+                f"information-{place}",
+                f"{row.scenario}: what observations permit",
+                intervals(
+                    [
+                        ("certified optimum", row.optimum, None, None),
+                        (
+                            "own observations, at most",
+                            row.optimum - row.loss,
+                            known(row.optimum - row.high),
+                            known(row.optimum - row.low),
+                        ),
+                        ("the same, losses added up", row.optimum - row.added, None, None),
+                        ("best fixed action", row.constant, None, None),
+                    ],
+                    "QoE a task",
+                ),
+                "No policy of own observations is right of the second point, but for the grid of "
+                "levels and the noise of the draws; the third is an estimate.",
+            )
+            for place, row in enumerate(rows)
+            if row.loss == row.loss
+        ]
+        names = " ".join(f"--scenario {scenario.name}" for scenario in self.scenarios)
+        cells = [cell for cells in self.parts().values() for cell in cells]
+        reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
+        return Report(
+            "What observations permit",
+            f"{self.draws} observations of each user, each answered by {self.replies} draws of the "
+            "others, who see everything and choose last.",
+            f"python -m semopt study information {names} --draws {self.draws} --replies "
+            f"{self.replies} --slots {self.slots} --out {store.folder.name}",
+            [Table("information", "QoE a task", columns, [_cells(row) for row in rows])],
+            figures,
+            [f"{label}: {reason or 'not there yet'}" for label, reason in reasons.items()],
+            settings_of(self),
         )
 
+    def document(self, store: Store) -> dict[str, Any]:
+        """Return the study's JSON; numbers that are not known are null."""
+        rows = [{k: known(v) for k, v in vars(row).items()} for row in self.rows(store)]
+        return {"schema": 1, "study": self.name, "slots": self.slots, "rows": rows}
 
-if __name__ == "__main__":
-    main()
+    def show(self, store: Store) -> None:
+        """Print a row for each scenario."""
+        print_information(self.rows(store))
+
+
+def _cells(row: Row) -> list[Any]:
+    return [known(value) for value in vars(row).values()]

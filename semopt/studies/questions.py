@@ -34,6 +34,7 @@ STUDIES = {
     "gap": "gap:Question",
     "scaling": "scaling:Question",
     "calibrate": "calibrate:Question",
+    "information": "information:Question",
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"
