@@ -123,6 +123,34 @@ def test_steps_of_paper(benchmark, observation):
     )
 
 
+def test_steps_of_one_slot(benchmark):
+    from semopt.adapters import SlotEnv
+
+    scenario = Scenario.load("paper")
+    env, plain = SlotEnv(scenario, seed=0), PlainSlot(scenario)
+    actions = np.random.default_rng(0).random((1000, *env.action_space.shape), np.float32)
+    gain, task = scenario.draw(200, seed=0)
+    for slot in range(200):
+        _, reward, *_ = env.step(actions[slot])
+        users = actions[slot].reshape(plain.users, -1)
+        np.testing.assert_allclose(reward, plain.rewards(gain[slot], task[slot], users).sum(), 1e-5)
+    reference = plain_rate(plain) / plain.users
+    benchmark.pedantic(lambda: [env.step(action) for action in actions], rounds=ROUNDS)
+    rate = len(actions) / benchmark.stats.stats.median
+    benchmark.extra_info |= {
+        "suite": "env",
+        "value": rate,
+        "unit": "steps/s",
+        "reference": "NumPy, one slot, Gymnasium",
+        "ratio": rate / reference,
+    }
+    print(
+        f"\nSlotEnv, {plain.users} users: {rate / 1e3:.1f} k steps/s, in NumPy "
+        f"{reference / 1e3:.1f} k, {rate / reference:.0f} times",
+        end="",
+    )
+
+
 def test_where_the_time_of_a_step_goes(benchmark):
     env = Environment(Scenario.load("paper"), SLOTS)
     seen = np.empty((SLOTS, env.users, env.observation_size), np.float32)
