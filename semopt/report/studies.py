@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
+from dataclasses import dataclass
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from ..console import Console, slim_table
@@ -11,14 +12,72 @@ from ..console import Console, slim_table
 if TYPE_CHECKING:
     from ..studies.audit import Checked
     from ..studies.gap_rows import Row
-    from ..studies.information import Row as Permitted
-    from ..studies.scaling import Fit
-    from ..studies.scaling import Row as Cost
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),
     *("infea-\nsible", "us a\nslot"),
 )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A solver on slots of one size.
+
+    Attributes
+    ----------
+    solved : slots
+    seconds : median over slots
+    peak_mb : the largest peak of a slot
+    why : the reason where slots were not solved; "" where the cell is not there yet
+    """
+
+    method: str
+    users: int
+    solved: int = 0
+    seconds: float = nan
+    peak_mb: float = nan
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a solver's cost grows, as users to this power; from the sizes that are given."""
+
+    method: str
+    sizes: str
+    time: float
+    time_low: float
+    time_high: float
+    memory: float
+    memory_low: float
+    memory_high: float
+
+
+@dataclass(frozen=True)
+class Permitted:
+    """What observations permit on a scenario, QoE a task.
+
+    Attributes
+    ----------
+    optimum, constant : means of the certified optimum and of the best fixed action
+    loss : what is lost where the user that loses most is the only one that does not see all, with
+        its 95% interval `low` to `high` (observations resampled)
+    added : the losses of all users, added up
+    users : whose loss is known
+    closed, closed_added : the part closed at most of what lies between `constant` and the optimum;
+        the same where all losses add up
+    """
+
+    scenario: str
+    users: int = 0
+    optimum: float = nan
+    constant: float = nan
+    loss: float = nan
+    low: float = nan
+    high: float = nan
+    added: float = nan
+    closed: float = nan
+    closed_added: float = nan
 
 
 def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None:
@@ -64,7 +123,7 @@ def _figures(row: Row) -> list[str]:
     ]
 
 
-def print_scaling(rows: Sequence[Cost], fits: Sequence[Fit], limit: float) -> None:
+def print_scaling(rows: Sequence[Cost], fits: Sequence[Growth], limit: float) -> None:
     """Print what a slot takes by solver and size, and how that grows."""
     console, sizes = Console(), list(dict.fromkeys(row.users for row in rows))
     reasons = list(dict.fromkeys(row.why for row in rows if row.why))

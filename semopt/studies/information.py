@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..learn.deciders import CONSTANT
 from ..learn.evaluate import strongest
 from ..limits import refuse
 from ..report.page import Figure, Report, Table
-from ..report.studies import print_information
+from ..report.studies import Permitted, print_information
 from ..scenario import Scenario
 from ..worth import closure, tasks_in
 from .cells import Cell, Store, column
@@ -27,33 +26,6 @@ from .information_cell import InformationCell
 from .method_cell import MethodCell
 from .questions import known, settings_of
 from .statistics import interval
-
-
-@dataclass(frozen=True)
-class Row:
-    """What observations permit on a scenario, QoE a task.
-
-    Attributes
-    ----------
-    optimum, constant : means of the certified optimum and of the best fixed action
-    loss : what is lost where the user that loses most is the only one that does not see all, with
-        its 95% interval `low` to `high` (observations resampled)
-    added : the losses of all users, added up
-    users : whose loss is known
-    closed, closed_added : the part closed at most of what lies between `constant` and the optimum;
-        the same where all losses add up
-    """
-
-    scenario: str
-    users: int = 0
-    optimum: float = nan
-    constant: float = nan
-    loss: float = nan
-    low: float = nan
-    high: float = nan
-    added: float = nan
-    closed: float = nan
-    closed_added: float = nan
 
 
 @dataclass(frozen=True)
@@ -116,7 +88,7 @@ class Question:
         cells = [cell for of in self.scenarios for cell in (*self.losses(of), *self.means(of))]
         return {self.name: cells}
 
-    def rows(self, store: Store) -> list[Row]:
+    def rows(self, store: Store) -> list[Permitted]:
         """Return a row for each scenario, from the cells that are there."""
         rows = []
         for scenario in self.scenarios:
@@ -127,7 +99,7 @@ class Question:
                 if (table := store.read(cell)) is not None
             ]
             if None in tables or not lost:
-                rows.append(Row(scenario.name, len(lost)))
+                rows.append(Permitted(scenario.name, len(lost)))
                 continue
             tasks = tasks_in(scenario.template())
             optima, fixed = (column(table, "value") / tasks for table in tables)
@@ -136,7 +108,7 @@ class Question:
             most, added = max(lost, key=np.mean), float(np.sum(lost, axis=0).mean())
             loss, (low, high) = float(most.mean()), interval(most)
             rows.append(
-                Row(
+                Permitted(
                     *(scenario.name, len(lost), optimum, constant, loss, low, high, added),
                     closed=closure(optimum - loss, optimum, constant),
                     closed_added=closure(optimum - added, optimum, constant),
@@ -202,5 +174,5 @@ class Question:
         print_information(self.rows(store))
 
 
-def _cells(row: Row) -> list[Any]:
+def _cells(row: Permitted) -> list[Any]:
     return [known(value) for value in vars(row).values()]

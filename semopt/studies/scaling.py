@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..report.page import Figure, Report, Table
-from ..report.studies import print_scaling
+from ..report.studies import Cost, Growth, print_scaling
 from ..scenario import Scenario
 from .cells import Store
 from .questions import known, settings_of
@@ -24,40 +24,6 @@ from .statistics import exponent
 
 FROM = 8  # users, below which what every call takes rules the times
 LOADED = 2.0  # MB that code takes when it first runs: smaller peaks are not fitted
-
-
-@dataclass(frozen=True)
-class Row:
-    """A solver on slots of one size.
-
-    Attributes
-    ----------
-    solved : slots
-    seconds : median over slots
-    peak_mb : the largest peak of a slot
-    why : the reason where slots were not solved; "" where the cell is not there yet
-    """
-
-    method: str
-    users: int
-    solved: int = 0
-    seconds: float = nan
-    peak_mb: float = nan
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a solver's cost grows, as users to this power; from the sizes that are given."""
-
-    method: str
-    sizes: str
-    time: float
-    time_low: float
-    time_high: float
-    memory: float
-    memory_low: float
-    memory_high: float
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ class Question:
         """Return all cells, the small ones of each solver first: large ones ask them."""
         return {self.name: [self.cell(method, n) for n in self.sizes() for method in self.methods]}
 
-    def rows(self, store: Store) -> list[Row]:
+    def rows(self, store: Store) -> list[Cost]:
         """Return a row for each solver and size, from the cells that are there."""
         rows = []
         for method in self.methods:
@@ -111,16 +77,16 @@ class Question:
                 there, times = store.read(cell) is not None, store.times(cell)
                 if not there:
                     reason = store.reason(cell)
-                    rows.append(Row(method, users, why=f"failed: {reason}" if reason else ""))
+                    rows.append(Cost(method, users, why=f"failed: {reason}" if reason else ""))
                 elif times.get("slot_s"):
                     seconds, peaks = times["slot_s"], times["peak_mb"]
                     cost = float(np.median(seconds)), float(max(peaks))
-                    rows.append(Row(method, users, len(seconds), *cost, times["why"]))
+                    rows.append(Cost(method, users, len(seconds), *cost, times["why"]))
                 else:
-                    rows.append(Row(method, users, why=times.get("why", "its times are gone")))
+                    rows.append(Cost(method, users, why=times.get("why", "its times are gone")))
         return rows
 
-    def fits(self, store: Store) -> list[Fit]:
+    def fits(self, store: Store) -> list[Growth]:
         """Return how the cost of each solver grows, from 8 users on."""
         fits = []
         for method in self.methods:
@@ -137,7 +103,7 @@ class Question:
             time, memory = (
                 exponent(*np.array(each, float).reshape(-1, 2).T) for each in (points, peaks)
             )
-            fits.append(Fit(method, f"{points[0][0]}-{points[-1][0]}", *time, *memory))
+            fits.append(Growth(method, f"{points[0][0]}-{points[-1][0]}", *time, *memory))
         return fits
 
     def report(self, store: Store) -> Report:
