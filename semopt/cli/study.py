@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -311,6 +311,63 @@ def information(
     )
     question.check()
     conduct(question, out, engine, workers, shard, json)
+
+
+# What `semopt study paper` makes, and each part of it alone.
+PAPER = {
+    "paper": "Every table and figure of the paper again, against certified optima.",
+    "table3": "Table III: QoE of all methods without preference.",
+    "table4": "Table IV: energy and accuracy without preference.",
+    "table5": "Table V: MAPPO trained for latency, energy or accuracy.",
+    "fig6": "Figure 6: the learning curve of MAPPO.",
+    "fig7": "Figure 7: the learning curve of DQN.",
+    "fig8": "Figure 8: latency of mixed queues.",
+    "fig9": "Figure 9: latency of queues of one kind of task.",
+    "fig10": "Figure 10: weight moves from accuracy to latency.",
+    "fig11": "Figure 11: weight moves from energy to accuracy.",
+    "fig12": "Figure 12: weight moves from energy to latency.",
+}
+
+
+def of_paper(name: str) -> Callable[..., None]:
+    """Return the command of the paper's study or of a part of it."""
+
+    def paper(
+        scenario: Annotated[
+            str, typer.Option(help="File or preset in which the paper is studied.")
+        ] = "paper",
+        seeds: Annotated[
+            int | None,
+            typer.Option(min=1, help="Trainings of each policy; 10 unless given, 2 with --quick."),
+        ] = None,
+        episodes: Annotated[
+            int | None, typer.Option(min=1, help="Test episodes of ten slots; 100 unless given.")
+        ] = None,
+        quick: Annotated[
+            bool, typer.Option("--quick", help="Two trainings of each policy, and shorter ones.")
+        ] = False,
+        out: Out = DIR,
+        engine: Engine = "local",
+        workers: Workers = 0,
+        shard: Shard = "1/1",
+        json: Json = None,
+    ) -> None:
+        from ..report.progress import progress
+        from ..scenario import Scenario
+
+        check_outputs(out, json, files_read(scenario))
+        loaded = Scenario.load(scenario)
+        with learning("study"), learning(), progress("loading", None):
+            from ..studies.paper import Question
+        question = Question.asked(name, loaded, quick, seeds, episodes)
+        conduct(question, out, engine, workers, shard, json)
+
+    paper.__doc__ = PAPER[name]
+    return paper
+
+
+for part in PAPER:
+    app.command(part)(of_paper(part))
 
 
 @app.command("report")

@@ -12,6 +12,7 @@ from ..console import Console, slim_table
 if TYPE_CHECKING:
     from ..studies.audit import Checked
     from ..studies.gap_rows import Row
+    from ..studies.paper_measures import View
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),
@@ -188,6 +189,29 @@ def print_information(rows: Sequence[Permitted]) -> None:
         "observations closes more, but for the grid and the noise of the draws; where the losses "
         "of all users add up it is the last column."
     )
+
+
+def print_view(view: View) -> None:
+    """Print a table or a figure of the paper: numbers beside its own, then orders and shapes."""
+    console = Console()
+    if view.lines:
+        table = slim_table(view.title)
+        table.add_column("", overflow="fold", max_width=24)
+        for heading in ("", "ours", "95%\ninterval", "paper"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("", overflow="fold")
+        for line in view.lines:
+            between = "" if isnan(line.low) else f"{line.low:.4g}-{line.high:.4g}"
+            paper = "" if isnan(line.paper) else f"{line.paper:.4g}"
+            table.add_row(
+                *(line.case, line.heading, f"{line.mean:.4g}", between, paper, line.words)
+            )
+        console.print(table)
+    else:
+        console.print(view.title, style="bold")
+    for claim in view.claims:
+        console.print(f"{claim.verdict}: {claim.words}. {claim.measured}.")
+    console.print()
 
 
 def print_audit(rows: Sequence[Checked]) -> None:

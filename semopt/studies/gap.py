@@ -13,7 +13,7 @@ from ..scenario import Scenario
 from .cells import Store
 from .gap_rows import Grid, alike, spread
 from .method_cell import MethodCell
-from .questions import known, settings_of
+from .questions import known, lacking, settings_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Question(Grid):
         """Return the page, from the cells that are there."""
         from .gap_report import page
 
-        return page(self, store, list(self.rows(store)), settings_of(self))
+        rows, missing = list(self.rows(store)), list(lacking(self, store))
+        return page(self, store, rows, settings_of(self), missing)
 
     def show(self, store: Store) -> None:
         """Print a table for each scenario."""

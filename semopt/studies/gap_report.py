@@ -32,8 +32,17 @@ COLUMNS = {
 }
 
 
-def page(question: Grid, store: Store, rows: Sequence[Row], about: dict[str, Any]) -> Report:
-    """Return the page of the rows that are there; `about` are settings, versions and machine."""
+def page(
+    question: Grid,
+    store: Store,
+    rows: Sequence[Row],
+    about: dict[str, Any],
+    missing: Sequence[str],
+) -> Report:
+    """Return the page of the rows that are there.
+
+    `about` are settings, versions and machine; `missing` are sentences on cells that lack.
+    """
     tables, figures = [], []
     for place, scenario in enumerate(question.scenarios):
         name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
@@ -80,19 +89,14 @@ def page(question: Grid, store: Store, rows: Sequence[Row], about: dict[str, Any
         command,
         tables,
         figures,
-        list(notes(question, store, rows)),
+        [*missing, *notes(question, rows)],
         about,
     )
 
 
-def notes(question: Grid, store: Store, rows: Sequence[Row]) -> Sequence[str]:
-    """Return what is missing, what failed, and on which scenarios methods look alike."""
-    cells = question.cells()
-    reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
-    missing = sum(not reason for reason in reasons.values())
-    words = [f"{label}: failed: {reason}" for label, reason in reasons.items() if reason]
-    if missing:
-        words.insert(0, f"{missing} of {len(cells)} cells are not there yet.")
+def notes(question: Grid, rows: Sequence[Row]) -> list[str]:
+    """Return what to beware of, and on which scenarios methods look alike."""
+    words = []
     if question.seeds * question.slots < 1000:
         words.append("Under 1000 slots: the 99th percentile and the worst slot say little.")
     return words + [

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -35,15 +35,21 @@ STUDIES = {
     "scaling": "scaling:Question",
     "calibrate": "calibrate:Question",
     "information": "information:Question",
+    **dict.fromkeys(
+        ("paper", "table3", "table4", "table5", *(f"fig{number}" for number in range(6, 13))),
+        "paper:Question",
+    ),
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"
 
 
 class Question(Protocol):
-    """What a study asks; `name` is that of `STUDIES`."""
+    """What a study asks."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Its name, one of `STUDIES`."""
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -71,9 +77,21 @@ def known(value: Any) -> Any:
 
 
 def cells_of(question: Question) -> list[Cell]:
-    """Return the cells of a question, each once."""
+    """Return the cells of a question, each once; first those that others wait for."""
     every_cell = {cell.name(): cell for cells in question.parts().values() for cell in cells}
-    return list(every_cell.values())
+    return sorted(every_cell.values(), key=lambda cell: cell.kind != "training")
+
+
+def lacking(question: Question, store: Store) -> Iterator[str]:
+    """Yield a sentence on cells that are not there yet, and on each that failed."""
+    cells = cells_of(question)
+    reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
+    missing = sum(not reason for reason in reasons.values())
+    if missing:
+        yield f"{missing} of {len(cells)} cells are not there yet."
+    for label, reason in reasons.items():
+        if reason:
+            yield f"{label}: failed: {reason}"
 
 
 def of_folder(folder: Path) -> Question:

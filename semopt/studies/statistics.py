@@ -73,3 +73,23 @@ def exponent(size: Floats, cost: Floats) -> tuple[float, float, float]:
         return float(line.slope), nan, nan
     half = float(t.ppf(0.5 + LEVEL / 2.0, len(size) - 2) * line.stderr)
     return float(line.slope), float(line.slope) - half, float(line.slope) + half
+
+
+def improvement(better: Floats, worse: Floats) -> float:
+    """Return the probability that a run of one method is above a run of another; ties count half.
+
+    Parameters
+    ----------
+    better, worse : (runs,) float64, each training seed reduced to its mean
+    """
+    difference = better[:, None] - worse[None, :]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def middle_mean(values: Floats) -> float:
+    """Return the mean of the middle half of runs, which no single run moves far; NaN for few."""
+    if len(values) < FEWEST:
+        return nan
+    from scipy.stats import trim_mean
+
+    return float(trim_mean(values, 0.25))

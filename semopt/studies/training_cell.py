@@ -44,7 +44,7 @@ class TrainingCell(Cell):
         {
             "updates": pa.int64(),
             "agent_steps": pa.int64(),
-            "reward": pa.float64(),  # mean of a user while it explores, since the last row
+            "reward": pa.float64(),  # mean of a user in the last update, while it explores
             "qoe": pa.float64(),  # mean a task of the greedy policy on the validation slots
             "regret": pa.float64(),  # what it lacks there of the exact optimum
             "offloading": pa.float64(),

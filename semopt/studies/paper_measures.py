@@ -1,0 +1,340 @@
+"""What methods reach, beside what the paper says: figures with intervals, and verdicts.
+
+A verdict is computed, never typed: a number is *reproduced* where it is within `TOLERANCE` of the
+paper's, *explained* where something that was measured accounts for the difference, and else *not
+reproduced*, for a reason that was measured too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from math import isnan, nan, sqrt
+from typing import Any
+
+import numpy as np
+
+from ..problem import Floats
+from ..scenario import Scenario
+from ..worth import closure, tasks_in
+from .cells import Store, column
+from .method_cell import BOUND_ONLY, MethodCell
+from .paper_setup import CERTIFIED, METHODS, Setup, published
+from .questions import known
+from .statistics import improvement, interval
+
+FIGURES = {"qoe": "QoE", "latency_ms": "latency, ms", "energy_mj": "energy, mJ"}
+FIGURES["accuracy"] = "accuracy, %"
+SCALE = {"accuracy": 100.0}  # from columns to tables
+# Differences that count as reproduced: of QoE and accuracy (points) absolute, else relative.
+TOLERANCE = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
+ABSOLUTE = ("qoe", "accuracy")
+ERRORS = 2.0  # standard errors that a sample of slots may lie off
+PUBLISHED_SLOTS = 1000  # of the paper's test: its numbers are a sample too
+REPRODUCED, EXPLAINED, NOT = "reproduced", "explained", "not reproduced"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A method's figures on the test slots.
+
+    Attributes
+    ----------
+    name : of `METHODS`
+    values : of each figure (runs, S), in the units of tables; one run unless the method learns
+    optimum : (S,) QoE a task of the certified optimum on the same slots
+    infeasible_share : of tasks that break a limit
+    """
+
+    name: str
+    values: dict[str, Floats]
+    optimum: Floats
+    infeasible_share: float
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained: then its runs are resampled, else slots."""
+        return METHODS[self.name].algorithm != ""
+
+    @property
+    def slots(self) -> int:
+        """How many slots count."""
+        return len(self.optimum)
+
+    def runs(self, figure: str) -> Floats:
+        """Return the mean of each run: (runs,) float64."""
+        means: Floats = np.nanmean(self.values[figure], axis=1)
+        return means
+
+    def mean(self, figure: str) -> float:
+        """Return the mean over runs and slots."""
+        return float(self.runs(figure).mean())
+
+    def interval(self, figure: str) -> tuple[float, float]:
+        """Return the 95% interval of the mean: runs resampled of a method that learns, else slots.
+
+        Slots without the figure are left out.
+        """
+        if self.learns:
+            return interval(self.runs(figure))
+        values = self.values[figure][0]
+        return interval(values[~np.isnan(values)])
+
+    def error(self, figure: str) -> float:
+        """Return the standard error of a mean over so many slots as the paper's, drawn anew."""
+        return float(np.nanstd(self.values[figure], ddof=1)) / sqrt(PUBLISHED_SLOTS)
+
+    def gap(self) -> tuple[float, float, float]:
+        """Return what the mean lacks of the certified optimum, with its 95% interval.
+
+        Slots are paired with the optimum's; of a method that learns each run is a mean first.
+        """
+        gaps = self.optimum - self.values["qoe"]
+        units = gaps.mean(axis=1) if self.learns else gaps[0]
+        return float(gaps.mean()), *interval(units)
+
+
+def sample(
+    setup: Setup,
+    store: Store,
+    name: str,
+    scenario: Scenario | None = None,
+    trained: Scenario | None = None,
+) -> Sample | None:
+    """Return what a method reached, from its cells that are there; None where there are none.
+
+    A slot without a decision scores 0 at the limit of latency; slots that are infeasible are left
+    out.
+    """
+    scenario = scenario or setup.scenario
+    certified = store.read(setup.cells(CERTIFIED, scenario)[0])
+    cells = setup.cells(name, scenario, trained)
+    tables = [table for table in map(store.read, cells) if table is not None]
+    if certified is None or not tables:
+        return None
+    slots, problem = len(tables[0]), scenario.template()
+    optimum = column(certified, "value")[:slots] / tasks_in(problem)
+    kept = ~np.isnan(optimum)
+    bound = METHODS[name].solver == BOUND_ONLY
+    replaced = {"qoe": 0.0, "latency_ms": scenario.system.latency_max_ms or nan}
+    values = {}
+    for figure in FIGURES:
+        rows = np.array([column(table, figure)[kept] for table in tables])
+        if bound:
+            bounds = column(tables[0], "upper_bound")[kept][None, :] / tasks_in(problem)
+            rows = bounds if figure == "qoe" else np.full_like(bounds, nan)
+        else:
+            rows = np.where(np.isnan(rows), replaced.get(figure, nan), rows)
+        values[figure] = rows * SCALE.get(figure, 1.0)
+    broken = [column(table, "infeasible_share")[kept] for table in tables]
+    share = nan if bound else float(np.nan_to_num(np.array(broken), nan=1.0).mean())
+    return Sample(name, values, optimum[kept], share)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number beside the paper's.
+
+    Attributes
+    ----------
+    case : method or preference
+    figure : a key of `FIGURES`, or words
+    mean, low, high : with its 95% interval; NaN where there are too few runs
+    runs : the mean of each training; () of a method that does not learn
+    paper, difference : NaN where the paper has none
+    verdict, reason : one of "reproduced", "explained", "not reproduced" or "", and why
+    """
+
+    case: str
+    figure: str
+    mean: float
+    low: float = nan
+    high: float = nan
+    runs: tuple[float, ...] = ()
+    paper: float = nan
+    difference: float = nan
+    verdict: str = ""
+    reason: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The figure as people read it."""
+        return FIGURES.get(self.figure, self.figure)
+
+    @property
+    def words(self) -> str:
+        """The verdict as people read it."""
+        joints = {EXPLAINED: f"{EXPLAINED} by ", NOT: f"{NOT}, because "}
+        return joints.get(self.verdict, self.verdict) + self.reason
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An order or a shape that the paper states; `holds` is None while cells are missing."""
+
+    words: str
+    holds: bool | None
+    measured: str
+
+    @property
+    def verdict(self) -> str:
+        """Return what became of it."""
+        return {True: REPRODUCED, False: NOT, None: "not measured yet"}[self.holds]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a part of the study says, from the cells that are there."""
+
+    title: str
+    summary: str
+    lines: Sequence[Line] = ()
+    claims: Sequence[Claim] = ()
+    figures: Sequence[Any] = ()  # of `report.page.Figure`
+    tables: Sequence[Any] = ()  # of `report.page.Table`
+
+    def document(self) -> dict[str, Any]:
+        """Return the part as JSON: null where a number is not known."""
+        return {
+            "title": self.title,
+            "lines": [{k: known(v) for k, v in asdict(line).items()} for line in self.lines],
+            "claims": [asdict(claim) | {"verdict": claim.verdict} for claim in self.claims],
+        }
+
+
+def word_of(figure: str) -> str:
+    """Return the name of a figure."""
+    return FIGURES[figure].partition(", ")[0]
+
+
+def unit_of(figure: str) -> str:
+    """Return the unit of a figure as it follows a number; "" of one without."""
+    _, comma, unit = FIGURES[figure].partition(", ")
+    return f" {unit}" if comma else ""
+
+
+def close(figure: str, one: float, other: float) -> bool:
+    """Tell whether two values of a figure count as the same."""
+    difference = abs(one - other)
+    return difference <= TOLERANCE[figure] * (1.0 if figure in ABSOLUTE else abs(other))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a number of the paper is compared with.
+
+    Attributes
+    ----------
+    sample : ours
+    optimum : of what the method would do were it perfect; None of an optimum itself
+    others : optima of the same problem whose decisions differ: what nothing weighs is anything
+    weight : of the figure in the QoE; that of QoE itself is 1
+    """
+
+    sample: Sample
+    optimum: Sample | None = None
+    others: Sequence[Sample] = field(default_factory=tuple)
+    weight: float = 1.0
+
+
+def line(case: str, figure: str, beside: Beside, paper: float = nan) -> Line:
+    """Return a number beside the paper's, with its verdict."""
+    ours = beside.sample
+    runs = ours.runs(figure)
+    low, high = ours.interval(figure)
+    difference = ours.mean(figure) - paper
+    verdict, reason = ("", "") if isnan(paper) else judged(figure, beside, paper)
+    return Line(
+        *(case, figure, ours.mean(figure), low, high),
+        runs=tuple(map(float, runs)) if ours.learns else (),
+        paper=paper,
+        difference=difference,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
+    """Return verdict and reason of a number of the paper."""
+    ours, unit = beside.sample, unit_of(figure)
+    mean = ours.mean(figure)
+    if close(figure, mean, paper):
+        return REPRODUCED, ""
+    error = ERRORS * sqrt(2.0) * ours.error(figure)
+    if abs(mean - paper) <= error:
+        return EXPLAINED, (
+            f"sampling: two tests of {PUBLISHED_SLOTS} slots differ by up to {error:.3g}{unit}"
+        )
+    if beside.weight == 0.0:
+        reached = [each.mean(figure) for each in (*beside.others, ours)]
+        if min(reached) <= paper <= max(reached):
+            return EXPLAINED, (
+                "ties: the QoE gives it no weight, and decisions of the same QoE reach from "
+                f"{min(reached):.4g} to {max(reached):.4g}{unit}"
+            )
+    optimum = beside.optimum
+    if optimum is None or close(figure, mean, optimum.mean(figure)):
+        best = mean if optimum is None else optimum.mean(figure)
+        follows = "" if optimum is None else ", and the policy follows it"
+        return EXPLAINED, (
+            f"the assumed figures of the scenario, whose own optimum has {best:.4g}{unit}, "
+            f"{_off(figure, best, paper)} the paper's{follows}"
+        )
+    best, worth = optimum.mean(figure), optimum.mean("qoe") - ours.mean("qoe")
+    if figure == "qoe" and mean > paper:
+        shares = [closure(value, float(ours.optimum.mean())) for value in (mean, paper)]
+        return NOT, (
+            f"this policy learns more: it reaches {shares[0]:.0%} of the optimum's gain over "
+            f"all-local, the paper's {shares[1]:.0%}"
+        )
+    return NOT, (
+        f"the policy ends at {mean:.4g}{unit}, its optimum has {best:.4g}: it lacks {worth:.4f} "
+        "QoE of it"
+    )
+
+
+def _off(figure: str, value: float, paper: float) -> str:
+    where = "above" if value > paper else "below"
+    if figure in ABSOLUTE:
+        return f"{abs(value - paper):.3g} {where}"
+    return f"{abs(value / paper - 1.0):.1%} {where}"
+
+
+def order(
+    figure: str, samples: Mapping[str, Sample | None], names: Sequence[str]
+) -> Iterator[Claim]:
+    """Yield the claims that of these methods each has a lower figure than the next."""
+    for low, high in pairwise(names):
+        words = f"{word_of(figure)}: {METHODS[low].label} below {METHODS[high].label}"
+        below, above = samples.get(low), samples.get(high)
+        if below is None or above is None:
+            yield Claim(words, None, "cells are missing")
+            continue
+        holds = below.mean(figure) < above.mean(figure)
+        chance = improvement(above.runs(figure), below.runs(figure))
+        measured = f"{below.mean(figure):.4f} and {above.mean(figure):.4f}"
+        if below.learns or above.learns:
+            measured += f", so in {chance:.0%} of pairs of runs"
+        best = samples.get(METHODS[high].optimum or high)
+        if figure == "qoe" and best is not None and below.mean("qoe") > best.mean("qoe"):
+            measured += (
+                f"; {METHODS[high].label} cannot pass {best.mean('qoe'):.4f}, the optimum of its "
+                "own actions"
+            )
+        yield Claim(words, holds, measured)
+
+
+def cell_list(*groups: Sequence[MethodCell]) -> list[MethodCell]:
+    """Return the cells of several methods in one list."""
+    return [cell for group in groups for cell in group]
+
+
+def reported(table: str, case: str, figure: str) -> float:
+    """Return a number of the paper's tables in the units of ours; NaN where it has none."""
+    row = published().get(table, {}).get(case, {})
+    joules = 1e3 / float(published()["energy_tasks"])
+    keys = {"latency_ms": ("latency_ms", 1.0), "energy_mj": ("energy_j", joules)}
+    keys["accuracy"] = "accuracy_percent", 1.0
+    key, factor = keys[figure]
+    return float(row[key]) * factor if key in row else nan

@@ -1,0 +1,178 @@
+"""What the paper compares, and the cells that each comparison is made of.
+
+All methods decide on the same queues and channels: 100 test episodes of ten slots. Policies are
+trained once for each scenario and training seed, whatever tables and figures show them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ..learn.train import describe
+from ..learn.validation import SLOTS as VALIDATED
+from ..learn.validation import VALIDATION, stream_seed
+from ..scenario import Scenario
+from .method_cell import MethodCell
+from .training_cell import TrainingCell
+
+SLOTS = 10  # of an episode
+DRAW = 0  # seed of the test episodes
+CERTIFIED = "global"
+WEIGHTS = ("weight_latency", "weight_energy", "weight_accuracy")
+# Lengths of trainings, and the slots of `relaxation`, which takes 0.4 s for each.
+QUICK: dict[str, dict[str, Any]] = {
+    "mappo": {"updates": 400, "validate_every": 10},
+    "dqn": {"updates": 400, "validate_every": 20},
+    "distill": {"slots": 16384, "updates": 10},
+    "relaxation": {"slots": 50},
+}
+WHOLE: dict[str, dict[str, Any]] = {
+    "mappo": {"validate_every": 20},
+    "dqn": {},
+    "distill": {},
+    "relaxation": {"slots": 200},
+}
+# The paper's own settings, with every episode on the learning curve; Fig. 7 shows 350 of DQN.
+OF_THE_PAPER: dict[str, dict[str, Any]] = {
+    "mappo": {"validate_every": 1},
+    "dqn": {"validate_every": 1, "updates": 500},
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is compared.
+
+    Attributes
+    ----------
+    label : in tables
+    published : its key in the paper's tables; "" where they lack it
+    solver : a method of `solve`; "" of a policy
+    algorithm, semantic : how a policy is trained; "" of a method of `solve`
+    optimum : the method of `solve` whose decisions a perfect policy would make; "" of one itself
+    """
+
+    label: str
+    published: str = ""
+    solver: str = ""
+    algorithm: str = ""
+    semantic: bool = True
+    optimum: str = ""
+
+
+METHODS = {
+    "local": Method("local", "local", solver="reference"),
+    "dqn": Method("DQN", "dqn", algorithm="dqn", optimum="exact"),
+    "semantic-unaware-mappo": Method(
+        "semantic-unaware MAPPO",
+        "semantic_unaware_mappo",
+        algorithm="mappo",
+        semantic=False,
+        optimum="semantic-unaware",
+    ),
+    "mappo": Method("MAPPO", "mappo", algorithm="mappo", optimum="exact"),
+    "exhaustive": Method("exhaustive search", "exhaustive", solver="exhaustive"),
+    "semantic-unaware": Method("semantic-unaware optimum", solver="semantic-unaware"),
+    "distilled": Method("distilled", algorithm="distill", optimum="exact"),
+    "exact": Method("exact", solver="exact"),
+    CERTIFIED: Method("certified optimum", solver=CERTIFIED),
+    "relaxation": Method("relaxation (a bound)", solver="relaxation"),
+}
+
+
+@cache
+def published() -> dict[str, Any]:
+    """Return every number that the paper publishes."""
+    return tomllib.loads(files(__package__).joinpath("published.toml").read_text())
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Scenario, numbers of trainings and episodes, and lengths of the trainings.
+
+    Attributes
+    ----------
+    scenario : without preference
+    seeds : trainings of each policy, seeds 0 to seeds - 1
+    episodes : of the test, ten slots each
+    lengths : settings of each algorithm that differ from those of its name; "slots" of relaxation
+    named : changed settings of the paper's own, by algorithm
+    """
+
+    scenario: Scenario
+    seeds: int
+    episodes: int
+    lengths: dict[str, dict[str, Any]] = field(default_factory=lambda: WHOLE)
+    named: dict[str, dict[str, Any]] = field(default_factory=lambda: OF_THE_PAPER)
+
+    def weighted(self, latency: float, energy: float, accuracy: float) -> Scenario:
+        """Return the scenario with other weights of the QoE."""
+        weights = latency, energy, accuracy
+        name = f"{self.scenario.name}, weights {' '.join(f'{weight:g}' for weight in weights)}"
+        keys = (f"qoe.{key}" for key in WEIGHTS)
+        return self.scenario.replace(dict(zip(keys, weights, strict=True)), name=name)
+
+    def alone(self, task: str) -> Scenario:
+        """Return the scenario with queues of one kind of task."""
+        shares = {f"tasks.{name}.share": int(name == task) for name in self.scenario.tasks}
+        return self.scenario.replace(shares, name=f"{self.scenario.name}, {task}")
+
+    def cells(
+        self, name: str, scenario: Scenario | None = None, trained: Scenario | None = None
+    ) -> list[MethodCell]:
+        """Return a method's cells: one, or one a training of a policy.
+
+        Parameters
+        ----------
+        name : of `METHODS`
+        scenario : on whose slots it decides; without preference unless given
+        trained : for which a policy is trained; the same unless given
+        """
+        scenario = scenario or self.scenario
+        method, document, slots = METHODS[name], scenario.to_dict(), self.episodes * SLOTS
+        if not method.algorithm:
+            slots = min(slots, self.lengths.get(name, {}).get("slots", slots))
+            return [MethodCell(document, method.solver, DRAW, slots)]
+        trainings = self.trainings(method.algorithm, trained or scenario, semantic=method.semantic)
+        return [
+            MethodCell(document, name, DRAW, slots, training=training.fields())
+            for training in trainings
+        ]
+
+    def trainings(
+        self,
+        algorithm: str,
+        scenario: Scenario,
+        settings: str = "fast",
+        semantic: bool = True,
+    ) -> list[TrainingCell]:
+        """Return the trainings of an algorithm, one a seed."""
+        changed = (self.named if settings == "paper" else self.lengths).get(algorithm, {})
+        return [
+            TrainingCell(
+                **asdict(
+                    describe(
+                        *(algorithm, scenario, settings),
+                        semantic=semantic,
+                        seed=seed,
+                        **changed,
+                    )
+                )
+            )
+            for seed in range(self.seeds)
+        ]
+
+    def validated(self) -> MethodCell:
+        """Return the certified optimum on the slots that learning curves are measured on."""
+        document = self.scenario.to_dict()
+        return MethodCell(document, CERTIFIED, stream_seed(0, VALIDATION), VALIDATED)
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """Return the words for methods."""
+    return [METHODS[name].label for name in names]

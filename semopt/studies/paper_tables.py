@@ -1,0 +1,271 @@
+"""Tables III to V of the paper: QoE, energy and accuracy of methods, and of preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+from pathlib import Path
+
+from ..report.charts import intervals
+from ..report.page import Figure, Table
+from ..scenario import Scenario
+from .cells import Cell, Store
+from .paper_measures import (
+    FIGURES,
+    NOT,
+    REPRODUCED,
+    Beside,
+    Claim,
+    Line,
+    Sample,
+    View,
+    cell_list,
+    line,
+    order,
+    reported,
+    sample,
+)
+from .paper_setup import CERTIFIED, METHODS, SLOTS, Setup, published
+from .questions import known
+from .statistics import FEWEST, middle_mean
+
+COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III and IV
+OPTIMA = ("exact", "semantic-unaware", CERTIFIED)
+PREFERENCES = ("none", "latency", "energy", "accuracy")
+TABLE5 = ("latency_ms", "energy_mj", "accuracy")
+REDUCTION = 5.0  # points that a reduction in per cent may differ: of two numbers within 5%
+COLUMNS = ("", "figure", "ours", "95% from", "to", "runs", "paper", "difference", "verdict")
+
+
+def samples_of(
+    setup: Setup, store: Store, names: Sequence[str], scenario: Scenario | None = None
+) -> dict[str, Sample | None]:
+    """Return what methods reached on a scenario."""
+    return {name: sample(setup, store, name, scenario) for name in names}
+
+
+def table_of(name: str, title: str, lines: Sequence[Line]) -> Table:
+    """Return lines as a table."""
+    rows = [
+        [
+            *(entry.case, entry.heading, entry.mean),
+            *(known(value) for value in (entry.low, entry.high)),
+            len(entry.runs) or None,
+            *(known(value) for value in (entry.paper, entry.difference)),
+            entry.words,
+        ]
+        for entry in lines
+    ]
+    return Table(name, title, COLUMNS, rows)
+
+
+def command(part: str, store: Store) -> str:
+    """Return the command that makes a part anew."""
+    return f"python -m semopt study {part} --out {Path(store.folder).name}"
+
+
+def chart(
+    part: str,
+    title: str,
+    samples: dict[str, Sample | None],
+    figure: str,
+    sentence: str,
+    store: Store,
+) -> Figure:
+    """Return a figure of methods: means, intervals, each training, and the certified optimum."""
+    there = {METHODS[n].label: s for n, s in samples.items() if s is not None and n != CERTIFIED}
+    bounds = {label: each.interval(figure) for label, each in there.items()}
+    rows = [
+        (label, each.mean(figure), known(bounds[label][0]), known(bounds[label][1]))
+        for label, each in there.items()
+    ]
+    best = samples.get(CERTIFIED)
+    spec = intervals(
+        rows,
+        FIGURES[figure],
+        {label: each.runs(figure).tolist() for label, each in there.items() if each.learns},
+        None if best is None else best.mean(figure),
+    )
+    return Figure(part, title, spec, sentence, command(part.partition("-")[0], store))
+
+
+def sentence(setup: Setup) -> str:
+    """Return what bars and ticks of a figure of methods mean."""
+    few = f" Fewer than {FEWEST} trainings carry no interval." if setup.seeds < FEWEST else ""
+    return (
+        "The dashed line is the certified optimum. Bars are 95% intervals: trainings resampled of "
+        "methods that learn, each a mean first and a tick of its own, else slots." + few
+    )
+
+
+def cells_of_table3(setup: Setup) -> list[Cell]:
+    """Return the cells of Table III: all methods."""
+    return [*cell_list(*(setup.cells(name) for name in METHODS))]
+
+
+def table3(setup: Setup, store: Store) -> View:
+    """Return Table III: QoE without preference."""
+    samples, paper = samples_of(setup, store, list(METHODS)), published()["table3"]["qoe"]
+    there = {name: each for name, each in samples.items() if each is not None}
+    slots = max((each.slots for each in there.values()), default=0)
+    lines = [
+        line(
+            METHODS[name].label,
+            "qoe",
+            Beside(each, samples.get(METHODS[name].optimum)),
+            float(paper.get(METHODS[name].published, nan)),
+        )
+        for name, each in there.items()
+        if each.slots == slots
+    ]
+    rows = [
+        [
+            METHODS[name].label,
+            *map(known, each.gap()),
+            known(middle_mean(each.runs("qoe")) if each.learns else nan),
+            known(each.infeasible_share),
+            each.slots,
+        ]
+        for name, each in there.items()
+    ]
+    gaps = Table(
+        "table3-gaps",
+        "Gap to the certified optimum, QoE a task",
+        ("", "gap", "95% from", "to", "middle half of runs", "limits broken", "slots"),
+        rows,
+    )
+    return View(
+        "Table III: QoE without preference",
+        f"Mean a task over {setup.episodes} test episodes of {SLOTS} slots, the same for all; "
+        f"{setup.seeds} trainings of each policy. local runs at the reference frequency, where it "
+        "scores 0.5 by definition. relaxation proves a bound on each slot, on the first ones only "
+        "where it would take long: it stands among the gaps, which are taken slot by slot.",
+        lines,
+        [*order("qoe", samples, (*COMPARED, "exhaustive"))],
+        [chart("table3", "QoE a task", samples, "qoe", sentence(setup), store)],
+        [gaps],
+    )
+
+
+def cells_of_table4(setup: Setup) -> list[Cell]:
+    """Return the cells of Table IV, which are among those of Table III."""
+    return [*cell_list(*(setup.cells(name) for name in (*COMPARED, *OPTIMA)))]
+
+
+def table4(setup: Setup, store: Store) -> View:
+    """Return Table IV: energy and accuracy without preference; and the abstract's reductions."""
+    samples = samples_of(setup, store, (*COMPARED, *OPTIMA))
+    lines = [
+        line(
+            METHODS[name].label,
+            figure,
+            Beside(each, samples.get(METHODS[name].optimum)),
+            reported("table4", METHODS[name].published, figure) if name in COMPARED else nan,
+        )
+        for figure in ("energy_mj", "accuracy")
+        for name, each in samples.items()
+        if each is not None
+    ]
+    mappo, unaware = samples["mappo"], samples["semantic-unaware-mappo"]
+    if mappo and unaware:
+        lines += [
+            _reduction(mappo, unaware, "latency_ms", "latency"),
+            _reduction(mappo, unaware, "energy_mj", "energy"),
+        ]
+    ranks = ("local", "dqn", "mappo", "semantic-unaware-mappo")
+    claims = [claim for key in ("energy_mj", "accuracy") for claim in order(key, samples, ranks)]
+    return View(
+        "Table IV: energy and accuracy without preference",
+        "Means a task; the paper's joules are those of 100 tasks. Reductions are MAPPO's against "
+        f"semantic-unaware MAPPO, as the abstract says them, within {REDUCTION:g} points.",
+        lines,
+        claims,
+        [
+            chart(f"table4-{key}", title, samples, key, sentence(setup), store)
+            for key, title in (("energy_mj", "Energy, mJ a task"), ("accuracy", "Accuracy, %"))
+        ],
+    )
+
+
+def _reduction(mappo: Sample, unaware: Sample, figure: str, word: str) -> Line:
+    """Return a reduction in per cent beside the abstract's."""
+    paper = float(published()["abstract"][f"{word}_reduction_percent"])
+    ours = 100.0 * (1.0 - mappo.mean(figure) / unaware.mean(figure))
+    verdict, reason = REPRODUCED, ""
+    if abs(ours - paper) > REDUCTION:
+        verdict, reason = (
+            NOT,
+            (
+                f"MAPPO takes {mappo.mean(figure):.4g} and semantic-unaware MAPPO "
+                f"{unaware.mean(figure):.4g} here"
+            ),
+        )
+    return Line(
+        *("MAPPO", f"{word} saved, %", ours),
+        paper=paper,
+        difference=ours - paper,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def preference(setup: Setup, name: str) -> Scenario:
+    """Return the scenario of a preference of Table V."""
+    weights = [float(weight) for weight in published()["table5"][name]["weights"]]
+    return setup.scenario if name == "none" else setup.weighted(*weights)
+
+
+def cells_of_table5(setup: Setup) -> list[Cell]:
+    """Return the cells of Table V: MAPPO trained for each preference, and its optima."""
+    return [
+        *cell_list(
+            *(
+                setup.cells(method, preference(setup, name))
+                for name in PREFERENCES
+                for method in ("mappo", "exact", CERTIFIED)
+            )
+        )
+    ]
+
+
+def table5(setup: Setup, store: Store) -> View:
+    """Return Table V: latency, energy and accuracy of MAPPO under preferences."""
+    lines, means = [], dict[str, dict[str, Sample | None]]()
+    for name in PREFERENCES:
+        scenario = preference(setup, name)
+        samples = samples_of(setup, store, ("mappo", "exact", CERTIFIED), scenario)
+        means[name], weights = samples, published()["table5"][name]["weights"]
+        others = [each for key, each in samples.items() if each and key != "mappo"]
+        for method, each in samples.items():
+            for figure, weight in zip(TABLE5, weights, strict=True):
+                if each is None:
+                    continue
+                beside = Beside(each, samples[METHODS[method].optimum or method], others, weight)
+                paper = reported("table5", name, figure) if method == "mappo" else nan
+                lines.append(line(f"{name}: {METHODS[method].label}", figure, beside, paper))
+    claims = [
+        _preferred(means, "latency", "latency_ms", -1),
+        _preferred(means, "energy", "energy_mj", -1),
+        _preferred(means, "accuracy", "accuracy", 1),
+    ]
+    return View(
+        "Table V: preferences",
+        "MAPPO trained anew for each preference: its weight is 1, the others 0. A figure without "
+        "weight is what decisions of equal QoE leave open.",
+        lines,
+        claims,
+    )
+
+
+def _preferred(
+    means: dict[str, dict[str, Sample | None]], name: str, figure: str, sign: int
+) -> Claim:
+    """Return the claim that a preference has the best mean of what it prefers."""
+    words = f"the {name} preference has the {'highest' if sign > 0 else 'lowest'} {name} of all"
+    reached = {key: samples["mappo"] for key, samples in means.items()}
+    values = {key: each.mean(figure) for key, each in reached.items() if each is not None}
+    if len(values) < len(PREFERENCES):
+        return Claim(words, None, "cells are missing")
+    best = max(values, key=lambda key: sign * values[key])
+    listed = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+    return Claim(words, best == name, f"{FIGURES[figure]}: {listed}")

@@ -1,0 +1,237 @@
+"""Figures 10 to 12 of the paper: what happens as weight moves from one figure to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..report.charts import curves
+from ..report.page import Figure, Table
+from ..scenario import Scenario
+from .cells import Cell, Store
+from .paper_measures import FIGURES, Claim, Sample, View, cell_list, sample
+from .paper_setup import CERTIFIED, METHODS, Setup
+from .paper_tables import command, preference
+
+JUMP = 0.3  # share of the whole range that one step must make to be a jump
+FLAT = 0.05  # share of the whole range that a curve may go the other way
+TENTHS = tuple(tenth / 10 for tenth in range(11))
+
+Points = tuple[list[float], list[float]]
+
+
+class Move(NamedTuple):
+    """From which figure of the QoE weight moves to which, and the weights that MAPPO is trained at.
+
+    Names are those of the preferences of Table V; weights are of what gains.
+    """
+
+    loses: str
+    gains: str
+    trained: tuple[float, ...]
+
+
+MOVES = {
+    "fig10": Move("accuracy", "latency", (0.0, 0.33, 0.5, 0.67, 1.0)),
+    "fig11": Move("energy", "accuracy", (0.0, 0.33, 0.5, 0.67, 1.0)),
+    "fig12": Move("energy", "latency", (0.0, 0.3, 0.5, 0.7, 1.0)),
+}
+KEYS = {"latency": "latency_ms", "energy": "energy_mj", "accuracy": "accuracy"}
+
+
+def moved(setup: Setup, move: Move, weight: float) -> Scenario:
+    """Return the scenario in which what gains has this weight, and what loses the rest.
+
+    At the ends it is that of a preference of Table V, whose policies are the same then.
+    """
+    if weight in (0.0, 1.0):
+        return preference(setup, move.gains if weight else move.loses)
+    weights = {move.loses: round(1.0 - weight, 6), move.gains: weight}
+    return setup.weighted(*(weights.get(name, 0.0) for name in KEYS))
+
+
+def cells_of(part: str) -> Callable[[Setup], list[Cell]]:
+    """Return what gives the cells of a figure."""
+    move = MOVES[part]
+
+    def cells(setup: Setup) -> list[Cell]:
+        policies = [setup.cells("mappo", moved(setup, move, weight)) for weight in move.trained]
+        optima = [setup.cells(CERTIFIED, moved(setup, move, weight)) for weight in grid(move)]
+        return [*cell_list(*policies, *optima)]
+
+    return cells
+
+
+def grid(move: Move) -> list[float]:
+    """Return the weights at which the certified optimum is drawn."""
+    return sorted({*TENTHS, *move.trained})
+
+
+def view_of(part: str) -> Callable[[Setup, Store], View]:
+    """Return what makes the view of a figure."""
+    move = MOVES[part]
+
+    def view(setup: Setup, store: Store) -> View:
+        sweep: Sweep = {
+            name: {
+                weight: reached
+                for weight in weights
+                if (reached := sample(setup, store, name, moved(setup, move, weight)))
+            }
+            for name, weights in ((CERTIFIED, grid(move)), ("mappo", move.trained))
+        }
+        lines: Lines = {
+            KEYS[figure]: {
+                name: [(w, each) for w, each in reached.items() if w != unweighted]
+                for name, reached in sweep.items()
+            }
+            for figure, unweighted in ((move.loses, 1.0), (move.gains, 0.0))
+        }
+        drawn = [
+            _drawn(
+                part, key, f"weight of {move.gains}, that of {move.loses} is the rest", each, store
+            )
+            for key, each in lines.items()
+            if any(each.values())
+        ]
+        return View(
+            f"Fig. {part[3:]}: weight moves from {move.loses} to {move.gains}",
+            "MAPPO trained anew for each weight, and the certified optimum. A figure is not drawn "
+            "where it has no weight: decisions of equal QoE leave it open there.",
+            claims=SHAPES[part](lines),
+            figures=drawn,
+            tables=[_listed(part, move, sweep)],
+        )
+
+    return view
+
+
+Sweep = Mapping[str, Mapping[float, Sample]]
+Lines = Mapping[str, Mapping[str, list[tuple[float, Sample]]]]
+
+
+def _drawn(
+    part: str, key: str, x: str, lines: Mapping[str, list[tuple[float, Sample]]], store: Store
+) -> Figure:
+    """Return a figure over a weight."""
+    series, runs = dict[str, Points](), dict[str, list[Points]]()
+    for name, points in lines.items():
+        label = METHODS[name].label
+        series[label] = [w for w, _ in points], [each.mean(key) for _, each in points]
+        count = min((len(each.runs(key)) for _, each in points), default=0)
+        if METHODS[name].algorithm:
+            runs[label] = [
+                (series[label][0], [float(each.runs(key)[run]) for _, each in points])
+                for run in range(count)
+            ]
+    spec = curves(series, x, FIGURES[key], seeds=runs)
+    title = f"{FIGURES[key]} over the weight"
+    name = f"{part}-{key}"
+    text = "Each training is a thin line, their mean the thick one."
+    return Figure(name, title, spec, text, command(part, store))
+
+
+def _listed(part: str, move: Move, sweep: Sweep) -> Table:
+    """Return the numbers of a figure."""
+    figures = move.loses, move.gains
+    rows = [
+        [
+            *(METHODS[name].label, round(1.0 - weight, 6), weight),
+            *(each.mean(KEYS[figure]) for figure in figures),
+        ]
+        for name, reached in sweep.items()
+        for weight, each in reached.items()
+    ]
+    titles = [f"weight of {figure}" for figure in figures]
+    columns = ("", *titles, *(FIGURES[KEYS[figure]] for figure in figures))
+    return Table(part, "The numbers of the figure", columns, rows)
+
+
+def _moving(lines: Lines, key: str, name: str) -> tuple[list[float], list[float]]:
+    points = lines[key][name]
+    return [w for w, _ in points], [each.mean(key) for _, each in points]
+
+
+def _trend(lines: Lines, key: str, word: str, name: str, rises: bool) -> Claim:
+    """Return the claim that a figure rises or falls all along."""
+    label, verb = METHODS[name].label, "rises" if rises else "falls"
+    words = f"{label}: {word} {verb}"
+    at, values = _moving(lines, key, name)
+    if len(values) < 3:
+        return Claim(words, None, "cells are missing")
+    steps = np.diff(values) * (1.0 if rises else -1.0)
+    span = max(values) - min(values)
+    holds = bool(steps.sum() > 0.0 and steps.min() >= -FLAT * span)
+    ends = f"from {values[0]:.4g} at {at[0]:g} to {values[-1]:.4g} at {at[-1]:g}"
+    worst = int(steps.argmin())
+    back = (
+        ""
+        if holds
+        else f", but from {values[worst]:.4g} at {at[worst]:g} to "
+        + (f"{values[worst + 1]:.4g} at {at[worst + 1]:g}")
+    )
+    return Claim(words, holds, ends + back)
+
+
+def _falls_together(lines: Lines) -> list[Claim]:
+    return [
+        _trend(lines, key, f"{word} as latency gains weight", name, rises=False)
+        for name in ("mappo", CERTIFIED)
+        for key, word in (("latency_ms", "latency"), ("accuracy", "accuracy"))
+    ]
+
+
+def _jumps_together(lines: Lines) -> list[Claim]:
+    """Return the claims that energy and accuracy jump at a weight of accuracy of 0.33."""
+    claims = []
+    for name in ("mappo", CERTIFIED):
+        for key, word in (("energy_mj", "energy"), ("accuracy", "accuracy")):
+            words = f"{METHODS[name].label}: {word} jumps at (0.67, 0.33)"
+            at, values = _moving(lines, key, name)
+            if len(values) < 3:
+                claims.append(Claim(words, None, "cells are missing"))
+                continue
+            steps, span = np.diff(values), max(values) - min(values)
+            largest = int(steps.argmax())
+            low, high = at[largest], at[largest + 1]
+            holds = bool(low <= 0.33 <= high and steps[largest] >= JUMP * span)
+            measured = (
+                f"the largest step is {steps[largest]:+.4g} of {span:.4g} in all, between weights "
+                f"of accuracy of {low:g} and {high:g}"
+            )
+            claims.append(Claim(words, holds, measured))
+    return claims
+
+
+def _turns(lines: Lines) -> list[Claim]:
+    """Return the claims that beyond a weight of latency of 0.7 latency falls and energy rises."""
+    claims, turn = [], 0.7
+    for name in ("mappo", CERTIFIED):
+        for key, word, sign in (
+            ("latency_ms", "latency falls", -1.0),
+            ("energy_mj", "energy rises", 1.0),
+        ):
+            words = f"{METHODS[name].label}: beyond (0.3, 0.7) {word}"
+            at, values = _moving(lines, key, name)
+            if len(values) < 3 or turn not in at:
+                claims.append(Claim(words, None, "cells are missing"))
+                continue
+            first, middle, last = values[0], values[at.index(turn)], values[-1]
+            before, beyond = sign * (middle - first), sign * (last - middle)
+            goes_on = beyond > FLAT * (max(values) - min(values))
+            measured = (
+                f"{first:.4g} at {at[0]:g}, {middle:.4g} at {turn:g}, {last:.4g} at {at[-1]:g}"
+            )
+            if goes_on and beyond < before:
+                measured += ": so it does before, and further"
+            claims.append(Claim(words, goes_on and beyond >= before, measured))
+    return claims
+
+
+SHAPES: dict[str, Callable[[Lines], list[Claim]]] = {
+    "fig10": _falls_together,
+    "fig11": _jumps_together,
+    "fig12": _turns,
+}
