@@ -21,12 +21,15 @@ to a mean such as the scenario's `mean_gain`, which leaves alone how users and s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..allowed import POSITIVE, one_of, whole
+from ..arguments import array as number
 from ..gains import gains
 from ..problem import Floats
 from .traces import read_mat
@@ -49,7 +52,7 @@ Complex = NDArray[np.complexfloating[Any, Any]]
 
 def from_coefficients(
     h: ArrayLike,
-    axes: str = "user rx tx time subcarrier",
+    axes: str | Sequence[str] = "user rx tx time subcarrier",
     *,
     channels: int | None = None,
     antennas: Antennas = "mrc",
@@ -80,11 +83,10 @@ def from_coefficients(
     """
     array = _array(h)
     words = _words(axes, array.shape)
-    _whole(array, words)
-    if antennas not in get_args(Antennas):
-        known = ", ".join(get_args(Antennas))
-        raise ValueError(f"antennas = {antennas!r}: one of {known} is expected")
-    power = array.real.astype(float) ** 2 + array.imag.astype(float) ** 2
+    _check_finite(array, words)
+    one_of("antennas", antennas, get_args(Antennas))
+    with np.errstate(over="ignore"):
+        power = array.real.astype(float) ** 2 + array.imag.astype(float) ** 2
     ones = tuple(i for i, word in enumerate(words) if word == ONE)
     power, words = power.squeeze(ones), [word for word in words if word != ONE]
     power = power.transpose([words.index(word) for word in AXES if word in words])
@@ -100,9 +102,7 @@ def from_coefficients(
             f"{'it' if silent.size == 1 else f'the {silent.size} such users'} out"
         )
     if mean is not None:
-        if not (np.isfinite(mean) and mean > 0):
-            raise ValueError(f"mean = {mean!r}: a finite number above 0 is expected")
-        gain *= mean / gain.mean()
+        gain *= float(number("mean", mean, POSITIVE, 0)) / gain.mean()
     return gains(gain, (None, None, None))
 
 
@@ -150,11 +150,8 @@ def from_sionna(
             "transmitters, their antennas, time steps, sub-carriers), or (..., paths, time steps) "
             "with tau, and Sionna RT the same without batch"
         )
-    if users not in ("tx", "rx"):
-        raise ValueError(f"users = {users!r}: 'tx', they send, or 'rx', they receive, is expected")
-    others = array.shape[1 if users == "tx" else 3]
-    if not 0 <= station < others:
-        raise ValueError(f"station = {station}: h has {others}, which count from 0")
+    one_of("users", users, ("tx", "rx"))
+    whole("station", station, 0, array.shape[1 if users == "tx" else 3] - 1)
     last = "time subcarrier" if tau is None else "path time"
     if tau is not None and channels not in (None, 1):
         array = _response(array, _array(tau, real=True), channels, bandwidth)
@@ -199,9 +196,10 @@ def from_deepmimo(
             f"h has shape {array.shape}: DeepMIMO writes (users, their antennas, antennas of the "
             "base station, sub-carriers), with times behind where there are several"
         )
-    if subcarriers is not None and (paths or subcarriers < array.shape[3]):
-        why = "paths share no power: leave it out" if paths else f"h has {array.shape[3]} of them"
-        raise ValueError(f"subcarriers = {subcarriers}: {why}")
+    if subcarriers is not None:
+        whole("subcarriers", subcarriers, array.shape[3], hint=", as many as h has")
+        if paths:
+            raise ValueError(f"subcarriers = {subcarriers}: paths share no power, leave it out")
     share = 1 if paths else subcarriers or array.shape[3]
     axes = f"user tx rx {'path' if paths else 'subcarrier'}" + " time" * (array.ndim == 5)
     return from_coefficients(array * np.sqrt(share), axes, **rules)
@@ -209,7 +207,7 @@ def from_deepmimo(
 
 def from_mat(
     file: str | Path,
-    axes: str = "subcarrier time rx tx",
+    axes: str | Sequence[str] = "subcarrier time rx tx",
     variable: str | None = None,
     **rules: Any,
 ) -> Floats:
@@ -236,12 +234,12 @@ def from_mat(
     ...     from_mat(f"{folder}/h.mat", channels=3).shape
     (14, 1, 3)
     """
-    array, words = _array(read_mat(file, variable)), axes.split()
+    array, words = _array(read_mat(file, variable)), _listed(axes)
     lacking = max(0, len(words) - array.ndim)  # MATLAB drops axes of length 1 at the end
     array = array.reshape(*array.shape, *[1] * lacking)
     if "user" not in words:
         array, words = array[..., None], [*words, "user"]
-    return from_coefficients(array, " ".join(words), **rules)
+    return from_coefficients(array, words, **rules)
 
 
 def _array(value: Any, real: bool = False) -> NDArray[Any]:
@@ -260,9 +258,16 @@ def _array(value: Any, real: bool = False) -> NDArray[Any]:
     return array
 
 
-def _words(axes: str, shape: tuple[int, ...]) -> list[str]:
+def _listed(axes: str | Sequence[str]) -> list[str]:
+    words = axes.split() if isinstance(axes, str) else axes
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"axes = {axes!r}: words are expected, such as 'user rx time subcarrier'")
+    return [word.lower() for word in words]
+
+
+def _words(axes: str | Sequence[str], shape: tuple[int, ...]) -> list[str]:
     """Return the words of axes, or raise ValueError unless they fit an array."""
-    words = axes.split()
+    words = _listed(axes)
     for word in words:
         if word not in (*AXES, ONE):
             known = ", ".join((*AXES, ONE))
@@ -286,7 +291,7 @@ def _words(axes: str, shape: tuple[int, ...]) -> list[str]:
     return words
 
 
-def _whole(array: Complex, words: list[str]) -> None:
+def _check_finite(array: Complex, words: list[str]) -> None:
     """Raise ValueError for the first coefficient that is NaN or infinite."""
     wrong = np.argwhere(~np.isfinite(array))
     if not len(wrong):
@@ -303,8 +308,7 @@ def _mean_of_sub_channels(power: Floats, channels: int | None, responses: bool) 
     """Return the means of neighbouring sub-carriers of (S, N, F): (S, N, K)."""
     slots, users, subcarriers = power.shape
     count = subcarriers if channels is None else channels
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise ValueError(f"channels = {channels!r}: an integer of at least 1 is expected")
+    whole("channels", count, 1)
     if subcarriers % count:
         hint = (
             f"{subcarriers} sub-carriers do not divide into as many: leave out those at the edges"
@@ -317,13 +321,14 @@ def _mean_of_sub_channels(power: Floats, channels: int | None, responses: bool) 
 
 def _response(a: Complex, tau: Floats, channels: int | None, bandwidth: float | None) -> Complex:
     """Return sum a e^(-j 2 pi f tau) over paths: (batch, ..., time, channels FREQUENCIES)."""
-    if bandwidth is None or not (np.isfinite(bandwidth) and bandwidth > 0):
-        raise ValueError(
-            f"bandwidth = {bandwidth!r}: path coefficients become {channels} sub-channels of a "
-            "bandwidth in Hz, which is expected"
-        )
+    if bandwidth is None:
+        raise ValueError(f"bandwidth: paths need one, in Hz, to become {channels} sub-channels")
+    if not np.isfinite(tau).all():
+        raise ValueError("tau: finite delays, in s, are expected")
+    whole("channels", channels, 1)
     count = (channels or 1) * FREQUENCIES
-    frequency = ((np.arange(count) + 0.5) / count - 0.5) * bandwidth
+    hertz = float(number("bandwidth", bandwidth, POSITIVE, 0))
+    frequency = ((np.arange(count) + 0.5) / count - 0.5) * hertz
     if tau.ndim == a.ndim - 4:  # Sionna RT's has no batch
         tau = tau[None]
     if tau.ndim == 4:  # the same for all antennas

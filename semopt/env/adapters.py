@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..allowed import one_of
 from ..problem import Floats, Integers
 from ..scenario import Scenario, presets
 from ..solvers.matching import ExactBatch
@@ -54,9 +55,8 @@ class _Slots:
         render_mode: str | None,
         **options: Any,
     ) -> None:
-        if render_mode not in (None, *RENDER_MODES):
-            modes = ", ".join(RENDER_MODES)
-            raise ValueError(f"render_mode = {render_mode!r}: one of {modes} is expected")
+        if render_mode is not None:
+            one_of("render_mode", render_mode, RENDER_MODES)
         loaded = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
         self.seed = fresh_seed() if seed is None else seed
         self.inner = Environment(loaded, slots, seed=self.seed, **options)
@@ -173,7 +173,8 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Singles:
         raise ValueError(
             f"{name}: numbers of shape {shape} are expected, got {numbers.dtype} {numbers.shape}"
         )
-    return numbers.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # infinite: refused as out of range
+        return numbers.astype(np.float32, copy=False)
 
 
 class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):

@@ -30,7 +30,7 @@ def normal(*shape):
         ([[[1, 2j], [3, 0j]]], "user rx tx", {"antennas": "power"}, [[[3.5]]]),
         # sub-channels of two sub-carriers each: (1 + 9) / 2 and (4 + 16) / 2
         ([[1, 3j, 2, -4j]], "user subcarrier", {"channels": 2}, [[[5.0, 10.0]]]),
-        ([[1, 3j, 2, -4j]], "user subcarrier", {"channels": 1}, [[[7.5]]]),
+        ([[1, 3j, 2, -4j]], ["user", "Subcarrier"], {"channels": 1}, [[[7.5]]]),
         ([[1, 3j, 2, -4j]], "user subcarrier", {}, [[[1.0, 9.0, 4.0, 16.0]]]),
         ([[1, 3j, 2, -4j]], "user path", {}, [[[30.0]]]),
         ([[1, 3j, 2, -4j]], "user time", {}, [[[1.0]], [[9.0]], [[4.0]], [[16.0]]]),
@@ -213,11 +213,18 @@ SOUND = normal(2, 3, 4)
         ([[1j], [1j, 2]], "user time", {}, "complex coefficients are expected"),
         ("h", "user", {}, "complex coefficients are expected, got an array of <U1"),
         (SOUND * [[[1]], [[0]]], "user rx time", {}, "user 1 has no power in any slot"),
-        (SOUND, "user rx time", {"antennas": "best"}, "antennas = 'best': one of mrc, power"),
+        (SOUND, "user rx time", {"antennas": "best"}, "antennas = 'best': "),
         (SOUND, "user rx time", {"channels": 2}, "take its frequency response"),
         (SOUND, "user rx subcarrier", {"channels": 3}, "4 sub-carriers do not divide into as many"),
-        (SOUND, "user rx subcarrier", {"channels": 0}, "channels = 0: an integer of at least 1"),
-        (SOUND, "user rx time", {"mean": -1.0}, "mean = -1.0: a finite number above 0"),
+        (
+            SOUND,
+            "user rx subcarrier",
+            {"channels": 0},
+            "channels = 0: must be a whole number",
+        ),
+        (SOUND, "user rx time", {"mean": -1.0}, "mean = -1.0: must be a number above 0"),
+        (SOUND, "user rx time", {"mean": "half"}, "mean"),
+        (SOUND, 3, {}, "axes = 3: words are expected, such as 'user rx time subcarrier'"),
         (SOUND * 1e-155, "user rx time", {}, "gain[0][0][0] ="),
     ],
 )
@@ -231,12 +238,15 @@ def test_arrays_that_others_do_not_write_are_named():
     h = normal(1, 1, 2, 3, 1, 4, 6)
     for call, words in (
         (lambda: from_sionna(h[0, 0]), "Sionna writes (batch, receivers, their antennas"),
-        (lambda: from_sionna(h, users="up"), "users = 'up': 'tx', they send"),
-        (lambda: from_sionna(h, station=1), "station = 1: h has 1, which count from 0"),
-        (lambda: from_sionna(h, np.zeros((1, 1, 3, 4)), channels=2), "bandwidth = None"),
+        (lambda: from_sionna(h, users="up"), "users = 'up': "),
+        (lambda: from_sionna(h, station=1), "station = 1: must be a whole number from 0 to 0"),
+        (
+            lambda: from_sionna(h, np.zeros((1, 1, 3, 4)), channels=2),
+            "bandwidth: paths need one",
+        ),
         (lambda: from_sionna(h, np.zeros((1, 2)), channels=2, bandwidth=1.0), "tau has shape"),
         (lambda: from_deepmimo(h), "DeepMIMO writes (users, their antennas, antennas of the"),
-        (lambda: from_deepmimo(h[0, 0], subcarriers=3), "subcarriers = 3: h has 4 of them"),
+        (lambda: from_deepmimo(h[0, 0], subcarriers=3), "subcarriers = 3: must be a whole"),
         (lambda: from_deepmimo(h[0, 0], paths=True, subcarriers=64), "paths share no power"),
     ):
         with pytest.raises(ValueError, match=re.escape(words)):
