@@ -370,6 +370,45 @@ for part in PAPER:
     app.command(part)(of_paper(part))
 
 
+@app.command("policies")
+def policies(
+    kinds: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KIND]...", help="Kinds of trainings; all unless given."),
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Slots they are scored on; 1000 unless given.")
+    ] = None,
+    updates: Annotated[
+        int | None, typer.Option(min=1, help="Length of each training; else its settings'.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="2 updates, 100 slots: to see it work.")
+    ] = False,
+    out: Out = DIR,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    shard: Shard = "1/1",
+    json: Json = None,
+) -> None:
+    """Train policies of each kind and score them against the certified optimum.
+
+    The tables of README.md and of learning are those of this study; all of it takes 40 minutes of
+    one core.
+    """
+    with learning("study"):
+        from ..studies.policies import KINDS, Question
+
+    names = list(dict.fromkeys(kinds or KINDS))
+    for name in names:
+        if name not in KINDS:
+            raise ValueError(f"study policies {name}: is not one of {', '.join(KINDS)}")
+    check_outputs(out, json, [])
+    length = 2 if quick and updates is None else updates
+    question = Question(names, slots or (100 if quick else 1000), length)
+    conduct(question, out, engine, workers, shard, json)
+
+
 @app.command("report")
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study.")],

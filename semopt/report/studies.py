@@ -81,6 +81,40 @@ class Permitted:
     closed_added: float = nan
 
 
+@dataclass(frozen=True)
+class Policy:
+    """What a kind of training reaches on a scenario, the least of its trainings.
+
+    Attributes
+    ----------
+    trainings : that are there; 0 of what does not learn
+    ratio, worst : to the optimum: mean over slots, and the worst slot
+    closure : of what lies between 0.5, all-local, and the optimum
+    closed, refined : of what lies between the best fixed action and the optimum, as the policy is
+        and with its levels optimised
+    seconds : of the shortest and the longest training
+    gaps : of each training, QoE a task
+    """
+
+    scenario: str
+    policy: str
+    trainings: int = 0
+    ratio: float = nan
+    closure: float = nan
+    worst: float = nan
+    closed: float = nan
+    refined: float = nan
+    seconds: tuple[float, float] = (nan, nan)
+    gaps: tuple[float, ...] = ()
+
+    def time(self) -> str:
+        """Return the seconds in words; "" of what is not trained."""
+        low, high = self.seconds
+        if isnan(low):
+            return ""
+        return f"{low:.0f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f}-{high:.0f}"
+
+
 def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None:
     """Print each method's gap; on scenarios that are `alike` methods hardly differ."""
     console = Console()
@@ -212,6 +246,28 @@ def print_view(view: View) -> None:
     for claim in view.claims:
         console.print(f"{claim.verdict}: {claim.words}. {claim.measured}.")
     console.print()
+
+
+def print_policies(rows: Sequence[Policy]) -> None:
+    """Print what each kind of training reaches."""
+    console = Console()
+    for scenario in dict.fromkeys(row.scenario for row in rows):
+        table = slim_table(f"{scenario}: the least of each kind's trainings")
+        table.add_column("", overflow="fold")
+        for heading in ("train-\nings", "ratio", "clos-\nure", "worst\nslot", "gap\nclosed"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("refined", justify="right", no_wrap=True)
+        table.add_column("training\ns", justify="right", no_wrap=True)
+        for row in (row for row in rows if row.scenario == scenario):
+            if isnan(row.ratio):
+                table.add_row(row.policy, "not there yet")
+                continue
+            refined = "" if isnan(row.refined) else f"{row.refined:.1%}"
+            table.add_row(
+                *(row.policy, str(row.trainings or ""), f"{row.ratio:.4f}", f"{row.closure:.4f}"),
+                *(f"{row.worst:.3f}", f"{row.closed:.1%}", refined, row.time()),
+            )
+        console.print(table)
 
 
 def print_audit(rows: Sequence[Checked]) -> None:

@@ -1,1 +1,1 @@
-"""Questions with an answer each, reproduced by one program: `python -m semopt.studies.NAME`."""
+"""Questions with an answer each, made of cells that one engine room computes: `semopt study`."""

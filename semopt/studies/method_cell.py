@@ -17,7 +17,7 @@ from ..certificate.claims import FalseClaim
 from ..certificate.verify import verify
 from ..learn.deciders import Method, decider, files_of
 from ..learn.evaluate import decision_time
-from ..learn.refine import Decider
+from ..learn.refine import Decider, Refined
 from ..methods import METHODS
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
@@ -48,7 +48,7 @@ class MethodCell(Cell):
     scenario : document, as `Scenario.to_dict` gives it
     method : what decides, as `semopt evaluate` takes it; with `training`, its name in tables
     seed, slots : of the draw
-    options : of the method
+    options : of the method; {"refine": True} optimises the levels of a policy
     training : fields of the `TrainingCell` whose policy decides; of another scenario perhaps
     """
 
@@ -75,7 +75,8 @@ class MethodCell(Cell):
     def label(self) -> str:
         """What people read of it."""
         trained = f", training {self.training['seed']}" if self.training else ""
-        return f"{self.scenario['name']}, {self.method}, seed {self.seed}{trained}"
+        refined = ", refined" if self.options.get("refine") else ""
+        return f"{self.scenario['name']}, {self.method}{refined}, seed {self.seed}{trained}"
 
     def content(self) -> dict[str, Any]:
         """Return all that its rows depend on."""
@@ -101,6 +102,8 @@ class MethodCell(Cell):
             decide = Method(scenario, self.method, **self.options) if timed else None
         else:
             decide = trained or decider(self.method, scenario, self.seed)
+            if self.options.get("refine"):
+                decide = Refined(problem, decide)
             actions, upper = decide(gain, task), np.full(self.slots, np.inf)
             status, known = [Status.FEASIBLE.word] * self.slots, np.full(self.slots, True)
         seconds = perf_counter() - start

@@ -1,76 +1,248 @@
-"""How far policies are from the certified optimum: the table of semopt/learn/README.md.
+"""The study of policies: how far each kind of training ends from the certified optimum.
 
-    python -m semopt.studies.policies OUT [ROW...]
-
-A row is trained in the folder OUT/ROW, where a run that is there already is taken up, and evaluated
-on 1000 slots against the certified optimum. Without rows, all of them: 40 minutes of one core.
+A kind is an algorithm on a scenario with some settings, trained from a few seeds; each training is
+scored on the same slots as the optimum and the best fixed action, as it is and with its levels
+optimised (`--refine` of `evaluate`). Tables give the least of a kind's trainings.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import nan
+from typing import Any, ClassVar, Self
 
-from ..checkpoints import DOCUMENT
-from ..learn import evaluate, train
-from ..learn.checkpoint import Checkpoint
-from ..report.lines import print_line, print_message
+import numpy as np
+
+from ..learn.deciders import CONSTANT
+from ..learn.evaluate import strongest
+from ..report.page import Figure, Report, Table
+from ..report.studies import Policy, print_policies
 from ..scenario import Scenario
-from ..worth import closure
+from ..worth import ALL_LOCAL, tasks_in
+from .cells import Cell, Store, column
+from .method_cell import MethodCell
+from .questions import known, settings_of
+from .statistics import interval
+from .training_cell import TrainingCell
 
-FAST: dict[str, Any] = {"settings": "fast", "observation": "own", "seed": 0}
-SHARED = FAST | {"observation": "shared"}
-ROWS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    **{f"paper-{seed}": ("mappo", "paper", FAST | {"seed": seed}) for seed in range(5)},
-    "paper-unaware": ("mappo", "paper", FAST | {"semantic": False}),
-    "paper-dqn": ("dqn", "paper", FAST),
-    "paper-distill": ("distill", "paper", FAST),
-    "paper-settings": ("mappo", "paper", FAST | {"settings": "paper"}),
-    **{f"contended-{seed}": ("mappo", "contended", SHARED | {"seed": seed}) for seed in range(3)},
-    "contended-distill": ("distill", "contended", SHARED),
-    "contended-own": ("mappo", "contended", FAST),
-    "contended-4-shared": ("mappo", "contended-4", SHARED),
-    "contended-4-own": ("mappo", "contended-4", FAST),
-    "contended-8-shared": ("mappo", "contended-8", SHARED),
-    "contended-8-long": ("mappo", "contended-8", SHARED | {"updates": 2500}),
-    "contended-8-own": ("mappo", "contended-8", FAST),
+REFINED = {"refine": True}  # option of a cell whose policy has its levels optimised
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Trainings that differ in their seeds alone."""
+
+    scenario: str
+    policy: str
+    algorithm: str
+    seeds: int = 1
+    settings: str = "fast"
+    observation: str = "own"
+    semantic: bool = True
+    updates: int | None = None
+
+
+KINDS = {
+    "paper-mappo": Kind("paper", "MAPPO", "mappo", 5),
+    "paper-unaware": Kind("paper", "MAPPO, semantic-unaware", "mappo", semantic=False),
+    "paper-dqn": Kind("paper", "DQN", "dqn"),
+    "paper-settings": Kind("paper", "MAPPO, paper's settings", "mappo", settings="paper"),
+    "paper-distill": Kind("paper", "distilled", "distill"),
+    "contended-mappo": Kind("contended", "MAPPO, shared", "mappo", 3, observation="shared"),
+    "contended-own": Kind("contended", "MAPPO, own", "mappo"),
+    "contended-distill": Kind("contended", "distilled, shared", "distill", observation="shared"),
+    "contended-4-mappo": Kind("contended-4", "MAPPO, shared", "mappo", observation="shared"),
+    "contended-4-own": Kind("contended-4", "MAPPO, own", "mappo"),
+    "contended-8-mappo": Kind("contended-8", "MAPPO, shared", "mappo", observation="shared"),
+    "contended-8-long": Kind(
+        *("contended-8", "MAPPO, shared, 2500 updates", "mappo"),
+        observation="shared",
+        updates=2500,
+    ),
+    "contended-8-own": Kind("contended-8", "MAPPO, own", "mappo"),
 }
-HEADING = (
-    "| row | ratio | closure | worst slot | gap | gap refined | training |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |"
-)
 
 
-def row(name: str, out: Path) -> str:
-    """Train a row's policy unless it is there; return its line of the table."""
-    algorithm, preset, options = ROWS[name]
-    scenario, folder = Scenario.load(preset), out / name
+@dataclass(frozen=True)
+class Question:
+    """How far kinds of trainings end from the optimum; `updates` cuts each short, where given."""
 
-    def show(report: train.Report) -> None:
-        print_message(f"{name}: {report.updates} updates, regret {report.regret:.5f}")
+    kinds: Sequence[str]
+    slots: int
+    updates: int | None = None
 
-    resume = (folder / DOCUMENT).exists()
-    train.train(train.describe(algorithm, scenario, **options), folder, resume=resume, report=show)
-    seconds = Checkpoint.read(folder).progress.seconds
-    scores = evaluate.evaluate([str(folder), "constant"], scenario, refine=True).scores
-    plain, refined = scores[str(folder)], scores[f"{folder} refined"]
-    fixed = scores["constant"].qoe
-    gap = [closure(score.qoe, score.reference_qoe, fixed) for score in (plain, refined)]
-    return (
-        f"| {name} | {plain.ratio:.4f} | {plain.closure:.4f} | {plain.ratio_worst:.3f} | "
-        f"{gap[0]:.1%} | {gap[1]:.1%} | {seconds:.0f} s |"
+    name: ClassVar[str] = "policies"
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the question of the settings that `settings` gave."""
+        return cls(settings["kinds"], int(settings["slots"]), settings["updates"])
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the question again, in the words of JSON."""
+        return {"kinds": list(self.kinds), "slots": self.slots, "updates": self.updates}
+
+    def trainings(self, kind: Kind) -> list[TrainingCell]:
+        """Return the trainings of a kind."""
+        from ..learn.train import describe
+
+        updates = kind.updates if self.updates is None else self.updates
+        changed: dict[str, Any] = {} if updates is None else {"updates": updates}
+        scenario = Scenario.load(kind.scenario)
+        return [
+            TrainingCell(
+                **asdict(
+                    describe(
+                        *(kind.algorithm, scenario, kind.settings),
+                        observation=kind.observation,  # type: ignore[arg-type]
+                        semantic=kind.semantic,
+                        seed=seed,
+                        **changed,
+                    )
+                )
+            )
+            for seed in range(kind.seeds)
+        ]
+
+    def scored(self, kind: Kind, training: TrainingCell) -> tuple[MethodCell, MethodCell]:
+        """Return the cells of a trained policy: as it is, and with its levels optimised."""
+        plain = MethodCell(
+            *(training.scenario, kind.policy, 0, self.slots), training=training.fields()
+        )
+        return plain, MethodCell(**vars(plain) | {"options": REFINED})
+
+    def beside(self, name: str) -> tuple[MethodCell, MethodCell]:
+        """Return the cells of a scenario's certified optimum and best fixed action."""
+        scenario = Scenario.load(name)
+        best, fixed = (
+            MethodCell(scenario.to_dict(), method, 0, self.slots)
+            for method in (strongest(scenario.template()), CONSTANT)
+        )
+        return best, fixed
+
+    def parts(self) -> Mapping[str, Sequence[Cell]]:
+        """Return all cells."""
+        kinds = [KINDS[name] for name in self.kinds]
+        cells: list[Cell] = [cell for kind in kinds for cell in self.beside(kind.scenario)]
+        trainings = [(kind, training) for kind in kinds for training in self.trainings(kind)]
+        cells += [training for _, training in trainings]
+        cells += [cell for kind, training in trainings for cell in self.scored(kind, training)]
+        return {self.name: cells}
+
+    def rows(self, store: Store) -> list[Policy]:
+        """Return a row for each scenario's best fixed action and each kind of training."""
+        rows, named = [], set[str]()
+        for kind in (KINDS[name] for name in self.kinds):
+            reference, fixed = self.beside(kind.scenario)
+            if kind.scenario not in named:
+                named.add(kind.scenario)
+                rows.append(_row(kind.scenario, CONSTANT, store, reference, fixed, [(fixed, None)]))
+            scores, seconds = list[tuple[MethodCell, MethodCell | None]](), list[float]()
+            for training in self.trainings(kind):
+                scores.append(self.scored(kind, training))
+                seconds.append(store.times(training).get("seconds", nan))
+            row = _row(kind.scenario, kind.policy, store, reference, fixed, scores, seconds)
+            rows.append(row)
+        return rows
+
+    def report(self, store: Store) -> Report:
+        """Return the page, from the cells that are there."""
+        from ..report.charts import intervals
+
+        rows, figures = self.rows(store), []
+        for place, scenario in enumerate(dict.fromkeys(row.scenario for row in rows)):
+            there = [row for row in rows if row.scenario == scenario and row.gaps]
+            means = []
+            for row in there:
+                low, high = interval(np.array(row.gaps))
+                means.append((row.policy, float(np.mean(row.gaps)), known(low), known(high)))
+            spec = intervals(
+                means,
+                "gap to the certified optimum, QoE a task",
+                {row.policy: row.gaps for row in there},
+            )
+            sentence = "A point a training; bars are 95% intervals, of 5 trainings or more."
+            if means:
+                name = f"policies-{place}"
+                figures.append(Figure(name, f"{scenario}: mean gap", spec, sentence))
+        cells = [cell for cells in self.parts().values() for cell in cells]
+        reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
+        updates = "" if self.updates is None else f" --updates {self.updates}"
+        return Report(
+            "Policies against the certified optimum",
+            f"{self.slots} slots; the least of a kind's trainings. Gap closed: of what lies "
+            "between the best fixed action and the optimum; refined: with levels optimised.",
+            f"python -m semopt study policies {' '.join(self.kinds)} --slots {self.slots}{updates} "
+            f"--out {store.folder.name}",
+            [
+                Table(
+                    "policies",
+                    "Policies",
+                    [
+                        *("scenario", "policy", "trainings", "ratio", "closure", "worst slot"),
+                        *("gap closed", "gap closed, refined", "training, s"),
+                    ],
+                    [_cells(row) for row in rows],
+                )
+            ],
+            figures,
+            [f"{label}: {reason or 'not there yet'}" for label, reason in reasons.items()],
+            settings_of(self),
+        )
+
+    def document(self, store: Store) -> dict[str, Any]:
+        """Return the study's JSON; numbers that are not known are null."""
+        rows = [{k: known(v) for k, v in vars(row).items()} for row in self.rows(store)]
+        return {"schema": 1, "study": self.name, "slots": self.slots, "rows": rows}
+
+    def show(self, store: Store) -> None:
+        """Print a row for each kind of training."""
+        print_policies(self.rows(store))
+
+
+def _row(
+    scenario: str,
+    policy: str,
+    store: Store,
+    reference: MethodCell,
+    fixed: MethodCell,
+    scores: Iterable[tuple[MethodCell, MethodCell | None]],
+    seconds: Sequence[float] = (),
+) -> Policy:
+    """Return what the trainings that are there reach, the least of each."""
+    tables = [store.read(cell) for cell in (reference, fixed)]
+    if tables[0] is None or tables[1] is None:
+        return Policy(scenario, policy)
+    tasks = tasks_in(Scenario.from_dict(reference.scenario).template())
+    optima = column(tables[0], "value")
+    feasible = ~np.isnan(optima)
+    optima = optima[feasible]
+    best, least = optima.mean(), column(tables[1], "value")[feasible].mean()
+    reached, refined = list[Any](), list[float]()
+    for plain, other in scores:
+        table, again = store.read(plain), store.read(other) if other else None
+        if table is not None:
+            reached.append(column(table, "value")[feasible])
+        if again is not None:
+            refined.append(float(column(again, "value")[feasible].mean()))
+    if not reached:
+        return Policy(scenario, policy)
+    means = [float(values.mean()) for values in reached]
+    return Policy(
+        *(scenario, policy, len(seconds) and len(reached)),
+        ratio=min(float((values / optima).mean()) for values in reached),
+        closure=(min(means) / tasks - ALL_LOCAL) / (best / tasks - ALL_LOCAL),
+        worst=min(float((values / optima).min()) for values in reached),
+        closed=(min(means) - least) / (best - least),
+        refined=(min(refined) - least) / (best - least) if refined else nan,
+        seconds=(float(np.min(seconds)), float(np.max(seconds))) if seconds else (nan, nan),
+        gaps=tuple(float(best - mean) / tasks for mean in means),
     )
 
 
-def main() -> None:
-    """Print the table, a row as soon as it is known."""
-    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= ROWS.keys():
-        sys.exit(f"{__doc__}\nRows: {', '.join(ROWS)}")
-    print_line(HEADING)
-    for name in sys.argv[2:] or ROWS:
-        print_line(row(name, Path(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
+def _cells(row: Policy) -> list[Any]:
+    return [
+        *(row.scenario, row.policy, row.trainings or None, known(row.ratio), known(row.closure)),
+        *(known(row.worst), known(row.closed), known(row.refined), row.time()),
+    ]

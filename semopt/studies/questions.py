@@ -39,6 +39,7 @@ STUDIES = {
         ("paper", "table3", "table4", "table5", *(f"fig{number}" for number in range(6, 13))),
         "paper:Question",
     ),
+    "policies": "policies:Question",
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"

@@ -1,0 +1,56 @@
+"""The study of policies: its rows are what `evaluate` says of the same checkpoints."""
+
+from dataclasses import asdict
+
+import pytest
+
+from semopt import Scenario
+from semopt.cli import entry
+from semopt.studies import policies
+from semopt.studies.audit import audit
+from semopt.studies.cells import Store
+from semopt.studies.work import DONE, work
+
+evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is not installed")
+
+
+def test_rows_are_what_evaluate_says_of_the_checkpoints(tmp_path, monkeypatch, capsys):
+    kind = policies.Kind("contended", "MAPPO", "mappo", 2)
+    monkeypatch.setattr(policies, "KINDS", {"tiny": kind})
+    question, store = policies.Question(["tiny"], 20, updates=1), Store(tmp_path)
+    store.begin()
+    cells = question.parts()["policies"]
+    assert [cell.kind for cell in cells].count("training") == 2
+    assert {work(str(tmp_path), cell) for cell in cells} == {DONE}
+    fixed, row = question.rows(store)
+    folders = [str(training.place(tmp_path)) for training in question.trainings(kind)]
+    scores = evaluate.evaluate(
+        [*folders, "constant"], Scenario.load("contended"), 20, refine=True
+    ).scores
+    plain, refined = ([scores[f"{folder}{end}"] for folder in folders] for end in ("", " refined"))
+    assert row.ratio == pytest.approx(min(score.ratio for score in plain), rel=1e-12)
+    assert row.closure == pytest.approx(min(score.closure for score in plain), rel=1e-9)
+    assert row.worst == pytest.approx(min(score.ratio_worst for score in plain), rel=1e-12)
+    least, best = scores["constant"].qoe, plain[0].reference_qoe
+    for reached, of in ((row.closed, plain), (row.refined, refined)):
+        want = (min(score.qoe for score in of) - least) / (best - least)
+        assert reached == pytest.approx(want, rel=1e-9)
+    assert row.gaps == pytest.approx([score.reference_qoe - score.qoe for score in plain])
+    assert (row.trainings, fixed.trainings, fixed.closed) == (2, 0, 0.0)
+    assert all(checked.holds for checked in audit(tmp_path, 6))
+    question.show(store)
+    assert f"{row.refined:.1%}" in capsys.readouterr().out
+    assert question.report(store).notes == []
+
+
+def test_every_kind_can_be_described():
+    question = policies.Question(list(policies.KINDS), 1000)
+    trainings = [t for kind in policies.KINDS.values() for t in question.trainings(kind)]
+    assert len({training.name() for training in trainings}) == len(trainings)
+    long = question.trainings(policies.KINDS["contended-8-long"])[0]
+    assert asdict(long)["settings"]["updates"] == 2500
+
+
+def test_a_kind_that_is_none_is_refused_with_the_kinds_that_there_are(capsys):
+    assert entry.run(["study", "policies", "paper-ppo"]) == 2
+    assert "paper-ppo: is not one of paper-mappo, " in " ".join(capsys.readouterr().err.split())
