@@ -192,7 +192,7 @@ py::tuple search_lists(const CountedSpace& counts, const std::vector<py::array>&
                            fairest,
                            keep,
                            above.has_value(),
-                           std::nextafter(above.value_or(0), INFINITY),  // strictly above
+                           std::nextafter(above.value_or(0), kInfinity),  // strictly above
                            bins,
                            edges.data(),
                            slack,

@@ -57,8 +57,6 @@ struct SearchJob {
     long long fairest, count;
 };
 
-__device__ inline double none() { return -math::bit_cast<double>(math::Real<double>::infinity); }
-
 // ---- kernels ----
 
 template <class R>
@@ -100,7 +98,7 @@ __device__ inline double exact(const SearchJob& job, long long from, long long t
                                double* energy) {
     long long weight = 1;
     for (long long n = from; n < to; ++n) weight *= job.size[n];
-    double value = job.fairest ? -none() : 0;
+    double value = job.fairest ? kInfinity : 0;
     for (long long n = from; n < to; ++n) {
         weight /= job.size[n];
         const long long digit = index / weight;
@@ -115,7 +113,7 @@ __device__ inline double exact(const SearchJob& job, long long from, long long t
 __device__ inline double exact(const SearchJob& job, long long index) {
     double energy = 0;
     const double value = exact(job, 0, job.users, index, &energy);
-    return job.server_energy && energy > job.server_energy_max ? none() : value;
+    return job.server_energy && energy > job.server_energy_max ? -kInfinity : value;
 }
 
 // The heads, or the tail, in single precision.
@@ -174,7 +172,7 @@ __device__ __noinline__ unsigned exceeding(const SearchJob& job, long long head,
 template <bool kFairest, bool kLimited, bool kCount>
 __device__ void scan(const SearchJob& job) {
     __shared__ float head[kUnitHeads], head_energy[kUnitHeads], part[kThreads / kWarp];
-    const float least = -math::bit_cast<float>(math::Real<float>::infinity);
+    const float least = -math::Real<float>::infinity;
     const float energy_high = float((job.server_energy_max + job.energy_slack) * (1 + 1e-6));
     const float low = doubt_low(job), high = doubt_high(job);
     // Read once: for all the compiler knows, what is written might change them.

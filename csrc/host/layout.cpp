@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 namespace semopt {
 
@@ -11,8 +10,7 @@ template <class R>
 AxisRows<R> axis_rows(const R* axis, int points) {
     AxisRows<R> rows;
     std::memset(&rows, 0, sizeof rows);  // what lies between fields is compared too
-    const R infinity = std::numeric_limits<R>::infinity();
-    const auto point = [&](int i) { return i < points ? axis[i] : infinity; };
+    const auto point = [&](int i) { return i < points ? axis[i] : math::Real<R>::infinity; };
     for (int i = 0; i < kAxis; ++i) {
         rows.edge[i] = point(i);
         rows.next[i] = point(i + 1);

@@ -6,8 +6,6 @@
 
 namespace semopt {
 
-constexpr double kInfinity = __builtin_inf();
-
 enum Modes : int { kRaw = 1, kSemantic = 2, kAnyMode = 3 };
 
 // More than a QoE, as computed, may fall where the exact one rises: its three terms err by less

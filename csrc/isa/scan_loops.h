@@ -24,7 +24,7 @@ struct StretchBest {
 template <bool kFairest, bool kLimited>
 void score_stretch(const float* head, const float* head_energy, const float* tail,
                    const float* tail_energy, int count, float energy_max, StretchBest& best) {
-    const float none = -__builtin_inff();
+    const float none = -math::Real<float>::infinity;
     const float h0 = head[0], h1 = head[1], h2 = head[2], h3 = head[3];
     const float e0 = head_energy[0], e1 = head_energy[1], e2 = head_energy[2], e3 = head_energy[3];
     float b0 = none, b1 = none, b2 = none, b3 = none;
@@ -135,7 +135,7 @@ void scan_heads(const Search& search, Scan& scan, Pattern& pattern, long long fi
         }
         for (long long at = 0; at < pattern.tail_size; at += kTile) {
             const long long end = math::min(at + kTile, pattern.tail_size);
-            float top = -__builtin_inff();
+            float top = -math::Real<float>::infinity;
             for (int h = 0; h < padded; h += 4) {
                 StretchBest& four = best[h / 4];
                 score_four(head + h, head_energy + h, scan.tail + at, scan.energy_tail + at,

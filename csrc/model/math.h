@@ -77,8 +77,8 @@ struct Real<double> {
     using Bits = Word;
     using Index = long long;  // as wide as the number: loops over lanes mix no widths
     static constexpr int mantissa = 52, bias = 1023, subnormal_shift = 54;
-    static constexpr Word one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd,
-                          infinity = 0x7ff0000000000000;
+    static constexpr Word one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd;
+    static constexpr double infinity = __builtin_bit_cast(double, Word(0x7ff0000000000000));
     static constexpr double round = 0x1.8p52, splitter = 0x1p27 + 1, smallest_normal = 0x1p-1022,
                             subnormal_scale = 0x1p54, exp_low = -746, exp_high = 710,
                             exp_normal_low = -700, exp_normal_high = 700,
@@ -96,7 +96,8 @@ struct Real<float> {
     using Bits = Word;
     using Index = int;
     static constexpr int mantissa = 23, bias = 127, subnormal_shift = 25;
-    static constexpr Word one = 0x3f800000, root_half = 0x3f3504f3, infinity = 0x7f800000;
+    static constexpr Word one = 0x3f800000, root_half = 0x3f3504f3;
+    static constexpr float infinity = __builtin_bit_cast(float, Word(0x7f800000));
     static constexpr float round = 0x1.8p23f, splitter = 0x1p12f + 1, smallest_normal = 0x1p-126f,
                            subnormal_scale = 0x1p25f, exp_low = -105, exp_high = 89,
                            exp_normal_low = -80, exp_normal_high = 80, log2_e = 1.4426950216293335f,
@@ -123,12 +124,8 @@ SEMOPT_HD R all(Number<R> x) {
 }
 
 template <class R>
-SEMOPT_HD Number<R> infinity() {
-    return bit_cast<Number<R>>(Real<R>::infinity);
-}
-template <class R>
 SEMOPT_HD Number<R> nan() {
-    return infinity<R>() - infinity<R>();
+    return Real<R>::infinity - Real<R>::infinity;
 }
 
 // Operations for which some registers have single instructions (isa/lanes_avx2.h,
@@ -154,12 +151,12 @@ struct PlainOperations {
 
     // A logarithm's value at 0 (-inf), below (NaN) and at infinity; `value` elsewhere.
     SEMOPT_HD R log_limits(R x, R value) {
-        return log1p_limits(x, x == R{} ? all<R>(-infinity<R>()) : value);
+        return log1p_limits(x, x == R{} ? all<R>(-Real<R>::infinity) : value);
     }
 
     // The same of log1p, at infinity and below 0.
     SEMOPT_HD R log1p_limits(R x, R value) {
-        value = x == infinity<R>() ? all<R>(infinity<R>()) : value;
+        value = x == Real<R>::infinity ? all<R>(Real<R>::infinity) : value;
         return x >= R{} ? value : all<R>(nan<R>());
     }
 };

@@ -9,6 +9,8 @@ namespace semopt {
 
 using math::Number;
 
+constexpr double kInfinity = math::Real<double>::infinity;
+
 template <class R>
 using Index = typename math::Real<R>::Index;
 
@@ -122,7 +124,7 @@ SEMOPT_HD R checked_extraction(R extraction) {
 
 template <class R>
 SEMOPT_HD R checked_gain(R gain) {
-    return math::or_nan((gain >= Number<R>(0)) & (gain < math::infinity<R>()), gain);
+    return math::or_nan((gain >= Number<R>(0)) & (gain < math::Real<R>::infinity), gain);
 }
 
 template <class R>

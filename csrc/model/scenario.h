@@ -21,7 +21,7 @@ template <class R>
 std::vector<R> kept_apart(std::vector<R> axis) {
     using Limits = std::numeric_limits<R>;
     for (size_t i = 1; i < axis.size(); ++i)
-        axis[i] = std::max({axis[i], std::nextafter(axis[i - 1], Limits::infinity()),
+        axis[i] = std::max({axis[i], std::nextafter(axis[i - 1], math::Real<R>::infinity),
                             axis[i - 1] + Limits::min()});
     return axis;
 }
