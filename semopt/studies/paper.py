@@ -22,12 +22,11 @@ from .method_cell import MethodCell
 from .paper_curves import cells_of_curves, fig6, fig7
 from .paper_figures import cells_of_fig8, cells_of_fig9, fig8, fig9
 from .paper_measures import View
-from .paper_setup import QUICK, WHOLE, Setup, published
+from .paper_setup import EPISODES, QUICK, SEEDS, WHOLE, Setup, published
 from .paper_tables import (
     cells_of_table3,
     cells_of_table4,
     cells_of_table5,
-    command,
     table3,
     table4,
     table5,
@@ -91,7 +90,7 @@ class Question:
                 f'{scenario.name}: qoe.objective = "sum" without system.server_energy_max_mj is '
                 "expected: the certified optimum is of that problem"
             )
-        seeds, episodes = seeds or (2 if quick else 10), episodes or 100
+        seeds, episodes = seeds or SEEDS[quick], episodes or EPISODES
         return cls(name, Setup(scenario, seeds, episodes, QUICK if quick else WHOLE))
 
     @classmethod
@@ -139,7 +138,7 @@ class Question:
             "The paper again, against certified optima",
             f"{published()['citation']}: {len(views)} of its tables and figures on scenario "
             f"{setup.scenario.name}. Numbers, orders and shapes: {listed}.",
-            command(self.name, store),
+            setup.command(self.name, store.folder),
             [],
             [],
             notes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from ..worth import tasks_in
 from .cells import Cell, Store, column
 from .paper_measures import Claim, View
 from .paper_setup import METHODS, SLOTS, Setup, published
-from .paper_tables import command
-from .training_cell import TrainingCell
 
 SETTLED = 0.01  # QoE a task within which a curve counts as converged
 WINDOW = 25  # episodes at the end of a run that its level is the mean of
@@ -62,7 +59,7 @@ class _Curves:
         self.label = METHODS[algorithm].label
         self.runs = {
             settings: [
-                (training, table)
+                table
                 for training in setup.trainings(algorithm, setup.scenario, settings)
                 if (table := store.read(training)) is not None
             ]
@@ -76,9 +73,10 @@ class _Curves:
 
     def points(self, settings: str, name: str) -> list[Points]:
         """Return a column of the curve of each training, by episodes played."""
+        played = self.setup.scenario.users * SLOTS  # agent steps of an episode
         return [
-            (_episodes(training, column(table, "updates")), column(table, name).tolist())
-            for training, table in self.runs[settings]
+            ((column(table, "agent_steps") / played).tolist(), column(table, name).tolist())
+            for table in self.runs[settings]
         ]
 
     def mean(self, settings: str, name: str) -> Points:
@@ -125,8 +123,9 @@ class _Curves:
     def jumps(self) -> Claim:
         """Return the claim that the reward jumps when the memory of 50 episodes is full."""
         words = f"{self.label}'s reward jumps at {BLOCK} episodes"
-        reward = self.mean("paper", "reward")[1]
-        blocks = [float(np.mean(reward[at : at + BLOCK])) for at in range(0, len(reward), BLOCK)]
+        episodes, reward = map(np.array, self.mean("paper", "reward"))
+        place = (episodes - 1) // BLOCK
+        blocks = [float(reward[place == each].mean()) for each in np.unique(place)]
         if len(blocks) < 3:
             return Claim(words, None, "cells are missing, or runs are too short")
         steps = np.diff(blocks)
@@ -165,7 +164,7 @@ class _Curves:
             spec,
             "Means over trainings, each of which is a thin line; the certified optimum is of the "
             "slots that the greedy policy is measured on. Below {LOWEST:g} nothing is drawn.",
-            command(self.part, self.store),
+            self.setup.command(self.part, self.store.folder),
         )
         return View(
             title,
@@ -174,13 +173,6 @@ class _Curves:
             claims=claims,
             figures=[figure] if means else [],
         )
-
-
-def _episodes(training: TrainingCell, updates: Any) -> list[float]:
-    """Return how many episodes' worth of slots were played after updates."""
-    slots = training.settings["slots"]
-    steps = SLOTS if training.algorithm == "dqn" else training.settings["steps"]
-    return [float(slots * steps * update) / SLOTS for update in updates]
 
 
 def _clipped(points: Points, low: float) -> Points:

@@ -21,7 +21,7 @@ def fig8(setup: Setup, store: Store) -> View:
     """Return Fig. 8: latency of mixed queues."""
     samples = samples_of(setup, store, SHOWN)
     ranks = ("mappo", "dqn", "semantic-unaware-mappo", "local")
-    figure = chart("fig8", "Latency, ms", samples, "latency_ms", sentence(setup), store)
+    figure = chart(*(setup, store, "fig8", "Latency, ms", samples, "latency_ms"), sentence(setup))
     return View(
         "Fig. 8: latency of mixed queues",
         f"Mean latency of a task over {setup.episodes} test episodes.",
@@ -62,7 +62,7 @@ def fig9(setup: Setup, store: Store) -> View:
             holds = pick(means, key=means.__getitem__) == name if whole else None
             claims.append(Claim(f"{task}: {words}", holds, listed or "cells are missing"))
     figures = [
-        chart(f"fig9-{task}", f"Latency of {task}, ms", samples, "latency_ms", "", store)
+        chart(setup, store, f"fig9-{task}", f"Latency of {task}, ms", samples, "latency_ms", "")
         for task, samples in by_task.items()
         if any(samples.values())
     ]

@@ -6,11 +6,12 @@ trained once for each scenario and training seed, whatever tables and figures sh
 
 from __future__ import annotations
 
+import shlex
 import tomllib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ..learn.train import describe
@@ -21,6 +22,8 @@ from .method_cell import MethodCell
 from .training_cell import TrainingCell
 
 SLOTS = 10  # of an episode
+EPISODES = 100  # of the test
+SEEDS = (10, 2)  # trainings of each policy; the second of them quick
 DRAW = 0  # seed of the test episodes
 CERTIFIED = "global"
 WEIGHTS = ("weight_latency", "weight_energy", "weight_accuracy")
@@ -167,12 +170,23 @@ class Setup:
             for seed in range(self.seeds)
         ]
 
+    def command(self, part: str, folder: Path) -> str:
+        """Return the command that makes a part anew."""
+        quick = self.lengths == QUICK
+        options = {
+            "--scenario": ("paper", self.scenario.name),
+            "--seeds": (SEEDS[quick], self.seeds),
+            "--episodes": (EPISODES, self.episodes),
+        }
+        given = [
+            f"{option} {shlex.quote(str(value))}"
+            for option, (usual, value) in options.items()
+            if value != usual
+        ]
+        words = [part, *(["--quick"] if quick else []), *given, f"--out {folder.name}"]
+        return f"python -m semopt study {' '.join(words)}"
+
     def validated(self) -> MethodCell:
         """Return the certified optimum on the slots that learning curves are measured on."""
         document = self.scenario.to_dict()
         return MethodCell(document, CERTIFIED, stream_seed(0, VALIDATION), VALIDATED)
-
-
-def labels(names: Sequence[str]) -> list[str]:
-    """Return the words for methods."""
-    return [METHODS[name].label for name in names]

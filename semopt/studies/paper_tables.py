@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
-from pathlib import Path
 
 from ..report.charts import intervals
 from ..report.page import Figure, Table
@@ -59,18 +58,14 @@ def table_of(name: str, title: str, lines: Sequence[Line]) -> Table:
     return Table(name, title, COLUMNS, rows)
 
 
-def command(part: str, store: Store) -> str:
-    """Return the command that makes a part anew."""
-    return f"python -m semopt study {part} --out {Path(store.folder).name}"
-
-
 def chart(
+    setup: Setup,
+    store: Store,
     part: str,
     title: str,
     samples: dict[str, Sample | None],
     figure: str,
     sentence: str,
-    store: Store,
 ) -> Figure:
     """Return a figure of methods: means, intervals, each training, and the certified optimum."""
     there = {METHODS[n].label: s for n, s in samples.items() if s is not None and n != CERTIFIED}
@@ -86,7 +81,8 @@ def chart(
         {label: each.runs(figure).tolist() for label, each in there.items() if each.learns},
         None if best is None else best.mean(figure),
     )
-    return Figure(part, title, spec, sentence, command(part.partition("-")[0], store))
+    command = setup.command(part.partition("-")[0], store.folder)
+    return Figure(part, title, spec, sentence, command)
 
 
 def sentence(setup: Setup) -> str:
@@ -142,7 +138,7 @@ def table3(setup: Setup, store: Store) -> View:
         "where it would take long: it stands among the gaps, which are taken slot by slot.",
         lines,
         [*order("qoe", samples, (*COMPARED, "exhaustive"))],
-        [chart("table3", "QoE a task", samples, "qoe", sentence(setup), store)],
+        [chart(setup, store, "table3", "QoE a task", samples, "qoe", sentence(setup))],
         [gaps],
     )
 
@@ -181,7 +177,7 @@ def table4(setup: Setup, store: Store) -> View:
         lines,
         claims,
         [
-            chart(f"table4-{key}", title, samples, key, sentence(setup), store)
+            chart(setup, store, f"table4-{key}", title, samples, key, sentence(setup))
             for key, title in (("energy_mj", "Energy, mJ a task"), ("accuracy", "Accuracy, %"))
         ],
     )

@@ -13,7 +13,7 @@ from ..scenario import Scenario
 from .cells import Cell, Store
 from .paper_measures import FIGURES, Claim, Sample, View, cell_list, sample
 from .paper_setup import CERTIFIED, METHODS, Setup
-from .paper_tables import command, preference
+from .paper_tables import preference
 
 JUMP = 0.3  # share of the whole range that one step must make to be a jump
 FLAT = 0.05  # share of the whole range that a curve may go the other way
@@ -74,6 +74,7 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
     move = MOVES[part]
 
     def view(setup: Setup, store: Store) -> View:
+        command = setup.command(part, store.folder)
         sweep: Sweep = {
             name: {
                 weight: reached
@@ -91,7 +92,11 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
         }
         drawn = [
             _drawn(
-                part, key, f"weight of {move.gains}, that of {move.loses} is the rest", each, store
+                part,
+                key,
+                f"weight of {move.gains}, that of {move.loses} is the rest",
+                each,
+                command,
             )
             for key, each in lines.items()
             if any(each.values())
@@ -113,7 +118,7 @@ Lines = Mapping[str, Mapping[str, list[tuple[float, Sample]]]]
 
 
 def _drawn(
-    part: str, key: str, x: str, lines: Mapping[str, list[tuple[float, Sample]]], store: Store
+    part: str, key: str, x: str, lines: Mapping[str, list[tuple[float, Sample]]], command: str
 ) -> Figure:
     """Return a figure over a weight."""
     series, runs = dict[str, Points](), dict[str, list[Points]]()
@@ -130,7 +135,7 @@ def _drawn(
     title = f"{FIGURES[key]} over the weight"
     name = f"{part}-{key}"
     text = "Each training is a thin line, their mean the thick one."
-    return Figure(name, title, spec, text, command(part, store))
+    return Figure(name, title, spec, text, command)
 
 
 def _listed(part: str, move: Move, sweep: Sweep) -> Table:

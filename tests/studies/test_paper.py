@@ -1,6 +1,8 @@
 """The paper's study: its numbers are plain means of rows, its verdicts follow from numbers."""
 
 import json
+import tomllib
+from importlib.resources import files
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,7 +26,7 @@ from semopt.studies.paper_measures import (
     reported,
     sample,
 )
-from semopt.studies.paper_setup import METHODS, Setup
+from semopt.studies.paper_setup import METHODS, QUICK, Setup, published
 from semopt.studies.paper_weights import SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
 from semopt.studies.statistics import improvement, middle_mean
@@ -226,6 +228,31 @@ def test_runs_are_compared_as_wholes():
     assert np.isnan(middle_mean(np.arange(4.0)))
     assert reported("table4", "mappo", "energy_mj") == pytest.approx(31.9)  # 3.19 J of 100 tasks
     assert np.isnan(reported("table4", "exhaustive", "energy_mj"))
+
+
+def test_what_the_paper_publishes_is_what_a_calibration_aims_at():
+    """Its numbers stand in two files, each in its own form."""
+    place = files("semopt.studies").joinpath("calibrate.toml")
+    settings = {each["name"]: each for each in tomllib.loads(place.read_text())["setting"]}
+    aims = [("table5", name, settings[name]) for name in ("none", "latency", "energy", "accuracy")]
+    aims += [("table4", "semantic_unaware_mappo", settings["unaware"])]
+    aims += [("table4", "local", settings["local"])]
+    for table, case, aim in aims:
+        for figure in aim.keys() & {"latency_ms", "energy_mj", "accuracy"}:
+            value = reported(table, case, figure) / (100.0 if figure == "accuracy" else 1.0)
+            if (table, figure) != ("table4", "latency_ms"):  # there the abstract has it
+                assert value == pytest.approx(aim[figure], rel=1e-9), (case, figure)
+    assert settings["none"]["qoe"] == published()["table3"]["qoe"]["exhaustive"]
+
+
+def test_a_command_makes_a_part_anew(tmp_path):
+    folder = tmp_path / "here"
+    quick = Setup(SETUP.scenario, 2, 100, QUICK)
+    assert quick.command("fig8", folder) == "python -m semopt study fig8 --quick --out here"
+    other = Setup(Scenario.load("contended"), 3, 100)
+    assert other.command("table3", folder) == (
+        "python -m semopt study table3 --scenario contended --seeds 3 --out here"
+    )
 
 
 def test_a_slot_without_a_decision_scores_nothing_at_the_limit(tmp_path):
