@@ -1,0 +1,97 @@
+"""What the commands of all studies share: their options, and how a study is conducted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import learning, to_stdout
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
+    from ..studies.questions import Question
+
+# The options that every study takes; `conduct` does what they ask.
+Out = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of cells; a study goes on where it stands.")
+]
+Engine = Annotated[str, typer.Option(help="local, ray or dask.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")]
+Shard = Annotated[str, typer.Option(metavar="i/n", help="The i-th of n parts, for job arrays.")]
+Json = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON; - prints it.")
+]
+DIR = Path("study")
+
+
+def check_outputs(out: Path, json: str | None, read: Iterable[str | Path]) -> None:
+    """Raise ValueError where a study would write upon what it reads, or twice on one file."""
+    from ..files import check_apart
+
+    written = [out / name for name in ("study.json", "results.parquet", "report.html")]
+    check_apart({"--json": json}, [*read, *written])
+
+
+def scenarios_of(files: Sequence[str]) -> list[Scenario]:
+    """Return scenarios, or raise ValueError where two have one name."""
+    from ..scenario import Scenario
+
+    scenarios = [Scenario.load(file) for file in files]
+    names = [loaded.name for loaded in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--scenario: two scenarios are called {name}: name one another")
+    return scenarios
+
+
+def conduct(
+    question: Question, out: Path, engine: str, workers: int, shard: str, json: str | None
+) -> None:
+    """Compute the cells of a question that are not there yet; write and print what they say.
+
+    Ctrl-C keeps every cell that is finished. The exit code is 1 where cells failed.
+    """
+    from ..files import write_json
+    from ..report.lines import print_message, print_written
+    from ..report.progress import progress
+    from .ending import end_cut
+
+    with learning("study"):
+        from ..studies import engine as engines
+        from ..studies.cells import Store
+        from ..studies.questions import begin, cells_of, keep, unanswered
+    part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
+    begin(question, store)
+    try:
+        with progress(f"study {question.name}", len(cells)) as tick:
+            done = engines.run(
+                cells, store, engine, workers, part, lambda there, total, label: tick(there)
+            )
+    except KeyboardInterrupt:
+        cut = True
+    missing = unanswered(question, store)
+    if cut or not missing:
+        keep(question, store)
+    if json:
+        write_json(json, question.document(store))
+    if not to_stdout(json) and (cut or not missing):
+        question.show(store)
+        print_written(out / "report.html")
+    if cut:
+        there = sum(store.read(cell) is not None for cell in cells)
+        end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
+    if missing:
+        print_message(
+            f"{len(cells) - missing} of {len(cells)} cells are answered; the shard that ends last "
+            f"writes the page, and semopt study report {out} shows what is there"
+        )
+    if done.failed:
+        first = min(done.failed)
+        print_message(
+            f"{len(done.failed)} of {len(done.cells)} cells failed, each for a reason that stands "
+            f"in {out / 'report.html'}; the first, {done.cells[first].label}: {done.failed[first]}"
+        )
+        raise typer.Exit(1)
