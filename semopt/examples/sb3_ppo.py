@@ -73,6 +73,4 @@ for learned in (0, steps):
     action, _ = model.predict(state, deterministic=True)
     *_, infos = test.step(action)
     best, missed = infos["optimum"].mean(), infos["regret"].mean()
-    print(
-        f"{learned:7} steps: QoE {best - missed:.4f} a slot, {1 - missed / best:.1%} of {best:.4f}"
-    )
+    print(f"{learned:7} steps: QoE {best - missed:.4f}, {1 - missed / best:.1%} of the optimum")
