@@ -253,6 +253,7 @@ def _array(value: Any, real: bool = False) -> NDArray[Any]:
     if array.dtype.kind not in ("fiu" if real else "c"):
         what = "real numbers, in s, are" if real else "complex coefficients are"
         hint = "; power gains are a trace as they are" if array.dtype.kind in "fiu" else ""
+        hint = "; of a structure, take the field that holds them" if array.dtype.names else hint
         name = "tau" if real else "h"
         raise ValueError(f"{name}: {what} expected, got an array of {array.dtype}{hint}")
     return array

@@ -173,8 +173,10 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Singles:
         raise ValueError(
             f"{name}: numbers of shape {shape} are expected, got {numbers.dtype} {numbers.shape}"
         )
+    if numbers.dtype == np.float32:
+        return numbers
     with np.errstate(over="ignore"):  # infinite: refused as out of range
-        return numbers.astype(np.float32, copy=False)
+        return numbers.astype(np.float32)
 
 
 class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):

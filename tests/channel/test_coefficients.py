@@ -212,6 +212,7 @@ SOUND = normal(2, 3, 4)
         (SOUND.real, "user rx time", {}, "power gains are a trace as they are"),
         ([[1j], [1j, 2]], "user time", {}, "complex coefficients are expected"),
         ("h", "user", {}, "complex coefficients are expected, got an array of <U1"),
+        (np.zeros(3, [("h", complex)]), "user", {}, "take the field that holds them"),
         (SOUND * [[[1]], [[0]]], "user rx time", {}, "user 1 has no power in any slot"),
         (SOUND, "user rx time", {"antennas": "best"}, "antennas = 'best': "),
         (SOUND, "user rx time", {"channels": 2}, "take its frequency response"),

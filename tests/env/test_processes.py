@@ -161,7 +161,10 @@ def test_copied_adapters_step_on_alike(adapters, way):
     def actions(env):
         return np.random.default_rng(1).random(env.action_space.shape, np.float32)
 
-    for env in (adapters.SlotEnv("paper", seed=2), adapters.SlotVectorEnv("paper", 3, seed=2)):
+    for env in (
+        adapters.SlotEnv("paper", seed=2, optimum=True),
+        adapters.SlotVectorEnv("paper", 3, seed=2, optimum=True),
+    ):
         env.reset(seed=5)
         env.step(actions(env))
         copied = way(env)
