@@ -17,73 +17,25 @@ epsilon -> accuracy                 m -> offloaders, the number of users that of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .actions import LOCAL as LOCAL
+from .actions import MODES as MODES
+from .actions import RAW as RAW
+from .actions import SEMANTIC as SEMANTIC
+from .actions import Actions as Actions
 from .arrays import Flags, Floats, Integers
 from .figures import SHARED_LIMITS, USER_LIMITS
 from .limits import bound, is_set
 from .problem import AccuracyTable, Problem, System
 from .records import Record
 
-MODES = ("local", "raw", "semantic")  # of a task
-LOCAL, RAW, SEMANTIC = range(len(MODES))
 TOLERANCE = 1e-9  # relative: solvers keep limits exactly, who judges a decision allows this much
 SLACK = 1.0 + TOLERANCE
-
-
-@dataclass(frozen=True)
-class Actions(Record):
-    """Joint actions, one user in each last-axis entry.
-
-    Attributes
-    ----------
-    channel : (..., N) int64, sub-channel of an offloader, -1 for local
-    power : (..., N) float64, W, ignored where local
-    frequency : (..., N) float64, Hz, ignored where raw
-    extraction : (..., N) float64, 1 is raw mode, ignored where local
-    """
-
-    channel: Integers
-    power: Floats
-    frequency: Floats
-    extraction: Floats
-
-    @classmethod
-    def empty(cls, *shape: int) -> Actions:
-        """Return arrays of a shape that hold no decision: sub-channel -1, all else NaN."""
-        return cls(np.full(shape, -1), *(np.full(shape, np.nan) for _ in range(3)))
-
-    @classmethod
-    def local(cls, frequency: Floats) -> Actions:
-        """Return the execution of every task on its user's own GPU at these clocks, Hz (..., N)."""
-        nothing = np.zeros(frequency.shape)
-        return cls(np.full(frequency.shape, -1), nothing, frequency.copy(), nothing + 1.0)
-
-    def take(self, index: Any) -> Actions:
-        """Index every array alike."""
-        return Actions(
-            self.channel[index], self.power[index], self.frequency[index], self.extraction[index]
-        )
-
-    def put(self, index: Any, other: Actions) -> None:
-        """Write another's arrays at an index."""
-        for f in fields(self):
-            getattr(self, f.name)[index] = getattr(other, f.name)
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Actions]) -> Actions:
-        """Return arrays one behind the other; scalars become arrays."""
-        return cls(
-            *(
-                np.concatenate([np.atleast_1d(getattr(a, f.name)) for a in parts])
-                for f in fields(cls)
-            )
-        )
 
 
 @dataclass(frozen=True)
@@ -246,7 +198,7 @@ def broken(
         if is_set(problem, limit):
             whole = SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
             exceeded = exceeds(*limit.sides(whole, bound(problem, limit)))
-            limits[limit.name] = (actions.channel >= 0) & exceeded
+            limits[limit.name] = actions.offload & exceeded
     return limits
 
 
@@ -313,8 +265,8 @@ def costs(
     gain = problem.gain if gain is None else gain
     task = problem.task if task is None else task
     shape = np.broadcast_shapes(actions.channel.shape, task.shape)
-    offload = np.broadcast_to(actions.channel >= 0, shape)
-    semantic = offload & (actions.extraction < 1.0)
+    offload = np.broadcast_to(actions.offload, shape)
+    semantic = np.broadcast_to(actions.semantic, shape)
     task = np.broadcast_to(task, shape)
 
     # Stand-ins keep every formula defined where a task is local; their results are not used there.
@@ -376,7 +328,7 @@ def evaluate(
     reached = tasks.local_accuracy[task].copy()
     snr_db, extraction = decibel(link), np.broadcast_to(actions.extraction, link.shape)
     for kind, table in enumerate(tasks.accuracy):
-        rows = (actions.channel >= 0) & (task == kind)
+        rows = actions.offload & (task == kind)
         reached[rows] = accuracy(table, extraction[rows], snr_db[rows])
 
     t0 = execution_time(tasks.local_flop[task], users.flop_per_cycle, users.reference_frequency)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .model import Actions, Outcome, broken, evaluate, exceeds
+from .actions import Actions, ranges
+from .model import Outcome, broken, evaluate, exceeds
 from .problem import Floats, Problem
 from .records import Record, Shown
 
@@ -156,22 +157,12 @@ class Result(Shown, Record):
         if self.actions is None:
             return []
         problem, action, outcome = self.problem, self.actions, self.outcome()
-        users, tasks = problem.users, problem.tasks
-        offload = action.channel >= 0
-        semantic = offload & (action.extraction < 1.0)
-        top = tasks.extraction_max[problem.task]
-
-        def outside(value: Floats, low: Floats, high: Floats) -> Any:
-            return exceeds(low, value) | exceeds(value, high)
-
-        faults = {
-            **broken(problem, action, outcome),
-            "power": offload & outside(action.power, users.power_min, users.power_max),
-            "frequency": (semantic | ~offload)
-            & outside(action.frequency, users.frequency_min, users.frequency_max),
-            "extraction": semantic & outside(action.extraction, users.extraction_min, top),
-            "sub-channel": (action.channel[:, None] == action.channel).sum(axis=1) * offload > 1,
-        }
+        faults = broken(problem, action, outcome)
+        for name, (applies, low, high) in ranges(problem, action).items():
+            value = getattr(action, name)
+            faults[name] = applies & (exceeds(low, value) | exceeds(value, high))
+        shared = (action.channel[:, None] == action.channel).sum(axis=1) > 1
+        faults["sub-channel"] = action.offload & shared
         return [(int(n), name) for name, flags in faults.items() for n in np.flatnonzero(flags)]
 
     def violations(self) -> list[str]:

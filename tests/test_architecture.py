@@ -19,6 +19,7 @@ ROOT = Path(semopt.__file__).parent
 # from its own.
 ROWS = [
     {
+        "actions",
         "allowed",
         "arrays",
         "arguments",

@@ -42,11 +42,10 @@ def check_kind(problem: Problem, result: Result, method: str, prefix: str) -> No
     """Check that a decision is one that the method may take."""
     actions = result.actions
     assert actions is not None
-    offload = actions.channel >= 0
+    offload, semantic = actions.offload, actions.semantic
     if method in ("reference", "local"):
         require(not offload.any(), f"{prefix}users: {method} sends nothing")
     if method == "semantic-unaware":
-        semantic = offload & (actions.extraction < 1.0)
         require(not semantic.any(), f"{prefix}users: {method} sends all that it sends raw")
     if method == "reference":
         same = np.isclose(actions.frequency, home(problem).frequency, rtol=TOLERANCE, atol=0.0)
@@ -55,13 +54,12 @@ def check_kind(problem: Problem, result: Result, method: str, prefix: str) -> No
         return
     for n, sends in enumerate(offload):
         power, frequency, extraction = problem.grid_levels(n)
-        semantic = actions.extraction[n] < 1.0
-        if sends and not semantic:
+        if sends and not semantic[n]:
             frequency = problem.users.frequency_min[n : n + 1]
         for name, levels, chosen in (
             ("power", power, sends),
             ("frequency", frequency, True),
-            ("extraction", extraction, sends and semantic),
+            ("extraction", extraction, semantic[n]),
         ):
             value = getattr(actions, name)[n]
             on_grid = np.isclose(levels, value, rtol=TOLERANCE, atol=0.0).any()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from .. import model
+from .. import actions, model
 from ..channel import streams
 from ..channel.compiled import over_rows
 from ..channel.streams import U64
@@ -124,6 +124,6 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, n, length] = n / max(users - 1, 1)
 
 
-decide = over_rows(_decide_rows, "decide", model)
+decide = over_rows(_decide_rows, "decide", actions, model)
 reward = over_rows(_reward_rows, "reward", model)
 observe = over_rows(_observe_rows, "observe", streams)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..actions import Actions, ranges
 from ..env.environment import Environment
 from ..figures import USER_LIMITS
 from ..limits import tightened
-from ..model import LOCAL, RAW, SEMANTIC, Actions
 from ..problem import Integers, Problem
 from ..solvers.matching import ExactBatch
 from ..worth import tasks_in
@@ -106,18 +106,10 @@ def undecide(env: Environment, actions: Actions, task: Integers) -> tuple[Intege
 
     Levels that do not matter in a mode are 1.
     """
-    of, top = env.problem.users, env.problem.tasks.extraction_max[task]
-    offload = actions.channel >= 0
-    semantic = offload & (actions.extraction < 1.0)
-    mode = np.where(~offload, LOCAL, np.where(semantic, SEMANTIC, RAW))
     level = np.ones((*task.shape, 3), np.float32)
-    ranges = (
-        (offload, actions.power, of.power_min, of.power_max),
-        (semantic | ~offload, actions.frequency, of.frequency_min, of.frequency_max),
-        (semantic, actions.extraction, of.extraction_min, top),
-    )
-    for i, (matters, value, low, high) in enumerate(ranges):
+    for i, (name, (applies, low, high)) in enumerate(ranges(env.problem, actions, task).items()):
         width = np.broadcast_to(high - low, task.shape)
-        share = np.divide(value - low, width, out=np.ones(task.shape), where=width > 0)
-        level[..., i] = np.where(matters, np.clip(share, 0.0, 1.0), 1.0)
-    return mode, level
+        above = getattr(actions, name) - low
+        share = np.divide(above, width, out=np.ones(task.shape), where=width > 0)
+        level[..., i] = np.where(applies, np.clip(share, 0.0, 1.0), 1.0)
+    return actions.mode, level

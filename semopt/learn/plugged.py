@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import Actions, exceeds
+from ..actions import Actions, ranges
+from ..model import exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..strict import shortened
@@ -251,15 +252,7 @@ def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, na
             row = int((used > 1).argmax())
             both = " and ".join(map(str, np.flatnonzero(channel[row] == k).tolist()))
             raise ValueError(f"{name}: users {both} share sub-channel {k} in slot {row}")
-    of, offload = problem.users, channel >= 0
-    semantic = offload & (actions.extraction < 1.0)
-    top = np.where(semantic, problem.tasks.extraction_max[task], 1.0)
-    ranges: dict[str, tuple[Any, Any, Any]] = {
-        "power": (offload, of.power_min, of.power_max),
-        "frequency": (semantic | ~offload, of.frequency_min, of.frequency_max),
-        "extraction": (offload, of.extraction_min, top),
-    }
-    for field, (applies, low, high) in ranges.items():
+    for field, (applies, low, high) in ranges(problem, actions, task).items():
         value = getattr(actions, field)
         outside = applies & (exceeds(low, value) | exceeds(value, high))
         if outside.any():

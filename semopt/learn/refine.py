@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..actions import MODES, Actions
 from ..backends import cpu
-from ..model import LOCAL, MODES, RAW, SEMANTIC, Actions
 from ..problem import Floats, Integers, Problem
 
 Decider = Callable[[Floats, Integers], Actions]
@@ -37,11 +37,9 @@ class Refined:
         chosen = self.decide(gain, task)
         channel = np.asarray(chosen.channel)
         levels = np.stack([chosen.power, chosen.frequency, chosen.extraction], axis=-1)
-        offload = channel >= 0
-        mode = np.where(~offload, LOCAL, np.where(levels[..., 2] < 1.0, SEMANTIC, RAW))
         users = np.arange(task.shape[1])
         for s, kinds in enumerate(task):
-            trial = self._levels[users, kinds, mode[s]]  # (N, 3, J)
+            trial = self._levels[users, kinds, chosen.mode[s]]  # (N, 3, J)
             trial[..., 0] = levels[s]
             rows = np.ascontiguousarray(trial.transpose(1, 2, 0))
             actions = Actions(np.tile(channel[s], (rows.shape[1], 1)), *rows)

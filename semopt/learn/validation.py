@@ -65,7 +65,7 @@ class Validation(Record):
         return {
             "qoe": qoe,
             "regret": float(self.optimum.mean()) / tasks - qoe,
-            "offloading": float((actions.channel >= 0).mean()),
+            "offloading": float(actions.offload.mean()),
         }
 
     def collapsed(self, offloading: float, done: float) -> str:

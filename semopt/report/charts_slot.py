@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
+from ..actions import mode_of
 from ..figures import USER_LIMITS, Limit
 from ..limits import of_user
 from ..model import MODES, Actions, costs, decibel, snr
 from ..problem import Floats, Problem
-from ..solvers.explanation import mode_of
 from .slot import all_local
 
 if TYPE_CHECKING:

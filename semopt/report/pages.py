@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solvers.explanation import mode_of
+from ..actions import mode_of
 from ..worth import tasks_in
 from .batch import MEANS
 from .charts import curves, intervals, profile

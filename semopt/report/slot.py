@@ -7,6 +7,7 @@ from math import inf, isfinite
 import numpy as np
 from rich.table import Table
 
+from ..actions import mode_of
 from ..backends import decode
 from ..console import Console, count, figure, slim_table
 from ..figures import USER_LIMITS
@@ -15,7 +16,7 @@ from ..model import Actions, evaluate
 from ..problem import Floats, Problem
 from ..result import Infeasibility, Result, Status
 from ..solvers.cells import best_local
-from ..solvers.explanation import Alternative, mode_of
+from ..solvers.explanation import Alternative
 from ..worth import objective
 
 ACCURACY_OF_DUALS = 1e-6  # QoE

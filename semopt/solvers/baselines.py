@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..model import Actions
+from ..actions import Actions, mode_of
 from ..problem import Problem
 from ..result import Infeasibility, Result, Status
 from . import matching
-from .explanation import mode_of
 
 # Methods that are the exact optimum of a restricted problem.
 RESTRICTIONS = {"local": Problem.without_channels, "semantic-unaware": Problem.without_semantic}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import _core
+from ..actions import MODES, Actions, mode_of
 from ..allowed import whole
 from ..backends import packing
-from ..model import MODES, Actions
 from ..problem import Problem
 from ..records import Record
 from ..result import INTERRUPTED, Result, Status
@@ -43,13 +43,6 @@ class Alternative(Record):
     user_qoe: float = -inf
     user_action: Actions | None = None
     offloaders: int = 0
-
-
-def mode_of(actions: Actions, user: int) -> str:
-    """Return "local", "raw" or "semantic"."""
-    if actions.channel[user] < 0:
-        return "local"
-    return "raw" if actions.extraction[user] == 1.0 else "semantic"
 
 
 def explain(

@@ -18,7 +18,7 @@ import numpy as np
 from .. import worth
 from ..arrays import Floats, Integers
 from ..counts import joint_actions
-from ..model import Actions, Outcome, evaluate
+from ..model import MODES, Actions, Outcome, evaluate
 from ..problem import Problem
 from ..records import Record, Shown
 from ..result import ROUNDING_ERRORS, Result, Status, exact_integer, number
@@ -167,18 +167,13 @@ class Batch(Shown, Record):
         semantic mode, None where there is none.
         """
         decided = ~np.isnan(self.objective)
-        task = self.task[decided]
-        channel = self.actions.channel[decided]
-        extraction = self.actions.extraction[decided]
-        semantic = (channel >= 0) & (extraction < 1.0)
-        raw = (channel >= 0) & ~semantic
+        task, actions = self.task[decided], self.actions.take(decided)
+        mode, semantic = actions.mode, actions.semantic
         kinds = {name: task == kind for kind, name in enumerate(self.problem.tasks.names)}
         return {
             name: {
-                "local": float((channel[members] < 0).mean()),
-                "raw": float(raw[members].mean()),
-                "semantic": float(semantic[members].mean()),
-                "extraction": float(extraction[members & semantic].mean())
+                **{word: float((mode[members] == m).mean()) for m, word in enumerate(MODES)},
+                "extraction": float(actions.extraction[members & semantic].mean())
                 if (members & semantic).any()
                 else None,
             }
@@ -305,7 +300,7 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
                 counts[kinds.tobytes()] = joint_actions(actions_of, channels)
         yield {
             "task": names[task],
-            "offload": actions.channel >= 0,
+            "offload": actions.offload,
             "channel": actions.channel,
             "power_mw": actions.power * 1e3,
             "frequency_ghz": actions.frequency / 1e9,

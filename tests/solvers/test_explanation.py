@@ -9,9 +9,10 @@ import pytest
 from binding import enumerate_best
 from problems import random_problem
 from semopt import solve
+from semopt.actions import mode_of
 from semopt.problem import Grid
 from semopt.result import Status
-from semopt.solvers.explanation import alternatives_of, explain, mode_of
+from semopt.solvers.explanation import alternatives_of, explain
 from tolerances import OBJECTIVE
 
 
