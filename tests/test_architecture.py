@@ -119,7 +119,12 @@ def test_no_file_imports_itself_by_way_of_others():
     for path in FILES:
         parts = ["semopt", *path.relative_to(ROOT).with_suffix("").parts]
         name = ".".join(parts).removesuffix(".__init__")
-        graph[name] = {module for module, _ in imports(path) if module.startswith("semopt.")}
+        # An object that shows itself asks `report` to, which knows the object.
+        graph[name] = {
+            module
+            for module, at_top in imports(path)
+            if module.startswith("semopt.") and (at_top or not module.startswith("semopt.report."))
+        }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
