@@ -93,4 +93,4 @@ def test_what_is_there_is_not_written_over(tmp_path):
     (tmp_path / "own_policy.py").write_text("mine")
     assert "is not written over" in str(run("own_policy", "--out", tmp_path).exception)
     assert (tmp_path / "own_policy.py").read_text() == "mine"
-    assert "'nothing' is not one of measured_gains" in str(run("nothing").exception)
+    assert "'nothing' is not one of benchmarl_mappo, " in str(run("nothing").exception)
