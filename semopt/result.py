@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from math import inf, isfinite, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,19 @@ class Infeasibility:
     joint: tuple[int, ...] = ()
     limit: str = ""
     unfinished: str = ""
+
+    @classmethod
+    def from_json(cls, entry: list[dict[str, Any]] | dict[str, Any]) -> Infeasibility:
+        """Return the reason of an `infeasible` entry that `to_json` made."""
+        if isinstance(entry, dict):
+            words = {name: entry.get(name, "") for name in ("limit", "unfinished")}
+            return cls(joint=tuple(entry["joint"]), **words)
+        return cls(
+            {
+                one["user"]: {mode: tuple(broken) for mode, broken in one["modes"].items()}
+                for one in entry
+            }
+        )
 
     def to_json(self) -> list[dict[str, Any]] | dict[str, Any]:
         """Return the `infeasible` entry of a result file."""
@@ -168,6 +182,28 @@ class Result(Shown, Record):
     def violations(self) -> list[str]:
         """Return a sentence for each limit or range that the decision breaks (1e-9 relative)."""
         return [f"user {user} breaks its {name} limit" for user, name in self.broken()]
+
+    @classmethod
+    def from_json(cls, source: dict[str, Any] | str | Path) -> Result:
+        """Return the result of a document of `to_json`, or of a file that holds one.
+
+        Nothing of it is believed but its form: `semopt.verify` re-checks what it claims.
+
+        Raises
+        ------
+        ValueError
+            The file cannot be read, or the document is no result of one slot
+
+        Examples
+        --------
+        >>> import semopt
+        >>> result = semopt.solve("tiny")
+        >>> Result.from_json(result.to_json()) == result
+        True
+        """
+        from .certificate.decisions import result_of
+
+        return result_of(source)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result in the words and units of its file format (schema 1)."""

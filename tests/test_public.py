@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ import pytest
 import semopt
 from semopt.problem import Frozen
 from semopt.records import Record
+from semopt.result import as_written
 
 FUNCTIONS = "solve solve_batch ladder explain verify evaluate bound"
 CLASSES = "Scenario Problem Result Batch Solver Environment"
@@ -243,3 +245,111 @@ def test_an_evaluation_holds_each_slot_and_how_sure_its_means_are():
             found.interval(*arguments)
     few = semopt.evaluate("local", paper, slots=4, reference="exact")  # too few for an interval
     assert few.to_json()["methods"]["local"]["qoe_interval"] == [None, None]
+
+
+# ------------------------------------------------------------------------------ to files and back
+
+
+def solved(method, slots):
+    """Return a batch of slots of which some are infeasible."""
+    scenario = semopt.Scenario.load("contended").replace({"user.energy_max_mj": 10.0})
+    gain, task = scenario.draw(slots, seed=2)
+    return semopt.solve_batch(scenario, gain, task, method)
+
+
+def written(thing):
+    """Return a result or a batch as a file holds it: in mW and GHz."""
+    return (thing.actions and replace(thing, actions=as_written(thing.actions))) or thing
+
+
+@pytest.mark.parametrize("method", ["exact", "global", "reference", "relaxation"])
+def test_a_batch_comes_back_from_parquet(method, tmp_path):
+    pytest.importorskip("pyarrow")
+    batch, file = solved(method, 3 if method == "relaxation" else 8), tmp_path / "batch.parquet"
+    batch.to_parquet(file, seed=2)
+    for back in (semopt.Batch.from_parquet(file), semopt.Batch.from_arrow(batch.to_arrow())):
+        assert back == written(batch)
+        assert back.statuses.tolist() == batch.statuses.tolist()
+        assert back.upper_bound.tolist() == batch.upper_bound.tolist()
+        assert back.mean() == written(batch).mean()
+        assert back.result(0).status is batch.result(0).status
+
+
+def test_others_read_what_to_parquet_writes(tmp_path):
+    parquet, compute = (
+        pytest.importorskip("pyarrow.parquet"),
+        pytest.importorskip("pyarrow.compute"),
+    )
+    batch = solved("exact", 40)
+    batch.to_parquet(tmp_path / "b.parquet")
+    table = parquet.read_table(tmp_path / "b.parquet")
+    assert compute.mean(table["energy_mj"]).as_py() == pytest.approx(batch.mean()["energy_mj"])
+    assert compute.sum(table["offload"]).as_py() == (batch.actions.channel >= 0).sum()
+    half = table.filter(compute.less(table["slot"], 20))
+    assert semopt.Batch.from_arrow(half) == written(batch.first(20))
+    for wrong, words in (
+        (table.drop_columns(["gain"]), "gain.* is missing"),
+        (table.slice(1), "its rows are not all users of each slot"),
+        (table.slice(0, 0), "its rows are not all users of each slot"),
+        (table.replace_schema_metadata({}), "semopt.* is missing"),
+        (7, "a pyarrow.Table of to_arrow is expected, not int"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            semopt.Batch.from_arrow(wrong)
+    (tmp_path / "no.parquet").write_text("x")
+    for name in ("no.parquet", "nowhere.parquet", ""):
+        with pytest.raises(ValueError, match="cannot be read as Parquet"):
+            semopt.Batch.from_parquet(tmp_path / name)
+
+
+@pytest.mark.parametrize("method", ["exact", "global", "relaxation", "reference", "exhaustive"])
+def test_a_result_comes_back_from_json(method, tmp_path):
+    result = semopt.solve("paper", method)
+    text = json.dumps(result.to_json())
+    (tmp_path / "r.json").write_text(text)
+    for source in (result.to_json(), tmp_path / "r.json", str(tmp_path / "r.json")):
+        back = semopt.Result.from_json(source)
+        assert back == (
+            (result.actions and replace(result, actions=as_written(result.actions))) or result
+        )
+        assert json.loads(json.dumps(back.to_json())) == json.loads(text)
+
+
+def test_a_reason_comes_back_from_json():
+    tight = semopt.Scenario.load("paper").replace({"system.latency_max_ms": 1e-3})
+    result = semopt.solve(tight)
+    assert result.infeasibility.users[0]["local"] == ("latency",)
+    assert semopt.Result.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": "best"}, "status = 'best'"),
+        ({"users": [{}]}, "users.0.task is missing"),
+        ({"users": []}, None),
+        ({"problem": {}}, "system table is missing"),
+        ({"more": 1}, "more is an unknown key"),
+        ({"objective": np.nan}, "holds NaN"),
+        ({"details": {"f": print}}, "is no document of JSON"),
+    ],
+)
+def test_what_is_no_result_is_refused(changes, words):
+    document = semopt.solve("tiny").to_json() | changes
+    if words is None:
+        assert semopt.Result.from_json(document).actions is None  # its claims are for verify
+        return
+    with pytest.raises(ValueError, match=words):
+        semopt.Result.from_json(document)
+
+
+def test_bounds_of_slots_are_arrays():
+    batch = solved("exact", 40)
+    assert batch.upper_bound.shape == batch.objective.shape == batch.statuses.shape
+    decided = batch.statuses == "optimal"
+    assert 0 < decided.sum() < 40
+    assert (batch.upper_bound[decided] == batch.objective[decided]).all()
+    assert np.isinf(batch.upper_bound[~decided]).all()
+    for s in (-1, 40, 1.0, None, True):
+        with pytest.raises(ValueError, match=rf"s = {s}: must be a whole number from 0 to 39"):
+            batch.result(s)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..files import named
 from ..model import Actions
 from ..problem import Problem
-from ..result import Result, Status
-from .claims import TOLERANCE, require, whole
+from ..result import Infeasibility, Result, Status
+from ..strict import parse_json
+from .claims import TOLERANCE, FalseClaim, require, whole
+from .format import closed
+from .reading import read
+from .schema import shaped
 
 GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # methods whose problem is the grid's
 
@@ -36,6 +44,50 @@ def decided(problem: Problem, users: list[dict[str, Any]], prefix: str) -> Resul
         require(sound and (user["power_mw"] > 0.0 or not offload), f"{path}: no such action")
     actions = Actions(np.array(channel), *(np.array(column) for column in columns.values()))
     return Result(problem, "", "", Status.FEASIBLE, actions=actions)
+
+
+def result_of(source: dict[str, Any] | str | Path) -> Result:
+    """Return the result of one slot that a document or a file holds; see `Result.from_json`."""
+    if isinstance(source, dict):
+        name, document = "the result", as_read(source)
+    elif isinstance(source, str | Path):
+        name, document = named(source), read(source)
+    else:
+        kind = type(source).__name__
+        raise ValueError(f"source: a document or a file's path is expected, not {kind}")
+    try:
+        body = shaped(document)
+        if "users" not in body:
+            raise ValueError("it is not a result of one slot")
+        problem = closed(body["problem"]).problem()
+        users = body["users"]
+        actions = decided(problem, users, "").actions if users else None
+    except (ValueError, FalseClaim) as error:
+        raise ValueError(f"{name}: {error}") from None
+    reason = body["infeasible"]
+
+    def known(key: str, otherwise: float) -> float:
+        return otherwise if body[key] is None else float(body[key])
+
+    return Result(
+        *(problem, body["method"], body["backend"]),
+        next(status for status in Status if status.word == body["status"]),
+        actions,
+        objective=known("objective", nan),
+        upper_bound=known("upper_bound", inf),
+        continuous_bound=known("continuous_bound", inf),
+        seconds=known("seconds", nan),
+        infeasibility=None if reason is None else Infeasibility.from_json(reason),
+        details=body["details"],
+    )
+
+
+def as_read(document: dict[str, Any]) -> Any:
+    """Return a document as it would be read from a file; raise ValueError for what JSON has not."""
+    try:
+        return parse_json(json.dumps(document))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"the result is no document of JSON: {error}") from None
 
 
 def check_kind(problem: Problem, result: Result, method: str, prefix: str) -> None:

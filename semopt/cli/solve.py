@@ -269,14 +269,17 @@ def solve_many(
         gain, task = scenario.draw(slots, seed)
     with progress(f"{method}: {slots} slots", slots) as show:
         batch = solve_batch(scenario, gain, task, method, progress=show, partial=True, **options)
+    solved = batch.first(batch.solved) if batch.stopped == INTERRUPTED else batch
     written = True
     if json is not None:
         try:
-            with progress(f"writing {slots} slots", slots) as show:
+            if not len(solved.objective):
+                raise KeyboardInterrupt  # a file without a slot says nothing
+            with progress(f"writing {batch.solved} slots", batch.solved) as show:
                 if is_table(json):
-                    write_table(json, batch, seed, show)
+                    write_table(json, solved, seed, show)
                 else:
-                    write_text(json, text(batch, seed, show))
+                    write_text(json, text(solved, seed, show))
         except KeyboardInterrupt:
             written = False
     if not to_stdout(json):
@@ -292,4 +295,4 @@ def solve_many(
     if not written:
         end_cut(f"{batch.solved} of {slots} slots are solved, and {json} is not written")
     if batch.stopped == INTERRUPTED:
-        end_cut(f"{batch.solved} of {slots} slots are solved and given, the others are undecided")
+        end_cut(f"{batch.solved} of {slots} slots are solved and given")

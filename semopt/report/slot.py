@@ -82,7 +82,7 @@ def all_local(problem: Problem) -> Floats:
 
 def verdict(result: Result) -> list[str]:
     """Return what a result is worth, beside all-local and the bound, and what it proves."""
-    problem, seconds = result.problem, f"{result.seconds * 1e3:.2f} ms on backend {result.backend}."
+    problem, seconds = result.problem, f"{effort(result)}."
     ended = f"{result.status.word}: {result.status.sentence}"
     if result.actions is None:
         bound = result.upper_bound
@@ -101,6 +101,12 @@ def verdict(result: Result) -> list[str]:
         line += f"; proven upper bound {result.upper_bound:.6f}"
     joint_actions = count(problem.joint_actions())
     return [f"{line}.", f"{ended}. {joint_actions} joint actions on the grid; {seconds}"]
+
+
+def effort(result: Result) -> str:
+    """Return how long a solve took, where it is known, and what computed it."""
+    time = f"{result.seconds * 1e3:.2f} ms " if isfinite(result.seconds) else ""
+    return f"{time}on backend {result.backend}"
 
 
 def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:

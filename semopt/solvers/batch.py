@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..gains import gains
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
-from ..result import INTERRUPTED, TIME_LIMIT, Result
+from ..result import INTERRUPTED, TIME_LIMIT, Result, Status
 from ..worth import steep
 from .baselines import RESTRICTIONS, restriction
 from .continuous import GlobalBatch
@@ -142,7 +142,9 @@ class Work:
             if result.actions is not None:
                 self.value[self.done] = result.objective
                 self.actions.put(self.done, result.actions)
+            infeasible = result.status is Status.INFEASIBLE
             self.backend = result.backend
+            self.upper[self.done] = -inf if infeasible else result.upper_bound
             self.single.append(result)
             self.filled = self.done = self.done + 1
             if result.interrupted:
@@ -159,6 +161,7 @@ class Work:
             *(self.problem, self.method, self.backend, self.gain, self.tasks, self.actions),
             *(self.value, seconds, tuple(self.single[: self.done]), unsolved),
             *(self.stopped or (TIME_LIMIT if unsolved else ""), self.upper, self.gap),
+            tuple(result.status.word for result in self.single[: self.done]),
             self.deadline,
         )
 

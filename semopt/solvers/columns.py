@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..certificate.format import closed
 from ..files import writing
-from ..result import exact_integer, number
-from .slots import FIGURES, VALUES, Batch, entries, head, parts
+from ..model import Actions
+from ..result import Status, exact_integer, number
+from ..strict import parse_json
+from .slots import FIGURES, USER, VALUES, Batch, entries, head, parts
 
 COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 Progress = Callable[[float], None]
@@ -31,25 +36,44 @@ def text(batch: Batch, seed: int, progress: Progress = lambda done: None) -> Ite
 
 
 def write_table(
-    target: str, batch: Batch, seed: int | None, progress: Progress = lambda written: None
+    target: str | Path, batch: Batch, seed: int | None, progress: Progress = lambda written: None
 ) -> None:
-    """Write a Parquet file with a row for each slot and user.
-
-    The figures of a slot stand in each of its rows; all else that the JSON document says is the
-    file's metadata, under the key "semopt".
+    """Write a Parquet file of `tables`.
 
     Raises
     ------
     ValueError
         Where pyarrow is missing or the file cannot be written.
     """
+    _, parquet = arrow(str(target))
+    made = tables(batch, seed, progress)
+    first = next(made)
+    with writing(target) as file, parquet.ParquetWriter(file, first.schema) as writer:
+        for table in (first, *made):
+            writer.write_table(table)
+
+
+def arrow(what: str) -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module, or raise ValueError saying how to get them."""
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow
+        import pyarrow.parquet
     except ImportError:
-        raise ValueError(
-            f"{target}: pyarrow is missing: pip install 'semopt[parquet]', or name a .json file"
-        ) from None
+        hint = ", or name a .json file" if what.endswith(".parquet") else ""
+        words = f"{what}: pyarrow is missing: pip install 'semopt[parquet]'{hint}"
+        raise ValueError(words) from None
+    return pyarrow, pyarrow.parquet
+
+
+def tables(
+    batch: Batch, seed: int | None, progress: Progress = lambda written: None
+) -> Iterator[Any]:
+    """Yield Arrow tables with a row for each slot and user, of one schema.
+
+    The figures of a slot stand in each of its rows; all else that the JSON document says is the
+    metadata, under the key "semopt".
+    """
+    pa, _ = arrow("to_arrow")
     words = pa.dictionary(pa.int32(), pa.string())
     kinds = {
         **{"slot": pa.int64(), "user": pa.int32(), "task": words},
@@ -61,13 +85,69 @@ def write_table(
     }
     metadata = {"semopt": COMPACT.encode(head(batch, seed))}
     schema, written = pa.schema(list(kinds.items()), metadata=metadata), 0
-    with writing(target) as file, pq.ParquetWriter(file, schema) as writer:
-        for columns in parts(batch):
-            arrays = {name: pa.array(*column) for name, column in rows_of(columns, written).items()}
-            cast = [column.cast(kinds[name]) for name, column in arrays.items()]
-            writer.write_table(pa.table(cast, schema=schema))
-            written += len(columns["decided"])
-            progress(written)
+    for columns in parts(batch):
+        arrays = {name: pa.array(*column) for name, column in rows_of(columns, written).items()}
+        yield pa.table([column.cast(kinds[name]) for name, column in arrays.items()], schema=schema)
+        written += len(columns["decided"])
+        progress(written)
+
+
+NEEDED = (*USER[:6], "slot", "user", "gain", "status", "objective", "upper_bound")
+
+
+def batch_from(table: Any, source: str) -> Batch:
+    """Return the batch of an Arrow table that `tables` made, or of whole slots of one.
+
+    Parameters
+    ----------
+    source : what messages call it
+
+    Raises
+    ------
+    ValueError
+        Naming what is missing, and rows that are not those of all users of each slot
+    """
+    try:
+        about = parse_json((table.schema.metadata or {})[b"semopt"].decode())
+        details, origin = about.get("details", {}), about["problem"]
+        columns = {name: table[name].to_numpy() for name in NEEDED if name != "gain"}
+        users = int(columns["user"].max(initial=0)) + 1
+        of_slots = columns["user"].reshape(-1, users) if len(table) % users == 0 else None
+        if of_slots is None or not len(table) or (of_slots != np.arange(users)).any():
+            raise ValueError("its rows are not all users of each slot, in their order")
+        shaped = {name: column.reshape(-1, users) for name, column in columns.items()}
+        gain = np.array(table["gain"].to_pylist()).reshape(*shaped["user"].shape, -1)
+        slot = {"tasks": shaped["task"][0].tolist(), "gain": gain[0].tolist()}
+        problem = closed(origin | {"slot": slot}).template()
+        names = list(problem.tasks.names)
+        task = np.array([[names.index(kind) for kind in kinds] for kinds in shaped["task"]])
+        status = tuple(shaped["status"][:, 0].tolist())
+    except KeyError as error:
+        raise ValueError(f"{source} holds no batch of semopt: {error.args[0]} is missing") from None
+    except ValueError as error:
+        raise ValueError(f"{source} holds no batch of semopt: {error}") from None
+    upper = shaped["upper_bound"][:, 0].astype(float)
+    infeasible = np.array(status) == Status.INFEASIBLE.word
+    return Batch(
+        problem=problem,
+        method=about["method"],
+        backend=about["backend"],
+        gain=gain,
+        task=task,
+        actions=Actions(
+            np.where(shaped["offload"] == 1, shaped["channel"], -1).astype(np.int64),
+            shaped["power_mw"] / 1e3,
+            shaped["frequency_ghz"] * 1e9,
+            shaped["extraction"],
+        ),
+        objective=shaped["objective"][:, 0].astype(float),
+        seconds=about["seconds"],
+        unsolved=details.get("unsolved", 0),
+        stopped=details.get("stopped", ""),
+        upper=np.where(infeasible, -inf, np.where(np.isnan(upper), inf, upper)),
+        gap=details.get("gap", 0.0),
+        ended=status,
+    )
 
 
 def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:

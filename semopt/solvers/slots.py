@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
+from functools import cached_property
 from math import inf
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import worth
+from ..allowed import whole
 from ..arrays import Floats, Integers
 from ..counts import joint_actions
+from ..files import read_bytes
 from ..model import MODES, Actions, Outcome, evaluate
 from ..problem import Problem
 from ..records import Record, Shown
@@ -26,12 +31,14 @@ from .baselines import restriction
 from .infeasibility import SECONDS, infeasible
 
 PART = 4096  # slots
+LARGEST = 1 << 34  # bytes of a Parquet file that is read
 USER = (
     *("task", "offload", "channel", "power_mw", "frequency_ghz", "extraction"),
     *("latency_ms", "energy_mj", "accuracy", "qoe", "feasible"),
 )  # arrays (S, N)
 FIGURES = USER[3:10]
 VALUES = ("objective", "upper_bound", "gap")
+OF_SLOTS = ("gain", "task", "objective", "upper", "single", "ended")  # fields of a batch, (S, ...)
 SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
 
@@ -50,8 +57,9 @@ class Batch(Shown, Record):
     unsolved : how many slots at the end were not finished, since time was up or by Ctrl-C
     stopped : why, "time limit" or "interrupted"; "" where all were solved
     upper : (S,) float64, a proven bound on the optimum of each slot: -inf where it is infeasible,
-        inf where none is known; not used where `single` holds the slot's result
+        inf where none is known
     gap : by how much an optimum may lie below its bound
+    ended : words of `Status` of the first slots, where bounds do not say it
     deadline : of `perf_counter`, up to which reasons of infeasibility are looked for
     """
 
@@ -63,11 +71,12 @@ class Batch(Shown, Record):
     actions: Actions
     objective: Floats
     seconds: float = field(compare=False)
-    single: tuple[Result, ...] = ()
+    single: tuple[Result, ...] = field(default=(), compare=False)
     unsolved: int = 0
     stopped: str = ""
     upper: Floats = field(default_factory=lambda: np.empty(0))
     gap: float = 0.0
+    ended: tuple[str, ...] = field(default=(), compare=False)
     deadline: float = field(default=inf, compare=False)
 
     def __repr__(self) -> str:
@@ -104,7 +113,13 @@ class Batch(Shown, Record):
 
         Reasons take what is left of the time for all slots, at most 10 s each; one that was not
         found by then says so. Ctrl-C is raised.
+
+        Raises
+        ------
+        ValueError
+            There is no such slot
         """
+        whole("s", s, 0, len(self.objective) - 1)
         if s < len(self.single):
             return self.single[s]
         slot, value = self.problem.with_slot(self.gain[s], self.task[s]), float(self.objective[s])
@@ -132,20 +147,37 @@ class Batch(Shown, Record):
             raise KeyboardInterrupt
         return replace(result, problem=slot)
 
+    @property
+    def upper_bound(self) -> Floats:
+        """Proven upper bounds of the slots, (S,) float64; inf where none is known."""
+        return np.abs(self.upper)  # of an infeasible slot it says nothing
+
+    @cached_property
+    def statuses(self) -> NDArray[np.object_]:
+        """How the slots ended, (S,) words of `Status`."""
+        words = np.full(len(self.objective), Status.LIMIT_REACHED.word, dtype=object)
+        with np.errstate(invalid="ignore"):  # without a decision there is no gap
+            words[self.upper - self.objective <= self.gap] = Status.OPTIMAL.word
+        words[self.upper == -inf] = Status.INFEASIBLE.word
+        words[: len(self.ended)] = self.ended
+        return words
+
     def status(self, s: int) -> Status:
         """Return how slot `s` ended."""
-        if s < len(self.single):
-            return self.single[s].status
-        if self.upper[s] == -inf:
-            return Status.INFEASIBLE
-        closed = self.upper[s] - self.objective[s] <= self.gap
-        return Status.OPTIMAL if closed else Status.LIMIT_REACHED
+        return next(status for status in Status if status.word == self.statuses[s])
 
     def bound(self, s: int) -> float:
         """Return the proven upper bound of slot `s`; inf where none is known."""
-        if s < len(self.single):
-            return self.single[s].upper_bound
-        return abs(float(self.upper[s]))  # of an infeasible slot it says nothing
+        return abs(float(self.upper[s]))
+
+    def first(self, slots: int) -> Batch:
+        """Return the batch of the first slots alone."""
+        return replace(
+            self,
+            **{name: getattr(self, name)[:slots] for name in OF_SLOTS},
+            actions=self.actions.take(slice(slots)),
+            unsolved=max(self.unsolved - (len(self.objective) - slots), 0),
+        )
 
     @property
     def continuous(self) -> bool:
@@ -184,9 +216,7 @@ class Batch(Shown, Record):
     def mean(self) -> dict[str, float | None]:
         """Return means over users and decided slots, and the shares of the other slots."""
         decided = ~np.isnan(self.objective)
-        open_slots = ~decided
-        for s in np.flatnonzero(~decided).tolist():
-            open_slots[s] = self.status(s) is not Status.INFEASIBLE
+        open_slots = ~decided & (self.statuses != Status.INFEASIBLE.word)
         outcome = self.outcome().take(decided)
         means: dict[str, float | None] = dict.fromkeys(
             ("qoe", "latency_ms", "energy_mj", "accuracy", "offload_share")
@@ -208,6 +238,81 @@ class Batch(Shown, Record):
         """Return the means and one entry a slot, in the words and units of a result file."""
         return head(self, seed) | {"slots": list(entries(self))}
 
+    def to_arrow(self, seed: int | None = None) -> Any:
+        """Return a `pyarrow.Table` with a row for each slot and user, in the units of files.
+
+        pandas, polars and DuckDB take it as it is; `from_arrow` reads it back.
+
+        Parameters
+        ----------
+        seed : that drew the slots, if one did; `verify` draws them again
+
+        Raises
+        ------
+        ValueError
+            pyarrow is missing
+        """
+        from .columns import arrow, tables
+
+        return arrow("to_arrow")[0].concat_tables(tables(self, seed))
+
+    def to_parquet(self, file: str | Path, seed: int | None = None) -> None:
+        """Write the table of `to_arrow` as a Parquet file, part by part.
+
+        Raises
+        ------
+        ValueError
+            pyarrow is missing, or the file cannot be written
+        """
+        from .columns import write_table
+
+        write_table(file, self, seed)
+
+    @classmethod
+    def from_arrow(cls, table: Any) -> Batch:
+        """Return the batch of such a table, or of whole slots of one.
+
+        Raises
+        ------
+        ValueError
+            Naming what is missing of such a table
+
+        Examples
+        --------
+        >>> import semopt
+        >>> gain, task = semopt.Scenario.load("paper").draw(5, seed=0)
+        >>> batch = semopt.solve_batch("paper", gain, task)
+        >>> table = batch.to_arrow(seed=0)
+        >>> table.num_rows, table["power_mw"].type, Batch.from_arrow(table).solved
+        (10, DataType(double), 5)
+        """
+        from .columns import arrow, batch_from
+
+        pa, _ = arrow("from_arrow")
+        if not isinstance(table, pa.Table):
+            kind = type(table).__name__
+            raise ValueError(f"table: a pyarrow.Table of to_arrow is expected, not {kind}")
+        return batch_from(table, "the table")
+
+    @classmethod
+    def from_parquet(cls, file: str | Path) -> Batch:
+        """Return the batch of a file that `to_parquet` or `semopt solve --json` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file cannot be read, or holds no batch
+        """
+        from .columns import arrow, batch_from
+
+        pa, parquet = arrow(str(file))
+        try:
+            table = parquet.read_table(pa.BufferReader(read_bytes(file, LARGEST)))
+        except (OSError, pa.ArrowException) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise ValueError(f"{file} cannot be read as Parquet: {reason}") from None
+        return batch_from(table, str(file))
+
 
 def batch_of(result: Result) -> Batch:
     """Return one slot's result as a batch."""
@@ -219,6 +324,8 @@ def batch_of(result: Result) -> Batch:
     return Batch(
         *(problem, result.method, result.backend, problem.gain[None], problem.task[None], one),
         *(np.array([result.objective]), result.seconds, (result,)),
+        upper=np.array([result.upper_bound]),
+        ended=(result.status.word,),
     )
 
 
@@ -226,6 +333,8 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
     """Return what a file says of a batch besides its slots."""
     gap = batch.single[0].details.get("gap") if batch.single else None
     gap = batch.gap if batch.continuous and not batch.single else gap
+    details = {"gap": gap, "stopped": batch.stopped or None, "unsolved": batch.unsolved or None}
+    details = {name: value for name, value in details.items() if value is not None}
     return {
         "schema": 1,
         "method": batch.method,
@@ -235,7 +344,7 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
         "readings": asdict(batch.problem.readings),
         "problem": batch.problem.origin,
         "mean": batch.mean(),
-        **({} if gap is None else {"details": {"gap": gap}}),
+        **({"details": details} if details else {}),
     }
 
 
@@ -276,6 +385,7 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
     user_counts = [
         [problem.action_counts(n, kind) for kind in range(len(names))] for n in range(users)
     ]
+    statuses = batch.statuses
     size = max(1, min(PART, 4_000_000 // (users * (channels + 10))))
     for first in range(0, len(batch.objective), size):
         rows = slice(first, first + size)
@@ -288,8 +398,7 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
                 outcome.qoe[slot] = batch.result(first + slot).qoe()
         recomputed = worth.objective(problem, outcome.qoe)
         places = range(first, first + len(value))
-        status = [batch.status(s).word for s in places]
-        bound = np.array([batch.bound(s) for s in places])
+        status, bound = statuses[rows], batch.upper_bound[rows]
         feasible = worth.within_limits(problem, actions, outcome, task)
         for row in np.flatnonzero(decided & ~feasible.all(axis=1)):  # a limit, to the last digit
             broken = {user for user, _ in batch.result(first + int(row)).broken()}

@@ -93,11 +93,8 @@ class MethodCell(Cell):
         decide: Decider | None
         if trained is None and self.method in METHODS and self.method != "policy":
             batch = solve_batch(scenario, gain, task, self.method, threads=1, **self.options)
-            actions, upper = batch.actions, np.array([batch.bound(s) for s in range(self.slots)])
-            status, known = (
-                [batch.status(s).word for s in range(self.slots)],
-                ~np.isnan(batch.objective),
-            )
+            actions, upper, status = batch.actions, batch.upper_bound, batch.statuses.tolist()
+            known = ~np.isnan(batch.objective)
             timed = self.method != BOUND_ONLY
             decide = Method(scenario, self.method, **self.options) if timed else None
         else:

@@ -1,11 +1,13 @@
 """Files: refused before they are read or written over, and never left half written."""
 
 import io
+import json
 import os
 import re
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -282,3 +284,39 @@ def test_a_pipe_is_refused_where_a_saved_run_of_bench_is_expected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"--compare .*pipe: cannot be read"):
         load(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.parquet"])
+def test_after_ctrl_c_a_file_holds_the_slots_that_are_solved(name, tmp_path, monkeypatch, capsys):
+    from semopt import Batch, cli, verify
+
+    def solved_two_parts(done):
+        if done > 1:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def progress(title, total):
+        yield solved_two_parts if title.startswith("exact") else lambda done: None
+
+    monkeypatch.setattr("semopt.cli.solve.progress", progress)
+    file = tmp_path / name
+    assert cli.run(["solve", "--slots", "400000", "--json", str(file)]) == 130
+    told = capsys.readouterr()
+    count = int(re.search(r"interrupted: (\d+) of 400000 slots are solved and given", told.err)[1])
+    assert 1 < count < 20  # of two parts of work
+    if name == "r.json":
+        assert f"{count} of {count} slots have a decision" in verify(file)
+        document = json.loads(file.read_text())
+        assert document["details"] == {"stopped": "interrupted"}
+    else:
+        assert Batch.from_parquet(file).solved == count
+
+    monkeypatch.setattr("semopt.cli.solve.progress", contextmanager(lambda *_: iter([int])))
+    monkeypatch.setattr("semopt.solvers.batch.Work.solve_in_parts", interrupted)
+    assert cli.run(["solve", "--slots", "9", "--json", str(tmp_path / "none.json")]) == 130
+    assert "0 of 9 slots are solved, and" in capsys.readouterr().err
+    assert not (tmp_path / "none.json").exists()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
