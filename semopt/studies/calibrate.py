@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..problem import Floats
+from ..records import Record
 from ..report.page import Report
 from ..scenario import Scenario, ScenarioError
 from .calibrate_cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
@@ -31,7 +32,7 @@ PRIOR_DRAWS = 20_000
 
 
 @dataclass(frozen=True)
-class Explained:
+class Explained(Record):
     """What is known so far.
 
     Attributes

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..problem import Floats
+from ..records import Record
 
 STEP = 0.2  # of the first generation, in widths of the prior
 POPULATION = 2  # times what the package takes: the misfit has many valleys
@@ -26,7 +27,7 @@ SPREAD = 0.01  # of a chain's first ensemble about those ends, in widths of the 
 
 
 @dataclass(frozen=True)
-class Best:
+class Best(Record):
     """Where a descent ended: place (P,), misfit, evaluations, and the reasons to stop."""
 
     place: Floats

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from ..backends import Tables, tabulate
 from ..problem import Floats, Integers, Problem
+from ..records import Record
 from ..scenario import Scenario
 from ..worth import unreachable
 from .cells import Cell
@@ -30,7 +31,7 @@ CLOSE = 1e-9
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawn(Record):
     """What a cell draws: slots gain (S, N, K) and task (S, N), and the others' best replies (J).
 
     Attributes

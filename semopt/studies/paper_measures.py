@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..problem import Floats
+from ..records import Record
 from ..scenario import Scenario
 from ..worth import closure, tasks_in
 from .cells import Store, column
@@ -36,7 +37,7 @@ REPRODUCED, EXPLAINED, NOT = "reproduced", "explained", "not reproduced"
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Record):
     """A method's figures on the test slots.
 
     Attributes
