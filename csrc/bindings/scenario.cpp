@@ -74,6 +74,18 @@ void bind_scenario(py::module_& m) {
         m, "Scenario", "A packed scenario. Never changed once made: threads share it.");
     scenario.def(py::init(&make_scenario), py::arg("system"), py::arg("users"), py::arg("tasks"),
                  py::arg("tables"), py::arg("power"), py::arg("frequency"), py::arg("extraction"));
+    scenario.def(
+        "device_image",
+        [](const PackedScenario& self, bool single, size_t base) {
+            const UsualRounding usual;
+            const DeviceImage image = single ? device_image(self.view<float>(), base)
+                                             : device_image(self.view<double>(), base);
+            return py::make_tuple(py::bytes(image.bytes.data(), image.bytes.size()), image.users,
+                                  image.tasks, image.tables);
+        },
+        py::arg("single"), py::arg("base"),
+        "What a device reads of the scenario, to lie at `base` there, in single or double "
+        "precision; and where in it users, tasks and tables begin.");
     refuse_copies(scenario);
 }
 

@@ -127,6 +127,32 @@ ScenarioView<R> Layout<R>::view() const {
             int(tasks_.size())};
 }
 
+template <class R>
+DeviceImage device_image(const ScenarioView<R>& view, size_t base) {
+    DeviceImage image;
+    const auto append = [&](const void* from, size_t size) {
+        const size_t offset = (image.bytes.size() + 7) / 8 * 8;
+        image.bytes.resize(offset + size);
+        std::memcpy(&image.bytes[offset], from, size);
+        return offset;
+    };
+    append(view.system, sizeof *view.system);
+    image.users = append(view.users, view.user_count * sizeof *view.users);
+    image.tasks = append(view.tasks, view.task_count * sizeof *view.tasks);
+    std::vector<AccuracyTable<R>> tables(view.tables, view.tables + view.task_count);
+    for (AccuracyTable<R>& table : tables) {
+        const R *const first = table.extraction, *const last = table.snr_scale + table.columns;
+        const size_t address = base + append(first, (last - first) * sizeof *first);
+        for (const R** part : {&table.extraction, &table.snr_db, &table.table, &table.raw,
+                               &table.extraction_scale, &table.snr_scale})
+            *part = reinterpret_cast<const R*>(address + (*part - first) * sizeof *first);
+    }
+    image.tables = append(tables.data(), tables.size() * sizeof tables[0]);
+    return image;
+}
+
+template DeviceImage device_image(const ScenarioView<double>&, size_t);
+template DeviceImage device_image(const ScenarioView<float>&, size_t);
 template class Layout<double>;
 template class Layout<float>;
 

@@ -50,4 +50,13 @@ class Layout {
     bool shared_axes_ = false;
 };
 
+// What the kernels of a device read of a scenario, in one piece of memory that is to lie at address
+// `base` there: the system, then users, tasks and accuracy tables, each at an offset.
+struct DeviceImage {
+    std::vector<char> bytes;
+    size_t users, tasks, tables;
+};
+template <class R>
+DeviceImage device_image(const ScenarioView<R>& view, size_t base);
+
 }  // namespace semopt

@@ -13,7 +13,7 @@ from emulator import Emulator
 from lender import CPU, ROCM, Lent, Received
 from problems import FIGURES, random_actions, random_problem, random_slots, random_tables
 from semopt import _core, backends
-from semopt.backends import Query, Space, cpu
+from semopt.backends import Query, Space, cpu, packing
 from semopt.backends.gpu import search as gpu
 from semopt.backends.gpu.operations import operations
 from tolerances import TWINS
@@ -84,6 +84,30 @@ def shown(show, record):
     return type(record)(*(show(getattr(record, f.name)) for f in fields(record)))
 
 
+def test_a_scenario_is_sent_once_a_precision_and_given_back(slots, device):
+    problem, actions, gain, task, want = slots
+    moved = replace(problem, gain=problem.gain[:, ::-1].copy())  # another slot of the scenario
+    figures = (getattr(actions, f).astype(np.float32) for f in ("power", "frequency", "extraction"))
+    halved = type(actions)(actions.channel, *figures)
+    doubles, singles = (actions, gain, TWINS), (halved, gain.astype(np.float32), 1e-3)
+    transfers = []
+    for shown_problem, (given, gains, tolerance) in (
+        (problem, doubles),
+        (problem, doubles),
+        (moved, doubles),
+        (moved, singles),
+        (problem, singles),
+    ):
+        device.sent.clear()
+        found = backends.evaluate(shown_problem, given, gains, task)
+        assert np.allclose(found.qoe, want.qoe, rtol=tolerance)
+        transfers.append(len(device.sent))
+    assert [count - min(transfers) for count in transfers] == [1, 0, 0, 1, 0]
+    packing._packed.clear()
+    gc.collect()
+    assert not device.memory
+
+
 @SHOWN
 def test_arrays_on_the_device_are_read_and_written_where_they_lie(slots, device, show):
     problem, actions, gain, task, want = slots
@@ -93,7 +117,8 @@ def test_arrays_on_the_device_are_read_and_written_where_they_lie(slots, device,
     assert found is given
     for name in (*FIGURES, "violations"):
         assert np.allclose(getattr(out, name), getattr(want, name), rtol=TWINS), name
-    assert max(device.sent) < actions.power.nbytes  # records and tables alone
+    scenario, *others = device.sent
+    assert max(others) < actions.power.nbytes < scenario  # no array of the caller
     assert device.received == [8]  # whether there were faults
 
 

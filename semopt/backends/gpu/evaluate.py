@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from math import prod
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,13 +21,33 @@ EVALUATE = (
     "system users tasks tables channel power frequency extraction gain task "
     "latency energy accuracy qoe violations faults rows user_count channels task_count slot_per_row"
 )
-TABLE = np.dtype(
-    [
-        (name, "u8")
-        for name in ("extraction", "snr_db", "table", "raw", "extraction_scale", "snr_scale")
-    ]
-    + [("rows", "i4"), ("columns", "i4")]
-)
+
+
+class DeviceScenario:
+    """All of a problem but its slot on a device, as the kernels read it in one precision."""
+
+    def __init__(self, runtime: Runtime, packed: _core.Scenario, single: bool) -> None:
+        self.memory = Buffer(runtime, len(packed.device_image(single, 0)[0]))
+        base = self.memory.address
+        image, users, tasks, tables = packed.device_image(single, base)
+        runtime.copy_in(base, np.frombuffer(image, np.uint8))
+        self.system, self.users, self.tasks, self.tables = (
+            base + offset for offset in (0, users, tasks, tables)
+        )
+
+
+Key = tuple[Runtime, int, bool]  # the device by its index, single precision or double
+_on_devices: WeakKeyDictionary[_core.Scenario, dict[Key, DeviceScenario]] = WeakKeyDictionary()
+
+
+def device_scenario(runtime: Runtime, problem: Problem, single: bool) -> DeviceScenario:
+    """Return the scenario of a problem on the device in use, where it stays while it is packed."""
+    packed = packing.scenario(problem)
+    made = _on_devices.setdefault(packed, {})
+    key = runtime, runtime.current_device(), single
+    if key not in made:
+        made[key] = DeviceScenario(runtime, packed, single)
+    return made[key]
 
 
 def evaluate(
@@ -46,7 +67,6 @@ def evaluate(
     actions, out = each(met, actions), None if out is None else each(met, out)
     gain, task = met("gain", gain), met("task", task)
     check(problem, actions, gain, task, out)
-    packing.refuse_unpackable(problem)
     given = actions, gain, task
     shape, dtype = actions.channel.shape, actions.power.dtype
     gain = np.asarray(problem.gain, dtype) if gain is None else gain
@@ -57,30 +77,18 @@ def evaluate(
             out = each(lambda _, a: shaped(runtime, Buffer(runtime, a.nbytes), a), out)
     rows = int(prod(shape[:-1]))
 
-    def records(owner: Any, names: list[str]) -> Buffer:
-        return upload(runtime, np.stack([getattr(owner, n) for n in names], axis=-1).astype(dtype))
-
-    kept, tables = [], np.zeros(len(problem.tasks.accuracy), TABLE)
-    for row, table in zip(tables, problem.tasks.accuracy, strict=True):
-        parts = {field.name: getattr(table, field.name).astype(dtype) for field in fields(table)}
-        for axis in (parts["extraction"], parts["snr_db"]):
-            keep_apart(axis)
-        for scale, axis in (("extraction_scale", "extraction"), ("snr_scale", "snr_db")):
-            parts[scale] = np.append(1 / np.diff(parts[axis]), parts[axis].dtype.type(0))
-        for name, part in parts.items():
-            kept.append(upload(runtime, part))
-            row[name] = kept[-1].address
-        row["rows"], row["columns"] = table.table.shape
+    single = dtype == np.float32
+    there = device_scenario(runtime, problem, single)
     figures = [field.name for field in fields(out)]
     faults = upload(runtime, np.zeros(1, np.uint64))
     results = {name: target(runtime, getattr(out, name)) for name in figures}
     job = Job(
         runtime,
         EVALUATE,
-        system=records(problem.system, _core.SYSTEM_FIELDS),
-        users=records(problem.users, _core.USER_FIELDS),
-        tasks=records(problem.tasks, _core.TASK_FIELDS),
-        tables=upload(runtime, tables),
+        system=there.system,
+        users=there.users,
+        tasks=there.tasks,
+        tables=there.tables,
         channel=place(runtime, actions.channel),
         power=place(runtime, actions.power),
         frequency=place(runtime, actions.frequency),
@@ -95,21 +103,13 @@ def evaluate(
         task_count=len(problem.tasks.names),
         slot_per_row=int(gain.ndim > 2),
     )
-    single = "_single" if dtype == np.float32 else ""
-    job.launch(f"evaluate{single}", -(-rows * shape[-1] // THREADS))
+    job.launch("evaluate_single" if single else "evaluate", -(-rows * shape[-1] // THREADS))
     if faults.read(np.uint64, 1)[0]:
         refuse(runtime, problem, *given)
     for name in figures:
         if not isinstance(getattr(out, name), OnDevice):
             runtime.copy_out(getattr(out, name), results[name].address)
     return out
-
-
-def keep_apart(axis: Any) -> None:
-    """Move points of a rising axis that its precision does not tell apart to the next numbers."""
-    for i in range(1, len(axis)):
-        above = np.nextafter(axis[i - 1], np.inf), axis[i - 1] + np.finfo(axis.dtype).tiny
-        axis[i] = max(axis[i], *above)
 
 
 def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task: Any) -> NoReturn:
