@@ -64,6 +64,7 @@ def conduct(
         from ..studies.cells import Store
         from ..studies.questions import begin, cells_of, keep, unanswered
     part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
+    engines.check(engine)
     begin(question, store)
     try:
         with progress(f"study {question.name}", len(cells)) as tick:

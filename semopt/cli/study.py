@@ -342,10 +342,12 @@ def report(
     """Write the page, tables and figures of a study anew, also of an unfinished one."""
     from ..report.lines import print_written
 
-    with learning("study"):
+    with learning("study"), learning():
         from ..studies.cells import Store
         from ..studies.questions import of_folder, publish
-    for file in publish(of_folder(folder), Store(folder)):
+
+        files = publish(of_folder(folder), Store(folder))
+    for file in files:
         print_written(file)
 
 

@@ -77,10 +77,15 @@ def dask(workers: int) -> Executor:
 ENGINES: dict[str, Callable[[int], Executor]] = {"local": local, "ray": Ray, "dask": dask}
 
 
-def executor(engine: str, workers: int) -> Executor:
-    """Return an engine by name, or raise ValueError that says what is missing."""
+def check(engine: str) -> None:
+    """Raise ValueError for a name that is no engine's."""
     if engine not in ENGINES:
         raise ValueError(f"--engine {engine}: is not one of {', '.join(ENGINES)}")
+
+
+def executor(engine: str, workers: int) -> Executor:
+    """Return an engine by name, or raise ValueError that says what is missing."""
+    check(engine)
     try:
         return ENGINES[engine](workers)
     except ImportError as error:

@@ -154,7 +154,7 @@ class _Curves:
         clipped = {name: _clipped(points, max(low, LOWEST)) for name, points in means.items()}
         spec = curves(
             clipped,
-            *(f"episodes of {SLOTS} slots", "QoE or reward a task", (True, False)),
+            *(f"episodes of {SLOTS} slots", "QoE or reward a task", (10, 0)),
             seeds={n: [_clipped(p, max(low, LOWEST)) for p in each] for n, each in runs.items()},
             point=False,
         )

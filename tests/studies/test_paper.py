@@ -53,7 +53,9 @@ def computed(name, folder):
 
 @pytest.fixture(scope="module")
 def table3(tmp_path_factory):
-    return computed("table3", tmp_path_factory.mktemp("study"))
+    folder = tmp_path_factory.mktemp("study")
+    computed("fig6", folder)
+    return computed("table3", folder)
 
 
 def test_commands_parts_and_registry_name_the_same():
@@ -81,7 +83,8 @@ def test_no_policy_is_trained_twice():
 def test_numbers_are_means_of_decisions_judged_by_the_model(table3):
     question, store = table3
     rows = pq.read_table(store.folder / "results.parquet").to_pylist()
-    assert {row["study"] for row in rows} == {"table3"}
+    assert {row["study"] for row in rows} == {"table3", "fig6"}
+    rows = [row for row in rows if row["study"] == "table3"]
     problem = SETUP.scenario.template()
     gain, task = SETUP.scenario.draw(20, 0, part="evaluation")
     lines = {line.case: line for line in question.views(store)["table3"].lines}
@@ -110,10 +113,25 @@ def test_numbers_are_means_of_decisions_judged_by_the_model(table3):
     assert lines["MAPPO"].paper == 0.6
 
 
+def test_learning_curves_end_where_their_trainings_did(table3):
+    """Of two runs of four episodes by the paper's settings, beside two of 64 slots by `fast`."""
+    store = table3[1]
+    question = paper.Question("fig6", SETUP)
+    (claim,) = question.views(store)["fig6"].claims
+    runs = [store.read(cell) for cell in cells_of(question)[:4] if cell.settings["slots"] == 1]
+    ends = [np.mean(run["qoe"].to_pylist()) for run in runs]  # four episodes: all are the end
+    assert f"QoE {np.mean(ends):.4f} after 4 episodes" in claim.measured
+    assert not claim.holds
+    keep(question, store)
+    assert {f.suffix for f in (store.folder / "figures").glob("fig6.*")} == {".svg", ".png", ".pdf"}
+
+
 def test_the_page_says_what_the_paper_says_and_reports_at_any_time(table3, tmp_path):
-    _, store = table3
+    question, store = table3
+    begin(question, store)
+    keep(question, store)
     page = (store.folder / "report.html").read_text()
-    assert "semantic-unaware MAPPO cannot pass" in page or "DQN below" in page
+    assert "QoE: DQN below semantic-unaware MAPPO." in page
     assert "2 trainings of each policy: fewer than 5 carry no interval" in page
     assert {f.name for f in (store.folder / "tables").iterdir()} >= {"table3.csv", "table3.tex"}
     assert (store.folder / "figures" / "table3.pdf").read_bytes()[:5] == b"%PDF-"
@@ -127,7 +145,8 @@ def test_the_page_says_what_the_paper_says_and_reports_at_any_time(table3, tmp_p
         ended = CliRunner().invoke(app, ["study", "report", str(store.folder)])
         assert ended.exit_code == 0, ended.output
         page = (store.folder / "report.html").read_text()
-        assert f"{len(cells)} of {len(cells)} cells are not there yet" in page
+        count = len(cells_of(question))
+        assert f"{count} of {count} cells are not there yet" in page
         assert "not measured yet" in page
     finally:
         for file, place in zip(cells, away, strict=True):
