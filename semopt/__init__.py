@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .solvers import solve as solve
     from .solvers.batch import solve_batch as solve_batch
     from .solvers.explanation import explain as explain
+    from .solvers.queue import QueueResult as QueueResult
+    from .solvers.queue import solve_queue as solve_queue
     from .solvers.slots import Batch as Batch
     from .solvers.solver import Solver as Solver
 
@@ -56,6 +58,7 @@ _HOMES = {
     "Grid": "problem",
     "Outcome": "model",
     "Problem": "problem",
+    "QueueResult": "solvers.queue",
     "Result": "result",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
@@ -68,6 +71,7 @@ _HOMES = {
     "presets": "scenario",
     "solve": "solvers",
     "solve_batch": "solvers.batch",
+    "solve_queue": "solvers.queue",
     "verify": "certificate.verify",
 }
 _ROOMS = ("adapters", "backends", "channel", "env", "learn", "model", "semantic", "studies")

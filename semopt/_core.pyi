@@ -155,3 +155,34 @@ class Space:
         energy_slack: float,
         threads: int = 0,
     ) -> tuple[Floats, Integers, int, Integers]: ...
+
+class Queue:
+    def __init__(
+        self, scenario: Scenario, gain: Floats, task: Integers, device: bool, threads: int
+    ) -> None: ...
+    def best(self, price: Floats) -> tuple[Floats, Floats, Floats, Integers, Integers]: ...
+    def columns(
+        self, slot: int, price: Floats, least: float, most: int
+    ) -> tuple[Floats, Floats, Floats, Integers, Integers] | None: ...
+    def front(
+        self, slot: int, user: int, channel: int, offloaders: int
+    ) -> tuple[Floats, Floats, Integers]: ...
+    def add(
+        self,
+        slot: int,
+        user: int,
+        channel: int,
+        offloaders: int,
+        more: Sequence[tuple[float, float, int]],
+    ) -> None: ...
+
+def choose(
+    value: Sequence[Floats],
+    taken: Sequence[Floats],
+    budget: Floats,
+    prices: Floats,
+    lower: float,
+    margin: float,
+    width: int,
+    seconds: float,
+) -> tuple[float, float, list[int], int, str]: ...

@@ -343,6 +343,18 @@ def evaluate(
     return replace(outcome, violations=unmet(problem, outcome, task, slack=1.0))
 
 
+def skipping(outcome: Outcome, skipped: NDArray[np.bool_]) -> Outcome:
+    """Return what is given where some tasks (..., N) are not executed: neither QoE nor energy."""
+    none, share = np.where(skipped, np.nan, 0.0), np.where(skipped, 0.0, 1.0)
+    return Outcome(
+        outcome.latency + none,
+        outcome.energy * share,
+        outcome.accuracy + none,
+        outcome.qoe * share,
+        outcome.violations * np.uint8(~skipped),
+    )
+
+
 def server_energies(problem: Problem, actions: Actions, task: Integers | None = None) -> Floats:
     """Return what each offloader takes of the server's energy (9): (..., N) float64, J."""
     return costs(problem, actions, None, task)[0].server_energy

@@ -34,4 +34,5 @@ PYBIND11_MODULE(_core, m) {
     semopt::bind_exact(m);
     semopt::bind_global(m);
     semopt::bind_kernels(m);
+    semopt::bind_queue(m);
 }

@@ -10,5 +10,6 @@ void bind_scenario(pybind11::module_& m);
 void bind_exact(pybind11::module_& m);
 void bind_global(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
+void bind_queue(pybind11::module_& m);
 
 }  // namespace semopt

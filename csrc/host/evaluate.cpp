@@ -35,6 +35,25 @@ unsigned evaluate(const Batch<float>& batch, long long rows, int threads) {
     return evaluate_in_threads(batch, rows, threads, kernels().evaluate_single);
 }
 
+Grid grid_of(const Scenario& scenario, const ScenarioView<double>& view, const Slot& slot, int n) {
+    const Levels& levels = scenario.levels[n];
+    const std::vector<double>& extraction = scenario.extraction[n][slot.task[n]];
+    return {view,
+            n,
+            int(slot.task[n]),
+            slot.channels,
+            levels.power.data(),
+            levels.frequency.data(),
+            extraction.data(),
+            int(levels.power.size()),
+            int(levels.frequency.size()),
+            int(extraction.size()),
+            slot.gain + (long long)n * slot.channels,
+            nullptr,
+            nullptr,
+            nullptr};
+}
+
 void tabulate(const Scenario& scenario, const ScenarioView<double>& view, const Slot& slot,
               const std::vector<double*>& value, const std::vector<double*>& server_energy,
               int threads) {
@@ -42,21 +61,9 @@ void tabulate(const Scenario& scenario, const ScenarioView<double>& view, const 
     const int most = std::min(users, slot.channels), lists = 1 + most * slot.channels;
     parallel((long long)users * lists, threads, [&](long long task, int) {
         const int n = int(task / lists);
-        const Levels& levels = scenario.levels[n];
-        const std::vector<double>& extraction = scenario.extraction[n][slot.task[n]];
-        const Grid grid = {view,
-                           n,
-                           int(slot.task[n]),
-                           slot.channels,
-                           levels.power.data(),
-                           levels.frequency.data(),
-                           extraction.data(),
-                           int(levels.power.size()),
-                           int(levels.frequency.size()),
-                           int(extraction.size()),
-                           slot.gain + (long long)n * slot.channels,
-                           value[n],
-                           server_energy.empty() ? nullptr : server_energy[n]};
+        Grid grid = grid_of(scenario, view, slot, n);
+        grid.value = value[n];
+        if (!server_energy.empty()) grid.server_energy = server_energy[n];
         kernels().tabulate(grid, task % lists);
     });
 }

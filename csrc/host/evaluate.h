@@ -12,6 +12,9 @@ namespace semopt {
 unsigned evaluate(const Batch<double>& batch, long long rows, int threads);
 unsigned evaluate(const Batch<float>& batch, long long rows, int threads);
 
+// One user's grid in a slot, without memory for its scores.
+Grid grid_of(const Scenario& scenario, const ScenarioView<double>& view, const Slot& slot, int n);
+
 // Scores of every action of every user, as model/space.h lists them: value[n], server_energy[n] (or
 // null).
 void tabulate(const Scenario& scenario, const ScenarioView<double>& view, const Slot& slot,

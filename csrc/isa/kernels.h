@@ -99,6 +99,7 @@ struct Grid {
     const double* gain;  // (K) of this user
     double* value;
     double* server_energy;  // J, beside each score; null where nothing limits it
+    double* energy;         // J of the task, likewise; null where nobody asks
 };
 
 // What a scan over joint actions searches for; lists of scores are ordered as in model/space.h.

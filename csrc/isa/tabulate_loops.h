@@ -58,6 +58,8 @@ void tabulate(const Grid& grid, long long list) {
         score(scenario, one_user, block, tasks, {latency, energy, accuracy, qoe, violations});
         double* const value = grid.value + start + first;
         for (int i = 0; i < count; ++i) value[i] = violations[i] ? -kInfinity : qoe[i];
+        if (grid.energy)
+            for (int i = 0; i < count; ++i) grid.energy[start + first + i] = energy[i];
         if (grid.server_energy)
             for (int i = 0; i < count; ++i)
                 grid.server_energy[start + first + i] =

@@ -56,17 +56,23 @@ def check_options(method: str, values: dict[str, Any]) -> None:
 
     if method not in METHODS:
         raise ValueError(f"--method {method}: is not one of {', '.join(METHODS)}")
+    check_numbers(values)
     for option, value in values.items():
         if value is None:
             continue
-        if option == "--time-limit" and not value > 0:
-            raise ValueError(f"{option} {value:g}: a time above 0 s is expected")
-        if isinstance(value, float) and option != "--time-limit" and not isfinite(value):
-            raise ValueError(f"{option} {value}: a finite number is expected")
         if option in OF_METHODS and OF_METHODS[option][0] not in find(method)[1]:
             raise ValueError(
                 f"{option} {value}: is for method {OF_METHODS[option][1]}, not {method!r}"
             )
+
+
+def check_numbers(values: dict[str, Any]) -> None:
+    """Raise ValueError where the number of an option is none."""
+    for option, value in values.items():
+        if option == "--time-limit" and value is not None and not value > 0:
+            raise ValueError(f"{option} {value:g}: a time above 0 s is expected")
+        if isinstance(value, float) and option != "--time-limit" and not isfinite(value):
+            raise ValueError(f"{option} {value}: a finite number is expected")
 
 
 def files_read(scenario: str) -> Iterator[str | Path]:

@@ -14,6 +14,7 @@ from .options import (
     ReportOption,
     ScenarioArgument,
     SeedOption,
+    check_numbers,
     check_options,
     check_report,
     files_read,
@@ -21,6 +22,7 @@ from .options import (
     to_stdout,
     write_page,
 )
+from .queue import check_queue_options, solve_whole_queue
 from .slot import one_slot, pinned, print_alternatives, solve_one
 
 if TYPE_CHECKING:
@@ -102,6 +104,13 @@ def solve(
     ladder: Annotated[
         bool, typer.Option("--ladder", help="Compare all methods and bounds on this slot.")
     ] = False,
+    queue: Annotated[
+        bool,
+        typer.Option(
+            "--queue",
+            help="Solve a whole queue of slots that share batteries, in hindsight.",
+        ),
+    ] = False,
 ) -> None:
     """Solve a decision slot, or many: who offloads, on which sub-channel, and how.
 
@@ -130,6 +139,11 @@ def solve(
         "--histogram": histogram,
     }
     switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
+    if queue:
+        check_queue_options(method, slots, json, values | {"--report": report} | switches)
+        check_numbers(values)
+        check_apart({"--json": json}, files_read(scenario))
+        return solve_whole_queue(scenario, method, seed, json, values)
     check_together(method, slots, json, values | {"--report": report}, switches)
     check_options(method, values)
     check_report(report)

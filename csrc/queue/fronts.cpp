@@ -1,0 +1,213 @@
+#include "queue/fronts.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "host/evaluate.h"
+#include "host/instruction_set.h"
+#include "host/pool.h"
+
+namespace semopt {
+
+namespace {
+
+// Leaves the efficient ones, of equal ones the first.
+void make_efficient(Front& front) {
+    double spare = kInfinity, most = -kInfinity;  // what costs more than the best is no candidate
+    for (const Efficient& one : front)
+        if (one.qoe > most || (one.qoe == most && one.energy < spare)) {
+            most = one.qoe;
+            spare = one.energy;
+        }
+    front.erase(std::remove_if(front.begin(), front.end(),
+                               [&](const Efficient& one) { return one.energy > spare; }),
+                front.end());
+    std::sort(front.begin(), front.end(), [](const Efficient& a, const Efficient& b) {
+        if (a.energy != b.energy) return a.energy < b.energy;
+        return a.qoe != b.qoe ? a.qoe > b.qoe : a.action < b.action;
+    });
+    double best = -kInfinity;
+    front.erase(std::remove_if(front.begin(), front.end(),
+                               [&](const Efficient& one) {
+                                   if (one.qoe <= best) return true;
+                                   best = one.qoe;
+                                   return false;
+                               }),
+                front.end());
+}
+
+const Efficient* best_of(const Front& front, double price) {
+    const Efficient* best = nullptr;
+    double most = -kInfinity;
+    for (const Efficient& one : front) {
+        const double value = one.qoe - price * one.energy;
+        if (value > most) {
+            most = value;
+            best = &one;
+        }
+    }
+    return best;
+}
+
+double worth(const Front& front, double price) {
+    const Efficient* const best = best_of(front, price);
+    return best ? best->qoe - price * best->energy : -kInfinity;
+}
+
+// What a user's own device takes for each action of a list.
+class DeviceEnergy {
+  public:
+    DeviceEnergy(const Scenario& scenario, const Grid& grid, bool local)
+        : grid_(grid), local_(local) {
+        const User<double>& user = scenario.users[grid.user];
+        const Task<double>& task = scenario.tasks[grid.task];
+        for (int f = 0; f < grid.frequencies; ++f)
+            for (int e = 0; e < (local ? 1 : grid.extractions); ++e) {
+                const double flop = local ? task.local_flop
+                                          : extraction_flop(task.extract_flop, grid.extraction[e],
+                                                            scenario.system.extract_exponent);
+                energy_.push_back(own_costs(user, flop, grid.frequency[f]).energy);
+            }
+    }
+    double operator()(long long action) const {
+        if (local_) return energy_[action];
+        return action < grid_.powers ? 0 : energy_[(action - grid_.powers) % energy_.size()];
+    }
+
+  private:
+    const Grid& grid_;
+    bool local_;
+    std::vector<double> energy_;  // by frequency and extraction
+};
+
+}  // namespace
+
+Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const double* gain,
+               const long long* task, int slots, int channels, bool device, int threads)
+    : slots_(slots),
+      users_(int(scenario.users.size())),
+      channels_(channels),
+      most_(std::min(users_, channels)) {
+    const long long lists = 1 + (long long)most_ * channels;
+    fronts_.resize(size_t(slots) * users_ * lists);
+    parallel((long long)slots * users_, threads, [&](long long job, int) {
+        const int t = int(job / users_), n = int(job % users_);
+        const Slot slot{gain + size_t(t) * users_ * channels, task + size_t(t) * users_, channels};
+        Grid grid = grid_of(scenario, view, slot, n);
+        const long long local = grid.frequencies,
+                        length = (long long)grid.powers *
+                                 (1 + (long long)grid.frequencies * grid.extractions);
+        std::vector<double> value(local + (lists - 1) * length), energy(value.size());
+        grid.value = value.data();
+        grid.energy = energy.data();
+        for (long long list = 0; list < lists; ++list) {
+            kernels().tabulate(grid, list);
+            const long long start = list ? local + (list - 1) * length : 0,
+                            count = list ? length : local;
+            Front& front = fronts_[size_t(job) * lists + list];
+            if (list == 0) front.push_back({0, 0, kSkip});
+            for (long long i = 0; i < count; ++i)
+                if (value[start + i] > -kInfinity)
+                    front.push_back({value[start + i], energy[start + i], int(i)});
+            if (device) {
+                const DeviceEnergy own(scenario, grid, list == 0);
+                for (Efficient& one : front)
+                    if (one.action != kSkip) one.energy = own(one.action);
+            }
+            make_efficient(front);
+            front.shrink_to_fit();
+        }
+    });
+}
+
+size_t Fronts::place(int t, int n, int channel, int m) const {
+    const size_t lists = 1 + size_t(most_) * channels_;
+    const size_t list = channel < 0 ? 0 : 1 + size_t(m - 1) * channels_ + channel;
+    return (size_t(t) * users_ + n) * lists + list;
+}
+
+const Front& Fronts::front(int t, int n, int channel, int m) const {
+    return fronts_[place(t, n, channel, m)];
+}
+
+void Fronts::add(int t, int n, int channel, int m, const Front& more) {
+    Front& front = fronts_[place(t, n, channel, m)];
+    front.insert(front.end(), more.begin(), more.end());
+    make_efficient(front);
+}
+
+Column Fronts::best(int t, const double* price) const {
+    std::vector<double> local(users_), weight(size_t(users_) * channels_);
+    for (int n = 0; n < users_; ++n) local[n] = worth(front(t, n, kLocal, 0), price[n]);
+    Matching matching;
+    Column best;
+    for (int m = 0; m <= most_; ++m) {
+        for (int n = 0; n < users_; ++n)
+            for (int k = 0; k < channels_; ++k)
+                weight[size_t(n) * channels_ + k] =
+                    m ? worth(front(t, n, k, m), price[n]) : -kInfinity;
+        if (!matching.solve(weight.data(), local.data(), users_, channels_, m) ||
+            matching.value() <= best.value)
+            continue;
+        best.value = matching.value();
+        best.channel = matching.channel();
+    }
+    const int m = users_ - int(std::count(best.channel.begin(), best.channel.end(), kLocal));
+    for (int n = 0; n < users_; ++n)
+        best.choice.push_back(*best_of(front(t, n, best.channel[n], m), price[n]));
+    return best;
+}
+
+bool Fronts::columns(int t, const double* price, double least, size_t most,
+                     std::vector<Column>& out) const {
+    Column column;
+    column.channel.resize(users_);
+    column.choice.resize(users_);
+    std::vector<double> value(size_t(users_) * (1 + channels_)), rest(users_ + 1);
+    std::vector<char> taken(channels_);
+    for (int m = 0; m <= most_; ++m) {
+        // What users n.. are worth at most: each on its best channel.
+        rest[users_] = 0;
+        for (int n = users_; n-- > 0;) {
+            double* const row = value.data() + size_t(n) * (1 + channels_);
+            for (int k = kLocal; k < (m ? channels_ : 0); ++k)
+                row[1 + k] = worth(front(t, n, k, m), price[n]);
+            rest[n] = rest[n + 1] + *std::max_element(row, row + (m ? 1 + channels_ : 1));
+        }
+        const std::function<bool(int, double)> act = [&](int n, double sum) {
+            if (n == users_) {
+                if (out.size() == most) return false;
+                column.value = sum;
+                out.push_back(column);
+                return true;
+            }
+            // `sum` has the best of users n.. on their channels, and is lowered as they are chosen.
+            const Front& cell = front(t, n, column.channel[n], m);
+            const double top = worth(cell, price[n]);
+            for (const Efficient& one : cell) {
+                const double after = sum - top + (one.qoe - price[n] * one.energy);
+                column.choice[n] = one;
+                if (after >= least && !act(n + 1, after)) return false;
+            }
+            return true;
+        };
+        const std::function<bool(int, int, double)> assign = [&](int n, int left, double sum) {
+            if (left > users_ - n || sum + rest[n] < least) return true;
+            if (n == users_) return act(0, sum);
+            for (int k = kLocal; k < (left ? channels_ : 0); ++k) {
+                if (k >= 0 && taken[k]) continue;
+                column.channel[n] = k;
+                if (k >= 0) taken[k] = 1;
+                const bool all = assign(n + 1, left - (k >= 0),
+                                        sum + value[size_t(n) * (1 + channels_) + 1 + k]);
+                if (k >= 0) taken[k] = 0;
+                if (!all) return false;
+            }
+            return true;
+        };
+        if (!assign(0, m, 0)) return false;
+    }
+    return true;
+}
+
+}  // namespace semopt

@@ -1,0 +1,50 @@
+"""`semopt solve --queue`: a whole queue of slots that share batteries, in hindsight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..report.progress import progress
+from .ending import end_cut
+from .options import is_table, to_stdout
+
+TAKEN = ("--gap", "--time-limit")
+
+
+def check_queue_options(method: str, slots: int, json: str | None, values: dict[str, Any]) -> None:
+    """Raise ValueError for what does not go with --queue."""
+    from ..solvers.queue.hindsight import METHODS
+
+    if method not in METHODS:
+        raise ValueError(f"--queue and --method {method}: a queue has {' and '.join(METHODS)}")
+    if slots > 1:
+        raise ValueError(f"--queue and --slots {slots}: [queue] length says how many slots it has")
+    if is_table(json):
+        raise ValueError(
+            f"--queue and --json {json}: a queue is written as JSON; name a .json file"
+        )
+    for option, value in values.items():
+        if value and option not in TAKEN:
+            raise ValueError(f"--queue and {option}: a queue takes {', '.join(TAKEN)} and --json")
+
+
+def solve_whole_queue(
+    source: str, method: str, seed: int | None, json: str | None, values: dict[str, Any]
+) -> None:
+    """Solve the queue that a scenario pins, or one that a seed draws, and report it."""
+    from ..files import write_json
+    from ..report.queue import print_queue
+    from ..scenario import Scenario
+    from ..solvers.queue import solve_queue
+
+    scenario = Scenario.load(source)
+    gain, task = scenario.draw_queue(seed)
+    options = {"gap": values["--gap"], "time_limit": values["--time-limit"]}
+    with progress(f"{method}: a queue of {len(gain)} slots", None):
+        result = solve_queue(scenario, gain, task, method, **options)
+    if json is not None:
+        write_json(json, result.to_json())
+    if not to_stdout(json):
+        print_queue(result, scenario.name)
+    if result.interrupted:
+        end_cut("the best decision known until then and a valid bound are given")

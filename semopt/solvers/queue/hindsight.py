@@ -1,0 +1,388 @@
+"""The hindsight problem P_T of a queue: the best that any policy could have done.
+
+Maximise the sum of QoE over slots and users where each slot keeps P0's limits, a task may be
+skipped (worth 0, no energy, not counted in m), and each user's energy stays within its battery. For
+any prices y >= 0 of energy,
+
+    D(y)  =  sum_t max_a [ sum_n QoE_n - y_n E_n ]  +  sum_n y_n battery_n   >=   P_T,
+
+where each slot's maximum is that of P0 with cells worth QoE - y E (csrc/queue/fronts.h).
+`prices` finds the lowest D. A queue whose decision uses a joint action worth d less than the best
+of its slot at prices y is worth at most D(y) - d. Hence with a decision of value L in hand only the
+joint actions matter that lie less than D(y) - L below the best:
+
+1. In all slots but a few the linear program behind D takes one joint action whole. The others are
+   rounded, and on the sub-channels that are chosen so each user's actions are the best within its
+   battery. This is a first L; D - L falls as 1/T (Shapley and Folkman).
+2. All joint actions that matter are listed, and states run through the slots, of which those go on
+   that beat L by D's bound on the rest (csrc/queue/columns.h); wider and wider, until none is
+   dropped. This closes the gap where few users have a battery; of many, one state seldom has no
+   less of everything than another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import inf
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ... import _core
+from ...backends import packing
+from ...model import TOLERANCE, Actions
+from ...problem import Floats, Integers, Problem
+from ...result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Status
+from ...worth import most
+from ..batch import as_problem, check_slots
+from ..continuous import SMALLEST_GAP, refuse_unfit
+from ..matching import refuse_coupled
+from ..slot import check_threads, check_time_limit
+from .prices import Columns, Dual, best_prices, master
+from .result import QueueResult, rounded_up
+
+METHODS = ("exact",)
+GAP_OF_A_TASK = 1e-4  # within which a decision is called optimal, unless another gap is asked for
+FEW_USERS = 3  # whose states dominate each other often
+WIDTHS = (100, 3_000, 100_000, 3_000_000)  # states of a slot that go on
+OF_ONE_USER = (30, 3_000)  # the same, where one user's actions are chosen
+LISTED = 200_000  # joint actions of all slots, at most
+FIRST_DEPTH = 0.02  # of D: how far below the best of its slot a joint action is listed at first
+DEEPER = 4.0  # times as far at most, while the decision in hand is a poor one
+# Of the best prices: those at which the slots that are left are bounded.
+RATES = (0.0, 0.4, 0.7, 0.9, 1.0, 1.15, 1.5, 2.2, 4.0, 8.0, 16.0, 32.0)
+ROUNDINGS = 20  # of the shares that columns have in the master's optimum
+ROUNDED = 1.0 + 1e-12  # energies are added in several orders
+NO_MORE = "the search has no further step"
+
+
+def solve_queue(
+    scenario: Any,
+    gain: ArrayLike,
+    task: ArrayLike,
+    method: str = "exact",
+    *,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    battery_pays: str | None = None,
+    threads: int = 0,
+) -> QueueResult:
+    """Return the best decision for a queue of which all is known, and a bound on every policy.
+
+    Parameters
+    ----------
+    scenario : Scenario or Problem, objective "sum"; its users' batteries couple the slots
+    gain : (T, N, K), linear power gains
+    task : (T, N), index of each user's task among the scenario's
+    method : "exact" on the grid, "global" with continuous power, frequency and extraction
+    gap : largest difference between bound and value that is "optimal", absolute; 1e-4 a task
+    time_limit : s, after which, as by Ctrl-C, the best decision known and a valid bound are given
+    battery_pays : "task" or "device"; the scenario's reading unless given
+    threads : 0 for one a core
+
+    Raises
+    ------
+    ValueError
+        For a bad method, option or array, or a scenario that couples users beyond an assignment
+    """
+    start, problem = perf_counter(), as_problem(scenario)
+    gain, task = check_slots(problem, gain, task)
+    check_time_limit(time_limit)
+    check_threads(threads)
+    pays = battery_pays or problem.origin.get("queue", {}).get("battery_pays", "task")
+    check_options(problem, method, pays)
+    wanted = GAP_OF_A_TASK * task.size if gap is None else gap
+    refuse_unfit(problem, wanted) if method == "global" else check_gap(wanted)
+    seconds = inf if time_limit is None else time_limit
+    search = Search(problem, gain, task, pays, wanted, start + seconds, threads)
+    result = _core.in_usual_rounding(lambda: search.run(method))
+    return replace(as_judged(result, wanted), seconds=perf_counter() - start)
+
+
+def check_options(problem: Problem, method: str, pays: str) -> None:
+    """Raise ValueError for what the hindsight problem does not have."""
+    refuse_coupled(problem)
+    if problem.objective != "sum":
+        raise ValueError(f"qoe.objective = {problem.objective!r}: a queue has the sum alone")
+    if method not in METHODS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)} for a queue")
+    if pays not in ("task", "device"):
+        raise ValueError(f'battery_pays = {pays!r}: must be "task" or "device"')
+    if method == "global" and pays != "task":
+        raise ValueError(f"battery_pays = {pays!r}: method 'global' has \"task\"; use 'exact'")
+
+
+def check_gap(gap: float) -> None:
+    """Raise ValueError for a gap that is none."""
+    if not (isinstance(gap, int | float) and SMALLEST_GAP <= gap < inf):
+        raise ValueError(f"gap = {gap!r}: must be at least {SMALLEST_GAP:g}")
+
+
+@dataclass
+class Search:
+    """A search for the best decision of a queue: what is known so far.
+
+    Attributes
+    ----------
+    end : time of `perf_counter` at which the search is cut
+    value, chosen : the best decision so far, a column a slot; at first every task is skipped
+    upper : no decision is worth more
+    """
+
+    problem: Problem
+    gain: Floats
+    task: Integers
+    pays: str
+    gap: float
+    end: float
+    threads: int
+    value: float = 0.0
+    upper: float = inf
+    chosen: Columns = field(init=False)
+    price: Floats = field(init=False)
+    stopped: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        slots, users = self.task.shape
+        self.battery = self.problem.users.battery
+        self.limited = np.flatnonzero(self.battery < inf)
+        self.price = np.zeros(users)
+        nothing, whole = np.zeros((slots, users)), np.full((slots, users), -1)
+        self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
+        self.upper = rounded_up(slots * most(self.problem), self.task.size)
+
+    def run(self, method: str) -> QueueResult:
+        """Search until the gap is closed, time is up or Ctrl-C comes."""
+        try:
+            queue = _core.Queue(
+                packing.scenario(self.problem),
+                self.gain,
+                self.task,
+                self.pays == "device",
+                self.threads,
+            )
+            dual = self.price_energy(queue)
+            if not self.closed:
+                self.round_shares(queue, dual)
+            if not self.closed:
+                self.run_states(queue, dual)
+            if not self.closed and not self.stopped:
+                self.stopped = TIME_LIMIT if self.ended() else NO_MORE
+        except KeyboardInterrupt:
+            self.stopped = INTERRUPTED
+        return self.result(method)
+
+    @property
+    def few(self) -> bool:
+        """Whether so few users have batteries that few states are left of many."""
+        return len(self.limited) <= FEW_USERS
+
+    @property
+    def closed(self) -> bool:
+        """Whether bound and value are within the gap."""
+        return self.upper - self.value <= self.gap
+
+    def ended(self) -> bool:
+        """Tell whether time is up."""
+        return perf_counter() >= self.end
+
+    def price_energy(self, queue: _core.Queue) -> Dual:
+        """Find the prices at which D is lowest; where all is within the batteries, that is all."""
+        slots = len(self.task)
+
+        def report(dual: Dual) -> None:
+            self.price, self.upper = dual.price, min(self.upper, dual.bound)
+
+        dual = best_prices(queue, self.battery, slots, 0.05 * self.gap, self.ended, report)
+        found = queue.best(dual.price)
+        self.keep(Columns(np.arange(slots), *found[1:]))
+        return dual
+
+    def keep(self, decision: Columns) -> None:
+        """Keep a decision, a column a slot, if it is the best so far and within the batteries."""
+        spent, value = decision.energy.sum(axis=0), float(decision.qoe.sum())
+        if value > self.value and (spent <= self.battery * ROUNDED).all():
+            self.value, self.chosen = value, decision
+
+    def run_states(self, queue: _core.Queue, dual: Dual) -> None:
+        """Run states through the slots over all joint actions that matter, wider and wider."""
+        rates, widths = self.completion_prices(), iter(WIDTHS)
+        depth = min(FIRST_DEPTH * dual.bound, dual.bound - self.value)
+        width = next(widths)
+        while True:
+            columns, listed = self.listed(queue, dual, depth)
+            dropped, choice = self.choose(columns, self.limited, rates, self.value, width)
+            if choice is not None:
+                self.keep(columns.take(choice))
+            self.bound_by(max(dropped, dual.bound - listed))
+            needed, lacking = dual.bound - self.value, listed < depth
+            if self.closed or self.stopped or (lacking and not self.few):
+                return
+            if dropped > self.value + self.gap:
+                width = next(widths, 0)
+            elif lacking:
+                return  # there are more joint actions than can be listed
+            if not width:
+                return
+            depth = needed if needed < DEEPER * depth else DEEPER * depth
+
+    def round_shares(self, queue: _core.Queue, dual: Dual) -> None:
+        """Take a whole column a slot by its share in the master's optimum, and polish."""
+        slots = len(self.task)
+        _, _, share = master(dual.columns, self.battery, slots)
+        first = np.searchsorted(dual.columns.slot, np.arange(slots))
+        rng = np.random.default_rng(0)
+        for attempt in range(2 if self.few else ROUNDINGS):
+            if self.ended():
+                return
+            # Of exponential times at rates of the shares the first comes in the proportion of them.
+            times = rng.exponential(size=len(share)) if attempt else np.ones(len(share))
+            with np.errstate(divide="ignore"):
+                times /= np.maximum(share, 0.0)
+            choice = first + [int(part.argmin()) for part in np.split(times, first[1:])]
+            self.keep(self.polished(queue, dual.columns.take(choice)))
+            if self.closed or self.stopped:
+                return
+
+    def polished(self, queue: _core.Queue, decision: Columns) -> Columns:
+        """Return a decision whose users' actions are the best on their sub-channels."""
+        decision = decision.take(np.arange(len(decision)))
+        offloaders = (decision.channel >= 0).sum(axis=1)
+        for user, battery in enumerate(self.battery):
+            cells = [
+                queue.front(t, user, int(channel), int(m))
+                for t, (channel, m) in enumerate(
+                    zip(decision.channel[:, user], offloaders, strict=True)
+                )
+            ]
+            lengths = [len(cell[0]) for cell in cells]
+            qoe, energy, action = (np.concatenate([cell[i] for cell in cells]) for i in range(3))
+            slot = np.repeat(np.arange(len(cells)), lengths)
+            last = np.cumsum(lengths) - 1  # the most QoE
+            alone = Columns(slot, qoe[:, None], energy[:, None], action[:, None], action[:, None])
+            best: Any = last if battery == inf else None
+            for width in OF_ONE_USER if best is None else ():
+                rates = (self.price[user] or 1.0) * np.array(RATES)[:, None]
+                lower = -inf if best is None else float(qoe[best].sum())
+                _, better = self.choose(alone, np.array([user]), rates, lower, width)
+                best = best if better is None else better
+            if best is not None:
+                decision.qoe[:, user], decision.energy[:, user] = qoe[best], energy[best]
+                decision.action[:, user] = action[best]
+        return decision
+
+    def completion_prices(self) -> Floats:
+        """Return prices (J, L) for bounds on what the slots that are left can add."""
+        scale = np.where(self.price > 0.0, self.price, self.price.max(initial=0.0) or 1.0)
+        if self.few:
+            rates = RATES if len(self.limited) < FEW_USERS else RATES[::3]
+            grid = np.array(list(product(rates, repeat=len(self.limited))))
+        else:
+            spread = np.repeat([0.1, 0.5, 1.5], 20)[:, None]
+            drawn = np.random.default_rng(0).normal(size=(len(spread), len(self.limited)))
+            grid = np.exp(spread * drawn)
+        return np.vstack([self.price[self.limited], grid * scale[self.limited]])
+
+    def listed(self, queue: _core.Queue, dual: Dual, depth: float) -> tuple[Columns, float]:
+        """Return all joint actions less than `depth` below the best of their slots, and the depth.
+
+        It is less where there would be too many.
+        """
+        slack, most_of_slot = rounded_up(0.0, self.task.shape[1]), 1 + LISTED // len(self.task)
+        while True:
+            parts = []
+            for t, best in enumerate(dual.worth):
+                part = queue.columns(t, dual.price, float(best) - depth - slack, most_of_slot)
+                if part is None:
+                    break
+                parts.append(part)
+            if len(parts) == len(dual.worth):
+                break
+            depth *= 0.5
+        lengths = [len(part[0]) for part in parts]
+        arrays = (np.concatenate([part[i] for part in parts]) for i in range(1, 5))
+        return Columns(np.repeat(np.arange(len(parts)), lengths), *arrays), depth
+
+    def choose(
+        self, columns: Columns, users: Integers, rates: Floats, lower: float, width: int
+    ) -> tuple[float, Integers | None]:
+        """Choose a column a slot within the batteries of users, worth more than `lower`.
+
+        Returns
+        -------
+        a bound on all choices worth more than `lower` but this one, and the choice (T,), if any
+        """
+        first = np.searchsorted(columns.slot, np.arange(len(self.task)))
+        one = len(users) == columns.energy.shape[1]
+        energy = columns.energy if one else columns.energy[:, users]
+        value, upper, choice, states, why = _core.choose(
+            np.split(columns.qoe.sum(axis=1), first[1:]),
+            [np.ascontiguousarray(part) for part in np.split(energy, first[1:])],
+            np.ascontiguousarray(self.battery[users]),
+            rates,
+            *(lower, 0.5 * self.gap, width, self.end - perf_counter()),
+        )
+        self.details["states"] = self.details.get("states", 0) + states
+        self.stopped = self.stopped or why
+        return upper, first + np.array(choice, np.int64) if value > lower else None
+
+    def bound_by(self, upper: float) -> None:
+        """Lower the bound, to no less than the value."""
+        self.upper = min(self.upper, max(rounded_up(upper, self.task.size), self.value))
+
+    def result(self, method: str) -> QueueResult:
+        """Return what is known."""
+        details = self.details | ({"stopped": self.stopped} if not self.closed else {})
+        actions, skipped = decoded(self.problem, self.task, self.chosen)
+        return QueueResult(
+            *(self.problem, self.gain, self.task, method),
+            status=Status.OPTIMAL if self.closed else Status.LIMIT_REACHED,
+            actions=actions,
+            skipped=skipped,
+            objective=self.value,
+            upper_bound=self.upper,
+            price=self.price,
+            battery_pays=self.pays,
+            details=details | {"gap": self.gap},
+        )
+
+
+def decoded(problem: Problem, task: Integers, chosen: Columns) -> tuple[Actions, NDArray[np.bool_]]:
+    """Return decisions as actions (T, N), and which tasks are skipped."""
+    local, skipped = chosen.channel < 0, chosen.action < 0
+    actions = Actions(chosen.channel.copy(), *(np.zeros(task.shape) for _ in range(3)))
+    actions.extraction[...] = 1.0
+    for user in range(task.shape[1]):
+        for kind in np.unique(task[:, user]):
+            power, frequency, extraction = problem.grid_levels(user, int(kind))
+            rows = (task[:, user] == kind) & ~skipped[:, user]
+            home, away = rows & local[:, user], rows & ~local[:, user]
+            actions.frequency[home, user] = frequency[chosen.action[home, user]]
+            digit = chosen.action[away, user]
+            raw, semantic = digit < len(power), np.maximum(digit - len(power), 0)
+            rest, e = divmod(semantic, max(len(extraction), 1))
+            p, f = divmod(rest, len(frequency))
+            low = problem.users.frequency_min[user]
+            actions.power[away, user] = power[np.where(raw, digit, p)]
+            actions.frequency[away, user] = np.where(raw, low, frequency[f])
+            levels = np.append(extraction, 1.0)
+            actions.extraction[away, user] = levels[np.where(raw, -1, e)]
+    return actions, skipped
+
+
+def as_judged(result: QueueResult, gap: float) -> QueueResult:
+    """Return a result with the value that `model.py` finds.
+
+    Where slopes are so steep that it differs by more than who judges allows, nothing is claimed of
+    other decisions.
+    """
+    value, upper = result.recompute(), result.upper_bound
+    if abs(value - result.objective) > TOLERANCE:
+        upper = len(result.task) * most(result.problem)
+        details = result.details | {"stopped": ROUNDING_ERRORS}
+        result = replace(result, status=Status.LIMIT_REACHED, details=details)
+    return replace(result, objective=value, upper_bound=max(upper, value))
