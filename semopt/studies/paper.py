@@ -189,4 +189,5 @@ def section(name: str, view: View) -> Section:
     """Return a part as a section of the page."""
     tables = [table_of(name, "Beside the paper's numbers", view.lines)] if view.lines else []
     notes = [f"{claim.verdict}: {claim.words}. {claim.measured}." for claim in view.claims]
-    return Section(view.title, view.summary, [*tables, *view.tables], view.figures, notes)
+    tables += [table for table in view.tables if table.rows]
+    return Section(view.title, view.summary, tables, view.figures, notes)

@@ -100,6 +100,11 @@ class _Curves:
         away = [at for at, value in enumerate(values) if abs(value - self.end(settings)) > SETTLED]
         return episodes[min(away[-1] + 1, len(episodes) - 1)] if away else episodes[0]
 
+    def beside(self) -> str:
+        """Return what a level is to be compared with, where the optimum is there."""
+        known = f", where all-local has 0.5 and the optimum {self.optimum:.4f}"
+        return "" if self.optimum != self.optimum else known
+
     def converges(self, within: int, level: float) -> Claim:
         """Return the claim that the paper's settings converge at their published level."""
         words = f"{self.label} converges within about {within} episodes to a QoE of {level:g}"
@@ -110,8 +115,7 @@ class _Curves:
         holds = settled <= 1.5 * within and abs(end - level) <= SETTLED
         measured = (
             f"with the paper's settings the greedy policy has QoE {end:.4f} after {played:g} "
-            f"episodes, where all-local has 0.5 and the optimum {self.optimum:.4f}; it stays there "
-            f"from episode {settled:g} on"
+            f"episodes{self.beside()}; it stays there from episode {settled:g} on"
         )
         if self.runs["fast"]:
             measured += (
@@ -163,7 +167,7 @@ class _Curves:
             f"{self.label}: what it learns",
             spec,
             "Means over trainings, each of which is a thin line; the certified optimum is of the "
-            "slots that the greedy policy is measured on. Below {LOWEST:g} nothing is drawn.",
+            f"slots that the greedy policy is measured on. Below {LOWEST:g} nothing is drawn.",
             self.setup.command(self.part, self.store.folder),
         )
         return View(

@@ -21,12 +21,12 @@ def fig8(setup: Setup, store: Store) -> View:
     """Return Fig. 8: latency of mixed queues."""
     samples = samples_of(setup, store, SHOWN)
     ranks = ("mappo", "dqn", "semantic-unaware-mappo", "local")
-    figure = chart(*(setup, store, "fig8", "Latency, ms", samples, "latency_ms"), sentence(setup))
+    words = sentence(setup)
     return View(
         "Fig. 8: latency of mixed queues",
         f"Mean latency of a task over {setup.episodes} test episodes.",
         claims=[*order("latency_ms", samples, ranks)],
-        figures=[figure],
+        figures=chart(setup, store, "fig8", "Latency, ms", samples, "latency_ms", words),
     )
 
 
@@ -62,9 +62,11 @@ def fig9(setup: Setup, store: Store) -> View:
             holds = pick(means, key=means.__getitem__) == name if whole else None
             claims.append(Claim(f"{task}: {words}", holds, listed or "cells are missing"))
     figures = [
-        chart(setup, store, f"fig9-{task}", f"Latency of {task}, ms", samples, "latency_ms", "")
+        figure
         for task, samples in by_task.items()
-        if any(samples.values())
+        for figure in chart(
+            setup, store, f"fig9-{task}", f"Latency of {task}, ms", samples, "latency_ms", ""
+        )
     ]
     return View(
         "Fig. 9: latency of queues of one kind of task",

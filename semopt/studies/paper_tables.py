@@ -66,8 +66,11 @@ def chart(
     samples: dict[str, Sample | None],
     figure: str,
     sentence: str,
-) -> Figure:
-    """Return a figure of methods: means, intervals, each training, and the certified optimum."""
+) -> list[Figure]:
+    """Return a figure of methods: means, intervals, each training, and the certified optimum.
+
+    There is none where no method has an answer yet.
+    """
     there = {METHODS[n].label: s for n, s in samples.items() if s is not None and n != CERTIFIED}
     bounds = {label: each.interval(figure) for label, each in there.items()}
     rows = [
@@ -82,7 +85,7 @@ def chart(
         None if best is None else best.mean(figure),
     )
     command = setup.command(part.partition("-")[0], store.folder)
-    return Figure(part, title, spec, sentence, command)
+    return [Figure(part, title, spec, sentence, command)] if rows else []
 
 
 def sentence(setup: Setup) -> str:
@@ -138,7 +141,7 @@ def table3(setup: Setup, store: Store) -> View:
         "where it would take long: it stands among the gaps, which are taken slot by slot.",
         lines,
         [*order("qoe", samples, (*COMPARED, "exhaustive"))],
-        [chart(setup, store, "table3", "QoE a task", samples, "qoe", sentence(setup))],
+        chart(setup, store, "table3", "QoE a task", samples, "qoe", sentence(setup)),
         [gaps],
     )
 
@@ -177,8 +180,9 @@ def table4(setup: Setup, store: Store) -> View:
         lines,
         claims,
         [
-            chart(setup, store, f"table4-{key}", title, samples, key, sentence(setup))
+            figure
             for key, title in (("energy_mj", "Energy, mJ a task"), ("accuracy", "Accuracy, %"))
+            for figure in chart(setup, store, f"table4-{key}", title, samples, key, sentence(setup))
         ],
     )
 

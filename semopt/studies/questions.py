@@ -27,6 +27,7 @@ from ..report.page import Report, write
 from ..scenario import Scenario
 from ..strict import read_json
 from ..worth import tasks_in
+from . import marl_eval
 from .cells import Cell, Store, column, digest
 
 # The question of each study, by its name on the command line.
@@ -148,6 +149,8 @@ def keep(question: Question, store: Store) -> None:
             return
         with writing(store.folder / "results.parquet") as file:
             pq.write_table(joined(store, parts_of(store.folder)), file, compression="zstd")
+        if learned := marl_eval.document(cells_of(question), store):
+            write_atomically(store.folder / "marl-eval.json", json.dumps(learned))
         publish(question, store)
         write_atomically(mark, shown)
 

@@ -249,6 +249,18 @@ def test_runs_are_compared_as_wholes():
     assert np.isnan(reported("table4", "exhaustive", "energy_mj"))
 
 
+def test_learned_methods_are_there_for_marl_eval(table3):
+    question, store = table3
+    keep(question, store)
+    runs = json.loads((store.folder / "marl-eval.json").read_text())["semopt"]["paper"]
+    assert set(runs) == {"mappo", "dqn", "semantic-unaware-mappo", "distilled"}
+    assert set(runs["mappo"]) == {"seed_0", "seed_1"}
+    run, means = runs["dqn"]["seed_1"], question.views(store)["table3"].lines
+    assert [run[f"step_{at}"]["step_count"] for at in range(2)] == [160, 320]  # 8 x 10 x 2 users
+    dqn = next(line for line in means if line.case == "DQN")
+    assert np.mean(run["absolute_metrics"]["qoe"]) == pytest.approx(dqn.runs[1])
+
+
 def test_what_the_paper_publishes_is_what_a_calibration_aims_at():
     """Its numbers stand in two files, each in its own form."""
     place = files("semopt.studies").joinpath("calibrate.toml")
