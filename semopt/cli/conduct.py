@@ -35,11 +35,13 @@ def check_outputs(out: Path, json: str | None, read: Iterable[str | Path]) -> No
     check_apart({"--json": json}, [*read, *written])
 
 
-def scenarios_of(files: Sequence[str]) -> list[Scenario]:
-    """Return scenarios, or raise ValueError where two have one name."""
+def scenarios_of(files: Sequence[str], vary: Sequence[str] = ()) -> list[Scenario]:
+    """Return scenarios, each with every value of `--vary`; no two may have one name."""
     from ..scenario import Scenario
 
-    scenarios = [Scenario.load(file) for file in files]
+    with learning("study"):
+        from ..studies.vary import varied
+    scenarios = varied([Scenario.load(file) for file in files], vary)
     names = [loaded.name for loaded in scenarios]
     for name in names:
         if names.count(name) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -41,11 +42,25 @@ def gap(
         list[str] | None,
         typer.Option(help="File or preset; as often as there are some. paper unless given."),
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=V,V",
+            help="Every scenario with each of these values: a key of its file, users, channels, "
+            "weights (0.6/0.2/0.2), load (a factor) or law; several make a grid.",
+        ),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Seeds of slots, from 0 on; 3 unless given.")
     ] = None,
     slots: Annotated[
         int | None, typer.Option(min=1, help="Decision slots a seed; 1000 unless given.")
+    ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Slots of each cell whose decisions are ranked among all; 100 unless given."
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One seed of 100 slots, unless others are given.")
@@ -70,13 +85,17 @@ def gap(
 
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
     check_outputs(out, json, inputs(methods, scenario or []))
-    scenarios = scenarios_of(scenario or ["paper"])
+    scenarios = scenarios_of(scenario or ["paper"], vary or ())
     with learning():
         for name in methods:
             for loaded in scenarios:
                 decider(name, loaded)
+    named = [word for name in scenario or ["paper"] for word in ("--scenario", name)]
+    named += [word for axis in vary or () for word in ("--vary", axis)]
     question = Question(
-        scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)
+        *(scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)),
+        ranked=(10 if quick else 100) if ranks is None else ranks,
+        asked=shlex.join(named),
     )
     conduct(question, out, engine, workers, shard, json)
 

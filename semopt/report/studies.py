@@ -123,13 +123,18 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None
         table.add_column("", overflow="fold", max_width=20)
         for heading in GAP:
             table.add_column(heading, justify="right", no_wrap=True)
-        for row in rows:
-            if row.scenario == scenario:
-                table.add_row(row.method + _lacking(row, seeds), *_figures(row))
+        shown = [row for row in rows if row.scenario == scenario]
+        ranked = not all(isnan(row.rank) for row in shown)
+        if ranked:
+            table.add_column("rank", justify="right", no_wrap=True)
+        for row in shown:
+            rank = "" if isnan(row.rank) else f"{row.rank:,.0f}"
+            table.add_row(row.method + _lacking(row, seeds), *_figures(row), *[rank] * ranked)
         console.print(table)
     console.print(
-        "Intervals resample slots, in pairs with the optimum's. A slot without a decision lacks "
-        "all of the optimum; a task that breaks a limit scores 0."
+        "Intervals resample slots, in pairs with the optimum's, or the trainings of a method that "
+        "learns. A slot without a decision lacks all of the optimum; a task that breaks a limit "
+        "scores 0. Rank: median place among all joint actions."
     )
     for scenario, spread in alike.items():
         console.print(
@@ -154,7 +159,8 @@ def _figures(row: Row) -> list[str]:
         "" if isnan(row.low) else f"{row.low:.5f}-{row.high:.5f}",
         *(f"{row.gap_p99:.3f}", f"{row.worst:.3f}", f"{row.hit_share:.0%}"),
         "" if isnan(row.closure) else f"{row.closure:.4f}",
-        *(f"{row.infeasible_share:.1%}", f"{row.decision_us:.0f}"),
+        f"{row.infeasible_share:.1%}",
+        f"{row.decision_us:.0f}",
     ]
 
 

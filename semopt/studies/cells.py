@@ -35,6 +35,7 @@ SHAPE = "semopt cell shape"  # number of rows, and the columns with their types
 KINDS = {
     "method": "method_cell:MethodCell",
     "training": "training_cell:TrainingCell",
+    "rank": "rank_cell:RankCell",
     "scaling": "scaling_cell:ScalingCell",
     "start": "calibrate_cells:StartCell",
     "best": "calibrate_cells:BestCell",

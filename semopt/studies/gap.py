@@ -10,15 +10,16 @@ from ..learn.evaluate import strongest
 from ..report.page import Report
 from ..report.studies import print_gaps
 from ..scenario import Scenario
-from .cells import Store
+from .cells import Cell, Store
 from .gap_rows import Grid, alike, spread
-from .method_cell import MethodCell
 from .questions import known, lacking, settings_of
 
 
 @dataclass(frozen=True)
 class Question(Grid):
-    """How far methods are from the certified optimum."""
+    """How far methods are from the certified optimum; `asked` are the options of its scenarios."""
+
+    asked: str = ""
 
     name: ClassVar[str] = "gap"
 
@@ -27,7 +28,8 @@ class Question(Grid):
         """Return the question of the settings that `settings` gave."""
         scenarios = [Scenario.from_dict(document) for document in settings["scenarios"]]
         seeds, slots = int(settings["seeds"]), int(settings["slots"])
-        return cls(scenarios, settings["methods"], seeds, slots)
+        ranked, asked = int(settings["ranked"]), str(settings["asked"])
+        return cls(scenarios, settings["methods"], seeds, slots, ranked, asked)
 
     def settings(self) -> dict[str, Any]:
         """Return what makes the question again, in the words of JSON."""
@@ -36,9 +38,11 @@ class Question(Grid):
             "methods": list(self.methods),
             "seeds": self.seeds,
             "slots": self.slots,
+            "ranked": self.ranked,
+            "asked": self.asked,
         }
 
-    def parts(self) -> Mapping[str, Sequence[MethodCell]]:
+    def parts(self) -> Mapping[str, Sequence[Cell]]:
         """Return all cells: the study is one part."""
         return {self.name: self.cells()}
 
@@ -47,7 +51,7 @@ class Question(Grid):
         from .gap_report import page
 
         rows, missing = list(self.rows(store)), list(lacking(self, store))
-        return page(self, store, rows, settings_of(self), missing)
+        return page(self, store, rows, settings_of(self), missing, self.asked)
 
     def show(self, store: Store) -> None:
         """Print a table for each scenario."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..learn.evaluate import HIT
+from ..problem import Floats
 from ..report.charts import intervals, profile
 from ..report.page import Figure, Report, Table
 from ..scenario import Scenario
-from ..worth import tasks_in
-from .cells import Store, column
+from .cells import Store
 from .gap_rows import Grid, Row, alike
 from .questions import known
 
@@ -26,6 +27,7 @@ COLUMNS = {
     "hit_share": "hits",
     "closure": "closure",
     "infeasible_share": "infeasible",
+    "rank": "rank, median",
     "decision_us": "us a slot",
     "slots": "slots",
     "failed": "failed",
@@ -38,12 +40,19 @@ def page(
     rows: Sequence[Row],
     about: dict[str, Any],
     missing: Sequence[str],
+    asked: str,
 ) -> Report:
     """Return the page of the rows that are there.
 
-    `about` are settings, versions and machine; `missing` are sentences on cells that lack.
+    Parameters
+    ----------
+    about : settings, versions and machine
+    missing : sentences on cells that are not there
+    asked : the options that named the scenarios
     """
     tables, figures = [], []
+    if len(question.scenarios) > 1:
+        tables.append(over_all(rows))
     for place, scenario in enumerate(question.scenarios):
         name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
         cells = [[known(getattr(row, key)) for key in COLUMNS] for row in mine]
@@ -51,6 +60,16 @@ def page(
         there = [row for row in mine if row.slots]
         if not there:
             continue
+        gaps = {row.method: slots_of(question, store, scenario, row) for row in there}
+        names = list(gaps)
+        tables.append(
+            Table(
+                f"improvement-{place}",
+                f"{name}: share of slots on which a row is better than a column",
+                ["method", *names],
+                [[one, *(better(gaps[one], gaps[other]) for other in names)] for one in names],
+            )
+        )
         figures.append(
             Figure(
                 f"intervals-{place}",
@@ -58,9 +77,11 @@ def page(
                 intervals(
                     [(r.method, r.gap, known(r.low), known(r.high)) for r in there],
                     "gap to the certified optimum, QoE a task",
+                    {r.method: r.trainings for r in there},
                 ),
                 "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
-                "intervals, slots resampled in pairs with the optimum's.",
+                "intervals: slots resampled in pairs with the optimum's, or of a method that "
+                "learns its trainings, each a tick, where there are five.",
             )
         )
         figures.append(
@@ -68,7 +89,7 @@ def page(
                 f"profile-{place}",
                 f"{name}: slots within a gap",
                 profile(
-                    gaps(question, store, scenario, [row.method for row in there]),
+                    gaps,
                     LEAST,
                     "gap to the certified optimum, QoE a task",
                 ),
@@ -76,10 +97,10 @@ def page(
                 f"edge, {LEAST:g}, where all smaller gaps are drawn.",
             )
         )
-    options = " ".join(f"--scenario {scenario.name}" for scenario in question.scenarios)
     command = (
-        f"python -m semopt study gap {' '.join(question.methods)} {options} "
-        f"--seeds {question.seeds} --slots {question.slots} --out {store.folder.name}"
+        f"python -m semopt study gap {' '.join(question.methods)} {asked} --seeds "
+        f"{question.seeds} --slots {question.slots} --ranks {question.ranked} --out "
+        f"{store.folder.name}"
     )
     return Report(
         "Gaps to the certified optimum",
@@ -106,19 +127,34 @@ def notes(question: Grid, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def gaps(
-    question: Grid, store: Store, scenario: Scenario, methods: Sequence[str]
-) -> dict[str, Any]:
-    """Return each method's gaps on the feasible slots of a scenario, QoE a task: (slots,)."""
-    tasks, gaps_of = tasks_in(scenario.template()), dict[str, Any]()
-    for method in methods:
-        parts = []
-        for seed in range(question.seeds):
-            table = store.read(question.cell(scenario, method, seed))
-            reference = store.read(question.reference(scenario, seed))
-            if table is not None and reference is not None:
-                optimum = column(reference, "value")
-                gap = (optimum - np.nan_to_num(column(table, "value"))) / tasks
-                parts.append(gap[~np.isnan(optimum)])
-        gaps_of[method] = np.concatenate(parts)
-    return gaps_of
+def slots_of(question: Grid, store: Store, scenario: Scenario, row: Row) -> Floats:
+    """Return the gaps of a row, QoE a task: (trainings x seeds x slots,) float64."""
+    methods = question.groups[row.method]
+    return np.concatenate(
+        [gap for method in methods for _, gap in question.gaps(store, scenario, method)]
+    )
+
+
+def better(one: Floats, other: Floats) -> float | None:
+    """Return the share of slots on which a gap is the smaller one; hits count as equal, for half.
+
+    Each training of a method meets the other's slots. None where slots are missing.
+    """
+    if max(len(one), len(other)) % min(len(one), len(other)):
+        return None
+    size = max(len(one), len(other))
+    difference = np.resize(other, size) - np.resize(one, size)
+    return float((difference > HIT).mean() + 0.5 * (np.abs(difference) <= HIT).mean())
+
+
+def over_all(rows: Sequence[Row]) -> Table:
+    """Return the mean gap of each method on each scenario, and over all of them."""
+    scenarios = list(dict.fromkeys(row.scenario for row in rows))
+    gaps = {(row.method, row.scenario): row.gap for row in rows}
+    lines = [
+        [method, *(known(gaps[method, scenario]) for scenario in scenarios)]
+        for method in dict.fromkeys(row.method for row in rows)
+    ]
+    for line in lines:
+        line.append(None if None in line else float(np.mean(line[1:])))
+    return Table("all", "All scenarios: gap a task", ["method", *scenarios, "mean"], lines)

@@ -5,22 +5,29 @@ the decision lacks of the optimum, a task; a task that breaks a limit scores 0, 
 decision lacks all of it, alike in every figure. Where the best fixed action for each kind of task
 is as good as the optimum, no method can show what it is worth: that spread is the scenario's
 discriminability.
+
+Checkpoints that differ in their seed alone are trainings of one method, and share a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import nan
+from pathlib import Path
 
 import numpy as np
 
-from ..learn.deciders import CONSTANT
+from ..learn.deciders import CONSTANT, is_folder
 from ..learn.evaluate import HIT, strongest
+from ..problem import Floats
 from ..scenario import Scenario
 from ..worth import closure, tasks_in
-from .cells import Store, column
+from .cells import Cell, Store, column
 from .method_cell import MethodCell
+from .rank_cell import RankCell, countable
 from .statistics import interval
 
 ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
@@ -28,18 +35,22 @@ ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
 
 @dataclass(frozen=True)
 class Row:
-    """A method on a scenario, over all seeds.
+    """A method on a scenario, over all seeds, and over its trainings where it learns.
 
     Attributes
     ----------
     slots : that count: feasible ones of the cells that are there
-    gap : mean a task, with its 95% interval `low` to `high` (slots resampled in pairs)
+    gap : mean a task, with its 95% interval `low` to `high`: slots resampled in pairs, or of a
+        method that learns its trainings, each reduced to its mean
     gap_p99, worst : the 99th percentile and the largest gap of a slot
     hit_share : of slots within 1e-4 a task of the reference
     closure : of what lies between 0.5, all-local, and the optimum
     infeasible_share : of tasks that break a limit
     decision_us : median over cells
+    rank : median over slots of a decision's rank among all joint actions of the grid, 1 the best
     failed : cells that have no answer, or whose reference has none
+    seeds : of slots that are there, for each training
+    trainings : mean gap of each training; none of a method that does not learn
     """
 
     scenario: str
@@ -56,16 +67,24 @@ class Row:
     decision_us: float = nan
     failed: int = 0
     seeds: int = 0
+    rank: float = nan
+    trainings: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Scenarios x methods x seeds, and a row for each scenario and method."""
+    """Scenarios x methods x seeds, and a row for each scenario and method.
+
+    Attributes
+    ----------
+    ranked : slots of each cell whose decisions are ranked, where joint actions can be counted
+    """
 
     scenarios: Sequence[Scenario]
     methods: Sequence[str]
     seeds: int
     slots: int
+    ranked: int = 0
 
     def reference(self, scenario: Scenario, seed: int) -> MethodCell:
         """Return the cell of the certified optimum."""
@@ -75,58 +94,107 @@ class Grid:
         """Return a method's cell."""
         return MethodCell(scenario.to_dict(), method, seed, self.slots)
 
-    def cells(self) -> list[MethodCell]:
-        """Return every cell once: references, the best fixed action, the methods."""
-        all_cells = {
-            (cell.scenario["name"], cell.method, seed): cell
-            for seed in range(self.seeds)
-            for scenario in self.scenarios
-            for cell in (
-                self.reference(scenario, seed),
-                *(self.cell(scenario, name, seed) for name in (CONSTANT, *self.methods)),
-            )
-        }
-        return list(all_cells.values())
+    def rank(self, scenario: Scenario, method: str, seed: int) -> RankCell | None:
+        """Return the cell of a method's ranks; None where they are not counted."""
+        if not self.ranked or not countable(scenario):
+            return None
+        return RankCell(vars(self.cell(scenario, method, seed)), self.ranked)
 
-    def rows(self, store: Store) -> Iterable[Row]:
+    def cells(self) -> list[Cell]:
+        """Return every cell once: references, the best fixed action, the methods, their ranks."""
+        all_cells = list[Cell]()
+        for seed in range(self.seeds):
+            for scenario in self.scenarios:
+                all_cells.append(self.reference(scenario, seed))
+                for method in dict.fromkeys((CONSTANT, *self.methods)):
+                    all_cells.append(self.cell(scenario, method, seed))
+                    rank = self.rank(scenario, method, seed)
+                    all_cells += [rank] if rank else []
+        return list({cell.name(): cell for cell in all_cells}.values())
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """The methods by what their rows are called: trainings of one method share one."""
+        groups = dict[str, list[str]]()
+        for name in dict.fromkeys((CONSTANT, *self.methods)):
+            groups.setdefault(training_of(name) or name, []).append(name)
+        return {
+            words.partition("\n")[0] if len(names) > 1 else names[0]: names
+            for words, names in groups.items()
+        }
+
+    def rows(self, store: Store) -> Iterator[Row]:
         """Yield a row for each scenario and method, from the cells that are there."""
         for scenario in self.scenarios:
-            for method in dict.fromkeys((CONSTANT, *self.methods)):
-                yield self.row(store, scenario, method)
+            for name in self.groups:
+                yield self.row(store, scenario, name)
 
-    def row(self, store: Store, scenario: Scenario, method: str) -> Row:
-        """Return a method's figures on a scenario."""
-        gaps, values, optima, broken, times, failed = [], [], [], [], [], 0
-        tasks = tasks_in(scenario.template())
+    def gaps(self, store: Store, scenario: Scenario, method: str) -> list[tuple[Floats, Floats]]:
+        """Return the optimum and the gap of each seed that is there, QoE a task: (slots,)."""
+        tasks, gaps = tasks_in(scenario.template()), []
         for seed in range(self.seeds):
-            cell = self.cell(scenario, method, seed)
-            table, reference = store.read(cell), store.read(self.reference(scenario, seed))
-            if table is None or reference is None:
-                failed += any(map(store.reason, (cell, self.reference(scenario, seed))))
-                continue
-            optimum, value = column(reference, "value"), column(table, "value")
-            feasible = ~np.isnan(optimum)
-            optimum, value = optimum[feasible] / tasks, np.nan_to_num(value[feasible]) / tasks
-            gaps.append(optimum - value)
-            values.append(value)
-            optima.append(optimum)
-            broken.append(np.nan_to_num(column(table, "infeasible_share")[feasible], nan=1.0))
-            times.append(store.times(cell).get("decision_us", nan))
-        if not gaps:
-            return Row(scenario.name, method, 0, failed=failed)
-        gap, value, optimum = (np.concatenate(parts) for parts in (gaps, values, optima))
-        low, high = interval(gap)
+            table = store.read(self.cell(scenario, method, seed))
+            reference = store.read(self.reference(scenario, seed))
+            if table is not None and reference is not None:
+                optimum, value = column(reference, "value"), column(table, "value")
+                feasible = ~np.isnan(optimum)
+                best = optimum[feasible] / tasks
+                gaps.append((best, best - np.nan_to_num(value[feasible]) / tasks))
+        return gaps
+
+    def row(self, store: Store, scenario: Scenario, name: str) -> Row:
+        """Return the figures of a method on a scenario, over its trainings where it learns."""
+        broken, times, failed, ranks = list[Floats](), list[float](), 0, list[Floats]()
+        for method in self.groups[name]:
+            for seed in range(self.seeds):
+                cell, best = self.cell(scenario, method, seed), self.reference(scenario, seed)
+                table, reference = store.read(cell), store.read(best)
+                if table is None or reference is None:
+                    failed += any(map(store.reason, (cell, best)))
+                    continue
+                feasible = ~np.isnan(column(reference, "value"))
+                broken.append(np.nan_to_num(column(table, "infeasible_share")[feasible], nan=1.0))
+                times.append(store.times(cell).get("decision_us", nan))
+                rank = self.rank(scenario, method, seed)
+                if rank and (counted := store.read(rank)) is not None:
+                    ranks.append(1.0 + column(counted, "above")[feasible[: len(counted)]])
+        by_training = [self.gaps(store, scenario, method) for method in self.groups[name]]
+        pairs = [pair for training in by_training for pair in training]
+        if not pairs:
+            return Row(scenario.name, name, 0, failed=failed)
+        optimum, gap = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        learns = any(map(is_folder, self.groups[name]))
+        means = [float(np.mean([g.mean() for _, g in each])) for each in by_training if each]
+        low, high = interval(np.array(means) if learns else gap)
+        placed = np.concatenate(ranks) if ranks else np.array([nan])
         return Row(
-            *(scenario.name, method, len(gap), float(gap.mean()), low, high),
+            *(scenario.name, name, len(gap), float(gap.mean()), low, high),
             gap_p99=float(np.quantile(gap, 0.99)),
             worst=float(gap.max()),
             hit_share=float((gap <= HIT).mean()),
-            closure=closure(float(value.mean()), float(optimum.mean())),
+            closure=closure(float((optimum - gap).mean()), float(optimum.mean())),
             infeasible_share=float(np.concatenate(broken).mean()),
             decision_us=float(np.median(times)),
             failed=failed,
-            seeds=len(gaps),
+            seeds=min(map(len, by_training)),
+            rank=float(np.nanmedian(placed)) if np.isfinite(placed).any() else nan,
+            trainings=tuple(means) if learns else (),
         )
+
+
+def training_of(name: str) -> str:
+    """Return what the checkpoints of one method's trainings have in common; "" of another method.
+
+    Its first line is what people read.
+    """
+    if not is_folder(name):
+        return ""
+    from ..learn.checkpoint import Checkpoint
+
+    about = Checkpoint.read(Path(name)).description
+    unaware = "" if about.semantic else ", semantic-unaware"
+    words = f"{about.algorithm}, {about.observation}{unaware}"
+    return f"{words}\n{json.dumps(asdict(about) | {'seed': 0}, sort_keys=True)}"
 
 
 def spread(rows: Iterable[Row], scenario: str) -> float:

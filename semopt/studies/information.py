@@ -24,7 +24,7 @@ from ..worth import closure, tasks_in
 from .cells import Cell, Store, column
 from .information_cell import InformationCell
 from .method_cell import MethodCell
-from .questions import known, settings_of
+from .questions import known, lacking, settings_of
 from .statistics import interval
 
 
@@ -150,8 +150,6 @@ class Question:
             if row.loss == row.loss
         ]
         names = " ".join(f"--scenario {scenario.name}" for scenario in self.scenarios)
-        cells = [cell for cells in self.parts().values() for cell in cells]
-        reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
         return Report(
             "What observations permit",
             f"{self.draws} observations of each user, each answered by {self.replies} draws of the "
@@ -160,7 +158,7 @@ class Question:
             f"{self.replies} --slots {self.slots} --out {store.folder.name}",
             [Table("information", "QoE a task", columns, [_cells(row) for row in rows])],
             figures,
-            [f"{label}: {reason or 'not there yet'}" for label, reason in reasons.items()],
+            list(lacking(self, store)),
             settings_of(self),
         )
 

@@ -22,7 +22,7 @@ from ..scenario import Scenario
 from ..worth import ALL_LOCAL, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell
-from .questions import known, settings_of
+from .questions import known, lacking, settings_of
 from .statistics import interval
 from .training_cell import TrainingCell
 
@@ -166,8 +166,6 @@ class Question:
             if means:
                 name = f"policies-{place}"
                 figures.append(Figure(name, f"{scenario}: mean gap", spec, sentence))
-        cells = [cell for cells in self.parts().values() for cell in cells]
-        reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
         updates = "" if self.updates is None else f" --updates {self.updates}"
         return Report(
             "Policies against the certified optimum",
@@ -187,7 +185,7 @@ class Question:
                 )
             ],
             figures,
-            [f"{label}: {reason or 'not there yet'}" for label, reason in reasons.items()],
+            list(lacking(self, store)),
             settings_of(self),
         )
 

@@ -18,7 +18,7 @@ from ..report.page import Figure, Report, Table
 from ..report.studies import Cost, Growth, print_scaling
 from ..scenario import Scenario
 from .cells import Store
-from .questions import known, settings_of
+from .questions import known, lacking, settings_of
 from .scaling_cell import SMALLEST, ScalingCell, grown
 from .statistics import exponent
 
@@ -76,8 +76,7 @@ class Question:
                 cell = self.cell(method, users)
                 there, times = store.read(cell) is not None, store.times(cell)
                 if not there:
-                    reason = store.reason(cell)
-                    rows.append(Cost(method, users, why=f"failed: {reason}" if reason else ""))
+                    rows.append(Cost(method, users))
                 elif times.get("slot_s"):
                     seconds, peaks = times["slot_s"], times["peak_mb"]
                     cost = float(np.median(seconds)), float(max(peaks))
@@ -145,7 +144,10 @@ class Question:
             f"{self.limit:g} --out {store.folder.name}",
             tables,
             figures if any(row.solved for row in rows) else [],
-            [f"{row.method}, {row.users} users: {row.why}" for row in rows if row.why],
+            [
+                *lacking(self, store),
+                *(f"{row.method}, {row.users} users: {row.why}" for row in rows if row.why),
+            ],
             settings_of(self),
         )
 

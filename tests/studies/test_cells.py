@@ -348,7 +348,19 @@ def test_an_audit_refuses_a_bound_that_is_wrong(tmp_path, by, words):
 
 def test_the_command_goes_on_from_where_it_stands(tmp_path):
     out = tmp_path / "out"
-    command = ["study", "gap", "local", "--scenario", "contended", "--seeds", "1", "--slots", "20"]
+    command = [
+        "study",
+        "gap",
+        "local",
+        "--scenario",
+        "contended",
+        "--seeds",
+        "1",
+        "--slots",
+        "20",
+        "--ranks",
+        "0",
+    ]
     command += ["--workers", "1", "--out", str(out), "--json", "-"]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
@@ -370,7 +382,19 @@ def test_the_command_goes_on_from_where_it_stands(tmp_path):
 
 def test_the_shard_that_ends_last_writes_the_page(tmp_path, capsys):
     out = tmp_path / "out"
-    command = ["study", "gap", "local", "--scenario", "contended", "--seeds", "1", "--slots", "20"]
+    command = [
+        "study",
+        "gap",
+        "local",
+        "--scenario",
+        "contended",
+        "--seeds",
+        "1",
+        "--slots",
+        "20",
+        "--ranks",
+        "0",
+    ]
     command += ["--workers", "1", "--out", str(out)]
     for shard, page in (("1/2", False), ("2/2", True)):
         assert entry.run([*command, "--shard", shard]) == 0
@@ -382,7 +406,7 @@ def test_the_shard_that_ends_last_writes_the_page(tmp_path, capsys):
             (out / "report.html").unlink()
 
 
-STUDY = ["study", "gap", "local", "--seeds", "1", "--slots", "5", "--workers", "1"]
+STUDY = ["study", "gap", "local", "--seeds", "1", "--slots", "5", "--workers", "1", "--ranks", "0"]
 
 
 def test_what_a_study_cannot_use_is_refused(tmp_path, monkeypatch, capsys):

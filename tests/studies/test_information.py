@@ -84,7 +84,7 @@ def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):
     assert f"{row.loss:.5f}" in capsys.readouterr().out
     store.file(cells[0]).unlink()
     assert question.rows(store)[0].users == 1
-    assert "what user 0 sees, seed 0: not there yet" in question.report(store).notes[0]
+    assert question.report(store).notes == ["1 of 4 cells are not there yet."]
 
 
 def test_scenarios_whose_users_are_not_apart_are_refused(tmp_path, monkeypatch, capsys):

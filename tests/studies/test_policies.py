@@ -9,6 +9,7 @@ from semopt.cli import entry
 from semopt.studies import policies
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
+from semopt.studies.gap_rows import Grid
 from semopt.studies.work import DONE, work
 
 evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is not installed")
@@ -41,6 +42,15 @@ def test_rows_are_what_evaluate_says_of_the_checkpoints(tmp_path, monkeypatch, c
     question.show(store)
     assert f"{row.refined:.1%}" in capsys.readouterr().out
     assert question.report(store).notes == []
+    # The same checkpoints in the gap study: trainings of one method share a row and no interval.
+    grid = Grid([Scenario.load("contended")], [*folders, "local"], 1, 20)
+    assert grid.groups == {"constant": ["constant"], "mappo, own": folders, "local": ["local"]}
+    assert {work(str(tmp_path), cell) for cell in grid.cells()} == {DONE}
+    learned = next(row for row in grid.rows(store) if row.method == "mappo, own")
+    assert learned.trainings == pytest.approx(row.gaps)
+    assert learned.gap == pytest.approx(sum(row.gaps) / 2)
+    assert learned.slots == 40
+    assert learned.low != learned.low
 
 
 def test_every_kind_can_be_described():

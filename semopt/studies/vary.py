@@ -1,0 +1,122 @@
+"""Grids of scenarios: `--vary KEY=V1,V2,...`, every value with every value of the others.
+
+A key is a path in a scenario file, as messages write it (`system.bandwidth_mhz`), or one of
+`SHORT`: several keys at once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from ..channel.keys import keys
+from ..channel.laws import LAWS
+from ..scenario import Scenario
+
+LOAD = (  # keys of a task that its load multiplies
+    *("data_kbit", "semantic_kbit"),
+    *("local_mflop", "extract_mflop", "server_mflop", "server_raw_mflop"),
+)
+WEIGHTS = ("qoe.weight_latency", "qoe.weight_energy", "qoe.weight_accuracy")
+
+
+def users(scenario: Scenario, value: Any) -> dict[str, Any]:
+    """Change the number of users, whose sub-channels stay what they are."""
+    return {"users": value}
+
+
+def channels(scenario: Scenario, value: Any) -> dict[str, Any]:
+    """Change the number of sub-channels."""
+    return {"channels": value}
+
+
+def weights(scenario: Scenario, value: Any) -> dict[str, Any]:
+    """Change the weights of latency, energy and accuracy: "0.6/0.2/0.2"."""
+    parts = str(value).split("/")
+    if len(parts) != len(WEIGHTS):
+        raise ValueError("three numbers are expected, latency/energy/accuracy: 0.6/0.2/0.2")
+    return dict(zip(WEIGHTS, map(float, parts), strict=True))
+
+
+def load(scenario: Scenario, value: Any) -> dict[str, Any]:
+    """Multiply the data and the FLOP of every task."""
+    factor = float(value)
+    return {
+        f"tasks.{name}.{key}": task[key] * factor
+        for name, task in scenario.to_dict()["tasks"].items()
+        for key in LOAD
+        if key in task
+    }
+
+
+def law(scenario: Scenario, value: Any) -> dict[str, Any]:
+    """Change the channel law; what the other one does not take is left out."""
+    if value not in LAWS:
+        raise ValueError(f"is not one of {', '.join(LAWS)}")
+    before = scenario.to_dict().get("channel", {})
+    taken = set(keys([*LAWS[value].takes]))
+    return {"channel": {k: v for k, v in before.items() if k in taken} | {"model": value}}
+
+
+SHORT: dict[str, Callable[[Scenario, Any], dict[str, Any]]] = {
+    "users": users,
+    "channels": channels,
+    "weights": weights,
+    "load": load,
+    "law": law,
+}
+
+
+def varied(scenarios: Sequence[Scenario], options: Sequence[str]) -> list[Scenario]:
+    """Return each scenario with every combination of the values of `--vary`.
+
+    Raises
+    ------
+    ValueError
+        For an option that is none, or a value that makes no scenario.
+    """
+    axes = [[(key, word, value) for word, value in values] for key, values in map(axis, options)]
+    return [changed(scenario, combined) for scenario in scenarios for combined in product(*axes)]
+
+
+def axis(option: str) -> tuple[str, list[tuple[str, Any]]]:
+    """Return the key of "KEY=V1,V2", and its values beside their words."""
+    key, equals, text = option.partition("=")
+    words = [word.strip() for word in parts(text)]
+    if not equals or not key.strip() or not all(words):
+        raise ValueError(f"--vary {option}: KEY=VALUE,VALUE is expected, such as users=2,4,8")
+    return key.strip(), [(word, value_of(word)) for word in words]
+
+
+def parts(text: str) -> Iterator[str]:
+    """Yield what stands between the commas that are in no bracket."""
+    depth, start = 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
+
+
+def value_of(word: str) -> Any:
+    """Return a value as TOML has it; what is none is a word."""
+    try:
+        return tomllib.loads(f"value = {word}")["value"]
+    except tomllib.TOMLDecodeError:
+        return word
+
+
+def changed(scenario: Scenario, combined: Sequence[tuple[str, str, Any]]) -> Scenario:
+    """Return a scenario with some keys changed, which its name says."""
+    name = scenario.name
+    for key, word, value in combined:
+        name = f"{name}, {key}={word}"
+        try:
+            changes = SHORT[key](scenario, value) if key in SHORT else {key: value}
+            scenario = scenario.replace(changes, name=name)
+        except ValueError as error:
+            raise ValueError(f"--vary {key}={word}: {error}") from None
+    return scenario
