@@ -28,9 +28,7 @@ WIDTH = 80  # columns of a terminal whose width is not known
 NARROWEST = 24  # columns: on less, the terminal wraps lines
 NAME = 12  # columns that a name is folded to before a table becomes blocks
 # Of ASCII and ISO 8859-1, lines and paragraphs, directions of writing, halves of characters.
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
-)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 _collected: ContextVar[list[Any] | None] = ContextVar("collected", default=None)

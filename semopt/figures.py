@@ -89,11 +89,7 @@ SYSTEM = (
     Figure("bandwidth", "bandwidth_mhz", POSITIVE, "bandwidth of a sub-channel", 2e6),
     Figure("noise", "noise_mw", POSITIVE, "noise power of a sub-channel", 2e-3),
     Figure(
-        "server_frequency",
-        "server_frequency_ghz",
-        POSITIVE,
-        "clock of the edge server's GPU",
-        3e9,
+        "server_frequency", "server_frequency_ghz", POSITIVE, "clock of the edge server's GPU", 3e9
     ),
     Figure(
         "server_flop_per_cycle",

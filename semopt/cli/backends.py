@@ -6,9 +6,7 @@ from ..report.lines import print_names
 from .options import JsonOption, to_stdout
 
 
-def backends(
-    json: JsonOption = None,
-) -> None:
+def backends(json: JsonOption = None) -> None:
     """Say which backends can be used here, and why the others cannot."""
     from ..backends import NAMES, available, describe, why_not
 

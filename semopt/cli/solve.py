@@ -35,18 +35,14 @@ if TYPE_CHECKING:
 def solve(
     scenario: ScenarioArgument = "paper",
     method: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join(METHODS)}; policy needs --checkpoint.",
-        ),
+        str, typer.Option(help=f"{', '.join(METHODS)}; policy needs --checkpoint.")
     ] = "exact",
     slots: Annotated[
         int, typer.Option(min=1, help="How many slots to draw from the channel law.")
     ] = 1,
     seed: SeedOption = None,
     backend: Annotated[
-        str | None,
-        typer.Option(help="auto, or a name of `semopt backends`."),
+        str | None, typer.Option(help="auto, or a name of `semopt backends`.")
     ] = None,
     time_limit: Annotated[
         float | None,
@@ -189,11 +185,7 @@ def solve(
 
 
 def check_together(
-    method: str,
-    slots: int,
-    json: str | None,
-    values: dict[str, Any],
-    switches: dict[str, bool],
+    method: str, slots: int, json: str | None, values: dict[str, Any], switches: dict[str, bool]
 ) -> None:
     """Raise ValueError for options that do not go together."""
     chosen = [option for option, value in values.items() if value is not None]

@@ -27,15 +27,7 @@ from .learner import Learner
 from .logs import Report, logs
 from .validation import TRAINING, Validation, decide, stream_seed
 
-__all__ = [
-    "Report",
-    "Validation",
-    "choose_device",
-    "decide",
-    "describe",
-    "make",
-    "train",
-]
+__all__ = ["Report", "Validation", "choose_device", "decide", "describe", "make", "train"]
 
 LARGEST = 1e6  # loss or weight beyond which a run has diverged
 Tick = Callable[[str, float], None]  # told what is at work, and the share of it that is done

@@ -55,10 +55,7 @@ def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers)
 
 
 def fit(
-    problem: Problem,
-    gain: Floats,
-    task: Integers,
-    tick: Callable[[float], None] = lambda _: None,
+    problem: Problem, gain: Floats, task: Integers, tick: Callable[[float], None] = lambda _: None
 ) -> Constant:
     """Return the best fixed actions on slots gain (S, N, K), task (S, N).
 
@@ -100,8 +97,4 @@ def ascend(
     return policy, value
 
 
-VARIABLES = {
-    LOCAL: ("frequency",),
-    RAW: ("power",),
-    SEMANTIC: ("power", "frequency", "extraction"),
-}
+VARIABLES = {LOCAL: ("frequency",), RAW: ("power",), SEMANTIC: ("power", "frequency", "extraction")}

@@ -130,12 +130,7 @@ def alternatives_of(
 
 
 def forced(
-    problem: Problem,
-    scenario: _core.Scenario,
-    user: int,
-    mode: str,
-    optimum: float,
-    seconds: float,
+    problem: Problem, scenario: _core.Scenario, user: int, mode: str, optimum: float, seconds: float
 ) -> tuple[Alternative, str]:
     """Return the best joint decision in which one user takes the given mode, and why it stopped."""
     best = _core.forced(

@@ -21,14 +21,7 @@ from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..limits import is_set, tightened, without
 from ..model import LOCAL, MODES, RAW, SEMANTIC
 from ..problem import Problem
-from ..result import (
-    INTERRUPTED,
-    ROUNDING_ERRORS,
-    TIME_LIMIT,
-    Infeasibility,
-    Result,
-    Status,
-)
+from ..result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Infeasibility, Result, Status
 from .cells import best_local, best_offloads
 
 SECONDS = 10.0  # that an explanation may take unless told otherwise

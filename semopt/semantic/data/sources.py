@@ -107,12 +107,7 @@ SOURCES = {
             "Fashion-MNIST",
             "MIT",
             XIAO,
-            Archive(
-                "apt",
-                "dataset-fashion-mnist",
-                "dataset-fashion-mnist_*.deb",
-                30.9,
-            ),
+            Archive("apt", "dataset-fashion-mnist", "dataset-fashion-mnist_*.deb", 30.9),
             tuple(
                 File(f"{part}-ubyte.gz", sha256, ("data.tar.xz", f"{FASHION}{part}-ubyte.gz"))
                 for part, sha256 in (

@@ -35,11 +35,7 @@ PLANS = {
             words="minilm",
         ),
         Plan(
-            TEXT,
-            "server",
-            Sizes(width=128, inner=256, exits=(1,), dropout=0.3),
-            3,
-            words="minilm",
+            TEXT, "server", Sizes(width=128, inner=256, exits=(1,), dropout=0.3), 3, words="minilm"
         ),
         Plan(IMAGE, "local", replace(WIDE, exits=(4,)), 4),
         Plan(IMAGE, "semantic", replace(WIDE, exits=(1, 2, 3), features=32, decoder=2), 4),
@@ -71,10 +67,7 @@ GROUNDED = {
     for plan in (
         Plan(TEXT, "local", Sizes(width=1536, exits=FOUR, dropout=0.4), **FROZEN),
         Plan(
-            TEXT,
-            "semantic",
-            Sizes(exits=(3, 4, 5), decoder=1, features=64, dropout=0.2),
-            **FROZEN,
+            TEXT, "semantic", Sizes(exits=(3, 4, 5), decoder=1, features=64, dropout=0.2), **FROZEN
         ),
         Plan(TEXT, "server", Sizes(width=2304, exits=SIX, dropout=0.5), **FROZEN),
         Plan(IMAGE, "local", Sizes(exits=(3, 6), decoder=1, dropout=0.1), share=FEW, **FROZEN),
@@ -94,10 +87,7 @@ GROUNDED = {
         ),
         Plan(VQA, "local", Sizes(exits=(3, 6), text_layers=2, decoder=1), **FROZEN),
         Plan(
-            VQA,
-            "semantic",
-            Sizes(exits=(3, 6, 9), text_layers=2, decoder=2, features=64),
-            **FROZEN,
+            VQA, "semantic", Sizes(exits=(3, 6, 9), text_layers=2, decoder=2, features=64), **FROZEN
         ),
         Plan(
             VQA,

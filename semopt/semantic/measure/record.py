@@ -127,11 +127,7 @@ def measured_once(file: Path, digest: str, make: Callable[[], dict[str, Any]]) -
     except (ValueError, LookupError, TypeError):
         pass  # none yet, or of something else
     values = make()
-    document = {
-        "checkpoint_sha256": digest,
-        "versions": versions(),
-        "accuracy": values,
-    }
+    document = {"checkpoint_sha256": digest, "versions": versions(), "accuracy": values}
     write_atomically(file, json.dumps(document, indent=1) + "\n")
     return values
 

@@ -30,14 +30,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    Dinov2Config,
-    Dinov2Model,
-    ViTConfig,
-    ViTModel,
-)
+from transformers import BertConfig, BertModel, Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
 FEATURE_BITS = 8
 CLIP = 4.0  # standard deviations of a feature within which its 256 levels lie
@@ -319,11 +312,7 @@ def channel(
     shape = (len(sent),) + (1,) * (sent.dim() - 1)
     level = torch.as_tensor(snr_db, dtype=sent.dtype, device=sent.device)
     noise = (10.0 ** (-level / 10.0)).expand(len(sent)).reshape(shape)
-    like: dict[str, Any] = {
-        "dtype": sent.dtype,
-        "device": sent.device,
-        "generator": generator,
-    }
+    like: dict[str, Any] = {"dtype": sent.dtype, "device": sent.device, "generator": generator}
     gain = torch.ones(shape, dtype=sent.dtype, device=sent.device)
     if fading == "rayleigh":
         gain = (torch.randn((2, *shape), **like).square().sum(0) / 2.0).sqrt()
@@ -358,10 +347,7 @@ def bert(sizes: Sizes, words: int, length: int) -> BertModel:
 def vit(sizes: Sizes, pixels: int, colours: int) -> ViTModel:
     """Return a new ViT for square images."""
     config = ViTConfig(
-        **in_common(sizes),
-        image_size=pixels,
-        patch_size=sizes.patch,
-        num_channels=colours,
+        **in_common(sizes), image_size=pixels, patch_size=sizes.patch, num_channels=colours
     )
     return ViTModel(config, add_pooling_layer=False)
 
