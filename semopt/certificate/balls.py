@@ -174,35 +174,35 @@ class OneUser:
                 self.extract = arb(system.extract_exponent)
                 self.root = (power, (least, most), *free)
                 self.surface = Surface(table.extraction, table.snr_db, table.table)
-        self._known: dict[Any, Any] = {}
+        self._cache: dict[Any, Any] = {}
 
     def at_power(self, power: float) -> tuple[arb, arb, arb]:
         """Return ln(1 + snr), ln power and the SNR in nepers above 0 dB."""
         key = ("power", power)
-        if key not in self._known:
+        if key not in self._cache:
             p = arb(power)
             snr = self.link * p
-            self._known[key] = snr.log1p(), p.log(), snr.log()
-        found: tuple[arb, arb, arb] = self._known[key]
-        return found
+            self._cache[key] = snr.log1p(), p.log(), snr.log()
+        cached: tuple[arb, arb, arb] = self._cache[key]
+        return cached
 
     def at_extraction(self, extraction: float) -> tuple[arb, arb, arb]:
         """Return seconds on the air at ln(1 + snr) = 1, cycles of extraction and ln extraction."""
         key = ("extraction", extraction)
-        if key not in self._known:
+        if key not in self._cache:
             z = arb(extraction).log()
             sent = self.seconds * (self.compress * z).exp()
-            self._known[key] = sent, self.cycles * (-self.extract * z).exp(), z
-        found: tuple[arb, arb, arb] = self._known[key]
-        return found
+            self._cache[key] = sent, self.cycles * (-self.extract * z).exp(), z
+        cached: tuple[arb, arb, arb] = self._cache[key]
+        return cached
 
     def accuracy(self, extraction: float, power: float) -> arb:
         """Return the accuracy at a power."""
         key = (extraction, power)
-        if key not in self._known:
-            self._known[key] = self.surface.at(extraction, self.at_power(power)[2])
-        found: arb = self._known[key]
-        return found
+        if key not in self._cache:
+            self._cache[key] = self.surface.at(extraction, self.at_power(power)[2])
+        cached: arb = self._cache[key]
+        return cached
 
     def costs(self, power: float, extraction: float, frequency: float) -> tuple[arb, arb, arb]:
         """Return latency, energy and loss of an action."""
@@ -225,11 +225,11 @@ class OneUser:
         """Return what the box and the limits leave of the costs; None where it is nothing."""
         (p_low, p_high), (mu_low, mu_high) = box[:2]
         key = ("corners", p_low, p_high, mu_low, mu_high)
-        if key not in self._known:
-            self._known[key] = self._corners(p_low, p_high, mu_low, mu_high)
+        if key not in self._cache:
+            self._cache[key] = self._corners(p_low, p_high, mu_low, mu_high)
         ranges = []
         for (low, high), (box_low, box_high), score in zip(
-            self._known[key], box[2:], self.scores, strict=True
+            self._cache[key], box[2:], self.scores, strict=True
         ):
             if box_low > -inf:
                 low = low.max(arb(box_low))
@@ -335,6 +335,20 @@ class OneUser:
                 vertex = price * surface.at_knot(mu, j) - by_y * (snr - shift - y)
                 best = best.max(base + vertex)
         return best
+
+
+def in_mode(
+    problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
+) -> tuple[OneUser, tuple[float, float, float]]:
+    """Return a user in the mode of its power, extraction and frequency, and these.
+
+    Of a local task power and extraction play no part and are 1.
+    """
+    _, extraction, frequency = action
+    if channel < 0:
+        return OneUser(problem, user, "local", 1.0, m), (1.0, 1.0, frequency)
+    mode = "raw" if extraction == 1.0 else "semantic"
+    return OneUser(problem, user, mode, problem.gain[user, channel], m), action
 
 
 class Surface:

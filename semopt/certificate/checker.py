@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .balls import Box, OneUser
 
+VARIABLES = "power", "extraction", "frequency"
 COSTS = ("latency", "energy", "loss")
 AXES = ("power", "extraction", *COSTS)
 
@@ -151,7 +152,7 @@ def worth_of_decision(
     """Return the sum of QoE in a ball; None where this precision cannot tell that limits hold."""
     total: arb | None = None
     for n, k in enumerate(channel):
-        action = tuple(decision[name][n] for name in ("power", "frequency", "extraction"))
+        action = tuple(decision[name][n] for name in VARIABLES)
         worth = worth_of_action(problem, n, k, m, action)
         if worth is None:
             return None
@@ -162,29 +163,21 @@ def worth_of_decision(
 def worth_of_action(
     problem: Problem, user: int, channel: int, m: int, action: tuple[float, float, float]
 ) -> arb | None:
-    """Return the QoE of power, frequency and extraction in a ball, having checked every limit.
+    """Return the QoE of power, extraction and frequency in a ball, having checked every limit.
 
     None where this precision cannot tell whether a limit holds.
     """
-    from .balls import OneUser
+    from .balls import in_mode
 
-    power, frequency, extraction = action
-    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
-    user_mode = OneUser(
-        problem, user, mode, problem.gain[user, channel] if channel >= 0 else 1.0, m
-    )
-    path = f"decision: user {user}"
-    require(user_mode.exists and extraction <= 1.0, f"{path} has no {mode} mode at {extraction}")
-    if mode == "local":
-        power = extraction = 1.0  # which play no part
-    for name, value, (low, high) in (
-        ("power", power, user_mode.root[0]),
-        ("extraction", extraction, user_mode.root[1]),
-        ("frequency", frequency, user_mode.frequency),
-    ):
+    user_mode, used = in_mode(problem, user, channel, m, action)
+    path, extraction = f"decision: user {user}", action[1]
+    exists = user_mode.exists and extraction <= 1.0
+    require(exists, f"{path} has no {user_mode.name} mode at {extraction}")
+    ranges = *user_mode.root[:2], user_mode.frequency
+    for name, value, (low, high) in zip(VARIABLES, used, ranges, strict=True):
         inside = low * (1 - TOLERANCE) <= value <= high * (1 + TOLERANCE)
         require(inside, f"{path} has {name} {value}, not {low} to {high}")
-    costs = user_mode.costs(power, extraction, frequency)
+    costs = user_mode.costs(*used)
     for name, cost, score in zip(COSTS, costs, user_mode.scores, strict=True):
         if score.limit is not None:
             allowed = score.limit + abs(score.limit) * TOLERANCE
@@ -257,8 +250,8 @@ class Cell:
 
     def __init__(self, problem: Problem, user: int, channel: int, m: int) -> None:
         gain = problem.gain[user, channel] if m else 1.0
-        self._given = problem, user, gain, m
-        self._known: dict[tuple[int, str], OneUser] = {}
+        self._arguments = problem, user, gain, m
+        self._modes: dict[tuple[int, str], OneUser] = {}
         candidates = [self.mode(name) for name in (MODES[1:] if m else MODES[:1])]
         self.modes = [mode for mode in candidates if mode.exists]
 
@@ -268,10 +261,10 @@ class Cell:
 
         from .balls import OneUser
 
-        if (ctx.prec, name) not in self._known:
-            problem, user, gain, m = self._given
-            self._known[ctx.prec, name] = OneUser(problem, user, name, gain, m)
-        return self._known[ctx.prec, name]
+        if (ctx.prec, name) not in self._modes:
+            problem, user, gain, m = self._arguments
+            self._modes[ctx.prec, name] = OneUser(problem, user, name, gain, m)
+        return self._modes[ctx.prec, name]
 
 
 def check_cover(

@@ -32,18 +32,13 @@ def sure_qoe(problem: Problem, actions: Actions) -> Floats:
 
 def exact_worth(problem: Problem, actions: Actions, user: int) -> float:
     """Return a user's QoE in a decision to 1e-12, however steep the slopes are."""
-    balls, channel, m = arithmetic(), int(actions.channel[user]), (actions.channel >= 0).sum()
-    power, frequency, extraction = (
-        float(part[user]) for part in (actions.power, actions.frequency, actions.extraction)
-    )
-    mode = "local" if channel < 0 else "raw" if extraction == 1.0 else "semantic"
-    gain = problem.gain[user, channel] if channel >= 0 else 1.0
-    if mode == "local":
-        power = extraction = 1.0  # which play no part
+    balls, channel, m = arithmetic(), int(actions.channel[user]), int(actions.offload.sum())
+    variables = actions.power, actions.extraction, actions.frequency
+    action = tuple(float(values[user]) for values in variables)
     for bits in balls.PRECISIONS:
         with balls.precision(bits):
-            user_mode = balls.OneUser(problem, user, mode, gain, int(m))
-            worth = user_mode.worth(user_mode.costs(power, extraction, frequency))
+            user_mode, used = balls.in_mode(problem, user, channel, m, action)
+            worth = user_mode.worth(user_mode.costs(*used))
             if worth.rad() < FINE:
                 return float(worth)
     raise FalseClaim(f"no precision tells what user {user} gains")

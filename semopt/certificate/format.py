@@ -205,14 +205,14 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
         tables = [AccuracyTable.from_arrays(**arrays(table)) for table in tasks["accuracy"]]
         system = {name: float(limit(value)) for name, value in data["system"].items()}
         users, kinds = arrays(data["users"]), arrays(tasks, names)
-        given = system | users | kinds | {"accuracy": tables, "names": tasks["names"]}
+        figures = system | users | kinds | {"accuracy": tables, "names": tasks["names"]}
         # The checked copy has its weights normalised again: its numbers are not those proven.
         checked = Problem.from_arrays(
             gain=data["gain"],
             task=data["task"],
             grid=Grid(**data["grid"]),
             objective=data["objective"],
-            **given,
+            **figures,
         )
         return Problem(
             System(**system),

@@ -31,7 +31,7 @@ class Law:
     Attributes
     ----------
     sampler : what draws, in NumPy and compiled
-    follows : the distribution, in a line
+    follows : the distribution, in a line, for readers
     source : where it is described
     needs, optional : fields of `Channel` that it must have, and those that it may have
     mean : whether it has a mean too: a file gives `mean_gain`, or `distance_m` and

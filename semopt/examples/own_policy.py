@@ -33,6 +33,6 @@ strongest.observation = "own"
 CHANNELS = 2  # of the scenario below
 
 if __name__ == "__main__":
-    found = evaluate([strongest, "constant"], "contended", slots=500, seed=0)
-    for name, score in found.scores.items():
+    evaluation = evaluate([strongest, "constant"], "contended", slots=500, seed=0)
+    for name, score in evaluation.scores.items():
         print(f"{name:10} {score.ratio:.1%} of the optimum, {score.ratio_worst:.1%} in the worst")

@@ -114,16 +114,16 @@ def named(policies: Policy | Sequence[Policy]) -> dict[str, Policy]:
         For what is neither a name nor a function
     """
     by_name: dict[str, Policy] = {}
-    for given in policies if isinstance(policies, list | tuple) else [policies]:
-        if not (isinstance(given, str) or callable(given)):
-            kind = type(given).__name__
+    for entry in policies if isinstance(policies, list | tuple) else [policies]:
+        if not (isinstance(entry, str) or callable(entry)):
+            kind = type(entry).__name__
             raise ValueError(f"policies: names and functions are expected, not {kind}")
-        if isinstance(given, str):
-            by_name[given] = given
+        if isinstance(entry, str):
+            by_name[entry] = entry
             continue
-        name = function_name(given)
+        name = function_name(entry)
         same = sum(known.split(" #")[0] == name for known in by_name)
-        by_name[f"{name} #{same + 1}" if same else name] = given
+        by_name[f"{name} #{same + 1}" if same else name] = entry
     if not by_name:
         raise ValueError("policies: at least one is expected")
     return by_name

@@ -134,13 +134,13 @@ def _fit_slot(
     document: dict[str, Any], system: dict[str, Any], paths: Any, sizes: tuple[int, int]
 ) -> None:
     """Leave out a pinned slot of other sizes where [channel] draws slots, and keep its sizes."""
-    given = dict(zip(SIZES, sizes, strict=True))
+    pinned = dict(zip(SIZES, sizes, strict=True))
     untouched = not any(path[0] == "slot" for path in paths)
-    fits = all(system.get(key, size) == size for key, size in given.items())
+    fits = all(system.get(key, size) == size for key, size in pinned.items())
     if untouched and not fits and "channel" in document:
         document.pop("slot", None)
     if "slot" not in document:
-        for key, size in given.items():
+        for key, size in pinned.items():
             system.setdefault(key, size)
 
 

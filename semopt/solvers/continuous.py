@@ -33,7 +33,6 @@ from ..worth import steep
 from .baselines import reference
 from .infeasibility import infeasible, time_left
 from .matching import lazy, refuse_coupled
-from .slot import check_time_limit
 
 SMALLEST_GAP = 1e-9  # bounds carry rounding errors of about 1e-13
 
@@ -60,7 +59,6 @@ def solve(
         For an objective or a limit that couples the users beyond an assignment, or a bad option
     """
     refuse_unfit(problem, gap)
-    check_time_limit(time_limit)
     if certificate is not None:
         check_writable(certificate)
     start = perf_counter()

@@ -27,7 +27,6 @@ from ..problem import Problem
 from ..result import INTERRUPTED, TIME_LIMIT, Result, Status
 from .checkpoint import State, contradicted, fingerprint, load, save
 from .infeasibility import infeasible
-from .slot import check_time_limit
 
 REFUSED = 60.0  # s, estimated, above which a search is not begun without a time limit
 _STEP = 0.2  # s, of one range: how long Ctrl-C and the progress bar wait at most
@@ -64,7 +63,6 @@ def solve(
         more, or a file of another problem.
     """
     begun = perf_counter()
-    check_time_limit(time_limit)
     file = Path(resume) if resume is not None else None
     if file:
         check_replaceable(file)

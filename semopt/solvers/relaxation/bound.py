@@ -37,7 +37,6 @@ from ...model import LOCAL
 from ...problem import Problem
 from ...result import INTERRUPTED, TIME_LIMIT, Result, Status
 from ..infeasibility import infeasible, time_left
-from ..slot import check_time_limit
 from .node import Node
 from .pieces import Pieces, all_pieces, propagate
 from .weights import free
@@ -170,12 +169,11 @@ def solve(
     Raises
     ------
     ValueError
-        For a `gap` below 0, a `time_limit` that is not above 0, less than one program, or a slot
+        For a `gap` below 0, less than one program, or a slot
         whose pieces would take over 2 GB.
     """
     if gap is not None and not 0 <= gap < inf:
         raise ValueError(f"gap = {gap}: must be a number of at least 0")
-    check_time_limit(time_limit)
     if not programs >= 1:
         raise ValueError(f"programs = {programs}: must be at least 1")
     start, users = perf_counter(), len(problem.task)
