@@ -6,12 +6,13 @@ tables that `search` reads. All backends answer alike: `search` exactly, `evalua
 
 from ..grid import Space, decode, encode
 from .operations import evaluate, search, tabulate
-from .query import Found, Query, Tables, nothing
+from .query import Batch, Found, Query, Tables, nothing
 from .registry import NAMES, Backend, available, describe, get, why_not
 
 __all__ = [
     "NAMES",
     "Backend",
+    "Batch",
     "Found",
     "Query",
     "Space",

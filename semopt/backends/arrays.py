@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
+from ..problem import Problem
 from .gpu.memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, hidden, lies_in
-from .query import Tables
+from .query import Batch, Tables
 
 
 def view(name: str, array: Any) -> Any:
@@ -83,13 +82,7 @@ def each_list(show: Callable[[str, Any], Any], tables: Tables) -> Tables:
     return replace(tables, **changed) if changed else tables
 
 
-def check(
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None,
-    task: Integers | None,
-    out: Outcome | None,
-) -> None:
+def check(problem: Problem, batch: Batch) -> None:
     """Refuse what the compiled backend refuses, where Python reads the arrays.
 
     Indices on a device are left to the kernel that reads them.
@@ -99,8 +92,9 @@ def check(
     ValueError
         Naming an array of another type, shape or order than expected, or an index out of range.
     """
+    actions, gain, task, out, _ = batch
     shape, dtype = actions.channel.shape, actions.power.dtype
-    users, channels = problem.gain.shape
+    users, channels = len(problem.task), gain.shape[-1] if gain.ndim else 0
     if dtype not in (np.float64, np.float32):
         dtype = np.dtype(np.float64)
 
@@ -119,15 +113,11 @@ def check(
     require("channel", actions.channel, np.int64, (*shape[:-1], users))
     for name in ("power", "frequency", "extraction"):
         require(name, getattr(actions, name), dtype, shape)
-    if gain is not None:
-        slot = (users,) if gain.ndim == 2 else shape
-        channels = gain.shape[-1]
-        require("gain", gain, dtype, (*slot, channels))
-        if task is not None:
-            require("task", task, np.int64, slot)
+    slot = (users,) if gain.ndim == 2 else shape
+    require("gain", gain, dtype, (*slot, channels))
+    require("task", task, np.int64, slot)
     within("channel", actions.channel, -1, channels)
-    if task is not None:
-        within("task", task, 0, len(problem.tasks.names))
+    within("task", task, 0, len(problem.tasks.names))
     if out is not None:
         for field in fields(out):
             kind = np.uint8 if field.name == "violations" else dtype
@@ -137,22 +127,20 @@ def check(
                 raise ValueError(f"{field.name}: a writeable array is expected")
 
 
-def name_fault(
-    problem: Problem, actions: Actions, gain: Floats, out: Outcome | None = None
-) -> NoReturn:
+def name_fault(problem: Problem, batch: Batch) -> NoReturn:
     """Name the argument that gives no QoE, of what is used of it, or all that may be out of range.
 
     Parameters
     ----------
     problem : whose figures may lie beyond the precision of the arrays
-    gain : (N, K) or, with a slot a joint action, (..., N, K)
-    out : what was written, so that an argument in its place can no longer tell
+    batch : with `out` if that was written, so that an argument in its place can no longer tell
 
     Raises
     ------
     ValueError
         Always.
     """
+    actions, gain, _, out, _ = batch
     away = actions.channel >= 0
     sent = away & (actions.extraction != 1)
     seat = np.where(away, actions.channel, 0)[..., None]

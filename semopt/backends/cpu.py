@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import _core
 from ..grid import Space
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
+from ..model import Outcome
+from ..problem import Problem
 from . import packing
 from .arrays import name_fault
-from .query import MAX_SIZE, Found, Query, Tables
+from .query import MAX_SIZE, Batch, Found, Query, Tables
 
 
 def why_not() -> None:
@@ -32,22 +32,13 @@ def empty_outcome(shape: tuple[int, ...], dtype: Any) -> Outcome:
     return Outcome(latency, energy, accuracy, qoe, np.empty(shape, np.uint8))
 
 
-def evaluate(
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None = None,
-    task: Integers | None = None,
-    out: Outcome | None = None,
-    threads: int = 0,
-) -> Outcome:
+def evaluate(problem: Problem, batch: Batch) -> Outcome:
     """Score joint actions in the precision of `actions.power`, float64 or float32."""
-    shape, dtype = actions.channel.shape, actions.power.dtype
-    if gain is None:
-        gain = np.ascontiguousarray(problem.gain, dtype)
-    task = problem.task if task is None else task
-    out = empty_outcome(shape, dtype) if out is None else out
+    actions, gain, task, out, threads = batch
+    if out is None:
+        out = empty_outcome(actions.channel.shape, actions.power.dtype)
     if not _core.evaluate(packing.scenario(problem), actions, gain, task, out, threads):
-        name_fault(problem, actions, gain, out)
+        name_fault(problem, batch._replace(out=out))
     return out
 
 

@@ -14,7 +14,7 @@ from ..limits import refuse
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import arrays
-from .query import MAX_ENTRIES, MAX_SIZE, Found, Query, Tables
+from .query import MAX_ENTRIES, MAX_SIZE, Batch, Found, Query, Tables
 from .registry import Backend, get
 
 
@@ -60,7 +60,7 @@ def evaluate(
     gain = None if gain is None else show("gain", gain)
     task = None if task is None else show("task", task)
     target = None if out is None else _shown(show, out)
-    found = chosen.evaluate(problem, actions, gain, task, target, threads)
+    found = chosen.evaluate(problem, Batch.of(problem, actions, gain, task, target, threads))
     if out is not None:
         return out
     return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))

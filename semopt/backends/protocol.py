@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..model import Actions, Outcome
-from ..problem import Floats, Integers, Problem
-from .query import Found, Query, Tables
+from ..model import Outcome
+from ..problem import Problem
+from .query import Batch, Found, Query, Tables
 
 
 class Evaluate(Protocol):
-    """The list of arguments that all backends, the environment and the compiled kernels share."""
+    """What scores joint actions."""
 
-    def __call__(
-        self,
-        problem: Problem,
-        actions: Actions,
-        gain: Floats | None = None,
-        task: Integers | None = None,
-        out: Outcome | None = None,
-        threads: int = 0,
-    ) -> Outcome:
-        """Score joint actions; `operations.evaluate` says what the arguments are."""
+    def __call__(self, problem: Problem, batch: Batch) -> Outcome:
+        """Score joint actions; `operations.evaluate` says what the arrays are."""
 
 
 class Tabulate(Protocol):

@@ -1,20 +1,47 @@
-"""What a search reads and what it answers."""
+"""What a batch of joint actions is, what a search reads and what it answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
+from typing import NamedTuple
 
 import numpy as np
 
 from ..grid import Space
-from ..problem import Floats, Integers
+from ..model import Actions, Outcome
+from ..problem import Floats, Integers, Problem
 from ..records import Record
 
 MAX_SIZE = 2**63 - 1  # of a space whose flat index is a 64-bit integer
 MAX_KEPT = 2**24  # joint actions, or bins of a histogram, that one query asks for
 MAX_ENTRIES = 2**27  # tabulated scores, 1 GiB
+
+
+class Batch(NamedTuple):
+    """Joint actions to be scored: what all backends and, as `Batch`, the compiled kernels take."""
+
+    actions: Actions
+    gain: Floats
+    task: Integers
+    out: Outcome | None = None
+    threads: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        actions: Actions,
+        gain: Floats | None = None,
+        task: Integers | None = None,
+        out: Outcome | None = None,
+        threads: int = 0,
+    ) -> Batch:
+        """Return the arguments of `operations.evaluate`, with the problem's slot by default."""
+        if gain is None:
+            gain = np.ascontiguousarray(problem.gain, actions.power.dtype)
+        return cls(actions, gain, problem.task if task is None else task, out, threads)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import model
 from ..grid import NO_CHANNEL, Space, local_actions, offload_actions, pattern_size
-from ..model import Actions, Outcome
+from ..model import Outcome
 from ..problem import Floats, Integers, Problem
 from .arrays import check, name_fault
-from .query import Found, Query, Tables, nothing
+from .query import Batch, Found, Query, Tables, nothing
 
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
 
@@ -26,23 +26,17 @@ def describe() -> str:
     return f"NumPy {np.__version__}, one thread"
 
 
-def evaluate(
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None = None,
-    task: Integers | None = None,
-    out: Outcome | None = None,
-    threads: int = 0,
-) -> Outcome:
+def evaluate(problem: Problem, batch: Batch) -> Outcome:
     """Score joint actions with the model itself."""
-    check(problem, actions, gain, task, out)
+    check(problem, batch)
+    actions, gain, task, out, _ = batch
     sent = actions.extraction
     usable = replace(actions, extraction=np.where((sent > 0) & (sent <= 1), sent, np.nan))
-    finite = None if gain is None else np.where(np.isinf(gain), np.nan, gain)
+    finite = np.where(np.isinf(gain), np.nan, gain)
     with np.errstate(invalid="ignore", divide="ignore"):  # said by name
         found = model.evaluate(problem, usable, finite, task)
     if np.isnan(found.qoe).any():
-        name_fault(problem, actions, problem.gain if gain is None else gain)
+        name_fault(problem, batch._replace(out=None))
     if out is None:
         return found
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):

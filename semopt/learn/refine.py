@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..actions import MODES, Actions
-from ..backends import cpu
+from ..backends import Batch, cpu
 from ..problem import Floats, Integers, Problem
 
 Decider = Callable[[Floats, Integers], Actions]
@@ -43,7 +43,7 @@ class Refined:
             trial[..., 0] = levels[s]
             rows = np.ascontiguousarray(trial.transpose(1, 2, 0))
             actions = Actions(np.tile(channel[s], (rows.shape[1], 1)), *rows)
-            cpu.evaluate(self.problem, actions, gain[s], kinds, self._outcome)
+            cpu.evaluate(self.problem, Batch(actions, gain[s], kinds, self._outcome))
             feasible = self._outcome.violations == 0
             best = np.where(feasible, self._outcome.qoe, -np.inf).argmax(axis=0)
             levels[s] = trial[users, :, best]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backends import cpu
+from ..backends import Batch, cpu
 from ..channel.laws import LAWS
 from ..channel.samplers import Independent
 from ..figures import SLOPES, SYSTEM, TASK, USER, WEIGHTS, in_si
@@ -314,7 +314,7 @@ class Model:
                 if not decided.all():
                     actions, gain, task = actions.take(decided), gain[decided], task[decided]
                     weight = weight[decided]
-            yield setting, cpu.evaluate(problem, actions, gain, task, threads=1), weight
+            yield setting, cpu.evaluate(problem, Batch(actions, gain, task, threads=1)), weight
 
 
 def mean_of(tasks: Floats, weight: Floats) -> float:

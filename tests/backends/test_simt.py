@@ -11,7 +11,7 @@ import emulator
 from emulator import Emulator
 from problems import FIGURES, random_actions, random_problem, random_slots, random_tables
 from semopt import _core, backends
-from semopt.backends import Query, Space, Tables
+from semopt.backends import Batch, Query, Space, Tables
 from semopt.backends.gpu import search as gpu
 from semopt.backends.gpu.evaluate import evaluate
 
@@ -66,7 +66,7 @@ def test_evaluate_gives_the_cpus_bits(library, v3, dtype, per_row):
         gain = gain.astype(dtype)
         want = backends.evaluate(problem, actions, gain, task, backend="cpu")
         device = Emulator(library, grid, seed=rows, threads=threads)
-        found = evaluate(device, problem, actions, gain, task, None)
+        found = evaluate(device, problem, Batch(actions, gain, task))
         for name in (*FIGURES, "violations"):
             assert np.array_equal(getattr(found, name), getattr(want, name)), name
 

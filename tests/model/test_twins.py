@@ -7,8 +7,8 @@ import pytest
 
 from problems import FIGURES, random_actions, random_problem, random_slots
 from semopt import Actions, backends, model
+from semopt.backends import Batch
 from semopt.backends.arrays import name_fault
-from semopt.backends.gpu.evaluate import keep_apart
 from semopt.model import Outcome
 from semopt.problem import AccuracyTable
 from tolerances import TWINS, TWINS_SINGLE
@@ -139,13 +139,6 @@ def test_axes_may_rise_by_less_than_a_precision_tells(dtype, points, step, instr
     found = backends.evaluate(problem, actions, gain, task, backend="cpu")
     want = np.interp(snr_db, axis, raw)  # clamped outside
     assert np.allclose(found.accuracy[:, 0], want, atol=1e-6 if dtype == np.float32 else 1e-9)
-
-
-def test_the_gpus_axes_keep_their_points_apart():
-    axis = np.array([0, 1e-310, 1, 1 + 1e-12, 1 + 1e-12, 2], np.float32)
-    keep_apart(axis)
-    assert np.isfinite(1 / np.diff(axis)).all()
-    assert np.allclose(axis, [0, 0, 1, 1, 1, 2], atol=1e-6)
 
 
 def test_results_do_not_depend_on_threads_or_neighbours():
@@ -463,5 +456,6 @@ def test_a_figure_beyond_single_precision_is_named(owner, name, figure):
     gain = np.ones((2, 2), np.float32)
     with pytest.raises(ValueError, match=r"^power: finite numbers"):
         backends.evaluate(replace(problem, **{owner: changed}), actions, gain, backend="cpu")
+    batch = Batch(replace(actions, power=gain[0]), gain, problem.task)
     with pytest.raises(ValueError, match=rf"^{owner}.{name} = .*: beyond single precision"):
-        name_fault(replace(problem, **{owner: changed}), replace(actions, power=gain[0]), gain)
+        name_fault(replace(problem, **{owner: changed}), batch)

@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ... import _core
-from ...model import Actions, Outcome
-from ...problem import Floats, Integers, Problem
+from ...model import Outcome
+from ...problem import Problem
 from .. import cpu, packing
 from ..arrays import check, each, name_fault
+from ..query import Batch
 from .memory import OnDevice
 from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
 
@@ -50,27 +51,17 @@ def device_scenario(runtime: Runtime, problem: Problem, single: bool) -> DeviceS
     return made[key]
 
 
-def evaluate(
-    runtime: Runtime,
-    problem: Problem,
-    actions: Actions,
-    gain: Floats | None = None,
-    task: Integers | None = None,
-    out: Outcome | None = None,
-    threads: int = 0,
-) -> Outcome:
+def evaluate(runtime: Runtime, problem: Problem, batch: Batch) -> Outcome:
     """Score joint actions in the precision of `actions.power`; the host's threads have no part."""
 
     def met(name: str, array: Any) -> Any:
         return meet(runtime, name, array)
 
+    actions, gain, task, out, _ = batch
     actions, out = each(met, actions), None if out is None else each(met, out)
     gain, task = met("gain", gain), met("task", task)
-    check(problem, actions, gain, task, out)
-    given = actions, gain, task
+    check(problem, Batch(actions, gain, task, out))
     shape, dtype = actions.channel.shape, actions.power.dtype
-    gain = np.asarray(problem.gain, dtype) if gain is None else gain
-    task = problem.task if task is None else task
     if out is None:
         out = cpu.empty_outcome(shape, dtype)
         if isinstance(actions.power, OnDevice):
@@ -105,14 +96,14 @@ def evaluate(
     )
     job.launch("evaluate_single" if single else "evaluate", -(-rows * shape[-1] // THREADS))
     if faults.read(np.uint64, 1)[0]:
-        refuse(runtime, problem, *given)
+        refuse(runtime, problem, Batch(actions, gain, task))
     for name in figures:
         if not isinstance(getattr(out, name), OnDevice):
             runtime.copy_out(getattr(out, name), results[name].address)
     return out
 
 
-def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task: Any) -> NoReturn:
+def refuse(runtime: Runtime, problem: Problem, batch: Batch) -> NoReturn:
     """Name the argument with the fault that a kernel found, from copies.
 
     Raises
@@ -120,10 +111,10 @@ def refuse(runtime: Runtime, problem: Problem, actions: Actions, gain: Any, task
     ValueError
         Always.
     """
-    actions = each(lambda _, array: read(runtime, array), actions)
-    gain, task = read(runtime, gain), read(runtime, task)
-    check(problem, actions, gain, task, None)
-    name_fault(problem, actions, gain)
+    actions = each(lambda _, array: read(runtime, array), batch.actions)
+    copied = Batch(actions, read(runtime, batch.gain), read(runtime, batch.task))
+    check(problem, copied)
+    name_fault(problem, copied)
 
 
 def target(runtime: Runtime, figure: Any) -> Buffer:
