@@ -66,7 +66,7 @@ class DeviceEnergy {
                 const double flop = local ? task.local_flop
                                           : extraction_flop(task.extract_flop, grid.extraction[e],
                                                             scenario.system.extract_exponent);
-                energy_.push_back(own_costs(user, flop, grid.frequency[f]).energy);
+                energy_.push_back(device_costs(user, flop, grid.frequency[f]).energy);
             }
     }
     double operator()(long long action) const {
@@ -110,9 +110,9 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
                 if (value[start + i] > -kInfinity)
                     front.push_back({value[start + i], energy[start + i], int(i)});
             if (device) {
-                const DeviceEnergy own(scenario, grid, list == 0);
+                const DeviceEnergy device_energy(scenario, grid, list == 0);
                 for (Efficient& one : front)
-                    if (one.action != kSkip) one.energy = own(one.action);
+                    if (one.action != kSkip) one.energy = device_energy(one.action);
             }
             make_efficient(front);
             front.shrink_to_fit();
