@@ -4,6 +4,11 @@ Nothing is scheduled here. `--shard i/n` takes every n-th cell, for a shell loop
 an engine is a `concurrent.futures.Executor`: processes of this machine, of a Ray or of a Dask
 cluster. Processes and shards may share a folder: whoever begins a cell holds its lock (`work.py`),
 the others pass on, and look again at the end for what a killed one left.
+
+What much takes, from rates of one core of a 2-core AMD EPYC (certified optima, and the cells of a
+method that is fast, rows and all): with 2 users 3,800 and 30,000 slots a second, with 8 users 440
+and 9,700. So the references of a million slots of each of 100 scenarios take 7 core hours with 2
+users and 63 with 8, and every such method 1 or 3 more; 5 GB of cells a method, of 50 bytes a row.
 """
 
 from __future__ import annotations

@@ -107,13 +107,15 @@ def of_folder(folder: Path) -> Question:
     file = folder / SETTINGS
     if not file.is_file():
         raise ValueError(f"{folder}: holds no study: semopt study gap --out {folder} makes one")
-    about = read_json(file)
     try:
+        about = read_json(file)
         module, name = STUDIES[about["study"]].split(":")
         kind: type[Question] = getattr(import_module(f".{module}", __package__), name)
         return kind.of_settings(about)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def begin(question: Question, store: Store) -> None:

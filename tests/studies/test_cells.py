@@ -1,5 +1,6 @@
 """Studies: rows are what their cells name, whoever computes them, and stay when all else fails."""
 
+import errno
 import json
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -321,6 +322,16 @@ def test_joined_results_hold_what_every_call_computed(tmp_path):
     assert not any(value is None for value in table["reference_qoe"].to_pylist())
 
 
+def test_results_are_read_by_polars(study):
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    question, folder = study
+    lacking = (polars.col("reference_qoe") - polars.col("qoe")).mean().alias("gap")
+    gaps = polars.scan_parquet(folder / "results.parquet").group_by("method").agg(lacking)
+    found = dict(gaps.collect().rows())
+    for row in question.rows(Store(folder)):
+        assert found[row.method] == pytest.approx(row.gap, abs=1e-12)
+
+
 def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_path):
     tight = json.loads(json.dumps(CONTENDED))
     tight["system"]["latency_max_ms"] = 3.0  # too little for some slots, for others if all is local
@@ -443,6 +454,47 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
     assert "contended, global, seed 0: failed: too far" in page
     question = gap.Question([Scenario.load("contended")], ["local"], 1, 5)
     assert [row.failed for row in question.rows(Store(tmp_path / "out"))] == [1, 1]
+
+
+def test_a_full_disk_ends_with_one_message_and_keeps_what_is_finished(
+    tmp_path, monkeypatch, capsys
+):
+    """The second cell finds no room; with room the study goes on from the first."""
+    out, write, written = tmp_path / "out", pq.write_table, []
+
+    def full(table, file, **options):
+        if len(written) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(table)
+        write(table, file, **options)
+
+    monkeypatch.setitem(engine.ENGINES, "local", lambda workers: ThreadPoolExecutor(workers))
+    monkeypatch.setattr("semopt.studies.cells.pq.write_table", full)
+    command = [*STUDY, "--scenario", "contended", "--out", str(out)]
+    assert entry.run(command) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith(f"error: cannot write {out / 'cells'}")
+    assert said.endswith("No space left on device")
+    kept = contents(out)
+    assert len(kept) == 1
+    assert not [*out.glob("cells/*.part")]
+    monkeypatch.setattr("semopt.studies.cells.pq.write_table", write)
+    assert entry.run(command) == 0
+    assert kept.items() <= contents(out).items()
+    assert len(contents(out)) == 3
+
+
+def test_settings_that_are_no_studys_are_named(tmp_path, capsys):
+    Store(tmp_path).begin()
+    for text, words in {
+        "{": "study.json: ",
+        "[]": "is no study's",
+        '{"study": "gapp"}': "'gapp' is missing or of another kind",
+        '{"study": "gap", "scenarios": [{}], "seeds": 1, "slots": 1}': "study.json: ",
+    }.items():
+        (tmp_path / "study.json").write_text(text)
+        assert entry.run(["study", "report", str(tmp_path)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_a_table_says_how_many_cells_failed(capsys):
