@@ -81,7 +81,8 @@ def known(value: Any) -> Any:
 def cells_of(question: Question) -> list[Cell]:
     """Return the cells of a question, each once; first those that others wait for."""
     every_cell = {cell.name(): cell for cells in question.parts().values() for cell in cells}
-    return sorted(every_cell.values(), key=lambda cell: cell.kind != "training")
+    turns = {"training": 0, "rank": 2}
+    return sorted(every_cell.values(), key=lambda cell: turns.get(cell.kind, 1))
 
 
 def lacking(question: Question, store: Store) -> Iterator[str]:
