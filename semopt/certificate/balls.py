@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import cbrt, inf, isfinite
 from typing import Any
 
@@ -174,35 +175,25 @@ class OneUser:
                 self.extract = arb(system.extract_exponent)
                 self.root = (power, (least, most), *free)
                 self.surface = Surface(table.extraction, table.snr_db, table.table)
-        self._cache: dict[Any, Any] = {}
+        # Boxes share their ends: what is computed there is kept, for this user alone.
+        for name in ("at_power", "at_extraction", "accuracy", "_corners"):
+            setattr(self, name, cache(getattr(self, name)))
 
     def at_power(self, power: float) -> tuple[arb, arb, arb]:
         """Return ln(1 + snr), ln power and the SNR in nepers above 0 dB."""
-        key = ("power", power)
-        if key not in self._cache:
-            p = arb(power)
-            snr = self.link * p
-            self._cache[key] = snr.log1p(), p.log(), snr.log()
-        cached: tuple[arb, arb, arb] = self._cache[key]
-        return cached
+        p = arb(power)
+        snr = self.link * p
+        return snr.log1p(), p.log(), snr.log()
 
     def at_extraction(self, extraction: float) -> tuple[arb, arb, arb]:
         """Return seconds on the air at ln(1 + snr) = 1, cycles of extraction and ln extraction."""
-        key = ("extraction", extraction)
-        if key not in self._cache:
-            z = arb(extraction).log()
-            sent = self.seconds * (self.compress * z).exp()
-            self._cache[key] = sent, self.cycles * (-self.extract * z).exp(), z
-        cached: tuple[arb, arb, arb] = self._cache[key]
-        return cached
+        z = arb(extraction).log()
+        sent = self.seconds * (self.compress * z).exp()
+        return sent, self.cycles * (-self.extract * z).exp(), z
 
     def accuracy(self, extraction: float, power: float) -> arb:
         """Return the accuracy at a power."""
-        key = (extraction, power)
-        if key not in self._cache:
-            self._cache[key] = self.surface.at(extraction, self.at_power(power)[2])
-        cached: arb = self._cache[key]
-        return cached
+        return self.surface.at(extraction, self.at_power(power)[2])
 
     def costs(self, power: float, extraction: float, frequency: float) -> tuple[arb, arb, arb]:
         """Return latency, energy and loss of an action."""
@@ -224,12 +215,9 @@ class OneUser:
     def ranges(self, box: Box) -> Ranges | None:
         """Return what the box and the limits leave of the costs; None where it is nothing."""
         (p_low, p_high), (mu_low, mu_high) = box[:2]
-        key = ("corners", p_low, p_high, mu_low, mu_high)
-        if key not in self._cache:
-            self._cache[key] = self._corners(p_low, p_high, mu_low, mu_high)
         ranges = []
         for (low, high), (box_low, box_high), score in zip(
-            self._cache[key], box[2:], self.scores, strict=True
+            self._corners(p_low, p_high, mu_low, mu_high), box[2:], self.scores, strict=True
         ):
             if box_low > -inf:
                 low = low.max(arb(box_low))
