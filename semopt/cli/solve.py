@@ -212,10 +212,9 @@ def check_together(
 def write(result: Result, json: str | None, seed: int | None) -> None:
     """Write the result of a slot that `seed` drew, if one did, as JSON or as columns."""
     if is_table(json):
-        from ..solvers.columns import write_table
         from ..solvers.slots import batch_of
 
-        write_table(str(json), batch_of(result), seed)
+        batch_of(result).to_parquet(str(json), seed)
     elif json is not None:
         from ..files import write_json
 
@@ -269,7 +268,6 @@ def solve_many(
     from ..files import write_text
     from ..result import INTERRUPTED
     from ..solvers.batch import solve_batch
-    from ..solvers.columns import text, write_table
 
     with progress(f"drawing {slots} slots", None):
         gain, task = scenario.draw(slots, seed)
@@ -283,9 +281,9 @@ def solve_many(
                 raise KeyboardInterrupt  # a file without a slot says nothing
             with progress(f"writing {batch.solved} slots", batch.solved) as show:
                 if is_table(json):
-                    write_table(json, solved, seed, show)
+                    solved.to_parquet(json, seed, show)
                 else:
-                    write_text(json, text(solved, seed, show))
+                    write_text(json, solved.text(seed, show))
         except KeyboardInterrupt:
             written = False
     if not to_stdout(json):

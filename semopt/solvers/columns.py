@@ -7,7 +7,7 @@ computed for all slots of a part at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,66 @@ from ..files import writing
 from ..model import Actions
 from ..result import Status, exact_integer, number
 from ..strict import parse_json
-from .slots import FIGURES, USER, VALUES, Batch, entries, head, parts
 
 COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 Progress = Callable[[float], None]
+USER = (
+    *("task", "offload", "channel", "power_mw", "frequency_ghz", "extraction"),
+    *("latency_ms", "energy_mj", "accuracy", "qoe", "feasible"),
+)  # arrays (S, N)
+FIGURES = USER[3:10]
+VALUES = ("objective", "upper_bound", "gap")
+SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
 
-def text(batch: Batch, seed: int, progress: Progress = lambda done: None) -> Iterator[str]:
-    """Yield the JSON document, a line a slot; `progress` takes the number of slots written."""
-    yield COMPACT.encode(head(batch, seed))[:-1] + ',"slots":[\n'
-    last = len(batch.objective) - 1
-    for s, entry in enumerate(entries(batch)):
-        yield COMPACT.encode(entry) + (",\n" if s < last else "\n]}\n")
-        if s % 256 == 255:
-            progress(s + 1)
+def text(
+    head: dict[str, Any],
+    parts: Iterable[dict[str, Any]],
+    slots: int,
+    progress: Progress = lambda done: None,
+) -> Iterator[str]:
+    """Yield the JSON document of so many slots, a line each; `progress` takes how many are done."""
+    yield COMPACT.encode(head)[:-1] + ',"slots":[\n'
+    for s, entry in enumerate(entries(parts), 1):
+        yield COMPACT.encode(entry) + (",\n" if s < slots else "\n]}\n")
+        if s % 256 == 0:
+            progress(s)
+
+
+def entries(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield one entry a slot: status, value and bound, its users, its tasks and gains."""
+    for columns in parts:
+        users = columns["channel"].shape[1]
+        user_columns = {name: columns[name].tolist() for name in USER}
+        slot = {name: columns[name] for name in SLOT}
+        gain = columns["gain"].tolist()
+        for row, status in enumerate(slot["status"]):
+            entry = {"status": status}
+            entry |= {name: number(slot[name][row]) for name in VALUES}
+            entry["joint_actions"] = exact_integer(slot["joint_actions"][row])
+            figures = [user_columns[name][row] for name in USER]
+            entry["users"] = (
+                [dict(zip(USER, figure, strict=True)) for figure in zip(*figures, strict=True)]
+                if slot["decided"][row]
+                else []
+            )
+            for user in entry["users"]:
+                if not user["offload"]:
+                    user["channel"] = None
+            if (reason := slot["infeasible"][row]) is not None:
+                entry["infeasible"] = reason
+            entry["slot"] = {
+                "tasks": [user_columns["task"][row][n] for n in range(users)],
+                "gain": gain[row],
+            }
+            yield entry
 
 
 def write_table(
-    target: str | Path, batch: Batch, seed: int | None, progress: Progress = lambda written: None
+    target: str | Path,
+    head: dict[str, Any],
+    parts: Iterable[dict[str, Any]],
+    progress: Progress = lambda written: None,
 ) -> None:
     """Write a Parquet file of `tables`.
 
@@ -46,7 +88,7 @@ def write_table(
         Where pyarrow is missing or the file cannot be written.
     """
     _, parquet = arrow(str(target))
-    made = tables(batch, seed, progress)
+    made = tables(head, parts, progress)
     first = next(made)
     with writing(target) as file, parquet.ParquetWriter(file, first.schema) as writer:
         for table in (first, *made):
@@ -66,7 +108,9 @@ def arrow(what: str) -> tuple[Any, Any]:
 
 
 def tables(
-    batch: Batch, seed: int | None, progress: Progress = lambda written: None
+    head: dict[str, Any],
+    parts: Iterable[dict[str, Any]],
+    progress: Progress = lambda written: None,
 ) -> Iterator[Any]:
     """Yield Arrow tables with a row for each slot and user, of one schema.
 
@@ -83,9 +127,9 @@ def tables(
         **{name: pa.float64() for name in VALUES},
         **{"joint_actions": pa.string(), "infeasible": pa.string()},
     }
-    metadata = {"semopt": COMPACT.encode(head(batch, seed))}
+    metadata = {"semopt": COMPACT.encode(head)}
     schema, written = pa.schema(list(kinds.items()), metadata=metadata), 0
-    for columns in parts(batch):
+    for columns in parts:
         arrays = {name: pa.array(*column) for name, column in rows_of(columns, written).items()}
         yield pa.table([column.cast(kinds[name]) for name, column in arrays.items()], schema=schema)
         written += len(columns["decided"])
@@ -95,8 +139,8 @@ def tables(
 NEEDED = (*USER[:6], "slot", "user", "gain", "status", "objective", "upper_bound")
 
 
-def batch_from(table: Any, source: str) -> Batch:
-    """Return the batch of an Arrow table that `tables` made, or of whole slots of one.
+def fields_of(table: Any, source: str) -> dict[str, Any]:
+    """Return the fields of a batch from an Arrow table that `tables` made, or whole slots of one.
 
     Parameters
     ----------
@@ -128,26 +172,26 @@ def batch_from(table: Any, source: str) -> Batch:
         raise ValueError(f"{source} holds no batch of semopt: {error}") from None
     upper = shaped["upper_bound"][:, 0].astype(float)
     infeasible = np.array(status) == Status.INFEASIBLE.word
-    return Batch(
-        problem=problem,
-        method=about["method"],
-        backend=about["backend"],
-        gain=gain,
-        task=task,
-        actions=Actions(
+    return {
+        "problem": problem,
+        "method": about["method"],
+        "backend": about["backend"],
+        "gain": gain,
+        "task": task,
+        "actions": Actions(
             np.where(shaped["offload"] == 1, shaped["channel"], -1).astype(np.int64),
             shaped["power_mw"] / 1e3,
             shaped["frequency_ghz"] * 1e9,
             shaped["extraction"],
         ),
-        objective=shaped["objective"][:, 0].astype(float),
-        seconds=about["seconds"],
-        unsolved=details.get("unsolved", 0),
-        stopped=details.get("stopped", ""),
-        upper=np.where(infeasible, -inf, np.where(np.isnan(upper), inf, upper)),
-        gap=details.get("gap", 0.0),
-        ended=status,
-    )
+        "objective": shaped["objective"][:, 0].astype(float),
+        "seconds": about["seconds"],
+        "unsolved": details.get("unsolved", 0),
+        "stopped": details.get("stopped", ""),
+        "upper": np.where(infeasible, -inf, np.where(np.isnan(upper), inf, upper)),
+        "gap": details.get("gap", 0.0),
+        "ended": status,
+    }
 
 
 def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:

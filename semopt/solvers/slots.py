@@ -1,7 +1,8 @@
 """The decisions of many slots: what they are worth, and each slot as files have it.
 
 Files go through a batch in parts, so that memory does not grow with the slots, and figures are
-computed for all slots of a part at once.
+computed for all slots of a part at once. The file is long since a batch has one class, and whatever
+reads its slots goes through it.
 """
 
 from __future__ import annotations
@@ -26,20 +27,14 @@ from ..files import read_bytes
 from ..model import MODES, Actions, Outcome, evaluate
 from ..problem import Problem
 from ..records import Record, Shown
-from ..result import ROUNDING_ERRORS, Result, Status, exact_integer, number
+from ..result import ROUNDING_ERRORS, Result, Status
 from .baselines import restriction
+from .columns import Progress, arrow, entries, fields_of, tables, text, write_table
 from .infeasibility import SECONDS, infeasible
 
 PART = 4096  # slots
 LARGEST = 1 << 34  # bytes of a Parquet file that is read
-USER = (
-    *("task", "offload", "channel", "power_mw", "frequency_ghz", "extraction"),
-    *("latency_ms", "energy_mj", "accuracy", "qoe", "feasible"),
-)  # arrays (S, N)
-FIGURES = USER[3:10]
-VALUES = ("objective", "upper_bound", "gap")
 OF_SLOTS = ("gain", "task", "objective", "upper", "single", "ended")  # fields of a batch, (S, ...)
-SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
 
 @dataclass(frozen=True)
@@ -236,7 +231,16 @@ class Batch(Shown, Record):
 
     def to_json(self, seed: int | None = None) -> dict[str, Any]:
         """Return the means and one entry a slot, in the words and units of a result file."""
-        return head(self, seed) | {"slots": list(entries(self))}
+        return head(self, seed) | {"slots": list(entries(parts(self)))}
+
+    def text(
+        self, seed: int | None = None, progress: Progress = lambda done: None
+    ) -> Iterator[str]:
+        """Yield the JSON document of `to_json`, a line a slot, as few at a time as memory allows.
+
+        `progress` takes the number of slots written.
+        """
+        return text(head(self, seed), parts(self), len(self.objective), progress)
 
     def to_arrow(self, seed: int | None = None) -> Any:
         """Return a `pyarrow.Table` with a row for each slot and user, in the units of files.
@@ -252,21 +256,24 @@ class Batch(Shown, Record):
         ValueError
             pyarrow is missing
         """
-        from .columns import arrow, tables
+        return arrow("to_arrow")[0].concat_tables(tables(head(self, seed), parts(self)))
 
-        return arrow("to_arrow")[0].concat_tables(tables(self, seed))
-
-    def to_parquet(self, file: str | Path, seed: int | None = None) -> None:
+    def to_parquet(
+        self,
+        file: str | Path,
+        seed: int | None = None,
+        progress: Progress = lambda written: None,
+    ) -> None:
         """Write the table of `to_arrow` as a Parquet file, part by part.
+
+        `progress` takes the number of slots written.
 
         Raises
         ------
         ValueError
             pyarrow is missing, or the file cannot be written
         """
-        from .columns import write_table
-
-        write_table(file, self, seed)
+        write_table(file, head(self, seed), parts(self), progress)
 
     @classmethod
     def from_arrow(cls, table: Any) -> Batch:
@@ -286,13 +293,11 @@ class Batch(Shown, Record):
         >>> table.num_rows, table["power_mw"].type, Batch.from_arrow(table).solved
         (10, DataType(double), 5)
         """
-        from .columns import arrow, batch_from
-
         pa, _ = arrow("from_arrow")
         if not isinstance(table, pa.Table):
             kind = type(table).__name__
             raise ValueError(f"table: a pyarrow.Table of to_arrow is expected, not {kind}")
-        return batch_from(table, "the table")
+        return cls(**fields_of(table, "the table"))
 
     @classmethod
     def from_parquet(cls, file: str | Path) -> Batch:
@@ -303,15 +308,13 @@ class Batch(Shown, Record):
         ValueError
             The file cannot be read, or holds no batch
         """
-        from .columns import arrow, batch_from
-
         pa, parquet = arrow(str(file))
         try:
             table = parquet.read_table(pa.BufferReader(read_bytes(file, LARGEST)))
         except (OSError, pa.ArrowException) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise ValueError(f"{file} cannot be read as Parquet: {reason}") from None
-        return batch_from(table, str(file))
+        return cls(**fields_of(table, str(file)))
 
 
 def batch_of(result: Result) -> Batch:
@@ -346,35 +349,6 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
         "mean": batch.mean(),
         **({"details": details} if details else {}),
     }
-
-
-def entries(batch: Batch) -> Iterator[dict[str, Any]]:
-    """Yield one entry a slot: status, value and bound, its users, its tasks and gains."""
-    for columns in parts(batch):
-        users = len(batch.problem.users.power_min)
-        user_columns = {name: columns[name].tolist() for name in USER}
-        slot = {name: columns[name] for name in SLOT}
-        gain = columns["gain"].tolist()
-        for row, status in enumerate(slot["status"]):
-            entry = {"status": status}
-            entry |= {name: number(slot[name][row]) for name in VALUES}
-            entry["joint_actions"] = exact_integer(slot["joint_actions"][row])
-            figures = [user_columns[name][row] for name in USER]
-            entry["users"] = (
-                [dict(zip(USER, figure, strict=True)) for figure in zip(*figures, strict=True)]
-                if slot["decided"][row]
-                else []
-            )
-            for user in entry["users"]:
-                if not user["offload"]:
-                    user["channel"] = None
-            if (reason := slot["infeasible"][row]) is not None:
-                entry["infeasible"] = reason
-            entry["slot"] = {
-                "tasks": [user_columns["task"][row][n] for n in range(users)],
-                "gain": gain[row],
-            }
-            yield entry
 
 
 def parts(batch: Batch) -> Iterator[dict[str, Any]]:

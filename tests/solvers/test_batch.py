@@ -11,7 +11,6 @@ import pytest
 from semopt import Actions, Scenario, Solver, Status, solve, solve_batch
 from semopt.certificate.results import check_result
 from semopt.solvers import infeasibility
-from semopt.solvers.columns import text, write_table
 from semopt.solvers.matching import ExactBatch
 from semopt.solvers.slots import Batch, batch_of
 from tolerances import OBJECTIVE
@@ -136,7 +135,7 @@ def test_the_entries_of_a_file_are_those_of_the_slots_own_results(tight, method,
     problem, gain, task = tight
     problem = replace(problem, objective=objective)
     batch = solve_batch(problem, gain[:25], task[:25], method)
-    document = json.loads("".join(text(batch, 3)))
+    document = json.loads("".join(batch.text(3)))
     assert document == json.loads(json.dumps(batch.to_json(3)))
     for entry, result in zip(document["slots"], batch.results(), strict=True):
         one = json.loads(json.dumps(result.to_json()))
@@ -181,7 +180,7 @@ def test_a_batch_of_continuous_optima_ends_in_time_with_bounds_of_what_it_began(
 
 def test_a_file_has_a_line_a_slot_and_little_else():
     batch = solve_batch(Scenario.load("paper"), *Scenario.load("paper").draw(50, 0))
-    lines = "".join(text(batch, 0)).splitlines()
+    lines = "".join(batch.text(0)).splitlines()
     assert len(lines) == 52
     assert all(json.loads(line.rstrip(","))["status"] == "optimal" for line in lines[1:-1])
     assert len(lines[1]) < 800  # 4,700 characters where each number has a line of its own
@@ -192,7 +191,7 @@ def test_a_table_has_the_figures_of_the_document(tight, tmp_path):
     batch = solve_batch(problem, gain, task)
     document, told = batch.to_json(7), []
     file = tmp_path / "r.parquet"
-    write_table(str(file), batch, 7, told.append)
+    batch.to_parquet(str(file), 7, told.append)
     table = pq.read_table(file)
     rows = table.to_pylist()
     assert told == [60]
@@ -219,11 +218,11 @@ def test_a_table_has_the_figures_of_the_document(tight, tmp_path):
 def test_one_slots_result_is_a_batch_of_one(tmp_path):
     problem = Scenario.load("tiny").problem()
     result = solve(problem)
-    write_table(str(tmp_path / "r.parquet"), batch_of(result), 0)
+    batch_of(result).to_parquet(tmp_path / "r.parquet", 0)
     rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert [row["qoe"] for row in rows] == [user["qoe"] for user in result.users_json()]
     lacking = replace(problem, system=replace(problem.system, latency_max=1e-9))
-    write_table(str(tmp_path / "r.parquet"), batch_of(solve(lacking)), 0)
+    batch_of(solve(lacking)).to_parquet(tmp_path / "r.parquet", 0)
     rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert [row["status"] for row in rows] == ["infeasible"] * 2
     assert rows[0]["qoe"] is None
@@ -345,12 +344,12 @@ def test_times_of_decisions_are_in_microseconds(monkeypatch):
 def test_a_file_does_not_depend_on_the_parts_it_is_written_in(tight, monkeypatch):
     problem, gain, task = tight
     batch, told = solve_batch(problem, gain[:20], task[:20]), []
-    whole = "".join(text(batch, 3))
+    whole = "".join(batch.text(3))
     monkeypatch.setattr("semopt.solvers.slots.PART", 7)
-    assert "".join(text(batch, 3, told.append)) == whole
+    assert "".join(batch.text(3, told.append)) == whole
     assert told == []
     many = np.repeat(gain[:1], 600, axis=0), np.repeat(task[:1], 600, axis=0)
-    assert len("".join(text(solve_batch(problem, *many), 3, told.append)).splitlines()) == 602
+    assert len("".join(solve_batch(problem, *many).text(3, told.append)).splitlines()) == 602
     assert told == [256, 512]
 
 
@@ -415,5 +414,5 @@ def test_steep_slopes_claim_what_the_model_says(slope, method):
     for result in batch.results():
         assert abs(result.objective - result.recompute()) <= 1e-9
         assert result.upper_bound >= result.recompute() - 1e-9
-    claimed = json.loads("".join(text(batch, 0)))
+    claimed = json.loads("".join(batch.text(0)))
     assert check_result(claimed).startswith("40 of 40 slots have a decision")
