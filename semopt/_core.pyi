@@ -105,6 +105,7 @@ def solve_globals(
     lower: Floats,
     upper: Floats,
     boxes: Integers,
+    toll: Floats,
 ) -> str: ...
 def solve_global(
     scenario: Scenario, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool

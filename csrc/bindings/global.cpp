@@ -174,18 +174,21 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
 // The continuous optima of slots gain (S, N, K), task (S, N): decisions into channel, power,
 // frequency, extraction (S, N), where one is known; the interval of the optimum into lower and
 // upper (S), -inf of an infeasible slot; boxes (S). Slots are shared out to `threads`, 0: one a
-// core; no result depends on it. Returns why it was stopped before all were begun or finished, ""
-// if not.
+// core; no result depends on it. With tolls (N) on energy a task may be skipped (global/global.h),
+// its frequency then is 0; without, they are empty. Returns why it was stopped before all were
+// begun or finished, "" if not.
 std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
                           double gap, double seconds, int threads, Integers channel, Doubles power,
                           Doubles frequency, Doubles extraction, Doubles lower, Doubles upper,
-                          Integers boxes) {
+                          Integers boxes, const Doubles& toll) {
     const UsualRounding usual;
     const Slots slots(scenario, gain, task);
     const DecisionArrays decisions(slots, channel, power, frequency, extraction);
     double* const to_lower = output<double>(lower, "lower", {slots.count});
     double* const to_upper = output<double>(upper, "upper", {slots.count});
     long long* const to_boxes = output<long long>(boxes, "boxes", {slots.count});
+    require(toll.size() == 0 || toll.size() == slots.users, "toll", "shape (users,) is expected");
+    const double* const tolls = toll.size() ? toll.data() : nullptr;
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
     const int lanes = int(std::clamp<py::ssize_t>(slots.count, 1, lanes_of(threads)));
@@ -196,8 +199,8 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
         parallel(slots.count, lanes, [&](long long s, int lane) {
             if (stop()) return;
             const Slot slot = slots[s];
-            Global global(scenario, slot, gap);
-            offer_grid_optimum(global, *exact[lane], scenario, slot, stop);
+            Global global(scenario, slot, gap, tolls);
+            if (!tolls) offer_grid_optimum(global, *exact[lane], scenario, slot, stop);
             global.solve(stop);
             to_lower[s] = global.lower();
             to_upper[s] = global.upper() < 0 ? -kInfinity : global.upper();
@@ -221,7 +224,7 @@ void bind_global(py::module_& m) {
           py::arg("gap"), py::arg("seconds"), py::arg("threads"), py::arg("channel").noconvert(),
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert(), py::arg("lower").noconvert(),
-          py::arg("upper").noconvert(), py::arg("boxes").noconvert());
+          py::arg("upper").noconvert(), py::arg("boxes").noconvert(), py::arg("toll"));
     m.def("solve_global", &solve_global, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }

@@ -60,7 +60,7 @@ double best_frequency(const Subproblem& subproblem, const Proof& proof) {
 
 }  // namespace
 
-double Score::value(double u) const { return weight * sigmoid(slope * (reference - u)); }
+double Score::value(double u) const { return weight * sigmoid(slope * (reference - u)) - toll * u; }
 
 // The error of the difference of two costs, which a steep slope magnifies, goes into the argument
 // of the sigmoid: the score stays below its weight.
@@ -68,7 +68,8 @@ double Score::at_most(double u) const {
     const double error = exact ? 0 : kError * (std::abs(reference) + std::abs(u));
     const double argument = slope * (reference - u + error);
     const double score = argument == argument ? sigmoid(argument) : kTopScore;
-    return weight * (score + kError);
+    const double most = weight * (score + kError);
+    return toll == 0 ? most : most - toll * u + kError * toll * (std::abs(reference) + std::abs(u));
 }
 
 double Score::doubt(double u, double size) const {
@@ -93,13 +94,14 @@ double Score::conjugate(double price, Interval range) const {
     const double best = std::max(end(range.low), end(range.high));
     // Inside, where S' = S (1 - S) = price / (weight slope), on the concave side. There the sum is
     // flat: what `touch` and `s` lack plays no part.
-    const double steepness = price / (weight * slope);
+    const double net = price - toll, steepness = net / (weight * slope);
     if (!(steepness > 0 && steepness < 0.25)) return best;
     const double s = 0.5 * (1 + std::sqrt(1 - 4 * steepness));
     const double span = math::log(s * s / steepness) / slope, touch = reference - span;
     if (!(touch > range.low && touch < range.high)) return best;
-    return std::max(best, weight * s + price * touch +
-                              kError * (weight + price * (std::abs(reference) + std::abs(span))));
+    return std::max(
+        best, weight * s + net * touch +
+                  kError * (weight + (price + toll) * (std::abs(reference) + std::abs(span))));
 }
 
 Airtime Subproblem::airtime(double power, double extraction) const {

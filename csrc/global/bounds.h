@@ -40,9 +40,10 @@ struct Box {
     Interval axis[kAxes];
 };
 
-// weight S(slope (reference - u)), to be had where u <= limit.
+// weight S(slope (reference - u)) - toll u, to be had where u <= limit.
 struct Score {
     double weight, slope, reference, limit;
+    double toll = 0;     // of a queue that shares batteries: the price of energy, QoE/J
     bool exact = false;  // the cost is a figure as given, without rounding errors
 
     double value(double u) const;

@@ -86,6 +86,7 @@ Tree::Tree(const Placement& placement, Mode mode, double precision)
     if (!make_subproblem(subproblem_, *placement.scenario, placement.user, placement.task, mode,
                          placement.gain, placement.offloaders))
         return;
+    subproblem_.score[kEnergyCost].toll = placement.toll;
     add(subproblem_.root,
         {middle(subproblem_.root.axis[kPower]), middle(subproblem_.root.axis[kExtraction]),
          middle(subproblem_.frequency)},
@@ -123,11 +124,12 @@ void Tree::add(const Box& box, Point from, double upper) {
 void Tree::offer(const Action& action) {
     const Scenario& scenario = *placement_.scenario;
     const Outcome<double> result = outcome(placement_, action);
-    if (!(result.qoe > surest_.value) ||
-        violations(scenario.system, scenario.users[placement_.user],
-                   scenario.tasks[placement_.task], result))
+    const double toll = placement_.toll;
+    const double worth = toll == 0 ? result.qoe : result.qoe - toll * result.energy;
+    if (!(worth > surest_.value) || violations(scenario.system, scenario.users[placement_.user],
+                                               scenario.tasks[placement_.task], result))
         return;
-    const Action known{result.qoe, action.power, action.frequency, action.extraction};
+    const Action known{worth, action.power, action.frequency, action.extraction};
     if (known.value > best_.value) best_ = known;
     if (doubt(subproblem_, action, result) <= kDoubt) surest_ = known;
 }
@@ -280,14 +282,15 @@ Cell::Cell(const Placement& placement, double precision) {
     trees_.emplace_back(placement, Mode::semantic, precision);
 }
 
-Cell::Cell(const Scenario& scenario, int user, int task, double precision) {
-    trees_.emplace_back(Placement{&scenario, user, task, 1, 0}, Mode::local, precision);
+Cell::Cell(const Scenario& scenario, int user, int task, double precision, double toll) {
+    trees_.emplace_back(Placement{&scenario, user, task, 1, 0, toll}, Mode::local, precision);
 }
 
 double Cell::upper() const {
     double most = -kInfinity;
-    for (const Tree& tree : trees_) most = std::max(most, tree.upper());
-    return most > kInfeasible ? most : -kInfinity;
+    for (const Tree& tree : trees_)
+        if (tree.upper() > tree.least()) most = std::max(most, tree.upper());
+    return most;
 }
 
 const Action& Cell::best() const {

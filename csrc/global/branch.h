@@ -15,11 +15,11 @@ namespace semopt {
 
 // A cell whose interval does not shrink to a quarter within this many splits is exhausted.
 inline constexpr int kMostSplits = 5000;
-inline constexpr double kInfeasible = -1e-6;  // a bound this low: QoE is positive
+inline constexpr double kInfeasible = -1e-6;  // a bound this low: QoE without tolls is positive
 
 // An action of one user; a local task has power 0 and extraction 1.
 struct Action {
-    double value = -kInfinity;  // QoE; -inf: none that meets the limits is known
+    double value = -kInfinity;  // QoE less toll; -inf: none that meets the limits is known
     double power = 0, frequency = 0, extraction = 1;
 };
 
@@ -29,6 +29,7 @@ struct Placement {
     int user, task;
     double gain;
     int offloaders;
+    double toll = 0;  // that the value of an action is lowered by, QoE/J
 };
 
 Mode mode_of(const Action& action);
@@ -58,6 +59,12 @@ class Tree {
     const std::vector<Node>& nodes() const { return nodes_; }  // root first; none without the mode
     // Negative: no action is feasible.
     double upper() const { return open_.empty() ? -kInfinity : nodes_[open_.front()].upper; }
+    // No feasible action is worth less: a bound this low proves that there is none.
+    double least() const {
+        return nodes_.empty()
+                   ? kInfeasible
+                   : kInfeasible - placement_.toll * nodes_[0].ranges.cost[kEnergyCost].high;
+    }
     const Action& best() const { return best_; }
     const Action& surest() const { return surest_; }  // the best that is not in doubt
     // Makes an action known, if it is feasible.
@@ -89,8 +96,8 @@ class Tree {
 // The trees of one offloaded task (raw, semantic) or of a local one.
 class Cell {
   public:
-    Cell(const Placement& placement, double precision);                    // offloaded
-    Cell(const Scenario& scenario, int user, int task, double precision);  // local
+    Cell(const Placement& placement, double precision);  // offloaded
+    Cell(const Scenario& scenario, int user, int task, double precision, double toll = 0);  // local
 
     double upper() const;  // -inf: proven infeasible
     double lower() const { return best().value; }

@@ -27,19 +27,20 @@ double round_down(double needed, double proven) {
 
 }  // namespace
 
-Global::Global(const Scenario& scenario, const Slot& slot, double gap)
+Global::Global(const Scenario& scenario, const Slot& slot, double gap, const double* toll)
     : scenario_(scenario),
       slot_(slot),
       users_(int(scenario.users.size())),
       channels_(slot.channels),
       gap_(gap),
       tolerance_(gap / (2 * std::max(users_, 1))),
-      impossible_(-4.0 * users_) {
+      impossible_(-4.0 * users_),
+      toll_(toll) {
     const size_t cells = size_t(users_) * channels_;
     by_gain_.resize(cells);
     rank_.resize(cells);
     for (int n = 0; n < users_; ++n) {
-        local_.emplace_back(scenario, n, int(slot.task[n]), precision());
+        local_.emplace_back(scenario, n, int(slot.task[n]), precision(), toll ? toll[n] : 0);
         const User<double>& user = scenario.users[n];
         const double reference = user.reference_frequency;
         if (user.frequency_min <= reference && reference <= user.frequency_max)
@@ -83,7 +84,7 @@ Cell& Global::cell(int m, int n, int rank) {
     if (known != row.end()) return known->second;
     const size_t first = size_t(n) * channels_;
     const double gain = slot_.gain[first + by_gain_[first + rank]];
-    const Placement placement{&scenario_, n, int(slot_.task[n]), gain, m};
+    const Placement placement{&scenario_, n, int(slot_.task[n]), gain, m, toll_ ? toll_[n] : 0};
     return row.emplace(rank, Cell(placement, precision())).first->second;
 }
 
@@ -190,8 +191,9 @@ void Global::keep(const std::vector<int>& channel) {
     for (int n = 0; n < users_; ++n) {
         const int k = channel[n];
         const Cell& user_cell = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
-        action.push_back(user_cell.best());
-        value += user_cell.lower();
+        const bool skips = k < 0 && toll_ && user_cell.lower() < 0;
+        action.push_back(skips ? Action{0} : user_cell.best());
+        value += action.back().value;
     }
     offer(channel, action, value);
 }
@@ -203,7 +205,7 @@ void Global::polish(const Stop& stop) {
     for (int n = 0; n < users_; ++n) {
         if (stop()) return;
         Cell& user_cell = cell_of(n);
-        user_cell.offer(action_[n]);
+        if (action_[n].frequency > 0) user_cell.offer(action_[n]);
         user_cell.refine(-kInfinity, 50 * precision(), kMostSplits, stop);
     }
     keep(std::vector<int>(channel_));
@@ -241,14 +243,15 @@ void Global::prefer_sure() {
 
 bool Global::solve(const Stop& stop) {
     const bool done = search(stop);
-    prefer_sure();
+    if (!toll_) prefer_sure();
     return done && upper() <= lower_ + gap_;
 }
 
 bool Global::search(const Stop& stop) {
     for (int n = 0; n < users_; ++n) {
         local_[n].refine(-kInfinity, tolerance_, kMostSplits, stop);
-        local_weight_.push_back(local_[n].upper() > -kInfinity ? local_[n].upper() : impossible_);
+        const double upper = local_[n].upper();
+        local_weight_.push_back(std::max(upper, toll_ ? 0.0 : impossible_));
     }
     keep(std::vector<int>(users_, -1));
     // Whenever the end comes, there are prices of all sizes.

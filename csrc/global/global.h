@@ -35,7 +35,9 @@ struct Prices {
 class Global {
   public:
     // `gap`: absolute, on the whole sum.
-    Global(const Scenario& scenario, const Slot& slot, double gap);
+    // With tolls (users) on energy, QoE/J, a task may also be skipped, which is worth 0: a slot of
+    // a queue that shares batteries.
+    Global(const Scenario& scenario, const Slot& slot, double gap, const double* toll = nullptr);
 
     // Keeps a decision, worth `value`, if that is more than the best so far.
     void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
@@ -92,6 +94,7 @@ class Global {
     std::vector<Cell> local_;
     std::vector<int> by_gain_;  // (users, channels): channels by falling gain
     std::vector<int> rank_;     // (users, channels): the inverse
+    const double* toll_;
     std::vector<Size> sizes_;
     Matching matching_;
     std::vector<double> local_weight_;

@@ -58,10 +58,10 @@ struct Envelope {
 
     // What one more unit of cost costs at u, and how that grows.
     std::array<double, 2> price(double u) const {
-        if (u > joint) return {chord, 0};
+        if (u > joint) return {chord + score.toll, 0};
         const double at = sigmoid(score.slope * (score.reference - u));
         const double price = score.weight * score.slope * at * (1 - at);
-        return {price, positive(price * score.slope * (2 * at - 1))};
+        return {price + score.toll, positive(price * score.slope * (2 * at - 1))};
     }
 };
 

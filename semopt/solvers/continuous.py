@@ -155,9 +155,12 @@ class GlobalBatch:
         self._threads, self.gap = threads, gap
 
     def solve_within(
-        self, seconds: float, gain: Floats, task: Integers
+        self, seconds: float, gain: Floats, task: Integers, toll: Floats | None = None
     ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
         """Solve slots gain (S, N, K), task (S, N) until time is up, or Ctrl-C.
+
+        With tolls (N,) on users' energy, QoE/J, values are those of slots of a queue: a task may be
+        skipped, which is worth 0, and has a frequency of 0 then.
 
         Returns
         -------
@@ -176,6 +179,7 @@ class GlobalBatch:
             *(a.channel, a.power, a.frequency, a.extraction),
             *(value, upper),
             boxes,
+            np.empty(0) if toll is None else toll,
         )
         return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
 

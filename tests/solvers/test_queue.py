@@ -11,15 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from problems import random_problem, random_slots
-from semopt import Scenario, _core, solve
+from semopt import Actions, Scenario, _core, solve
 from semopt.backends import packing
 from semopt.cli.entry import app
 from semopt.grid import local_actions, offload_actions
-from semopt.model import costs
+from semopt.model import costs, evaluate, skipping, unmet
 from semopt.problem import Grid
 from semopt.solvers.cells import score
+from semopt.solvers.continuous import GlobalBatch
 from semopt.solvers.queue import solve_queue
-from tolerances import CASES, OBJECTIVE
+from tolerances import CASES, GAP, OBJECTIVE
 
 CLOSED = 1e-9  # QoE: the gap of a search that is to find the optimum itself
 
@@ -141,6 +142,50 @@ def test_no_decision_beats_the_bound_at_any_prices():
             assert worth.sum() + price @ battery >= want - CASES
 
 
+def test_slots_at_prices_off_the_grid_are_bounded_and_reached():
+    rng = np.random.default_rng(9)
+    for users, channels, slots in SHAPES:
+        problem, gain, task = small_queue(rng, users, channels, slots)
+        finer = replace(problem, grid=Grid(6, 5, 7))
+        queue = _core.Queue(packing.scenario(finer), gain, task, False, 1)
+        for decade in (-2, 0, 1, 3):
+            price = 10.0 ** rng.uniform(decade, decade + 1, users)
+            actions, value, upper, _ = GlobalBatch(problem, 1, GAP).solve_within(
+                inf, gain, task, price
+            )
+            assert (upper - value <= GAP).all()
+            assert (upper >= queue.best(price)[0] - CASES).all()
+            skipped = actions.frequency == 0.0
+            actions.put(skipped, Actions.local(np.full(skipped.sum(), 1e9)))
+            found = skipping(evaluate(problem, actions, gain, task), skipped)
+            assert not unmet(problem, found, task)[~skipped].any()
+            worth = (found.qoe - price * found.energy).sum(axis=1)
+            assert worth == pytest.approx(value, abs=CASES)
+
+
+def test_continuous_levels_are_worth_no_less_and_bounded():
+    rng, closed = np.random.default_rng(10), 0
+    for users, channels, slots in SHAPES:
+        problem, gain, task = small_queue(rng, users, channels, slots)
+        off = solve_queue(problem, gain, task, "global", gap=1e-3)
+        closed += off.status.word == "optimal"
+        assert not off.violations()
+        assert (off.gap() <= 1e-3 + CASES) == (off.status.word == "optimal")
+        assert off.objective == pytest.approx(off.recompute(), abs=CASES)
+        for grid in (problem.grid, Grid(4, 3, 4)):
+            on = solve_queue(replace(problem, grid=grid), gain, task, gap=CLOSED)
+            assert off.upper_bound >= on.objective - CASES
+            assert grid is not problem.grid or off.objective >= on.objective - 1e-3
+        free = with_battery(problem, np.full(users, inf))
+        result = solve_queue(free, gain, task, "global", gap=1e-3)
+        assert result.status.word == "optimal"
+        for t in range(slots):
+            slot = solve(problem.with_slot(gain[t], task[t]), "global")
+            if slot.actions is not None:  # without a skip it is worth no more
+                assert slot.objective <= result.outcome.qoe[t].sum() + 1e-3
+    assert closed
+
+
 def test_value_grows_with_the_battery_up_to_that_of_free_slots():
     rng = np.random.default_rng(6)
     for users, channels, slots in SHAPES:
@@ -229,6 +274,8 @@ def test_bad_arguments_are_named():
         solve_queue(scenario, gain, task, gap=0)
     with pytest.raises(ValueError, match="battery_pays = 'phone'"):
         solve_queue(scenario, gain, task, battery_pays="phone")
+    with pytest.raises(ValueError, match="battery_pays = 'device'"):
+        solve_queue(scenario, gain, task, "global", battery_pays="device")
     with pytest.raises(ValueError, match="time_limit"):
         solve_queue(scenario, gain, task, time_limit=0.0)
     fairest = replace(scenario.template(), objective="min")

@@ -18,6 +18,9 @@ joint actions matter that lie less than D(y) - L below the best:
    that beat L by D's bound on the rest (csrc/queue/columns.h); wider and wider, until none is
    dropped. This closes the gap where few users have a battery; of many, one state seldom has no
    less of everything than another.
+
+With continuous variables D has the same form and is found alike (`continuous`); decisions are
+looked for among the grid's actions and those that were best at some prices.
 """
 
 from __future__ import annotations
@@ -36,15 +39,16 @@ from ...backends import packing
 from ...model import TOLERANCE, Actions
 from ...problem import Floats, Integers, Problem
 from ...result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Status
-from ...worth import most
+from ...worth import most as most_of
 from ..batch import as_problem, check_slots
 from ..continuous import SMALLEST_GAP, refuse_unfit
 from ..matching import refuse_coupled
 from ..slot import check_threads, check_time_limit
+from .continuous import FIRST_NAME, PricedSlots
 from .prices import Columns, Dual, best_prices, master
 from .result import QueueResult, rounded_up
 
-METHODS = ("exact",)
+METHODS = ("exact", "global")
 GAP_OF_A_TASK = 1e-4  # within which a decision is called optimal, unless another gap is asked for
 FEW_USERS = 3  # whose states dominate each other often
 WIDTHS = (100, 3_000, 100_000, 3_000_000)  # states of a slot that go on
@@ -129,7 +133,9 @@ class Search:
     ----------
     end : time of `perf_counter` at which the search is cut
     value, chosen : the best decision so far, a column a slot; at first every task is skipped
-    upper : no decision is worth more
+    upper : no decision of those that are looked for is worth more
+    everywhere : the bound on all decisions with continuous variables, where it is asked for
+    off_grid : actions that no grid has, by name
     """
 
     problem: Problem
@@ -144,6 +150,8 @@ class Search:
     chosen: Columns = field(init=False)
     price: Floats = field(init=False)
     stopped: str = ""
+    everywhere: Dual | None = None
+    off_grid: list[Actions] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -153,28 +161,49 @@ class Search:
         self.price = np.zeros(users)
         nothing, whole = np.zeros((slots, users)), np.full((slots, users), -1)
         self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
-        self.upper = rounded_up(slots * most(self.problem), self.task.size)
+        self.upper = rounded_up(slots * most_of(self.problem), self.task.size)
 
     def run(self, method: str) -> QueueResult:
         """Search until the gap is closed, time is up or Ctrl-C comes."""
         try:
-            queue = _core.Queue(
-                packing.scenario(self.problem),
-                self.gain,
-                self.task,
-                self.pays == "device",
-                self.threads,
-            )
-            dual = self.price_energy(queue)
-            if not self.closed:
-                self.round_shares(queue, dual)
-            if not self.closed:
-                self.run_states(queue, dual)
+            scenario, device = packing.scenario(self.problem), self.pays == "device"
+            queue = _core.Queue(scenario, self.gain, self.task, device, self.threads)
+            if method == "global":
+                self.leave_grid(queue)
+            if not self.stopped:
+                self.decide(queue)
             if not self.closed and not self.stopped:
                 self.stopped = TIME_LIMIT if self.ended() else NO_MORE
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
         return self.result(method)
+
+    def decide(self, queue: _core.Queue) -> None:
+        """Look for the best decision among the efficient actions of the queue's cells."""
+        dual = self.price_energy(queue)
+        if not self.closed:
+            self.round_shares(queue, dual)
+        if not self.closed:
+            self.run_states(queue, dual)
+
+    def leave_grid(self, queue: _core.Queue) -> None:
+        """Find a bound on all decisions, off the grid too; what is best there joins the cells."""
+        gap = max(0.1 * self.gap / len(self.task), SMALLEST_GAP)
+        slots = PricedSlots(self.problem, self.gain, self.task, queue, gap, self.threads)
+        end = self.end if self.end == inf else 0.5 * (perf_counter() + self.end)
+
+        def ended() -> bool:
+            slots.seconds = end - perf_counter()
+            return slots.seconds <= 0.0 or bool(slots.stopped)
+
+        def report(dual: Dual) -> None:
+            self.everywhere = dual
+
+        ended()
+        report(best_prices(slots, self.battery, len(self.task), 0.1 * self.gap, ended, report))
+        self.off_grid = slots.actions
+        if slots.stopped == INTERRUPTED:
+            self.stopped = INTERRUPTED
 
     @property
     def few(self) -> bool:
@@ -336,30 +365,40 @@ class Search:
 
     def result(self, method: str) -> QueueResult:
         """Return what is known."""
-        details = self.details | ({"stopped": self.stopped} if not self.closed else {})
-        actions, skipped = decoded(self.problem, self.task, self.chosen)
+        upper, price = self.upper, self.price
+        if method == "global":
+            most = rounded_up(len(self.task) * most_of(self.problem), self.task.size)
+            known = self.everywhere
+            upper = max(min(most, known.bound) if known else most, self.value)
+            price = known.price if known else price
+        closed = upper - self.value <= self.gap
+        actions, skipped = decoded(self.problem, self.task, self.chosen, self.off_grid)
         return QueueResult(
             *(self.problem, self.gain, self.task, method),
-            status=Status.OPTIMAL if self.closed else Status.LIMIT_REACHED,
+            status=Status.OPTIMAL if closed else Status.LIMIT_REACHED,
             actions=actions,
             skipped=skipped,
             objective=self.value,
-            upper_bound=self.upper,
-            price=self.price,
+            upper_bound=upper,
+            price=price,
             battery_pays=self.pays,
-            details=details | {"gap": self.gap},
+            details=self.details
+            | ({} if closed else {"stopped": self.stopped or NO_MORE})
+            | {"gap": self.gap},
         )
 
 
-def decoded(problem: Problem, task: Integers, chosen: Columns) -> tuple[Actions, NDArray[np.bool_]]:
+def decoded(
+    problem: Problem, task: Integers, chosen: Columns, off_grid: list[Actions]
+) -> tuple[Actions, NDArray[np.bool_]]:
     """Return decisions as actions (T, N), and which tasks are skipped."""
-    local, skipped = chosen.channel < 0, chosen.action < 0
+    local, skipped, named = chosen.channel < 0, chosen.action < 0, chosen.action >= FIRST_NAME
     actions = Actions(chosen.channel.copy(), *(np.zeros(task.shape) for _ in range(3)))
     actions.extraction[...] = 1.0
     for user in range(task.shape[1]):
         for kind in np.unique(task[:, user]):
             power, frequency, extraction = problem.grid_levels(user, int(kind))
-            rows = (task[:, user] == kind) & ~skipped[:, user]
+            rows = (task[:, user] == kind) & ~(skipped | named)[:, user]
             home, away = rows & local[:, user], rows & ~local[:, user]
             actions.frequency[home, user] = frequency[chosen.action[home, user]]
             digit = chosen.action[away, user]
@@ -371,6 +410,8 @@ def decoded(problem: Problem, task: Integers, chosen: Columns) -> tuple[Actions,
             actions.frequency[away, user] = np.where(raw, low, frequency[f])
             levels = np.append(extraction, 1.0)
             actions.extraction[away, user] = levels[np.where(raw, -1, e)]
+    for place in map(tuple, np.argwhere(named).tolist()):
+        actions.put(place, off_grid[chosen.action[place] - FIRST_NAME])
     return actions, skipped
 
 
@@ -382,7 +423,7 @@ def as_judged(result: QueueResult, gap: float) -> QueueResult:
     """
     value, upper = result.recompute(), result.upper_bound
     if abs(value - result.objective) > TOLERANCE:
-        upper = len(result.task) * most(result.problem)
+        upper = len(result.task) * most_of(result.problem)
         details = result.details | {"stopped": ROUNDING_ERRORS}
         result = replace(result, status=Status.LIMIT_REACHED, details=details)
     return replace(result, objective=value, upper_bound=max(upper, value))

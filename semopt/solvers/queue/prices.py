@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..._core import Queue
 from ...problem import Floats, Integers
 from .result import rounded_up
 
@@ -65,6 +64,14 @@ class Columns:
         return len(self.slot)
 
 
+class Slots(Protocol):
+    """The slots of a queue: `_core.Queue`, or `continuous.PricedSlots`."""
+
+    def best(self, price: Floats) -> tuple[Floats, Floats, Floats, Integers, Integers]:
+        """Return what each slot is worth at most, and the columns of a decision (T, N)."""
+        ...
+
+
 @dataclass
 class Dual:
     """The bound at the best prices found.
@@ -84,7 +91,7 @@ class Dual:
 
 
 def best_prices(
-    queue: Queue,
+    queue: Slots,
     battery: Floats,
     slots: int,
     tolerance: float,
