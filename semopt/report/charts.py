@@ -71,7 +71,7 @@ def intervals(
     )
     tooltip = ["method:N", *(alt.Tooltip(f"{name}:Q", format=".5f") for name in names[1:])]
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("mean:Q", title=x), tooltip=tooltip
+        x=alt.X("mean:Q", title=x, scale=alt.Scale(zero=optimum is None)), tooltip=tooltip
     )
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q")
     layers = [bars, points]
@@ -95,6 +95,7 @@ def curves(
     log: tuple[int, int] = (0, 0),
     seeds: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]] | None = None,
     point: bool = True,
+    optimum: str = "",
 ) -> dict[str, Any]:
     """Return lines with their points; NaN is left out.
 
@@ -105,6 +106,7 @@ def curves(
     log : base of each axis where it is logarithmic, else 0
     seeds : of a name, the points of each training, drawn thin
     point : whether points are drawn
+    optimum : the name of the certified one, drawn dashed
     """
     rows = [
         {"method": name, "x": float(at), "y": float(value)}
@@ -124,7 +126,9 @@ def curves(
             alt.Tooltip("y:Q", title=y, format=".4g"),
         ],
     }
-    chart = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point).encode(**axes_of)
+    dash = alt.condition(alt.datum.method == optimum, alt.value([6, 4]), alt.value([1, 0]))
+    line = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point)
+    chart = line.encode(strokeDash=dash, **axes_of)
     singles = [
         {"method": name, "seed": seed, "x": float(at), "y": float(value)}
         for name, runs in (seeds or {}).items()
@@ -221,7 +225,14 @@ def _by_method(methods: list[str], legend: bool = True) -> alt.Color:
         "method:N",
         sort=methods,
         scale=alt.Scale(scheme="tableau10"),
-        legend=alt.Legend(orient="bottom", title=None, columns=3, labelLimit=240)
+        legend=alt.Legend(
+            orient="bottom",
+            title=None,
+            columns=3,
+            labelLimit=240,
+            symbolOpacity=1.0,
+            symbolStrokeWidth=2.0,
+        )
         if legend
         else None,
     )

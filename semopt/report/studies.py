@@ -250,7 +250,7 @@ def print_view(view: View) -> None:
     else:
         console.print(view.title, style="bold")
     for claim in view.claims:
-        console.print(f"{claim.verdict}: {claim.words}. {claim.measured}.")
+        console.print(claim.sentence)
     console.print()
 
 

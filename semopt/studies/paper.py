@@ -188,6 +188,8 @@ def verdicts(views: Mapping[str, View]) -> dict[str, int]:
 def section(name: str, view: View) -> Section:
     """Return a part as a section of the page."""
     tables = [table_of(name, "Beside the paper's numbers", view.lines)] if view.lines else []
-    notes = [f"{claim.verdict}: {claim.words}. {claim.measured}." for claim in view.claims]
+    notes = [claim.sentence for claim in view.claims]
     tables += [table for table in view.tables if table.rows]
-    return Section(view.title, view.summary, tables, view.figures, notes)
+    stated = published()["figures"].get(name, "")
+    summary = f"{view.summary} The paper: {stated}." if stated else view.summary
+    return Section(view.title, summary, tables, view.figures, notes)

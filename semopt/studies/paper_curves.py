@@ -12,7 +12,7 @@ from ..report.page import Figure
 from ..worth import tasks_in
 from .cells import Cell, Store, column
 from .paper_measures import Claim, View
-from .paper_setup import METHODS, SLOTS, Setup, published
+from .paper_setup import CERTIFIED, METHODS, SLOTS, Setup, published
 
 SETTLED = 0.01  # QoE a task within which a curve counts as converged
 WINDOW = 25  # episodes at the end of a run that its level is the mean of
@@ -115,7 +115,8 @@ class _Curves:
         holds = settled <= 1.5 * within and abs(end - level) <= SETTLED
         measured = (
             f"with the paper's settings the greedy policy has QoE {end:.4f} after {played:g} "
-            f"episodes{self.beside()}; it stays there from episode {settled:g} on"
+            f"episodes{self.beside()}; "
+            + ("it has not settled" if settled == played else f"there it is from {settled:g} on")
         )
         if self.runs["fast"]:
             measured += (
@@ -143,17 +144,17 @@ class _Curves:
 
     def view(self, title: str, claims: Sequence[Claim]) -> View:
         """Return the part."""
-        names = {"paper": "the paper's settings", "fast": "fast"}
+        names = {"paper": "Table II", "fast": "fast"}
         means, runs = dict[str, Points](), dict[str, list[Points]]()
         for settings, words in names.items():
-            for name, what in (("qoe", "greedy policy"), ("reward", "reward, exploring")):
+            for name, what in (("qoe", "policy"), ("reward", "reward")):
                 if self.runs[settings]:
                     means[f"{words}: {what}"] = self.mean(settings, name)
                     runs[f"{words}: {what}"] = self.points(settings, name) if name == "qoe" else []
         ends = [points[0] for points in means.values()]
         if ends and self.optimum == self.optimum:
             span = [min(map(min, ends)), max(map(max, ends))]
-            means["certified optimum"] = span, [self.optimum] * 2
+            means[METHODS[CERTIFIED].label] = span, [self.optimum] * 2
         low = min((min(points[1][1:] or [0.0]) for points in means.values()), default=0.0)
         clipped = {name: _clipped(points, max(low, LOWEST)) for name, points in means.items()}
         spec = curves(
@@ -161,13 +162,15 @@ class _Curves:
             *(f"episodes of {SLOTS} slots", "QoE or reward a task", (10, 0)),
             seeds={n: [_clipped(p, max(low, LOWEST)) for p in each] for n, each in runs.items()},
             point=False,
+            optimum=METHODS[CERTIFIED].label,
         )
         figure = Figure(
             self.part,
             f"{self.label}: what it learns",
             spec,
-            "Means over trainings, each of which is a thin line; the certified optimum is of the "
-            f"slots that the greedy policy is measured on. Below {LOWEST:g} nothing is drawn.",
+            "policy: QoE of the greedy one on the validation slots, whose certified optimum is "
+            "dashed. reward: a user's mean while it explores. Means over trainings, each of which "
+            f"is a thin line. Below {LOWEST:g} nothing is drawn.",
             self.setup.command(self.part, self.store.folder),
         )
         return View(

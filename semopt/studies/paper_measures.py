@@ -31,6 +31,7 @@ SCALE = {"accuracy": 100.0}  # from columns to tables
 # Differences that count as reproduced: of QoE and accuracy (points) absolute, else relative.
 TOLERANCE = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
 ABSOLUTE = ("qoe", "accuracy")
+TIED = 0.001  # QoE a task within which decisions count as equally good
 ERRORS = 2.0  # standard errors that a sample of slots may lie off
 PUBLISHED_SLOTS = 1000  # of the paper's test: its numbers are a sample too
 REPRODUCED, EXPLAINED, NOT = "reproduced", "explained", "not reproduced"
@@ -183,6 +184,11 @@ class Claim:
         """Return what became of it."""
         return {True: REPRODUCED, False: NOT, None: "not measured yet"}[self.holds]
 
+    @property
+    def sentence(self) -> str:
+        """The claim, its verdict, and what was measured."""
+        return f"{self.words}: {self.verdict} ({self.measured})."
+
 
 @dataclass(frozen=True)
 class View:
@@ -212,7 +218,7 @@ def word_of(figure: str) -> str:
 def unit_of(figure: str) -> str:
     """Return the unit of a figure as it follows a number; "" of one without."""
     _, comma, unit = FIGURES[figure].partition(", ")
-    return f" {unit}" if comma else ""
+    return unit if unit == "%" else f" {unit}" * bool(comma)
 
 
 def close(figure: str, one: float, other: float) -> bool:
@@ -268,7 +274,9 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
             f"sampling: two tests of {PUBLISHED_SLOTS} slots differ by up to {error:.3g}{unit}"
         )
     if beside.weight == 0.0:
-        reached = [each.mean(figure) for each in (*beside.others, ours)]
+        best = max(each.mean("qoe") for each in (*beside.others, ours))
+        tied = [each for each in (*beside.others, ours) if best - each.mean("qoe") <= TIED]
+        reached = [each.mean(figure) for each in tied]
         if min(reached) <= paper <= max(reached):
             return EXPLAINED, (
                 "ties: the QoE gives it no weight, and decisions of the same QoE reach from "
@@ -298,7 +306,8 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
 def _off(figure: str, value: float, paper: float) -> str:
     where = "above" if value > paper else "below"
     if figure in ABSOLUTE:
-        return f"{abs(value - paper):.3g} {where}"
+        points = " points" if figure == "accuracy" else ""
+        return f"{abs(value - paper):.3g}{points} {where}"
     return f"{abs(value / paper - 1.0):.1%} {where}"
 
 
@@ -307,7 +316,7 @@ def order(
 ) -> Iterator[Claim]:
     """Yield the claims that of these methods each has a lower figure than the next."""
     for low, high in pairwise(names):
-        words = f"{word_of(figure)}: {METHODS[low].label} below {METHODS[high].label}"
+        words = f"{word_of(figure)}, {METHODS[low].label} below {METHODS[high].label}"
         below, above = samples.get(low), samples.get(high)
         if below is None or above is None:
             yield Claim(words, None, "cells are missing")

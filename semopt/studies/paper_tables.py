@@ -71,13 +71,18 @@ def chart(
 
     There is none where no method has an answer yet.
     """
-    there = {METHODS[n].label: s for n, s in samples.items() if s is not None and n != CERTIFIED}
+    best = samples.get(CERTIFIED)
+    slots = max((each.slots for each in samples.values() if each), default=0)
+    there = {
+        METHODS[name].label: each
+        for name, each in samples.items()
+        if each is not None and name != CERTIFIED and each.slots == slots
+    }
     bounds = {label: each.interval(figure) for label, each in there.items()}
     rows = [
         (label, each.mean(figure), known(bounds[label][0]), known(bounds[label][1]))
         for label, each in there.items()
     ]
-    best = samples.get(CERTIFIED)
     spec = intervals(
         rows,
         FIGURES[figure],
@@ -163,7 +168,7 @@ def table4(setup: Setup, store: Store) -> View:
         )
         for figure in ("energy_mj", "accuracy")
         for name, each in samples.items()
-        if each is not None
+        if each is not None and name != "exact"
     ]
     mappo, unaware = samples["mappo"], samples["semantic-unaware-mappo"]
     if mappo and unaware:
@@ -236,8 +241,9 @@ def table5(setup: Setup, store: Store) -> View:
         samples = samples_of(setup, store, ("mappo", "exact", CERTIFIED), scenario)
         means[name], weights = samples, published()["table5"][name]["weights"]
         others = [each for key, each in samples.items() if each and key != "mappo"]
-        for method, each in samples.items():
+        for method in ("mappo", CERTIFIED):
             for figure, weight in zip(TABLE5, weights, strict=True):
+                each = samples[method]
                 if each is None:
                     continue
                 beside = Beside(each, samples[METHODS[method].optimum or method], others, weight)
