@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import inf
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,12 @@ def whole(name: str, value: object, low: int, high: float = inf, hint: str = "")
         upto = "of at least" if high == inf else f"from {low} to"
         words = f"a whole number {upto} {low if high == inf else int(high)}{hint}"
         raise ValueError(f"{name} = {value!r}: must be {words}")
+
+
+def check_path(name: str, value: object, what: str = "a file's path") -> None:
+    """Raise ValueError unless a value is a path, or a text that may be one."""
+    if not isinstance(value, str | Path):
+        raise ValueError(f"{name}: {what} is expected, not {type(value).__name__}")
 
 
 def one_of(name: str, value: object, words: Sequence[str]) -> None:

@@ -36,6 +36,9 @@ def renamed(method: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], 
 
     An option that is None counts as not given.
     """
+    from .allowed import one_of  # NumPy, which the table of commands needs not
+
+    one_of("method", method, (*METHODS, *OLD_METHODS))
     notes, options = [], dict(options)
     if method in OLD_METHODS:
         notes.append(f"method {method!r} is an old name of {OLD_METHODS[method]!r}")

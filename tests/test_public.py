@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import semopt
+from semopt import cli
 from semopt.problem import Frozen
 from semopt.records import Record
 from semopt.result import as_written
@@ -353,3 +355,107 @@ def test_bounds_of_slots_are_arrays():
     for s in (-1, 40, 1.0, None, True):
         with pytest.raises(ValueError, match=rf"s = {s}: must be a whole number from 0 to 39"):
             batch.result(s)
+
+
+# ------------------------------------------------------------------------------------ bad arguments
+
+NONSENSE = [
+    *(None, -1, 2.5, True, 10**30, np.nan, 1j, "no such", b"x", object(), print),
+    *([], {}, [1, "x"], {"a": 1}, np.zeros((0, 3))),
+]
+PAPER = semopt.Scenario.load("paper")
+SLOTS = PAPER.draw(2, 1)
+EXHAUSTIVE = "query", "resume"
+SLOT = {"gain": SLOTS[0][0], "tasks": SLOTS[1][0]}
+
+
+def calls():
+    """Return public functions with arguments that they take."""
+    batch, result = semopt.solve_batch(PAPER, *SLOTS), semopt.solve(PAPER)
+    problem, scored = PAPER.problem(), semopt.evaluate("local", PAPER, slots=5, reference="exact")
+    table = {"extraction": [0.3, 1], "snr_db": [0, 9.0], "table": [[0.5, 0.5], [1, 1]], "raw": None}
+    room = {"slots": 1, "seed": 0, "lane": 0, "observation": "own", "features": (), "part": None}
+    return {
+        "load": (semopt.Scenario.load, {"source": "paper"}),
+        "parse": (semopt.Scenario.parse, {"text": PAPER.to_toml(), "folder": ".", "source": "x"}),
+        "from_dict": (semopt.Scenario.from_dict, {"data": PAPER.to_dict(), "source": "x"}),
+        "replace": (lambda **changes: PAPER.replace(changes), {"users": 3, "channels": 2}),
+        "to_toml": (PAPER.to_toml, {"head": ""}),
+        "problem": (PAPER.problem, SLOT),
+        "draw": (PAPER.draw, {"slots": 2, "seed": 1, "first": 0, "part": None}),
+        "solve": (semopt.solve, {"problem": problem, "method": "exact", "time_limit": 9.0}),
+        "exact": (partial(semopt.solve, problem), {"backend": "cpu"}),
+        "global": (partial(semopt.solve, problem, "global"), {"gap": 1e-3, "certificate": None}),
+        "exhaustive": (
+            partial(semopt.solve, "tiny", "exhaustive"),
+            {"query": None, "resume": None},
+        ),
+        "relaxation": (partial(semopt.solve, "tiny", "relaxation", time_limit=0.1), {"gap": None}),
+        "batch": (partial(semopt.solve_batch, "paper", *SLOTS), {"method": "exact", "threads": 1}),
+        "slots": (semopt.solve_batch, {"scenario": "paper", "gain": SLOTS[0], "tasks": SLOTS[1]}),
+        "ladder": (partial(semopt.ladder, time_limit=1e-3), {"problem": problem}),
+        "bound": (partial(semopt.bound, "tiny"), {"method": "global"}),
+        "explain": (semopt.explain, {"problem": result, "user": 0, "time_limit": 9.0}),
+        "verify": (semopt.verify, {"source": result}),
+        "evaluate": (
+            semopt.evaluate,
+            {"policies": "local", "scenario": PAPER, "slots": 3, "seed": 0, "reference": "exact"},
+        ),
+        "interval": (scored.interval, {"name": "local", "figure": "gap"}),
+        "Solver": (semopt.Solver, {"scenario": PAPER}),
+        "decide": (semopt.Solver(PAPER).decide, SLOT),
+        "Environment": (partial(semopt.Environment, PAPER), room),
+        "status": (batch.status, {"s": 0}),
+        "bound of a slot": (batch.bound, {"s": 0}),
+        "first": (batch.first, {"slots": 1}),
+        "to_arrow": (batch.to_arrow, {"seed": 0}),
+        "from_parquet": (semopt.Batch.from_parquet, {"file": "/nowhere"}),
+        "to_parquet": (batch.to_parquet, {"file": "/nowhere/x"}),
+        "from_json": (semopt.Result.from_json, {"source": result.to_json()}),
+        "with_slot": (problem.with_slot, {"gain": SLOT["gain"], "task": SLOT["tasks"]}),
+        "levels": (problem.grid_levels, {"user": 0, "task": 0}),
+        "table": (semopt.AccuracyTable.from_arrays, table),
+    }
+
+
+@pytest.mark.usefixtures("_in_a_folder")
+def test_a_bad_argument_is_a_value_error_of_one_sentence():
+    strange = []
+    for name, (function, arguments) in calls().items():
+        for argument in arguments:
+            for value in NONSENSE:
+                try:
+                    function(**arguments | {argument: value})
+                except ValueError as error:
+                    words = str(error)
+                    if "ambiguous" in words or not words or len(words) > 3000:
+                        strange.append((name, argument, value, words))
+                except Exception as error:
+                    strange.append((name, argument, value, repr(error)))
+    assert strange == []
+
+
+@pytest.fixture
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (["solve", "--slots", "99999999999"], lambda: PAPER.draw(99999999999, 0)),
+        (["solve", "--time-limit", "-1"], lambda: semopt.solve(PAPER, time_limit=-1.0)),
+        (["solve", "--method", "best"], lambda: semopt.solve(PAPER, "best")),
+        (["solve", "papr"], lambda: semopt.Scenario.load("papr")),
+        (["explain", "--user", "2"], lambda: semopt.explain(PAPER, user=2)),
+        (["evaluate", "nobody"], lambda: semopt.evaluate("nobody")),
+        (["verify", "nowhere"], lambda: semopt.verify("nowhere")),
+    ],
+)
+def test_python_names_the_same_fault_as_the_command_line(arguments, call, capsys):
+    assert cli.run(arguments) == 2
+    message = capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        call()
+    sentence = str(caught.value).partition(": ")[2]  # behind the argument, or the option
+    assert sentence in message

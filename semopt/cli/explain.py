@@ -31,14 +31,15 @@ def explain(
     The alternative is another mode (local, raw, semantic) for that user, with the decisions of all
     users optimised anew.
     """
+    from ..allowed import whole
     from ..report.slot import print_infeasible
     from ..result import Status
     from ..scenario import Scenario
 
     problem = one_slot(Scenario.load(scenario), seed)
     users = len(problem.task)
-    if user is not None and user >= users:
-        raise ValueError(f"--user {user}: there are {users} users, 0 to {users - 1}")
+    if user is not None:
+        whole("user", user, 0, users - 1)
     start = perf_counter()
     result = solve_one(problem, "exact", {"time_limit": time_limit}, prices=False)
     if result.status is Status.INFEASIBLE:

@@ -52,10 +52,9 @@ OF_METHODS = {
 
 def check_options(method: str, values: dict[str, Any]) -> None:
     """Raise ValueError where a method does not take an option, or its number is none."""
-    from ..solvers import METHODS, find
+    from ..solvers import find
 
-    if method not in METHODS:
-        raise ValueError(f"--method {method}: is not one of {', '.join(METHODS)}")
+    find(method)
     check_numbers(values)
     for option, value in values.items():
         if value is None:
@@ -68,9 +67,11 @@ def check_options(method: str, values: dict[str, Any]) -> None:
 
 def check_numbers(values: dict[str, Any]) -> None:
     """Raise ValueError where the number of an option is none."""
+    from ..solvers.slot import check_time_limit
+
     for option, value in values.items():
-        if option == "--time-limit" and value is not None and not value > 0:
-            raise ValueError(f"{option} {value:g}: a time above 0 s is expected")
+        if option == "--time-limit":
+            check_time_limit(value)
         if isinstance(value, float) and option != "--time-limit" and not isfinite(value):
             raise ValueError(f"{option} {value}: a finite number is expected")
 

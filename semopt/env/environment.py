@@ -93,7 +93,7 @@ class Environment:
         scenario = Scenario.of(scenario)
         one_of("observation", observation, get_args(Observed))
         one_of("identity", identity, IDENTITIES)
-        if isinstance(features, str):
+        if isinstance(features, str) or not isinstance(features, Sequence):
             raise ValueError(f"features = {features!r}: a list of names is expected")
         for name in features:
             one_of("features", name, tuple(FEATURES))

@@ -202,7 +202,7 @@ def evaluate(
     scenario = home(list(names)) if scenario is None else Scenario.of(scenario)
     problem = scenario.template()
     refuse_battery(problem, "evaluate")
-    reference = reference or strongest(problem)
+    reference = strongest(problem) if reference is None else reference
     deciders = {name: decider(given, scenario, seed) for name, given in names.items()}
     if slots is None:
         slots = min(SLOTS, scenario.length("evaluation") or SLOTS)

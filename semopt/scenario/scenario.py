@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
-from ..allowed import one_of, whole
+from ..allowed import check_path, one_of, whole
 from ..channel import LAWS, Channel, draw_gains, draw_tasks
 from ..channel.samplers import rows_of
 from ..channel.traces import PARTS, Part, load_trace
@@ -76,9 +76,7 @@ class Scenario(Shown, Document):
         ScenarioError
             Every fault of the file, or that there is no such file or preset
         """
-        if not isinstance(source, str | Path):
-            words = f"a preset's name or a file's path is expected, not {type(source).__name__}"
-            raise ScenarioError("source", [("", words)])
+        check_path("source", source, "a preset's name or a file's path")
         text, folder, name = text_of(source)
         return cls.parse(text, folder, name)
 
@@ -93,12 +91,8 @@ class Scenario(Shown, Document):
         """
         if isinstance(scenario, cls):
             return scenario
-        if isinstance(scenario, str | Path):
-            return cls.load(scenario)
-        raise ValueError(
-            "scenario: a Scenario, a preset's name or a file's path is expected, not "
-            f"{type(scenario).__name__}"
-        )
+        check_path("scenario", scenario, "a Scenario, a preset's name or a file's path")
+        return cls.load(scenario)  # type: ignore[arg-type]
 
     @classmethod
     def parse(cls, text: str, folder: str | Path = ".", source: str = "scenario") -> Self:
@@ -109,6 +103,9 @@ class Scenario(Shown, Document):
         ScenarioError
             The line that is not TOML, or every fault of the scenario
         """
+        check_path("folder", folder, "a folder's path")
+        check_path("text", text, "a text")
+        check_path("source", source, "a text")
         try:
             return cls._checked(parsed(text, source), Path(folder), source, read=True)
         except RecursionError:
@@ -135,6 +132,11 @@ class Scenario(Shown, Document):
         ScenarioError
             Every fault of the scenario
         """
+        if not isinstance(data, dict):
+            raise ValueError(f"data: a dict is expected, not {type(data).__name__}")
+        if folder is not None:
+            check_path("folder", folder, "a folder's path")
+        check_path("source", source, "a text")
         record = data.get("channel")
         recorded = isinstance(record, dict) and "sha256" in record
         place = None if folder is None else Path(folder)
@@ -177,7 +179,7 @@ class Scenario(Shown, Document):
         data = dict(data)
         if isinstance(data.get("assumed"), dict):
             data["assumed"] = _flattened(data["assumed"])
-        data.setdefault("name", Path(source).stem)
+        data.setdefault("name", Path(str(source)).stem)
         if folder is not None:
             folder = folder.absolute()  # the working folder may be another one later
         data, tables, faults = with_tables(data, folder)
@@ -247,6 +249,7 @@ class Scenario(Shown, Document):
         head : what a comment at the top says
         optional : whether comments also name the keys that are left out
         """
+        check_path("head", head, "a text")
         document = self.to_dict()
         return toml.dumps(document, {"": head, **_sentences(document, optional)})
 

@@ -14,7 +14,8 @@ from typing import Any
 from warnings import warn
 
 from .. import _core
-from ..allowed import one_of, whole
+from ..allowed import check_path, one_of, whole
+from ..backends.query import Query
 from ..methods import METHODS, OLD_METHODS, renamed
 from ..model import TOLERANCE
 from ..problem import Problem
@@ -23,6 +24,8 @@ from ..worth import most, steep
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
+FILES = "certificate", "checkpoint", "resume"  # options that name a file or a folder
+KINDS: dict[str, Any] = {"backend": str, "programs": Real, "query": Query}
 BOUNDING = "relaxation", "global"  # methods that bound the continuous problem
 LADDER = ("reference", "local", "semantic-unaware", "exact", "global", "relaxation")
 
@@ -60,6 +63,7 @@ def solve(problem: Problem | Any, method: str = "exact", **options: Any) -> Resu
         if option not in known:
             takes = ", ".join(known) or "no options"
             raise ValueError(f"{option}: method {method!r} does not take it (it takes: {takes})")
+        check_kind(option, options[option])
     start = perf_counter()
     result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
     result = recomputed(result) if method in ON_GRID else result
@@ -95,9 +99,22 @@ def recomputed(result: Result) -> Result:
     )
 
 
+def check_kind(option: str, value: Any) -> None:
+    """Raise ValueError for an option that is of another kind than its name says."""
+    if value is None:
+        return
+    if option in FILES:
+        check_path(option, value)
+    kind = KINDS.get(option, object)
+    if not isinstance(value, kind) or (kind is Real and isinstance(value, bool)):
+        words = {Real: "a number", str: "a name of `semopt backends`"}.get(kind, "a Query")
+        raise ValueError(f"{option} = {value!r}: must be {words}")
+
+
 def check_time_limit(seconds: float | None) -> None:
     """Raise ValueError for a limit that is no time."""
-    if seconds is not None and not (isinstance(seconds, Real) and seconds > 0):
+    number = isinstance(seconds, Real) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and seconds > 0):
         raise ValueError(f"time_limit = {seconds!r}: must be above 0 s")
 
 
@@ -206,8 +223,7 @@ def find(method: str) -> tuple[Callable[..., Result], list[str]]:
         For an unknown method.
     """
     method = OLD_METHODS.get(method, method)
-    if method not in METHODS:
-        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+    one_of("method", method, tuple(METHODS))
     module, name = METHODS[method].split(":")
     function = getattr(import_module(f".{module}", __package__), name)
     parameters = signature(function).parameters.values()

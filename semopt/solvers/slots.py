@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import worth
-from ..allowed import whole
+from ..allowed import check_path, whole
 from ..arrays import Floats, Integers
 from ..counts import joint_actions
 from ..files import read_bytes
@@ -159,14 +159,17 @@ class Batch(Shown, Record):
 
     def status(self, s: int) -> Status:
         """Return how slot `s` ended."""
+        whole("s", s, 0, len(self.objective) - 1)
         return next(status for status in Status if status.word == self.statuses[s])
 
     def bound(self, s: int) -> float:
         """Return the proven upper bound of slot `s`; inf where none is known."""
+        whole("s", s, 0, len(self.objective) - 1)
         return abs(float(self.upper[s]))
 
     def first(self, slots: int) -> Batch:
         """Return the batch of the first slots alone."""
+        whole("slots", slots, 0, len(self.objective))
         return replace(
             self,
             **{name: getattr(self, name)[:slots] for name in OF_SLOTS},
@@ -273,6 +276,7 @@ class Batch(Shown, Record):
         ValueError
             pyarrow is missing, or the file cannot be written
         """
+        check_path("file", file)
         write_table(file, head(self, seed), parts(self), progress)
 
     @classmethod
@@ -308,6 +312,7 @@ class Batch(Shown, Record):
         ValueError
             The file cannot be read, or holds no batch
         """
+        check_path("file", file)
         pa, parquet = arrow(str(file))
         try:
             table = parquet.read_table(pa.BufferReader(read_bytes(file, LARGEST)))
@@ -334,6 +339,8 @@ def batch_of(result: Result) -> Batch:
 
 def head(batch: Batch, seed: int | None) -> dict[str, Any]:
     """Return what a file says of a batch besides its slots."""
+    if seed is not None:
+        whole("seed", seed, 0)
     gap = batch.single[0].details.get("gap") if batch.single else None
     gap = batch.gap if batch.continuous and not batch.single else gap
     details = {"gap": gap, "stopped": batch.stopped or None, "unsolved": batch.unsolved or None}

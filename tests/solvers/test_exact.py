@@ -101,7 +101,7 @@ def test_server_energy_limit_is_refused_by_name():
 
 def test_unknown_method_and_option_are_named():
     problem = random_problem(np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"'best' is not one of .*exact"):
+    with pytest.raises(ValueError, match=r"method = 'best': must be one of .*exact"):
         solve(problem, "best")
     with pytest.raises(ValueError, match=r"speed: method 'exact' does not take it"):
         solve(problem, speed=3)

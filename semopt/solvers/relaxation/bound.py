@@ -26,6 +26,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
@@ -172,8 +173,9 @@ def solve(
         For a `gap` below 0, less than one program, or a slot
         whose pieces would take over 2 GB.
     """
-    if gap is not None and not 0 <= gap < inf:
-        raise ValueError(f"gap = {gap}: must be a number of at least 0")
+    number = isinstance(gap, Real) and not isinstance(gap, bool)
+    if gap is not None and not (number and 0 <= gap < inf):
+        raise ValueError(f"gap = {gap!r}: must be a number of at least 0")
     if not programs >= 1:
         raise ValueError(f"programs = {programs}: must be at least 1")
     start, users = perf_counter(), len(problem.task)
