@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,19 +63,50 @@ def new(
     source: Annotated[
         str, typer.Option("--from", metavar="SCENARIO", help="The scenario to start from.")
     ] = "paper",
+    users: Annotated[int | None, typer.Option(min=1, help="Number of users.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Number of sub-channels.")] = None,
+    from_csv: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK=FILE", help="Accuracy of a task, as a grid or a row for each point."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Another value, such as system.bandwidth_mhz=4."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
-    """Write a commented scenario file to start from."""
+    """Write a commented scenario file to start from.
+
+    Comments name every key that may be added, with its unit.
+    """
     from ..files import check_apart, write_atomically
-    from ..scenario import Scenario
+    from ..scenario import Scenario, toml
 
     if file.exists() and not force:
         raise ValueError(f"{file} exists: choose another name, or overwrite it with --force")
-    check_apart({"FILE": file}, files_read(source))
-    document = Scenario.load(source).to_dict() | {"name": file.stem}
-    scenario = Scenario.from_dict(document, file.parent, str(file))
+    tables = dict(assigned("--from-csv", text, "TASK=FILE") for text in from_csv or [])
+    values = dict(assigned("--set", text, "KEY=VALUE") for text in settings or [])
+    check_apart({"FILE": file}, [*files_read(source), *tables.values()])
+    sizes = {"users": users, "channels": channels}
+    changes: dict[str, Any] = {key: size for key, size in sizes.items() if size is not None}
+    for task, table in tables.items():
+        changes[f"tasks.{toml.key(task)}.accuracy"] = {"file": str(Path(table).absolute())}
+    changes |= {key: toml.value(text) for key, text in values.items()}
+    scenario = Scenario.load(source).replace({"name": file.stem, **changes})
     write_atomically(file, scenario.to_toml(HEAD, optional=True))
     print_written(file)
+
+
+def assigned(option: str, text: str, form: str) -> tuple[str, str]:
+    """Return the two sides of what an option assigns."""
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise ValueError(f"{option} {text}: {form} is expected")
+    return name, value
 
 
 @app.command("monotone")

@@ -251,6 +251,8 @@ class Scenario(Shown, Document):
         """
         check_path("head", head, "a text")
         document = self.to_dict()
+        if optional:
+            head = "\n".join([head, *_absent_tables(document)])
         return toml.dumps(document, {"": head, **_sentences(document, optional)})
 
     @classmethod
@@ -464,10 +466,19 @@ def _sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
         words |= {toml.join(header, key): sentence for key, sentence in sentences.items()}
         absent = [f"may also hold {key}: {sentences[key]}" for key in sentences if key not in table]
         if path == ("channel",):
-            absent = [f"model {name} uses {law}" for name, law in LAWS.items()]
+            absent += [f"model {name} uses {law}" for name, law in LAWS.items()]
         if optional:
             words[header] = "\n".join([words[header], *absent])
     return words
+
+
+def _absent_tables(document: dict[str, Any]) -> Iterator[str]:
+    """Yield lines about the tables that a document leaves out, and their keys."""
+    for name, sentence in keys_of(Document).items():
+        section = section_at((name,))
+        if section and name not in document:
+            yield f"[{name}] may follow: {sentence}"
+            yield from (f"    {key}: {words}" for key, words in keys_of(section).items())
 
 
 def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..allowed import Fault
 from ..files import read_bytes
 from ..rows import number, read_rows
+from ..strict import shortened
 from . import toml
 from .faults import KeyPath, dotted, quoted
 
@@ -57,21 +59,38 @@ def with_tables(
     return {**data, "tasks": filled}, files, faults
 
 
+LAYOUTS = (
+    'a grid, whose first row is "extraction" and then the SNRs in dB, each further row an '
+    "extraction and its accuracies; or a row for each point, below the headings "
+    "extraction, snr_db, accuracy"
+)
+COLUMNS = ("extraction", "snr_db", "accuracy")  # of a table with a row for each point
+RAW = "raw"  # where an extraction stands: the accuracies are those of raw mode
+
+
 def read_table(file: Path) -> dict[str, Any]:
     """Return an accuracy table from CSV as the keys of [tasks.NAME.accuracy].
 
-    The first row is `extraction` and then the SNRs in dB, each further row an extraction factor and
-    then the accuracies; a row that begins with `raw` holds the accuracies of raw mode. Empty lines
-    and lines that begin with # are skipped. Cells that are no numbers are left for the checks.
+    The table is a grid, or has a row for each point: `LAYOUTS`. Points come in any order; where
+    `raw` stands for the extraction, accuracies are those of raw mode. Empty lines and lines that
+    begin with # are skipped. Cells of a grid that are no numbers are left for the checks.
 
     Raises
     ------
     OSError, ValueError
-        The file cannot be read, or has no such first row
+        The file cannot be read, is neither, or has not each point of its axes once
     """
-    rows, delimiter = read_rows(read_bytes(file))
-    if not rows or rows[0][0].lower() != "extraction":
-        raise ValueError('the first row must be "extraction" and then the SNRs in dB')
+    content = read_bytes(file)
+    rows, delimiter = read_rows(content)
+    headings = [cell.lower() for cell in rows[0]] if rows else []
+    if set(COLUMNS) <= set(headings):
+        places = [headings.index(name) for name in COLUMNS]
+        return _of_points([_picked(row, places) for row in rows[1:]], delimiter)
+    numbers = [cell for cell in headings[1:] if isinstance(_number(cell, delimiter), float)]
+    if headings[:1] != ["extraction"] or not numbers:
+        lines = content.decode("utf-8-sig").splitlines()[:SHOWN]
+        begins = " / ".join(shortened(line.strip()) for line in lines) or "nothing"
+        raise ValueError(f"is no accuracy table: must be {LAYOUTS}; it begins: {begins}")
     table: dict[str, Any] = {
         "extraction": [],
         "snr_db": [_number(cell, delimiter) for cell in rows[0][1:]],
@@ -79,12 +98,50 @@ def read_table(file: Path) -> dict[str, Any]:
     }
     for head, *cells in rows[1:]:
         values = [_number(cell, delimiter) for cell in cells]
-        if head.lower() == "raw":
+        if head.lower() == RAW:
             table["raw"] = values
         else:
             table["extraction"].append(_number(head, delimiter))
             table["table"].append(values)
     return table
+
+
+SHOWN = 3  # lines of a file of another layout
+
+
+def _picked(row: list[str], places: list[int]) -> list[str]:
+    """Return the cells of a row that are read; what a short row lacks is empty."""
+    return [row[place] if place < len(row) else "" for place in places]
+
+
+def _of_points(rows: list[list[str]], delimiter: str) -> dict[str, Any]:
+    """Return the table of points, whose axes they must fill."""
+    points: dict[tuple[float | str, float], float] = {}
+    for line, (head, snr, accuracy) in enumerate(rows, 1):
+        try:
+            extraction = RAW if head.lower() == RAW else number(head, delimiter)
+            key = extraction, number(snr, delimiter)
+            value = number(accuracy, delimiter)
+        except ValueError:
+            cells = ", ".join((head, snr, accuracy))
+            raise ValueError(f"point {line} = {cells}: must be three numbers") from None
+        if key in points:
+            raise ValueError(f"has extraction {head} at {snr} dB twice: each point must come once")
+        points[key] = value
+    extractions = sorted({x for x, _ in points if isinstance(x, float)})
+    snrs = sorted({snr for _, snr in points})
+    raw = [x for x, _ in points if isinstance(x, str)][:1]
+    heads: list[float | str] = [*extractions, *raw]
+    for x, y in product(heads, snrs):
+        if (x, y) not in points:
+            words = "every extraction must have every SNR"
+            raise ValueError(f"has no accuracy of extraction {x} at {y:g} dB: {words}")
+    table: dict[str, Any] = {
+        "extraction": extractions,
+        "snr_db": snrs,
+        "table": [[points[x, y] for y in snrs] for x in extractions],
+    }
+    return table | {x: [points[x, y] for y in snrs] for x in raw}
 
 
 def _number(cell: str, delimiter: str) -> float | str:

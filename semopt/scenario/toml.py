@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,14 @@ def text(value: str) -> str:
 def key(name: str) -> str:
     """Return a key, quoted where it needs to be."""
     return name if BARE.fullmatch(name) else text(name)
+
+
+def value(text: str) -> Any:
+    """Return the value that a text is in TOML; what is none is the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
 
 
 def inline(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The command `semopt scenario`."""
 
 import json
+import re
 from decimal import Decimal
 from math import comb, perm
 
@@ -186,3 +187,47 @@ def test_names_are_shown_as_they_are_written(tmp_path, name):
     file = write(tmp_path, "odd.toml", change)
     for asked in (("check", file), ("show", file), ("compare", file, "--slots", 4)):
         assert name in run(*asked).stdout
+
+
+def test_new_takes_sizes_tables_and_values(tmp_path):
+    points = "extraction,snr_db,accuracy\n0.5,0,0.6\n0.5,10,0.7\n1,0,0.8\n1,10,0.9\n"
+    (tmp_path / "text.csv").write_text(points)
+    options = ["--users", "8", "--channels", "3", "--from-csv", f"text={tmp_path / 'text.csv'}"]
+    options += ["--set", "system.bandwidth_mhz=4", "--set", "qoe.objective=min"]
+    out = run("new", tmp_path / "mine.toml", *options)
+    assert out.exit_code == 0, out
+    made = Scenario.load(tmp_path / "mine.toml")
+    assert (made.name, made.users, made.channels) == ("mine", 8, 3)
+    assert (made.system.bandwidth_mhz, made.qoe.objective) == (4.0, "min")
+    assert made.tasks["text"].accuracy.table == [[0.6, 0.7], [0.8, 0.9]]
+    assert made.draw(2, 0)[0].shape == (2, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--from-csv", "txt=a.csv"], "txt.accuracy is of a task that is not there: did you mean"),
+        (["--from-csv", "a.csv"], "--from-csv a.csv: TASK=FILE is expected"),
+        (["--from-csv", "text=/nowhere.csv"], 'file = "/nowhere.csv": No such file'),
+        (["--set", "system.bandwith_mhz=4"], "did you mean bandwidth_mhz?"),
+        (["--set", "system.bandwidth_mhz=four"], 'bandwidth_mhz = "four": must be a number'),
+        (["--set", "name"], "--set name: KEY=VALUE is expected"),
+    ],
+)
+def test_what_new_cannot_change_is_named(options, words, tmp_path):
+    out = run("new", tmp_path / "mine.toml", *options)
+    assert words in str(out.exception)
+    assert not (tmp_path / "mine.toml").exists()
+
+
+def test_new_names_every_key_with_its_unit(tmp_path):
+    run("new", tmp_path / "mine.toml")
+    text = (tmp_path / "mine.toml").read_text()
+    schema = Scenario.json_schema()["$defs"]
+    for table in ("System", "Qoe", "User", "Task", "Accuracy", "Grid", "Slot", "Queue", "Channel"):
+        for key, about in schema[table]["properties"].items():
+            lines = [line for line in text.splitlines() if re.search(rf"\b{key}\b", line)]
+            assert lines, f"{table}.{key} is not named"
+            unit = re.search(r"_(ms|mj|mw|mhz|ghz|hz|db|kbit|mflop|mps)$", key)
+            if unit and about.get("description"):
+                assert any(unit[1] in line.lower().replace("m/s", "mps") for line in lines)

@@ -177,7 +177,7 @@ def test_a_table_is_made_to_rise(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", "mu,0\n", 'the first row must be "extraction"'),
+        ("a.csv", "mu,0\n", "accuracy; it begins: mu,0"),
         ("a.csv", "extraction,0,10\n0.5,0.7,x\n1,0.8,0.9\n", "a.csv: accuracy.table"),
         ("a.csv", "extraction,10,0\n0.5,0.7,0.6\n1,0.8,0.9\n", "accuracy.snr_db[1] = 0.0"),
         ("a.csv", None, "a.csv: No such file"),

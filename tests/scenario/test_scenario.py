@@ -22,6 +22,7 @@ from semopt.channel.laws import LAWS, Channel
 from semopt.model import Actions, accuracy, evaluate
 from semopt.problem import AccuracyTable, Grid, Problem
 from semopt.scenario import PRESETS, Scenario, ScenarioError, presets
+from semopt.scenario.surface import read_table
 from tolerances import ROUNDING
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -582,11 +583,65 @@ def test_accuracy_from_csv(tmp_path):
     assert Scenario.parse(scenario.to_toml()).to_dict() == scenario.to_dict()
 
 
+LONG = """extraction,snr_db,accuracy
+1.0,10,0.9
+0.5,0,0.6
+raw,0,0.85
+0.5,10,0.7
+raw,10,0.95
+1,0,0.8
+"""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LONG,
+        LONG.replace(",", ";").replace(".", ","),
+        LONG.replace(",", "\t").replace("extraction", "# a note\nExtraction"),
+        "accuracy,seed,snr_db,extraction\n"
+        + "".join(
+            f"{accuracy},7,{snr},{extraction}\n"
+            for extraction, snr, accuracy in (line.split(",") for line in LONG.split()[1:])
+        ),
+    ],
+)
+def test_a_row_for_each_point_is_the_grid(content, tmp_path):
+    (tmp_path / "grid.csv").write_text(CSV)
+    (tmp_path / "long.csv").write_text(content)
+    assert read_table(tmp_path / "long.csv") == read_table(tmp_path / "grid.csv")
+
+
+def test_points_that_others_write_are_read(tmp_path):
+    pa, csv = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.csv")
+    x, y = np.meshgrid([0.3, 0.6, 1.0], [-5.0, 0.0, 5.0], indexing="ij")
+    accuracy = np.sort(np.random.default_rng(0).random((3, 3)).ravel())
+    columns = {"extraction": x.ravel(), "snr_db": y.ravel(), "accuracy": accuracy}
+    csv.write_csv(pa.table(columns), tmp_path / "long.csv")
+    table = read_table(tmp_path / "long.csv")
+    assert table["extraction"] == [0.3, 0.6, 1.0]
+    assert table["snr_db"] == [-5.0, 0.0, 5.0]
+    assert np.ravel(table["table"]).tolist() == accuracy.tolist()
+
+
 @pytest.mark.parametrize(
     ("content", "path", "words"),
     [
-        ("", "file", 'the first row must be "extraction"'),
-        ("mu,0,1\n", "file", 'the first row must be "extraction"'),
+        (LONG + "0.5,0,0.6\n", "file", "has extraction 0.5 at 0 dB twice"),
+        (LONG.replace("0.5,0,0.6\n", ""), "file", "has no accuracy of extraction 0.5 at 0 dB"),
+        (LONG.replace("raw,0,0.85\n", ""), "file", "has no accuracy of extraction raw at 0 dB"),
+        (LONG.replace("0.6", "x"), "file", "point 2 = 0.5, 0, x: must be three numbers"),
+        (LONG.replace("0.5,10,0.7", "0.5,10"), "file", "point 4 = 0.5, 10, : must be three"),
+        (
+            LONG.replace("0.7", "1.7"),
+            "table[0][1]",
+            "= 1.7: must be a number from 0 to 1 (in s.csv)",
+        ),
+        (LONG.replace("0.9\n", "0.5\n"), "table", "falls 2 times, most by 0.3"),
+        ("extraction,snr_db,accuracy\n", "extraction", "must have a length of at least 2"),
+        ("", "file", "is no accuracy table: must be a grid"),
+        ("mu,0,1\n0.5,2,3\n", "file", "accuracy; it begins: mu,0,1 / 0.5,2,3"),
+        ("extraction,snr,acc\n1,2,3\n", "file", "below the headings extraction, snr_db, accuracy"),
         (CSV.replace("0.6", "x"), "table[0][0]", '= "x": must be a number from 0 to 1 (in s.csv)'),
         (
             CSV.replace("0.6", "0_0.6"),
