@@ -119,9 +119,9 @@ HOLDS_ARRAYS = re.compile(r"NDArray|Floats|Integers|Singles|Bytes|Actions|Proble
 
 
 def dataclasses_of(file):
-    """Yield the name, the bases and the annotations of each dataclass in a file."""
+    """Yield the name, the bases and the annotations of each frozen dataclass in a file."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ClassDef) and "dataclass" in " ".join(
+        if isinstance(node, ast.ClassDef) and "frozen=True" in " ".join(
             map(ast.unparse, node.decorator_list)
         ):
             kinds = [

@@ -91,6 +91,15 @@ def solve_queue(
     ------
     ValueError
         For a bad method, option or array, or a scenario that couples users beyond an assignment
+
+    Examples
+    --------
+    >>> import semopt
+    >>> scenario = semopt.Scenario.load("contended").replace({"user.battery_mj": 40.0})
+    >>> gain, task = scenario.draw(slots=5, seed=0)
+    >>> result = solve_queue(scenario, gain, task)
+    >>> result.status.word, result.upper_bound - result.objective <= 1e-4 * task.size
+    ('optimal', True)
     """
     start, problem = perf_counter(), as_problem(scenario)
     gain, task = check_slots(problem, gain, task)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ...model import Actions, Outcome, costs, evaluate, exceeds, skipping
 from ...problem import Floats, Integers, Problem
+from ...records import Record
 from ...result import INTERRUPTED, Result, Status, number
 
 
 @dataclass(frozen=True)
-class QueueResult:
+class QueueResult(Record):
     """The decision for a queue, and a bound on what any policy reaches on it.
 
     Attributes
