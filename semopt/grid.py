@@ -144,7 +144,10 @@ def offload_actions(problem: Problem, user: int, channel: int) -> Actions:
 
 
 def decode(problem: Problem, index: int) -> Actions:
-    """Return joint action `index` of a problem: arrays (N,)."""
+    """Return joint action `index` of a problem: arrays (N,).
+
+    Its compiled twin, of levels that a search has chosen, is `decode` in csrc/bindings/decode.h.
+    """
     space = Space.of(problem)
     pattern, start = space.pattern_at(index)
     remaining = index - start

@@ -12,20 +12,13 @@ struct Named {
 
 #define NAMED(name, job) \
     {#name, [](const void* p) { name(static_cast<const semopt::device::job*>(p)); }}
+#define SCAN(name, ...) NAMED(semopt_scan_##name, SearchJob),
 const Named kernels[] = {
     NAMED(semopt_evaluate, EvaluateJob<double>),
     NAMED(semopt_evaluate_single, EvaluateJob<float>),
     NAMED(semopt_heads, SearchJob),
     NAMED(semopt_tail, SearchJob),
-    NAMED(semopt_scan_sum, SearchJob),
-    NAMED(semopt_scan_sum_count, SearchJob),
-    NAMED(semopt_scan_sum_limited, SearchJob),
-    NAMED(semopt_scan_sum_limited_count, SearchJob),
-    NAMED(semopt_scan_min, SearchJob),
-    NAMED(semopt_scan_min_count, SearchJob),
-    NAMED(semopt_scan_min_limited, SearchJob),
-    NAMED(semopt_scan_min_limited_count, SearchJob),
-    NAMED(semopt_collect, SearchJob),
+    SEMOPT_SCANS(SCAN) NAMED(semopt_collect, SearchJob),
     NAMED(semopt_histogram, SearchJob),
 };
 

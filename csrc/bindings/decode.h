@@ -1,4 +1,6 @@
-// What a choice of grid levels stands for.
+// What a choice of grid levels stands for: the twin of `decode` in semopt/grid.py, which takes a
+// joint action's number of any size, where this takes the levels that a search has chosen
+// (tests/solvers/test_exact.py compares the two).
 #pragma once
 
 #include "global/branch.h"

@@ -88,7 +88,7 @@ class Exact {
     std::vector<Choice> choice_;  // (users, channels): the best action where `scored_`
     std::vector<char> scored_;
     std::vector<int> by_gain_;  // (users, channels): channels by falling gain
-    std::vector<double> gains_over_local_, filtered_, thresholds_, obliging_;
+    std::vector<double> gains_over_local_, thresholds_, obliging_;
 };
 
 }  // namespace semopt

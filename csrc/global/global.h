@@ -81,7 +81,6 @@ class Global {
     void prefer_sure();
     Cell& cell_of(int user);
     void polish(const Stop& stop);
-    int strongest(int user) const { return by_gain_[size_t(user) * channels_]; }
     double precision() const { return std::max(kFiner * tolerance_, 1e-13); }
 
     const Scenario& scenario_;

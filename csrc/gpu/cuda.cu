@@ -18,21 +18,14 @@ void check(cudaError_t status, const char* doing) {
 }
 
 const std::pair<const char*, const void*> kKernels[] = {
-#define SEMOPT_KERNEL(name) {#name, reinterpret_cast<const void*>(&name)}
-    SEMOPT_KERNEL(semopt_evaluate),
-    SEMOPT_KERNEL(semopt_evaluate_single),
-    SEMOPT_KERNEL(semopt_heads),
-    SEMOPT_KERNEL(semopt_tail),
-    SEMOPT_KERNEL(semopt_scan_sum),
-    SEMOPT_KERNEL(semopt_scan_sum_count),
-    SEMOPT_KERNEL(semopt_scan_sum_limited),
-    SEMOPT_KERNEL(semopt_scan_sum_limited_count),
-    SEMOPT_KERNEL(semopt_scan_min),
-    SEMOPT_KERNEL(semopt_scan_min_count),
-    SEMOPT_KERNEL(semopt_scan_min_limited),
-    SEMOPT_KERNEL(semopt_scan_min_limited_count),
-    SEMOPT_KERNEL(semopt_collect),
-    SEMOPT_KERNEL(semopt_histogram),
+#define SEMOPT_KERNEL(name) {#name, reinterpret_cast<const void*>(&name)},
+#define SEMOPT_SCAN(name, ...) SEMOPT_KERNEL(semopt_scan_##name)
+    // clang-format off
+    SEMOPT_KERNEL(semopt_evaluate) SEMOPT_KERNEL(semopt_evaluate_single)
+    SEMOPT_KERNEL(semopt_heads) SEMOPT_KERNEL(semopt_tail) SEMOPT_SCANS(SEMOPT_SCAN)
+    SEMOPT_KERNEL(semopt_collect) SEMOPT_KERNEL(semopt_histogram)
+// clang-format on
+#undef SEMOPT_SCAN
 #undef SEMOPT_KERNEL
 };
 

@@ -323,20 +323,24 @@ __global__ void semopt_tail(const semopt::device::SearchJob* job) {
     semopt::device::merge(*job, true);
 }
 
+// Name, fairest, limited, count.
+#define SEMOPT_SCANS(SCAN)                     \
+    SCAN(sum, false, false, false)             \
+    SCAN(sum_count, false, false, true)        \
+    SCAN(sum_limited, false, true, false)      \
+    SCAN(sum_limited_count, false, true, true) \
+    SCAN(min, true, false, false)              \
+    SCAN(min_count, true, false, true)         \
+    SCAN(min_limited, true, true, false)       \
+    SCAN(min_limited_count, true, true, true)
+
 // At least two blocks a multiprocessor: without that word the compiler saves registers, and spills.
 #define SEMOPT_SCAN(name, fairest, limited, count)                             \
     __global__ void __launch_bounds__(semopt::device::kThreads, count ? 2 : 0) \
         semopt_scan_##name(const semopt::device::SearchJob* job) {             \
         semopt::device::scan<fairest, limited, count>(*job);                   \
     }
-SEMOPT_SCAN(sum, false, false, false)
-SEMOPT_SCAN(sum_count, false, false, true)
-SEMOPT_SCAN(sum_limited, false, true, false)
-SEMOPT_SCAN(sum_limited_count, false, true, true)
-SEMOPT_SCAN(min, true, false, false)
-SEMOPT_SCAN(min_count, true, false, true)
-SEMOPT_SCAN(min_limited, true, true, false)
-SEMOPT_SCAN(min_limited_count, true, true, true)
+SEMOPT_SCANS(SEMOPT_SCAN)
 #undef SEMOPT_SCAN
 
 __global__ void __launch_bounds__(semopt::device::kThreads, 2)

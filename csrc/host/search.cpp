@@ -70,56 +70,40 @@ std::vector<double> bin_edges(int bins, double low, double high) {
 
 namespace {
 
-// The memory of one thread's scan.
+// One thread's scan and its memory.
 struct ScanMemory {
-    ScanMemory(const Search& search, long long tail)
-        : best(search.keep),
-          histogram(search.bins),
-          channel(search.space.users),
-          digit(search.space.users),
-          value(search.space.users),
-          energy(search.space.users),
-          size(search.space.users),
-          prefix(search.space.users + 1),
-          energy_prefix(search.space.users + 1),
-          merged(tail),
-          energy_merged(search.server_energy ? tail : 0),
-          row(kTile),
-          energy_row(kTile),
-          sorted(counts(search) ? tail : 0),
-          sorted_energy(counts(search) && search.server_energy ? tail : 0),
-          scan{best.data(),
-               0,
-               0,
-               histogram.data(),
-               nullptr,
-               sorted.data(),
-               sorted_energy.data(),
-               0,
-               channel.data(),
-               digit.data(),
-               value.data(),
-               energy.data(),
-               size.data(),
-               prefix.data(),
-               energy_prefix.data(),
-               merged.data(),
-               search.server_energy ? energy_merged.data() : merged.data(),
-               row.data(),
-               energy_row.data()} {}
-    ScanMemory(const ScanMemory&) = delete;
+    ScanMemory(const Search& search, long long tail) {
+        const int users = search.space.users;
+        const bool limited = search.server_energy;
+        const long long sorted = search.count || search.bins ? tail : 0;
+        scan.best = zeros<Scored>(search.keep);
+        scan.histogram = zeros<long long>(search.bins);
+        scan.sorted = zeros<double>(sorted);
+        scan.sorted_energy = zeros<double>(limited ? sorted : 0);
+        scan.channel = zeros<int>(users);
+        scan.digit = zeros<int>(users);
+        scan.value = zeros<const double*>(users);
+        scan.energy = zeros<const double*>(users);
+        scan.size = zeros<long long>(users);
+        scan.prefix = zeros<double>(users + 1);
+        scan.energy_prefix = zeros<double>(users + 1);
+        scan.tail = zeros<float>(tail);
+        scan.energy_tail = limited ? zeros<float>(tail) : scan.tail;
+        scan.row = zeros<double>(kTile);
+        scan.energy_row = zeros<double>(kTile);
+    }
 
-    static bool counts(const Search& search) { return search.count || search.bins; }
+    Scan scan{};
 
-    std::vector<Scored> best;
-    std::vector<long long> histogram;
-    std::vector<int> channel, digit;
-    std::vector<const double*> value, energy;
-    std::vector<long long> size;
-    std::vector<double> prefix, energy_prefix;
-    std::vector<float> merged, energy_merged;
-    std::vector<double> row, energy_row, sorted, sorted_energy;
-    Scan scan;
+  private:
+    template <class T>
+    T* zeros(size_t count) {
+        const auto numbers = std::make_shared<std::vector<T>>(count);
+        memory_.push_back(numbers);
+        return numbers->data();
+    }
+
+    std::vector<std::shared_ptr<void>> memory_;
 };
 
 }  // namespace

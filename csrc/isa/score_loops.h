@@ -54,12 +54,12 @@ struct alignas(64) Block {
 // The offloaded tasks of a block: their actions, then what is computed from them.
 template <class R>
 struct alignas(64) Offloaded {
-    Index<R> kind[kMaxOffloaded<R>];
-    R link[kMaxOffloaded<R>], power[kMaxOffloaded<R>], extraction[kMaxOffloaded<R>],
-        offloaders[kMaxOffloaded<R>];
-    R rate[kMaxOffloaded<R>], snr_db[kMaxOffloaded<R>], sent[kMaxOffloaded<R>],
-        flop[kMaxOffloaded<R>], latency[kMaxOffloaded<R>], energy[kMaxOffloaded<R>],
-        accuracy[kMaxOffloaded<R>];
+    static constexpr int kMost = kMaxOffloaded<R>;
+
+    Index<R> kind[kMost];
+    R link[kMost], power[kMost], extraction[kMost], offloaders[kMost];
+    R rate[kMost], snr_db[kMost], sent[kMost], flop[kMost], latency[kMost], energy[kMost],
+        accuracy[kMost];
     int count;
 };
 

@@ -59,25 +59,6 @@ SEMOPT_HD long long pattern_at(const Space& space, long long index, int* channel
     return index - left;
 }
 
-// The first index of the pattern `channel` (N).
-SEMOPT_HD long long pattern_start(const Space& space, const int* channel) {
-    long long start = 0, before = 1;
-    int free = space.channels;
-    for (int n = 0; n < space.users; ++n) {
-        const long long* rest = space.rest + (n + 1) * (space.channels + 1);
-        if (channel[n] == kLocal) {
-            before *= space.local[n];
-            continue;
-        }
-        start += before * space.local[n] * rest[free];
-        before *= space.offload[n];
-        int lower = channel[n];
-        for (int i = 0; i < n; ++i) lower -= channel[i] != kLocal && channel[i] < channel[n];
-        start += lower * before * rest[--free];
-    }
-    return start;
-}
-
 // A user's scores, one list after the other: local, then for each number of offloaders 1..min(N, K)
 // and each sub-channel its offloaded actions. Where the list begins, from the user's first score.
 SEMOPT_HD long long list_start(const Space& space, int user, int channel, int offloaders) {

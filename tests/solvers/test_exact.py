@@ -9,7 +9,8 @@ import pytest
 
 from binding import enumerate_best
 from problems import random_problem
-from semopt import Scenario, Status, solve
+from semopt import Actions, Scenario, Status, _core, solve
+from semopt.backends import decode, encode, packing
 from semopt.problem import AccuracyTable, Grid, Problem
 from tolerances import OBJECTIVE
 
@@ -41,6 +42,31 @@ def test_optimum_is_that_of_enumeration(users, channels, objective):
             assert result.bound() == result.objective
             assert not result.violations()
     assert Status.OPTIMAL in seen
+
+
+@pytest.mark.parametrize("modes", [0, 1, 2], ids=["local", "raw", "semantic"])
+def test_levels_stand_for_the_same_actions_as_numbers_of_joint_actions(modes):
+    feasible = 0
+    for seed in range(12):
+        problem = random_problem(np.random.default_rng(seed), 3, 3)
+        scenario, gain = packing.scenario(problem), np.ascontiguousarray(problem.gain)
+        for user in range(3):
+            best = _core.forced(scenario, gain, problem.task, user, modes, inf)
+            if best["value"] == -inf:
+                continue
+            # Alone in the cell, so that the number of a joint action of this user alone has it.
+            channel, *figures = best["action"]
+            alone = problem.only(user)
+            actions = Actions(np.array([channel]), *(np.array([figure]) for figure in figures))
+            decoded = decode(alone, encode(alone, actions))
+            assert all(
+                np.array_equal(getattr(decoded, name), getattr(actions, name))
+                for name in ("channel", "power", "frequency", "extraction")
+            )
+            mode = 0 if channel < 0 else 1 if figures[2] == 1 else 2
+            assert mode == modes
+            feasible += 1
+    assert feasible >= 12
 
 
 @pytest.mark.parametrize("users", [4, 9])
