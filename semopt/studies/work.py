@@ -18,7 +18,7 @@ def work(folder: str, cell: Cell) -> str:
     raises is its failure, and kept; what hinders writing is raised.
     """
     store = Store(Path(folder))
-    lock = FileLock(store.locks / f"{cell.name()}.lock")
+    lock = FileLock(lock_of(store, cell))
     try:
         with lock.acquire(timeout=0):
             if store.read(cell) is not None:
@@ -35,7 +35,9 @@ def work(folder: str, cell: Cell) -> str:
 
 
 def need(folder: Path, cell: Cell) -> None:
-    """Compute a cell that another one needs, unless it is there.
+    """Compute a cell that another one needs, unless it is there, or failed before.
+
+    One that failed is tried again by itself, not by each cell that needs it.
 
     Raises
     ------
@@ -44,8 +46,19 @@ def need(folder: Path, cell: Cell) -> None:
     ValueError
         Where it failed.
     """
-    match work(str(folder), cell):
-        case "elsewhere":
-            raise Elsewhere
-        case "failed":
-            raise ValueError(f"{cell.label} failed: {Store(folder).reason(cell)}")
+    store = Store(folder)
+    try:
+        with FileLock(lock_of(store, cell)).acquire(timeout=0):
+            failed = store.read(cell) is None and store.reason(cell) != ""
+    except Timeout:
+        raise Elsewhere from None
+    answer = FAILED if failed else work(str(folder), cell)
+    if answer == ELSEWHERE:
+        raise Elsewhere
+    if answer == FAILED:
+        raise ValueError(f"{cell.label} failed: {store.reason(cell)}")
+
+
+def lock_of(store: Store, cell: Cell) -> Path:
+    """Return the file whose lock is held by whoever computes a cell."""
+    return store.locks / f"{cell.name()}.lock"

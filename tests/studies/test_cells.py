@@ -357,6 +357,16 @@ def test_an_audit_refuses_a_bound_that_is_wrong(tmp_path, by, words):
     assert all(words in row.words and not row.holds for row in audit(tmp_path, 3))
 
 
+def test_an_audit_refuses_a_relaxation_below_a_decision(tmp_path):
+    cell = MethodCell(CONTENDED, "relaxation", 0, 2)
+    assert computed(tmp_path, [cell]) == [DONE]
+    assert all("more than its bound" in row.words and row.holds for row in audit(tmp_path, 2))
+    edited(Store(tmp_path).file(cell), upper_bound=lambda bound: bound - 0.3)
+    checked = list(audit(tmp_path, 2))
+    assert [row.holds for row in checked] == [False, False]
+    assert all("below a decision that is worth" in row.words for row in checked)
+
+
 def test_the_command_goes_on_from_where_it_stands(tmp_path):
     out = tmp_path / "out"
     command = [

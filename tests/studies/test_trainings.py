@@ -96,6 +96,12 @@ def test_what_a_failed_training_says_is_the_reason_of_what_needs_it(tmp_path):
     cell = MethodCell(CONTENDED.to_dict(), "mappo", 0, 5, training=bad)
     assert work(str(tmp_path), cell) == FAILED
     assert "training of mappo, seed 0 failed: training diverged" in store.reason(cell)
+    before, training = store.reason(cell), TrainingCell(**bad)
+    stamp = store.failure(training).stat().st_mtime_ns
+    assert work(str(tmp_path), cell) == FAILED  # the training is not tried again for it
+    assert (store.failure(training).stat().st_mtime_ns, store.reason(cell)) == (stamp, before)
+    assert work(str(tmp_path), training) == FAILED  # but by itself
+    assert store.failure(training).stat().st_mtime_ns > stamp
 
 
 def test_an_audit_asks_the_policy_that_was_kept(trained, tmp_path):
