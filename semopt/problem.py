@@ -23,23 +23,11 @@ from .arrays import Integers as Integers
 from .counts import joint_actions
 from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
-from .records import FEW, Record
+from .readings import Readings as Readings
+from .records import FEW, Frozen, Record
 
 OBJECTIVES = ("sum", "min")
 LENGTH = 10  # tasks of a queue, unless a scenario says otherwise
-
-
-class Frozen(Record):
-    """A record whose arrays are read-only, as are those of its copies: backends pack them once."""
-
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.__post_init__()  # neither pickle nor copy keeps the flag
 
 
 @dataclass(frozen=True)
@@ -162,18 +150,6 @@ class Tasks(Frozen):
     accuracy_min: Floats
     extraction_max: Floats  # upper end of semantic mode; 1 stands for "below 1"
     accuracy: tuple[AccuracyTable, ...]
-
-
-@dataclass(frozen=True)
-class Readings:
-    """How equations that cannot be coded as printed are read; echoed in every result."""
-
-    gain_is_power: str = "(2): g is the linear power gain itself"
-    server_share: str = "(5): equal shares, t_es = server_flop m / (o_s f_s)"
-    normalised_penalty: str = "(13): violated margins are divided by their own limits"
-    preference_assignment: str = "channels go to the highest remaining preference score"
-    path_loss: str = "|g|^2 = |h|^2 d^-alpha, exponent negative"
-    accuracy_min_unused: str = "0.56 of Table II is not enforced by the preset `paper`"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,19 @@ class Record:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+class Frozen(Record):
+    """A record whose arrays are read-only, as are those of its copies: backends pack them once."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()  # neither pickle nor copy keeps the flag
+
+
 class Shown:
     """What `print` and notebooks show as its command prints it: see `report.shown`."""
 

@@ -33,6 +33,7 @@ ROWS = [
         "limits",
         "methods",
         "problem",
+        "readings",
         "records",
         "model",
         "rows",

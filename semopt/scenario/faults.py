@@ -167,3 +167,12 @@ def arranged(faults: list[Fault]) -> Iterator[Fault]:
     for array, times in counts.items():
         if times > LISTED_OF_ARRAY:
             yield array, f"has {times - LISTED_OF_ARRAY} more faults like these"
+
+
+def nulls(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield where a document holds null, which JSON has and TOML has not."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nulls(part, (*path, key))

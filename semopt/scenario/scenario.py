@@ -2,13 +2,14 @@
 
 A file is read in three passes whose faults are reported together: accuracy tables come in from
 files of their own (`surface.py`), each key is checked alone (`sections.py`), then keys are checked
-against each other (`consistency.py`). Past this module there are no units but SI.
+against each other (`consistency.py`). Past this module there are no units but SI. It is long since
+`Scenario` is the one class that users hold: it reads and writes files, makes arrays and draws.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 from pydantic import PrivateAttr, ValidationError
 
 from ..allowed import check_path, one_of, whole
-from ..channel import LAWS, Channel, draw_gains, draw_tasks
+from ..channel import Channel, draw_gains, draw_tasks
 from ..channel.samplers import rows_of
 from ..channel.traces import PARTS, Part, load_trace
 from ..figures import RECORDS, in_si
@@ -27,8 +28,8 @@ from ..records import Shown
 from . import toml
 from .changes import changed, plain
 from .consistency import WEIGHT_KEYS, View, cross_faults
-from .faults import KeyPath, ScenarioError, affected, arranged, dotted, key_faults
-from .sections import Document, Slot, keys_of, section_at
+from .faults import ScenarioError, affected, arranged, dotted, key_faults, nulls
+from .sections import Document, Slot, absent_tables, sentences
 from .source import parsed, text_of
 from .surface import with_file, with_tables
 
@@ -178,7 +179,7 @@ class Scenario(Shown, Document):
         """Return the scenario of a document; `read` its trace now, if there is a folder."""
         data = dict(data)
         if isinstance(data.get("assumed"), dict):
-            data["assumed"] = _flattened(data["assumed"])
+            data["assumed"] = toml.flattened(data["assumed"])
         data.setdefault("name", Path(str(source)).stem)
         if folder is not None:
             folder = folder.absolute()  # the working folder may be another one later
@@ -189,7 +190,7 @@ class Scenario(Shown, Document):
         except ValidationError as error:
             faults += [f for f in key_faults(error, data) if not affected(f[0], unsound)]
         unsound |= {path for path, _ in faults}
-        empty = [path for path in _nulls(data) if not affected(path, unsound)]
+        empty = [path for path in nulls(data) if not affected(path, unsound)]
         faults += [(path, "= None: must be left out where it has no value") for path in empty]
         unsound |= set(empty)
         messages = [(dotted(path), words) for path, words in faults]
@@ -252,8 +253,8 @@ class Scenario(Shown, Document):
         check_path("head", head, "a text")
         document = self.to_dict()
         if optional:
-            head = "\n".join([head, *_absent_tables(document)])
-        return toml.dumps(document, {"": head, **_sentences(document, optional)})
+            head = "\n".join([head, *absent_tables(document)])
+        return toml.dumps(document, {"": head, **sentences(document, optional)})
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -448,52 +449,3 @@ def load_trace_of(channel: Any, folder: Path) -> Any:
     """Return the trace that [channel] names, from the folder of the scenario."""
     unit = channel.unit or "linear"
     return load_trace(folder / channel.file, unit, channel.variable, channel.sha256)
-
-
-def _sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
-    """Return the sentence about each table and key of a document, once for tables of one kind."""
-    words = keys_of(Document)
-    del words["name"], words["description"]
-    first = next(iter(document["tasks"]))
-    paths: list[tuple[str, ...]] = [(name,) for name in document if section_at((name,))]
-    words[toml.join("tasks", first)] = words["tasks"]
-    for path in [*paths, ("tasks", first), ("tasks", first, "accuracy")]:
-        section = section_at(path)
-        sentences = keys_of(section) if section else {}
-        table, header = document, ""
-        for part in path:
-            table, header = table[part], toml.join(header, part)
-        words |= {toml.join(header, key): sentence for key, sentence in sentences.items()}
-        absent = [f"may also hold {key}: {sentences[key]}" for key in sentences if key not in table]
-        if path == ("channel",):
-            absent += [f"model {name} uses {law}" for name, law in LAWS.items()]
-        if optional:
-            words[header] = "\n".join([words[header], *absent])
-    return words
-
-
-def _absent_tables(document: dict[str, Any]) -> Iterator[str]:
-    """Yield lines about the tables that a document leaves out, and their keys."""
-    for name, sentence in keys_of(Document).items():
-        section = section_at((name,))
-        if section and name not in document:
-            yield f"[{name}] may follow: {sentence}"
-            yield from (f"    {key}: {words}" for key, words in keys_of(section).items())
-
-
-def _flattened(reasons: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Let `[assumed]` be written with quoted paths or as nested tables alike."""
-    flat: dict[str, Any] = {}
-    for key, value in reasons.items():
-        full = f"{path}.{toml.key(key)}" if path else key
-        flat.update(_flattened(value, full) if isinstance(value, dict) else {full: value})
-    return flat
-
-
-def _nulls(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield where a document holds null, which JSON has and TOML has not."""
-    if value is None:
-        yield path
-    elif isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _nulls(part, (*path, key))

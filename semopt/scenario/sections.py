@@ -5,7 +5,7 @@ These models hold what concerns one key alone; `consistency.py` has what concern
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,6 +28,7 @@ from ..channel.keys import KEYS, SPLIT_WORDS, Key, sound_split
 from ..channel.laws import LAWS
 from ..figures import SECTIONS
 from ..problem import LENGTH
+from . import toml
 
 
 def _number(interval: Interval, kind: type = float) -> Any:
@@ -292,6 +293,37 @@ def keys_of(section: type[Section]) -> dict[str, str]:
     return {
         field.alias or name: field.description or "" for name, field in section.model_fields.items()
     }
+
+
+def sentences(document: dict[str, Any], optional: bool) -> dict[str, str]:
+    """Return the sentence about each table and key of a document, once for tables of one kind."""
+    words = keys_of(Document)
+    del words["name"], words["description"]
+    first = next(iter(document["tasks"]))
+    paths: list[tuple[str, ...]] = [(name,) for name in document if section_at((name,))]
+    words[toml.join("tasks", first)] = words["tasks"]
+    for path in [*paths, ("tasks", first), ("tasks", first, "accuracy")]:
+        section = section_at(path)
+        known = keys_of(section) if section else {}
+        table, header = document, ""
+        for part in path:
+            table, header = table[part], toml.join(header, part)
+        words |= {toml.join(header, key): sentence for key, sentence in known.items()}
+        absent = [f"may also hold {key}: {known[key]}" for key in known if key not in table]
+        if path == ("channel",):
+            absent += [f"model {name} uses {law}" for name, law in LAWS.items()]
+        if optional:
+            words[header] = "\n".join([words[header], *absent])
+    return words
+
+
+def absent_tables(document: dict[str, Any]) -> Iterator[str]:
+    """Yield lines about the tables that a document leaves out, and their keys."""
+    for name, sentence in keys_of(Document).items():
+        section = section_at((name,))
+        if section and name not in document:
+            yield f"[{name}] may follow: {sentence}"
+            yield from (f"    {key}: {words}" for key, words in keys_of(section).items())
 
 
 _SECTIONS: dict[str, type[Section]] = {

@@ -113,3 +113,12 @@ def _wrapped(value: Any) -> str:
     if len(line) <= WIDTH or not isinstance(value, list) or not isinstance(value[0], list):
         return line
     return "[\n" + "".join(f"    {inline(row)},\n" for row in value) + "]"
+
+
+def flattened(table: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return nested tables as one, its keys their paths: both are ways to write [assumed]."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        full = f"{path}.{key(name)}" if path else name
+        flat.update(flattened(value, full) if isinstance(value, dict) else {full: value})
+    return flat
