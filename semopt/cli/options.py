@@ -129,10 +129,13 @@ def command_line() -> str:
 
 def check_report(target: str | None) -> None:
     """Raise ValueError, before any work, where a page could not be made."""
-    if target is not None:
-        from ..report.page import check_packages
+    if target is None:
+        return
+    if to_stdout(target):
+        raise ValueError(f"--report {target}: the name of a file is expected, such as page.html")
+    from ..report.page import check_packages
 
-        check_packages()
+    check_packages()
 
 
 def write_page(report: Callable[[str], Report], target: str, json: str | None) -> None:
@@ -142,5 +145,5 @@ def write_page(report: Callable[[str], Report], target: str, json: str | None) -
     from ..report.page import html
 
     write_atomically(target, html(report(command_line())))
-    if not (to_stdout(target) or to_stdout(json)):
+    if not to_stdout(json):
         print_written(target)

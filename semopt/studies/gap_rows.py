@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,13 +93,23 @@ class Grid:
 
     def cell(self, scenario: Scenario, method: str, seed: int) -> MethodCell:
         """Return a method's cell."""
-        return MethodCell(scenario.to_dict(), method, seed, self.slots)
+        return MethodCell(self.documents[scenario.name], method, seed, self.slots)
 
     def rank(self, scenario: Scenario, method: str, seed: int) -> RankCell | None:
         """Return the cell of a method's ranks; None where they are not counted."""
-        if not self.ranked or not countable(scenario):
+        if not self.counted[scenario.name]:
             return None
         return RankCell(vars(self.cell(scenario, method, seed)), self.ranked)
+
+    @cached_property
+    def counted(self) -> dict[str, bool]:
+        """Whether decisions are ranked, by scenario."""
+        return {each.name: self.ranked > 0 and countable(each) for each in self.scenarios}
+
+    @cached_property
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """The scenarios as their cells have them, by name."""
+        return {each.name: each.to_dict() for each in self.scenarios}
 
     def cells(self) -> list[Cell]:
         """Return every cell once: references, the best fixed action, the methods, their ranks."""

@@ -8,6 +8,7 @@ training would give. Fewer than `FEWEST` units carry no interval.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import nan
 
 import numpy as np
@@ -32,6 +33,12 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
     -------
     low, high; NaN for fewer than 5 units. Units that are all equal give the least and the greatest.
     """
+    return _interval(np.asarray(values, dtype=float).tobytes(), seed)
+
+
+@lru_cache(maxsize=512)  # a page and a table ask for the same
+def _interval(content: bytes, seed: int) -> tuple[float, float]:
+    values = np.frombuffer(content)
     if len(values) < FEWEST:
         return nan, nan
     if np.ptp(values) <= EQUAL:

@@ -128,6 +128,8 @@ def test_a_browser_draws_them(written):
 def test_a_report_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys, monkeypatch):
     assert entry.run(["solve", "tiny", "--report", str(tmp_path)]) == 2
     assert f"error: --report: cannot write {tmp_path}: it is a folder" in capsys.readouterr().err
+    assert entry.run(["solve", "tiny", "--report", "-"]) == 2
+    assert "--report -: the name of a file is expected" in capsys.readouterr().err
     same = str(tmp_path / "both")
     assert entry.run(["solve", "tiny", "--json", same, "--report", same]) == 2
     assert "--json and --report both write" in capsys.readouterr().err

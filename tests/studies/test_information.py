@@ -60,10 +60,10 @@ def test_a_blind_user_takes_the_best_action_by_plain_enumeration(channels):
             outcome = model.evaluate(slot, actions)
             value = float(np.where(outcome.violations == 0, outcome.qoe, 0.0).sum()) / 2
             levels = actions.power[0], actions.frequency[0], actions.extraction[0]
-            own = (actions.channel[0] >= 0, *levels)
-            best[own] = max(value, best.get(own, 0.0))
+            action = (actions.channel[0] >= 0, *levels)
+            best[action] = max(value, best.get(action, 0.0))
         best_replies.append(best)
-    blind = max(np.mean([best[own] for best in best_replies]) for own in best_replies[0])
+    blind = max(np.mean([best[action] for best in best_replies]) for action in best_replies[0])
     informed = np.mean([max(best.values()) for best in best_replies])
     cell = InformationCell(scenario.to_dict(), 0, 1, 1, 2)
     assert cell.worth(cell.drawn(), 0) == pytest.approx((informed, blind), rel=1e-9)
