@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .problem import AccuracyTable as AccuracyTable
     from .problem import Grid as Grid
     from .problem import Problem as Problem
+    from .queue import QueueResult as QueueResult
     from .result import Result as Result
     from .result import Status as Status
     from .scenario import Scenario as Scenario
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from .solvers import solve as solve
     from .solvers.batch import solve_batch as solve_batch
     from .solvers.explanation import explain as explain
-    from .solvers.queue import QueueResult as QueueResult
     from .solvers.queue import solve_queue as solve_queue
     from .solvers.slots import Batch as Batch
     from .solvers.solver import Solver as Solver
@@ -58,7 +58,7 @@ _HOMES = {
     "Grid": "problem",
     "Outcome": "model",
     "Problem": "problem",
-    "QueueResult": "solvers.queue",
+    "QueueResult": "queue",
     "Result": "result",
     "Scenario": "scenario",
     "ScenarioError": "scenario",

@@ -40,7 +40,7 @@ ROWS = [
         "strict",
     },
     {"channel"},
-    {"scenario", "result", "worth"},
+    {"scenario", "queue", "result", "worth"},
     {"backends"},
     {"solvers", "env", "certificate"},
     {"report", "adapters", "checkpoints"},

@@ -66,28 +66,34 @@ class Table(NamedTuple):
         return Table(home, cells)
 
 
-def tabulated(problem: Problem, method: str = "") -> Table:
-    """Return what the actions of the grid are worth, restricted as a method of `RESTRICTED` is."""
+def tabulated(problem: Problem, method: str = "", toll: Floats | None = None) -> Table:
+    """Return what the actions of the grid are worth, restricted as a method of `RESTRICTED` is.
+
+    With tolls (N,) on energy, QoE/J, it is QoE less toll, and 0 at home at least: a skipped task.
+    """
     users, channels = problem.gain.shape
     strongest = RESTRICTED.get(method, "semantic")
     most = 0 if strongest == "local" else min(users, channels)
-    home = np.array([local_values(problem, n) for n in range(users)])
+    tolls = np.zeros(users) if toll is None else toll
+    home = np.array([local_values(problem, n, tolls[n]) for n in range(users)])
     cells = np.empty((users, 2, most, channels))
     for n in range(users if most else 0):
-        cells[n] = cell_values(problem, n, raw_only=strongest == "raw")
+        cells[n] = cell_values(problem, n, strongest == "raw", tolls[n])
+    if toll is not None:
+        home = np.maximum(home, 0.0)
+        cells = np.where(cells > -np.inf, np.maximum(cells, -float(users)), cells)
     return Table(home, cells)
 
 
-def local_values(problem: Problem, user: int) -> Floats:
+def local_values(problem: Problem, user: int, toll: float = 0.0) -> Floats:
     """Return the largest QoE of a user's local actions, as `Optimum` has it: (2,)."""
     frequency = problem.grid_levels(user)[1][:, None]
-    best: Floats = values(problem.only(user), Actions.local(frequency), np.ones((1, 1)), 1).max(
-        axis=(1, 2)
-    )
+    actions, gain = Actions.local(frequency), np.ones((1, 1))
+    best: Floats = values(problem.only(user), actions, gain, 1, toll).max(axis=(1, 2))
     return best
 
 
-def cell_values(problem: Problem, user: int, raw_only: bool) -> Floats:
+def cell_values(problem: Problem, user: int, raw_only: bool, toll: float = 0.0) -> Floats:
     """Return the largest QoE of a user's actions on each sub-channel beside m offloaders.
 
     Returns
@@ -108,21 +114,24 @@ def cell_values(problem: Problem, user: int, raw_only: bool) -> Floats:
     actions = Actions(spread_out(0), *map(spread_out, actions_of_modes))
     gain = spread_out(problem.gain[user][:, None])[..., None]
     m = spread_out(np.arange(1, sizes + 1)[:, None, None])
-    best: Floats = values(problem.only(user), actions, gain, m).reshape(2, *shape).max(axis=-1)
+    worth = values(problem.only(user), actions, gain, m, toll)
+    best: Floats = worth.reshape(2, *shape).max(axis=-1)
     return best
 
 
-def values(problem: Problem, actions: Actions, gain: Floats, m: Any) -> Floats:
+def values(problem: Problem, actions: Actions, gain: Floats, m: Any, toll: float = 0.0) -> Floats:
     """Return the QoE of actions (A, N) beside m offloaders (A, 1), as `Optimum` has it: (2, A, N).
 
-    It is -inf where a limit is broken, if only by 1e-9 less, or by 1e-9 more.
+    Less a toll on their energy, QoE/J. It is -inf where a limit is broken, if only by 1e-9 less, or
+    by 1e-9 more.
     """
     outcome = evaluate(problem, actions, gain, problem.task, m)
     error = spread(problem, outcome)
     sides = []
     for sign in (-1.0, 1.0):
         feasible = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
-        sides.append(np.where(feasible, outcome.qoe + sign * error, -np.inf))
+        taken = toll * outcome.energy * (1.0 - sign * TOLERANCE)
+        sides.append(np.where(feasible, outcome.qoe + sign * error - taken, -np.inf))
     return np.stack(sides)
 
 

@@ -233,6 +233,39 @@ class Ladder(Strict):
     refused: dict[Method, str]
 
 
+class QueueUser(User):
+    """What one user does in a slot of a queue; a skipped task has no clock, latency, accuracy."""
+
+    frequency_ghz: Number | None  # type: ignore[assignment]
+    latency_ms: Number | None  # type: ignore[assignment]
+    accuracy: Number | None  # type: ignore[assignment]
+    skip: bool
+
+
+class QueueSlot(Strict):
+    """A slot of a queue."""
+
+    users: list[QueueUser]
+
+
+class WholeQueue(Strict):
+    """A result file of a queue."""
+
+    schema_: One = Field(alias="schema")
+    method: Annotated[str, one_of("exact", "global")]
+    status: Literal["optimal", "limit_reached"]
+    objective: Number
+    upper_bound: Number
+    gap: Number
+    prices_per_mj: list[Annotated[float, Field(ge=0.0, le=LARGEST)]]
+    energy_left_mj: list[Number | None]
+    seconds: Seconds
+    readings: dict[str, str]
+    problem: dict[str, Any]
+    slots: Annotated[list[QueueSlot], Field(min_length=1)]
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
 def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]:
     """Return a document with every number a float where one is meant; keys left out are None.
 
@@ -250,6 +283,8 @@ def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]
         shape, name = Certificate, "certificate"
     elif "methods" in body:
         shape, name = Ladder, "result of many methods"
+    elif "prices_per_mj" in body:
+        shape, name = WholeQueue, "result of a queue"
     elif "slots" in body:
         shape, name = ManySlots, "result of many slots"
     elif "schema" in body:
@@ -257,7 +292,8 @@ def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]
     else:
         raise ValueError("it is neither a certificate nor a result of semopt")
     try:
-        document = checked(shape, body).model_dump(by_alias=True, exclude={"slots"})
+        apart = {"slots"} if shape is ManySlots else set[str]()
+        document = checked(shape, body).model_dump(by_alias=True, exclude=apart)
         if shape is ManySlots:
             document["slots"] = list(slots_shaped(body["slots"], progress))
         return document

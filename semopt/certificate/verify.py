@@ -10,6 +10,7 @@ from ..files import named
 from ..strict import parse_json
 from .checker import check_certificate
 from .claims import Progress
+from .queue import check_queue
 from .reading import read
 from .results import check_result
 
@@ -19,7 +20,8 @@ def verify(source: Any, progress: Progress = lambda share: None) -> str:
 
     Parameters
     ----------
-    source : a `Result` or `Batch`; or a file of either or of a certificate, "-" is standard input
+    source : a `Result`, `Batch` or `QueueResult`; or a file of one or of a certificate, "-" is
+        standard input
     progress : called with the share that is done, 0 to 1
 
     Returns
@@ -44,12 +46,15 @@ def verify(source: Any, progress: Progress = lambda share: None) -> str:
     elif isinstance(source, str | Path):
         body = read(source)
     else:
+        kind = type(source).__name__
         raise ValueError(
-            f"source: a Result, a Batch or a file's path is expected, not {type(source).__name__}"
+            f"source: a Result, Batch, QueueResult or a file's path is expected, not {kind}"
         )
     try:
         if isinstance(body, dict) and "format" in body:
             return check_certificate(body, progress)
+        if isinstance(body, dict) and "prices_per_mj" in body:
+            return check_queue(body, progress)
         return check_result(body, progress)
     except RecursionError:
         raise ValueError(f"{named(source)} nests deeper than any file of semopt") from None

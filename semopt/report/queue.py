@@ -8,7 +8,7 @@ import numpy as np
 
 from ..actions import mode_of
 from ..console import Console, figure, slim_table
-from ..solvers.queue import QueueResult
+from ..queue import QueueResult
 
 MOST_ROWS = 120  # of the table of decisions; a file has them all
 BLOCKS = " ▁▂▃▄▅▆▇█"  # of a battery, from empty to full

@@ -414,7 +414,8 @@ class Scenario(Shown, Document):
             The scenario has no [channel], or names a file without a folder to look in
         """
         if self.channel is None:
-            raise ValueError(f"scenario {self.name} has no [channel] to draw slots from")
+            queue = "; its pinned queue is solved by --queue" if self.queue else ""
+            raise ValueError(f"scenario {self.name} has no [channel] to draw slots from{queue}")
         if part is not None:
             one_of("part", part, PARTS)
         keys = self.channel.model_dump(exclude_none=True) | self._record

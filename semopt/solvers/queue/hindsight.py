@@ -38,6 +38,7 @@ from ... import _core
 from ...backends import packing
 from ...model import TOLERANCE, Actions
 from ...problem import Floats, Integers, Problem
+from ...queue import QueueResult, rounded_up
 from ...result import INTERRUPTED, ROUNDING_ERRORS, TIME_LIMIT, Status
 from ...worth import most as most_of
 from ..batch import as_problem, check_slots
@@ -46,7 +47,6 @@ from ..matching import refuse_coupled
 from ..slot import check_threads, check_time_limit
 from .continuous import FIRST_NAME, PricedSlots
 from .prices import Columns, Dual, best_prices, master
-from .result import QueueResult, rounded_up
 
 METHODS = ("exact", "global")
 GAP_OF_A_TASK = 1e-4  # within which a decision is called optimal, unless another gap is asked for

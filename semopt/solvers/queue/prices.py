@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...problem import Floats, Integers
-from .result import rounded_up
+from ...queue import rounded_up
 
 MOST_STEPS = 500
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model import Actions, Outcome, costs, evaluate, exceeds, skipping
-from ...problem import Floats, Integers, Problem
-from ...records import Record
-from ...result import INTERRUPTED, Result, Status, number
+from .model import Actions, Outcome, costs, evaluate, exceeds, skipping
+from .problem import Floats, Integers, Problem
+from .records import Record
+from .result import INTERRUPTED, Result, Status, number
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,16 @@ class QueueResult(Record):
             for t in range(len(self.task))
         ]
 
+    def slots_json(self) -> list[list[dict[str, Any]]]:
+        """Return one entry a user and slot: its decision and what it gives."""
+        return [
+            [
+                entry | (SKIP if skip else {}) | {"skip": bool(skip)}
+                for entry, skip in zip(slot.users_json(), self.skipped[t], strict=True)
+            ]
+            for t, slot in enumerate(self.slots())
+        ]
+
     def violations(self) -> list[str]:
         """Return a sentence for each limit, range or battery that is exceeded (1e-9 relative)."""
         faults = [
@@ -147,9 +157,7 @@ class QueueResult(Record):
             "seconds": number(self.seconds),
             "readings": asdict(self.problem.readings) | {"battery_pays": self.battery_pays},
             "problem": self.problem.origin | {"queue": queue},
-            "slots": [
-                {"users": users_json(slot, self.skipped[t])} for t, slot in enumerate(self.slots())
-            ],
+            "slots": [{"users": users} for users in self.slots_json()],
             "details": self.details,
         }
 
@@ -166,14 +174,6 @@ SKIP = {
     "qoe": 0.0,
     "feasible": True,
 }
-
-
-def users_json(slot: Result, skipped: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Return one entry a user of a slot."""
-    return [
-        entry | (SKIP if skip else {}) | {"skip": bool(skip)}
-        for entry, skip in zip(slot.users_json(), skipped, strict=True)
-    ]
 
 
 def rounded_up(bound: float, tasks: int) -> float:
