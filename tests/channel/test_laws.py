@@ -112,7 +112,11 @@ class Weibull(Independent):
     )
     copy.add(
         "channel/keys.py",
-        '    weibull_k: float | None = _key(POSITIVE, "weibull_k", "shape of Weibull fading")',
+        """
+    weibull_k: float | None = _key(
+        Interval(0.1, 20.0, "a number from 0.1 to 20"), "weibull_k", "shape of Weibull fading"
+    )
+""",
         before='    slot: float | None = _key(POSITIVE, "slot_ms"',
     )
     assert copy.is_short()
@@ -132,6 +136,12 @@ samplers.worth_compiling = lambda entries: True
 assert np.array_equal(gain, scenario.draw(5000, 1)[0])
 law = stats.weibull_min(2.0, scale=0.5 / 0.886226925452758).cdf  # Gamma(1.5)
 assert stats.kstest(gain.ravel(), law).pvalue > 1e-3
+try:
+    scenario.replace({"channel.weibull_k": 30.0})
+except ValueError as error:
+    assert "channel.weibull_k = 30.0: must be a number from 0.1 to 20" in str(error), error
+else:
+    raise AssertionError("it was not refused")
 """.lstrip(),
     )
     assert "weibull_k" in copy.run("-m", "semopt", "scenario", "schema")
