@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from logging import getLogger
 from typing import TYPE_CHECKING
 
 from .protocol import Evaluate, Module, Search, Tabulate
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from . import cpu, cuda, cupy, reference
 
     CHECKED: tuple[Module, ...] = (reference, cpu, cupy, cuda)
+
+
+LOG = getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def get(name: str = "auto") -> Backend:
     """
     if name == "auto":
         name = available()[-1]
+        LOG.debug("backend auto is %s", name)
     reason = why_not(name)
     if reason is not None:
         raise ValueError(f"backend {name!r} cannot be used: {reason}")

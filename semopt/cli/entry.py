@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ..report.lines import print_line, print_message
+from ..report.lines import Verbosity, print_line, print_message
 from . import (
     backends,
     bench,
@@ -32,6 +32,7 @@ from . import (
 
 # Typer's own base of what it refuses: its place differs between versions.
 Refused: Any = typer.BadParameter.__mro__[2]
+SHARED = ("--quiet", "--verbose")  # options that every command has
 NARROW = 60  # columns, below which help would cut words
 app = typer.Typer(
     name="semopt",
@@ -84,8 +85,35 @@ def root(
             "--version", is_eager=True, callback=show_version, help="Print the version and exit."
         ),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress and no notes; anywhere in a command.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log what is done, and how long it takes; likewise.")
+    ] = False,
 ) -> None:
     """Find, prove and learn the best way for wireless users to run AI tasks at the edge."""
+    if quiet and verbose:
+        raise ValueError("--quiet and --verbose: one of the two is expected")
+    Verbosity.quiet = quiet
+    if quiet or verbose:
+        log_on_standard_error(verbose)
+
+
+def log_on_standard_error(verbose: bool) -> None:
+    """Let the records of semopt's loggers be written, by Python's own logging."""
+    import logging
+
+    logging.basicConfig(format="%(relativeCreated)7.0f ms  %(name)s: %(message)s", force=True)
+    logging.getLogger("semopt").setLevel(logging.INFO if verbose else logging.ERROR)
+
+
+def in_front(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with the options of all commands before the command."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    shared = [argument for argument in arguments[:end] if argument in SHARED]
+    own = [argument for argument in arguments[:end] if argument not in SHARED]
+    return [*dict.fromkeys(shared), *own, *arguments[end:]]
 
 
 def main() -> None:
@@ -114,10 +142,14 @@ def run(arguments: Sequence[str]) -> int:
     asks_help = not arguments or arguments[-1] in {*groups, "-h", "--help"}
     if asks_help and get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)
+    if any(name.endswith("_COMPLETE") for name in os.environ):  # a shell asks, as typer has it
+        from .completion import let_shells_complete
+
+        let_shells_complete(app)
     ending.Received.reported, options.TYPED[:] = False, arguments
     try:
         check_digits(arguments)
-        code = app(list(arguments), standalone_mode=False)
+        code = app(in_front(arguments), standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
         if code == 130 and not ending.Received.reported:  # so says typer of a KeyboardInterrupt

@@ -51,7 +51,7 @@ def evaluate(
     """
     from ..files import check_apart
     from ..report.learning import print_evaluation
-    from ..report.lines import print_message
+    from ..report.lines import print_note
     from ..report.progress import phases, progress
     from ..scenario import Scenario
     from .ending import end_cut
@@ -62,7 +62,7 @@ def evaluate(
     check_report(report)
     check_apart({"--json": json, "--report": report}, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
-        print_message(f"note: {sentence}")
+        print_note(sentence)
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
     evaluations: list[Evaluation] = []
     cut = False

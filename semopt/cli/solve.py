@@ -115,13 +115,13 @@ def solve(
     """
     from ..files import check_apart
     from ..limits import has_battery
-    from ..report.lines import print_message
+    from ..report.lines import print_note
     from ..result import Status
     from ..scenario import Scenario
 
     method, files, notes = renamed(method, {"checkpoint": checkpoint, "resume": resume})
     for note in notes:
-        print_message(f"note: {note}")
+        print_note(note)
     checkpoint, resume = files.get("checkpoint"), files.get("resume")
     values = {
         "--backend": backend,
@@ -152,10 +152,7 @@ def solve(
     }
     loaded = Scenario.load(scenario)
     if has_battery(loaded.template()):
-        print_message(
-            "note: user.battery_mj is not counted: a slot is solved alone; --queue solves the "
-            "whole queue"
-        )
+        print_note("user.battery_mj is not counted: a slot is solved alone; --queue solves all")
     if slots > 1:
         return solve_many(loaded, method, slots, seed or 0, json, report, options)
     problem = one_slot(loaded, seed)

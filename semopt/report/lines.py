@@ -10,6 +10,12 @@ from pathlib import Path
 LONGEST = 200  # characters of a word in a message
 
 
+class Verbosity:
+    """What a command shows besides its answer and its faults: see --quiet and --verbose."""
+
+    quiet: bool = False
+
+
 def print_line(text: str) -> None:
     """Print a line on standard output."""
     from ..console import visible
@@ -42,6 +48,12 @@ def print_message(message: str) -> None:
 
     if message and sys.stderr is not None:
         print(visible(with_short_words(message)), file=sys.stderr, flush=True)
+
+
+def print_note(note: str) -> None:
+    """Print a note on standard error, unless notes are not wanted."""
+    if not Verbosity.quiet:
+        print_message(f"note: {note}")
 
 
 def with_short_words(message: str) -> str:

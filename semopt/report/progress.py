@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from .lines import Verbosity
+
 if TYPE_CHECKING:
     from ..console import Console
 
@@ -19,10 +21,18 @@ def progress(title: str, total: float | None = 1.0) -> Iterator[Callable[[float]
     """Show how far a command is, and an estimate of the time that is left.
 
     Gives a function that takes how much of `total` is done. Where the total is None, or nothing has
-    been told yet, the time that has passed is shown alone. One bar at a time.
+    been told yet, the time that has passed is shown alone. One bar at a time. Where log records are
+    wanted, the title and its time are one instead.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
+    from logging import INFO, getLogger
+
+    log, start = getLogger(__name__), monotonic()
+    if log.isEnabledFor(INFO):
+        yield no_bar
+        log.info("%s: %.3f s", title, monotonic() - start)
+        return
+    if sys.stderr is None or not sys.stderr.isatty() or Verbosity.quiet:
+        yield no_bar
         return
     from rich.progress import (
         BarColumn,

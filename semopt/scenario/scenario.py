@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ from .faults import ScenarioError, affected, arranged, dotted, key_faults, nulls
 from .sections import Document, Slot, absent_tables, sentences
 from .source import parsed, text_of
 from .surface import with_file, with_tables
+
+LOG = getLogger(__name__)
 
 
 class Scenario(Shown, Document):
@@ -79,7 +82,9 @@ class Scenario(Shown, Document):
         """
         check_path("source", source, "a preset's name or a file's path")
         text, folder, name = text_of(source)
-        return cls.parse(text, folder, name)
+        scenario = cls.parse(text, folder, name)
+        LOG.info("%s: %r", name, scenario)
+        return scenario
 
     @classmethod
     def of(cls, scenario: Self | str | Path) -> Self:

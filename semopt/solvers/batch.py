@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from logging import getLogger
 from math import inf, nan
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,7 @@ from .matching import ExactBatch
 from .slot import by_names_of_today, check_threads, check_time_limit, solve
 from .slots import Batch
 
+LOG = getLogger(__name__)
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
 LARGEST = 4096  # slots in such a part at most
 
@@ -77,7 +79,9 @@ def solve_batch(
         if not partial:
             raise
         work.stopped = INTERRUPTED
-    return work.batch()
+    batch = work.batch()
+    LOG.info("%r, %.3f s", batch, batch.seconds)
+    return batch
 
 
 class Work:

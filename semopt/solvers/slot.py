@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
+from logging import getLogger
 from math import inf
 from numbers import Real
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..worth import most, steep
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
+LOG = getLogger(__name__)
 FILES = "certificate", "checkpoint", "resume"  # options that name a file or a folder
 KINDS: dict[str, Any] = {"backend": str, "programs": Real, "query": Query}
 BOUNDING = "relaxation", "global"  # methods that bound the continuous problem
@@ -67,7 +69,9 @@ def solve(problem: Problem | Any, method: str = "exact", **options: Any) -> Resu
     start = perf_counter()
     result: Result = _core.in_usual_rounding(lambda: function(problem, **options))
     result = recomputed(result) if method in ON_GRID else result
-    return replace(result, seconds=perf_counter() - start)
+    result = replace(result, seconds=perf_counter() - start)
+    LOG.debug("%r, %.3f s", result, result.seconds)
+    return result
 
 
 def by_names_of_today(method: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
