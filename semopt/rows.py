@@ -54,6 +54,13 @@ def number(cell: str, delimiter: str) -> float:
     return float(plain(cell if delimiter == "," else cell.replace(",", ".")))
 
 
+def whole_number(name: str, cell: str) -> int:
+    """Return the whole number in a cell; raise ValueError naming the column for what is none."""
+    if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
+        raise ValueError(f"{name} = {cell}: must be a whole number from 0")
+    return int(cell)
+
+
 def plain(cell: str) -> str:
     """Return a cell; raise ValueError for digits that only Python reads as such: 1_0, say."""
     if "_" in cell or not cell.isascii():

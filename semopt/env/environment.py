@@ -105,6 +105,11 @@ class Environment:
             whole(name, value, least)
         problem = scenario.template()
         refuse_battery(problem, "the environment")
+        if scenario.queue and scenario.queue.tasks:
+            raise ValueError(
+                "queue.tasks: the environment draws tasks by their shares, as often as it learns: "
+                "leave them out"
+            )
         self.problem = problem if semantic else problem.without_semantic()
         self.scenario, self.slots, self.lane = scenario, slots, lane
         self.users, self.channels = scenario.users, scenario.channels

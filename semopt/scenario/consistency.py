@@ -168,12 +168,7 @@ def _slot(view: View, place: KeyPath) -> Iterator[Fault]:
     gain, path = view.entries(*place, "gain"), dotted(place)
     for n, name in enumerate(tasks or []):
         if known and name not in known:
-            suggestion = nearest(name, known)
-            hint = f"; did you mean {suggestion}?" if suggestion else ""
-            yield (
-                f"{path}.tasks[{n}]",
-                f"= {quoted(name)}: must be one of the tasks {', '.join(known)}{hint}",
-            )
+            yield f"{path}.tasks[{n}]", _no_task(name, known)
     users, channels = _counts(view)
     for key, entries in (("tasks", tasks), ("gain", gain)):
         if entries and users is not None and len(entries) != users:
@@ -185,8 +180,25 @@ def _slot(view: View, place: KeyPath) -> Iterator[Fault]:
             yield f"{path}.gain[{n}]", f"= {quoted(row)} has length {len(row)}: {words}"
 
 
+def _no_task(name: str, known: list[str]) -> str:
+    """Return the words about a name of no task."""
+    suggestion = nearest(name, known)
+    hint = f"; did you mean {suggestion}?" if suggestion else ""
+    return f"= {quoted(name)}: must be one of the tasks {', '.join(known)}{hint}"
+
+
 def _queue(view: View) -> Iterator[Fault]:
     length, slots = view.get("queue", "length"), len(view.entries("queue", "slots"))
+    tasks, known, (users, _) = view.get("queue", "tasks"), view.names("tasks"), _counts(view)
+    if tasks and slots:
+        yield "queue.tasks", "must not stand beside [[queue.slots]], which have tasks of their own"
+    for t, row in enumerate(tasks or []):
+        if users is not None and len(row) != users:
+            words = f"must have {users}, a task for each user"
+            yield f"queue.tasks[{t}]", f"has length {len(row)}: {words}"
+        for n, name in enumerate(row):
+            if known and name not in known:
+                yield f"queue.tasks[{t}][{n}]", _no_task(name, known)
     if length is not None and slots and length != slots:
         words = f"must be {slots}, the number of [[queue.slots]], or left out"
         yield "queue.length", f"= {length}: {words}"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ..allowed import Fault
 from ..strict import shortened
 from . import toml
-from .sections import Accuracy, Document, keys_of, section_at
+from .sections import Accuracy, Document, Queue, keys_of, section_at
 
 KeyPath = tuple[str | int, ...]
 LISTED_OF_ARRAY = 8  # faults of one array that are listed before the rest is counted
@@ -125,7 +125,7 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     *table, name = path
     section = section_at(tuple(table))
     sentences = keys_of(section) if section else {}
-    if section is Accuracy:
+    if section in (Accuracy, Queue):
         sentences = {**sentences, "file": ""}
     absent = [key for key in sentences if (*table, key) in missing]
     candidate = nearest(str(name), absent)

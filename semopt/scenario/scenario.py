@@ -8,7 +8,6 @@ against each other (`consistency.py`). Past this module there are no units but S
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from logging import getLogger
 from pathlib import Path
@@ -16,28 +15,28 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import PrivateAttr, ValidationError
+from pydantic import ValidationError
 
-from ..allowed import check_path, one_of, whole
-from ..channel import Channel, draw_gains, draw_tasks
-from ..channel.samplers import rows_of
-from ..channel.traces import PARTS, Part, load_trace
+from ..allowed import check_path
+from ..channel.traces import load_trace
 from ..figures import RECORDS, in_si
 from ..gains import gains
-from ..problem import LENGTH, AccuracyTable, Floats, Grid, Integers, Problem
+from ..problem import AccuracyTable, Floats, Grid, Problem
 from ..records import Shown
 from . import toml
 from .changes import changed, plain
 from .consistency import WEIGHT_KEYS, View, cross_faults
+from .drawing import Drawn
 from .faults import ScenarioError, affected, arranged, dotted, key_faults, nulls
-from .sections import Document, Slot, absent_tables, sentences
+from .queue_file import with_queue
+from .sections import absent_tables, sentences
 from .source import parsed, text_of
 from .surface import with_file, with_tables
 
 LOG = getLogger(__name__)
 
 
-class Scenario(Shown, Document):
+class Scenario(Shown, Drawn):
     """A validated scenario. The keys of the file are its attributes, in the units of the file.
 
     `[[users]]` is the attribute `overrides`; `users` and `channels` are numbers.
@@ -50,9 +49,6 @@ class Scenario(Shown, Document):
     >>> scenario.problem().joint_actions()
     46
     """
-
-    _folder: Path | None = PrivateAttr(default=None)
-    _record: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return name, sizes and tasks, in one line."""
@@ -189,6 +185,8 @@ class Scenario(Shown, Document):
         if folder is not None:
             folder = folder.absolute()  # the working folder may be another one later
         data, tables, faults = with_tables(data, folder)
+        data, lists, more = with_queue(data, folder)
+        tables, faults = tables | lists, faults + more
         unsound, scenario = {path for path, _ in faults}, None
         try:
             scenario = cls.model_validate(data)
@@ -209,32 +207,6 @@ class Scenario(Shown, Document):
                 trace = load_trace_of(scenario.channel, folder)
                 scenario._record |= {"sha256": trace.sha256, "shape": list(trace.gain.shape)}
         return scenario
-
-    @property
-    def users(self) -> int:
-        """Number of users, N."""
-        return len(self._pinned[0].tasks) if self._pinned else int(self.system.users or 0)
-
-    @property
-    def channels(self) -> int:
-        """Number of sub-channels, K."""
-        return len(self._pinned[0].gain[0]) if self._pinned else int(self.system.channels or 0)
-
-    @property
-    def _pinned(self) -> list[Slot]:
-        """The slots that the file pins."""
-        return ([self.slot] if self.slot else []) + ((self.queue and self.queue.slots) or [])
-
-    @property
-    def folder(self) -> Path | None:
-        """Folder that file names in the scenario are relative to; None where it stands alone."""
-        return self._folder
-
-    def shares(self) -> Floats:
-        """Return the probability of each kind of task at the head of a queue: (T,) float64."""
-        values = [task.share for task in self.tasks.values()]
-        shares: Floats = np.array([1.0 if share is None else share for share in values])
-        return shares / float(shares.sum())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario in the words and units of the file; `from_dict` reads it back.
@@ -274,6 +246,8 @@ class Scenario(Shown, Document):
             "additionalProperties": False,
         }
         schema["$defs"]["Task"]["properties"]["accuracy"] = {"anyOf": [table, file]}
+        tasks = {"type": "string", "description": "CSV file with the tasks"}
+        schema["$defs"]["Queue"]["properties"]["file"] = tasks
         return schema
 
     def problem(
@@ -324,114 +298,6 @@ class Scenario(Shown, Document):
         """Return the arrays of the scenario with a slot of no meaning, for slots to be put in."""
         shape = (self.users, self.channels)
         return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
-
-    def draw_queue(self, seed: int | None = None) -> tuple[Floats, Integers]:
-        """Return the queue that the scenario pins or, with a seed, one drawn from [channel].
-
-        Parameters
-        ----------
-        seed : of gains and tasks; 0 where none is given and none is pinned
-
-        Returns
-        -------
-        gain : (T, N, K) float64, linear power gain
-        task : (T, N) int64, index into the tasks
-
-        Raises
-        ------
-        ValueError
-            There are neither pinned slots nor a [channel], or its trace is too short
-        """
-        slots = self.queue and self.queue.slots
-        if seed is not None or not slots:
-            return self.draw((self.queue and self.queue.length) or LENGTH, seed or 0)
-        kinds = list(self.tasks)
-        gain = np.array([slot.gain for slot in slots], dtype=float)
-        return gain, np.array([[kinds.index(name) for name in slot.tasks] for slot in slots])
-
-    def length(self, part: Part | None = None) -> int | None:
-        """Return how many slots can be drawn; None where [channel] is a law without an end.
-
-        Parameters
-        ----------
-        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
-        """
-        law = self.channel_law(part)
-        return len(rows_of(law)) if law.file else None
-
-    def draw(
-        self, slots: int, seed: int, first: int = 0, part: Part | None = None
-    ) -> tuple[Floats, Integers]:
-        """Draw slots from [channel] and the shares of the tasks.
-
-        Slot s depends on the seed and s alone: a longer draw begins with a shorter one. A trace
-        gives its slots in their order, each once; the seed draws the tasks.
-
-        Parameters
-        ----------
-        slots : how many
-        seed : of gains and tasks
-        first : slot to begin with
-        part : of a trace, "training", "validation" or "evaluation"; all of it unless given
-
-        Returns
-        -------
-        gain : (S, N, K) float64, linear power gain
-        task : (S, N) int64, index into the tasks
-
-        Raises
-        ------
-        ValueError
-            The scenario has no [channel], or its trace fewer slots
-        """
-        whole("slots", slots, 1)
-        whole("seed", seed, 0)
-        whole("first", first, 0)
-        self._check_memory(slots)
-        law, length = self.channel_law(part), self.length(part)
-        if length is not None and first + slots > length:
-            holder = f"its part for {part} has" if part else "it has"
-            offset = f" after the first {first}" if first else ""
-            raise ValueError(
-                f"channel.file = {law.file}: {slots} slots are asked for{offset}, {holder} "
-                f"{length}: ask for at most {max(length - first, 0)}"
-                + (", or set channel.split" if part else "")
-            )
-        gain = draw_gains(law, seed, first, slots, self.users, self.channels)
-        return gain, draw_tasks(self.shares(), seed, first, slots, self.users)
-
-    def _check_memory(self, slots: int) -> None:
-        """Raise ValueError for more slots than this machine's memory can hold, solved."""
-        need = slots * self.users * 8 * (self.channels + 20)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if need > memory:
-            raise ValueError(
-                f"slots = {slots}: would take about {need / 1e9:.3g} GB of memory, this machine "
-                f"has {memory / 1e9:.3g}: at most {slots * memory // need} fit"
-            )
-
-    def channel_law(self, part: Part | None = None) -> Channel:
-        """Return [channel] in SI units; of a trace one part, where it is named.
-
-        Raises
-        ------
-        ValueError
-            The scenario has no [channel], or names a file without a folder to look in
-        """
-        if self.channel is None:
-            queue = "; its pinned queue is solved by --queue" if self.queue else ""
-            raise ValueError(f"scenario {self.name} has no [channel] to draw slots from{queue}")
-        if part is not None:
-            one_of("part", part, PARTS)
-        keys = self.channel.model_dump(exclude_none=True) | self._record
-        if self.channel.file:
-            keys["part"] = part
-            if not Path(keys["file"]).is_absolute():
-                raise ValueError(
-                    f"channel.file = {keys['file']}: scenario {self.name} does not say in which "
-                    "folder: its absolute path is expected"
-                )
-        return Channel.from_keys(keys)
 
     def _own_keys(self) -> list[dict[str, Any]]:
         """Return each user's keys: its own, else those of [user] and the weights."""

@@ -209,6 +209,11 @@ class Queue(Section):
     slots: Annotated[list[Slot], Field(min_length=1)] | None = Field(
         None, description="the slots of a pinned queue, in their order"
     )
+    tasks: Annotated[list[list[str]], Field(min_length=1)] | None = Field(
+        None,
+        description="tasks[slot][user], in place of draws by their shares; "
+        'file = "tasks.csv" reads them',
+    )
 
 
 def _of_channel() -> type[Section]:

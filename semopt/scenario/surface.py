@@ -51,7 +51,7 @@ def with_tables(
         try:
             table = read_table(folder / file)
         except (OSError, ValueError) as error:
-            faults.append(((*path, "file"), f"= {toml.text(file)}: {_reason(error)}"))
+            faults.append(((*path, "file"), f"= {toml.text(file)}: {reason(error)}"))
             filled[name] = {**task, "accuracy": None}
             continue
         filled[name] = {**task, "accuracy": table}
@@ -88,9 +88,8 @@ def read_table(file: Path) -> dict[str, Any]:
         return _of_points([_picked(row, places) for row in rows[1:]], delimiter)
     numbers = [cell for cell in headings[1:] if isinstance(_number(cell, delimiter), float)]
     if headings[:1] != ["extraction"] or not numbers:
-        lines = content.decode("utf-8-sig").splitlines()[:SHOWN]
-        begins = " / ".join(shortened(line.strip()) for line in lines) or "nothing"
-        raise ValueError(f"is no accuracy table: must be {LAYOUTS}; it begins: {begins}")
+        words = f"is no accuracy table: must be {LAYOUTS}"
+        raise ValueError(f"{words}; it begins: {beginning(content)}")
     table: dict[str, Any] = {
         "extraction": [],
         "snr_db": [_number(cell, delimiter) for cell in rows[0][1:]],
@@ -107,6 +106,12 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 SHOWN = 3  # lines of a file of another layout
+
+
+def beginning(content: bytes) -> str:
+    """Return the first lines of a text file, as a message about its layout shows them."""
+    lines = content.decode("utf-8-sig").splitlines()[:SHOWN]
+    return " / ".join(shortened(line.strip()) for line in lines) or "nothing"
 
 
 def _picked(row: list[str], places: list[int]) -> list[str]:
@@ -151,7 +156,8 @@ def _number(cell: str, delimiter: str) -> float | str:
         return cell
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Return why a file could not be read."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
