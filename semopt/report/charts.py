@@ -74,7 +74,7 @@ def intervals(
         x=alt.X("mean:Q", title=x, scale=alt.Scale(zero=optimum is None)), tooltip=tooltip
     )
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="low:Q", x2="high:Q")
-    layers = [bars, points]
+    layers = [bars, points] if any(row[2] is not None for row in rows) else [points]
     singles = [{"method": name, "seed": at} for name, all in (seeds or {}).items() for at in all]
     if singles:
         single = alt.Chart(alt.InlineData(values=singles)).mark_tick(size=14, thickness=2)

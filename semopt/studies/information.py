@@ -131,7 +131,6 @@ class Question:
                 f"{row.scenario}: what observations permit",
                 intervals(
                     [
-                        ("certified optimum", row.optimum, None, None),
                         (
                             "own observations, at most",
                             row.optimum - row.loss,
@@ -142,9 +141,11 @@ class Question:
                         ("best fixed action", row.constant, None, None),
                     ],
                     "QoE a task",
+                    optimum=row.optimum,
                 ),
-                "No policy of own observations is right of the second point, but for the grid of "
-                "levels and the noise of the draws; the third is an estimate.",
+                "The line is the certified optimum. No policy of own observations is right of the "
+                "first point, but for the grid of levels and the noise of the draws; the second "
+                "is an estimate.",
             )
             for place, row in enumerate(rows)
             if row.loss == row.loss

@@ -23,7 +23,12 @@ def page(tmp_path_factory):
     gaps = {name: 10.0 ** rng.uniform(-8, 0, 50) for name in ("one", "two")}
     spec = profile(gaps, 1e-6, "gap")
     means = intervals([("one", 0.1, 0.05, 0.2), ("two", 0.3, None, None)], "gap")
-    figures = [Figure("profile", "Profile", spec, "Below."), Figure("means", "Means", means, "")]
+    points = intervals([("one", 0.1, None, None)], "gap")  # nobody has an interval
+    figures = [
+        Figure("profile", "Profile", spec, "Below."),
+        Figure("points", "Points", points, ""),
+        Figure("means", "Means", means, ""),
+    ]
     report = Report(
         "A <report>", "In a word.", "python -m semopt", [Table("t", "T", COLUMNS, ROWS)], figures
     )
@@ -78,7 +83,7 @@ def test_a_browser_draws_the_page(page, scheme, width):
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.goto(f"file://{page}/report.html")
         tab.wait_for_selector("#means svg.marks")
-        assert tab.locator("svg.marks").count() == 2
+        assert tab.locator("svg.marks").count() == 3
         assert tab.evaluate("document.documentElement.scrollWidth") == width
         dark = tab.evaluate("getComputedStyle(document.body).color") == "rgb(255, 255, 255)"
         assert dark == (scheme == "dark")
