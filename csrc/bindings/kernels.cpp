@@ -53,13 +53,6 @@ std::string indices_expected(long long low, long long end) {
            " are expected";
 }
 
-void require_within(const long long* values, long long count, long long low, long long end,
-                    const char* argument) {
-    bool inside = true;
-    for (long long i = 0; i < count; ++i) inside &= values[i] >= low && values[i] < end;
-    require(inside, argument, indices_expected(low, end));
-}
-
 // Fields of `Actions`, then of `Outcome`.
 constexpr const char* kFields[] = {"channel", "power",    "frequency", "extraction", "latency",
                                    "energy",  "accuracy", "qoe",       "violations"};
@@ -131,15 +124,11 @@ bool evaluate_arrays(const ScenarioView<R>& scenario, const Records& records, co
     return !(faults & kNotANumber);
 }
 
-void tabulate_arrays(const PackedScenario& scenario, const py::array& gain, const py::array& task,
+void tabulate_arrays(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
                      const std::vector<py::array>& value,
                      const std::vector<py::array>& server_energy, int threads) {
-    const py::ssize_t users = scenario.users.size();
-    require(gain.ndim() == 2, "gain", "shape (users, channels) is expected");
-    const py::ssize_t channels = gain.shape(1);
-    const Slot slot = {input<double>(gain, "gain", {users, channels}),
-                       input<long long>(task, "task", {users}), int(channels)};
-    require_within(slot.task, users, 0, scenario.tasks.size(), "task");
+    const Slot slot = as_slot(scenario, gain, task);
+    const py::ssize_t users = gain.shape(0), channels = gain.shape(1);
     require(py::ssize_t(value.size()) == users, "value", "one array a user is expected");
     require(server_energy.empty() || server_energy.size() == value.size(), "server_energy",
             "one array a user, or none at all, is expected");

@@ -56,15 +56,20 @@ T* output(const pybind11::array& array, const char* argument, const Shape& shape
     return memory<T>(array, argument, shape, true);
 }
 
+inline void require_kinds(const Scenario& scenario, const Integers& task) {
+    const auto kinds = (long long)scenario.tasks.size();
+    require(std::all_of(task.data(), task.data() + task.size(),
+                        [&](long long kind) { return kind >= 0 && kind < kinds; }),
+            "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
+}
+
 // The arrays of one slot: gain (N, K), task (N).
 inline Slot as_slot(const Scenario& scenario, const Doubles& gain, const Integers& task) {
     const pybind11::ssize_t users = scenario.users.size();
     require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
             "shape (users, channels) is expected");
     require(task.ndim() == 1 && task.shape(0) == users, "task", "shape (users,) is expected");
-    for (pybind11::ssize_t n = 0; n < users; ++n)
-        require(task.data()[n] >= 0 && task.data()[n] < pybind11::ssize_t(scenario.tasks.size()),
-                "task", "an index below the number of tasks is expected");
+    require_kinds(scenario, task);
     return {gain.data(), task.data(), int(gain.shape(1))};
 }
 
@@ -80,10 +85,7 @@ struct Slots {
                 "a C-ordered float64 array of shape (slots, users, channels) is expected");
         require(task.ndim() == 2 && task.shape(0) == count && task.shape(1) == users, "task",
                 "a C-ordered int64 array of shape (slots, users) is expected");
-        const auto kinds = (long long)scenario.tasks.size();
-        require(std::all_of(task.data(), task.data() + task.size(),
-                            [&](long long kind) { return kind >= 0 && kind < kinds; }),
-                "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
+        require_kinds(scenario, task);
         require(std::all_of(gain.data(), gain.data() + gain.size(),
                             [](double g) { return g > 0 && g < kInfinity; }),
                 "gain", "finite values above 0 are expected");
