@@ -150,7 +150,9 @@ py::tuple choose(const std::vector<Doubles>& value, const std::vector<Doubles>& 
 }  // namespace
 
 void bind_queue(py::module_& m) {
-    py::class_<Queue> queue(m, "Queue", "The efficient actions of all cells of a queue.");
+    py::class_<Queue> queue(m, "Queue",
+                            "The efficient actions of all cells of a queue. `add` alone changes "
+                            "it: threads share it while nobody adds.");
     queue
         .def(py::init<const PackedScenario&, const Doubles&, const Integers&, bool, int>(),
              py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("device"),
