@@ -6,15 +6,15 @@ tables that `search` reads. All backends answer alike: `search` exactly, `evalua
 
 from ..grid import Space, decode, encode
 from .operations import evaluate, search, tabulate
-from .query import Batch, Found, Query, Tables, nothing
+from .query import Batch, Query, SearchResult, Tables, nothing
 from .registry import NAMES, Backend, available, describe, get, why_not
 
 __all__ = [
     "NAMES",
     "Backend",
     "Batch",
-    "Found",
     "Query",
+    "SearchResult",
     "Space",
     "Tables",
     "available",

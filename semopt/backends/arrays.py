@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..problem import Problem
-from .gpu.memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, hidden, lies_in
+from .gpu.memory import CUDA, MANAGED, OTHERS, OnDevice, borrowed, described, lies_in, not_shown
 from .query import Batch, Tables
 
 
@@ -49,10 +49,10 @@ def host(name: str, array: Any) -> Any:
     try:
         return np.from_dlpack(array)
     except (AttributeError, TypeError, BufferError, RuntimeError) as fault:
-        raise hidden(name, fault) from None
+        raise not_shown(name, fault) from None
 
 
-def like(example: Any, array: Any) -> Any:
+def of_library(example: Any, array: Any) -> Any:
     """Return the same memory as an array of the library that `example` is of.
 
     A library without `from_dlpack` gets what shows its memory by both protocols.
@@ -98,11 +98,11 @@ def check(problem: Problem, batch: Batch) -> None:
     if dtype not in (np.float64, np.float32):
         dtype = np.dtype(np.float64)
 
-    def require(name: str, array: Any, kind: Any, wanted: tuple[int, ...]) -> None:
+    def require(name: str, array: Any, kind: Any, expected: tuple[int, ...]) -> None:
         kind = np.dtype(kind)
         packed = isinstance(array, OnDevice) or array.flags.c_contiguous
-        if array.dtype != kind or array.shape != wanted or not packed:
-            raise ValueError(f"{name}: a C-ordered {kind} array of shape {wanted} is expected")
+        if array.dtype != kind or array.shape != expected or not packed:
+            raise ValueError(f"{name}: a C-ordered {kind} array of shape {expected} is expected")
 
     def within(name: str, indices: Any, low: int, end: int) -> None:
         if isinstance(indices, OnDevice):

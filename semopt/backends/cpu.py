@@ -12,7 +12,7 @@ from ..model import Outcome
 from ..problem import Problem
 from . import packing
 from .arrays import name_fault
-from .query import MAX_SIZE, Batch, Found, Query, Tables
+from .query import MAX_SIZE, Batch, Query, SearchResult, Tables
 
 
 def why_not() -> None:
@@ -55,7 +55,7 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
     return Tables(space, value, energy, limit, problem.objective == "min")
 
 
-def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
+def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> SearchResult:
     """Scan joint actions start..stop-1 in single precision, and settle in double what it leaves."""
     space = tables.space
     if space.size > MAX_SIZE:
@@ -76,4 +76,4 @@ def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0
         *tables.slack,
         threads,
     )
-    return Found(value, index, above, histogram, stop - start)
+    return SearchResult(value, index, above, histogram, stop - start)

@@ -66,8 +66,8 @@ class CupyRuntime:
         """Return the index of the device that memory lies on; -1 if it is the host's."""
         about = self._api.pointerGetAttributes(memory)
         device: int = about.device
-        there = about.type in (self._api.memoryTypeDevice, self._api.memoryTypeManaged)
-        return device if there else -1
+        on_device = about.type in (self._api.memoryTypeDevice, self._api.memoryTypeManaged)
+        return device if on_device else -1
 
     def wait(self, stream: int) -> None:
         """Return when the work queued on a stream is done."""

@@ -14,7 +14,7 @@ from ..limits import refuse
 from ..model import Actions, Outcome
 from ..problem import Floats, Integers, Problem
 from . import arrays
-from .query import MAX_ENTRIES, MAX_SIZE, Batch, Found, Query, Tables
+from .query import MAX_ENTRIES, MAX_SIZE, Batch, Query, SearchResult, Tables
 from .registry import Backend, get
 
 
@@ -60,10 +60,10 @@ def evaluate(
     gain = None if gain is None else show("gain", gain)
     task = None if task is None else show("task", task)
     target = None if out is None else _shown(show, out)
-    found = chosen.evaluate(problem, Batch.of(problem, actions, gain, task, target, threads))
+    outcome = chosen.evaluate(problem, Batch.of(problem, actions, gain, task, target, threads))
     if out is not None:
         return out
-    return Outcome(*(arrays.like(kind, getattr(found, f.name)) for f in fields(found)))
+    return Outcome(*(arrays.of_library(kind, getattr(outcome, f.name)) for f in fields(outcome)))
 
 
 def _shown(show: Callable[[str, Any], Any], record: Any) -> Any:
@@ -106,7 +106,7 @@ def search(
     query: Query | None = None,
     backend: str = "auto",
     threads: int = 0,
-) -> Found:
+) -> SearchResult:
     """Score joint actions start..stop-1 (to the last unless given), ordered as in `Space`.
 
     Parameters
@@ -131,9 +131,11 @@ def search(
     if not 0 <= start <= stop <= size:
         raise ValueError(f"start, stop = {start}, {stop}: must be ordered and within 0 to {size}")
     shown = arrays.each_list(_show(chosen), tables)
-    found = chosen.search(shown, start, stop, query or Query(), threads)
+    result = chosen.search(shown, start, stop, query or Query(), threads)
     if shown is tables:
-        return found
+        return result
     parts = ("value", "index", "histogram")
     kind = tables.value[0]
-    return replace(found, **{name: arrays.like(kind, getattr(found, name)) for name in parts})
+    return replace(
+        result, **{name: arrays.of_library(kind, getattr(result, name)) for name in parts}
+    )

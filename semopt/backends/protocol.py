@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ..model import Outcome
 from ..problem import Problem
-from .query import Batch, Found, Query, Tables
+from .query import Batch, Query, SearchResult, Tables
 
 
 class Evaluate(Protocol):
@@ -28,7 +28,7 @@ class Search(Protocol):
 
     def __call__(
         self, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
-    ) -> Found:
+    ) -> SearchResult:
         """Score joint actions start..stop-1, in their order."""
 
 

@@ -97,7 +97,7 @@ def largest_sum(lists: tuple[Floats, ...]) -> float:
 
 
 @dataclass(frozen=True)
-class Found(Record):
+class SearchResult(Record):
     """What a search over a range of joint actions found.
 
     Attributes
@@ -114,12 +114,12 @@ class Found(Record):
     histogram: Integers
     examined: int
 
-    def merged(self, other: Found, keep: int) -> Found:
+    def merged(self, other: SearchResult, keep: int) -> SearchResult:
         """Return what a search over both ranges finds."""
         value = np.concatenate([self.value, other.value])
         index = np.concatenate([self.index, other.index])
         order = np.lexsort((index, -value))[:keep]
-        return Found(
+        return SearchResult(
             value[order],
             index[order],
             self.above + other.above,
@@ -128,10 +128,10 @@ class Found(Record):
         )
 
 
-def nothing(bins: int = 0) -> Found:
+def nothing(bins: int = 0) -> SearchResult:
     """Return what a search over an empty range finds."""
     empty = np.empty(0, dtype=np.int64)
-    return Found(np.empty(0), empty, 0, np.zeros(bins, dtype=np.int64), 0)
+    return SearchResult(np.empty(0), empty, 0, np.zeros(bins, dtype=np.int64), 0)
 
 
 @dataclass(frozen=True)

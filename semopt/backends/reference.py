@@ -12,7 +12,7 @@ from ..grid import NO_CHANNEL, Space, local_actions, offload_actions, pattern_si
 from ..model import Outcome
 from ..problem import Floats, Integers, Problem
 from .arrays import check, name_fault
-from .query import Batch, Found, Query, Tables, nothing
+from .query import Batch, Query, SearchResult, Tables, nothing
 
 CHUNK = 1 << 18  # joint actions scored at a time: memory stays flat
 
@@ -33,14 +33,14 @@ def evaluate(problem: Problem, batch: Batch) -> Outcome:
     sent = actions.extraction
     usable = replace(actions, extraction=np.where((sent > 0) & (sent <= 1), sent, np.nan))
     finite = np.where(np.isinf(gain), np.nan, gain)
-    with np.errstate(invalid="ignore", divide="ignore"):  # said by name
-        found = model.evaluate(problem, usable, finite, task)
-    if np.isnan(found.qoe).any():
+    with np.errstate(invalid="ignore", divide="ignore"):  # refused by name below
+        outcome = model.evaluate(problem, usable, finite, task)
+    if np.isnan(outcome.qoe).any():
         name_fault(problem, batch._replace(out=None))
     if out is None:
-        return found
+        return outcome
     for name in ("latency", "energy", "accuracy", "qoe", "violations"):
-        np.copyto(getattr(out, name), getattr(found, name), casting="same_kind")
+        np.copyto(getattr(out, name), getattr(outcome, name), casting="same_kind")
     return out
 
 
@@ -55,14 +55,14 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
         energy = np.zeros_like(value)
         for m in range(space.most_offloaders + 1):
             for k in range(space.channels) if m else (NO_CHANNEL,):
-                own = offload_actions(problem, n, k) if m else local_actions(problem, n)
-                outcome = model.evaluate(alone, own.take(np.s_[:, None]), offloaders=m)
+                actions = offload_actions(problem, n, k) if m else local_actions(problem, n)
+                outcome = model.evaluate(alone, actions.take(np.s_[:, None]), offloaders=m)
                 start = space.list_start(n, k, m)
-                part = slice(start, start + len(own.channel))
+                part = slice(start, start + len(actions.channel))
                 value[part] = np.where(outcome.violations == 0, outcome.qoe, -inf)[:, 0]
                 if m:
                     flop = np.where(
-                        own.extraction < 1.0,
+                        actions.extraction < 1.0,
                         problem.tasks.server_flop[problem.task[n]],
                         problem.tasks.server_raw_flop[problem.task[n]],
                     )
@@ -80,9 +80,9 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
     )
 
 
-def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> Found:
+def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> SearchResult:
     """Score joint actions start..stop-1, pattern by pattern, in chunks."""
-    space, found = tables.space, nothing(query.bins)
+    space, result = tables.space, nothing(query.bins)
     while start < stop:
         pattern, first = space.pattern_at(start)
         end = min(stop, first + pattern_size(space, pattern), start + CHUNK)
@@ -94,15 +94,15 @@ def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0
             else np.array([score.argmax()])[: query.keep]
         )
         best = best[feasible[best]]
-        chunk = Found(
+        chunk = SearchResult(
             score[best],
             best + start,
             0 if query.above is None else int((score > query.above).sum()),
             histogram(score[feasible], query),
             end - start,
         )
-        found, start = found.merged(chunk, query.keep), end
-    return found
+        result, start = result.merged(chunk, query.keep), end
+    return result
 
 
 def histogram(score: Floats, query: Query) -> Integers:

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from .. import backends
-from ..backends import Found, Query, Tables
+from ..backends import Query, SearchResult, Tables
 from ..files import write_atomically
 from ..limits import coupled
 from ..problem import Problem
@@ -62,7 +62,7 @@ class State:
     """
 
     next: int
-    partial: Found
+    partial: SearchResult
     loaded: int = 0
 
 
@@ -149,7 +149,7 @@ def as_state(content: Content, query: Query, tables: Tables) -> State:
     for worth, index in best:
         if index >= examined or score(tables, index) != [worth]:
             raise ValueError(f"joint action {index} does not score {worth}")
-    partial = Found(
+    partial = SearchResult(
         np.array([worth for worth, _ in best], dtype=np.float64),
         np.array([index for _, index in best], dtype=np.int64),
         content.above,

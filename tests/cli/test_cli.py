@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from semopt import Scenario, Status
-from semopt.backends import Found
+from semopt.backends import SearchResult
 from semopt.cli import app, entry, explain, solve
 from semopt.cli.slot import solve_one
 from semopt.report.slot import print_result
@@ -179,7 +179,7 @@ def test_interrupt_prints_the_best_so_far_and_leaves_a_checkpoint(tmp_path, monk
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Found, "merged", interrupt)
+    monkeypatch.setattr(SearchResult, "merged", interrupt)
     file = tmp_path / "search.json"
     out = run("solve", "--method", "exhaustive", "--resume", str(file))
     assert out.exit_code == 130
@@ -200,8 +200,9 @@ def test_old_names_are_understood_with_a_word(tmp_path):
 def test_a_signal_to_terminate_leaves_a_checkpoint(tmp_path):
     file = tmp_path / "search.json"
     code = (
-        "import os, signal, sys; from semopt.backends import Found; from semopt.cli import main; "
-        "Found.merged = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM); "
+        "import os, signal, sys; from semopt.backends import SearchResult; "
+        "from semopt.cli import main; "
+        "SearchResult.merged = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM); "
         f"sys.argv[1:] = ['solve', '--method', 'exhaustive', '--resume', {str(file)!r}]; main()"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

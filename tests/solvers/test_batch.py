@@ -288,9 +288,9 @@ def test_ctrl_c_is_raised_unless_what_is_solved_is_asked_for():
 def test_ctrl_c_within_a_slot_keeps_what_its_method_has_found(monkeypatch):
     scenario = Scenario.load("paper")
     gain, task = scenario.draw(5, 0)
-    from semopt.backends import Found
+    from semopt.backends import SearchResult
 
-    right, calls = Found.merged, []
+    right, calls = SearchResult.merged, []
 
     def cut(self, *rest):
         calls.append(1)
@@ -298,7 +298,7 @@ def test_ctrl_c_within_a_slot_keeps_what_its_method_has_found(monkeypatch):
             raise KeyboardInterrupt
         return right(self, *rest)
 
-    monkeypatch.setattr(Found, "merged", cut)
+    monkeypatch.setattr(SearchResult, "merged", cut)
     monkeypatch.setattr("semopt.solvers.exhaustive.perf_counter", lambda: 0.0)  # parts are alike
     batch = solve_batch(scenario, gain, task, "exhaustive", partial=True)
     results = list(batch.results())

@@ -16,7 +16,7 @@ from .. import cpu, packing
 from ..arrays import check, each, name_fault
 from ..query import Batch
 from .memory import OnDevice
-from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, meet, place, read, shaped, upload
+from .runtime import THREADS, Borrowed, Buffer, Job, Runtime, place, read, shaped, upload, usable
 
 EVALUATE = (
     "system users tasks tables channel power frequency extraction gain task "
@@ -54,12 +54,12 @@ def device_scenario(runtime: Runtime, problem: Problem, single: bool) -> DeviceS
 def evaluate(runtime: Runtime, problem: Problem, batch: Batch) -> Outcome:
     """Score joint actions in the precision of `actions.power`; the host's threads have no part."""
 
-    def met(name: str, array: Any) -> Any:
-        return meet(runtime, name, array)
+    def ready(name: str, array: Any) -> Any:
+        return usable(runtime, name, array)
 
     actions, gain, task, out, _ = batch
-    actions, out = each(met, actions), None if out is None else each(met, out)
-    gain, task = met("gain", gain), met("task", task)
+    actions, out = each(ready, actions), None if out is None else each(ready, out)
+    gain, task = ready("gain", gain), ready("task", task)
     check(problem, Batch(actions, gain, task, out))
     shape, dtype = actions.channel.shape, actions.power.dtype
     if out is None:
@@ -69,17 +69,17 @@ def evaluate(runtime: Runtime, problem: Problem, batch: Batch) -> Outcome:
     rows = int(prod(shape[:-1]))
 
     single = dtype == np.float32
-    there = device_scenario(runtime, problem, single)
+    scenario = device_scenario(runtime, problem, single)
     figures = [field.name for field in fields(out)]
     faults = upload(runtime, np.zeros(1, np.uint64))
     results = {name: target(runtime, getattr(out, name)) for name in figures}
     job = Job(
         runtime,
         EVALUATE,
-        system=there.system,
-        users=there.users,
-        tasks=there.tasks,
-        tables=there.tables,
+        system=scenario.system,
+        users=scenario.users,
+        tasks=scenario.tasks,
+        tables=scenario.tables,
         channel=place(runtime, actions.channel),
         power=place(runtime, actions.power),
         frequency=place(runtime, actions.frequency),

@@ -86,7 +86,7 @@ def lies_in(array: Any) -> int:
     return CUDA if hasattr(array, "__cuda_array_interface__") else CPU
 
 
-def hidden(name: str, fault: Exception) -> ValueError:
+def not_shown(name: str, fault: Exception) -> ValueError:
     """Return the error for an array that does not show its memory."""
     return ValueError(f"{name}: an array that shows its memory by DLPack is expected: {fault}")
 
@@ -99,7 +99,7 @@ def borrowed(name: str, array: Any) -> OnDevice:
         except TypeError:  # a library of before version 1
             capsule = array.__dlpack__(stream=DEFAULT_STREAM)
     except (AttributeError, TypeError, BufferError, RuntimeError) as fault:
-        raise hidden(name, fault) from None
+        raise not_shown(name, fault) from None
     lent = _core.Borrowed(name, capsule)
     code, bits, lanes = lent.type
     if code not in LETTERS or lanes != 1 or bits % 8:
@@ -125,6 +125,6 @@ def require_packed(name: str, shape: tuple[int, ...], strides: Any, unit: int) -
     """Refuse strides, in steps of 1/unit elements, of anything but C order; None is C order."""
     steps = [unit * prod(shape[i + 1 :]) for i in range(len(shape))]
     if strides is not None and prod(shape) > 0:
-        found = zip(strides, steps, shape, strict=True)
-        if any(stride != step for stride, step, length in found if length > 1):
+        lengths = zip(strides, steps, shape, strict=True)
+        if any(stride != step for stride, step, length in lengths if length > 1):
             raise ValueError(f"{name}: a C-ordered array is expected")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...model import Outcome
 from ..protocol import Evaluate, Search
-from ..query import Found
+from ..query import SearchResult
 from .evaluate import evaluate
 from .runtime import Runtime
 from .search import search
@@ -18,10 +18,10 @@ def operations(
 ) -> tuple[Evaluate, Search]:
     """Return `evaluate` and `search` of the backend with this runtime, started when called."""
 
-    def evaluate_there(*given: Any, **named: Any) -> Outcome:
-        return evaluate(runtime(), *given, **named)
+    def evaluate_on_device(*arguments: Any, **options: Any) -> Outcome:
+        return evaluate(runtime(), *arguments, **options)
 
-    def search_there(*given: Any, **named: Any) -> Found:
-        return search(runtime(), *given, **named)
+    def search_on_device(*arguments: Any, **options: Any) -> SearchResult:
+        return search(runtime(), *arguments, **options)
 
-    return evaluate_there, search_there
+    return evaluate_on_device, search_on_device

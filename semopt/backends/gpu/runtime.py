@@ -70,7 +70,7 @@ class Borrowed(Buffer):
         self.array = array
 
 
-def meet(runtime: Runtime, name: str, array: Any) -> Any:
+def usable(runtime: Runtime, name: str, array: Any) -> Any:
     """Return an array that may be used: on the kernels' device its work is waited for.
 
     Raises
@@ -80,12 +80,12 @@ def meet(runtime: Runtime, name: str, array: Any) -> Any:
     """
     if not isinstance(array, OnDevice) or not array.nbytes:
         return array
-    here, there = runtime.current_device(), array.device
-    if there is None:
-        there = runtime.device_of(array.address)
-    if there != here:
-        place = f"on device {there}" if there >= 0 else "on the host"
-        raise ValueError(f"{name}: it lies {place}: memory of device {here} is expected")
+    current, device = runtime.current_device(), array.device
+    if device is None:
+        device = runtime.device_of(array.address)
+    if device != current:
+        place = f"on device {device}" if device >= 0 else "on the host"
+        raise ValueError(f"{name}: it lies {place}: memory of device {current} is expected")
     if array.stream not in (None, DEFAULT_STREAM):
         runtime.wait(array.stream)
     return array

@@ -14,9 +14,9 @@ import numpy as np
 
 from ...grid import NO_CHANNEL, Pattern
 from .. import cpu
-from ..query import MAX_SIZE, Found, Query, Tables, nothing
+from ..query import MAX_SIZE, Query, SearchResult, Tables, nothing
 from .memory import OnDevice
-from .runtime import THREADS, Buffer, Job, Runtime, meet, place, read, shaped, upload
+from .runtime import THREADS, Buffer, Job, Runtime, place, read, shaped, upload, usable
 
 UNIT_HEADS, UNIT_TAIL, MAX_BINS = 256, 4096, 4096  # as in kernels.cuh
 MERGED = 1 << 15  # largest tail merged from several users' lists
@@ -35,15 +35,15 @@ SCORED = np.dtype([("value", "f8"), ("index", "i8")])
 
 def search(
     runtime: Runtime, tables: Tables, start: int, stop: int, query: Query, threads: int = 0
-) -> Found:
+) -> SearchResult:
     """Scan joint actions start..stop-1: whole heads of long patterns here, the rest on the CPU.
 
     Tables on the device are scanned where they lie; the CPU's share needs a copy of them. The
     answer lies where the first of them does.
     """
     lists = Lists(runtime, tables)
-    tables, given = lists.on_host(tables), tables
-    space, found = tables.space, nothing(query.bins)
+    tables, original = lists.on_host(tables), tables
+    space, result = tables.space, nothing(query.bins)
     while start < stop:
         pattern, first = space.pattern_at(start)
         end = min(stop, first + prod(space.sizes(pattern)))
@@ -62,15 +62,15 @@ def search(
             for block in range(head, last, heads):
                 parts.append(scan.heads(block, min(heads, last - block)))
         for part in parts:
-            found = found.merged(part, query.keep)
+            result = result.merged(part, query.keep)
         start = end
-    if not isinstance(given.value[0], OnDevice):
-        return found
+    if not isinstance(original.value[0], OnDevice):
+        return result
     sent: dict[str, Any] = {}
     for name in ("value", "index", "histogram"):
-        part = getattr(found, name)
+        part = getattr(result, name)
         sent[name] = shaped(runtime, upload(runtime, part), part)
-    return replace(found, **sent)
+    return replace(result, **sent)
 
 
 def split_pattern(sizes: tuple[int, ...]) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class Lists:
         self.runtime = runtime
         self.value, self.energy = (
             [
-                place(runtime, meet(runtime, f"{name}[{n}]", values))
+                place(runtime, usable(runtime, f"{name}[{n}]", values))
                 for n, values in enumerate(getattr(tables, name))
             ]
             for name in ("value", "server_energy")
@@ -180,7 +180,7 @@ class PatternScan:
         )
         self.job.launch("tail", -(-tail // THREADS))
 
-    def heads(self, first: int, count: int) -> Found:
+    def heads(self, first: int, count: int) -> SearchResult:
         """Return what heads first..first+count-1 with the whole tail hold."""
         job, query = self.job, self.query
         units = -(-count // UNIT_HEADS) * self.tiles
@@ -192,8 +192,8 @@ class PatternScan:
             job.launch("histogram", units)
         above = 0 if query.above is None else int(job.values["above"].read(np.uint64, 1)[0])
         bins = job.values["histogram"].read(np.int64, query.bins)
-        kept = self.best(units) if query.keep else nothing()
-        return Found(kept.value, kept.index, above, bins, count * job.values["tail_size"])
+        best = self.best_of(units) if query.keep else nothing()
+        return SearchResult(best.value, best.index, above, bins, count * job.values["tail_size"])
 
     def clear(self, *names: str) -> None:
         """Set the arrays of the job with these names to zero."""
@@ -201,22 +201,22 @@ class PatternScan:
             buffer = self.job.values[name]
             self.runtime.clear(buffer.address, buffer.size)
 
-    def best(self, units: int) -> Found:
+    def best_of(self, units: int) -> SearchResult:
         """Return the `keep` best joint actions.
 
-        Each of the `keep` best units holds one that scores, but for `slack`, what its scan found,
+        Each of the `keep` best units holds one that scores, but for `slack`, what its scan says,
         unless that takes too much server energy: then more units are asked.
         """
         scanned = np.sort(self.job.values["best"].read(np.float32, units).astype(float))[::-1]
         rank, keep = self.query.keep, self.query.keep
         while True:
             least = float(scanned[rank - 1]) - self.tables.slack[0] if rank <= units else LOWEST
-            found = self.collect(max(least, LOWEST))
-            if len(found.value) == keep or least <= LOWEST:
-                return found
+            result = self.collect(max(least, LOWEST))
+            if len(result.value) == keep or least <= LOWEST:
+                return result
             rank *= 8
 
-    def collect(self, value: float) -> Found:
+    def collect(self, value: float) -> SearchResult:
         """Return the `keep` best of the joint actions that score so much or more.
 
         Where more reach the bound than there is room for, the worst of the `keep` best among those
@@ -229,8 +229,8 @@ class PatternScan:
             self.job.launch("collect", -(-values["heads"] // UNIT_HEADS) * self.tiles)
             reached = int(values["reached"].read(np.uint64, 1)[0])
             scored = values["collected"].read(SCORED, min(reached, values["capacity"]))
-            found = replace(nothing(), value=scored["value"], index=scored["index"])
-            found = found.merged(nothing(), self.query.keep)
+            result = replace(nothing(), value=scored["value"], index=scored["index"])
+            result = result.merged(nothing(), self.query.keep)
             if reached <= values["capacity"]:
-                return found
-            value, index = float(found.value[-1]), int(found.index[-1])
+                return result
+            value, index = float(result.value[-1]), int(result.index[-1])
