@@ -192,7 +192,8 @@ def print_scaling(rows: Sequence[Cost], fits: Sequence[Growth], limit: float) ->
             *_power(fit.time, fit.time_low, fit.time_high),
             *_power(fit.memory, fit.memory_low, fit.memory_high),
         )
-    console.print(table)
+    if fits:
+        console.print(table)
     for number, reason in enumerate(reasons, 1):
         console.print(f"*{number} {reason}")
 

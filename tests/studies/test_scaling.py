@@ -48,6 +48,7 @@ def test_solvers_that_pass_the_limit_say_so_and_are_not_asked_again(study):
     assert rows["exhaustive", 4].why == "passed 2 s"
     assert rows["exhaustive", 8].why == "passed 2 s with 4 users"
     assert store.times(question.cell("exhaustive", 8))["seconds"] == 0.0
+    assert len([*store.cells.glob("*.parquet")]) == 6  # a size is one cell, whoever asks for it
 
 
 def test_rows_hold_the_decisions_that_were_timed(study):
