@@ -176,6 +176,16 @@ SKIP = {
 }
 
 
+def within_batteries(problem: Problem, pays: str) -> Problem:
+    """Return the problem in which no task may take more than its user's whole battery."""
+    if pays != "task":
+        return problem
+    users = problem.users
+    return replace(
+        problem, users=replace(users, energy_max=np.minimum(users.energy_max, users.battery))
+    )
+
+
 def rounded_up(bound: float, tasks: int) -> float:
     """Return a bound with what the rounding of sums over so many tasks may have lost."""
     return bound + (abs(bound) + tasks) * (tasks + 16) * 2.0**-52 if isfinite(bound) else bound

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model import TOLERANCE, Actions
 from ..problem import Floats, Integers, Problem
-from ..queue import SKIP, QueueResult, rounded_up
+from ..queue import SKIP, QueueResult, rounded_up, within_batteries
 from ..result import Status
 from .claims import FalseClaim, Progress, require
 from .decisions import check_kind, decided
@@ -126,7 +126,7 @@ def check_bound(body: dict[str, Any], slots: list[Problem], pays: str, progress:
     limited = batteries < inf
     total = float(price[limited] @ batteries[limited])
     for t, slot in enumerate(slots):
-        total += tabulated(slot, toll=price).optimum("sum").possible
+        total += tabulated(within_batteries(slot, pays), toll=price).optimum("sum").possible
         progress((t + 1) / len(slots))
     total = rounded_up(total, len(slots) * len(price))
     words = f"no policy is worth more than {total:.9g} on the grid: all was scored at its prices"

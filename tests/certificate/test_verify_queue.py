@@ -45,7 +45,9 @@ def test_a_queue_is_verified_and_its_prices_prove_their_bound(body, tmp_path):
     assert "keep all limits and batteries" in words
     proven = float(words.split("no policy is worth more than ")[1].split()[0])
     assert proven > result.upper_bound + 1e-3  # few slots: the prices alone do not close the gap
-    slots = _core.Queue(packing.scenario(result.problem), result.gain, result.task, False, 1)
+    most = result.problem.users.battery  # that one task can take
+    problem = replace(result.problem, users=replace(result.problem.users, energy_max=most))
+    slots = _core.Queue(packing.scenario(problem), result.gain, result.task, False, 1)
     dual = slots.best(result.price)[0].sum() + result.price @ result.problem.users.battery
     assert proven == pytest.approx(dual, abs=1e-7)
 

@@ -230,17 +230,22 @@ def test_one_slot_is_p0_with_the_smaller_of_the_two_limits():
         result = solve_queue(problem, gain, task, gap=CLOSED)
         assert result.objective == pytest.approx(solve(slot).objective, abs=CASES)
         assert not result.skipped.any()
+        if compared % 3 == 0:  # off the grid the one slot closes the gap as well
+            off = solve_queue(problem, gain, task, "global", gap=1e-5)
+            assert off.status.word == "optimal"
+            assert off.objective == pytest.approx(solve(slot, "global").objective, abs=2e-5)
     assert compared > 5
 
 
 def test_a_battery_below_the_cost_of_any_action_leaves_nothing_but_skips():
     scenario = Scenario.load("contended")
     gain, task = scenario.draw(10, 0)
-    empty = with_battery(scenario.template(), np.full(2, 1e-6))
-    result = solve_queue(empty, gain, task, gap=CLOSED)
-    assert (result.objective, result.status.word) == (0.0, "optimal")
-    assert result.skipped.all()
-    assert result.upper_bound < CLOSED
+    for method, little in product(("exact", "global"), (1e-6, 1e-33)):
+        empty = with_battery(scenario.template(), np.full(2, little))
+        result = solve_queue(empty, gain, task, method, gap=CLOSED)
+        assert (result.objective, result.status.word) == (0.0, "optimal")
+        assert result.skipped.all()
+        assert result.upper_bound < CLOSED
     one = with_battery(scenario.template(), np.array([1e-6, inf]))
     result = solve_queue(one, gain, task)
     assert result.skipped.all(axis=0).tolist() == [True, False]

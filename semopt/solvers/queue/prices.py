@@ -124,13 +124,19 @@ def best_prices(
         done = best.bound - lowest <= tolerance or len(columns) == known
         if done or not limited.size or ended():
             break
-        lowest, price, _ = master(columns, battery, slots)
+        solved = master(columns, battery, slots)
+        if solved is None:
+            break
+        lowest, price, _ = solved
     best.columns = columns
     return best
 
 
-def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats, Floats]:
-    """Return the least of the known cuts, the prices (N,) where it is, and each column's share."""
+def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats, Floats] | None:
+    """Return the least of the known cuts, the prices (N,) where it is, and each column's share.
+
+    None where HiGHS does not solve it, say of figures too far apart: the bounds known remain.
+    """
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, vstack
 
@@ -143,6 +149,8 @@ def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats
         b_ub=np.ones(slots + len(limited)),
         method="highs",
     )
+    if found.status != 0:
+        return None
     price = np.zeros(len(battery))
     price[limited] = np.maximum(-found.ineqlin.marginals[slots:], 0.0) / battery[limited]
     return -float(found.fun), price, found.x
