@@ -21,6 +21,7 @@ from .allowed import whole
 from .arrays import Floats as Floats
 from .arrays import Integers as Integers
 from .counts import joint_actions
+from .document import document_of
 from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
 from .readings import Readings as Readings
@@ -387,7 +388,11 @@ class Problem(Record):
     def to_json(self) -> dict[str, Any]:
         """Return the scenario and the slot in the words and units of a scenario file."""
         tasks = [self.tasks.names[kind] for kind in self.task]
-        return self.origin | {"slot": {"tasks": tasks, "gain": self.gain.tolist()}}
+        return self.document() | {"slot": {"tasks": tasks, "gain": self.gain.tolist()}}
+
+    def document(self) -> dict[str, Any]:
+        """Return the scenario in the words and units of a file: that it was made from, if any."""
+        return self.origin or document_of(self)
 
 
 for _owner, _record in {"system": System, "user": Users, "task": Tasks}.items():

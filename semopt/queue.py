@@ -156,7 +156,7 @@ class QueueResult(Record):
             ],
             "seconds": number(self.seconds),
             "readings": asdict(self.problem.readings) | {"battery_pays": self.battery_pays},
-            "problem": self.problem.origin | {"queue": queue},
+            "problem": self.problem.document() | {"queue": queue},
             "slots": [{"users": users} for users in self.slots_json()],
             "details": self.details,
         }

@@ -25,6 +25,7 @@ ROWS = [
         "arguments",
         "console",
         "counts",
+        "document",
         "figures",
         "files",
         "gains",

@@ -13,12 +13,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import semopt
+from problems import random_problem
 from semopt import cli
 from semopt.problem import Frozen
 from semopt.records import Record
 from semopt.result import as_written
+from tolerances import ROUNDING
 
 FUNCTIONS = "solve solve_batch ladder explain verify evaluate bound"
 CLASSES = "Scenario Problem Result Batch Solver Environment"
@@ -104,11 +107,11 @@ def always_local(seen):
 
 
 def test_functions_are_scored_as_names_are():
-    found = semopt.evaluate(
+    evaluation = semopt.evaluate(
         ["reference", always_local, always_local], "paper", slots=20, reference="exact"
     )
-    assert [*found.scores] == ["reference", "always_local", "always_local #2"]
-    qoe = [score.qoe for score in found.scores.values()]
+    assert [*evaluation.scores] == ["reference", "always_local", "always_local #2"]
+    qoe = [score.qoe for score in evaluation.scores.values()]
     assert qoe == pytest.approx([0.5, 0.5, 0.5], abs=1e-6)  # all-local scores 0.5 by construction
 
 
@@ -224,27 +227,27 @@ def test_a_name_is_no_markup_in_a_notebook():
 
 def test_an_evaluation_holds_each_slot_and_how_sure_its_means_are():
     paper = semopt.Scenario.load("paper")
-    found = semopt.evaluate(["local", "exact"], paper, slots=400, seed=3, reference="exact")
+    evaluation = semopt.evaluate(["local", "exact"], paper, slots=400, seed=3, reference="exact")
     gain, task = paper.draw(400, 3)
-    assert found.slot.tolist() == list(range(400))
+    assert evaluation.slot.tolist() == list(range(400))
     for s in (0, 7, 399):
         best = semopt.solve(paper.problem(gain[s], task[s])).objective / 2
-        assert found.optimum[s] == pytest.approx(best, abs=1e-12)
-    assert found.qoe["exact"] == pytest.approx(found.optimum, abs=1e-12)
-    assert found.gaps["local"].mean() == pytest.approx(
-        found.scores["exact"].qoe - found.scores["local"].qoe, abs=1e-12
+        assert evaluation.optimum[s] == pytest.approx(best, abs=1e-12)
+    assert evaluation.qoe["exact"] == pytest.approx(evaluation.optimum, abs=1e-12)
+    assert evaluation.gaps["local"].mean() == pytest.approx(
+        evaluation.scores["exact"].qoe - evaluation.scores["local"].qoe, abs=1e-12
     )
     # The normal approximation is an interval made otherwise: 400 slots are enough for both.
-    gap = found.gaps["local"]
+    gap = evaluation.gaps["local"]
     half = 1.96 * gap.std(ddof=1) / 400**0.5
-    low, high = found.interval("local")
+    low, high = evaluation.interval("local")
     assert low == pytest.approx(gap.mean() - half, abs=0.2 * half)
     assert high == pytest.approx(gap.mean() + half, abs=0.2 * half)
-    entry = json.loads(json.dumps(found.to_json()))["methods"]["local"]
+    entry = json.loads(json.dumps(evaluation.to_json()))["methods"]["local"]
     assert entry["gap_interval"] == [low, high]
     for arguments, words in (("loc",), "name = 'loc'"), (("local", "energy"), "figure = 'energy'"):
         with pytest.raises(ValueError, match=f"{words}: must be one of"):
-            found.interval(*arguments)
+            evaluation.interval(*arguments)
     few = semopt.evaluate("local", paper, slots=4, reference="exact")  # too few for an interval
     assert few.to_json()["methods"]["local"]["qoe_interval"] == [None, None]
 
@@ -355,6 +358,38 @@ def test_bounds_of_slots_are_arrays():
     for s in (-1, 40, 1.0, None, True):
         with pytest.raises(ValueError, match=rf"s = {s}: must be a whole number from 0 to 39"):
             batch.result(s)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_problem_of_arrays_is_a_scenario_in_files(seed):
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, users=3, channels=2, own_figures=bool(seed % 2))
+    again = semopt.Scenario.from_dict(problem.to_json()).problem()
+    for owner in ("system", "users", "tasks"):
+        for name, value in vars(getattr(problem, owner)).items():
+            back = getattr(getattr(again, owner), name)
+            if name in ("names", "accuracy"):
+                assert back == value
+            else:
+                assert_allclose(back, value, rtol=ROUNDING, err_msg=f"{owner}.{name}")
+    result = semopt.solve(problem)
+    assert semopt.verify(result)
+    assert semopt.Result.from_json(result.to_json()).status is result.status
+
+
+def test_plain_arrays_are_solved_verified_and_written():
+    table = semopt.AccuracyTable.from_arrays([0.3, 1.0], [0.0, 10.0], [[0.7, 0.7], [0.9, 0.9]])
+    problem = semopt.Problem.from_arrays(
+        **{"gain": [[0.9, 0.2], [0.4, 0.6]], "accuracy": table, "names": ["photo"]},
+        **{"bits": 12e3, "local_flop": 6e6, "extract_flop": 1e6, "server_flop": 8e6},
+        **{"local_accuracy": 0.6, "latency_max": 5e-3, "energy_max": [0.03, np.inf]},
+        **{"slope_latency": 1e3, "slope_energy": 100.0, "slope_accuracy": 10.0},
+    )
+    document = problem.to_json()
+    assert document["tasks"]["photo"]["data_kbit"] == 12.0
+    assert document["system"]["latency_max_ms"] == 5.0
+    assert document["users"] == [{"energy_max_mj": 30.0}, {}]
+    assert "the decision is feasible" in semopt.verify(semopt.solve(problem))
 
 
 # ------------------------------------------------------------------------------------ bad arguments

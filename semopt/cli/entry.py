@@ -112,8 +112,8 @@ def in_front(arguments: Sequence[str]) -> list[str]:
     """Return arguments with the options of all commands before the command."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     shared = [argument for argument in arguments[:end] if argument in SHARED]
-    own = [argument for argument in arguments[:end] if argument not in SHARED]
-    return [*dict.fromkeys(shared), *own, *arguments[end:]]
+    others = [argument for argument in arguments[:end] if argument not in SHARED]
+    return [*dict.fromkeys(shared), *others, *arguments[end:]]
 
 
 def main() -> None:

@@ -191,10 +191,10 @@ def evaluate(
 
     Examples
     --------
-    >>> found = evaluate(["local", "exact"], "contended", slots=50, reference="exact")
-    >>> found.scores["exact"].ratio, round(found.scores["local"].qoe, 4)
+    >>> scored = evaluate(["local", "exact"], "contended", slots=50, reference="exact")
+    >>> scored.scores["exact"].ratio, round(scored.scores["local"].qoe, 4)
     (1.0, 0.5128)
-    >>> low, high = found.interval("local", "qoe")
+    >>> low, high = scored.interval("local", "qoe")
     >>> round(low, 2) <= 0.51 <= round(high, 2)
     True
     """

@@ -352,7 +352,7 @@ def head(batch: Batch, seed: int | None) -> dict[str, Any]:
         "seconds": batch.seconds,
         "seed": seed,
         "readings": asdict(batch.problem.readings),
-        "problem": batch.problem.origin,
+        "problem": batch.problem.document(),
         "mean": batch.mean(),
         **({"details": details} if details else {}),
     }

@@ -72,21 +72,21 @@ def test_a_quiet_command_gives_its_answer_and_its_faults_alone(place, capsys):
     arguments.insert(place, "--quiet")
     for typed, note in ((NOTED, True), (arguments, False)):
         assert cli.run(typed) == 2
-        told = capsys.readouterr().err
-        assert ("note: method 'mappo' is an old name" in told) is note
-        assert "needs --checkpoint" in told
+        output = capsys.readouterr().err
+        assert ("note: method 'mappo' is an old name" in output) is note
+        assert "needs --checkpoint" in output
     assert cli.run(["--quiet", "solve", "tiny"]) == 0
-    told = capsys.readouterr()
-    assert "Total QoE 1.503385" in told.out
-    assert told.err == ""
+    output = capsys.readouterr()
+    assert "Total QoE 1.503385" in output.out
+    assert output.err == ""
 
 
 @pytest.mark.usefixtures("_usual_logging")
 def test_a_verbose_command_logs_what_it_does(capsys):
     assert cli.run(["solve", "paper", "--slots", "20", "--verbose"]) == 0
-    told = capsys.readouterr()
-    assert "share offloaded" in told.out
-    lines = told.err.splitlines()
+    output = capsys.readouterr()
+    assert "share offloaded" in output.out
+    lines = output.err.splitlines()
     assert any("semopt.scenario.scenario: paper: <Scenario paper: 2 users" in x for x in lines)
     assert any("semopt.solvers.batch: <Batch of 20 slots by exact" in x for x in lines)
     assert any("drawing 20 slots: " in x for x in lines)

@@ -91,8 +91,8 @@ def test_of_a_trace_each_part_has_its_own_tasks(tmp_path):
     ],
 )
 def test_a_file_that_is_none_is_named(content, path, words, tmp_path):
-    found = faults(tmp_path, content)
-    assert words in found[f"queue.{path}"]
+    named = faults(tmp_path, content)
+    assert words in named[f"queue.{path}"]
 
 
 def test_what_does_not_go_together_is_named(tmp_path):
