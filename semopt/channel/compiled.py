@@ -47,7 +47,7 @@ if hasattr(os, "register_at_fork"):  # a child inherits no thread
     os.register_at_fork(after_in_child=helpers.cache_clear)
 
 
-def over_rows(
+def row_loop(
     function: Callable[..., Any], name: str, *inlined: ModuleType, grain: int = GRAIN
 ) -> Callable[..., Any]:
     """Compile function(first, last, *arrays), a loop over rows first to last - 1 of its arrays.
@@ -131,7 +131,7 @@ def filler(transform: Transform) -> Callable[..., None]:
                     for i in range(count):
                         out[start + i, n, k] = value[i]
 
-    return over_rows(fill, f"fill_{transform.__name__}", streams, fading, home)
+    return row_loop(fill, f"fill_{transform.__name__}", streams, fading, home)
 
 
 def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-untyped-def]
@@ -183,7 +183,7 @@ def _fill_waves(first, last, out, key, rows, mean, travel):  # type: ignore[no-u
                     out[start + i, n, k] = level * (power * POWER)
 
 
-fill_waves = over_rows(_fill_waves, "fill_waves", streams, fading, grain=GRAIN // SINUSOIDS)
+fill_waves = row_loop(_fill_waves, "fill_waves", streams, fading, grain=GRAIN // SINUSOIDS)
 
 
 def _fill_tasks(first, last, out, key, rows, cumulative):  # type: ignore[no-untyped-def]
@@ -198,4 +198,4 @@ def _fill_tasks(first, last, out, key, rows, cumulative):  # type: ignore[no-unt
             out[i, n] = kind
 
 
-fill_tasks = over_rows(_fill_tasks, "fill_tasks", streams)
+fill_tasks = row_loop(_fill_tasks, "fill_tasks", streams)

@@ -12,7 +12,7 @@ from numba.extending import register_jitable
 
 from .. import actions, model
 from ..channel import streams
-from ..channel.compiled import over_rows
+from ..channel.compiled import row_loop
 from ..channel.streams import U64
 from ..model import LOCAL, SEMANTIC
 
@@ -124,6 +124,6 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, n, length] = n / max(users - 1, 1)
 
 
-decide = over_rows(_decide_rows, "decide", actions, model)
-reward = over_rows(_reward_rows, "reward", model)
-observe = over_rows(_observe_rows, "observe", streams)
+decide = row_loop(_decide_rows, "decide", actions, model)
+reward = row_loop(_reward_rows, "reward", model)
+observe = row_loop(_observe_rows, "observe", streams)

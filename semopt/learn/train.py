@@ -204,10 +204,10 @@ def describe(
     one_of("observation", observation, get_args(Observed))
     whole("seed", seed, 0)
     chosen: Any = named_settings[settings]
-    every_setting = asdict(chosen) | changed
-    settings_of(algorithm, every_setting)
+    all_settings = asdict(chosen) | changed
+    settings_of(algorithm, all_settings)
     learnable(scenario)
-    return Description(algorithm, every_setting, scenario.to_dict(), observation, semantic, seed)
+    return Description(algorithm, all_settings, scenario.to_dict(), observation, semantic, seed)
 
 
 def learnable(scenario: Scenario) -> None:

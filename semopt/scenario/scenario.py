@@ -279,7 +279,7 @@ class Scenario(Shown, Drawn):
         return Problem.assembled(
             {
                 "system": in_si(RECORDS["system"], shared),
-                "user": _columns("user", self._own_keys()),
+                "user": _columns("user", self._user_keys()),
                 "task": _columns("task", [dict(task) for task in self.tasks.values()]),
             },
             names=list(self.tasks),
@@ -299,7 +299,7 @@ class Scenario(Shown, Drawn):
         shape = (self.users, self.channels)
         return self.problem(np.ones(shape), np.zeros(shape[0], dtype=np.int64))
 
-    def _own_keys(self) -> list[dict[str, Any]]:
+    def _user_keys(self) -> list[dict[str, Any]]:
         """Return each user's keys: its own, else those of [user] and the weights."""
         shared = dict(self.user) | {key: getattr(self.qoe, key) for key in WEIGHT_KEYS}
         if self.overrides is None:

@@ -295,7 +295,7 @@ def test_every_compiled_object_says_what_threads_may_do():
 
 
 def test_parts_of_a_loop_are_its_rows_once_each():
-    from semopt.channel.compiled import over_rows
+    from semopt.channel.compiled import row_loop
 
     def visit(first, last, out, seen):
         for e in range(first, last):
@@ -303,7 +303,7 @@ def test_parts_of_a_loop_are_its_rows_once_each():
             seen[e] = first
         return last - first
 
-    loop = over_rows(visit, "visit", grain=1)
+    loop = row_loop(visit, "visit", grain=1)
     for rows in (1, 2, 63, 64, 65, 127, 128, 129, 191, 193, 1000):
         for threads in (1, 2, 3, 0):
             room, first = np.zeros(rows + 200, np.int64), np.zeros(rows + 200, np.int64)

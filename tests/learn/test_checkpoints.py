@@ -395,7 +395,7 @@ def test_a_setting_that_is_not_allowed_is_refused(changed, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"observation": "all"}, "observation = 'all': one of own, shared"),
+        ({"observation": "all"}, "observation = 'all': must be one of own, shared"),
         ({"seed": -1}, "seed = -1"),
         ({"seed": None}, "seed = None"),
     ],
