@@ -2,8 +2,7 @@
 
 A file is read in three passes whose faults are reported together: accuracy tables come in from
 files of their own (`surface.py`), each key is checked alone (`sections.py`), then keys are checked
-against each other (`consistency.py`). Past this module there are no units but SI. It is long since
-`Scenario` is the one class that users hold: it reads and writes files, makes arrays and draws.
+against each other (`consistency.py`). Past this module there are no units but SI.
 """
 
 from __future__ import annotations
