@@ -19,7 +19,7 @@ from semopt.model import costs, evaluate, skipping, unmet
 from semopt.problem import Grid
 from semopt.solvers.cells import score
 from semopt.solvers.continuous import GlobalBatch
-from semopt.solvers.queue import solve_queue
+from semopt.solvers.queue import bound_queue, solve_queue
 from tolerances import CASES, GAP, OBJECTIVE
 
 CLOSED = 1e-9  # QoE: the gap of a search that is to find the optimum itself
@@ -140,6 +140,25 @@ def test_no_decision_beats_the_bound_at_any_prices():
             plain = [(value - spent @ price).max() for value, spent in choices]
             assert worth == pytest.approx(plain, rel=OBJECTIVE, abs=OBJECTIVE)
             assert worth.sum() + price @ battery >= want - CASES
+
+
+def test_the_bound_alone_holds_and_is_the_lowest_of_all_prices():
+    rng = np.random.default_rng(11)
+    for users, channels, slots in SHAPES:
+        problem, gain, task = small_queue(rng, users, channels, slots)
+        want, choices = best_of_queue(problem, gain, task)
+        bound, price = bound_queue(problem, gain, task, gap=CLOSED)
+        assert bound >= want - CASES
+        battery = problem.users.battery
+        limited = battery < inf
+        assert (price[~limited] == 0.0).all()
+        for _ in range(100):  # no other prices give less, of choices that a whole battery can pay
+            other = price * np.exp(rng.normal(0.0, 0.5, users)) + limited * rng.random(users) * 1e-3
+            worth = [
+                (value - spent @ other)[(spent <= battery).all(axis=1)].max()
+                for value, spent in choices
+            ]
+            assert bound <= sum(worth) + other[limited] @ battery[limited] + CASES
 
 
 def test_slots_at_prices_off_the_grid_are_bounded_and_reached():

@@ -1,5 +1,5 @@
 """The queue in hindsight: slots that share batteries, all gains and tasks known."""
 
-from .hindsight import solve_queue
+from .hindsight import bound_queue, solve_queue
 
-__all__ = ["solve_queue"]
+__all__ = ["bound_queue", "solve_queue"]

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike
 
 from ... import _core
 from ...model import TOLERANCE
-from ...problem import Problem
+from ...problem import Floats, Problem
 from ...queue import QueueResult
 from ...result import ROUNDING_ERRORS, Status
 from ...worth import most
@@ -90,7 +90,7 @@ def solve_queue(
     gain, task = check_slots(problem, gain, task)
     check_time_limit(time_limit)
     check_threads(threads)
-    pays = battery_pays or problem.origin.get("queue", {}).get("battery_pays", "task")
+    pays = battery_pays or reading_of(problem)
     check_options(problem, method, pays)
     wanted = GAP_OF_A_TASK * task.size if gap is None else gap
     refuse_unfit(problem, wanted) if method == "global" else check_gap(wanted)
@@ -98,6 +98,36 @@ def solve_queue(
     search = Search(problem, gain, task, pays, wanted, start + seconds, threads)
     result = _core.in_usual_rounding(lambda: search.run(method))
     return replace(as_judged(result), seconds=perf_counter() - start)
+
+
+def bound_queue(
+    scenario: Any,
+    gain: ArrayLike,
+    task: ArrayLike,
+    *,
+    gap: float | None = None,
+    battery_pays: str | None = None,
+    threads: int = 0,
+) -> tuple[float, Floats]:
+    """Return D at its best prices, a bound on every policy, and the prices (N,), QoE/J.
+
+    It takes milliseconds: no decision is looked for. Arguments are those of `solve_queue`; the
+    bound is that of the grid, within the gap of the lowest.
+    """
+    problem = as_problem(scenario)
+    gain, task = check_slots(problem, gain, task)
+    check_threads(threads)
+    pays = battery_pays or reading_of(problem)
+    check_options(problem, "exact", pays)
+    wanted = GAP_OF_A_TASK * task.size if gap is None else gap
+    check_gap(wanted)
+    search = Search(problem, gain, task, pays, wanted, inf, threads)
+    return _core.in_usual_rounding(search.bound)  # type: ignore[no-any-return]
+
+
+def reading_of(problem: Problem) -> str:
+    """Return what a scenario's batteries pay for."""
+    return str(problem.origin.get("queue", {}).get("battery_pays", "task"))
 
 
 def check_options(problem: Problem, method: str, pays: str) -> None:

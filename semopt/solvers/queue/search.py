@@ -69,6 +69,7 @@ class Search:
         slots, users = self.task.shape
         self.battery = self.problem.users.battery
         self.limited = np.flatnonzero(self.battery < inf)
+        self.single = within_batteries(self.problem, self.pays)
         self.price = np.zeros(users)
         nothing, whole = np.zeros((slots, users)), np.full((slots, users), -1)
         self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
@@ -77,11 +78,9 @@ class Search:
     def run(self, method: str) -> QueueResult:
         """Search until the gap is closed, time is up or Ctrl-C comes."""
         try:
-            problem, device = within_batteries(self.problem, self.pays), self.pays == "device"
-            scenario = packing.scenario(problem)
-            queue = _core.Queue(scenario, self.gain, self.task, device, self.threads)
+            queue = self.cells()
             if method == "global":
-                self.leave_grid(problem, queue)
+                self.leave_grid(queue)
             if not self.stopped:
                 self.decide(queue)
             if not self.closed and not self.stopped:
@@ -89,6 +88,16 @@ class Search:
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
         return self.result(method)
+
+    def bound(self) -> tuple[float, Floats]:
+        """Return the bound at the best prices, and these."""
+        self.price_energy(self.cells())
+        return self.upper, self.price
+
+    def cells(self) -> _core.Queue:
+        """Return the efficient actions of all cells of the grid."""
+        scenario, device = packing.scenario(self.single), self.pays == "device"
+        return _core.Queue(scenario, self.gain, self.task, device, self.threads)
 
     def decide(self, queue: _core.Queue) -> None:
         """Look for the best decision among the efficient actions of the queue's cells."""
@@ -98,10 +107,10 @@ class Search:
         if not self.closed:
             self.run_states(queue, dual)
 
-    def leave_grid(self, problem: Problem, queue: _core.Queue) -> None:
+    def leave_grid(self, queue: _core.Queue) -> None:
         """Find a bound on all decisions, off the grid too; what is best there joins the cells."""
         gap = max(0.1 * self.gap / len(self.task), SMALLEST_GAP)
-        slots = PricedSlots(problem, self.gain, self.task, queue, gap, self.threads)
+        slots = PricedSlots(self.single, self.gain, self.task, queue, gap, self.threads)
         end = self.end if self.end == inf else 0.5 * (perf_counter() + self.end)
 
         def ended() -> bool:
