@@ -1,6 +1,8 @@
 """The examples in docstrings of what is public are run."""
 
 import doctest
+import re
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +27,17 @@ def test_examples_are_found():
 def test_example(name):
     lines = []
     assert doctest.DocTestRunner().run(EXAMPLES[name], out=lines.append).failed == 0, "".join(lines)
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(
+        block.replace("slots=1000", "slots=20").replace("scenario)  # or", "scenario, 20)  #"),
+        names,
+    )
+    assert "the decision is feasible" in names["verify"](names["result"])
+    assert (tmp_path / "slots.parquet").exists()
