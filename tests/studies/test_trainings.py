@@ -1,6 +1,7 @@
 """Trainings in studies: each is run once, by the same steps as `semopt train`."""
 
 from dataclasses import asdict, replace
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -76,6 +77,18 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(trained, tmp_path):
     assert training.checkpoint(cut.folder).progress.updates == 2
     assert work(str(cut.folder), training) == DONE
     assert cut.file(training).read_bytes() == store.file(training).read_bytes()
+
+
+def test_rows_that_were_removed_are_those_of_the_run_that_is_kept(trained, tmp_path):
+    folder, training, _ = trained
+    copytree(folder, tmp_path / "copy")
+    store = Store(tmp_path / "copy")
+    before = store.file(training).read_bytes()
+    store.file(training).unlink()
+    kept = training.checkpoint(store.folder).progress
+    assert work(str(store.folder), training) == DONE
+    assert store.file(training).read_bytes() == before
+    assert training.checkpoint(store.folder).progress == kept
 
 
 def test_a_policy_that_was_removed_is_trained_again(trained, tmp_path):
