@@ -22,7 +22,8 @@ from ..records import Record
 from ..report.page import Report
 from ..scenario import Scenario, ScenarioError
 from .calibrate_cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
-from .calibrate_model import Model, Prior, Target
+from .calibrate_model import Model, Target
+from .calibrate_prior import Prior
 from .calibrate_spread import FIXED, Verdict, directions, r_hat, verdict
 from .calibrate_targets import load
 from .cells import Cell, Store, column

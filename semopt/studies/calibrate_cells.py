@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..problem import Floats
-from .calibrate_model import Model, Prior
+from .calibrate_model import Model
+from .calibrate_prior import Prior
 from .calibrate_search import CANDIDATES, FINE_STEP, STEP, Best, descend, ensemble, walk
 from .calibrate_targets import Targets
 from .cells import Cell, Store
@@ -82,15 +83,16 @@ class StartCell(Cell):
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Descend from the best of some draws of the prior.
 
-        The first start takes what values the scenario given has.
+        The first start begins where the scenario stands, with small steps where all of it is known.
         """
         begun, model = perf_counter(), self.fit.model()
-        drawn = model.prior.draw(CANDIDATES, self.seed)
+        drawn, step = model.prior.draw(CANDIDATES, self.seed), STEP
         if self.seed == 0:
             given = model.prior.place(model.given())
             drawn = np.clip(np.where(np.isnan(given), drawn, given), 0.0, 1.0)
+            step = STEP if np.isnan(given).any() else FINE_STEP
         place = min(drawn, key=model.misfit)
-        end = descend(model.misfit, place, STEP, self.fit.evaluations - CANDIDATES, self.seed)
+        end = descend(model.misfit, place, step, self.fit.evaluations - CANDIDATES, self.seed)
         return row_of(model, end), {"seconds": perf_counter() - begun}
 
     @staticmethod
@@ -235,16 +237,16 @@ class DrawsCell(Cell):
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Predict every figure by draws of the chains."""
         begun, model = perf_counter(), self.fit.model(fine=True)
-        every = np.concatenate(
+        posterior = np.concatenate(
             [
                 values_of(folder, cell)
                 for cell in chain_cells(self.fit, self.walk)
                 if cell.leg in self.walk.later_legs()
             ]
         )
-        at = np.linspace(0, len(every) - 1, self.draws).round().astype(int)
+        at = np.linspace(0, len(posterior) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
-        for values in every[at]:
+        for values in posterior[at]:
             rows["misfit"].append(model.misfit(model.prior.place(values)))
             rows["values"].append(values.tolist())
             rows["predicted"].append(model.predict(values)[0].tolist())

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations_with_replacement, pairwise, permutations, product
+from itertools import combinations_with_replacement, permutations, product
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..backends import Batch, cpu
 from ..channel.laws import LAWS
@@ -30,6 +29,7 @@ from ..scenario import Scenario
 from ..solvers.baselines import restriction
 from ..solvers.matching import ExactBatch
 from .calibrate_accuracy import accuracy_table, snr_points
+from .calibrate_prior import Prior
 from .calibrate_targets import SHAPE, Setting, Targets, is_law
 
 ARRAYS: dict[str, Callable[[Outcome], Floats]] = {  # of each figure, a value a task: (S, N)
@@ -41,7 +41,7 @@ ARRAYS: dict[str, Callable[[Outcome], Floats]] = {  # of each figure, a value a 
 TASK_FIELDS = [row.name for row in TASK]
 ALL_LOCAL = 0.5  # QoE of the reference
 COMBINATIONS = 200  # of tasks at most that all are taken; where there are more, tasks are drawn
-QUANTILES = 1 << 16  # of the law of a gain
+QUANTILES = 1 << 16  # of the law of independent gains
 ROUNDING_ERRORS = 1e-9  # of a mean, relative: no noise
 UNEXPLAINED = 1e9  # misfit of a scenario in which a setting has no feasible slot
 INFEASIBLE = 1e3  # misfit of one in which half the slots of two settings are infeasible
@@ -58,86 +58,6 @@ class Target:
     noise: float
 
 
-class Prior:
-    """Where parameters may lie: a box in which each is uniform, or its logarithm, cut by orders.
-
-    Places are points of the unit cube, (P,) float64; values are in the units of the scenario file.
-    """
-
-    def __init__(self, targets: Targets) -> None:
-        parameters = targets.parameter
-        self.keys = [parameter.key for parameter in parameters]
-        self.log = np.array([parameter.log for parameter in parameters])
-        low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
-        self._low, self._high = self._scaled(low), self._scaled(high)
-        self._width = high - low
-        self.pairs = [
-            (self.keys.index(lower), self.keys.index(upper))
-            for order in targets.orders
-            for lower, upper in pairwise(order)
-        ]
-
-    def _scaled(self, values: Floats) -> Floats:
-        return np.where(self.log, np.log(np.where(self.log, values, 1.0)), values)
-
-    def values(self, place: Floats) -> Floats:
-        """Return the values at places (..., P)."""
-        scaled = self._low + (self._high - self._low) * place
-        return np.where(self.log, np.exp(np.where(self.log, scaled, 0.0)), scaled)
-
-    def place(self, values: ArrayLike) -> Floats:
-        """Return the places of values (..., P)."""
-        place: Floats = (self._scaled(np.asarray(values)) - self._low) / (self._high - self._low)
-        return place
-
-    def disorder(self, place: Floats) -> Floats:
-        """Return by how much places (..., P) break orders: relative, squared, summed; 0 of none."""
-        values = self.values(place)
-        total = np.zeros(values.shape[:-1])
-        for lower, upper in self.pairs:
-            unit = values[..., upper] if self.log[upper] else self._width[upper]
-            total += np.maximum((values[..., lower] - values[..., upper]) / unit, 0.0) ** 2
-        return total
-
-    def allows(self, place: Floats) -> bool:
-        """Tell whether a place is in the box and keeps all orders."""
-        inside = bool(((place >= 0.0) & (place <= 1.0)).all())
-        return inside and float(self.disorder(place)) == 0.0
-
-    def draw(self, count: int, seed: int) -> Floats:
-        """Return places (count, P) drawn from the prior.
-
-        Parameters that orders connect are drawn together until they keep their orders.
-        """
-        rng = np.random.default_rng([seed, len(self.keys)])
-        places = rng.random((count, len(self.keys)))
-        while (broken := np.flatnonzero(self.disorder(places) > 0.0)).size:
-            for group in self._groups():
-                part = self._groups_disorder(places[broken], group)
-                again = broken[part > 0.0]
-                places[np.ix_(again, np.array(group))] = rng.random((len(again), len(group)))
-        return places
-
-    def _groups(self) -> list[list[int]]:
-        """Return the parameters that orders connect."""
-        groups: list[set[int]] = []
-        for pair in self.pairs:
-            met = [group for group in groups if group & set(pair)]
-            groups = [group for group in groups if group not in met]
-            groups.append(set(pair).union(*met))
-        return [sorted(group) for group in groups]
-
-    def _groups_disorder(self, places: Floats, group: Iterable[int]) -> Floats:
-        alone = np.copy(places)
-        members = set(group)
-        values = self.values(alone)
-        total = np.zeros(len(places))
-        for lower, upper in self.pairs:
-            if lower in members:
-                total += values[:, lower] > values[:, upper]
-        return total
-
-
 class Model:
     """The figures that a scenario predicts, and what they miss of the targets.
 
@@ -152,13 +72,14 @@ class Model:
         assert not isinstance(targets.scenario, str)
         self.prior, self._targets = Prior(targets), targets
         self.base = Scenario.from_dict(targets.scenario).replace(assumed=None)
-        self.gain, self.task, self.weight = common_slots(self.base, gains, seed)
+        drawn = self.base.draw(QUANTILES if independent(self.base) else gains, seed)[0]
+        self.gain, self.task, self.weight = common_slots(self.base, drawn, gains, seed)
         self._document, self._template = self.base.to_dict(), self.base.template()
         users, noise = self._template.users, self._template.system.noise
         self._least = float(users.extraction_min.min())
         self._snr_db = snr_points(
-            users.power_min.min() * self.gain.min() / noise,
-            users.power_max.max() * self.gain.max() / noise,
+            users.power_min.min() * drawn.min() / noise,
+            users.power_max.max() * drawn.max() / noise,
         )
 
     def scenario(self, values: Floats) -> Scenario:
@@ -212,9 +133,13 @@ class Model:
         return replace(template, system=system, users=users, tasks=kinds)
 
     def given(self) -> Floats:
-        """Return the parameters' values in the scenario given (P,), NaN where it has none."""
+        """Return where the first start begins (P,), NaN where nothing says so."""
         values = []
-        for key in self.prior.keys:
+        for parameter in self._targets.parameter:
+            key = parameter.key
+            if parameter.start is not None:
+                values.append(parameter.start)
+                continue
             section, _, last = key.rpartition(".")
             owner, _, kind = section.partition(".")
             table = self._document.get(owner, {})
@@ -330,15 +255,17 @@ def weighted(problem: Problem, weights: Iterable[float]) -> Problem:
     return replace(problem, users=replace(problem.users, **fields))
 
 
-def common_slots(scenario: Scenario, gains: int, seed: int) -> tuple[Floats, Integers, Floats]:
+def common_slots(
+    scenario: Scenario, drawn: Floats, gains: int, seed: int
+) -> tuple[Floats, Integers, Floats]:
     """Return slots that stand for all draws of a scenario, and their weights.
 
-    Gain is (S, N, K), task (S, N), weight (S,). Weights sum to 1.
+    Gain is (S, N, K), task (S, N), weight (S,); `drawn` gains are (D, N, K). Weights sum to 1.
     Where users are alike, combinations of tasks are taken once for all orders.
     """
     users, shares = scenario.users, np.asarray(scenario.shares(), dtype=float)
     shares = shares / shares.sum()
-    gain = even_gains(scenario, gains, seed)
+    gain = even_gains(drawn, gains, seed) if independent(scenario) else drawn
     if len(shares) ** users > COMBINATIONS:
         task = scenario.draw(gains, seed)[1]
         return gain, task, np.full(gains, 1.0 / gains)
@@ -367,16 +294,13 @@ def independent(scenario: Scenario) -> bool:
     return issubclass(LAWS[scenario.channel_law().model].sampler, Independent)
 
 
-def even_gains(scenario: Scenario, count: int, seed: int) -> Floats:
-    """Return gains (count, N, K) that fill their law evenly; drawn where they are correlated."""
-    if not independent(scenario):
-        return scenario.draw(count, seed)[0]
+def even_gains(drawn: Floats, count: int, seed: int) -> Floats:
+    """Return gains (count, N, K) that fill the law of independent ones (D, N, K) evenly."""
     from scipy.stats import qmc
 
-    drawn = scenario.draw(QUANTILES, seed)[0]
     entries = prod(drawn.shape[1:])
-    quantiles = np.sort(drawn.reshape(QUANTILES, entries), axis=0)
+    quantiles = np.sort(drawn.reshape(len(drawn), entries), axis=0)
     places = qmc.Sobol(entries, rng=seed).random(count)
-    rank = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    rank = (np.arange(len(drawn)) + 0.5) / len(drawn)
     even = [np.interp(places[:, entry], rank, quantiles[:, entry]) for entry in range(entries)]
     return np.ascontiguousarray(np.stack(even, axis=1).reshape(count, *drawn.shape[1:]))

@@ -104,7 +104,8 @@ def summary(question: Question, known: Explained) -> str:
             f"where the scenario given has {known.misfit_before:.1f}"
         )
     if known.verdicts:
-        words.append(f"the data fix {known.fixed} of {len(known.left)} directions")
+        mixed = "" if known.mixed <= MIXED else "at most "
+        words.append(f"the data fix {mixed}{known.fixed} of {len(known.left)} directions")
     return "; ".join(words) + "."
 
 

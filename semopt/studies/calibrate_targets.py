@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,12 +25,16 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 
 
 class Parameter(Strict):
-    """A key of the scenario and its prior: uniform from `low` to `high`, or so in the logarithm."""
+    """A key of the scenario and its prior: uniform from `low` to `high`, or so in the logarithm.
+
+    The first start of a fit begins at `start`, or at the value that the scenario has.
+    """
 
     key: str
     low: float
     high: float
     log: bool = False
+    start: float | None = None
 
 
 class Setting(Strict):
@@ -146,6 +151,10 @@ def faults_of(targets: Targets) -> Iterator[str]:
                 f"parameter {parameter.key}: low = {parameter.low:g} must be below "
                 f"high = {parameter.high:g}"
             )
+        if not parameter.low <= (parameter.start or parameter.low) <= parameter.high:
+            yield (
+                f"parameter {parameter.key}: start = {parameter.start:g} must be from low to high"
+            )
         if parameter.log and not parameter.low > 0.0:
             yield f"parameter {parameter.key}: low = {parameter.low:g} must be above 0 with log"
     yield from _faults_of_law(keys)
@@ -155,6 +164,10 @@ def faults_of(targets: Targets) -> Iterator[str]:
                 yield f"orders: {key} is no parameter: those are {', '.join(keys)}"
         if len(order) < 2:
             yield f"orders: {order} must have two keys or more"
+        ends = [next(p for p in targets.parameter if p.key == key) for key in order if key in keys]
+        for lower, upper in combinations(ends, 2):
+            if not lower.low < upper.high:
+                yield f"orders: {lower.key} can never be at most {upper.key}: see their ranges"
     names = [setting.name for setting in targets.setting]
     for setting in targets.setting:
         if names.count(setting.name) > 1:

@@ -18,7 +18,8 @@ from semopt.solvers.batch import solve_batch
 from semopt.studies.calibrate import question_of
 from semopt.studies.calibrate_accuracy import accuracy_table
 from semopt.studies.calibrate_cells import StartCell
-from semopt.studies.calibrate_model import Model, Prior
+from semopt.studies.calibrate_model import Model
+from semopt.studies.calibrate_prior import Prior
 from semopt.studies.calibrate_search import descend, walk
 from semopt.studies.calibrate_spread import directions, r_hat, verdict
 from semopt.studies.calibrate_targets import PAPER, Targets, load
@@ -26,8 +27,8 @@ from semopt.studies.cells import Store
 
 TRUTH = {
     "user.reference_frequency_ghz": 0.8,
-    "tasks.vqa.data_kbit": 20.0,
-    "tasks.text.local_accuracy": 0.75,
+    "tasks.image.data_kbit": 20.0,
+    "tasks.vqa.local_accuracy": 0.58,
 }
 TEXT = """
 scenario = "paper"
@@ -35,8 +36,8 @@ slots = 20_000
 noise.rounding = { qoe = 0.001, latency_ms = 0.05, energy_mj = 0.5, accuracy = 0.005 }
 parameter = [
   { key = "user.reference_frequency_ghz", low = 0.55, high = 1.0 },
-  { key = "tasks.vqa.data_kbit", low = 2.0, high = 60.0, log = true },
-  { key = "tasks.text.local_accuracy", low = 0.3, high = 0.95 },
+  { key = "tasks.image.data_kbit", low = 2.0, high = 60.0, log = true },
+  { key = "tasks.vqa.local_accuracy", low = 0.3, high = 0.95 },
 ]
 """
 
@@ -68,7 +69,7 @@ def measured() -> str:
 
 def test_the_values_of_a_synthetic_world_are_found(tmp_path):
     model = Model(targets_of(tmp_path, TEXT + measured()), gains=16)
-    starts = enumerate(model.prior.draw(3, 0))  # some end where vqa is not sent raw
+    starts = enumerate(model.prior.draw(3, 0))  # some end where images are not sent
     ends = [descend(model.misfit, place, 0.3, 600, seed) for seed, place in starts]
     end = min(ends, key=lambda end: end.misfit)
     values = dict(zip(model.prior.keys, model.prior.values(end.place), strict=True))
@@ -126,7 +127,7 @@ def test_noise_is_made_of_rounding_slots_and_model(tmp_path):
 
 def test_the_prior_keeps_orders_and_is_uniform_otherwise():
     document = tomllib.loads(TEXT) | {
-        "orders": [["tasks.text.local_accuracy", "tasks.image.local_accuracy"]],
+        "orders": [["tasks.vqa.local_accuracy", "tasks.image.local_accuracy"]],
         "setting": [{"name": "a", "qoe": 0.6}],
     }
     other = {"key": "tasks.image.local_accuracy", "low": 0.3, "high": 0.95}
@@ -209,13 +210,13 @@ FAULTS = {
     "ends": (TEXT.replace("0.55", "1.5") + '[[setting]]\nname = "a"\nqoe = 0.6', "must be below"),
     "log": (TEXT.replace("low = 2.0", "low = 0.0") + '[[setting]]\nname = "a"\nqoe = 0.6', "log"),
     "law": (
-        TEXT.replace("tasks.text.local_accuracy", "accuracy.noise")
+        TEXT.replace("tasks.vqa.local_accuracy", "accuracy.noise")
         + '[[setting]]\nname = "a"\nqoe = 0.6',
         "also needs accuracy.exponent, accuracy.scale",
     ),
     "twice": (2 * '[[setting]]\nname = "a"\nqoe = 0.6\n', "two settings"),
     "path": (
-        TEXT.replace("tasks.vqa", "tasks.video") + '[[setting]]\nname = "a"\nqoe = 0.6',
+        TEXT.replace("tasks.image", "tasks.video") + '[[setting]]\nname = "a"\nqoe = 0.6',
         "tasks.video",
     ),
     "value": (
@@ -223,8 +224,14 @@ FAULTS = {
         "local_accuracy",
     ),
     "order": (
-        "orders = [['tasks.vqa.data_kbit', 'x']]\n" + TEXT + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "orders = [['tasks.image.data_kbit', 'x']]\n" + TEXT + '[[setting]]\nname = "a"\nqoe = 0.6',
         "orders: x is no parameter",
+    ),
+    "impossible order": (
+        "orders = [['user.reference_frequency_ghz', 'tasks.vqa.local_accuracy']]\n"
+        + TEXT.replace("high = 0.95", "high = 0.5")
+        + '[[setting]]\nname = "a"\nqoe = 0.6',
+        "can never be at most tasks.vqa.local_accuracy",
     ),
     "noise": (
         TEXT.replace("qoe = 0.001, ", "")
@@ -243,9 +250,9 @@ def test_a_bad_file_of_targets_is_named(tmp_path, text, words, capsys):
     path = tmp_path / "targets.toml"
     path.write_text(text if "scenario" in text else TEXT + text)
     assert run(["study", "calibrate", str(path), "--quick", "--out", str(tmp_path / "o")]) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert "Traceback" not in told
+    message = capsys.readouterr().err
+    assert words in message
+    assert "Traceback" not in message
     assert not (tmp_path / "o").exists()
 
 
@@ -272,15 +279,15 @@ def test_the_study_leaves_page_tables_and_the_scenario(folder):
     document = json.loads((place / "out.json").read_text())
     fitted = {row["parameter"]: row["fitted"] for row in document["parameters"]}
     assert fitted == pytest.approx(TRUTH, rel=0.1)
-    found = Scenario.load(str(place / "out" / "calibrated.toml"))
-    assert found.tasks["vqa"].data_kbit == pytest.approx(fitted["tasks.vqa.data_kbit"])
+    calibrated = Scenario.load(str(place / "out" / "calibrated.toml"))
+    assert calibrated.tasks["image"].data_kbit == pytest.approx(fitted["tasks.image.data_kbit"])
     assert len(document["draws"]) == 5
     rows = {row["setting"]: row for row in document["qoe"]}
     # The exact optimum is never below that of fewer choices, and the reference scores 0.5.
     assert rows["reference"]["qoe"] == pytest.approx(0.5)
     assert rows["exact"]["best"] == 1.0
     page = (place / "out" / "report.html").read_text()
-    assert "tasks.vqa.data_kbit" in page
+    assert "tasks.image.data_kbit" in page
     assert "Posterior against prior" in page
     assert (place / "out" / "tables" / "draws.csv").read_text().count("\n") == 6
 
@@ -322,3 +329,29 @@ def test_the_paper_is_the_target_unless_another_is_given():
     # Table V prints joules of 100 tasks: 0.83 J are 8.3 mJ a task.
     assert energy["energy"] == 8.3
     assert energy["none"] == 31.9
+
+
+def test_the_papers_targets_are_what_it_publishes():
+    published = tomllib.loads(PAPER.with_name("published.toml").read_text())
+    settings = {setting.name: setting for setting in load(PAPER).setting}
+    joules = 1e3 / published["energy_tasks"]
+    rows = {
+        **{name: published["table5"][name] for name in ("none", "latency", "energy", "accuracy")},
+        "unaware": published["table4"]["semantic_unaware_mappo"],
+        "local": published["table4"]["local"],
+    }
+    for name, row in rows.items():
+        setting = settings[name]
+        assert setting.energy_mj == pytest.approx(row["energy_j"] * joules)
+        assert setting.accuracy == pytest.approx(row["accuracy_percent"] / 100)
+        if name in published["table5"]:
+            assert setting.latency_ms == row["latency_ms"]
+            assert setting.weights == row["weights"]
+    qoe = published["table3"]["qoe"]
+    assert settings["none"].qoe == qoe["exhaustive"]
+    assert settings["unaware"].qoe == qoe["semantic_unaware_mappo"]
+    share = (qoe["mappo"] - 0.5) / (qoe["exhaustive"] - 0.5)
+    assert settings["unaware"].share == pytest.approx(share, abs=1e-4)
+    reduction = published["abstract"]["latency_reduction_percent"] / 100
+    slower = settings["none"].latency_ms / (1.0 - reduction)
+    assert settings["unaware"].latency_ms == pytest.approx(slower, abs=0.005)
