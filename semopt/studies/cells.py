@@ -15,7 +15,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -115,6 +115,15 @@ def digest_of_extension() -> str:
 
 def whole(file: Path) -> tuple[dict[str, Any], pa.Table] | None:
     """Return the content and the rows of a cell's file; None where it is not what its name says."""
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    return _whole(file, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=128)  # tables, pages and results ask for the same cells, one after the other
+def _whole(file: Path, time: int, size: int) -> tuple[dict[str, Any], pa.Table] | None:
     try:
         table = pq.read_table(file)
         metadata = table.schema.metadata or {}
