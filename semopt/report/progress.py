@@ -26,8 +26,9 @@ def progress(title: str, total: float | None = 1.0) -> Iterator[Callable[[float]
     """
     from logging import INFO, getLogger
 
-    log, start = getLogger(__name__), monotonic()
+    log = getLogger(__name__)
     if log.isEnabledFor(INFO):
+        start = monotonic()
         yield no_bar
         log.info("%s: %.3f s", title, monotonic() - start)
         return

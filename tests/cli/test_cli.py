@@ -432,7 +432,7 @@ def test_no_partial_file_is_left(tmp_path):
         (("--slots", "3", "--prices"), "--prices"),
         (("--slots", "3", "--ladder"), "--ladder"),
         (("--method", "relaxation", "--gap", "-1"), "gap"),
-        (("--method", "relaxation", "--time-limit", "nan"), "--time-limit nan"),
+        (("--method", "relaxation", "--time-limit", "nan"), "time_limit = nan: must be above 0 s"),
         (("--method", "global", "--json", "x", "--certificate", "./x"), "both write ./x"),
         (("--method", "exhaustive", "--json", "x", "--resume", "x"), "both write x"),
         (("--slots", "3", "--method", "exhaustive", "--resume", "x"), "--resume"),

@@ -17,6 +17,7 @@ from semopt.learn import deciders
 KEYS = {
     *("qoe", "reference_qoe", "ratio", "ratio_p1", "ratio_worst", "closure", "hit_share"),
     *("latency_ms", "energy_mj", "accuracy", "infeasible_share", "decision_us"),
+    *("qoe_interval", "gap_interval", "ratio_interval"),
 }
 
 
