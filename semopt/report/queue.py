@@ -76,7 +76,8 @@ def print_worth(result: QueueResult) -> None:
     value, bound, skipped = result.objective, result.upper_bound, int(result.skipped.sum())
     line = f"Total QoE {value:.6f}, {value / tasks:.4f} a task, {skipped} of {tasks} skipped"
     if isfinite(bound):
-        line += f"; no policy reaches more than {bound:.6f} on this queue"
+        levels = " with levels of the grid" if result.method == "exact" else ""
+        line += f"; no policy{levels} reaches more than {bound:.6f} on this queue"
         line += f" ({(bound - value) / value:.3%} more)." if bound > value > 0.0 else "."
     console.print(line)
     stopped = result.details.get("stopped")
