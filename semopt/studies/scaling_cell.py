@@ -11,8 +11,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from os import _exit, getppid
 from pathlib import Path
-from time import perf_counter
+from threading import Thread
+from time import perf_counter, sleep
 from typing import Any, ClassVar
 
 import numpy as np
@@ -139,6 +141,7 @@ def grown(scenario: Scenario, users: int) -> Scenario:
 
 def measure(to: Any, cell: ScalingCell) -> None:
     """Solve the slots of a cell, in a process of its own, and send what each took."""
+    Thread(target=end_with, args=(getppid(),), daemon=True).start()
     try:
         scenario = Scenario.from_dict(cell.scenario)
         gain, task = scenario.draw(cell.slots, cell.seed, part="evaluation")
@@ -161,6 +164,13 @@ def measure(to: Any, cell: ScalingCell) -> None:
             to.send((result, float(np.median(times)), peak() - held))
     except (ValueError, ArithmeticError, MemoryError) as error:
         to.send(f"refused: {error or type(error).__name__}")
+
+
+def end_with(parent: int) -> None:
+    """End this process once its parent has ended: a worker that is killed leaves none behind."""
+    while getppid() == parent:
+        sleep(1.0)
+    _exit(1)
 
 
 def reset_peak() -> float:
