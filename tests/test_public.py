@@ -163,6 +163,7 @@ def test_records_are_equal_where_all_they_hold_is():
     assert semopt.Actions.empty(2) == semopt.Actions.empty(2)  # NaN equals NaN
     assert semopt.Actions.empty(2) != semopt.Actions.empty(3)
     assert semopt.Scenario.load("paper") == paper != paper.replace({"grid.power": 3})
+    assert semopt.Scenario.parse(paper.to_toml(), folder="/") == paper
     with pytest.raises(TypeError, match="unhashable"):
         hash(semopt.Actions.empty(2))
 

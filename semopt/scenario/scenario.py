@@ -58,6 +58,12 @@ class Scenario(Shown, Drawn):
             f"{', '.join(self.tasks)}{pinned}{law}>"
         )
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another says the same, wherever it came from."""
+        return isinstance(other, Scenario) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
     def show(self) -> None:
         """Print every key with its unit, as `semopt scenario show` does."""
         from ..report.scenario import print_scenario
