@@ -288,16 +288,21 @@ def test_a_command_makes_a_part_anew(tmp_path):
 
 
 def test_a_slot_without_a_decision_scores_nothing_at_the_limit(tmp_path):
-    tight = SETUP.scenario.replace({"system.latency_max_ms": 3.2})
+    user, tasks = SETUP.scenario.user, SETUP.scenario.tasks.values()
+    rate = user.flop_per_cycle * user.reference_frequency_ghz  # MFLOP/ms
+    limit = 0.99 * max(task.local_mflop for task in tasks) / rate  # too little for the heaviest
+    tight = SETUP.scenario.replace({"system.latency_max_ms": limit})
     setup, store = Setup(tight, 1, 2, TINY, NAMED), Store(tmp_path)
     store.begin()
     for name in ("global", "local"):
         assert work(str(tmp_path), setup.cells(name)[0]) == DONE
-    rows = store.read(setup.cells("local")[0])
-    lost = np.array([value is None for value in rows["qoe"].to_pylist()])
+    rows, best = (store.read(setup.cells(name)[0]) for name in ("local", "global"))
+    feasible = np.array([value is not None for value in best["qoe"].to_pylist()])
+    lost = np.array([value is None for value in rows["qoe"].to_pylist()])[feasible]
     assert lost.any()
     values = sample(setup, store, "local").values
-    assert set(values["latency_ms"][0][lost[: values["qoe"].shape[1]]]) <= {3.2}
+    assert set(values["latency_ms"][0][lost]) == {limit}
+    assert set(values["qoe"][0][lost]) == {0.0}
 
 
 def test_what_the_paper_cannot_be_studied_in_is_refused(tmp_path, monkeypatch, capsys):
