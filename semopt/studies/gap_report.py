@@ -61,7 +61,7 @@ def page(
         if not there:
             continue
         gaps = {row.method: slots_of(question, store, scenario, row) for row in there}
-        names = list(gaps)
+        names = [row.method for row in there if row.seeds == question.seeds]
         tables.append(
             Table(
                 f"improvement-{place}",
@@ -135,13 +135,11 @@ def slots_of(question: Grid, store: Store, scenario: Scenario, row: Row) -> Floa
     )
 
 
-def better(one: Floats, other: Floats) -> float | None:
+def better(one: Floats, other: Floats) -> float:
     """Return the share of slots on which a gap is the smaller one; hits count as equal, for half.
 
-    Each training of a method meets the other's slots. None where slots are missing.
+    Slots stand in one order, once a training: each training of a method meets the other's slots.
     """
-    if max(len(one), len(other)) % min(len(one), len(other)):
-        return None
     size = max(len(one), len(other))
     difference = np.resize(other, size) - np.resize(one, size)
     return float((difference > HIT).mean() + 0.5 * (np.abs(difference) <= HIT).mean())

@@ -48,7 +48,7 @@ def _interval(content: bytes, seed: int) -> tuple[float, float]:
         return float(values.mean()) - half, float(values.mean()) + half
     from scipy.stats import bootstrap
 
-    found = bootstrap(
+    ends = bootstrap(
         (values,),
         np.mean,
         n_resamples=RESAMPLES,
@@ -57,7 +57,7 @@ def _interval(content: bytes, seed: int) -> tuple[float, float]:
         batch=max(1, 2_000_000 // len(values)),
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(ends.low), float(ends.high)
 
 
 def exponent(size: Floats, cost: Floats) -> tuple[float, float, float]:
