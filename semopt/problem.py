@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import allowed, arguments
-from .allowed import whole
 from .arrays import Floats as Floats
 from .arrays import Integers as Integers
 from .counts import joint_actions
@@ -360,9 +359,9 @@ class Problem(Record):
 
         `task` is the user's own in this slot unless given. Extraction 1, raw mode, is left out.
         """
-        whole("user", user, 0, len(self.task) - 1)
+        allowed.whole("user", user, 0, len(self.task) - 1)
         if task is not None:
-            whole("task", task, 0, len(self.tasks.names) - 1)
+            allowed.whole("task", task, 0, len(self.tasks.names) - 1)
         users, kind = self.users, int(self.task[user]) if task is None else task
         extraction = levels(users.extraction_min[user], 1.0, self.grid.extraction)
         semantic = extraction[(extraction < 1.0) & (extraction <= self.tasks.extraction_max[kind])]
