@@ -143,11 +143,11 @@ bool Matching::solve(const double* weight, const double* local, int users, int c
 }
 
 bool Enumeration::suits(int users, int channels, int offloaders) {
-    constexpr long long kFew = 100;
+    constexpr long long kMostTried = 100;
     long long count = 1;  // channels (channels - 1) ... times users over offloaders
-    for (int i = 0; i < offloaders && count <= kFew; ++i)
+    for (int i = 0; i < offloaders && count <= kMostTried; ++i)
         count = count * (channels - i) * (users - i) / (i + 1);
-    return count <= kFew;
+    return count <= kMostTried;
 }
 
 void Enumeration::place(int user, int offloaders, double value) {

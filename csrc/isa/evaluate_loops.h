@@ -39,7 +39,7 @@ void count_offloaders(const Batch<R>& batch, const Part& part, R* offloaders) {
 
 // The same for rows of which a vector holds several whole ones: each lane adds up its row's.
 template <class R>
-Lanes<R> count_in_rows(Chosen<R> is_offloaded, int users) {
+Lanes<R> count_in_rows(LaneMask<R> is_offloaded, int users) {
     using V = Lanes<R>;
     V count = choose(is_offloaded, math::all<V>(1), V{});
     for (int apart = 1; apart < users; apart *= 2)
@@ -91,16 +91,16 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
     block.count = part.count;
     block.frequency = batch.frequency + part.first;
     block.extraction = extraction;
-    Chosen<R> good(kAll), kind_good(kAll);
+    LaneMask<R> good(kAll), kind_good(kAll);
     int kept = 0;
     in_vectors<R>(part.count, [&](int i, auto lanes) __attribute__((always_inline)) {
         const Index<V> none{}, task_channel = load_index(lanes, channel + i, none + kLocal);
-        const Chosen<R> is_offloaded = below(task_channel, channels);
+        const LaneMask<R> is_offloaded = below(task_channel, channels);
         good = good & below((Index<V>)((Bits)task_channel - kLocal), channels + 1);
         Index<V> task_kind = load<Index<V>>(places.kind + i);
         if constexpr (kSlotPerRow) {
             task_kind = load_index(lanes, kind + i, none);
-            const Chosen<R> valid = below(task_kind, kinds);
+            const LaneMask<R> valid = below(task_kind, kinds);
             task_kind = choose(valid, task_kind, none);
             kind_good = kind_good & valid;
         }
@@ -126,11 +126,11 @@ unsigned read(const Batch<R>& batch, const Part& part, const Places<R>& places, 
     });
     tasks.count = kept;
     fill_up(tasks);
-    return (good == Chosen<R>(kAll) ? 0 : kChannelFault) |
-           (kind_good == Chosen<R>(kAll) ? 0 : kTaskFault);
+    return (good == LaneMask<R>(kAll) ? 0 : kChannelFault) |
+           (kind_good == LaneMask<R>(kAll) ? 0 : kTaskFault);
 }
 
-template <bool kMany, class R>
+template <bool kManyKinds, class R>
 unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>& places,
                        Block<R>& block, Offloaded<R>& offloaded) {
     const bool two_channels = batch.slot_per_row && batch.channels == 2;
@@ -145,7 +145,7 @@ unsigned evaluate_part(const Batch<R>& batch, const Part& part, const Places<R>&
     const Figures<R> figures = {batch.latency + part.first, batch.energy + part.first,
                                 batch.accuracy + part.first, batch.qoe + part.first,
                                 batch.violations + part.first};
-    const UsersInTurn<kMany, R> users_of_part(batch.scenario, part.first_user);
+    const UsersInTurn<kManyKinds, R> users_of_part(batch.scenario, part.first_user);
     return faults |
            (score(batch.scenario, users_of_part, block, offloaded, figures) ? kNotANumber : 0);
 }
@@ -169,7 +169,7 @@ int rows_to_line(const R* row, int users, int rows) {
     return rows;
 }
 
-template <bool kMany, class R>
+template <bool kManyKinds, class R>
 unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
     const int users = batch.scenario.user_count;
     Block<R> block;
@@ -177,7 +177,7 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
     Places<R> places;
     unsigned faults = 0;
     const auto score_part = [&](const Part& part) {
-        faults |= places.faults | evaluate_part<kMany>(batch, part, places, block, offloaded);
+        faults |= places.faults | evaluate_part<kManyKinds>(batch, part, places, block, offloaded);
     };
     if (users <= kBlock<R>) {
         const int rows = rows_of_block<R>(users);
@@ -202,8 +202,9 @@ unsigned evaluate_rows(const Batch<R>& batch, long long first, long long last) {
 // Scores rows first..last-1 of a batch, and returns its faults.
 template <class R>
 unsigned evaluate(const Batch<R>& batch, long long first, long long last) {
-    return (batch.scenario.task_count > kFew<R> ? evaluate_rows<true, R>
-                                                : evaluate_rows<false, R>)(batch, first, last);
+    return (batch.scenario.task_count > kSmallTableSize<R>
+                ? evaluate_rows<true, R>
+                : evaluate_rows<false, R>)(batch, first, last);
 }
 
 }  // namespace

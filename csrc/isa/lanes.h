@@ -55,13 +55,13 @@ struct LanesOf;
 template <class R>
 using Lanes = typename LanesOf<R>::Values;
 template <class R>
-using Chosen = typename LanesOf<R>::Mask;
+using LaneMask = typename LanesOf<R>::Mask;
 
 template <class R>
 constexpr int kWidth = sizeof(Lanes<R>) / sizeof(R);
 
 template <class R>
-class Few;  // numbers of which a lane may ask for any: kFew of them
+class SmallTable;  // kSmallTableSize numbers of which each lane may read any
 
 template <class R>
 constexpr Index<R> kCounting[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -102,14 +102,14 @@ namespace {
 #if SEMOPT_REGISTER
 // As many as a register has.
 template <class R>
-constexpr int kFew = kWidth<R>;
+constexpr int kSmallTableSize = kWidth<R>;
 
 template <class R>
-class Few {
+class SmallTable {
     using V = Lanes<R>;
 
   public:
-    explicit Few(const R* from) : values_(load<V>(from)) {}
+    explicit SmallTable(const R* from) : values_(load<V>(from)) {}
 
     V operator[](Index<V> at) const { return permute(values_, at); }
 
@@ -123,8 +123,8 @@ template <class R, class Body>
 SEMOPT_HD void in_vectors(int count, Body body) {
     constexpr int kLanes = kWidth<R>;
     int i = 0;
-    for (; i + kLanes <= count; i += kLanes) body(i, Chosen<R>(kAll));
-    if (i < count) body(i, Chosen<R>((1u << (count - i)) - 1));
+    for (; i + kLanes <= count; i += kLanes) body(i, LaneMask<R>(kAll));
+    if (i < count) body(i, LaneMask<R>((1u << (count - i)) - 1));
 }
 
 // Calls finish(i, lanes, begin(i, lanes)) for such vectors, software-pipelined: a vector's `begin`
@@ -133,7 +133,7 @@ SEMOPT_HD void in_vectors(int count, Body body) {
 template <class R, class Begin, class Finish>
 SEMOPT_HD void software_pipelined(int count, Begin begin, Finish finish) {
     constexpr int kLanes = kWidth<R>;
-    const Chosen<R> all(kAll);
+    const LaneMask<R> all(kAll);
     if constexpr (kLanes == 1) {
 #pragma GCC ivdep
         for (int i = 0; i < count; ++i) finish(i, all, begin(i, all));
@@ -148,7 +148,7 @@ SEMOPT_HD void software_pipelined(int count, Begin begin, Finish finish) {
             }
             finish(i - kLanes, all, before);
         }
-        const Chosen<R> rest((1u << (count - i)) - 1);
+        const LaneMask<R> rest((1u << (count - i)) - 1);
         if (i < count) finish(i, rest, begin(i, rest));
     }
 }

@@ -1,7 +1,7 @@
 // Registers of numbers, by the instructions of AVX2. Included by lanes.h alone.
 //
-// Chosen lanes are a number with a bit for each, as with AVX-512. Tables turn it into a permutation
-// of words of 32 bits, which can express any permutation of doubles or of floats.
+// LaneMask lanes are a number with a bit for each, as with AVX-512. Tables turn it into a
+// permutation of words of 32 bits, which can express any permutation of doubles or of floats.
 #pragma once
 
 #include <immintrin.h>
@@ -216,7 +216,7 @@ SEMOPT_HD __m256i load_permutation(const signed char (&permutation)[8]) {
 template <class R>
 class Compress {
   public:
-    explicit Compress(Chosen<R> chosen)
+    explicit Compress(LaneMask<R> chosen)
         : at_(load_permutation(kPermutations<R>.compress[chosen])) {}
 
     template <class V>
@@ -232,7 +232,7 @@ class Compress {
 template <class R>
 class Expand {
   public:
-    explicit Expand(Chosen<R> chosen) : at_(load_permutation(kPermutations<R>.expand[chosen])) {}
+    explicit Expand(LaneMask<R> chosen) : at_(load_permutation(kPermutations<R>.expand[chosen])) {}
 
     Lanes<R> operator()(Lanes<R> x, Lanes<R> other) const {
         return blend(at_, other, permute_words(x, at_));
@@ -274,7 +274,7 @@ SEMOPT_HD Floats gather(LaneBits<8> chosen, const float* from, Index<Floats> at)
 }
 template <class R>
 SEMOPT_HD Lanes<R> gather(const R* from, Index<Lanes<R>> at) {
-    return gather(Chosen<R>(kAll), from, at);
+    return gather(LaneMask<R>(kAll), from, at);
 }
 // The same of an array, by single loads: a gather takes many processors longer.
 template <size_t length>
@@ -284,11 +284,11 @@ SEMOPT_HD Doubles pick(const double (&from)[length], Index<Doubles> at) {
 
 // The first or second (`at` 0 or 1) of two numbers for each of the first lanes.
 template <class R>
-SEMOPT_HD Lanes<R> one_of_two(Chosen<R> lanes, const R* from, Index<Lanes<R>> at) {
+SEMOPT_HD Lanes<R> one_of_two(LaneMask<R> lanes, const R* from, Index<Lanes<R>> at) {
     using V = Lanes<R>;
     const unsigned both = (1u << 2 * count(lanes)) - 1;
-    const V a = load(Chosen<R>(both), from, V{}),
-            b = load(Chosen<R>(both >> kWidth<R>), from + kWidth<R>, V{});
+    const V a = load(LaneMask<R>(both), from, V{}),
+            b = load(LaneMask<R>(both >> kWidth<R>), from + kWidth<R>, V{});
     const auto [first, second] = deinterleave(a, b);
     return blend((__m256i)(at > 0), second, first);
 }

@@ -196,12 +196,12 @@ SEMOPT_HD Floats gather(const float* from, Index<Floats> at) {
 // Numbers of which a lane may ask for any: as many as two registers have; only the low bits of `at`
 // count.
 template <class R>
-class Many {
+class LargeTable {
     using V = Lanes<R>;
 
   public:
-    explicit Many(const R* from) : low_(load<V>(from)), high_(load<V>(from + kWidth<R>)) {}
-    Many(V low, V high) : low_(low), high_(high) {}
+    explicit LargeTable(const R* from) : low_(load<V>(from)), high_(load<V>(from + kWidth<R>)) {}
+    LargeTable(V low, V high) : low_(low), high_(high) {}
 
     V operator[](Index<V> at) const {
         if constexpr (kWidth<R> == 8)
@@ -215,7 +215,7 @@ class Many {
 };
 
 template <class R>
-using Entries = std::conditional_t<kWidth<R> == 16, Few<R>, Many<R>>;  // 16 numbers
+using Entries = std::conditional_t<kWidth<R> == 16, SmallTable<R>, LargeTable<R>>;  // 16 numbers
 
 // What a number is without its fraction.
 template <class V>
@@ -228,7 +228,7 @@ SEMOPT_HD Index<V> truncate(V x) {
 template <class R>
 class Compress {
   public:
-    explicit Compress(Chosen<R> chosen)
+    explicit Compress(LaneMask<R> chosen)
         : at_(compress(chosen, load<Index<Lanes<R>>>(kCounting<R>))) {}
 
     template <class V>
@@ -244,7 +244,7 @@ class Compress {
 template <class R>
 class Expand {
   public:
-    explicit Expand(Chosen<R> chosen)
+    explicit Expand(LaneMask<R> chosen)
         : chosen_(chosen), at_(expand(chosen, load<Index<Lanes<R>>>(kCounting<R>))) {}
 
     Lanes<R> operator()(Lanes<R> x, Lanes<R> other) const {
@@ -252,18 +252,18 @@ class Expand {
     }
 
   private:
-    Chosen<R> chosen_;
+    LaneMask<R> chosen_;
     Index<Lanes<R>> at_;
 };
 
 // The first or second (`at` 0 or 1) of two numbers for each of the first lanes.
 template <class R>
-SEMOPT_HD Lanes<R> one_of_two(Chosen<R> lanes, const R* from, Index<Lanes<R>> at) {
+SEMOPT_HD Lanes<R> one_of_two(LaneMask<R> lanes, const R* from, Index<Lanes<R>> at) {
     using V = Lanes<R>;
     const unsigned long long both = (1ull << 2 * count(lanes)) - 1;
-    const V low = load(Chosen<R>(both), from, V{}),
-            high = load(Chosen<R>(both >> kWidth<R>), from + kWidth<R>, V{});
-    return Many<R>(low, high)[2 * load<Index<V>>(kCounting<R>) | at];
+    const V low = load(LaneMask<R>(both), from, V{}),
+            high = load(LaneMask<R>(both >> kWidth<R>), from + kWidth<R>, V{});
+    return LargeTable<R>(low, high)[2 * load<Index<V>>(kCounting<R>) | at];
 }
 
 // Four numbers that lie together at from + 2 at[l], one in each of four registers.

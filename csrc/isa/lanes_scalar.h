@@ -68,12 +68,12 @@ SEMOPT_HD R pick(const R (&from)[length], I at) {
 
 // Numbers of which one may ask for any: three, as there is no permutation.
 template <class R>
-constexpr int kFew = 3;
+constexpr int kSmallTableSize = 3;
 
 template <class R>
-class Few {
+class SmallTable {
   public:
-    explicit Few(const R* from) : first_(from[0]), second_(from[1]), third_(from[2]) {}
+    explicit SmallTable(const R* from) : first_(from[0]), second_(from[1]), third_(from[2]) {}
 
     R operator[](Index<R> at) const {
         const R rest = at == 1 ? second_ : third_;

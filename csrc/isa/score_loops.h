@@ -45,8 +45,8 @@ SEMOPT_HD void prefetch(const T* from, int i) {
 template <class R>
 struct alignas(64) Block {
     Index<R> kind[kBlock<R>];
-    Chosen<R> is_offloaded[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
-    const R *frequency, *extraction;                // (count), wherever they are
+    LaneMask<R> is_offloaded[kBlock<R> / kWidth<R>];  // which lanes of a vector are offloaded
+    const R *frequency, *extraction;                  // (count), wherever they are
     int count;
     Lookahead<R> lookahead = {};
 };
@@ -103,7 +103,7 @@ class OneUser {
 };
 
 // One user after the other. Tasks are of any kind; there are few kinds (lanes.h) or many.
-template <bool kMany, class R>
+template <bool kManyKinds, class R>
 class UsersInTurn {
     using V = Lanes<R>;
 
@@ -124,10 +124,10 @@ class UsersInTurn {
     Task<V> task(Index<V> k) const {
         const auto field = [&](int f) {
             const R* const row = kinds_.fields + f * kinds_.length;
-            if constexpr (kMany)
+            if constexpr (kManyKinds)
                 return gather(row, k);
             else
-                return Few<R>(row)[k];
+                return SmallTable<R>(row)[k];
         };
 #define SEMOPT_READ(name) field(offsetof(Task<R>, name) / sizeof(R)),
         return {SEMOPT_TASK_FIELDS(SEMOPT_READ)};
@@ -232,7 +232,7 @@ void total_costs(const Users& all_users, const Block<R>& block, const Offloaded<
         prefetch<R>(lookahead.channel, i);
         prefetch<R>(lookahead.kind, i);
         prefetch<R>(lookahead.frequency, i);
-        const Chosen<R> is_offloaded = block.is_offloaded[i / kWidth<R>];
+        const LaneMask<R> is_offloaded = block.is_offloaded[i / kWidth<R>];
         const Expand<R> in_place(is_offloaded);
         const auto expanded = [&](const R* from, V other) {
             return in_place(load<V>(from + next), other);
@@ -241,7 +241,7 @@ void total_costs(const Users& all_users, const Block<R>& block, const Offloaded<
         const Task<V> task = users.task(load<Index<V>>(block.kind + i));
         const V flop = expanded(tasks.flop, task.local_flop);
         // The frequency of a raw task is not read.
-        const auto raw = is_raw(load(Chosen<R>(is_offloaded & lanes), extraction + i, V{}));
+        const auto raw = is_raw(load(LaneMask<R>(is_offloaded & lanes), extraction + i, V{}));
         const V chosen_frequency = load(lanes, frequency + i, user.frequency_min);
         const Costs<V> costs =
             device_costs(user, flop, raw ? user.frequency_min : chosen_frequency) +

@@ -34,7 +34,7 @@ void tabulate(const Grid& grid, long long list) {
     block.frequency = frequency;
     block.extraction = extraction;
     for (int i = 0; i < kMost; ++i) block.kind[i] = grid.task;
-    const Chosen<double> none(0), all(kAll);
+    const LaneMask<double> none(0), all(kAll);
     for (auto& lanes : block.is_offloaded) lanes = local ? none : all;
     Offloaded<double> tasks;
     for (long long first = 0; first < length; first += kMost) {
