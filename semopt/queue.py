@@ -67,8 +67,8 @@ class QueueResult(Record):
     @cached_property
     def outcome(self) -> Outcome:
         """What the decisions give by the reference model: arrays (T, N), NaN where skipped."""
-        found = evaluate(self.problem, self.executed, self.gain, self.task)
-        return skipping(found, self.skipped)
+        executed = evaluate(self.problem, self.executed, self.gain, self.task)
+        return skipping(executed, self.skipped)
 
     @property
     def executed(self) -> Actions:

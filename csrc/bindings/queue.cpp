@@ -71,13 +71,13 @@ class Queue {
         check(slot, 0, kLocal, 0);
         require(price.ndim() == 1 && price.shape(0) == fronts_->users(), "price",
                 "shape (users,) is expected");
-        std::vector<Column> found;
+        std::vector<Column> listed;
         bool all;
         {
             py::gil_scoped_release release;
-            all = fronts_->columns(slot, price.data(), least, most, found);
+            all = fronts_->columns(slot, price.data(), least, most, listed);
         }
-        return all ? py::object(as_arrays(found, fronts_->users())) : py::none();
+        return all ? py::object(as_arrays(listed, fronts_->users())) : py::none();
     }
 
     py::tuple front(int slot, int user, int channel, int offloaders) const {

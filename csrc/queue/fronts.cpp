@@ -54,7 +54,7 @@ double worth(const Front& front, double price) {
     return best ? best->qoe - price * best->energy : -kInfinity;
 }
 
-// What a user's own device takes for each action of a list.
+// What a user's device takes for each action of a list.
 class DeviceEnergy {
   public:
     DeviceEnergy(const Scenario& scenario, const Grid& grid, bool local)

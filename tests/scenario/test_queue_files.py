@@ -11,40 +11,40 @@ from semopt.scenario import ScenarioError
 
 
 def document(slots=0, **queue):
-    """Return `tiny` with a battery, and so many pinned slots in place of its own."""
-    found = Scenario.load("tiny").to_dict()
-    found["user"]["battery_mj"] = 150.0
+    """Return `tiny` with a battery, and so many pinned slots in place of the one that it pins."""
+    file = Scenario.load("tiny").to_dict()
+    file["user"]["battery_mj"] = 150.0
     if slots:
-        found["queue"] = {"slots": [found.pop("slot")] * slots}
-        del found["assumed"]["slot"]
-    return found | {"queue": found.get("queue", {}) | queue}
+        file["queue"] = {"slots": [file.pop("slot")] * slots}
+        del file["assumed"]["slot"]
+    return file | {"queue": file.get("queue", {}) | queue}
 
 
-def faults(found):
+def faults(file):
     with pytest.raises(ScenarioError) as refused:
-        Scenario.from_dict(found)
+        Scenario.from_dict(file)
     return refused.value.faults
 
 
 def test_a_battery_is_of_all_users_or_of_one():
-    found = document()
-    assert Scenario.from_dict(found).template().users.battery.tolist() == [0.15, 0.15]
-    del found["user"]["battery_mj"]
-    found["users"] = [{}, {"battery_mj": 20.0}]
-    assert Scenario.from_dict(found).template().users.battery.tolist() == [np.inf, 0.02]
+    file = document()
+    assert Scenario.from_dict(file).template().users.battery.tolist() == [0.15, 0.15]
+    del file["user"]["battery_mj"]
+    file["users"] = [{}, {"battery_mj": 20.0}]
+    assert Scenario.from_dict(file).template().users.battery.tolist() == [np.inf, 0.02]
     assert Scenario.load("tiny").template().users.battery.tolist() == [np.inf, np.inf]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan"), "full"])
 def test_a_battery_that_is_none_is_refused(value):
-    found = document()
-    found["user"]["battery_mj"] = value
-    assert [path for path, _ in faults(found)] == ["user.battery_mj"]
+    file = document()
+    file["user"]["battery_mj"] = value
+    assert [path for path, _ in faults(file)] == ["user.battery_mj"]
 
 
 def test_a_pinned_queue_comes_back_from_its_file():
-    found = document(slots=3)
-    scenario = Scenario.from_dict(found)
+    file = document(slots=3)
+    scenario = Scenario.from_dict(file)
     gain, task = scenario.draw_queue()
     slot = Scenario.load("tiny").problem()
     assert (scenario.users, scenario.channels) == slot.gain.shape
@@ -67,9 +67,9 @@ def test_a_queue_is_drawn_where_none_is_pinned_or_a_seed_asks_for_it():
 
 
 def test_faults_of_a_queue_are_named_where_they_stand():
-    found = document(slots=3, length=4, battery_pays="phone")
-    found["queue"]["slots"][1] = {"tasks": ["txt", "image"], "gain": [[0.5, 0.5], [0.5]]}
-    words = dict(faults(found))
+    file = document(slots=3, length=4, battery_pays="phone")
+    file["queue"]["slots"][1] = {"tasks": ["txt", "image"], "gain": [[0.5, 0.5], [0.5]]}
+    words = dict(faults(file))
     assert words.keys() == {
         "queue.length",
         "queue.battery_pays",
@@ -78,9 +78,9 @@ def test_faults_of_a_queue_are_named_where_they_stand():
     }
     assert "the number of [[queue.slots]]" in words["queue.length"]
     assert "did you mean text?" in words["queue.slots[1].tasks[0]"]
-    found = document(slots=2)
-    found["queue"]["slots"][1] = {"tasks": ["text"], "gain": [[0.5, 0.5]]}
-    assert {path for path, _ in faults(found)} == {
+    file = document(slots=2)
+    file["queue"]["slots"][1] = {"tasks": ["text"], "gain": [[0.5, 0.5]]}
+    assert {path for path, _ in faults(file)} == {
         "queue.slots[1].tasks",
         "queue.slots[1].gain",
     }
@@ -90,10 +90,10 @@ def test_who_takes_slots_one_by_one_says_so(tmp_path):
     scenario = tmp_path / "scenario.toml"
     scenario.write_text(Scenario.from_dict(document()).to_toml())
     plain = CliRunner().invoke(app, ["solve", "tiny", "--json", "-"])
-    found = CliRunner().invoke(app, ["solve", str(scenario), "--json", "-"])
-    assert found.exit_code == 0
-    assert "user.battery_mj is not counted" in found.stderr
-    assert '"objective": 1.' in found.stdout
+    ended = CliRunner().invoke(app, ["solve", str(scenario), "--json", "-"])
+    assert ended.exit_code == 0
+    assert "user.battery_mj is not counted" in ended.stderr
+    assert '"objective": 1.' in ended.stdout
     assert "battery" not in plain.stderr
     drawn = Scenario.load("contended").to_dict()
     drawn["user"]["battery_mj"] = 150.0

@@ -25,16 +25,16 @@ from tolerances import CASES, GAP, OBJECTIVE
 CLOSED = 1e-9  # QoE: the gap of a search that is to find the optimum itself
 
 
-def own_choices(slot, user, place, offloaders, pays):
+def choices_of(slot, user, place, offloaders, pays):
     """Return QoE and energy of a user's feasible actions at a place: "skip", -1 or a channel."""
     if place == "skip":
         return np.zeros((1, 2))
     actions = local_actions(slot, user) if place < 0 else offload_actions(slot, user, place)
-    found = score(slot, user, actions, offloaders)
-    energy = found.energy
+    outcome = score(slot, user, actions, offloaders)
+    energy = outcome.energy
     if pays == "device":
         energy = costs(slot.only(user), actions.take(np.s_[:, None]))[0].device_energy[:, 0]
-    return np.stack([found.qoe, energy], axis=1)[found.violations == 0]
+    return np.stack([outcome.qoe, energy], axis=1)[outcome.violations == 0]
 
 
 def undominated(value, spent):
@@ -58,9 +58,11 @@ def joint_choices(slot, pays="task"):
             continue
         value, spent = np.zeros(1), np.zeros((1, 0))
         for user, place in enumerate(places):
-            own = own_choices(slot, user, place, len(used), pays)
-            value = (value[:, None] + own[:, 0]).ravel()
-            spent = np.column_stack([np.repeat(spent, len(own), 0), np.tile(own[:, 1], len(spent))])
+            chosen = choices_of(slot, user, place, len(used), pays)
+            value = (value[:, None] + chosen[:, 0]).ravel()
+            spent = np.column_stack(
+                [np.repeat(spent, len(chosen), 0), np.tile(chosen[:, 1], len(spent))]
+            )
         values.append(value)
         energies.append(spent)
     return undominated(np.concatenate(values), np.concatenate(energies))
@@ -176,9 +178,9 @@ def test_slots_at_prices_off_the_grid_are_bounded_and_reached():
             assert (upper >= queue.best(price)[0] - CASES).all()
             skipped = actions.frequency == 0.0
             actions.put(skipped, Actions.local(np.full(skipped.sum(), 1e9)))
-            found = skipping(evaluate(problem, actions, gain, task), skipped)
-            assert not unmet(problem, found, task)[~skipped].any()
-            worth = (found.qoe - price * found.energy).sum(axis=1)
+            outcome = skipping(evaluate(problem, actions, gain, task), skipped)
+            assert not unmet(problem, outcome, task)[~skipped].any()
+            worth = (outcome.qoe - price * outcome.energy).sum(axis=1)
             assert worth == pytest.approx(value, abs=CASES)
 
 
@@ -351,10 +353,10 @@ def pinned(tmp_path, battery=60.0):
 
 def test_the_command_writes_what_the_function_finds(tmp_path):
     source = pinned(tmp_path)
-    found = CliRunner().invoke(app, ["solve", source, "--queue", "--gap", "1e-9", "--json", "-"])
-    assert found.exit_code == 0
-    assert found.stderr == ""
-    document = json.loads(found.stdout)
+    ended = CliRunner().invoke(app, ["solve", source, "--queue", "--gap", "1e-9", "--json", "-"])
+    assert ended.exit_code == 0
+    assert ended.stderr == ""
+    document = json.loads(ended.stdout)
     scenario = Scenario.load(source)
     want, _ = best_of_queue(scenario.template(), *scenario.draw_queue())
     assert document["objective"] == pytest.approx(want, abs=CASES)
@@ -369,10 +371,10 @@ def test_the_command_writes_what_the_function_finds(tmp_path):
 
 
 def test_a_person_sees_decisions_batteries_and_the_bound(tmp_path):
-    found = CliRunner().invoke(app, ["solve", pinned(tmp_path, 20.0), "--queue"])
-    assert found.exit_code == 0
+    ended = CliRunner().invoke(app, ["solve", pinned(tmp_path, 20.0), "--queue"])
+    assert ended.exit_code == 0
     for words in ("skipped", "Energy left after each slot", "no policy with levels of the grid"):
-        assert words in " ".join(found.stdout.split())
+        assert words in " ".join(ended.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,12 @@ class PricedSlots:
         skipped = local & ~(actions.frequency > 0.0)
         clocks = self.problem.users.frequency_max[skipped.nonzero()[1]]
         actions.put(skipped, Actions.local(clocks))  # of no meaning
-        found = skipping(evaluate(self.problem, actions, self.gain, self.task), skipped)
+        outcome = skipping(evaluate(self.problem, actions, self.gain, self.task), skipped)
         offloaders = (actions.channel >= 0).sum(axis=1)
         names = np.full(self.task.shape, -1)
         for t, n in np.argwhere(~skipped).tolist():
             names[t, n] = FIRST_NAME + len(self.actions)
             self.actions.append(actions.take((t, n)))
-            figures = float(found.qoe[t, n]), float(found.energy[t, n]), int(names[t, n])
+            figures = float(outcome.qoe[t, n]), float(outcome.energy[t, n]), int(names[t, n])
             self.queue.add(t, n, int(actions.channel[t, n]), int(offloaders[t]), [figures])
-        return upper, found.qoe, found.energy, actions.channel, names
+        return upper, outcome.qoe, outcome.energy, actions.channel, names

@@ -44,9 +44,9 @@ class Columns:
         figure, whole = np.empty((0, users)), np.empty((0, users), np.int64)
         return cls(np.empty(0, np.int64), figure, figure, whole, whole)
 
-    def with_more(self, slot: Integers, found: Any) -> Columns:
-        """Return these and what `_core.Queue` found, without what is there already."""
-        _, qoe, energy, channel, action = found
+    def with_more(self, slot: Integers, answer: Any) -> Columns:
+        """Return these and what `_core.Queue` answers, without what is there already."""
+        _, qoe, energy, channel, action = answer
         parts = zip(
             (self.slot, self.qoe, self.energy, self.channel, self.action),
             (slot, qoe, energy, channel, action),
@@ -74,7 +74,7 @@ class Slots(Protocol):
 
 @dataclass
 class Dual:
-    """The bound at the best prices found.
+    """The bound at the best prices known.
 
     Attributes
     ----------
@@ -105,22 +105,22 @@ def best_prices(
     battery : (N,) float64, J, inf without
     tolerance : QoE
     ended : whether time is up
-    report : told of each better bound, so that Ctrl-C loses none
+    report : called with each better bound, so that Ctrl-C loses none
     """
     limited = np.flatnonzero(battery < inf)
     price, lowest = np.zeros(len(battery)), -inf
     best = Dual(price, inf, np.full(slots, inf), Columns.none(len(battery)))
-    columns, every = best.columns, np.arange(slots)
+    columns, numbers = best.columns, np.arange(slots)
     for _ in range(MOST_STEPS):
-        found = queue.best(price)
+        answer = queue.best(price)
         bound = rounded_up(
-            float(found[0].sum() + price[limited] @ battery[limited]), slots * len(battery)
+            float(answer[0].sum() + price[limited] @ battery[limited]), slots * len(battery)
         )
         if bound < best.bound:
-            best = Dual(price, bound, found[0], columns)
+            best = Dual(price, bound, answer[0], columns)
             report(best)
         known = len(columns)
-        columns = columns.with_more(every, found)
+        columns = columns.with_more(numbers, answer)
         done = best.bound - lowest <= tolerance or len(columns) == known
         if done or not limited.size or ended():
             break
@@ -143,14 +143,14 @@ def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats
     limited, count = np.flatnonzero(battery < inf), len(columns)
     one_a_slot = csr_array((np.ones(count), (columns.slot, np.arange(count))), (slots, count))
     parts = csr_array((columns.energy[:, limited] / battery[limited]).T)
-    found = linprog(
+    solution = linprog(
         -columns.qoe.sum(axis=1),
         A_ub=vstack([one_a_slot, parts]),
         b_ub=np.ones(slots + len(limited)),
         method="highs",
     )
-    if found.status != 0:
+    if solution.status != 0:
         return None
     price = np.zeros(len(battery))
-    price[limited] = np.maximum(-found.ineqlin.marginals[slots:], 0.0) / battery[limited]
-    return -float(found.fun), price, found.x
+    price[limited] = np.maximum(-solution.ineqlin.marginals[slots:], 0.0) / battery[limited]
+    return -float(solution.fun), price, solution.x

@@ -148,8 +148,8 @@ class Search:
             self.price, self.upper = dual.price, min(self.upper, dual.bound)
 
         dual = best_prices(queue, self.battery, slots, 0.05 * self.gap, self.ended, report)
-        found = queue.best(dual.price)
-        self.keep(Columns(np.arange(slots), *found[1:]))
+        answer = queue.best(dual.price)
+        self.keep(Columns(np.arange(slots), *answer[1:]))
         return dual
 
     def keep(self, decision: Columns) -> None:
@@ -184,10 +184,10 @@ class Search:
     def round_shares(self, queue: _core.Queue, dual: Dual) -> None:
         """Take a whole column a slot by its share in the master's optimum, and polish."""
         slots = len(self.task)
-        found = master(dual.columns, self.battery, slots)
-        if found is None:
+        solution = master(dual.columns, self.battery, slots)
+        if solution is None:
             return
-        share = found[2]
+        share = solution[2]
         first = np.searchsorted(dual.columns.slot, np.arange(slots))
         rng = np.random.default_rng(0)
         for attempt in range(2 if self.few else ROUNDINGS):
