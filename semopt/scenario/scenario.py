@@ -29,7 +29,7 @@ from .drawing import Drawn
 from .faults import ScenarioError, affected, arranged, dotted, key_faults, nulls
 from .queue_file import with_queue
 from .sections import absent_tables, sentences
-from .source import parsed, text_of
+from .source import PRESETS, parsed, text_of
 from .surface import with_file, with_tables
 
 LOG = getLogger(__name__)
@@ -160,7 +160,7 @@ class Scenario(Shown, Drawn):
         changes, more : values in the file's units by the path of their key, as messages write it:
             "system.bandwidth_mhz", "users[0].power_mw", "tasks.text.share". A table replaces the
             whole table, None takes a key away. `users` and `channels` as numbers are those of
-            [system]
+            [system]. Files lie beside the scenario's, of a preset in the working folder
 
         Raises
         ------
@@ -178,7 +178,8 @@ class Scenario(Shown, Drawn):
         if not isinstance(changes, Mapping | None):
             raise ScenarioError(source, [("changes", "must be a mapping of paths to values")])
         document = changed(self.to_dict(), {**(changes or {}), **more}, sizes, source)
-        return self._checked(document, self.folder, source, read=True)
+        folder = Path() if self.folder == PRESETS else self.folder
+        return self._checked(document, folder, source, read=True)
 
     @classmethod
     def _checked(cls, data: dict[str, Any], folder: Path | None, source: str, read: bool) -> Self:

@@ -1181,6 +1181,23 @@ def test_a_change_that_leads_nowhere_is_named(changes, words):
     assert isinstance(caught.value.faults, tuple)
 
 
+def test_files_of_a_changed_preset_lie_in_the_working_folder(tmp_path, monkeypatch):
+    np.save(tmp_path / "gain.npy", np.full((3, 2, 2), 0.5))
+    (tmp_path / "text.csv").write_text(
+        LONG.replace("raw,0,0.85\n", "").replace("raw,10,0.95\n", "")
+    )
+    monkeypatch.chdir(tmp_path)
+    channel = {"model": "trace", "file": "gain.npy"}
+    accuracy = {"file": "text.csv"}
+    measured = Scenario.load("contended").replace(
+        {"tasks.text.accuracy": accuracy}, channel=channel
+    )
+    assert measured.draw(3, 0)[0].tolist() == np.full((3, 2, 2), 0.5).tolist()
+    assert measured.tasks["text"].accuracy.table == [[0.6, 0.7], [0.8, 0.9]]
+    monkeypatch.chdir("/")
+    assert measured.draw(3, 0)[0].shape == (3, 2, 2)
+
+
 def test_a_trace_is_read_anew_where_its_file_changes(tmp_path):
     rng = np.random.default_rng(5)
     for name in ("one.npy", "two.npy"):
