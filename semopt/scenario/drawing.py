@@ -69,7 +69,8 @@ class Drawn(Document):
         """
         slots = self.queue and self.queue.slots
         if seed is not None or not slots:
-            return self.draw((self.queue and self.queue.length) or LENGTH, seed or 0)
+            tasks = (self.queue and self.queue.tasks) or [[]] * LENGTH
+            return self.draw((self.queue and self.queue.length) or len(tasks), seed or 0)
         kinds = list(self.tasks)
         gain = np.array([slot.gain for slot in slots], dtype=float)
         return gain, np.array([[kinds.index(name) for name in slot.tasks] for slot in slots])

@@ -200,7 +200,7 @@ class Queue(Section):
     """A queue of tasks for each user, one a slot, that shares the energy of a battery."""
 
     length: Count | None = Field(
-        None, description=f"slots; {LENGTH} unless given, or as many as are pinned"
+        None, description=f"slots; {LENGTH} unless given, or as many as the file has"
     )
     battery_pays: Literal["task", "device"] = Field(
         "task",

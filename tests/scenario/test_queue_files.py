@@ -62,6 +62,8 @@ def test_a_queue_is_drawn_where_none_is_pinned_or_a_seed_asks_for_it():
         wanted = scenario.draw(10, first)
         assert np.array_equal(gain, wanted[0])
         assert np.array_equal(task, wanted[1])
+    tasks = scenario.replace({"queue.tasks": [["text", "image"]] * 4})
+    assert tasks.draw_queue()[1].shape == (4, 2)
     longer = scenario.to_dict() | {"queue": {"length": 12}}
     assert Scenario.from_dict(longer).draw_queue(3)[0].shape[0] == 12
 
