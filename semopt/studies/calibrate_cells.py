@@ -201,7 +201,7 @@ class ChainCell(Cell):
             return np.clip(model.prior.place(before[-self.walkers :]), 0.0, 1.0)
         ends = ends_of(folder, self.fit, model.prior)
         misfits = np.array([model.misfit(end) for end in ends])
-        return ensemble(ends, misfits, self.walkers, self.seed)
+        return ensemble(ends, misfits, self.walkers, self.seed, model.prior.allows)
 
     @staticmethod
     def audited(

@@ -119,8 +119,8 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
         yield "The chains are too short to tell whether they have mixed."
     elif known.mixed > MIXED:
         yield (
-            f"R-hat is up to {known.mixed:.2f}: the chains have not mixed, spreads may be wider "
-            "than shown. More steps help."
+            f"R-hat is up to {known.mixed:.2f}: the chains have not mixed, so that contractions "
+            "are upper bounds, and what is called fixed may be free. More steps help."
         )
 
 

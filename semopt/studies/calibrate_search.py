@@ -21,9 +21,10 @@ POPULATION = 2  # times what the package takes: the misfit has many valleys
 TOLERANCE = 1e-3  # chi square, between generations in which nothing more is gained
 CANDIDATES = 500  # draws of the prior, the best of which is a start
 FINE_STEP = 0.005  # likewise, where a good place is known
+TRIES = 100_000  # of a walker to begin inside the prior
 THIN = 10  # steps of a chain from one kept ensemble to the next
 NEAR = 20.0  # chi square above the best, up to which a chain begins at the end of a start
-SPREAD = 0.01  # of a chain's first ensemble about those ends, in widths of the prior
+SPREADS = 0.01, 0.1  # of chains' first ensembles about those ends, in widths of the prior: by turns
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,31 @@ def descend(
     return Best(np.asarray(end.xbest), float(end.fbest), int(end.evaluations), reasons)
 
 
-def ensemble(ends: Floats, misfits: Floats, walkers: int, seed: int) -> Floats:
+def ensemble(
+    ends: Floats, misfits: Floats, walkers: int, seed: int, allows: Callable[[Floats], bool]
+) -> Floats:
     """Return places (walkers, P) to begin a chain at: about the ends of good starts, in turn.
+
+    Chains begin narrow and wide by turns, so that they agree only where both have settled.
 
     Parameters
     ----------
     ends : (S, P), where starts ended; misfits : (S,)
+    allows : whether a place is in the prior: a walker that begins outside might stay there for ever
     """
-    rng = np.random.default_rng(seed)
-    good = ends[misfits <= misfits.min() + NEAR]
-    places = good[np.arange(walkers) % len(good)]
-    near: Floats = np.clip(places + SPREAD * rng.standard_normal(places.shape), 0.0, 1.0)
-    return near
+    rng, places = np.random.default_rng(seed), []
+    good, spread = ends[misfits <= misfits.min() + NEAR], SPREADS[seed % len(SPREADS)]
+    for walker in range(walkers):
+        end, place = good[walker % len(good)], None
+        for _ in range(TRIES):
+            near = np.clip(end + spread * rng.standard_normal(len(end)), 0.0, 1.0)
+            if allows(near):
+                place = near
+                break
+        if place is None:
+            raise ValueError("no place near the end of a start keeps all orders: relax them")
+        places.append(place)
+    return np.array(places)
 
 
 def walk(

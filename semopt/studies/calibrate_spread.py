@@ -64,14 +64,22 @@ def directions(posterior: Floats, prior: Floats) -> Floats:
 
 
 def r_hat(chains: Floats) -> Floats:
-    """Return the potential scale reduction of each parameter: 1 where chains tell one story.
+    """Return the potential scale reduction of each parameter (P,): 1 where chains tell one story.
 
-    Each chain of ensembles (C, K, W, P) is halved; variances are those between and within halves
-    (Gelman et al., Bayesian Data Analysis, 3rd ed., 11.4).
+    Each chain of ensembles (C, K, W, P) is halved. Halves are compared by where they lie and,
+    folded about the median, by how wide they are: an ensemble that still grows has not mixed
+    (Vehtari et al., Rank-normalization, folding, and localization, 2021).
     """
     half = chains.shape[1] // 2
     parts = np.concatenate([chains[:, :half], chains[:, -half:]])
     draws = parts.reshape(len(parts), -1, chains.shape[-1])
+    folded = np.abs(draws - np.median(draws, axis=(0, 1)))
+    larger: Floats = np.maximum(_scale_reduction(draws), _scale_reduction(folded))
+    return larger
+
+
+def _scale_reduction(draws: Floats) -> Floats:
+    """Return the square root of total by within variance of parts (C, D, P)."""
     within = draws.var(axis=1, ddof=1).mean(axis=0)
     between = draws.mean(axis=1).var(axis=0, ddof=1)
     ratio: Floats = np.sqrt(1.0 + between / within)

@@ -1,5 +1,6 @@
 """A calibration finds what a synthetic world was made of, and says what the data leave open."""
 
+import csv
 import json
 import tomllib
 from pathlib import Path
@@ -18,9 +19,10 @@ from semopt.solvers.batch import solve_batch
 from semopt.studies.calibrate import question_of
 from semopt.studies.calibrate_accuracy import accuracy_table
 from semopt.studies.calibrate_cells import StartCell
+from semopt.studies.calibrate_draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate_model import Model
 from semopt.studies.calibrate_prior import Prior
-from semopt.studies.calibrate_search import descend, walk
+from semopt.studies.calibrate_search import descend, ensemble, walk
 from semopt.studies.calibrate_spread import directions, r_hat, verdict
 from semopt.studies.calibrate_targets import PAPER, Targets, load
 from semopt.studies.cells import Store
@@ -178,11 +180,28 @@ def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
     assert (left <= 0.1).sum() == 2
 
 
+def test_walkers_begin_inside_the_prior_where_a_start_ended_at_its_edge():
+    rising = np.array([[0.5, 0.5, 0.5], [0.9, 0.95, 1.0]])
+
+    def allows(place):
+        return bool((np.diff(place) >= 0.0).all()) and place.max() <= 1.0
+
+    for seed, width in ((0, 0.01), (1, 0.1)):
+        places = ensemble(rising, np.array([3.0, 1e3]), 200, seed, allows)
+        assert all(allows(place) for place in places)  # of plain draws a sixth would rise
+        assert np.abs(places - 0.5).max() < 6.0 * width  # the second start is far worse
+    with pytest.raises(ValueError, match="no place near the end of a start keeps all orders"):
+        ensemble(rising, np.array([3.0, 1e3]), 1, 0, lambda place: False)
+
+
 def test_chains_that_tell_two_stories_have_not_mixed():
     rng = np.random.default_rng(1)
     apart = rng.normal(size=(2, 50, 8, 1)) + np.array([0.0, 5.0]).reshape(2, 1, 1, 1)
     assert r_hat(apart)[0] > 2.0
     assert r_hat(rng.normal(size=(2, 50, 8, 1)))[0] < 1.05
+    # Both lie about 0, and both still grow.
+    growing = rng.normal(size=(2, 50, 8, 1)) * np.linspace(0.2, 2.0, 50).reshape(1, 50, 1, 1)
+    assert r_hat(growing)[0] > 1.1
 
 
 def test_the_law_of_accuracy_has_its_ends_and_its_table_little_error():
@@ -355,3 +374,20 @@ def test_the_papers_targets_are_what_it_publishes():
     reduction = published["abstract"]["latency_reduction_percent"] / 100
     slower = settings["none"].latency_ms / (1.0 - reduction)
     assert settings["unaware"].latency_ms == pytest.approx(slower, abs=0.005)
+
+
+def test_shipped_draws_explain_the_paper_and_say_what_beats_what():
+    model = Model(load(), gains=16)
+    shipped = draws()
+    assert len(shipped) == 30
+    assert len({scenario.user.reference_frequency_ghz for scenario in shipped}) == 30
+    with DRAWS.open(newline="") as file:
+        rows = [list(map(float, row.values())) for row in csv.DictReader(file)]
+    places = model.prior.place(np.array(rows))
+    assert ((places > -1e-4) & (places < 1.0 + 1e-4)).all()
+    assert model.prior.disorder(places).max() < 1e-8
+    # Nineteen figures, each missed by twice its noise, would be 76.
+    assert np.median([model.misfit(place) for place in places]) < 76.0
+    qoe = qoe_over_draws(["exact", "semantic-unaware", "local"], slots=50)
+    assert (qoe["exact"] > qoe["semantic-unaware"]).all()
+    assert (qoe["semantic-unaware"] > qoe["local"]).all()
