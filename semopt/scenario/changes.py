@@ -45,12 +45,13 @@ def changed(
                 raise ValueError(f"means the same as {paths[path]}: give one of them")
             paths[path] = name
             _put(new, path, plain(value), sizes[0])
-        except ValueError as error:
-            raise ScenarioError(source, [(str(name) or "''", str(error))]) from None
+        except (ValueError, RecursionError) as error:
+            words = str(error) if isinstance(error, ValueError) else "is nested too deeply"
+            raise ScenarioError(source, [(str(name) or "''", words)]) from None
     system = new.get("system")
     if isinstance(system, dict):
         _fit_slot(new, system, paths, sizes)
-    if ("channel", "file") in paths:
+    if ("channel", "file") in paths and isinstance(new.get("channel"), dict):
         for key in FILE_RECORD:
             if ("channel", key) not in paths:
                 new["channel"].pop(key, None)

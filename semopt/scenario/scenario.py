@@ -33,6 +33,7 @@ from .source import PRESETS, parsed, text_of
 from .surface import with_file, with_tables
 
 LOG = getLogger(__name__)
+TOO_DEEP = "is nested too deeply to be a scenario"
 
 
 class Scenario(Shown, Drawn):
@@ -116,7 +117,7 @@ class Scenario(Shown, Drawn):
         try:
             return cls._checked(parsed(text, source), Path(folder), source, read=True)
         except RecursionError:
-            raise ScenarioError(source, [("", "is nested too deeply to be a scenario")]) from None
+            raise ScenarioError(source, [("", TOO_DEEP)]) from None
 
     @classmethod
     def from_dict(
@@ -147,7 +148,10 @@ class Scenario(Shown, Drawn):
         record = data.get("channel")
         recorded = isinstance(record, dict) and "sha256" in record
         place = None if folder is None else Path(folder)
-        return cls._checked(plain(data), place, source, read=not recorded)
+        try:
+            return cls._checked(plain(data), place, source, read=not recorded)
+        except RecursionError:
+            raise ScenarioError(source, [("", TOO_DEEP)]) from None
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """Return the scenario with some keys changed, checked as a file is.

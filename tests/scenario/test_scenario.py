@@ -1160,6 +1160,15 @@ def test_a_user_of_its_own_and_reasons_that_no_longer_hold():
     assert other.replace(users=None).problem().users.power_max.tolist() == [0.1, 0.1]
 
 
+ENDLESS: dict = {}
+ENDLESS["system"] = ENDLESS
+
+
+def test_a_document_without_an_end_is_named():
+    with pytest.raises(ScenarioError, match="is nested too deeply to be a scenario"):
+        Scenario.from_dict(ENDLESS)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -1172,6 +1181,8 @@ def test_a_user_of_its_own_and_reasons_that_no_longer_hold():
         ({"": 3}, "'' is no path of a key"),
         ({'tasks."\\x".share': 3}, "is no path of a key"),
         ({7: 3}, "7 is no path of a key"),
+        ({"channel.file": "x", "channel": 3}, "channel = 3: must be a table"),
+        ({"system": ENDLESS}, "system is nested too deeply"),
         ([("users", 3)], "changes must be a mapping of paths to values"),
     ],
 )
