@@ -495,3 +495,35 @@ def test_python_names_the_same_fault_as_the_command_line(arguments, call, capsys
         call()
     sentence = str(caught.value).partition(": ")[2]  # behind the argument, or the option
     assert sentence in message
+
+
+def test_a_policy_gets_what_evaluate_says_it_gets():
+    # 3 users, 2 sub-channels: (2 gains + 2 features) of each user, and which of 3 users it is.
+    scenario = semopt.Scenario.load("contended").replace(users=3)
+    gain, task = scenario.draw(50, 4)
+    seen = {}
+
+    def shared(observation):
+        seen.setdefault(("shared", len(observation)), observation)
+        return semopt.Actions.local(np.full(observation.shape[:2], 0.7e9))
+
+    def alone(observation):
+        seen.setdefault(("own", len(observation)), observation)
+        return semopt.Actions.local(np.full(observation.shape[:2], 0.7e9))
+
+    alone.observation = "own"
+    semopt.evaluate([shared, alone], scenario, slots=50, seed=4, reference="exact")
+    of_all, own = seen["shared", 50], seen["own", 50]
+    assert (of_all.shape, own.shape) == ((50, 3, 3 * 4 + 3), (50, 3, 4 + 3))
+    assert (own[..., 4:] == np.eye(3)).all()
+    assert (of_all[..., 12:] == np.eye(3)).all()
+    for user in range(3):
+        for other in range(3):
+            block = of_all[:, user, 4 * other : 4 * other + 4]
+            assert (block == own[:, other, :4]).all()
+    # Gains on a line over their logarithms; features one pair of values for each kind of task.
+    logarithm = np.log(gain).ravel()
+    line = np.polynomial.Polynomial.fit(logarithm, own[..., :2].ravel(), 1)
+    assert_allclose(own[..., :2].ravel(), line(logarithm), atol=1e-5)
+    for kind in range(3):
+        assert len(np.unique(own[task == kind][:, 2:4], axis=0)) == 1

@@ -170,8 +170,7 @@ def evaluate(
     Parameters
     ----------
     policies : one or several of: folders of checkpoints, methods of `solve`, "constant",
-        "module:function", "file.py:function", or functions (see `plugged.policy` for what they
-        get and return)
+        "module:function", "file.py:function", or functions (see Notes)
     scenario : from whose channel the slots are drawn, of a trace from its part for evaluation; also
         a preset's name or a file's path; the first checkpoint's own unless given, else "paper"
     slots, seed : of the draw; 1000 slots unless given, or as many as the part of a trace for
@@ -188,6 +187,21 @@ def evaluate(
     ValueError
         For a name that is none of these, a checkpoint or a policy that does not fit, or a scenario
         without any feasible slot.
+
+    Notes
+    -----
+    A function gets observations (S, N, O) float32 of S slots, for each of N users in this order:
+
+    - K gains and two features of the task, its load on the device and on the server, of the users
+      in turn, 0 to N - 1; where the function has an attribute `observation = "own"`, of the user
+      alone. Gains are logarithms, less their mean and divided by their deviation; features are
+      standardised over the kinds of task;
+    - N numbers of which one is 1: which user it is.
+
+    It returns numbers from 0 to 1, (S, N, 4 + K): the mode (local below 1/3, raw below 2/3, else
+    semantic); where power, frequency and extraction lie in their ranges; a preference for each
+    sub-channel, by which offloaders take them. Or it returns `Actions` of arrays (S, N), in SI
+    units. Whatever else it returns or raises is a ValueError of one sentence.
 
     Examples
     --------

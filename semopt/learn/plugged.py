@@ -40,12 +40,7 @@ def plugged(name: str, scenario: Scenario) -> Decider:
 def policy(
     function: Callable[..., Any], scenario: Scenario, name: str = "", file: str = ""
 ) -> Decider:
-    """Return a user's own function as a function of slots.
-
-    The function takes observations (S, N, O), float32 as `Environment` gives them with observation
-    "shared", and returns either `Actions` of arrays (S, N), or decisions (S, N, 4 + K) from 0 to 1,
-    those of the PettingZoo adapter: mode, power, frequency, extraction and preferences.
-    An attribute `observation = "own"` of the function asks for own observations.
+    """Return a user's own function, of observations as `evaluate.evaluate` says, as one of slots.
 
     Parameters
     ----------
