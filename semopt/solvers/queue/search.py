@@ -160,7 +160,7 @@ class Search:
 
     def run_states(self, queue: _core.Queue, dual: Dual) -> None:
         """Run states through the slots over all joint actions that matter, wider and wider."""
-        rates, widths = self.completion_prices(), iter(WIDTHS if self.few else WIDTHS[:2])
+        rates, widths = self.completion_prices(), iter(WIDTHS if self.few else WIDTHS[:1])
         depth = min(FIRST_DEPTH * dual.bound, dual.bound - self.value)
         width = next(widths)
         while True:
