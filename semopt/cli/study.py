@@ -385,7 +385,7 @@ def audit(
 
     from ..files import check_apart, write_json
     from ..report.progress import progress
-    from ..report.studies import print_audit
+    from ..studies.tables import print_audit
 
     check_apart({"--json": json}, (folder / "cells").glob("*"))
     with learning("study"):

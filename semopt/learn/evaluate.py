@@ -23,6 +23,7 @@ from ..records import Record, Shown
 from ..result import number
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
+from ..statistics import interval
 from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
 from .deciders import Fixed, Method, Policy, decider, home, named
 from .refine import Decider, Refined
@@ -112,7 +113,7 @@ class Evaluation(Shown, Record):
         return {name: self.optimum - reached for name, reached in self.qoe.items()}
 
     def interval(self, name: str, figure: str = "gap") -> tuple[float, float]:
-        """Return the 95% interval of a mean over slots: see `studies.statistics.interval`.
+        """Return the 95% interval of a mean over slots: see `statistics.interval`.
 
         It says what other slots would give; of a trained policy, not what another training would.
 
@@ -126,8 +127,6 @@ class Evaluation(Shown, Record):
         ValueError
             For a name or a figure that is not there
         """
-        from ..studies.statistics import interval
-
         one_of("name", name, tuple(self.qoe))
         one_of("figure", figure, MEANS)
         reached = self.qoe[name]

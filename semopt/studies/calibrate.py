@@ -168,7 +168,7 @@ class Question:
 
     def show(self, store: Store) -> None:
         """Print what was measured beside what is explained, and the verdict on each parameter."""
-        from ..report.calibration import print_calibration
+        from .calibrate_tables import print_calibration
 
         print_calibration(self, self.explained(store))
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 
 from ..learn.evaluate import strongest
 from ..report.page import Report
-from ..report.studies import print_gaps
 from ..scenario import Scenario
 from .cells import Cell, Store
 from .gap_rows import Grid, alike, spread
 from .questions import known, lacking, settings_of
+from .tables import print_gaps
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from ..learn.deciders import CONSTANT, is_folder
 from ..learn.evaluate import HIT, strongest
 from ..problem import Floats
 from ..scenario import Scenario
+from ..statistics import interval
 from ..worth import closure, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell
 from .rank_cell import RankCell, countable
-from .statistics import interval
 
 ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
 

@@ -18,14 +18,14 @@ from ..learn.deciders import CONSTANT
 from ..learn.evaluate import strongest
 from ..limits import refuse
 from ..report.page import Figure, Report, Table
-from ..report.studies import Permitted, print_information
 from ..scenario import Scenario
+from ..statistics import interval
 from ..worth import closure, tasks_in
 from .cells import Cell, Store, column
 from .information_cell import InformationCell
 from .method_cell import MethodCell
 from .questions import known, lacking, settings_of
-from .statistics import interval
+from .tables import Permitted, print_information
 
 
 @dataclass(frozen=True)

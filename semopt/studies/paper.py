@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self
 
 from ..limits import coupled
 from ..report.page import Report, Section
-from ..report.studies import print_view
 from ..scenario import Scenario
+from ..statistics import FEWEST
 from .cells import Cell, Store
 from .method_cell import MethodCell
 from .paper_curves import cells_of_curves, fig6, fig7
@@ -34,7 +34,7 @@ from .paper_tables import (
 )
 from .paper_weights import cells_of, view_of
 from .questions import lacking, settings_of
-from .statistics import FEWEST
+from .tables import print_view
 from .training_cell import TrainingCell
 
 ALL = "paper"

@@ -8,6 +8,7 @@ from math import nan
 from ..report.charts import intervals
 from ..report.page import Figure, Table
 from ..scenario import Scenario
+from ..statistics import FEWEST, middle_mean
 from .cells import Cell, Store
 from .paper_measures import (
     FIGURES,
@@ -26,7 +27,6 @@ from .paper_measures import (
 )
 from .paper_setup import CERTIFIED, METHODS, SLOTS, Setup, published
 from .questions import known
-from .statistics import FEWEST, middle_mean
 
 COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III and IV
 OPTIMA = ("exact", "semantic-unaware", CERTIFIED)

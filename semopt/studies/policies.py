@@ -17,13 +17,13 @@ import numpy as np
 from ..learn.deciders import CONSTANT
 from ..learn.evaluate import strongest
 from ..report.page import Figure, Report, Table
-from ..report.studies import Policy, print_policies
 from ..scenario import Scenario
+from ..statistics import interval
 from ..worth import ALL_LOCAL, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell
 from .questions import known, lacking, settings_of
-from .statistics import interval
+from .tables import Policy, print_policies
 from .training_cell import TrainingCell
 
 REFINED = {"refine": True}  # option of a cell whose policy has its levels optimised

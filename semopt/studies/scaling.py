@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..report.page import Figure, Report, Table
-from ..report.studies import Cost, Growth, print_scaling
 from ..scenario import Scenario
+from ..statistics import exponent
 from .cells import Store
 from .questions import known, lacking, settings_of
 from .scaling_cell import SMALLEST, ScalingCell, grown
-from .statistics import exponent
+from .tables import Cost, Growth, print_scaling
 
 FROM = 8  # users, below which what every call takes rules the times
 LOADED = 2.0  # MB that code takes when it first runs: smaller peaks are not fitted

@@ -17,14 +17,14 @@ from typer.testing import CliRunner
 from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import evaluate
-from semopt.report.studies import print_gaps
+from semopt.statistics import interval
 from semopt.studies import engine, gap, gap_rows
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
 from semopt.studies.method_cell import DECISION, MethodCell
 from semopt.studies.questions import begin, keep, unanswered
-from semopt.studies.statistics import interval
+from semopt.studies.tables import print_gaps
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
 from semopt.worth import FIGURES
 

@@ -15,6 +15,7 @@ from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.cli.study import PAPER
 from semopt.model import Actions, evaluate
+from semopt.statistics import improvement, middle_mean
 from semopt.studies import paper
 from semopt.studies.cells import Store
 from semopt.studies.paper_measures import (
@@ -29,7 +30,6 @@ from semopt.studies.paper_measures import (
 from semopt.studies.paper_setup import METHODS, QUICK, Setup, published
 from semopt.studies.paper_weights import SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
-from semopt.studies.statistics import improvement, middle_mean
 from semopt.studies.work import DONE, work
 
 TINY = {

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from semopt import Scenario, model, solve
-from semopt.report.studies import print_scaling
+from semopt.statistics import exponent
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.scaling import Question
 from semopt.studies.scaling_cell import grown
-from semopt.studies.statistics import exponent
+from semopt.studies.tables import print_scaling
 from semopt.studies.work import DONE, work
 
 LARGE = Scenario.load("large")

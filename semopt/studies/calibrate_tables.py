@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ..console import Console, slim_table
 
 if TYPE_CHECKING:
-    from ..studies.calibrate import Explained, Question
+    from .calibrate import Explained, Question
 
 
 def print_calibration(question: Question, known: Explained) -> None:
     """Print what was measured beside what is explained, and the verdict on each parameter."""
-    from ..studies.calibrate_report import (
+    from .calibrate_report import (
         WORDS,
         figure_rows,
         notes,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..console import Console, slim_table
 
 if TYPE_CHECKING:
-    from ..studies.audit import Checked
-    from ..studies.gap_rows import Row
-    from ..studies.paper_measures import View
+    from .audit import Checked
+    from .gap_rows import Row
+    from .paper_measures import View
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),

@@ -13,7 +13,7 @@ from math import nan
 
 import numpy as np
 
-from ..problem import Floats
+from .problem import Floats
 
 FEWEST = 5
 LEVEL = 0.95
