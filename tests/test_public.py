@@ -513,17 +513,17 @@ def test_a_policy_gets_what_evaluate_says_it_gets():
 
     alone.observation = "own"
     semopt.evaluate([shared, alone], scenario, slots=50, seed=4, reference="exact")
-    of_all, own = seen["shared", 50], seen["own", 50]
-    assert (of_all.shape, own.shape) == ((50, 3, 3 * 4 + 3), (50, 3, 4 + 3))
-    assert (own[..., 4:] == np.eye(3)).all()
+    of_all, single = seen["shared", 50], seen["own", 50]
+    assert (of_all.shape, single.shape) == ((50, 3, 3 * 4 + 3), (50, 3, 4 + 3))
+    assert (single[..., 4:] == np.eye(3)).all()
     assert (of_all[..., 12:] == np.eye(3)).all()
     for user in range(3):
         for other in range(3):
             block = of_all[:, user, 4 * other : 4 * other + 4]
-            assert (block == own[:, other, :4]).all()
+            assert (block == single[:, other, :4]).all()
     # Gains on a line over their logarithms; features one pair of values for each kind of task.
     logarithm = np.log(gain).ravel()
-    line = np.polynomial.Polynomial.fit(logarithm, own[..., :2].ravel(), 1)
-    assert_allclose(own[..., :2].ravel(), line(logarithm), atol=1e-5)
+    line = np.polynomial.Polynomial.fit(logarithm, single[..., :2].ravel(), 1)
+    assert_allclose(single[..., :2].ravel(), line(logarithm), atol=1e-5)
     for kind in range(3):
-        assert len(np.unique(own[task == kind][:, 2:4], axis=0)) == 1
+        assert len(np.unique(single[task == kind][:, 2:4], axis=0)) == 1
