@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..gains import HIGH, LOW
 from ..problem import Floats
 from . import fading, streams
 from .fading import SINUSOIDS, Rows, Transform
@@ -32,6 +33,9 @@ from .traces import load_trace, other_shape, parts
 from .walks import CARRIER, LIGHT_SPEED, NEAREST, Walks
 
 COMPILE_ABOVE = 1 << 22  # entries from which loading the compiled loops pays
+# Uniforms at their ends, where gains are farthest from their mean: all powers of 2, and some turns.
+POWERS = 0.5 ** np.arange(1, 54)
+TAILS = np.concatenate([POWERS, 1.0 - POWERS])[:, None, None], POWERS[[0, 1, 2, -1], None]
 RICIAN_POINTS = 1 << 14  # of a conditioned distribution function: its error is below 1e-6
 
 
@@ -118,8 +122,25 @@ class Independent(Sampler):
     transform: Transform
 
     def prepare(self) -> None:
-        """Take what is the same for all rows."""
+        """Take what is the same for all rows; refuse parameters that lead gains too far.
+
+        Raises
+        ------
+        ValueError
+            Gains at the ends of the uniforms are no gains, as where `streams.exp` leaves its domain
+        """
         self._parameters = self.parameters_per_user(*self.parameters())
+        least = 0.0 if self.channel.gain_range else LOW
+        with np.errstate(all="ignore"):
+            gain = type(self).transform(*TAILS, self.mean[0], *self._parameters)
+        if not ((least <= gain) & (gain <= HIGH)).all():
+            given = {name: value for name, value in vars(self.channel).items() if value is not None}
+            model = given.pop("model")
+            raise ValueError(
+                f"{' and '.join(f'channel.{name} = {value}' for name, value in given.items())}: "
+                f"gains of {model} are drawn from {gain.min():.3g} to {gain.max():.3g}, within "
+                f"{LOW:g} to {HIGH:g} is expected"
+            )
 
     def parameters(self) -> tuple[ArrayLike, ArrayLike]:
         """Return the two parameters of `transform`, of all users or (N,)."""
@@ -203,7 +224,7 @@ class Shadowed(Independent):
 
     def prepare(self) -> None:
         """Take what is the same for all rows."""
-        super().prepare()
+        self._parameters = self.parameters_per_user(*self.parameters())
         nepers = (self.channel.shadowing_db or 0.0) * log(10.0) / 10.0
         self._nepers = self.parameters_per_user(nepers, nepers)
         self._transform = fading.rayleigh_within if self.channel.gain_range else fading.rayleigh

@@ -15,6 +15,7 @@ from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, evaluate, mappo, train
 from semopt.learn.actor import LAWS, Bounded, Heads, Openness, Sample, as_decisions
 from semopt.learn.checkpoint import Checkpoint
+from semopt.methods import ALGORITHMS
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
@@ -223,6 +224,10 @@ GOLDEN = {
         {"reward": 0.5962, "mode": 1.0806, "level": 0.088884, "assignment": 0.4189},
     ],
 }
+
+
+def test_every_algorithm_is_tested():
+    assert TINY.keys() == GOLDEN.keys() == ALGORITHMS.keys()
 
 
 @pytest.mark.parametrize("algorithm", TINY)
