@@ -40,7 +40,7 @@ def scenarios_of(files: Sequence[str], vary: Sequence[str] = ()) -> list[Scenari
     from ..scenario import Scenario
 
     with learning("study"):
-        from ..studies.vary import varied
+        from ..studies.gap.vary import varied
     scenarios = varied([Scenario.load(file) for file in files], vary)
     names = [loaded.name for loaded in scenarios]
     for name in names:

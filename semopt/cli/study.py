@@ -81,7 +81,7 @@ def gap(
 
     with learning("study"), progress("loading", None):
         from ..learn.deciders import decider
-        from ..studies.gap import Question
+        from ..studies.gap.question import Question
 
     methods = list(dict.fromkeys(what or ["exact", "local", "semantic-unaware"]))
     check_outputs(out, json, inputs(methods, scenario or []))
@@ -134,7 +134,7 @@ def scaling(
     from ..scenario import Scenario
 
     with learning("study"):
-        from ..studies.scaling import Question
+        from ..studies.scaling.question import Question
 
     methods = list(dict.fromkeys(what or [name for name in METHODS if name != "policy"]))
     for name in methods:
@@ -191,8 +191,8 @@ def calibrate(
     from ..report.lines import print_written
 
     with learning("study"):
-        from ..studies.calibrate import QUICK, question_of
-        from ..studies.calibrate_targets import PAPER
+        from ..studies.calibrate.question import QUICK, question_of
+        from ..studies.calibrate.targets import PAPER
         from ..studies.cells import Store
     check_outputs(out, json, [targets or PAPER])
     given = {
@@ -244,7 +244,7 @@ def information(
     own observations reaches more.
     """
     with learning("study"):
-        from ..studies.information import Question
+        from ..studies.information.question import Question
 
     names = scenario or ["contended"]
     check_outputs(out, json, [file for name in names for file in files_read(name)])
@@ -303,7 +303,7 @@ def of_paper(name: str) -> Callable[..., None]:
         check_outputs(out, json, files_read(scenario))
         loaded = Scenario.load(scenario)
         with learning("study"), learning(), progress("loading", None):
-            from ..studies.paper import Question
+            from ..studies.paper.question import Question
         question = Question.asked(name, loaded, quick, seeds, episodes)
         conduct(question, out, engine, workers, shard, json)
 

@@ -35,13 +35,13 @@ SHAPE = "semopt cell shape"  # number of rows, and the columns with their types
 KINDS = {
     "method": "method_cell:MethodCell",
     "training": "training_cell:TrainingCell",
-    "rank": "rank_cell:RankCell",
-    "scaling": "scaling_cell:ScalingCell",
-    "start": "calibrate_cells:StartCell",
-    "best": "calibrate_cells:BestCell",
-    "chain": "calibrate_cells:ChainCell",
-    "draws": "calibrate_cells:DrawsCell",
-    "information": "information_cell:InformationCell",
+    "rank": "gap.rank_cell:RankCell",
+    "scaling": "scaling.cell:ScalingCell",
+    "start": "calibrate.cells:StartCell",
+    "best": "calibrate.cells:BestCell",
+    "chain": "calibrate.cells:ChainCell",
+    "draws": "calibrate.cells:DrawsCell",
+    "information": "information.cell:InformationCell",
 }
 
 

@@ -32,13 +32,13 @@ from .cells import Cell, Store, column, digest
 
 # The question of each study, by its name on the command line.
 STUDIES = {
-    "gap": "gap:Question",
-    "scaling": "scaling:Question",
-    "calibrate": "calibrate:Question",
-    "information": "information:Question",
+    "gap": "gap.question:Question",
+    "scaling": "scaling.question:Question",
+    "calibrate": "calibrate.question:Question",
+    "information": "information.question:Question",
     **dict.fromkeys(
         ("paper", "table3", "table4", "table5", *(f"fig{number}" for number in range(6, 13))),
-        "paper:Question",
+        "paper.question:Question",
     ),
     "policies": "policies:Question",
 }

@@ -11,8 +11,8 @@ from ..console import Console, slim_table
 
 if TYPE_CHECKING:
     from .audit import Checked
-    from .gap_rows import Row
-    from .paper_measures import View
+    from .gap.rows import Row
+    from .paper.measures import View
 
 GAP = (
     *("gap a\ntask", "95%\ninterval", "99% of\nslots", "worst", "hits", "clos-\nure"),

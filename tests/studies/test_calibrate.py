@@ -16,15 +16,15 @@ from semopt.cli.entry import run
 from semopt.model import Actions, evaluate
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
-from semopt.studies.calibrate import question_of
-from semopt.studies.calibrate_accuracy import accuracy_table
-from semopt.studies.calibrate_cells import StartCell
-from semopt.studies.calibrate_draws import DRAWS, draws, qoe_over_draws
-from semopt.studies.calibrate_model import Model
-from semopt.studies.calibrate_prior import Prior
-from semopt.studies.calibrate_search import descend, ensemble, walk
-from semopt.studies.calibrate_spread import directions, r_hat, verdict
-from semopt.studies.calibrate_targets import PAPER, Targets, load
+from semopt.studies.calibrate.accuracy import accuracy_table
+from semopt.studies.calibrate.cells import StartCell
+from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
+from semopt.studies.calibrate.model import Model
+from semopt.studies.calibrate.prior import Prior
+from semopt.studies.calibrate.question import question_of
+from semopt.studies.calibrate.search import descend, ensemble, walk
+from semopt.studies.calibrate.spread import directions, r_hat, verdict
+from semopt.studies.calibrate.targets import PAPER, Targets, load
 from semopt.studies.cells import Store
 
 TRUTH = {
@@ -351,7 +351,7 @@ def test_the_paper_is_the_target_unless_another_is_given():
 
 
 def test_the_papers_targets_are_what_it_publishes():
-    published = tomllib.loads(PAPER.with_name("published.toml").read_text())
+    published = tomllib.loads((PAPER.parents[1] / "paper" / "published.toml").read_text())
     settings = {setting.name: setting for setting in load(PAPER).setting}
     joules = 1e3 / published["energy_tasks"]
     rows = {

@@ -18,10 +18,12 @@ from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import evaluate
 from semopt.statistics import interval
-from semopt.studies import engine, gap, gap_rows
+from semopt.studies import engine
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
+from semopt.studies.gap import question as gap
+from semopt.studies.gap import rows as gap_rows
 from semopt.studies.method_cell import DECISION, MethodCell
 from semopt.studies.questions import begin, keep, unanswered
 from semopt.studies.tables import print_gaps

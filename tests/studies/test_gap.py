@@ -9,11 +9,11 @@ from semopt import Scenario, model
 from semopt.backends import decode
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
-from semopt.studies.gap import Question
-from semopt.studies.gap_report import better
+from semopt.studies.gap.question import Question
+from semopt.studies.gap.rank_cell import RankCell, countable
+from semopt.studies.gap.report import better
+from semopt.studies.gap.vary import varied
 from semopt.studies.method_cell import MethodCell
-from semopt.studies.rank_cell import RankCell, countable
-from semopt.studies.vary import varied
 from semopt.studies.work import DONE, work
 
 TINY, CONTENDED = Scenario.load("tiny"), Scenario.load("contended")

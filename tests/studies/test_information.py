@@ -11,8 +11,8 @@ from semopt.backends import decode
 from semopt.cli import entry
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
-from semopt.studies.information import Question
-from semopt.studies.information_cell import InformationCell, best_with
+from semopt.studies.information.cell import InformationCell, best_with
+from semopt.studies.information.question import Question
 from semopt.studies.work import DONE, work
 
 CONTENDED = Scenario.load("contended-4").replace(

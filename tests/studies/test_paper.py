@@ -16,9 +16,9 @@ from semopt.cli import app, entry
 from semopt.cli.study import PAPER
 from semopt.model import Actions, evaluate
 from semopt.statistics import improvement, middle_mean
-from semopt.studies import paper
 from semopt.studies.cells import Store
-from semopt.studies.paper_measures import (
+from semopt.studies.paper import question as paper
+from semopt.studies.paper.measures import (
     Beside,
     Claim,
     Sample,
@@ -27,8 +27,8 @@ from semopt.studies.paper_measures import (
     reported,
     sample,
 )
-from semopt.studies.paper_setup import METHODS, QUICK, Setup, published
-from semopt.studies.paper_weights import SHAPES
+from semopt.studies.paper.setup import METHODS, QUICK, Setup, published
+from semopt.studies.paper.weights import SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
 from semopt.studies.work import DONE, work
 
@@ -62,7 +62,7 @@ def test_commands_parts_and_registry_name_the_same():
     assert (
         list(PAPER)
         == ["paper", *paper.PARTS]
-        == [n for n in STUDIES if STUDIES[n] == "paper:Question"]
+        == [n for n in STUDIES if STUDIES[n] == "paper.question:Question"]
     )
 
 
@@ -265,7 +265,7 @@ def test_learned_methods_are_there_for_marl_eval(table3):
 
 def test_what_the_paper_publishes_is_what_a_calibration_aims_at():
     """Its numbers stand in two files, each in its own form."""
-    place = files("semopt.studies").joinpath("calibrate.toml")
+    place = files("semopt.studies.calibrate").joinpath("paper.toml")
     settings = {each["name"]: each for each in tomllib.loads(place.read_text())["setting"]}
     aims = [("table5", name, settings[name]) for name in ("none", "latency", "energy", "accuracy")]
     aims += [("table4", "semantic_unaware_mappo", settings["unaware"])]

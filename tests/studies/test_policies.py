@@ -9,7 +9,7 @@ from semopt.cli import entry
 from semopt.studies import policies
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
-from semopt.studies.gap_rows import Grid
+from semopt.studies.gap.rows import Grid
 from semopt.studies.work import DONE, work
 
 evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is not installed")

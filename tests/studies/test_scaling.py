@@ -7,8 +7,8 @@ from semopt import Scenario, model, solve
 from semopt.statistics import exponent
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
-from semopt.studies.scaling import Question
-from semopt.studies.scaling_cell import grown
+from semopt.studies.scaling.cell import grown
+from semopt.studies.scaling.question import Question
 from semopt.studies.tables import print_scaling
 from semopt.studies.work import DONE, work
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Floats
+from ...problem import Floats
 
 POINTS = 15  # of the axis of extraction
 STEP = 2.0  # dB between the points of the axis of the SNR

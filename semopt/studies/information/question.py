@@ -1,6 +1,6 @@
 """The information study: what observations of users' own permit at best.
 
-For each user, all others are informed of everything (`information_cell.py`): what is lost still
+For each user, all others are informed of everything (`cell.py`): what is lost still
 bounds what policies of own observations reach from above, and the largest loss bounds it best. As
 an estimate of what all lose at once, the single losses are also added up.
 """
@@ -13,19 +13,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..figures import SHARED_LIMITS
-from ..learn.deciders import CONSTANT
-from ..learn.evaluate import strongest
-from ..limits import refuse
-from ..report.page import Figure, Report, Table
-from ..scenario import Scenario
-from ..statistics import interval
-from ..worth import closure, tasks_in
-from .cells import Cell, Store, column
-from .information_cell import InformationCell
-from .method_cell import MethodCell
-from .questions import known, lacking, settings_of
-from .tables import Permitted, print_information
+from ...figures import SHARED_LIMITS
+from ...learn.deciders import CONSTANT
+from ...learn.evaluate import strongest
+from ...limits import refuse
+from ...report.page import Figure, Report, Table
+from ...scenario import Scenario
+from ...statistics import interval
+from ...worth import closure, tasks_in
+from ..cells import Cell, Store, column
+from ..method_cell import MethodCell
+from ..questions import known, lacking, settings_of
+from ..tables import Permitted, print_information
+from .cell import InformationCell
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Question:
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
-        from ..report.charts import intervals
+        from ...report.charts import intervals
 
         rows = self.rows(store)
         columns = [

@@ -19,13 +19,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..model import Actions
-from ..result import Result, Status
-from ..scenario import Scenario
-from ..solvers import find, solve
-from .cells import Store, finite
-from .method_cell import MethodCell, columns
-from .work import need
+from ...model import Actions
+from ...result import Result, Status
+from ...scenario import Scenario
+from ...solvers import find, solve
+from ..cells import Store, finite
+from ..method_cell import MethodCell, columns
+from ..work import need
 
 SMALLEST = 2  # users of a slot
 TOTAL = 0.2  # s, about, for which a slot is solved again and again

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from ..files import read_bytes
-from ..scenario import Scenario
-from ..strict import Strict
+from ...files import read_bytes
+from ...scenario import Scenario
+from ...strict import Strict
 
-PAPER = Path(__file__).with_name("calibrate.toml")
+PAPER = Path(__file__).with_name("paper.toml")
 FIGURES = ("qoe", "latency_ms", "energy_mj", "accuracy")  # means a task, as `evaluate` gives them
 SHAPE = ("accuracy.exponent", "accuracy.noise", "accuracy.scale")  # of the law of accuracy
 OF_TASK = ("top", "drop")  # of the law, of each kind of task

@@ -14,12 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..learn.train import describe
-from ..learn.validation import SLOTS as VALIDATED
-from ..learn.validation import VALIDATION, stream_seed
-from ..scenario import Scenario
-from .method_cell import MethodCell
-from .training_cell import TrainingCell
+from ...learn.train import describe
+from ...learn.validation import SLOTS as VALIDATED
+from ...learn.validation import VALIDATION, stream_seed
+from ...scenario import Scenario
+from ..method_cell import MethodCell
+from ..training_cell import TrainingCell
 
 SLOTS = 10  # of an episode
 EPISODES = 100  # of the test

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..report.page import Figure, Report, Table
-from ..scenario import Scenario
-from ..statistics import exponent
-from .cells import Store
-from .questions import known, lacking, settings_of
-from .scaling_cell import SMALLEST, ScalingCell, grown
-from .tables import Cost, Growth, print_scaling
+from ...report.page import Figure, Report, Table
+from ...scenario import Scenario
+from ...statistics import exponent
+from ..cells import Store
+from ..questions import known, lacking, settings_of
+from ..tables import Cost, Growth, print_scaling
+from .cell import SMALLEST, ScalingCell, grown
 
 FROM = 8  # users, below which what every call takes rules the times
 LOADED = 2.0  # MB that code takes when it first runs: smaller peaks are not fitted
@@ -107,7 +107,7 @@ class Question:
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
-        from ..report.charts import curves
+        from ...report.charts import curves
 
         rows, fits = self.rows(store), self.fits(store)
         tables = [

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..console import Console, slim_table
+from ...console import Console, slim_table
 
 if TYPE_CHECKING:
-    from .calibrate import Explained, Question
+    from .question import Explained, Question
 
 
 def print_calibration(question: Question, known: Explained) -> None:
     """Print what was measured beside what is explained, and the verdict on each parameter."""
-    from .calibrate_report import (
+    from .report import (
         WORDS,
         figure_rows,
         notes,

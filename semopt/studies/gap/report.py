@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..learn.evaluate import HIT
-from ..problem import Floats
-from ..report.charts import intervals, profile
-from ..report.page import Figure, Report, Table
-from ..scenario import Scenario
-from .cells import Store
-from .gap_rows import Grid, Row, alike
-from .questions import known
+from ...learn.evaluate import HIT
+from ...problem import Floats
+from ...report.charts import intervals, profile
+from ...report.page import Figure, Report, Table
+from ...scenario import Scenario
+from ..cells import Store
+from ..questions import known
+from .rows import Grid, Row, alike
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
 COLUMNS = {

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..problem import Floats
-from ..scenario import Scenario
-from ..solvers.batch import solve_batch
-from .calibrate_model import Model
-from .calibrate_targets import load
+from ...problem import Floats
+from ...scenario import Scenario
+from ...solvers.batch import solve_batch
+from .model import Model
+from .targets import load
 
 DRAWS = Path(__file__).with_suffix(".csv")  # as tables/draws.csv of `semopt study calibrate`
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .cells import Cell, Store
-from .paper_measures import Claim, Sample, View, cell_list, order, sample
-from .paper_setup import CERTIFIED, METHODS, Setup
-from .paper_tables import COMPARED, chart, samples_of, sentence
+from ..cells import Cell, Store
+from .measures import Claim, Sample, View, cell_list, order, sample
+from .setup import CERTIFIED, METHODS, Setup
+from .tables import COMPARED, chart, samples_of, sentence
 
 SHOWN = (*COMPARED, CERTIFIED)
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..backends import Query, search
-from ..problem import Problem
-from ..scenario import Scenario
-from .cells import Cell, Store, column
-from .method_cell import MethodCell
-from .work import need
+from ...backends import Query, search
+from ...problem import Problem
+from ...scenario import Scenario
+from ..cells import Cell, Store, column
+from ..method_cell import MethodCell
+from ..work import need
 
 LARGEST = 10_000_000  # joint actions of a slot, a tenth of a second of one core
 CLOSE = 1e-9  # QoE a user: a joint action that is the decision itself is not above it

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Floats
-from ..records import Record
+from ...problem import Floats
+from ...records import Record
 
 STEP = 0.2  # of the first generation, in widths of the prior
 POPULATION = 2  # times what the package takes: the misfit has many valleys

@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from ..learn.deciders import CONSTANT, is_folder
-from ..learn.evaluate import HIT, strongest
-from ..problem import Floats
-from ..scenario import Scenario
-from ..statistics import interval
-from ..worth import closure, tasks_in
-from .cells import Cell, Store, column
-from .method_cell import MethodCell
+from ...learn.deciders import CONSTANT, is_folder
+from ...learn.evaluate import HIT, strongest
+from ...problem import Floats
+from ...scenario import Scenario
+from ...statistics import interval
+from ...worth import closure, tasks_in
+from ..cells import Cell, Store, column
+from ..method_cell import MethodCell
 from .rank_cell import RankCell, countable
 
 ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
@@ -200,7 +200,7 @@ def training_of(name: str) -> str:
     """
     if not is_folder(name):
         return ""
-    from ..learn.checkpoint import Checkpoint
+    from ...learn.checkpoint import Checkpoint
 
     about = Checkpoint.read(Path(name)).description
     unaware = "" if about.semantic else ", semantic-unaware"

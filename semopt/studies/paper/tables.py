@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import nan
 
-from ..report.charts import intervals
-from ..report.page import Figure, Table
-from ..scenario import Scenario
-from ..statistics import FEWEST, middle_mean
-from .cells import Cell, Store
-from .paper_measures import (
+from ...report.charts import intervals
+from ...report.page import Figure, Table
+from ...scenario import Scenario
+from ...statistics import FEWEST, middle_mean
+from ..cells import Cell, Store
+from ..questions import known
+from .measures import (
     FIGURES,
     NOT,
     REPRODUCED,
@@ -25,8 +26,7 @@ from .paper_measures import (
     reported,
     sample,
 )
-from .paper_setup import CERTIFIED, METHODS, SLOTS, Setup, published
-from .questions import known
+from .setup import CERTIFIED, METHODS, SLOTS, Setup, published
 
 COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III and IV
 OPTIMA = ("exact", "semantic-unaware", CERTIFIED)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..problem import Floats
-from .calibrate_targets import Targets
+from ...problem import Floats
+from .targets import Targets
 
 
 class Prior:

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Floats
-from ..records import Record
-from ..scenario import Scenario
-from ..statistics import improvement, interval
-from ..worth import closure, tasks_in
-from .cells import Store, column
-from .method_cell import BOUND_ONLY, MethodCell
-from .paper_setup import CERTIFIED, METHODS, Setup, published
-from .questions import known
+from ...problem import Floats
+from ...records import Record
+from ...scenario import Scenario
+from ...statistics import improvement, interval
+from ...worth import closure, tasks_in
+from ..cells import Store, column
+from ..method_cell import BOUND_ONLY, MethodCell
+from ..questions import known
+from .setup import CERTIFIED, METHODS, Setup, published
 
 FIGURES = {"qoe": "QoE", "latency_ms": "latency, ms", "energy_mj": "energy, mJ"}
 FIGURES["accuracy"] = "accuracy, %"

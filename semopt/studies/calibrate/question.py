@@ -1,7 +1,7 @@
 """The calibration study: which values of a scenario's unpublished figures explain measurements.
 
-A file of targets names parameters with their priors, and what was measured (`calibrate_targets`);
-the paper's stand in calibrate.toml. Starts from all over the prior are fitted, the best of them is
+A file of targets names parameters with their priors, and what was measured (`targets.py`);
+the paper's stand in paper.toml. Starts from all over the prior are fitted, the best of them is
 the answer; chains about the good ones say what else explains the measurements as well, and so which
 parameters the data fix and which they leave free.
 """
@@ -17,17 +17,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..problem import Floats
-from ..records import Record
-from ..report.page import Report
-from ..scenario import Scenario, ScenarioError
-from .calibrate_cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
-from .calibrate_model import Model, Target
-from .calibrate_prior import Prior
-from .calibrate_spread import FIXED, Verdict, directions, r_hat, verdict
-from .calibrate_targets import load
-from .cells import Cell, Store, column
-from .questions import settings_of
+from ...problem import Floats
+from ...records import Record
+from ...report.page import Report
+from ...scenario import Scenario, ScenarioError
+from ..cells import Cell, Store, column
+from ..questions import settings_of
+from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
+from .model import Model, Target
+from .prior import Prior
+from .spread import FIXED, Verdict, directions, r_hat, verdict
+from .targets import load
 
 PRIOR_DRAWS = 20_000
 
@@ -162,19 +162,19 @@ class Question:
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
-        from .calibrate_report import page
+        from .report import page
 
         return page(self, store, self.explained(store), settings_of(self))
 
     def show(self, store: Store) -> None:
         """Print what was measured beside what is explained, and the verdict on each parameter."""
-        from .calibrate_tables import print_calibration
+        from .tables import print_calibration
 
         print_calibration(self, self.explained(store))
 
     def document(self, store: Store) -> dict[str, Any]:
         """Return the study's JSON; numbers that are not known are null."""
-        from .calibrate_report import document
+        from .report import document
 
         return document(self, store, self.explained(store))
 

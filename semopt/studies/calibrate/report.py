@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..report.charts import spreads
-from ..report.page import Figure, Report, Table
-from .calibrate_spread import MIXED
-from .cells import Store
+from ...report.charts import spreads
+from ...report.page import Figure, Report, Table
+from ..cells import Store
+from .spread import MIXED
 
 if TYPE_CHECKING:
-    from .calibrate import Explained, Question
+    from .question import Explained, Question
 
 WORDS = {
     "fixed": "fixed by the data",

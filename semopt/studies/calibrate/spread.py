@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..problem import Floats
+from ...problem import Floats
 
 FIXED = 0.9  # contraction: what is left has less than a third of the prior's deviation
 TAIL = 0.1  # of the prior at either end, in which the posterior is looked for

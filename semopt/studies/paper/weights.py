@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..report.charts import curves
-from ..report.page import Figure, Table
-from ..scenario import Scenario
-from .cells import Cell, Store
-from .paper_measures import FIGURES, Claim, Sample, View, cell_list, sample
-from .paper_setup import CERTIFIED, METHODS, Setup
-from .paper_tables import preference
+from ...report.charts import curves
+from ...report.page import Figure, Table
+from ...scenario import Scenario
+from ..cells import Cell, Store
+from .measures import FIGURES, Claim, Sample, View, cell_list, sample
+from .setup import CERTIFIED, METHODS, Setup
+from .tables import preference
 
 JUMP = 0.3  # share of the whole range that one step must make to be a jump
 FLAT = 0.05  # share of the whole range that a curve may go the other way

@@ -20,12 +20,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..backends import Tables, tabulate
-from ..problem import Floats, Integers, Problem
-from ..records import Record
-from ..scenario import Scenario
-from ..worth import unreachable
-from .cells import Cell
+from ...backends import Tables, tabulate
+from ...problem import Floats, Integers, Problem
+from ...records import Record
+from ...scenario import Scenario
+from ...worth import unreachable
+from ..cells import Cell
 
 CLOSE = 1e-9
 

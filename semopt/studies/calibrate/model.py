@@ -19,18 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Batch, cpu
-from ..channel.laws import LAWS
-from ..channel.samplers import Independent
-from ..figures import SLOPES, SYSTEM, TASK, USER, WEIGHTS, in_si
-from ..model import Actions, Outcome
-from ..problem import AccuracyTable, Floats, Integers, Problem
-from ..scenario import Scenario
-from ..solvers.baselines import restriction
-from ..solvers.matching import ExactBatch
-from .calibrate_accuracy import accuracy_table, snr_points
-from .calibrate_prior import Prior
-from .calibrate_targets import SHAPE, Setting, Targets, is_law
+from ...backends import Batch, cpu
+from ...channel.laws import LAWS
+from ...channel.samplers import Independent
+from ...figures import SLOPES, SYSTEM, TASK, USER, WEIGHTS, in_si
+from ...model import Actions, Outcome
+from ...problem import AccuracyTable, Floats, Integers, Problem
+from ...scenario import Scenario
+from ...solvers.baselines import restriction
+from ...solvers.matching import ExactBatch
+from .accuracy import accuracy_table, snr_points
+from .prior import Prior
+from .targets import SHAPE, Setting, Targets, is_law
 
 ARRAYS: dict[str, Callable[[Outcome], Floats]] = {  # of each figure, a value a task: (S, N)
     "qoe": lambda outcome: outcome.qoe,

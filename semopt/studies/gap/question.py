@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-from ..learn.evaluate import strongest
-from ..report.page import Report
-from ..scenario import Scenario
-from .cells import Cell, Store
-from .gap_rows import Grid, alike, spread
-from .questions import known, lacking, settings_of
-from .tables import print_gaps
+from ...learn.evaluate import strongest
+from ...report.page import Report
+from ...scenario import Scenario
+from ..cells import Cell, Store
+from ..questions import known, lacking, settings_of
+from ..tables import print_gaps
+from .rows import Grid, alike, spread
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Question(Grid):
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
-        from .gap_report import page
+        from .report import page
 
         rows, missing = list(self.rows(store)), list(lacking(self, store))
         return page(self, store, rows, settings_of(self), missing, self.asked)

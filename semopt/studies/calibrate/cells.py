@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..problem import Floats
-from .calibrate_model import Model
-from .calibrate_prior import Prior
-from .calibrate_search import CANDIDATES, FINE_STEP, STEP, Best, descend, ensemble, walk
-from .calibrate_targets import Targets
-from .cells import Cell, Store
-from .work import need
+from ...problem import Floats
+from ..cells import Cell, Store
+from ..work import need
+from .model import Model
+from .prior import Prior
+from .search import CANDIDATES, FINE_STEP, STEP, Best, descend, ensemble, walk
+from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
 REFINED = 5  # part of the evaluations of a start that refines the best of them

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from ..channel.keys import keys
-from ..channel.laws import LAWS
-from ..scenario import Scenario
+from ...channel.keys import keys
+from ...channel.laws import LAWS
+from ...scenario import Scenario
 
 LOAD = (  # keys of a task that its load multiplies
     *("data_kbit", "semantic_kbit"),

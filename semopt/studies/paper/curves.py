@@ -7,12 +7,12 @@ from math import nan
 
 import numpy as np
 
-from ..report.charts import curves
-from ..report.page import Figure
-from ..worth import tasks_in
-from .cells import Cell, Store, column
-from .paper_measures import Claim, View
-from .paper_setup import CERTIFIED, METHODS, SLOTS, Setup, published
+from ...report.charts import curves
+from ...report.page import Figure
+from ...worth import tasks_in
+from ..cells import Cell, Store, column
+from .measures import Claim, View
+from .setup import CERTIFIED, METHODS, SLOTS, Setup, published
 
 SETTLED = 0.01  # QoE a task within which a curve counts as converged
 WINDOW = 25  # episodes at the end of a run that its level is the mean of

@@ -3,7 +3,7 @@
 The paper is Chen et al., "Online Multi-Task Offloading for Semantic-Aware Edge Computing Systems".
 A part is a table or a figure; its cells are named by their content, so parts share what they have
 in common. Beside each number stand the paper's, the difference and a verdict; orders and shapes
-that the paper states are checked (`paper_measures.py`).
+that the paper states are checked (`measures.py`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from ..limits import coupled
-from ..report.page import Report, Section
-from ..scenario import Scenario
-from ..statistics import FEWEST
-from .cells import Cell, Store
-from .method_cell import MethodCell
-from .paper_curves import cells_of_curves, fig6, fig7
-from .paper_figures import cells_of_fig8, cells_of_fig9, fig8, fig9
-from .paper_measures import View
-from .paper_setup import EPISODES, QUICK, SEEDS, WHOLE, Setup, published
-from .paper_tables import (
+from ...limits import coupled
+from ...report.page import Report, Section
+from ...scenario import Scenario
+from ...statistics import FEWEST
+from ..cells import Cell, Store
+from ..method_cell import MethodCell
+from ..questions import lacking, settings_of
+from ..tables import print_view
+from ..training_cell import TrainingCell
+from .curves import cells_of_curves, fig6, fig7
+from .figures import cells_of_fig8, cells_of_fig9, fig8, fig9
+from .measures import View
+from .setup import EPISODES, QUICK, SEEDS, WHOLE, Setup, published
+from .tables import (
     cells_of_table3,
     cells_of_table4,
     cells_of_table5,
@@ -32,10 +35,7 @@ from .paper_tables import (
     table5,
     table_of,
 )
-from .paper_weights import cells_of, view_of
-from .questions import lacking, settings_of
-from .tables import print_view
-from .training_cell import TrainingCell
+from .weights import cells_of, view_of
 
 ALL = "paper"
 

@@ -1,0 +1,1 @@
+"""The inverse problem: which figures that nobody published explain what was measured."""

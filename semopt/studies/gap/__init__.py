@@ -1,0 +1,1 @@
+"""The gap study: methods and policies against the certified optimum."""

@@ -1,0 +1,1 @@
+"""What observations of users' own permit at best."""

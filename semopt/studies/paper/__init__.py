@@ -1,0 +1,1 @@
+"""The paper's tables and figures again, each number beside the paper's."""

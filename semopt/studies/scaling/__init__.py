@@ -1,0 +1,1 @@
+"""Time and memory of each solver by the number of users."""
