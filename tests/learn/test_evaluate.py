@@ -21,7 +21,7 @@ PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 def everyone_local(seen):
     """Local at the share of the range where the reference frequency of `paper` lies."""
     given = np.zeros((*seen.shape[:2], 6), np.float32)
-    given[..., 2] = (0.7066 - 0.55) / (1.0 - 0.55)
+    given[..., 2] = (PAPER.user.reference_frequency_ghz - 0.55) / (1.0 - 0.55)
     return given
 
 

@@ -209,13 +209,15 @@ def test_tables_of_paper_follow_the_fitted_formula(monkeypatch):
 
     tasks = Scenario.load("paper").problem().tasks
     mu, snr = np.linspace(0.3, 1, 71), np.geomspace(0.5, 50, 71)
+    exponent, noise, scale = (
+        script.value(f"accuracy.{part}") for part in ("exponent", "noise", "scale")
+    )
     for name, table in zip(tasks.names, tasks.accuracy, strict=True):
-        figures = script.MODALITIES[name]
-        formula = [
-            [script.accuracy(m, s, figures["top"], figures["drop"]) for s in snr] for m in mu
-        ]
+        top, drop = (script.value(f"tasks.{name}.accuracy.{part}") for part in ("top", "drop"))
+        compressed = ((1.0 - mu[:, None]) / 0.7) ** exponent
+        formula = top - drop * compressed - noise * np.exp(-snr / scale)
         found = accuracy(table, *np.meshgrid(mu, 10 * np.log10(snr), indexing="ij"))
-        assert_allclose(found[:-1], np.array(formula)[:-1], atol=2.5e-3)
+        assert_allclose(found[:-1], formula[:-1], atol=2.5e-3)
 
 
 def test_assumed_may_be_written_as_nested_tables():
