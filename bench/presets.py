@@ -17,7 +17,7 @@ import numpy as np
 
 import contended
 from semopt.scenario import PRESETS, Scenario
-from semopt.studies.calibrate_accuracy import accuracy_table
+from semopt.studies.calibrate.accuracy import accuracy_table
 
 HEAD = "Written by bench/presets.py, which holds the reasons: change it there."
 MODALITIES = ("text", "image", "vqa")
