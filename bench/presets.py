@@ -30,7 +30,7 @@ FIGURES = ("data_kbit", "local_mflop", "extract_mflop", "server_mflop", "local_a
 # 55.66% and Table IV's 58.27% are one figure. Between the two other numbers lie 90% of the draws of
 # chains about the fit that explain the results about as well; the chains had not mixed, so that the
 # ranges may be wider. Of accuracy the numbers are those of a law
-# (semopt/studies/calibrate_accuracy.py).
+# (semopt/studies/calibrate/accuracy.py).
 FIT = {
     "user.reference_frequency_ghz": (0.7107, 0.689, 0.72),
     "qoe.slope_latency_per_ms": (1.393, 1.06, 1.6),
