@@ -232,7 +232,7 @@ class Limit:
     ----------
     name : in files and sentences
     bit : of `Outcome.violations`; 0 where the limit is on all users together
-    figure : of `Outcome`, that is judged; on all users together, of `model.SHARES`, their sum
+    figure : of `Outcome`, that is judged; on all users together, of `model.USER_SHARES`, their sum
     bound : the name of the figure in a table above that holds it
     worse : 1 where more is worse, -1 where less is
     """

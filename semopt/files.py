@@ -16,7 +16,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO
 
-LARGEST = 100_000_000  # bytes of a file that people write: a scenario, a table, a search's state
+LARGEST_TEXT = (
+    100_000_000  # bytes of a file that people write: a scenario, a table, a search's state
+)
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)")
 _STANDARD = {"-": 1, "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _KINDS = (
@@ -33,7 +35,7 @@ def named(source: str | Path) -> str:
     return "standard input" if name == "-" else name or "''"
 
 
-def read_bytes(source: str | Path, largest: int = LARGEST) -> bytes:
+def read_bytes(source: str | Path, largest: int = LARGEST_TEXT) -> bytes:
     """Return what a regular file holds; "-" is standard input.
 
     Parameters

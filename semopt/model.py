@@ -196,7 +196,7 @@ def broken(
     limits = {limit.name: (flags & limit.bit) != 0 for limit in USER_LIMITS}
     for limit in SHARED_LIMITS:
         if is_set(problem, limit):
-            whole = SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
+            whole = USER_SHARES[limit.figure](problem, actions, task).sum(axis=-1, keepdims=True)
             exceeded = exceeds(*limit.sides(whole, bound(problem, limit)))
             limits[limit.name] = actions.offload & exceeded
     return limits
@@ -361,4 +361,4 @@ def server_energies(problem: Problem, actions: Actions, task: Integers | None = 
 
 
 # Of the figures that are limited for all users together: each offloader's share, 0 where local.
-SHARES = {"server_energy": server_energies}
+USER_SHARES = {"server_energy": server_energies}

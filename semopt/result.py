@@ -142,9 +142,9 @@ class Result(Shown, Record):
         Where slopes are so steep that doubles do not tell, balls do, of the decision as a file
         holds it; without python-flint the doubles stand.
         """
-        from .worth import steep
+        from .worth import ill_conditioned
 
-        if self.actions is None or not steep(self.problem):
+        if self.actions is None or not ill_conditioned(self.problem):
             return self.outcome().qoe
         from .certificate.exact import sure_qoe
 

@@ -20,7 +20,7 @@ def objective(problem: Problem, qoe: Any) -> Any:
     return qoe.min(axis=-1) if problem.objective == "min" else qoe.sum(axis=-1)
 
 
-def most(problem: Problem) -> float:
+def upper_limit(problem: Problem) -> float:
     """Return what no decision is worth more than: the objective of all weights, rounded up."""
     users = problem.users
     weights = zip(users.weight_latency, users.weight_energy, users.weight_accuracy, strict=True)
@@ -30,7 +30,7 @@ def most(problem: Problem) -> float:
     return value if value >= exact else nextafter(value, inf)
 
 
-def unreachable(users: int) -> float:
+def forbidding_weight(users: int) -> float:
     """Return more QoE than any choice of one user can bring all: what forbids a choice."""
     return 2.0 * TOP_SCORE * users
 
@@ -40,7 +40,7 @@ def tasks_in(problem: Problem) -> int:
     return 1 if problem.objective == "min" else len(problem.users.power_min)
 
 
-def steep(problem: Problem) -> bool:
+def ill_conditioned(problem: Problem) -> bool:
     """Tell whether the last digit of a cost may move a QoE by more than who judges allows.
 
     A score is steepest at its reference, where its slope times the cost says how much of the

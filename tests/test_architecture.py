@@ -172,8 +172,21 @@ def test_commands_leave_printing_to_reports(path):
 
 
 CHECKOUT = Path(__file__).parents[1]
+LONG = 400  # lines
 TEXTS = {".py", ".pyi", ".h", ".cpp", ".cu", ".cuh", ".md", ".toml", ".yml"}
 NAMED = re.compile(r"\b(?:bench|csrc|semopt|tests)/[\w./-]*\w\.(?:py|pyi|h|cpp|cu|cuh|md|toml)\b")
+
+
+def test_a_long_file_says_first_why_it_is_long():
+    sources = [
+        *FILES,
+        *(p for p in (CHECKOUT / "csrc").rglob("*.*") if p.suffix in TEXTS - {".md"}),
+    ]
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > LONG:
+            first = text.split('"""')[1] if path.suffix == ".py" else text.partition("\n#")[0]
+            assert re.search(r"over 400 lines|file is long", first), f"{path} does not say why"
 
 
 def test_comments_name_files_that_exist():

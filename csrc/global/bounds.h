@@ -1,8 +1,8 @@
 // One user's continuous problem in one mode, and rigorous upper bounds on its QoE over boxes.
 //
 // Let y, z, q be the logarithms of power, extraction and frequency. In every mode
-//     latency = constant + t_tx + t_own,   t_tx ~ e^(c z) / ln(1 + s e^y),  t_own ~ e^(-k z - q)
-//     energy  = constant + e_tx + e_own,   e_tx = e^y t_tx,                 e_own ~ e^(-k z + 2 q)
+//     latency = constant + t_tx + t_run,   t_tx ~ e^(c z) / ln(1 + s e^y),  t_run ~ e^(-k z - q)
+//     energy  = constant + e_tx + e_run,   e_tx = e^y t_tx,                 e_run ~ e^(-k z + 2 q)
 // and each part is convex, being the exponential of a convex function: ln(1 + e^x) is log-concave.
 // So latency and energy are convex in (y, z, q), and a tangent plane bounds them from below.
 // Accuracy falls in neither variable, hence is linear in y and convex in z between the knots of its

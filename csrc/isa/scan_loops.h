@@ -21,6 +21,8 @@ struct StretchBest {
     float best[4];
 };
 
+// Scores four heads joined with each of `count` tails: the inner loop of `exhaustive`, one addition
+// and one comparison a joint action.
 template <bool kFairest, bool kLimited>
 void score_stretch(const float* head, const float* head_energy, const float* tail,
                    const float* tail_energy, int count, float energy_max, StretchBest& best) {

@@ -9,7 +9,7 @@ from typing import Any
 from ..model import TOLERANCE as TOLERANCE  # of limits, and of reported figures
 
 Progress = Callable[[float], None]  # told the share that is done, 0 to 1
-LARGEST = 1e100  # no figure of a file is that large; sums of some stay finite
+LARGEST_FIGURE = 1e100  # no figure of a file is that large; sums of some stay finite
 
 
 class FalseClaim(Exception):  # noqa: N818 - it is a finding, not a fault of the program
@@ -25,8 +25,8 @@ def require(holds: bool, claim: str) -> None:
 def real(value: Any, name: str) -> float:
     """Return a finite JSON number as float."""
     good = isinstance(value, int | float) and not isinstance(value, bool)
-    good = good and abs(value) <= LARGEST and isfinite(value)
-    require(good, f"{name} {value!r:.60} is not a number of at most {LARGEST:g}")
+    good = good and abs(value) <= LARGEST_FIGURE and isfinite(value)
+    require(good, f"{name} {value!r:.60} is not a number of at most {LARGEST_FIGURE:g}")
     return float(value)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..model import TOLERANCE, Actions, evaluate, unmet
 from ..problem import Floats, Problem
-from ..worth import unreachable
+from ..worth import forbidding_weight
 from .exact import spread
 
 MOST_SCORED = 2_000_000  # actions scored in one file, some seconds
@@ -165,6 +165,6 @@ def assignment(home: Floats, cells: Floats, m: int) -> float:
     weight[users:, :channels] = 0.0
     weight[:users, :channels] = cells
     weight[:users, channels:] = home[:, None]
-    worst = -unreachable(users)
+    worst = -forbidding_weight(users)
     rows, columns = linear_sum_assignment(np.where(weight > -np.inf, weight, worst), maximize=True)
     return float(weight[rows, columns].sum())

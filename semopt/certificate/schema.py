@@ -28,10 +28,10 @@ from .. import figures, problem
 from ..methods import METHODS, OLD_METHODS
 from ..model import MODES
 from ..strict import Strict, checked
-from .claims import LARGEST, Progress
+from .claims import LARGEST_FIGURE, Progress
 
-Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Seconds = Annotated[float, Field(ge=0.0, le=LARGEST)]
+Number = Annotated[float, Field(ge=-LARGEST_FIGURE, le=LARGEST_FIGURE)]
+Seconds = Annotated[float, Field(ge=0.0, le=LARGEST_FIGURE)]
 One = Annotated[int, Field(ge=1, le=1)]  # where Literal[1] would take True and 1.0 as well
 Whole = Annotated[int, Field(ge=-1, le=2**53)]
 Status = Literal["optimal", "feasible", "infeasible", "bound_only", "limit_reached"]
@@ -257,7 +257,7 @@ class WholeQueue(Strict):
     objective: Number
     upper_bound: Number
     gap: Number
-    prices_per_mj: list[Annotated[float, Field(ge=0.0, le=LARGEST)]]
+    prices_per_mj: list[Annotated[float, Field(ge=0.0, le=LARGEST_FIGURE)]]
     energy_left_mj: list[Number | None]
     seconds: Seconds
     readings: dict[str, str]

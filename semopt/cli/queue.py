@@ -13,10 +13,12 @@ TAKEN = ("--gap", "--time-limit")
 
 def check_queue_options(method: str, slots: int, json: str | None, values: dict[str, Any]) -> None:
     """Raise ValueError for what does not go with --queue."""
-    from ..solvers.queue.hindsight import METHODS
+    from ..solvers.queue.hindsight import QUEUE_METHODS
 
-    if method not in METHODS:
-        raise ValueError(f"--queue and --method {method}: a queue has {' and '.join(METHODS)}")
+    if method not in QUEUE_METHODS:
+        raise ValueError(
+            f"--queue and --method {method}: a queue has {' and '.join(QUEUE_METHODS)}"
+        )
     if slots > 1:
         raise ValueError(f"--queue and --slots {slots}: [queue] length says how many slots it has")
     if is_table(json):

@@ -13,7 +13,7 @@ from ..records import Record
 
 Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-SHARES = 4  # of a user's action that are no preferences: mode, power, frequency, extraction
+LEADING_SHARES = 4  # of a user's action that are no preferences: mode, power, frequency, extraction
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Decisions(Record):
         preference score for each sub-channel.
         """
         np.minimum(share[..., 0] * 3, SEMANTIC, out=self.mode, casting="unsafe")
-        self.level[:] = share[..., 1:SHARES]
-        self.preference[:] = share[..., SHARES:]
+        self.level[:] = share[..., 1:LEADING_SHARES]
+        self.preference[:] = share[..., LEADING_SHARES:]
 
 
 def outside(share: NDArray[Any]) -> list[int]:

@@ -14,7 +14,7 @@ from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers.matching import ExactBatch
 from ..worth import objective
-from .decisions import SHARES, Decisions, Singles, outside
+from .decisions import LEADING_SHARES, Decisions, Singles, outside
 from .environment import Environment, check_rewards
 
 RENDER_MODES = ["ansi", "rgb_array"]
@@ -43,7 +43,7 @@ class Slots:
         users, channels = self.inner.users, self.inner.channels
         self.decisions = Decisions.empty(slots, users, channels)
         self.reward = np.empty((slots, users), np.float32)
-        self.action_size = SHARES + channels
+        self.action_size = LEADING_SHARES + channels
         self.exact = ExactBatch(problem, self.inner.threads) if optimum else None
         self.optimum = np.full(slots, np.nan)
         self.render_mode = render_mode

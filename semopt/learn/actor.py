@@ -23,7 +23,7 @@ from ..model import LOCAL
 
 # Beta laws of a user: which one says power, frequency and extraction in each mode; -1 for none.
 LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4]])
-LAWS = 5
+BETAS = 5
 NEVER = 1 << 20  # rank of what is not assigned
 REACH = 12.0  # preferences lie within +-REACH, so that their softmax stays finite
 
@@ -49,7 +49,7 @@ class Heads(NamedTuple):
     Attributes
     ----------
     mode : (R, N, 3) float32, log-probabilities
-    peak, sharpness : (R, N, LAWS) float32: the law is Beta(1 + s p, 1 + s (1 - p)), its mode p
+    peak, sharpness : (R, N, BETAS) float32: the law is Beta(1 + s p, 1 + s (1 - p)), its mode p
     preference : (R, N, K) float32
     """
 
@@ -163,7 +163,7 @@ class Actor(nn.Module):
         self.channels, self.semantic = environment.channels, can_extract(environment)
         self.register_buffer("order", observation_order(environment), persistent=False)
         size = environment.observation_size
-        self.body = perceptron(size, width, layers, 3 + 2 * LAWS + self.channels, 0.01)
+        self.body = perceptron(size, width, layers, 3 + 2 * BETAS + self.channels, 0.01)
 
     def forward(self, observation: Tensor) -> Heads:
         """Return the heads for observations (R, N, observation_size)."""
@@ -174,7 +174,7 @@ class Actor(nn.Module):
         assert isinstance(last, nn.Linear)
         out = torch.addmm(last.bias[:, None], last.weight, hidden.flatten(0, 1).t())
         out = out.view(-1, *hidden.shape[:2]).movedim(0, -1)
-        mode, peak, sharpness, preference = torch.split(out, [3, LAWS, LAWS, self.channels], -1)
+        mode, peak, sharpness, preference = torch.split(out, [3, BETAS, BETAS, self.channels], -1)
         if not self.semantic:
             mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
         return Heads(

@@ -46,7 +46,7 @@ def policy(
     ----------
     name, file : what messages call it, and the file whose lines they name
     """
-    from ..env.decisions import SHARES
+    from ..env.decisions import LEADING_SHARES
     from ..env.environment import Environment
 
     name = name or function_name(function)
@@ -67,7 +67,7 @@ def policy(
             raise ValueError(f"{name}: is async: a function that returns decisions is expected")
         if isinstance(value, Actions):
             return checked(env.problem, as_arrays(name, file, value), gain, task, name)
-        decisions = as_shares(name, file, value, (*task.shape, SHARES + env.channels))
+        decisions = as_shares(name, file, value, (*task.shape, LEADING_SHARES + env.channels))
         actions = Actions.empty(*task.shape)
         env.decide(decisions, task, actions)
         return actions
@@ -206,7 +206,7 @@ def as_arrays(name: str, file: str, actions: Actions) -> Actions:
 
 def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decisions:
     """Return decisions from what a policy returned, shares of ranges."""
-    from ..env.decisions import SHARES, Decisions, outside
+    from ..env.decisions import LEADING_SHARES, Decisions, outside
 
     array = as_array(name, file, f"a {type(value).__name__} that it returned", value)
     if array.shape != shape or array.dtype.kind not in "fiu":
@@ -221,7 +221,7 @@ def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decis
             f"{name} returned {array[row, user, i]} as entry {i} of user {user} in slot {row}: "
             "numbers from 0 to 1 are expected"
         )
-    decisions = Decisions.empty(shape[0], shape[1], shape[2] - SHARES)
+    decisions = Decisions.empty(shape[0], shape[1], shape[2] - LEADING_SHARES)
     decisions.take(array.astype(np.float32))
     return decisions
 

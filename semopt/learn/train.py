@@ -29,7 +29,7 @@ from .validation import TRAINING, Validation, decide, stream_seed
 
 __all__ = ["Report", "Validation", "choose_device", "decide", "describe", "make", "train"]
 
-LARGEST = 1e6  # loss or weight beyond which a run has diverged
+DIVERGED = 1e6  # loss or weight beyond which a run has diverged
 Tick = Callable[[str, float], None]  # told what is at work, and the share of it that is done
 
 
@@ -308,8 +308,8 @@ def prepare(out: Path, description: Description, resume: bool) -> Checkpoint | N
 
 def stop_if_diverged(metrics: dict[str, float], learner: Learner, out: Path) -> None:
     """Raise ValueError where a loss or a weight is NaN or beyond all bounds."""
-    bad = {k: v for k, v in metrics.items() if not abs(v) < LARGEST}
-    if not bad and all(p.abs().max() < LARGEST for p in learner.policy.parameters()):
+    bad = {k: v for k, v in metrics.items() if not abs(v) < DIVERGED}
+    if not bad and all(p.abs().max() < DIVERGED for p in learner.policy.parameters()):
         return
     reason = ", ".join(f"{k} = {v:g}" for k, v in bad.items()) or "a weight is NaN or huge"
     checkpoint = (

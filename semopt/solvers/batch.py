@@ -15,7 +15,7 @@ from ..gains import gains
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import INTERRUPTED, TIME_LIMIT, Result, Status
-from ..worth import steep
+from ..worth import ill_conditioned
 from .baselines import RESTRICTIONS, restriction
 from .continuous import GlobalBatch
 from .matching import ExactBatch
@@ -24,7 +24,7 @@ from .slots import Batch
 
 LOG = getLogger(__name__)
 PAUSE = 0.1  # s of work between two reports of progress, looks at the clock, chances of Ctrl-C
-LARGEST = 4096  # slots in such a part at most
+MOST_SLOTS = 4096  # slots in such a part at most
 
 
 def solve_batch(
@@ -133,7 +133,7 @@ class Work:
             self.done = self.filled
             self.progress(self.done)
             took = max(perf_counter() - now, 1e-6)
-            size = min(LARGEST, max(1, int(size * min(8.0, PAUSE / took))))
+            size = min(MOST_SLOTS, max(1, int(size * min(8.0, PAUSE / took))))
         if self.stopped == INTERRUPTED:
             raise KeyboardInterrupt
 
@@ -174,7 +174,7 @@ def in_batches(
     problem: Problem, method: str, threads: int, options: dict[str, Any]
 ) -> ExactBatch | GlobalBatch | None:
     """Return what solves many slots in one call; None where the method or an option has no such."""
-    if steep(problem):
+    if ill_conditioned(problem):
         return None
     if method == "global" and not options.keys() - {"gap"}:
         return GlobalBatch(problem, threads, **options)

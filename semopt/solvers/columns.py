@@ -26,7 +26,7 @@ USER = (
     *("task", "offload", "channel", "power_mw", "frequency_ghz", "extraction"),
     *("latency_ms", "energy_mj", "accuracy", "qoe", "feasible"),
 )  # arrays (S, N)
-FIGURES = USER[3:10]
+USER_FIGURES = USER[3:10]
 VALUES = ("objective", "upper_bound", "gap")
 SLOT = ("status", *VALUES, "joint_actions", "decided", "infeasible")  # (S,)
 
@@ -122,7 +122,7 @@ def tables(
     kinds = {
         **{"slot": pa.int64(), "user": pa.int32(), "task": words},
         **{"offload": pa.bool_(), "channel": pa.int32()},
-        **{name: pa.float64() for name in FIGURES},
+        **{name: pa.float64() for name in USER_FIGURES},
         **{"feasible": pa.bool_(), "gain": pa.list_(pa.float64()), "status": words},
         **{name: pa.float64() for name in VALUES},
         **{"joint_actions": pa.string(), "infeasible": pa.string()},
@@ -208,7 +208,7 @@ def rows_of(columns: dict[str, Any], first: int) -> dict[str, tuple[Any, ...]]:
         "task": (columns["task"].ravel(),),
         "offload": (columns["offload"].ravel(), None, lacking),
         "channel": (columns["channel"].ravel(), None, lacking | ~columns["offload"].ravel()),
-        **{name: (columns[name].ravel(), None, lacking) for name in (*FIGURES, "feasible")},
+        **{name: (columns[name].ravel(), None, lacking) for name in (*USER_FIGURES, "feasible")},
         "gain": (list(columns["gain"].reshape(slots * users, -1)),),
         "status": shared(columns["status"]),
         **{name: shared([number(value) for value in columns[name]]) for name in VALUES},

@@ -12,10 +12,10 @@ from itertools import product
 
 import numpy as np
 
-from ..model import LOCAL, RAW, SEMANTIC, Actions, between, evaluate
+from ..model import LOCAL, RAW, SEMANTIC, Actions, between
 from ..problem import Floats, Integers, Problem
 from ..records import Record
-from ..worth import objective, tasks_in, within_limits
+from ..worth import figures, tasks_in
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Constant(Record):
 
 def mean_worth(problem: Problem, actions: Actions, gain: Floats, task: Integers) -> float:
     """Return the mean objective a task; a task that breaks a limit scores 0."""
-    outcome = evaluate(problem, actions, gain, task)
-    qoe = np.where(within_limits(problem, actions, outcome, task), outcome.qoe, 0.0)
-    return float(objective(problem, qoe).mean()) / tasks_in(problem)
+    return float(figures(problem, actions, gain, task)["value"].mean()) / tasks_in(problem)
 
 
 def fit(

@@ -29,7 +29,7 @@ from ..limits import PRICED, refuse_other_limits
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import GAP, ROUNDING_ERRORS, Result, Status, as_written
-from ..worth import steep
+from ..worth import ill_conditioned
 from .baselines import reference
 from .infeasibility import infeasible, time_left
 from .matching import lazy, refuse_coupled
@@ -69,7 +69,7 @@ def solve(
     )
     result = as_result(problem, search, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
-    if steep(problem):
+    if ill_conditioned(problem):
         result = surest(result, gap, time_left(start, time_limit))
     if certificate is not None:
         from ..certificate.format import document, write

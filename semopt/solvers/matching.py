@@ -27,7 +27,7 @@ from ..limits import refuse
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
 from ..result import TIME_LIMIT, Result, Status
-from ..worth import most, unreachable
+from ..worth import forbidding_weight, upper_limit
 from .cells import best_local, best_offloads
 from .infeasibility import infeasible, time_left
 
@@ -145,7 +145,7 @@ def dense(
     decision, optimum, end = None, -inf, perf_counter() + seconds
     for m in range(min(users, channels) + 1):
         if perf_counter() >= end:
-            return decision, optimum, most(problem), {"stopped": TIME_LIMIT}
+            return decision, optimum, upper_limit(problem), {"stopped": TIME_LIMIT}
         cells = [best_offloads(problem, n, m) for n in range(users)] if m else []
         # Columns: sub-channels, then N - m seats at home. Rows: users, then what idles on the
         # sub-channels left over.
@@ -154,7 +154,7 @@ def dense(
         for n in range(users):
             weight[n, :channels] = cells[n][0] if m else -inf
             weight[n, channels:] = local[n][0]
-        finite = np.where(weight > -inf, weight, -unreachable(users))
+        finite = np.where(weight > -inf, weight, -forbidding_weight(users))
         rows, columns = linear_sum_assignment(finite, maximize=True)
         value = float(weight[rows, columns].sum())
         if value > optimum:

@@ -21,7 +21,7 @@ from ..methods import METHODS, OLD_METHODS, renamed
 from ..model import TOLERANCE
 from ..problem import Problem
 from ..result import ROUNDING_ERRORS, Result, Status
-from ..worth import most, steep
+from ..worth import ill_conditioned, upper_limit
 
 # From `local` on each value is at most the next, and all are at most the bounds of the last two.
 ON_GRID = ("local", "semantic-unaware", "exhaustive", "exact")  # optima of compiled arithmetic
@@ -89,7 +89,7 @@ def recomputed(result: Result) -> Result:
     worth by more than the judge allows: then nothing is claimed of other decisions.
     """
     problem = result.problem
-    if result.actions is None or not steep(problem):
+    if result.actions is None or not ill_conditioned(problem):
         return result
     value = result.recompute()
     if abs(value - result.objective) <= TOLERANCE:
@@ -98,7 +98,7 @@ def recomputed(result: Result) -> Result:
         result,
         status=Status.LIMIT_REACHED,
         objective=value,
-        upper_bound=most(problem),
+        upper_bound=upper_limit(problem),
         details=result.details | {"stopped": ROUNDING_ERRORS},
     )
 

@@ -33,7 +33,7 @@ from .columns import Progress, arrow, entries, fields_of, tables, text, write_ta
 from .infeasibility import SECONDS, infeasible
 
 PART = 4096  # slots
-LARGEST = 1 << 34  # bytes of a Parquet file that is read
+LARGEST_PARQUET = 1 << 34  # bytes of a Parquet file that is read
 OF_SLOTS = ("gain", "task", "objective", "upper", "single", "ended")  # fields of a batch, (S, ...)
 
 
@@ -315,7 +315,7 @@ class Batch(Shown, Record):
         check_path("file", file)
         pa, parquet = arrow(str(file))
         try:
-            table = parquet.read_table(pa.BufferReader(read_bytes(file, LARGEST)))
+            table = parquet.read_table(pa.BufferReader(read_bytes(file, LARGEST_PARQUET)))
         except (OSError, pa.ArrowException) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise ValueError(f"{file} cannot be read as Parquet: {reason}") from None
@@ -374,7 +374,7 @@ def parts(batch: Batch) -> Iterator[dict[str, Any]]:
         actions = batch.actions.take(rows)
         decided = ~np.isnan(value)
         outcome = evaluate(problem, actions, gain, task)
-        if worth.steep(problem):
+        if worth.ill_conditioned(problem):
             for slot in np.flatnonzero(decided).tolist():
                 outcome.qoe[slot] = batch.result(first + slot).qoe()
         recomputed = worth.objective(problem, outcome.qoe)

@@ -109,10 +109,10 @@ def shard_of(words: str) -> tuple[int, int]:
 
 @dataclass
 class Run:
-    """How a run ended: cells that are there, and those that failed, with their reasons."""
+    """How a run ended: cells that are finished, and those that failed, with their reasons."""
 
     cells: Sequence[Cell]
-    there: set[int] = field(default_factory=set)
+    finished: set[int] = field(default_factory=set)
     failed: dict[int, str] = field(default_factory=dict)
 
 
@@ -122,7 +122,7 @@ def run(
     engine: str = "local",
     workers: int = 0,
     shard: tuple[int, int] = (1, 1),
-    progress: Progress = lambda there, total, label: None,
+    progress: Progress = lambda finished, total, label: None,
 ) -> Run:
     """Compute what is not there; a cell that failed before is tried again, once a call.
 
@@ -137,11 +137,11 @@ def run(
         Where the engine is not there, or a cell could not be written.
     """
     store.begin()
-    mine = [at for at in range(len(cells)) if at % shard[1] == shard[0] - 1]
-    state = Run([cells[at] for at in mine])
-    state.there = {at for at, cell in enumerate(state.cells) if store.read(cell) is not None}
-    todo = [at for at in range(len(mine)) if at not in state.there]
-    progress(len(state.there), len(mine), "")
+    shard_cells = [at for at in range(len(cells)) if at % shard[1] == shard[0] - 1]
+    state = Run([cells[at] for at in shard_cells])
+    state.finished = {at for at, cell in enumerate(state.cells) if store.read(cell) is not None}
+    todo = [at for at in range(len(shard_cells)) if at not in state.finished]
+    progress(len(state.finished), len(shard_cells), "")
     workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     breaks = dict.fromkeys(todo, 0)
     while todo:
@@ -180,10 +180,10 @@ def _drain(
                     elsewhere.add(at)
                     continue
                 if answer == DONE:
-                    state.there.add(at)
+                    state.finished.add(at)
                 else:
                     state.failed[at] = store.reason(state.cells[at])
-                answered = len(state.there) + len(state.failed)
+                answered = len(state.finished) + len(state.failed)
                 progress(answered, len(state.cells), state.cells[at].label)
     except BrokenExecutor:
         for at in flying.values():

@@ -22,7 +22,7 @@ from ..statistics import interval
 from ..worth import ALL_LOCAL, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell
-from .questions import known, lacking, settings_of
+from .questions import known, lacking, rows_document, settings_of
 from .tables import Policy, print_policies
 from .training_cell import TrainingCell
 
@@ -152,15 +152,15 @@ class Question:
 
         rows, figures = self.rows(store), []
         for place, scenario in enumerate(dict.fromkeys(row.scenario for row in rows)):
-            there = [row for row in rows if row.scenario == scenario and row.gaps]
+            available = [row for row in rows if row.scenario == scenario and row.gaps]
             means = []
-            for row in there:
+            for row in available:
                 low, high = interval(np.array(row.gaps))
                 means.append((row.policy, float(np.mean(row.gaps)), known(low), known(high)))
             spec = intervals(
                 means,
                 "gap to the certified optimum, QoE a task",
-                {row.policy: row.gaps for row in there},
+                {row.policy: row.gaps for row in available},
             )
             sentence = "A point a training; bars are 95% intervals, of 5 trainings or more."
             if means:
@@ -181,7 +181,7 @@ class Question:
                         *("scenario", "policy", "trainings", "ratio", "closure", "worst slot"),
                         *("gap closed", "gap closed, refined", "training, s"),
                     ],
-                    [_cells(row) for row in rows],
+                    [_entries(row) for row in rows],
                 )
             ],
             figures,
@@ -191,8 +191,7 @@ class Question:
 
     def document(self, store: Store) -> dict[str, Any]:
         """Return the study's JSON; numbers that are not known are null."""
-        rows = [{k: known(v) for k, v in vars(row).items()} for row in self.rows(store)]
-        return {"schema": 1, "study": self.name, "slots": self.slots, "rows": rows}
+        return rows_document(self.name, self.slots, self.rows(store))
 
     def show(self, store: Store) -> None:
         """Print a row for each kind of training."""
@@ -239,7 +238,7 @@ def _row(
     )
 
 
-def _cells(row: Policy) -> list[Any]:
+def _entries(row: Policy) -> list[Any]:
     return [
         *(row.scenario, row.policy, row.trainings or None, known(row.ratio), known(row.closure)),
         *(known(row.worst), known(row.closed), known(row.refined), row.time()),

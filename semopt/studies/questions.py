@@ -85,6 +85,12 @@ def cells_of(question: Question) -> list[Cell]:
     return sorted(every_cell.values(), key=lambda cell: turns.get(cell.kind, 1))
 
 
+def rows_document(study: str, slots: int, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return the JSON of a study that is rows of slots; numbers that are not known are null."""
+    entries = [{name: known(value) for name, value in vars(row).items()} for row in rows]
+    return {"schema": 1, "study": study, "slots": slots, "rows": entries}
+
+
 def lacking(question: Question, store: Store) -> Iterator[str]:
     """Yield a sentence on cells that are not there yet, and on each that failed."""
     cells = cells_of(question)

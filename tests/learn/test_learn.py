@@ -13,7 +13,7 @@ from semopt import model
 from semopt.env import Decisions
 from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, evaluate, mappo, train
-from semopt.learn.actor import LAWS, Bounded, Heads, Openness, Sample, as_decisions
+from semopt.learn.actor import BETAS, Bounded, Heads, Openness, Sample, as_decisions
 from semopt.learn.checkpoint import Checkpoint
 from semopt.methods import ALGORITHMS
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
@@ -49,9 +49,9 @@ def tiny(algorithm, scenario=PAPER, **options):
 
 
 def heads_of(rng, rows, users, channels):
-    draw = [torch.from_numpy(rng.normal(size=(rows, users, n)).astype("f4")) for n in (3, LAWS)]
+    draw = [torch.from_numpy(rng.normal(size=(rows, users, n)).astype("f4")) for n in (3, BETAS)]
     preference = torch.from_numpy(rng.normal(size=(rows, users, channels)).astype("f4"))
-    peak, sharpness = torch.sigmoid(draw[1]), 1.0 + 3.0 * torch.rand(rows, users, LAWS)
+    peak, sharpness = torch.sigmoid(draw[1]), 1.0 + 3.0 * torch.rand(rows, users, BETAS)
     return Heads(torch.log_softmax(draw[0], -1), peak, sharpness, preference)
 
 

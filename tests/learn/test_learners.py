@@ -10,7 +10,7 @@ import torch
 from semopt.env.environment import Environment
 from semopt.learn import distill, dqn, mappo, train
 from semopt.learn.actor import (
-    LAWS,
+    BETAS,
     Actor,
     Heads,
     gumbel,
@@ -48,7 +48,7 @@ def biased(scenario=PAPER, semantic=True, **bias):
     last = actor.body[-1]
     last.weight.data.zero_()
     last.bias.data.zero_()
-    starts = {"mode": 0, "peak": 3, "sharpness": 3 + LAWS, "preference": 3 + 2 * LAWS}
+    starts = {"mode": 0, "peak": 3, "sharpness": 3 + BETAS, "preference": 3 + 2 * BETAS}
     for name, values in bias.items():
         last.bias.data[starts[name] : starts[name] + len(values)] = torch.tensor(values)
     with torch.no_grad():
@@ -58,8 +58,8 @@ def biased(scenario=PAPER, semantic=True, **bias):
 def test_what_an_actor_says_at_the_start():
     heads = biased()
     assert heads.mode[0, 0].tolist() == pytest.approx([log(1 / 3)] * 3)
-    assert heads.peak[0, 1].tolist() == [0.5] * LAWS
-    assert heads.sharpness[0, 1].tolist() == pytest.approx([1.0 + log(1.0 + exp(3.0))] * LAWS)
+    assert heads.peak[0, 1].tolist() == [0.5] * BETAS
+    assert heads.sharpness[0, 1].tolist() == pytest.approx([1.0 + log(1.0 + exp(3.0))] * BETAS)
     assert heads.preference[0, 0].tolist() == [0.0, 0.0]
     assert heads.entropy()[0].tolist() == pytest.approx([log(3.0)] * 2)
 

@@ -81,7 +81,7 @@ def test_what_is_there_is_not_computed_again_and_what_is_not_whole_is(tmp_path):
     pq.write_table(table, files[2])
     stamp = files[3].stat().st_mtime_ns
     assert [store.read(cell) is None for cell in cells] == [True, True, True, False]
-    assert run(cells, store, workers=1).there == {0, 1, 2, 3}
+    assert run(cells, store, workers=1).finished == {0, 1, 2, 3}
     assert contents(tmp_path) == first
     assert files[3].stat().st_mtime_ns == stamp
 
@@ -154,7 +154,7 @@ def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
     killer = MethodCell(CONTENDED, f"{policy}:decide", 0, 5)
     cells, store = [killer, *cells_of(("local",), 2, 5)], Store(tmp_path / "out")
     state = run(cells, store, workers=2)
-    assert state.there == {1, 2}
+    assert state.finished == {1, 2}
     assert state.failed == {0: "its worker was killed, perhaps for want of memory"}
     assert store.reason(killer) == state.failed[0]
 
@@ -181,7 +181,7 @@ def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch)
     long = []
     monkeypatch.setattr(engine, "sleep", pause)
     monkeypatch.setitem(engine.ENGINES, "local", lambda workers: Pool())
-    assert run(cells_of(("local", "exact"), 1), Store(tmp_path), workers=2).there == {0, 1}
+    assert run(cells_of(("local", "exact"), 1), Store(tmp_path), workers=2).finished == {0, 1}
     assert len(looks) <= 2.0 / engine.PAUSE + 2
 
 
@@ -191,7 +191,7 @@ def test_shards_part_the_cells_and_may_share_a_folder(tmp_path):
     names = [cell.name() for part in parts for cell in part.cells]
     assert sorted(names) == sorted(cell.name() for cell in cells)
     assert len(contents(tmp_path)) == 6
-    assert all(len(part.there) == len(part.cells) for part in parts)
+    assert all(len(part.finished) == len(part.cells) for part in parts)
 
 
 @pytest.mark.parametrize("words", ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3"])
@@ -213,7 +213,7 @@ def test_engines_give_the_same_bytes(tmp_path):
     pytest.importorskip("ray", reason="the extra ray is not installed")
     cells = cells_of(("exact", "global"), 2, 20)
     for name in ("local", "ray"):
-        assert len(run(cells, Store(tmp_path / name), name, 2).there) == 4
+        assert len(run(cells, Store(tmp_path / name), name, 2).finished) == 4
     assert contents(tmp_path / "local") == contents(tmp_path / "ray")
 
 

@@ -27,7 +27,7 @@ from semopt.studies.paper.measures import (
     reported,
     sample,
 )
-from semopt.studies.paper.setup import METHODS, QUICK, Setup, published
+from semopt.studies.paper.setup import QUICK, SERIES, Setup, published
 from semopt.studies.paper.weights import SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
 from semopt.studies.work import DONE, work
@@ -88,7 +88,7 @@ def test_numbers_are_means_of_decisions_judged_by_the_model(table3):
     problem = SETUP.scenario.template()
     gain, task = SETUP.scenario.draw(20, 0, part="evaluation")
     lines = {line.case: line for line in question.views(store)["table3"].lines}
-    for name, method in METHODS.items():
+    for name, method in SERIES.items():
         if name == "relaxation":
             assert method.label not in lines  # on other slots than the rest
             continue

@@ -37,14 +37,14 @@ from ...model import TOLERANCE
 from ...problem import Floats, Problem
 from ...queue import QueueResult
 from ...result import ROUNDING_ERRORS, Status
-from ...worth import most
+from ...worth import upper_limit
 from ..batch import as_problem, check_slots
 from ..continuous import SMALLEST_GAP, refuse_unfit
 from ..matching import refuse_coupled
 from ..slot import check_threads, check_time_limit
 from .search import Search
 
-METHODS = ("exact", "global")
+QUEUE_METHODS = ("exact", "global")
 GAP_OF_A_TASK = 1e-4  # within which a decision is called optimal, unless another gap is asked for
 
 
@@ -135,8 +135,8 @@ def check_options(problem: Problem, method: str, pays: str) -> None:
     refuse_coupled(problem)
     if problem.objective != "sum":
         raise ValueError(f"qoe.objective = {problem.objective!r}: a queue has the sum alone")
-    if method not in METHODS:
-        raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)} for a queue")
+    if method not in QUEUE_METHODS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(QUEUE_METHODS)} for a queue")
     if pays not in ("task", "device"):
         raise ValueError(f'battery_pays = {pays!r}: must be "task" or "device"')
     if method == "global" and pays != "task":
@@ -157,7 +157,7 @@ def as_judged(result: QueueResult) -> QueueResult:
     """
     value, upper = result.recompute(), result.upper_bound
     if abs(value - result.objective) > TOLERANCE:
-        upper = len(result.task) * most(result.problem)
+        upper = len(result.task) * upper_limit(result.problem)
         details = result.details | {"stopped": ROUNDING_ERRORS}
         result = replace(result, status=Status.LIMIT_REACHED, details=details)
     return replace(result, objective=value, upper_bound=max(upper, value))

@@ -17,7 +17,7 @@ from ...model import Actions
 from ...problem import Floats, Integers, Problem
 from ...queue import QueueResult, rounded_up, within_batteries
 from ...result import INTERRUPTED, TIME_LIMIT, Status
-from ...worth import most as most_of
+from ...worth import upper_limit
 from ..continuous import SMALLEST_GAP
 from .continuous import FIRST_NAME, PricedSlots
 from .prices import Columns, Dual, best_prices, master
@@ -73,7 +73,7 @@ class Search:
         self.price = np.zeros(users)
         nothing, whole = np.zeros((slots, users)), np.full((slots, users), -1)
         self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
-        self.upper = rounded_up(slots * most_of(self.problem), self.task.size)
+        self.upper = rounded_up(slots * upper_limit(self.problem), self.task.size)
 
     def run(self, method: str) -> QueueResult:
         """Search until the gap is closed, time is up or Ctrl-C comes."""
@@ -292,7 +292,7 @@ class Search:
         """Return what is known."""
         upper, price = self.upper, self.price
         if method == "global":
-            most = rounded_up(len(self.task) * most_of(self.problem), self.task.size)
+            most = rounded_up(len(self.task) * upper_limit(self.problem), self.task.size)
             known = self.everywhere
             upper = max(min(most, known.bound) if known else most, self.value)
             price = known.price if known else price

@@ -69,7 +69,7 @@ class Search:
     ) -> None:
         self.problem, self.programs, self.deadline = problem, programs, deadline
         self.progress, self.solved, self.stopped = progress, 0, ""
-        self.bound = worth.most(problem)
+        self.bound = worth.upper_limit(problem)
         self.node: Node | None = None
 
     def left(self) -> float:
@@ -92,7 +92,7 @@ class Search:
         if np.unique(pieces.user).size < users:
             return None
         self.step(0.2)
-        penalty = np.full(users, worth.unreachable(users))
+        penalty = np.full(users, worth.forbidding_weight(users))
         y = self.node.multipliers if self.node else free(self.problem)
         node = Node.of(self.problem, pieces, span, penalty, self.bound, y)
         self.step(0.4)

@@ -15,7 +15,7 @@ from ...problem import Problem
 from ...records import Record
 from .convex import Costs
 from .pieces import EXTRACTION, LATENCY, POWER, Physics, Pieces, latency_limit, propagate
-from .program import LARGEST, NEAR, refine
+from .program import LARGEST_PART, NEAR, refine
 from .weights import Mixture, Multipliers
 
 FINE, COARSE = 1e-5, 1e-3  # QoE, where m is known, and where its range will be halved
@@ -122,7 +122,7 @@ class Node(Record):
     def refine(self, index: Integers, seconds: float) -> None:
         """Solve the convex problems of some pieces."""
         start = perf_counter()
-        for part in np.array_split(index, -(-len(index) // LARGEST)):
+        for part in np.array_split(index, -(-len(index) // LARGEST_PART)):
             remaining = seconds - (perf_counter() - start)
             if remaining <= 0.0:
                 return

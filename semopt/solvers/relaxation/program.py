@@ -31,10 +31,10 @@ from .pieces import EXTRACTION, LATENCY, POWER
 
 ROUNDS = 4  # of tangents added where the program's point lies
 TANGENTS = 8  # of each sigmoid to begin with
-SHARES = 0.0, 0.5, 1.0  # of the logs, where costs have tangents to begin with
+TANGENT_SHARES = 0.0, 0.5, 1.0  # of the logs, where costs have tangents to begin with
 CORNERS = np.linspace(0.0, 1.0, 6), np.linspace(0.0, 1.0, 4)  # of extraction, of power
 SIZES = 8, 32, 128  # pieces of a program: few are compiled
-LARGEST = SIZES[-1]
+LARGEST_PART = SIZES[-1]
 HUGE = 1e30  # in place of infinite
 NEAR = 1e-6  # QoE that prices may prove less, since their points are better
 EXCESS_PENALTY = 1e4  # QoE for exceeding a limit by the whole width of the cost
@@ -70,7 +70,8 @@ class PieceProgram:
     def __init__(self, count: int) -> None:
         self.count, self.lock = count, Lock()
         cuts, lines, corners = (
-            n + ROUNDS for n in (len(SHARES) ** 2, TANGENTS, CORNERS[0].size * CORNERS[1].size)
+            n + ROUNDS
+            for n in (len(TANGENT_SHARES) ** 2, TANGENTS, CORNERS[0].size * CORNERS[1].size)
         )
         # Cuts of latency and energy: scale cost - gradient u >= base.
         self.scale = [cp.Parameter((cuts, count), nonneg=True) for _ in range(2)]
@@ -161,7 +162,10 @@ class Tangents:
         self.low, high = costs.box[:, :LATENCY]
         self.log = np.log(high / self.low)
         whole = np.ones(len(costs.top))
-        u = np.array([(p, p, e) for p in SHARES for e in SHARES]).T[..., None] * whole
+        u = (
+            np.array([(p, p, e) for p in TANGENT_SHARES for e in TANGENT_SHARES]).T[..., None]
+            * whole
+        )
         end = costs.best - costs.steepness * costs.least / costs.width
         tilts = slopes(costs.best - costs.steepness, end)
         e, p = np.stack(np.meshgrid(*CORNERS)).reshape(2, -1, 1) * whole
@@ -239,7 +243,7 @@ class Tangents:
 def refine(
     costs: Costs, price: Floats, point: Floats, settled: float, seconds: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Look for better prices and points of up to LARGEST pieces, none worse than the given ones.
+    """Look for better prices and points of up to LARGEST_PART pieces, none worse than those given.
 
     Another round must be better by `settled` (QoE).
 

@@ -14,7 +14,7 @@ from ...arrays import Flags, Floats, Integers
 from ...model import LOCAL
 from ...problem import Problem
 from ...records import Record
-from ...worth import unreachable
+from ...worth import forbidding_weight
 from .pieces import ROUNDING, Pieces
 
 SPARE = 1e-4  # added to capacities, so that duals are those of one more, not of one less
@@ -129,7 +129,7 @@ class Mixture(Record):
         server = rows(1, (zero, column, self.server[index]))
         blocks = [seats, fewest, greatest, server]
         right = [*np.full(channels + 1, 1.0 + SPARE), -self.fewest, self.most + SPARE, 1.0]
-        cost = np.concatenate([-value, self.penalty, [unreachable(users)]])
+        cost = np.concatenate([-value, self.penalty, [forbidding_weight(users)]])
         bounds: list[tuple[float | None, None]] = [(0.0, None)] * (count + users + 1)
         if objective == "min":
             goal = users * [count + users + 1]
@@ -142,7 +142,7 @@ class Mixture(Record):
                 )
             )
             right += [0.0] * users
-            cost = np.concatenate([np.zeros(count + users), [unreachable(users), -1.0]])
+            cost = np.concatenate([np.zeros(count + users), [forbidding_weight(users), -1.0]])
             bounds.append((None, None))
         limit = {"time_limit": max(seconds, 1e-3)} if seconds < inf else {}
         solution = linprog(

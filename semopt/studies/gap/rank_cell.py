@@ -23,7 +23,7 @@ from ..cells import Cell, Store, column
 from ..method_cell import MethodCell
 from ..work import need
 
-LARGEST = 10_000_000  # joint actions of a slot, a tenth of a second of one core
+MOST_JOINT_ACTIONS = 10_000_000  # joint actions of a slot, a tenth of a second of one core
 CLOSE = 1e-9  # QoE a user: a joint action that is the decision itself is not above it
 
 
@@ -104,4 +104,4 @@ def countable(scenario: Scenario) -> bool:
     """Tell whether the joint actions of a scenario's slots are few enough to be counted."""
     problem, kinds = scenario.template(), range(len(scenario.tasks))
     slots = (problem.with_slot(problem.gain, np.full(scenario.users, kind)) for kind in kinds)
-    return all(slot.joint_actions() <= LARGEST for slot in slots)
+    return all(slot.joint_actions() <= MOST_JOINT_ACTIONS for slot in slots)

@@ -54,14 +54,14 @@ def page(
     if len(question.scenarios) > 1:
         tables.append(over_all(rows))
     for place, scenario in enumerate(question.scenarios):
-        name, mine = scenario.name, [row for row in rows if row.scenario == scenario.name]
-        cells = [[known(getattr(row, key)) for key in COLUMNS] for row in mine]
-        tables.append(Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), cells))
-        there = [row for row in mine if row.slots]
-        if not there:
+        name, selected = scenario.name, [row for row in rows if row.scenario == scenario.name]
+        entries = [[known(getattr(row, key)) for key in COLUMNS] for row in selected]
+        tables.append(Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), entries))
+        available = [row for row in selected if row.slots]
+        if not available:
             continue
-        gaps = {row.method: slots_of(question, store, scenario, row) for row in there}
-        names = [row.method for row in there if row.seeds == question.seeds]
+        gaps = {row.method: slots_of(question, store, scenario, row) for row in available}
+        names = [row.method for row in available if row.seeds == question.seeds]
         tables.append(
             Table(
                 f"improvement-{place}",
@@ -75,9 +75,9 @@ def page(
                 f"intervals-{place}",
                 f"{name}: mean gap",
                 intervals(
-                    [(r.method, r.gap, known(r.low), known(r.high)) for r in there],
+                    [(r.method, r.gap, known(r.low), known(r.high)) for r in available],
                     "gap to the certified optimum, QoE a task",
-                    {r.method: r.trainings for r in there},
+                    {r.method: r.trainings for r in available},
                 ),
                 "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
                 "intervals: slots resampled in pairs with the optimum's, or of a method that "

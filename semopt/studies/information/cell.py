@@ -24,7 +24,7 @@ from ...backends import Tables, tabulate
 from ...problem import Floats, Integers, Problem
 from ...records import Record
 from ...scenario import Scenario
-from ...worth import unreachable
+from ...worth import forbidding_weight
 from ..cells import Cell
 
 CLOSE = 1e-9
@@ -157,6 +157,6 @@ def best_with(local: Floats, offload: Floats, count: int) -> float:
     matrix = np.zeros((users + nobody, channels + places))
     matrix[:users, :channels] = offload
     matrix[:users, channels:] = local[:, None]
-    matrix[users:, channels:] = -unreachable(users + 1)
+    matrix[users:, channels:] = -forbidding_weight(users + 1)
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     return float(matrix[rows, columns].sum())

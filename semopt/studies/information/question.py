@@ -23,7 +23,7 @@ from ...statistics import interval
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell
-from ..questions import known, lacking, settings_of
+from ..questions import known, lacking, rows_document, settings_of
 from ..tables import Permitted, print_information
 from .cell import InformationCell
 
@@ -157,7 +157,7 @@ class Question:
             "others, who see everything and choose last.",
             f"python -m semopt study information {names} --draws {self.draws} --replies "
             f"{self.replies} --slots {self.slots} --out {store.folder.name}",
-            [Table("information", "QoE a task", columns, [_cells(row) for row in rows])],
+            [Table("information", "QoE a task", columns, [_entries(row) for row in rows])],
             figures,
             list(lacking(self, store)),
             settings_of(self),
@@ -165,13 +165,12 @@ class Question:
 
     def document(self, store: Store) -> dict[str, Any]:
         """Return the study's JSON; numbers that are not known are null."""
-        rows = [{k: known(v) for k, v in vars(row).items()} for row in self.rows(store)]
-        return {"schema": 1, "study": self.name, "slots": self.slots, "rows": rows}
+        return rows_document(self.name, self.slots, self.rows(store))
 
     def show(self, store: Store) -> None:
         """Print a row for each scenario."""
         print_information(self.rows(store))
 
 
-def _cells(row: Permitted) -> list[Any]:
+def _entries(row: Permitted) -> list[Any]:
     return [known(value) for value in vars(row).values()]

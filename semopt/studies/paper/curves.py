@@ -12,7 +12,7 @@ from ...report.page import Figure
 from ...worth import tasks_in
 from ..cells import Cell, Store, column
 from .measures import Claim, View
-from .setup import CERTIFIED, METHODS, SLOTS, Setup, published
+from .setup import CERTIFIED, SERIES, SLOTS, Setup, published
 
 SETTLED = 0.01  # QoE a task within which a curve counts as converged
 WINDOW = 25  # episodes at the end of a run that its level is the mean of
@@ -56,7 +56,7 @@ class _Curves:
 
     def __init__(self, setup: Setup, store: Store, algorithm: str, part: str) -> None:
         self.setup, self.store, self.part = setup, store, part
-        self.label = METHODS[algorithm].label
+        self.label = SERIES[algorithm].label
         self.runs = {
             settings: [
                 table
@@ -154,7 +154,7 @@ class _Curves:
         ends = [points[0] for points in means.values()]
         if ends and self.optimum == self.optimum:
             span = [min(map(min, ends)), max(map(max, ends))]
-            means[METHODS[CERTIFIED].label] = span, [self.optimum] * 2
+            means[SERIES[CERTIFIED].label] = span, [self.optimum] * 2
         low = min((min(points[1][1:] or [0.0]) for points in means.values()), default=0.0)
         clipped = {name: _clipped(points, max(low, LOWEST)) for name, points in means.items()}
         spec = curves(
@@ -162,7 +162,7 @@ class _Curves:
             *(f"episodes of {SLOTS} slots", "QoE or reward a task", (10, 0)),
             seeds={n: [_clipped(p, max(low, LOWEST)) for p in each] for n, each in runs.items()},
             point=False,
-            optimum=METHODS[CERTIFIED].label,
+            optimum=SERIES[CERTIFIED].label,
         )
         figure = Figure(
             self.part,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..cells import Cell, Store
 from .measures import Claim, Sample, View, cell_list, order, sample
-from .setup import CERTIFIED, METHODS, Setup
+from .setup import CERTIFIED, SERIES, Setup
 from .tables import COMPARED, chart, samples_of, sentence
 
 SHOWN = (*COMPARED, CERTIFIED)
@@ -52,7 +52,7 @@ def fig9(setup: Setup, store: Store) -> View:
     claims = [_heavier({task: samples["local"] for task, samples in by_task.items()})]
     for task, samples in by_task.items():
         means = {n: s.mean("latency_ms") for n, s in samples.items() if s is not None}
-        listed = ", ".join(f"{METHODS[n].label} {mean:.4g} ms" for n, mean in means.items())
+        listed = ", ".join(f"{SERIES[n].label} {mean:.4g} ms" for n, mean in means.items())
         means.pop(CERTIFIED, None)
         whole = len(means) == len(COMPARED)
         for words, name, pick in (

@@ -1,8 +1,8 @@
 """What methods reach, beside what the paper says: figures with intervals, and verdicts.
 
-A verdict is computed, never typed: a number is *reproduced* where it is within `TOLERANCE` of the
-paper's, *explained* where something that was measured accounts for the difference, and else *not
-reproduced*, for a reason that was measured too.
+A verdict is computed, never typed: a number is *reproduced* where it is within `REPRODUCED_WITHIN`
+of the paper's, *explained* where something that was measured accounts for the difference, and else
+*not reproduced*, for a reason that was measured too.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ...worth import closure, tasks_in
 from ..cells import Store, column
 from ..method_cell import BOUND_ONLY, MethodCell
 from ..questions import known
-from .setup import CERTIFIED, METHODS, Setup, published
+from .setup import CERTIFIED, SERIES, Setup, published
 
-FIGURES = {"qoe": "QoE", "latency_ms": "latency, ms", "energy_mj": "energy, mJ"}
-FIGURES["accuracy"] = "accuracy, %"
+FIGURE_LABELS = {"qoe": "QoE", "latency_ms": "latency, ms", "energy_mj": "energy, mJ"}
+FIGURE_LABELS["accuracy"] = "accuracy, %"
 SCALE = {"accuracy": 100.0}  # from columns to tables
 # Differences that count as reproduced: of QoE and accuracy (points) absolute, else relative.
-TOLERANCE = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
+REPRODUCED_WITHIN = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
 ABSOLUTE = ("qoe", "accuracy")
 TIED = 0.001  # QoE a task within which decisions count as equally good
 ERRORS = 2.0  # standard errors that a sample of slots may lie off
@@ -43,7 +43,7 @@ class Sample(Record):
 
     Attributes
     ----------
-    name : of `METHODS`
+    name : of `SERIES`
     values : of each figure (runs, S), in the units of tables; one run unless the method learns
     optimum : (S,) QoE a task of the certified optimum on the same slots
     infeasible_share : of tasks that break a limit
@@ -57,7 +57,7 @@ class Sample(Record):
     @property
     def learns(self) -> bool:
         """Whether it is trained: then its runs are resampled, else slots."""
-        return METHODS[self.name].algorithm != ""
+        return SERIES[self.name].algorithm != ""
 
     @property
     def slots(self) -> int:
@@ -118,10 +118,10 @@ def sample(
     slots, problem = len(tables[0]), scenario.template()
     optimum = column(certified, "value")[:slots] / tasks_in(problem)
     kept = ~np.isnan(optimum)
-    bound = METHODS[name].solver == BOUND_ONLY
+    bound = SERIES[name].solver == BOUND_ONLY
     replaced = {"qoe": 0.0, "latency_ms": scenario.system.latency_max_ms or nan}
     values = {}
-    for figure in FIGURES:
+    for figure in FIGURE_LABELS:
         rows = np.array([column(table, figure)[kept] for table in tables])
         if bound:
             bounds = column(tables[0], "upper_bound")[kept][None, :] / tasks_in(problem)
@@ -141,7 +141,7 @@ class Line:
     Attributes
     ----------
     case : method or preference
-    figure : a key of `FIGURES`, or words
+    figure : a key of `FIGURE_LABELS`, or words
     mean, low, high : with its 95% interval; NaN where there are too few runs
     runs : the mean of each training; () of a method that does not learn
     paper, difference : NaN where the paper has none
@@ -162,7 +162,7 @@ class Line:
     @property
     def heading(self) -> str:
         """The figure as people read it."""
-        return FIGURES.get(self.figure, self.figure)
+        return FIGURE_LABELS.get(self.figure, self.figure)
 
     @property
     def words(self) -> str:
@@ -212,19 +212,19 @@ class View:
 
 def word_of(figure: str) -> str:
     """Return the name of a figure."""
-    return FIGURES[figure].partition(", ")[0]
+    return FIGURE_LABELS[figure].partition(", ")[0]
 
 
 def unit_of(figure: str) -> str:
     """Return the unit of a figure as it follows a number; "" of one without."""
-    _, comma, unit = FIGURES[figure].partition(", ")
+    _, comma, unit = FIGURE_LABELS[figure].partition(", ")
     return unit if unit == "%" else f" {unit}" * bool(comma)
 
 
 def close(figure: str, one: float, other: float) -> bool:
     """Tell whether two values of a figure count as the same."""
     difference = abs(one - other)
-    return difference <= TOLERANCE[figure] * (1.0 if figure in ABSOLUTE else abs(other))
+    return difference <= REPRODUCED_WITHIN[figure] * (1.0 if figure in ABSOLUTE else abs(other))
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ def order(
 ) -> Iterator[Claim]:
     """Yield the claims that of these methods each has a lower figure than the next."""
     for low, high in pairwise(names):
-        words = f"{word_of(figure)}, {METHODS[low].label} below {METHODS[high].label}"
+        words = f"{word_of(figure)}, {SERIES[low].label} below {SERIES[high].label}"
         below, above = samples.get(low), samples.get(high)
         if below is None or above is None:
             yield Claim(words, None, "cells are missing")
@@ -326,10 +326,10 @@ def order(
         measured = f"{below.mean(figure):.4f} and {above.mean(figure):.4f}"
         if below.learns or above.learns:
             measured += f", so in {chance:.0%} of pairs of runs"
-        best = samples.get(METHODS[high].optimum or high)
+        best = samples.get(SERIES[high].optimum or high)
         if figure == "qoe" and best is not None and below.mean("qoe") > best.mean("qoe"):
             measured += (
-                f"; {METHODS[high].label} cannot pass {best.mean('qoe'):.4f}, the optimum of its "
+                f"; {SERIES[high].label} cannot pass {best.mean('qoe'):.4f}, the optimum of its "
                 "own actions"
             )
         yield Claim(words, holds, measured)

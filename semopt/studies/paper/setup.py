@@ -68,7 +68,7 @@ class Method:
     optimum: str = ""
 
 
-METHODS = {
+SERIES = {
     "local": Method("local", "local", solver="reference"),
     "dqn": Method("DQN", "dqn", algorithm="dqn", optimum="exact"),
     "semantic-unaware-mappo": Method(
@@ -132,12 +132,12 @@ class Setup:
 
         Parameters
         ----------
-        name : of `METHODS`
+        name : of `SERIES`
         scenario : on whose slots it decides; without preference unless given
         trained : for which a policy is trained; the same unless given
         """
         scenario = scenario or self.scenario
-        method, document, slots = METHODS[name], scenario.to_dict(), self.episodes * SLOTS
+        method, document, slots = SERIES[name], scenario.to_dict(), self.episodes * SLOTS
         if not method.algorithm:
             slots = min(slots, self.lengths.get(name, {}).get("slots", slots))
             return [MethodCell(document, method.solver, DRAW, slots)]

@@ -12,7 +12,7 @@ from ...statistics import FEWEST, middle_mean
 from ..cells import Cell, Store
 from ..questions import known
 from .measures import (
-    FIGURES,
+    FIGURE_LABELS,
     NOT,
     REPRODUCED,
     Beside,
@@ -26,7 +26,7 @@ from .measures import (
     reported,
     sample,
 )
-from .setup import CERTIFIED, METHODS, SLOTS, Setup, published
+from .setup import CERTIFIED, SERIES, SLOTS, Setup, published
 
 COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III and IV
 OPTIMA = ("exact", "semantic-unaware", CERTIFIED)
@@ -73,20 +73,20 @@ def chart(
     """
     best = samples.get(CERTIFIED)
     slots = max((each.slots for each in samples.values() if each), default=0)
-    there = {
-        METHODS[name].label: each
+    available = {
+        SERIES[name].label: each
         for name, each in samples.items()
         if each is not None and name != CERTIFIED and each.slots == slots
     }
-    bounds = {label: each.interval(figure) for label, each in there.items()}
+    bounds = {label: each.interval(figure) for label, each in available.items()}
     rows = [
         (label, each.mean(figure), known(bounds[label][0]), known(bounds[label][1]))
-        for label, each in there.items()
+        for label, each in available.items()
     ]
     spec = intervals(
         rows,
-        FIGURES[figure],
-        {label: each.runs(figure).tolist() for label, each in there.items() if each.learns},
+        FIGURE_LABELS[figure],
+        {label: each.runs(figure).tolist() for label, each in available.items() if each.learns},
         None if best is None else best.mean(figure),
     )
     command = setup.command(part.partition("-")[0], store.folder)
@@ -104,33 +104,33 @@ def sentence(setup: Setup) -> str:
 
 def cells_of_table3(setup: Setup) -> list[Cell]:
     """Return the cells of Table III: all methods."""
-    return [*cell_list(*(setup.cells(name) for name in METHODS))]
+    return [*cell_list(*(setup.cells(name) for name in SERIES))]
 
 
 def table3(setup: Setup, store: Store) -> View:
     """Return Table III: QoE without preference."""
-    samples, paper = samples_of(setup, store, list(METHODS)), published()["table3"]["qoe"]
-    there = {name: each for name, each in samples.items() if each is not None}
-    slots = max((each.slots for each in there.values()), default=0)
+    samples, paper = samples_of(setup, store, list(SERIES)), published()["table3"]["qoe"]
+    available = {name: each for name, each in samples.items() if each is not None}
+    slots = max((each.slots for each in available.values()), default=0)
     lines = [
         line(
-            METHODS[name].label,
+            SERIES[name].label,
             "qoe",
-            Beside(each, samples.get(METHODS[name].optimum)),
-            float(paper.get(METHODS[name].published, nan)),
+            Beside(each, samples.get(SERIES[name].optimum)),
+            float(paper.get(SERIES[name].published, nan)),
         )
-        for name, each in there.items()
+        for name, each in available.items()
         if each.slots == slots
     ]
     rows = [
         [
-            METHODS[name].label,
+            SERIES[name].label,
             *map(known, each.gap()),
             known(middle_mean(each.runs("qoe")) if each.learns else nan),
             known(each.infeasible_share),
             each.slots,
         ]
-        for name, each in there.items()
+        for name, each in available.items()
     ]
     gaps = Table(
         "table3-gaps",
@@ -161,10 +161,10 @@ def table4(setup: Setup, store: Store) -> View:
     samples = samples_of(setup, store, (*COMPARED, *OPTIMA))
     lines = [
         line(
-            METHODS[name].label,
+            SERIES[name].label,
             figure,
-            Beside(each, samples.get(METHODS[name].optimum)),
-            reported("table4", METHODS[name].published, figure) if name in COMPARED else nan,
+            Beside(each, samples.get(SERIES[name].optimum)),
+            reported("table4", SERIES[name].published, figure) if name in COMPARED else nan,
         )
         for figure in ("energy_mj", "accuracy")
         for name, each in samples.items()
@@ -246,9 +246,9 @@ def table5(setup: Setup, store: Store) -> View:
                 each = samples[method]
                 if each is None:
                     continue
-                beside = Beside(each, samples[METHODS[method].optimum or method], others, weight)
+                beside = Beside(each, samples[SERIES[method].optimum or method], others, weight)
                 paper = reported("table5", name, figure) if method == "mappo" else nan
-                lines.append(line(f"{name}: {METHODS[method].label}", figure, beside, paper))
+                lines.append(line(f"{name}: {SERIES[method].label}", figure, beside, paper))
     claims = [
         _preferred(means, "latency", "latency_ms", -1),
         _preferred(means, "energy", "energy_mj", -1),
@@ -274,4 +274,4 @@ def _preferred(
         return Claim(words, None, "cells are missing")
     best = max(values, key=lambda key: sign * values[key])
     listed = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
-    return Claim(words, best == name, f"{FIGURES[figure]}: {listed}")
+    return Claim(words, best == name, f"{FIGURE_LABELS[figure]}: {listed}")

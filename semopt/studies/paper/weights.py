@@ -11,8 +11,8 @@ from ...report.charts import curves
 from ...report.page import Figure, Table
 from ...scenario import Scenario
 from ..cells import Cell, Store
-from .measures import FIGURES, Claim, Sample, View, cell_list, sample
-from .setup import CERTIFIED, METHODS, Setup
+from .measures import FIGURE_LABELS, Claim, Sample, View, cell_list, sample
+from .setup import CERTIFIED, SERIES, Setup
 from .tables import preference
 
 JUMP = 0.3  # share of the whole range that one step must make to be a jump
@@ -123,16 +123,16 @@ def _drawn(
     """Return a figure over a weight."""
     series, runs = dict[str, Points](), dict[str, list[Points]]()
     for name, points in lines.items():
-        label = METHODS[name].label
+        label = SERIES[name].label
         series[label] = [w for w, _ in points], [each.mean(key) for _, each in points]
         count = min((len(each.runs(key)) for _, each in points), default=0)
-        if METHODS[name].algorithm:
+        if SERIES[name].algorithm:
             runs[label] = [
                 (series[label][0], [float(each.runs(key)[run]) for _, each in points])
                 for run in range(count)
             ]
-    spec = curves(series, x, FIGURES[key], seeds=runs, optimum=METHODS[CERTIFIED].label)
-    title = FIGURES[key].capitalize().replace("mj", "mJ")
+    spec = curves(series, x, FIGURE_LABELS[key], seeds=runs, optimum=SERIES[CERTIFIED].label)
+    title = FIGURE_LABELS[key].capitalize().replace("mj", "mJ")
     name = f"{part}-{key}"
     text = "Each training is a thin line, their mean the thick one."
     return Figure(name, title, spec, text, command)
@@ -143,14 +143,14 @@ def _listed(part: str, move: Move, sweep: Sweep) -> Table:
     figures = move.loses, move.gains
     rows = [
         [
-            *(METHODS[name].label, round(1.0 - weight, 6), weight),
+            *(SERIES[name].label, round(1.0 - weight, 6), weight),
             *(each.mean(KEYS[figure]) for figure in figures),
         ]
         for name, reached in sweep.items()
         for weight, each in reached.items()
     ]
     titles = [f"weight of {figure}" for figure in figures]
-    columns = ("", *titles, *(FIGURES[KEYS[figure]] for figure in figures))
+    columns = ("", *titles, *(FIGURE_LABELS[KEYS[figure]] for figure in figures))
     return Table(part, "The numbers of the figure", columns, rows)
 
 
@@ -161,7 +161,7 @@ def _moving(lines: Lines, key: str, name: str) -> tuple[list[float], list[float]
 
 def _falls(lines: Lines, key: str, word: str, name: str) -> Claim:
     """Return the claim that a figure falls all along."""
-    words = f"{METHODS[name].label}, {word} falls as latency gains weight"
+    words = f"{SERIES[name].label}, {word} falls as latency gains weight"
     at, values = _moving(lines, key, name)
     if len(values) < 3:
         return Claim(words, None, "cells are missing")
@@ -187,7 +187,7 @@ def _jumps_together(lines: Lines) -> list[Claim]:
         for key, word in (("energy_mj", "energy"), ("accuracy", "accuracy")):
             at, values = _moving(lines, key, name)
             for weight, reading in JUMPS.items():
-                words = f"{METHODS[name].label}, {word} jumps at (0.67, 0.33), {reading}"
+                words = f"{SERIES[name].label}, {word} jumps at (0.67, 0.33), {reading}"
                 if len(values) < 3:
                     claims.append(Claim(words, None, "cells are missing"))
                     continue
@@ -213,7 +213,7 @@ def _turns(lines: Lines) -> list[Claim]:
         ):
             at, values = _moving(lines, key, name)
             for weight, reading in TURNS.items():
-                words = f"{METHODS[name].label}, beyond (0.3, 0.7) {word}, not before, {reading}"
+                words = f"{SERIES[name].label}, beyond (0.3, 0.7) {word}, not before, {reading}"
                 if len(values) < 3 or weight not in at[1:-1]:
                     claims.append(Claim(words, None, "cells are missing"))
                     continue
