@@ -233,10 +233,10 @@ def test_an_evaluation_holds_each_slot_and_how_sure_its_means_are():
     assert evaluation.slot.tolist() == list(range(400))
     for s in (0, 7, 399):
         best = semopt.solve(paper.problem(gain[s], task[s])).objective / 2
-        assert evaluation.optimum[s] == pytest.approx(best, abs=1e-12)
-    assert evaluation.qoe["exact"] == pytest.approx(evaluation.optimum, abs=1e-12)
+        assert evaluation.optimum[s] == pytest.approx(best, abs=ROUNDING)
+    assert evaluation.qoe["exact"] == pytest.approx(evaluation.optimum, abs=ROUNDING)
     assert evaluation.gaps["local"].mean() == pytest.approx(
-        evaluation.scores["exact"].qoe - evaluation.scores["local"].qoe, abs=1e-12
+        evaluation.scores["exact"].qoe - evaluation.scores["local"].qoe, abs=ROUNDING
     )
     # The normal approximation is an interval made otherwise: 400 slots are enough for both.
     gap = evaluation.gaps["local"]

@@ -30,3 +30,17 @@ STEEP = 1e-7
 # A bound in other units takes the same steps; multipliers, by which it moves, are those of an
 # interior-point method (1e-8), and boxes are cut where its points lie.
 UNITS = 1e-5
+# Sums and means of up to thousands of terms, in another order, and what follows from them.
+SUMS = 1e-9
+# One or two operations on the same numbers, done in another order or precision.
+FEW_ROUNDINGS = 1e-14
+# A number in other units and back, or a difference from 1: a few units of its last place.
+LAST_DIGIT = 1e-15
+# Arrays of environments and networks are single: a number of them after a step or two.
+SINGLE = 1e-6
+# Single precision: sums over users, and differences of what lies close together.
+SINGLE_SUM = 1e-5
+# Single precision: what went through the layers of a network, or its optimiser.
+NETWORK = 1e-4
+# A value that a person reads, with six digits behind the point.
+PRINTED = 1e-6

@@ -76,7 +76,7 @@ def test_a_box_of_one_action_is_bounded_by_its_worth(mode):
             want = exact(alone, mode, power, frequency, extraction)
             costs = own.costs(power, extraction, frequency)
             found = [float(cost) for cost in costs]
-            assert found == pytest.approx(want[:3], rel=1e-12)
+            assert found == pytest.approx(want[:3], rel=ROUNDING)
             assert float(own.worth(costs)) == pytest.approx(want[3], abs=ROUNDING)
             box = ((power, power), (extraction, extraction), *FREE)
             ranges = own.ranges(box)
@@ -86,7 +86,7 @@ def test_a_box_of_one_action_is_bounded_by_its_worth(mode):
                 continue
             ends = [(float(low), float(high)) for low, high in ranges]
             for cost, end in zip(want, ends, strict=False):
-                assert end == pytest.approx((cost, cost), rel=1e-12)
+                assert end == pytest.approx((cost, cost), rel=ROUNDING)
             prices = rng.uniform(0, 9, 3) * rng.integers(0, 2, 3)
             numbers = [*prices.tolist(), *rng.normal(size=2).tolist(), power, extraction]
             assert float(own.bound(box, ranges, numbers)) == pytest.approx(want[3], abs=ROUNDING)

@@ -854,7 +854,7 @@ def test_results_of_steep_slopes_say_what_they_are_worth_as_written(tmp_path, me
     problem = Scenario.from_dict(document).problem()
     file = tmp_path / "result.json"
     body = solve(problem, method, **({"time_limit": 5.0} if method == "global" else {})).to_json()
-    assert body["objective"] == pytest.approx(sum(u["qoe"] for u in body["users"]), abs=1e-12)
+    assert body["objective"] == pytest.approx(sum(u["qoe"] for u in body["users"]), abs=ROUNDING)
     file.write_text(json.dumps(body))
     assert "the decision is feasible and worth" in verify(file)
     body["users"][0]["qoe"] += 1e-6

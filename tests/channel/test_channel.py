@@ -14,7 +14,7 @@ from semopt.channel.gains import Gains, draw_gains
 from semopt.channel.queues import Heads, draw_tasks
 from semopt.channel.walks import LIGHT_SPEED, Walks
 from semopt.scenario import Scenario
-from tolerances import SIGNIFICANCE, ULPS
+from tolerances import ROUNDING, SIGNIFICANCE, SUMS, ULPS
 
 PAPER = Channel("rayleigh", mean_gain=0.5, gain_range=(0.1, 1.0))
 JAKES = Channel("jakes", doppler_hz=20.0, slot=5e-4)
@@ -201,7 +201,7 @@ def test_jakes_autocorrelation_is_the_bessel_function():
     doppler, slots = JAKES.doppler_hz * JAKES.slot, 200
     h = field(5, 100, 40, slots, doppler)
     gain = draw_gains(JAKES, 5, 0, slots, 100, 40)
-    np.testing.assert_allclose(gain, np.abs(h) ** 2, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(gain, np.abs(h) ** 2, rtol=SUMS, atol=ROUNDING)
     correlation = (h * h[0].conj()).mean(axis=(1, 2))
     expected = special.j0(2 * np.pi * doppler * np.arange(slots))
     assert np.abs(correlation - expected).max() < 4.5 / np.sqrt(4000)
@@ -314,7 +314,7 @@ def test_speeds_of_walkers_keep_their_stationary_law(slot):
 def test_walkers_go_their_way():
     slots = np.arange(400, dtype=np.uint64)[:, None]
     radii, way = walks(5, 1, 0.02, 0.02).at(slots)
-    np.testing.assert_allclose(way.ravel(), 0.02 * slots.ravel(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(way.ravel(), 0.02 * slots.ravel(), rtol=SUMS, atol=ROUNDING)
     steps = np.abs(np.diff(radii.ravel()))
     # Nobody comes closer by more than a stride, and whoever walks radially comes exactly so close.
     assert steps.max() <= 0.02 * (1 + 1e-9)

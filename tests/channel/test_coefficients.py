@@ -9,6 +9,7 @@ import pytest
 
 from semopt import Scenario
 from semopt.channel import from_coefficients, from_deepmimo, from_mat, from_sionna
+from tolerances import FEW_ROUNDINGS, ROUNDING, SINGLE_SUM
 
 RNG = np.random.default_rng(0)
 
@@ -39,7 +40,7 @@ def normal(*shape):
     ],
 )
 def test_gains_by_hand(h, axes, rules, gain):
-    np.testing.assert_allclose(from_coefficients(h, axes, **rules), gain, rtol=1e-14)
+    np.testing.assert_allclose(from_coefficients(h, axes, **rules), gain, rtol=FEW_ROUNDINGS)
 
 
 @pytest.mark.parametrize("antennas", ["mrc", "power"])
@@ -53,7 +54,7 @@ def test_an_independent_sum_gives_the_same_whatever_the_order_of_axes(antennas):
     for order in permutations(range(5)):
         axes = " ".join(words[i] for i in order)
         gain = from_coefficients(h.transpose(order), axes, channels=channels, antennas=antennas)
-        np.testing.assert_allclose(gain, right, rtol=1e-12)
+        np.testing.assert_allclose(gain, right, rtol=ROUNDING)
 
 
 def test_gains_are_a_trace_that_a_scenario_reads(tmp_path):
@@ -107,7 +108,9 @@ def test_sionna_itself_writes_what_is_read():
     gain = from_sionna(h, channels=4)
     assert gain.shape == (1000, 3, 4)
     assert gain.mean() == pytest.approx(4.0, rel=0.05)  # four branches of mean power 1
-    np.testing.assert_allclose(from_sionna(a, tau, channels=4, bandwidth=180e3), gain, rtol=1e-5)
+    np.testing.assert_allclose(
+        from_sionna(a, tau, channels=4, bandwidth=180e3), gain, rtol=SINGLE_SUM
+    )
     a, tau = phy.tr38901.TDL("A", 300e-9, 3.5e9, min_speed=3, max_speed=3)(8, 14, 1e3)
     fine = phy.cir_to_ofdm_channel((phy.subcarrier_frequencies(64, 1e7 / 64) + 1e7 / 128), a, tau)
     right = from_sionna(fine, channels=4)
@@ -122,11 +125,11 @@ def test_deepmimos_power_is_that_of_the_paths():
     h = np.broadcast_to(h, (2, 1, 8, subcarriers)).astype(np.complex64)  # 8 antennas
     gain = from_deepmimo(h, channels=4)
     assert gain.shape == (1, 2, 4)
-    np.testing.assert_allclose(gain[0], np.repeat(8 * power[:, None], 4, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(gain[0], np.repeat(8 * power[:, None], 4, axis=1), rtol=SINGLE_SUM)
     part = from_deepmimo(h[..., :16], subcarriers=64, channels=4)
-    np.testing.assert_allclose(part, gain, rtol=1e-5)
+    np.testing.assert_allclose(part, gain, rtol=SINGLE_SUM)
     times = np.stack([h, 2 * h], axis=-1)
-    np.testing.assert_allclose(from_deepmimo(times, channels=4)[1], 4 * gain[0], rtol=1e-5)
+    np.testing.assert_allclose(from_deepmimo(times, channels=4)[1], 4 * gain[0], rtol=SINGLE_SUM)
     paths = np.broadcast_to(np.sqrt(power)[:, None, None, None], (2, 1, 8, 1)).astype(complex)
     np.testing.assert_allclose(from_deepmimo(paths, paths=True)[0, :, 0], 8 * power)
 
@@ -164,9 +167,9 @@ def test_matlab_files_of_both_kinds(tmp_path, save):
     save(tmp_path / "h.mat", h=h, other=np.ones((2, 3)))
     right = (np.abs(h) ** 2).sum(axis=2).T.reshape(14, 1, 3, 4).mean(axis=3)
     gain = from_mat(tmp_path / "h.mat", variable="h", channels=3)
-    np.testing.assert_allclose(gain, right, rtol=1e-14)
+    np.testing.assert_allclose(gain, right, rtol=FEW_ROUNDINGS)
     both = from_mat(tmp_path / "h.mat", "subcarrier time user", "h", channels=3)
-    np.testing.assert_allclose(both.sum(axis=1), right[:, 0], rtol=1e-14)
+    np.testing.assert_allclose(both.sum(axis=1), right[:, 0], rtol=FEW_ROUNDINGS)
     with pytest.raises(ValueError, match=r"h\.mat: the file holds h, other: say which"):
         from_mat(tmp_path / "h.mat")
     with pytest.raises(ValueError, match="power gains are a trace as they are"):
@@ -184,7 +187,7 @@ def test_a_trace_may_be_a_matlab_file_of_version_7_3(tmp_path):
     document = Scenario.load("paper").to_dict()
     document["channel"] = {"model": "trace", "file": "gains.mat", "unit": "complex"}
     scenario = Scenario.from_dict(document, folder=tmp_path)
-    np.testing.assert_allclose(scenario.draw(20, seed=0)[0], np.abs(h) ** 2, rtol=1e-14)
+    np.testing.assert_allclose(scenario.draw(20, seed=0)[0], np.abs(h) ** 2, rtol=FEW_ROUNDINGS)
 
 
 def test_a_matlab_file_of_version_7_3_names_what_reads_it(tmp_path, monkeypatch):

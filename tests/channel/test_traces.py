@@ -14,6 +14,7 @@ from semopt.channel.traces import autocorrelation, load_trace, parts
 from semopt.cli import app
 from semopt.env.environment import Environment
 from semopt.scenario import ScenarioError
+from tolerances import FEW_ROUNDINGS
 
 SLOTS = 20
 
@@ -401,7 +402,7 @@ def test_archives_name_their_arrays(tmp_path, measured, name, save):
     def drawn(**keys):
         return draw_gains(Channel("trace", file=file, **keys), 0, 0, SLOTS, 2, 2)
 
-    np.testing.assert_allclose(drawn(variable="h", unit="complex"), measured, rtol=1e-14)
+    np.testing.assert_allclose(drawn(variable="h", unit="complex"), measured, rtol=FEW_ROUNDINGS)
     np.testing.assert_array_equal(drawn(variable="other"), measured)
     for keys, words in (
         ({}, 'the file holds h, other: say which is meant, as in variable = "h"'),

@@ -20,7 +20,7 @@ from semopt.cli.slot import solve_one
 from semopt.report.slot import print_result
 from semopt.result import Result
 from semopt.solvers import solve as optimum
-from tolerances import CASES
+from tolerances import CASES, PRINTED
 
 HEAVY = {"torch", "scipy", "numba", "cvxpy", "altair", "transformers", "pandas", "cupy"}
 
@@ -168,7 +168,7 @@ def test_exhaustive_lists_ranks_and_counts():
     assert "1 joint actions score above the value given" in out.output
     assert "1.503385 raw 1 10; semantic 0 10 1 0.5" in out.output
     details = json.loads(run(*asked, "--json", "-").output)["details"]
-    assert details["best"][0]["objective"] == pytest.approx(1.503385, abs=1e-6)
+    assert details["best"][0]["objective"] == pytest.approx(1.503385, abs=PRINTED)
     counts = details["histogram"]["counts"]
     assert sum(counts[6:]) == sum(entry["objective"] >= 1.5 for entry in details["best"])
 

@@ -11,6 +11,7 @@ from semopt import solve
 from semopt.env import Decisions
 from semopt.env.environment import QUEUE, Environment
 from semopt.scenario import Scenario, presets
+from tolerances import NETWORK, SINGLE, SINGLE_SUM, SUMS
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-4")
 
@@ -90,7 +91,7 @@ def test_vector_rows_are_single_environments(adapters):
         action = vector.action_space.sample()
         state, reward, ended, cut, infos = vector.step(action)
         steps = [env.step(action[e]) for e, env in enumerate(single)]
-        np.testing.assert_allclose(reward, [s[1] for s in steps], rtol=1e-6)
+        np.testing.assert_allclose(reward, [s[1] for s in steps], rtol=SINGLE)
         np.testing.assert_array_equal(ended, [s[2] for s in steps])
         assert ended.all() == (step % QUEUE == QUEUE - 1)
         assert not cut.any()
@@ -114,7 +115,7 @@ def test_every_preset_has_a_name_in_gymnasiums_registry(adapters, name):
     state, _ = env.reset(seed=5)
     users = state.reshape(scenario.users, -1)[:, : scenario.channels]
     slope, start = np.polyfit(np.log(gain[0]).ravel(), users.ravel(), 1)
-    np.testing.assert_allclose(users, slope * np.log(gain[0]) + start, atol=1e-4)
+    np.testing.assert_allclose(users, slope * np.log(gain[0]) + start, atol=NETWORK)
     np.testing.assert_array_equal(many.reset()[0][0], state)
     own = gymnasium.make("semopt/paper-v0", scenario=scenario, disable_env_checker=True)
     assert own.action_space == env.action_space
@@ -186,16 +187,16 @@ def test_infos_hold_the_optimum_and_what_is_missed_of_it(adapters):
         best = solve(hurried.problem(gain[slot], task[slot]), "exhaustive")
         share = shares_of(best.problem, best.actions)
         *_, info = one.step(share.ravel())
-        assert info["optimum"] == pytest.approx(best.objective, abs=1e-9)
-        assert info["regret"] == pytest.approx(0.0, abs=1e-5)  # shares are single
+        assert info["optimum"] == pytest.approx(best.objective, abs=SUMS)
+        assert info["regret"] == pytest.approx(0.0, abs=SINGLE_SUM)  # shares are single
         *_, infos = users.step(dict(zip(users.agents, share, strict=True)))
         assert {each["optimum"] for each in infos.values()} == {info["optimum"]}
         local = np.zeros((2, 12), np.float32)  # at the lowest frequency, which takes too long
         *_, info = many.step(local)
-        assert info["optimum"][0] == pytest.approx(best.objective, abs=1e-9)
+        assert info["optimum"][0] == pytest.approx(best.objective, abs=SUMS)
         broken += int((info["violations"] > 0).sum())
         kept = np.where(info["violations"] == 0, info["qoe"], 0.0).sum(axis=1)
-        np.testing.assert_allclose(info["regret"], info["optimum"] - kept, atol=1e-6)
+        np.testing.assert_allclose(info["regret"], info["optimum"] - kept, atol=SINGLE)
     assert 0 < broken < 12
     assert "regret" not in adapters.SlotEnv(PAPER).step(np.zeros(12, np.float32))[4]
 
@@ -290,7 +291,7 @@ def test_a_controller_is_paid_by_the_scenarios_objective():
         action = rng.random((CONTENDED.users, 4 + CONTENDED.channels), np.float32)
         _, paid, *_ = fairest.step(action.ravel())
         _, each, *_ = users.step(dict(zip(users.agents, action, strict=True)))
-        assert paid == pytest.approx(min(each.values()), abs=1e-6)
+        assert paid == pytest.approx(min(each.values()), abs=SINGLE)
 
 
 def test_rewards_that_know_no_limit_of_the_server_are_refused():

@@ -14,7 +14,7 @@ from semopt.env.environment import QUEUE, Environment
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
 from semopt.problem import AccuracyTable, Problem
 from semopt.scenario import Scenario
-from tolerances import ROUNDING
+from tolerances import ROUNDING, SINGLE, SINGLE_SUM, SUMS
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-4")
 
@@ -123,7 +123,7 @@ def test_the_batch_agrees_with_the_model_slot_by_slot(scenario, semantic, episod
                 found, expected = getattr(env.outcome, name)[e], getattr(outcome, name)
                 np.testing.assert_allclose(found, expected, rtol=ROUNDING)
             np.testing.assert_array_equal(env.outcome.violations[e], outcome.violations)
-            np.testing.assert_allclose(reward[e], rewarded(slot, task[e], outcome), rtol=1e-6)
+            np.testing.assert_allclose(reward[e], rewarded(slot, task[e], outcome), rtol=SINGLE)
 
 
 def test_all_modes_and_faults_of_tasks_occur_in_that_comparison():
@@ -208,7 +208,7 @@ def test_semantic_mode_at_the_highest_level_is_not_raw_mode():
     gain = np.ones((1, 2, 2))
     slower, faster = (model.evaluate(env.problem, a, gain, task).latency for a in (out, raw))
     extra = env.problem.tasks.extract_flop[0] / (2 * env.problem.users.frequency_max)
-    np.testing.assert_allclose(slower - faster, [extra], rtol=1e-9)
+    np.testing.assert_allclose(slower - faster, [extra], rtol=SUMS)
 
 
 def test_all_local_at_the_reference_frequency_earns_half():
@@ -224,7 +224,7 @@ def test_all_local_at_the_reference_frequency_earns_half():
     env.step(decisions, observation, reward)
     kept = env.outcome.violations == 0
     assert kept.any()
-    np.testing.assert_allclose(reward[kept], 0.5, atol=1e-5)
+    np.testing.assert_allclose(reward[kept], 0.5, atol=SINGLE_SUM)
 
 
 # ------------------------------------------------------------------------------ observations
@@ -238,13 +238,13 @@ def test_own_observation_holds_own_gains_task_and_identity():
     gains, rest = observation[..., :4], observation[..., 4:]
     logs = np.log(env.gain)
     slope, _ = np.polyfit(logs.ravel(), gains.ravel(), 1)
-    np.testing.assert_allclose((gains - gains.mean()) / slope, logs - logs.mean(), atol=1e-5)
+    np.testing.assert_allclose((gains - gains.mean()) / slope, logs - logs.mean(), atol=SINGLE_SUM)
     assert abs(gains.mean()) < 0.2
     assert abs(gains.std() - 1) < 0.1
     for j, name in enumerate(names):
         by_kind = FEATURES[name](env.problem.tasks)
         scaled = (by_kind - by_kind.mean()) / by_kind.std()
-        np.testing.assert_allclose(rest[..., j], scaled[env.task], atol=1e-6)
+        np.testing.assert_allclose(rest[..., j], scaled[env.task], atol=SINGLE)
     np.testing.assert_array_equal(rest[..., 4:], np.broadcast_to(np.eye(4), (50, 4, 4)))
 
 
@@ -320,7 +320,7 @@ def test_one_kind_of_task_and_constant_gains_are_observed_as_zeros(tmp_path):
     env = Environment(Scenario.from_dict(document, folder=tmp_path), 3, identity="none")
     observation, _ = buffers(env)
     env.reset(observation)
-    np.testing.assert_allclose(observation, 0.0, atol=1e-6)
+    np.testing.assert_allclose(observation, 0.0, atol=SINGLE)
 
 
 # -------------------------------------------------------------------------- slots and episodes
@@ -413,7 +413,7 @@ def test_golden_trace():
     for _ in range(4):
         env.step(decisions, seen, reward)
         found.append(reward.sum(axis=1).copy())
-    np.testing.assert_allclose(found, GOLDEN, atol=1e-6)
+    np.testing.assert_allclose(found, GOLDEN, atol=SINGLE)
 
 
 GOLDEN = [

@@ -14,6 +14,7 @@ from semopt.solvers import constant, solve
 from semopt.solvers.batch import solve_batch
 from semopt.solvers.solver import Solver
 from semopt.worth import figures, objective, tasks_in, within_limits
+from tolerances import SINGLE, SINGLE_SUM
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 
@@ -37,12 +38,12 @@ def test_exact_hits_and_local_at_the_reference_closes_nothing():
     exact, local = (found.scores[name] for name in names)
     assert (exact.ratio, exact.hit_share, exact.infeasible_share) == (1.0, 1.0, 0.0)
     assert exact.closure == pytest.approx(1.0)
-    assert local.qoe == pytest.approx(0.5, abs=1e-6)
-    assert local.closure == pytest.approx(0.0, abs=1e-5)
+    assert local.qoe == pytest.approx(0.5, abs=SINGLE)
+    assert local.closure == pytest.approx(0.0, abs=SINGLE_SUM)
     gain, task = PAPER.draw(60, 2)
     optimum = solve_batch(PAPER, gain, task).objective
-    assert local.ratio == pytest.approx(float((1.0 / optimum).mean()), rel=1e-5)
-    assert local.ratio_worst == pytest.approx(float(1.0 / optimum.max()), rel=1e-5)
+    assert local.ratio == pytest.approx(float((1.0 / optimum).mean()), rel=SINGLE_SUM)
+    assert local.ratio_worst == pytest.approx(float(1.0 / optimum.max()), rel=SINGLE_SUM)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from semopt.methods import ALGORITHMS
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
-from tolerances import TWINS_SINGLE
+from tolerances import NETWORK, SINGLE, SINGLE_SUM, TWINS_SINGLE
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 TINY = {
@@ -72,7 +72,7 @@ def test_log_probability_of_modes_and_levels_is_that_of_their_laws():
             p, s = float(heads.peak[e, n, law]), float(heads.sharpness[e, n, law])
             beta = stats.beta(1 + s * p, 1 + s * (1 - p))
             expected += beta.logpdf(float(sample.level[e, n, i]))
-        assert float(level[e, n]) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        assert float(level[e, n]) == pytest.approx(expected, rel=NETWORK, abs=NETWORK)
 
 
 def test_gradients_of_levels_at_their_ends_lead_back_only():
@@ -122,9 +122,9 @@ def test_log_probability_of_an_assignment_is_that_of_its_draws(users, channels):
             channel[0, n], score[0, n, k] = k, 10.0 - place
         openness = Openness.of(Sample(mode, torch.ones((1, users, 3)), score), channel)
         found = float(openness.log_prob(torch.from_numpy(preference)[None]).exp())
-        assert found == pytest.approx(probability, rel=1e-4)
+        assert found == pytest.approx(probability, rel=NETWORK)
         total += found
-    assert total == pytest.approx(1.0, rel=1e-5)
+    assert total == pytest.approx(1.0, rel=SINGLE_SUM)
 
 
 def test_sampled_assignments_are_as_frequent_as_their_probability():
@@ -177,14 +177,14 @@ def test_counterfactual_advantages_change_one_part_at_a_time():
     )
     for e in slots:
         base = rewarded(env, e, mode, peaks, score)
-        assert a_level[e] == pytest.approx(played[e] - base, abs=1e-5)
+        assert a_level[e] == pytest.approx(played[e] - base, abs=SINGLE_SUM)
         alone = rewarded(env, e, mode, peaks, greedy.score)
-        assert a_assignment[e, 0] == pytest.approx(base.sum() - alone.sum(), abs=1e-5)
+        assert a_assignment[e, 0] == pytest.approx(base.sum() - alone.sum(), abs=SINGLE_SUM)
         for n in range(2):
             other, levels = mode.clone(), peaks.clone()
             other[e, n], levels[e, n] = greedy.mode[e, n], greedy.level[e, n]
             changed = rewarded(env, e, other, levels, score)
-            assert a_mode[e, n] == pytest.approx(base.sum() - changed.sum(), abs=1e-5)
+            assert a_mode[e, n] == pytest.approx(base.sum() - changed.sum(), abs=SINGLE_SUM)
 
 
 def test_generalised_advantages_are_the_sums_that_define_them():
@@ -199,8 +199,8 @@ def test_generalised_advantages_are_the_sums_that_define_them():
     value = np.append(value, 0.0)  # nothing follows the episode
     error = team[:, 0] + 0.95 * value[1:] - value[:-1]
     expected = [sum((0.95 * 0.98) ** i * error[t + i] for i in range(10 - t)) for t in range(10)]
-    assert advantage[:, 0] == pytest.approx(np.array(expected), rel=1e-4, abs=1e-5)
-    assert target[:, 0] == pytest.approx(advantage[:, 0] + value[:-1], rel=1e-5)
+    assert advantage[:, 0] == pytest.approx(np.array(expected), rel=NETWORK, abs=SINGLE_SUM)
+    assert target[:, 0] == pytest.approx(advantage[:, 0] + value[:-1], rel=SINGLE_SUM)
 
 
 # ------------------------------------------------------------------------------------------ traces
@@ -235,7 +235,7 @@ def test_the_first_losses_are_those_pinned(algorithm):
     learner, _ = train.make(tiny(algorithm), torch.device("cpu"))
     trace = [learner.update() for _ in range(3)]
     for found, pinned in zip(trace, GOLDEN[algorithm], strict=True):
-        assert found == pytest.approx(pinned, rel=2e-3, abs=1e-4)
+        assert found == pytest.approx(pinned, rel=2e-3, abs=NETWORK)
 
 
 @pytest.mark.parametrize("algorithm", TINY)
@@ -387,7 +387,7 @@ def test_decisions_are_recovered_from_actions():
     env.decide(Decisions(mode.astype(np.uint8), level, score), task, back)
     for name in ("channel", "power", "frequency", "extraction"):
         found, expected = getattr(back, name), getattr(batch.actions, name)
-        assert found == pytest.approx(expected, rel=1e-6), name
+        assert found == pytest.approx(expected, rel=SINGLE), name
 
 
 def test_actions_of_dqn_are_all_combinations():

@@ -20,6 +20,7 @@ from semopt.problem import Grid
 from semopt.scenario import Scenario
 from semopt.solvers import constant, solve
 from semopt.worth import objective, within_limits
+from tolerances import SINGLE
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 TINY = {
@@ -268,7 +269,7 @@ def test_the_surrogate_is_the_lesser_of_the_clipped_and_the_plain():
     # min(2, 1.25) + min(-2, -1.25); min(0.5, 0.75) + min(-0.5, -0.75); 4 + 9
     rows = [1.25 - 2.0, 0.5 - 0.75, 13.0]
     found = mappo.clipped(moved, advantage, 0.25)
-    assert float(found) == pytest.approx(sum(rows) / 3, rel=1e-6)
+    assert float(found) == pytest.approx(sum(rows) / 3, rel=SINGLE)
 
 
 def test_values_are_in_the_scale_of_returns_whose_mean_is_not_0():

@@ -21,6 +21,7 @@ from semopt.learn.actor import (
 )
 from semopt.model import LOCAL, RAW, SEMANTIC
 from semopt.scenario import Scenario
+from tolerances import NETWORK, ROUNDING, SINGLE_SUM
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended")
 CPU = torch.device("cpu")
@@ -133,7 +134,7 @@ def test_layers_are_orthogonal_with_gain_root_2_but_for_the_last():
     assert [type(layer).__name__ for layer in net] == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
     for layer, gain, rows in zip(linear, (2.0, 2.0, 1e-4), (4, 8, 3), strict=True):
         product = layer.weight.T @ layer.weight if rows == 4 else layer.weight @ layer.weight.T
-        assert torch.allclose(product, gain * torch.eye(rows), atol=1e-5)
+        assert torch.allclose(product, gain * torch.eye(rows), atol=SINGLE_SUM)
         assert not layer.bias.any()
 
 
@@ -154,7 +155,7 @@ def test_a_step_is_cut_to_its_norm_and_takes_the_rate():
     before = [p.detach().clone() for p in learner.networks.parameters()]
     learner.descend(sum(3.0 * p.sum() for p in learner.networks.parameters()), 0.125)
     norm = sum(float(g.double().square().sum()) for g in seen[0]) ** 0.5
-    assert norm == pytest.approx(0.5, rel=1e-4)
+    assert norm == pytest.approx(0.5, rel=NETWORK)
     for old, new in zip(before, learner.networks.parameters(), strict=True):
         assert torch.allclose(old - new.detach(), torch.tensor(0.125), rtol=1e-2)
     learner.descend(sum(p.sum() for p in learner.networks.parameters()))
@@ -205,10 +206,10 @@ def test_advantages_are_scaled_by_their_unit_or_to_mean_0():
     mode, level, assignment = learner.scaled(parts)
     assert mode.tolist() == [[2.0, 6.0]]
     assert assignment.tolist() == [[1.0], [3.0]]
-    assert level[0].tolist() == pytest.approx([2 / 8**0.5, 6 / 8**0.5], rel=1e-4)
+    assert level[0].tolist() == pytest.approx([2 / 8**0.5, 6 / 8**0.5], rel=NETWORK)
     critic = mappo.Learner(env, replace(mappo.PAPER, slots=4), 0, CPU)
     for part in critic.scaled(parts):
-        assert part.flatten().tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5], rel=1e-4)
+        assert part.flatten().tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5], rel=NETWORK)
 
 
 def test_a_critics_value_is_in_the_scale_of_returns():
@@ -372,7 +373,7 @@ def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):
     kept = Checkpoint.read(tmp_path)
     learner.policy.load_state_dict(kept.part("best"))
     score = Validation.draw(learner.env).score(learner.env, learner.policy)
-    assert score["regret"] == pytest.approx(best, abs=1e-12)
+    assert score["regret"] == pytest.approx(best, abs=ROUNDING)
     assert kept.progress.best == pytest.approx(best)
 
 

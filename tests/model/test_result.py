@@ -14,7 +14,7 @@ import pytest
 from problems import random_actions, random_problem
 from semopt import Actions, Result, Scenario, Status
 from semopt.result import Infeasibility, as_written
-from tolerances import ROUNDING
+from tolerances import LAST_DIGIT, ROUNDING
 
 PROBLEM = Scenario.load("tiny").problem()
 HALF = Actions(np.array([-1, -1]), np.zeros(2), np.full(2, 1e9), np.ones(2))  # 0.5 each
@@ -209,5 +209,5 @@ def test_actions_as_written_are_those_that_a_file_gives_back():
         entries = Result(problem, "global", "cpu", Status.FEASIBLE, written).users_json()
         assert [user["power_mw"] / 1e3 for user in entries] == written.power.tolist()
         assert [user["frequency_ghz"] * 1e9 for user in entries] == written.frequency.tolist()
-        assert written.frequency == pytest.approx(actions.frequency, rel=1e-15)
+        assert written.frequency == pytest.approx(actions.frequency, rel=LAST_DIGIT)
     assert moved > 0

@@ -9,6 +9,7 @@ import pytest
 from drawing import rows_of
 from semopt import Scenario, solve
 from semopt.cli import entry
+from tolerances import ROUNDING
 
 pytest.importorskip("altair", reason="the extra study is not installed")
 
@@ -27,7 +28,7 @@ def test_a_decision_is_drawn_as_it_is_worked_out_by_hand():
     ]
     # SNR = gain x 10 mW / 1 mW: 0.1 gives 1, which is 0 dB.
     at = {(row["user"], row["place"]): row["SNR"] for row in signals}
-    assert at["0 text", "1"] == pytest.approx(0.0, abs=1e-12)
+    assert at["0 text", "1"] == pytest.approx(0.0, abs=ROUNDING)
     time, energy = (
         {(row["user"], row["part"]): row["amount"] for row in bars}
         for bars in (
@@ -99,7 +100,9 @@ def test_a_mean_gap_is_the_difference_of_the_means():
     evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is missing")
     found = evaluate.evaluate(["local"], Scenario.load("contended"), 40)
     score = found.scores["local"]
-    assert found.gaps["local"].mean() == pytest.approx(score.reference_qoe - score.qoe, abs=1e-12)
+    assert found.gaps["local"].mean() == pytest.approx(
+        score.reference_qoe - score.qoe, abs=ROUNDING
+    )
 
 
 def test_a_browser_draws_them(written):

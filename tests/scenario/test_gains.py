@@ -15,6 +15,7 @@ from semopt.env.environment import Environment
 from semopt.gains import converted, gains
 from semopt.model import Actions
 from semopt.scenario import ScenarioError
+from tolerances import FEW_ROUNDINGS
 
 TINY = Scenario.load("tiny")
 TASK = np.array([0, 1])
@@ -237,7 +238,7 @@ def test_units_of_a_trace(tmp_path, unit, numbers, power):
     np.save(file, np.array(numbers).reshape(2, 1, 1))
     out = np.empty((2, 1, 1))
     Gains(Channel("trace", file=file, unit=unit), 0, 1, 1).slots(out, 0)
-    np.testing.assert_allclose(out.ravel(), power, rtol=1e-14)
+    np.testing.assert_allclose(out.ravel(), power, rtol=FEW_ROUNDINGS)
 
 
 @pytest.mark.parametrize(

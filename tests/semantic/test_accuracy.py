@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tolerances import LAST_DIGIT, SINGLE_SUM
+
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
@@ -31,7 +33,7 @@ def test_wilson_is_newcombes(right, samples, low, high):
 def test_wilson_is_symmetric():
     low, high = accuracy.wilson(7, 31)
     other = accuracy.wilson(24, 31)
-    assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high), abs=1e-15)
+    assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high), abs=LAST_DIGIT)
 
 
 @pytest.mark.parametrize(("right", "samples"), [(-1, 5), (6, 5), (0, 0)])
@@ -93,7 +95,7 @@ def test_each_batch_has_its_own_noise_the_same_at_every_snr_but_for_its_size(mon
         for received, noise in zip(arrived, (1.0, 0.01) * 3, strict=True)
     ]
     for weak, strong in zip(drawn[::2], drawn[1::2], strict=True):
-        np.testing.assert_allclose(weak, strong, rtol=1e-5)
+        np.testing.assert_allclose(weak, strong, rtol=SINGLE_SUM)
     first, second, third = drawn[::2]
     assert not (first == second).any()
     assert not (second == third).any()

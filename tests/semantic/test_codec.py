@@ -6,6 +6,8 @@ from math import erfc, exp, sqrt
 import numpy as np
 import pytest
 
+from tolerances import SINGLE, SINGLE_SUM
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
@@ -65,7 +67,7 @@ def test_power_is_one_whatever_the_source(modality, extraction):
         with torch.no_grad():
             net.project.weight *= scale
         power = net.at_user(given, extraction).square().mean((1, 2)).detach()
-        np.testing.assert_allclose(power, 1.0, rtol=1e-5)
+        np.testing.assert_allclose(power, 1.0, rtol=SINGLE_SUM)
 
 
 def test_levels_are_those_of_eight_bits():
@@ -105,7 +107,7 @@ def test_padding_does_not_matter():
     longer = torch.nn.functional.pad(given[:1, :4], (0, 2))
     alone = given[:1, :4]
     np.testing.assert_allclose(
-        net.encoder(Batch(longer), 3).detach(), net.encoder(Batch(alone), 3).detach(), atol=1e-6
+        net.encoder(Batch(longer), 3).detach(), net.encoder(Batch(alone), 3).detach(), atol=SINGLE
     )
 
 

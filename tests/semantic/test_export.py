@@ -6,6 +6,8 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
+from tolerances import SUMS
+
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
@@ -85,8 +87,8 @@ def test_exponents_are_the_joint_least_squares(records):
                 wanted.append(np.log(value))
         *logs, exponent = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
         fit, scales = export.joint_fit(codecs, key, rising=sign > 0)
-        assert fit.exponent == pytest.approx(exponent, rel=1e-9)
-        np.testing.assert_allclose(scales, np.exp(logs), rtol=1e-9)
+        assert fit.exponent == pytest.approx(exponent, rel=SUMS)
+        np.testing.assert_allclose(scales, np.exp(logs), rtol=SUMS)
 
 
 def test_a_local_model_below_its_floor_is_replaced(records):

@@ -288,7 +288,7 @@ def test_two_limits_that_leave_one_clock_are_met_there(clock):
     )
     result = solve(tight, "global", time_limit=10.0)
     assert result.status is Status.OPTIMAL
-    assert result.actions.frequency[0] == pytest.approx(clock, rel=1e-12)
+    assert result.actions.frequency[0] == pytest.approx(clock, rel=ROUNDING)
 
 
 def test_extraction_of_a_semantic_task_stays_below_one():
@@ -520,7 +520,7 @@ def test_a_step_in_sight_is_proven_on_both_of_its_sides():
         own = replace(users, reference_frequency=np.array([clock]))
         result = ends(replace(base, users=own, system=system, tasks=tasks))
         assert result.status is Status.OPTIMAL
-        assert result.objective == pytest.approx(value, abs=1e-12)
+        assert result.objective == pytest.approx(value, abs=ROUNDING)
         assert result.upper_bound == pytest.approx(value, abs=GAP)
 
 

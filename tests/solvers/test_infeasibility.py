@@ -16,6 +16,7 @@ from semopt.model import evaluate
 from semopt.problem import Grid
 from semopt.solvers.cells import best_local, best_offloads, score
 from semopt.solvers.infeasibility import infeasible, time_left
+from tolerances import LAST_DIGIT
 
 BITS = {1: "latency", 2: "energy", 4: "accuracy"}  # of `violations`
 
@@ -260,6 +261,6 @@ def test_tighter_limits_are_tighter_by_more_than_roundings():
     problem = replace(relaxed(), users=replace(relaxed().users, energy_max=np.array([1, 2, inf])))
     problem = replace(problem, tasks=replace(problem.tasks, accuracy_min=np.full(3, 0.5)))
     tight = tightened(problem, 1e-12)
-    assert tight.system.latency_max / 10.0 == pytest.approx(1 - 1e-12, abs=1e-15)
-    assert tight.users.energy_max == pytest.approx([1 - 1e-12, 2 - 2e-12, inf], abs=1e-15)
-    assert tight.tasks.accuracy_min == pytest.approx(np.full(3, 0.5 + 0.5e-12), abs=1e-15)
+    assert tight.system.latency_max / 10.0 == pytest.approx(1 - 1e-12, abs=LAST_DIGIT)
+    assert tight.users.energy_max == pytest.approx([1 - 1e-12, 2 - 2e-12, inf], abs=LAST_DIGIT)
+    assert tight.tasks.accuracy_min == pytest.approx(np.full(3, 0.5 + 0.5e-12), abs=LAST_DIGIT)

@@ -218,7 +218,7 @@ def test_the_envelope_of_accuracy_bends_where_the_table_does():
             knots = 10 ** (table.snr_db / 10) * loudness
             bends = {lowest, highest, *knots[(lowest < knots) & (knots < highest)]}
             turns = {least, most, *(() if raw else table.extraction[table.extraction > least])}
-            assert np.allclose(np.unique(power[:, i]), sorted(bends), rtol=1e-12, atol=0)
+            assert np.allclose(np.unique(power[:, i]), sorted(bends), rtol=ROUNDING, atol=0)
             assert np.unique(extraction[:, i]).tolist() == sorted(x for x in turns if x <= most)
             at = np.broadcast_arrays(extraction[:, None, i], power[None, :, i])
             there = accuracy(table, at[0], 10 * np.log10(at[1] / loudness))

@@ -29,6 +29,7 @@ from semopt.studies.questions import begin, keep, unanswered
 from semopt.studies.tables import print_gaps
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
 from semopt.worth import FIGURES
+from tolerances import ROUNDING
 
 CONTENDED = Scenario.load("contended").to_dict()
 EMPTY = (*FIGURES, *DECISION)  # columns that a slot without a decision leaves open
@@ -66,7 +67,7 @@ def test_a_cell_has_the_figures_of_evaluate(tmp_path):
     rows = Store(tmp_path).read(cell)
     want = evaluate([cell.method], Scenario.from_dict(CONTENDED), 40, 3).scores[cell.method]
     for name in ("qoe", "latency_ms", "energy_mj", "accuracy", "infeasible_share"):
-        assert np.mean(rows[name].to_numpy()) == pytest.approx(getattr(want, name), rel=1e-12)
+        assert np.mean(rows[name].to_numpy()) == pytest.approx(getattr(want, name), rel=ROUNDING)
     assert rows["slot"].to_pylist() == list(range(40))
 
 
@@ -249,8 +250,8 @@ def test_gaps_are_those_of_plain_sums(study):
         ]
         assert row.slots == len(pairs) == 80
         gaps = [best - reached for best, reached, _ in pairs]
-        assert row.gap == pytest.approx(sum(gaps) / 80, abs=1e-12)
-        assert row.worst == pytest.approx(max(gaps), abs=1e-12)
+        assert row.gap == pytest.approx(sum(gaps) / 80, abs=ROUNDING)
+        assert row.worst == pytest.approx(max(gaps), abs=ROUNDING)
         assert row.hit_share == sum(g <= 1e-4 for g in gaps) / 80
         assert row.low < row.gap < row.high
     by_method = {row.method: row for row in question.rows(Store(folder))}
@@ -331,7 +332,7 @@ def test_results_are_read_by_polars(study):
     gaps = polars.scan_parquet(folder / "results.parquet").group_by("method").agg(lacking)
     found = dict(gaps.collect().rows())
     for row in question.rows(Store(folder)):
-        assert found[row.method] == pytest.approx(row.gap, abs=1e-12)
+        assert found[row.method] == pytest.approx(row.gap, abs=ROUNDING)
 
 
 def test_an_audit_asks_the_cells_own_method_whether_a_slot_is_infeasible(tmp_path):

@@ -14,6 +14,7 @@ from semopt.studies.cells import Store
 from semopt.studies.information.cell import InformationCell, best_with
 from semopt.studies.information.question import Question
 from semopt.studies.work import DONE, work
+from tolerances import ROUNDING, SUMS
 
 CONTENDED = Scenario.load("contended-4").replace(
     {"grid.power": 3, "grid.frequency": 3, "grid.extraction": 3}
@@ -31,7 +32,7 @@ def test_the_best_with_so_many_offloaders_is_that_of_enumeration():
                 for chosen in permutations(places, users)
                 if sum(k >= 0 for k in chosen) == count
             ]
-            assert best_with(local, offload, count) == pytest.approx(max(totals), rel=1e-12)
+            assert best_with(local, offload, count) == pytest.approx(max(totals), rel=ROUNDING)
 
 
 @pytest.mark.parametrize(("users", "channels"), [(2, 2), (3, 2), (2, 4), (4, 4)])
@@ -42,7 +43,7 @@ def test_what_is_informed_is_the_optimum_and_one_reply_hides_nothing(users, chan
     best = solve(scenario.problem(gain[0], task[0])).objective / users
     for user in range(users):
         cell = InformationCell(scenario.to_dict(), user, 3, 1, 1)
-        assert cell.worth(cell.drawn(), 0) == pytest.approx((best, best), rel=1e-9)
+        assert cell.worth(cell.drawn(), 0) == pytest.approx((best, best), rel=SUMS)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -66,7 +67,7 @@ def test_a_blind_user_takes_the_best_action_by_plain_enumeration(channels):
     blind = max(np.mean([best[action] for best in best_replies]) for action in best_replies[0])
     informed = np.mean([max(best.values()) for best in best_replies])
     cell = InformationCell(scenario.to_dict(), 0, 1, 1, 2)
-    assert cell.worth(cell.drawn(), 0) == pytest.approx((informed, blind), rel=1e-9)
+    assert cell.worth(cell.drawn(), 0) == pytest.approx((informed, blind), rel=SUMS)
 
 
 def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):

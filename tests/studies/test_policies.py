@@ -11,6 +11,7 @@ from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.gap.rows import Grid
 from semopt.studies.work import DONE, work
+from tolerances import ROUNDING, SUMS
 
 evaluate = pytest.importorskip("semopt.learn.evaluate", reason="the extra learn is not installed")
 
@@ -29,13 +30,13 @@ def test_rows_are_what_evaluate_says_of_the_checkpoints(tmp_path, monkeypatch, c
         [*folders, "constant"], Scenario.load("contended"), 20, refine=True
     ).scores
     plain, refined = ([scores[f"{folder}{end}"] for folder in folders] for end in ("", " refined"))
-    assert row.ratio == pytest.approx(min(score.ratio for score in plain), rel=1e-12)
-    assert row.closure == pytest.approx(min(score.closure for score in plain), rel=1e-9)
-    assert row.worst == pytest.approx(min(score.ratio_worst for score in plain), rel=1e-12)
+    assert row.ratio == pytest.approx(min(score.ratio for score in plain), rel=ROUNDING)
+    assert row.closure == pytest.approx(min(score.closure for score in plain), rel=SUMS)
+    assert row.worst == pytest.approx(min(score.ratio_worst for score in plain), rel=ROUNDING)
     least, best = scores["constant"].qoe, plain[0].reference_qoe
     for reached, of in ((row.closed, plain), (row.refined, refined)):
         want = (min(score.qoe for score in of) - least) / (best - least)
-        assert reached == pytest.approx(want, rel=1e-9)
+        assert reached == pytest.approx(want, rel=SUMS)
     assert row.gaps == pytest.approx([score.reference_qoe - score.qoe for score in plain])
     assert (row.trainings, fixed.trainings, fixed.closed) == (2, 0, 0.0)
     assert all(checked.holds for checked in audit(tmp_path, 6))

@@ -11,6 +11,7 @@ from semopt.studies.scaling.cell import grown
 from semopt.studies.scaling.question import Question
 from semopt.studies.tables import print_scaling
 from semopt.studies.work import DONE, work
+from tolerances import ROUNDING, SUMS
 
 LARGE = Scenario.load("large")
 
@@ -30,9 +31,9 @@ def test_a_slot_of_any_size_is_the_base_scenarios_only_larger():
     base, small = LARGE.template(), grown(LARGE, 2).template()
     flop = base.tasks.server_flop
     time = model.server_time(flop, 64.0, base.system)
-    assert model.server_time(flop, 2.0, small.system) == pytest.approx(time, rel=1e-12)
+    assert model.server_time(flop, 2.0, small.system) == pytest.approx(time, rel=ROUNDING)
     energy = model.server_energy(time, 64.0, base.system)
-    assert model.server_energy(time, 2.0, small.system) == pytest.approx(energy, rel=1e-12)
+    assert model.server_energy(time, 2.0, small.system) == pytest.approx(energy, rel=ROUNDING)
 
 
 def test_solvers_that_pass_the_limit_say_so_and_are_not_asked_again(study):
@@ -57,7 +58,7 @@ def test_rows_hold_the_decisions_that_were_timed(study):
     gain, task = scenario.draw(2, 0, part="evaluation")
     values = store.read(question.cell("exact", 4))["value"].to_pylist()
     again = [solve(scenario.problem(gain[s], task[s]), backend="numpy").objective for s in (0, 1)]
-    assert values == pytest.approx(again, rel=1e-9)
+    assert values == pytest.approx(again, rel=SUMS)
     assert store.read(question.cell("exhaustive", 4))["value"].to_pylist() == [None, None]
     assert all(row.holds for row in audit(store.folder, 12))
 
