@@ -170,7 +170,7 @@ def exceeds(value: Floats, limit: Floats | float, slack: float = SLACK) -> Flags
     return ~np.asarray(value <= limit * slack)
 
 
-def unmet(
+def violations(
     problem: Problem, outcome: Outcome, task: Integers | None = None, slack: float = SLACK
 ) -> NDArray[np.uint8]:
     """Return the limits of users that outcomes break: (..., N), the sum of their bits.
@@ -192,7 +192,7 @@ def broken(
 
     Within the tolerance of whoever judges; limits on all users are left out where none is set.
     """
-    flags = unmet(problem, outcome, task)
+    flags = violations(problem, outcome, task)
     limits = {limit.name: (flags & limit.bit) != 0 for limit in USER_LIMITS}
     for limit in SHARED_LIMITS:
         if is_set(problem, limit):
@@ -205,8 +205,8 @@ def broken(
 def margin(above: Floats, below: Floats, bound: Floats) -> Floats:
     """By how much what must not be above exceeds what must not be below, over the bound (13).
 
-    One of the two is the bound (`Limit.sides`). 0 where the limit is kept, as `unmet` tells. Plain
-    arithmetic, as in `reward`: env compiles these very functions.
+    One of the two is the bound (`Limit.sides`). 0 where the limit is kept, as `violations` tells.
+    Plain arithmetic, as in `reward`: env compiles these very functions.
     """
     excess = (above > below * SLACK) * np.maximum(above - below, 0.0)
     missed: Floats = excess / (bound + (bound == 0.0))  # nothing lies below a bound of 0
@@ -222,8 +222,8 @@ def reward(qoe: Floats, penalty: Floats) -> Floats:
 def rewards(problem: Problem, outcome: Outcome, task: Integers | None = None) -> Floats:
     """Return the rewards of users (13): (..., N).
 
-    The QoE of who keeps every limit, as `unmet` tells; else minus the margins of those it breaks,
-    each over its bound. A limit on all users together has no part in it.
+    The QoE of who keeps every limit, as `violations` tells; else minus the margins of those it
+    breaks, each over its bound. A limit on all users together has no part in it.
     """
     penalty = np.zeros(outcome.qoe.shape)
     for limit in USER_LIMITS:
@@ -340,7 +340,7 @@ def evaluate(
         * sigmoid(system.slope_accuracy * (reached - tasks.local_accuracy[task]))
     )  # (11)
     outcome = Outcome(latency, energy, reached, qoe, np.zeros(link.shape, np.uint8))
-    return replace(outcome, violations=unmet(problem, outcome, task, slack=1.0))
+    return replace(outcome, violations=violations(problem, outcome, task, slack=1.0))
 
 
 def skipping(outcome: Outcome, skipped: NDArray[np.bool_]) -> Outcome:

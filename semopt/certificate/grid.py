@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..model import TOLERANCE, Actions, evaluate, unmet
+from ..model import TOLERANCE, Actions, evaluate, violations
 from ..problem import Floats, Problem
 from ..worth import forbidding_weight
 from .exact import spread
@@ -129,7 +129,7 @@ def values(problem: Problem, actions: Actions, gain: Floats, m: Any, toll: float
     error = spread(problem, outcome)
     sides = []
     for sign in (-1.0, 1.0):
-        feasible = unmet(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
+        feasible = violations(problem, outcome, slack=1.0 + sign * TOLERANCE) == 0
         taken = toll * outcome.energy * (1.0 - sign * TOLERANCE)
         sides.append(np.where(feasible, outcome.qoe + sign * error - taken, -np.inf))
     return np.stack(sides)

@@ -84,8 +84,8 @@ def conduct(
         question.show(store)
         print_written(out / "report.html")
     if cut:
-        there = sum(store.read(cell) is not None for cell in cells)
-        end_cut(f"{there} of {len(cells)} cells are finished and kept in {out}")
+        finished = sum(store.read(cell) is not None for cell in cells)
+        end_cut(f"{finished} of {len(cells)} cells are finished and kept in {out}")
     if missing:
         print_message(
             f"{len(cells) - missing} of {len(cells)} cells are answered; the shard that ends last "

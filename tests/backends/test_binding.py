@@ -22,7 +22,7 @@ def best_of_all(problem, evaluate, slack):
     best = -inf
     for actions in joint_actions(problem):
         outcome = evaluate(problem, actions)
-        kept = (model.unmet(problem, outcome, slack=slack) == 0).all(axis=-1)
+        kept = (model.violations(problem, outcome, slack=slack) == 0).all(axis=-1)
         if not kept.any():
             continue
         qoe = outcome.qoe[kept]

@@ -185,7 +185,7 @@ def test_a_reward_is_earned_where_who_judges_finds_no_limit_broken():
         outcome = model.Outcome(
             latency, np.full(2, 0.03 * wasted), np.full(2, 0.6 / wrong), np.full(2, 0.7), None
         )
-        kept = model.unmet(problem, outcome)[0] == 0
+        kept = model.violations(problem, outcome)[0] == 0
         earned = model.rewards(problem, outcome)[0]
         assert (earned == 0.7) == kept
         assert kept == (max(late, wasted, wrong) < 1 + 1e-9)

@@ -212,7 +212,7 @@ def test_each_limit_holds_exactly():
     def flags(factor, slack):
         late, wasted = (np.full(2, limit * factor) for limit in limits[:2])
         right = np.full(2, limits[2] / factor)
-        return model.unmet(
+        return model.violations(
             PROBLEM, model.Outcome(late, wasted, right, right, None), slack=slack
         ).tolist()
 

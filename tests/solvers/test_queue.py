@@ -15,7 +15,7 @@ from semopt import Actions, Scenario, _core, solve
 from semopt.backends import packing
 from semopt.cli import app, entry
 from semopt.grid import local_actions, offload_actions
-from semopt.model import costs, evaluate, skipping, unmet
+from semopt.model import costs, evaluate, skipping, violations
 from semopt.problem import Grid
 from semopt.solvers.cells import score
 from semopt.solvers.continuous import GlobalBatch
@@ -179,7 +179,7 @@ def test_slots_at_prices_off_the_grid_are_bounded_and_reached():
             skipped = actions.frequency == 0.0
             actions.put(skipped, Actions.local(np.full(skipped.sum(), 1e9)))
             outcome = skipping(evaluate(problem, actions, gain, task), skipped)
-            assert not unmet(problem, outcome, task)[~skipped].any()
+            assert not violations(problem, outcome, task)[~skipped].any()
             worth = (outcome.qoe - price * outcome.energy).sum(axis=1)
             assert worth == pytest.approx(value, abs=CASES)
 

@@ -82,16 +82,16 @@ class ScalingCell(MethodCell):
     def solved(self) -> tuple[list[tuple[Result, float, float]], str]:
         """Return each slot's result, time and peak of memory, and why others have none."""
         context = get_context("spawn")
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=measure, args=(there, self), daemon=True)
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=measure, args=(sender, self), daemon=True)
         process.start()
-        there.close()
+        sender.close()
         done: list[tuple[Result, float, float]] = []
         try:
             while len(done) < self.slots:
-                if not here.poll(2 * self.limit + STARTING):
+                if not receiver.poll(2 * self.limit + STARTING):
                     return done, f"{BEFORE} {self.limit:g} s"
-                answer = here.recv()
+                answer = receiver.recv()
                 if isinstance(answer, str):
                     return done, answer
                 done.append(answer)

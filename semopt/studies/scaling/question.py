@@ -74,8 +74,8 @@ class Question:
         for method in self.methods:
             for users in self.sizes():
                 cell = self.cell(method, users)
-                there, times = store.read(cell) is not None, store.times(cell)
-                if not there:
+                finished, times = store.read(cell) is not None, store.times(cell)
+                if not finished:
                     rows.append(Cost(method, users))
                 elif times.get("slot_s"):
                     seconds, peaks = times["slot_s"], times["peak_mb"]
