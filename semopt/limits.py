@@ -44,6 +44,11 @@ def is_set(problem: Problem, limit: Limit) -> bool:
     return bool(np.any(value != limit.none))
 
 
+def unpriced(problem: Problem) -> list[Limit]:
+    """Return the limits of a problem that no bound has a price for: `PRICED`."""
+    return [limit for limit in LIMITS if limit.name not in PRICED and is_set(problem, limit)]
+
+
 def coupled(problem: Problem) -> bool:
     """Tell whether there is a limit on all users together, which no assignment can express."""
     return any(is_set(problem, limit) for limit in SHARED_LIMITS)

@@ -24,7 +24,7 @@ from .document import document_of
 from .figures import SHARED_LIMITS, WEIGHTS, check_names
 from .gains import gains
 from .readings import Readings as Readings
-from .records import FEW, Frozen, Record
+from .records import FEW, LEFT_OUT, Columns, Frozen, Record
 
 OBJECTIVES = ("sum", "min")
 LENGTH = 10  # tasks of a queue, unless a scenario says otherwise
@@ -48,10 +48,11 @@ class System:
     server_energy_max: float = inf  # J a slot, over all offloaders
 
 
-@dataclass(frozen=True)
-class Users(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Users(Columns):
     """What differs between users: each field is (N,) float64 in SI units."""
 
+    owner = "user"
     flop_per_cycle: Floats
     energy_coefficient: Floats  # J s^2
     frequency_min: Floats  # Hz
@@ -60,17 +61,12 @@ class Users(Frozen):
     power_min: Floats  # W
     power_max: Floats  # W
     extraction_min: Floats
-    energy_max: Floats  # J a task, inf where there is no limit
+    energy_max: Floats = LEFT_OUT  # J a task, inf where there is no limit
     weight_latency: Floats
     weight_energy: Floats
     weight_accuracy: Floats
     # J a queue, inf where there is none; no part of a slot, whose documents leave it out
-    battery: Floats = field(default_factory=lambda: np.array([inf]))
-
-    def __post_init__(self) -> None:
-        battery = np.broadcast_to(self.battery, self.power_min.shape).copy()
-        object.__setattr__(self, "battery", battery)
-        super().__post_init__()
+    battery: Floats = LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -135,10 +131,11 @@ class AccuracyTable(Frozen):
         return cls(*(np.array(part, dtype=float) for part in (extraction, snr_db, table, last)))
 
 
-@dataclass(frozen=True)
-class Tasks(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Tasks(Columns):
     """The kinds of task: each array is (T,) float64 in SI units."""
 
+    owner = "task"
     names: tuple[str, ...]
     bits: Floats  # raw mode
     semantic_bits: Floats  # semantic mode at extraction 1
@@ -147,7 +144,7 @@ class Tasks(Frozen):
     server_flop: Floats  # semantic mode
     server_raw_flop: Floats
     local_accuracy: Floats
-    accuracy_min: Floats
+    accuracy_min: Floats = LEFT_OUT
     extraction_max: Floats  # upper end of semantic mode; 1 stands for "below 1"
     accuracy: tuple[AccuracyTable, ...]
 

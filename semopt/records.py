@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from .figures import RECORDS
+
 FEW = 8  # entries of an array that are shown
+LEFT_OUT: Any = None  # a column that holds the default of its figure
 
 
 class Record:
@@ -52,6 +55,20 @@ class Frozen(Record):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.__post_init__()  # neither pickle nor copy keeps the flag
+
+
+class Columns(Frozen):
+    """A record of columns of figures, of which those that are left out hold their defaults."""
+
+    owner: ClassVar[str]  # key of `figures.RECORDS`
+
+    def __post_init__(self) -> None:
+        rows = RECORDS[self.owner]
+        length = len(getattr(self, rows[0].name))
+        for figure in rows:
+            if getattr(self, figure.name) is LEFT_OUT:
+                object.__setattr__(self, figure.name, np.full(length, figure.default))
+        super().__post_init__()
 
 
 class Shown:

@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose
 import semopt
 from problems import random_problem
 from semopt import cli
-from semopt.problem import Frozen
+from semopt.problem import Columns, Frozen
 from semopt.records import Record
 from semopt.result import as_written
 from tolerances import ROUNDING
@@ -142,7 +142,10 @@ def test_every_dataclass_of_arrays_compares_with_one_answer():
         if HOLDS_ARRAYS.search(kinds)
     }
     assert {"Problem", "Result", "Batch", "Actions", "Split"} <= held.keys()
-    assert {name for name, bases in held.items() if not bases & {"Record", "Frozen"}} == set()
+    assert {
+        name for name, bases in held.items() if not bases & {"Record", "Frozen", "Columns"}
+    } == set()
+    assert issubclass(Columns, Frozen)
     assert issubclass(Frozen, Record)
 
 

@@ -23,7 +23,7 @@ void judge_accuracies(const CellView& cell, int count, double* accuracy) {
     in_vectors<double>(count, [&](int i, auto lanes) __attribute__((always_inline)) {
         const V accuracy_reached = load(lanes, accuracy + i, V{});
         const V term = accuracy_term(system, user, reference, accuracy_reached);
-        store(lanes, accuracy_reached >= task.accuracy_min ? term : none, accuracy + i);
+        store(lanes, accurate(system, user, task, accuracy_reached) ? term : none, accuracy + i);
     });
 }
 
@@ -111,10 +111,12 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
     const V none = math::all<V>(-kInfinity), one = math::all<V>(1);
     double *const bound = scratch, *const value = bound + cell.powers,
                   *const level = value + cell.frequencies;
-    const auto score = [&](V time, V energy, V accuracy) __attribute__((always_inline)) {
+    // Limits are judged of the QoE and `slack`, by which that of a bound may lie below an action's.
+    const auto score = [&](V time, V energy, V accuracy,
+                           double slack) __attribute__((always_inline)) {
         const V qoe = latency_term(system, user, reference, time) +
                       energy_term(system, user, reference, energy) + accuracy;
-        return affordable(system, user, task, time, energy, qoe) ? qoe : none;
+        return affordable(system, user, task, time, energy, qoe + math::all<V>(slack)) ? qoe : none;
     };
     const auto server = [&](double flop) {
         const double time = server_time(flop, offloaders, *cell.system);
@@ -137,7 +139,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
             store(lanes,
                   score(load(lanes, cell.least_time + e, one) + time,
                         load(lanes, cell.least_energy + e, one) + energy,
-                        load(lanes, cell.best_accuracy + e, one)),
+                        load(lanes, cell.best_accuracy + e, one), kQoeSlack),
                   level + e);
         });
     }
@@ -161,7 +163,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
             store(lanes,
                   score(least_time + (air + server_costs.latency),
                         least_energy + (energy + server_costs.energy),
-                        load(lanes, accuracy + p, one)),
+                        load(lanes, accuracy + p, one), e ? kQoeSlack : 0),
                   bound + p);
         });
         const double *const device_time = cell.device_time + (long long)e * cell.frequencies,
@@ -182,7 +184,7 @@ Choice best_of_cell(const CellView& cell, Modes modes, double offloaders, double
                 cell.frequencies, [&](int f, auto lanes) __attribute__((always_inline)) {
                     store(lanes,
                           score(load(lanes, device_time + f, one) + time,
-                                load(lanes, device_energy + f, one) + energy, accuracy_value),
+                                load(lanes, device_energy + f, one) + energy, accuracy_value, 0),
                           value + f);
                 });
             for (int f = 0; f < cell.frequencies; ++f)

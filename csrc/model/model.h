@@ -85,14 +85,26 @@ struct Outcome {
     R latency, energy, accuracy, qoe;
 };
 
-// The limits of semopt/figures.py that are checked here: name, bit of `violations`, condition. Bit
-// 0 marks a limit on all users together, which is checked where joint actions are scored. Problems
-// with other limits are refused.
+// A condition that holds whatever the figures are.
+struct Kept {};
+SEMOPT_HD Kept operator&(Kept, Kept) { return {}; }
+template <class Condition>
+SEMOPT_HD Condition operator&(Kept, Condition condition) {
+    return condition;
+}
+template <class Condition>
+SEMOPT_HD Condition operator&(Condition condition, Kept) {
+    return condition;
+}
+
+// The limits of semopt/figures.py that are checked here, the one place for all kernels and solvers:
+// name, bit of `violations`, condition. Bit 0 marks a limit on all users together, which is checked
+// where joint actions are scored. Problems with other limits are refused.
 #define SEMOPT_LIMITS(LIMIT)                                    \
     LIMIT("latency", 1, outcome.latency <= system.latency_max)  \
     LIMIT("energy", 2, outcome.energy <= user.energy_max)       \
     LIMIT("accuracy", 4, outcome.accuracy >= task.accuracy_min) \
-    LIMIT("server energy", 0, true)
+    LIMIT("server energy", 0, Kept())
 
 // The score by its name in semopt/model.py, and what no score exceeds. Its derivative and bounds
 // stand in global/bounds.cpp and global/interior_point.cpp.
@@ -411,12 +423,14 @@ SEMOPT_HD Outcome<R> offload(const System<R>& system, const User<R>& user, const
                                                        power, frequency, extraction);
 }
 
-// Whether an outcome keeps all limits but that of accuracy, which isa/cell_loops.h judges apart.
+template <class R, class Condition>
+SEMOPT_HD Index<R> broken_bit(int bit, Condition kept) {
+    const Index<R> none{};
+    return kept ? none : none + bit;
+}
 template <class R>
-SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user,
-                          [[maybe_unused]] const Task<R>& task, R latency, R energy,
-                          [[maybe_unused]] R qoe) {
-    return (latency <= system.latency_max) & (energy <= user.energy_max);
+SEMOPT_HD Index<R> broken_bit(int, Kept) {
+    return Index<R>{};
 }
 
 // The limits that an outcome breaks, as bits; NaN meets none.
@@ -424,9 +438,71 @@ template <class R>
 SEMOPT_HD Index<R> violations(const System<R>& system, const User<R>& user, const Task<R>& task,
                               const Outcome<R>& outcome) {
     const Index<R> none{};
-#define SEMOPT_BROKEN(name, bit, kept) +(kept ? none : none + bit)
+#define SEMOPT_BROKEN(name, bit, kept) +broken_bit<R>(bit, kept)
     return none SEMOPT_LIMITS(SEMOPT_BROKEN);
 #undef SEMOPT_BROKEN
+}
+
+// Outcomes as `exact` judges them, in two parts, where one bound stands for many actions: the least
+// of each cost, the most of each merit. A limit of another kind (the other way round, or on two
+// figures at once other than by `&`) would make it lose optima, so with these types it does not
+// compile.
+template <class R>
+struct Least {
+    R value;
+};
+template <class R>
+struct Most {
+    R value;
+};
+struct JudgedElsewhere {};
+template <class Latency, class Energy, class Accuracy, class Qoe>
+struct PartialOutcome {
+    Latency latency;
+    Energy energy;
+    Accuracy accuracy;
+    Qoe qoe;
+};
+
+template <class R>
+SEMOPT_HD auto operator<=(Least<R> cost, R bound) {
+    return cost.value <= bound;
+}
+template <class R>
+SEMOPT_HD auto operator>=(Most<R> merit, R bound) {
+    return merit.value >= bound;
+}
+template <class R>
+SEMOPT_HD Kept operator<=(JudgedElsewhere, R) {
+    return {};
+}
+template <class R>
+SEMOPT_HD Kept operator>=(JudgedElsewhere, R) {
+    return {};
+}
+
+template <class R, class Judged>
+SEMOPT_HD auto keeps_limits(const System<R>& system, const User<R>& user, const Task<R>& task,
+                            const Judged& outcome) {
+#define SEMOPT_KEPT(name, bit, kept) &(kept)
+    return Kept() SEMOPT_LIMITS(SEMOPT_KEPT);
+#undef SEMOPT_KEPT
+}
+
+// Whether an outcome keeps the limits of what is not its accuracy, and those of its accuracy.
+template <class R>
+SEMOPT_HD auto affordable(const System<R>& system, const User<R>& user, const Task<R>& task,
+                          R latency, R energy, R qoe) {
+    return keeps_limits(system, user, task,
+                        PartialOutcome<Least<R>, Least<R>, JudgedElsewhere, Most<R>>{
+                            {latency}, {energy}, {}, {qoe}});
+}
+template <class R>
+SEMOPT_HD auto accurate(const System<R>& system, const User<R>& user, const Task<R>& task,
+                        R accuracy) {
+    return keeps_limits(system, user, task,
+                        PartialOutcome<JudgedElsewhere, JudgedElsewhere, Most<R>, JudgedElsewhere>{
+                            {}, {}, {accuracy}, {}});
 }
 
 }  // namespace semopt

@@ -14,6 +14,7 @@ from ..model import SCORE
 from ..problem import Problem
 
 _PLACE = "csrc/model/model.h"
+_INSTEAD = "use method 'exact' with backend 'numpy'"
 UNKNOWN = unknown_limits(_core.LIMITS, _PLACE)  # to the compiled extension
 
 for _owner, _names in {
@@ -48,13 +49,18 @@ def knows(problem: Problem) -> bool:
     return SCORE == _core.SCORE and not any(is_set(problem, limit) for limit in UNKNOWN)
 
 
+def on_the_grid(problem: Problem) -> str:
+    """Return how a problem is solved that a method without a grid refuses, to end its sentence."""
+    return "use method 'exact'" if knows(problem) else _INSTEAD
+
+
 def refuse_unpackable(problem: Problem) -> None:
     """Raise ValueError for a score that no kernel knows, or a problem with such a limit."""
     if SCORE != _core.SCORE:
         raise ValueError(
-            f"score {SCORE!r}: {_PLACE} has {_core.SCORE!r}: choose backend 'numpy', or change it"
+            f"score {SCORE!r}: {_PLACE} has {_core.SCORE!r}: {_INSTEAD}, or change it there"
         )
-    why = f"is a limit that {_PLACE} does not know: choose backend 'numpy', or leave it out"
+    why = f"is a limit that {_PLACE} does not know: {_INSTEAD}, add it there, or leave it out"
     refuse(problem, UNKNOWN, why)
 
 

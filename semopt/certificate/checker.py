@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures import LIMITS
-from ..limits import PRICED, is_set
+from ..limits import unpriced
 from ..model import MODES, TOP_SCORE
 from ..problem import Problem
 from .claims import TOLERANCE, FalseClaim, Progress, real, require, whole
 from .exact import FINE, arithmetic
-from .format import digest, problem_from_json, reads_as
+from .format import digest, problem_from_json, problem_to_json, reads_as
 from .schema import shaped
 
 if TYPE_CHECKING:
@@ -58,11 +57,10 @@ def check_certificate(body: dict[str, Any], progress: Progress = lambda share: N
 
 def _check_certificate(body: dict[str, Any], progress: Progress) -> str:
     problem = problem_from_json(body["problem"])
-    name = check_scenario(body)
+    name = check_scenario(body, problem)
     require(problem.objective == "sum", f"problem: objective {problem.objective!r} is not covered")
-    for limit in LIMITS:
-        covered = limit.name in PRICED or not is_set(problem, limit)
-        require(covered, f"problem: a limit on {limit.name} is not covered")
+    for limit in unpriced(problem):
+        require(False, f"problem: a limit on {limit.name} is not covered")
     objective, upper, status = body["objective"], body["upper_bound"], body["status"]
     if body["decision"] is None:
         require(objective is None, f"objective {objective}: there is no decision")
@@ -104,7 +102,7 @@ def check_sizes(problem: Problem, body: dict[str, Any], progress: Progress) -> t
     return max(size["bound"] for size in sizes), tally
 
 
-def check_scenario(body: dict[str, Any]) -> str:
+def check_scenario(body: dict[str, Any], problem: Problem) -> str:
     """Check that the slot that is proven is the one of the scenario, if any; say which it is.
 
     The scenario's name is not repeated: nothing proves it.
@@ -112,7 +110,7 @@ def check_scenario(body: dict[str, Any]) -> str:
     if body["scenario"] is None:
         return "a slot without a scenario"
     try:
-        same = reads_as(body["scenario"], body["problem"])
+        same = reads_as(body["scenario"], problem_to_json(problem))
     except ValueError as error:
         raise ValueError(f"scenario: {error}") from None
     require(same, "scenario: its slot is not the one of `problem`")

@@ -197,7 +197,7 @@ def problem_from_json(data: dict[str, Any]) -> Problem:
         return {
             name: np.array(limit(value), dtype=float)
             for name, value in owner.items()
-            if name not in skipped
+            if name not in skipped and value is not None
         }
 
     try:

@@ -59,13 +59,18 @@ Method = Annotated[str, one_of(*METHODS, *OLD_METHODS)]
 def record(owner: type, entry: Any, **other: Any) -> Any:
     """Return the shape of a dataclass of the problem: `entry` for each field without another.
 
-    A limit's number may be lacking, where there is none.
+    A limit's number may be null, where there is none; a limit that a scenario may leave out, this
+    may too: it may be younger than the file.
     """
     names = [f.name for f in fields(owner) if f.name not in figures.OF_QUEUE]
     shapes: Any = {name: (other.get(name, entry), ...) for name in names}
     optional = list[Number | None] if entry is Column else Number | None
     endless = {limit.bound for limit in figures.LIMITS if limit.row.allowed.high == inf}
     shapes |= dict.fromkeys(endless & set(shapes), (optional, ...))
+    for limit in figures.LIMITS:
+        if limit.bound in shapes and limit.row.optional:
+            shape, _ = shapes[limit.bound]
+            shapes[limit.bound] = shape, None if entry is Column else limit.none
     return create_model(owner.__name__, __base__=Strict, **shapes)
 
 

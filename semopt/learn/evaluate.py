@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..allowed import one_of
-from ..limits import coupled, refuse_battery
+from ..limits import coupled, refuse_battery, unpriced
 from ..problem import Floats, Integers, Problem
 from ..records import Record, Shown
 from ..result import number
@@ -176,8 +176,8 @@ def evaluate(
         evaluation has
     refine : also score each with its levels optimised, as "NAME refined"
     reference : a method of `solve`; else the strongest that honours the scenario's objective and
-        limits: "global", "exact" for the objective "min", "exhaustive" where the server's energy
-        is limited
+        limits: "global"; "exact" for the objective "min" and where a limit is none of
+        `limits.PRICED`; "exhaustive" where the server's energy is limited
     tick : told what is at work and the share of it that is done
     report : told what is found so far, after each score
 
@@ -269,7 +269,7 @@ def strongest(problem: Problem) -> str:
     """Return the method whose optimum policies are measured by."""
     if coupled(problem):
         return "exhaustive"
-    return "global" if problem.objective == "sum" else "exact"
+    return "global" if problem.objective == "sum" and not unpriced(problem) else "exact"
 
 
 def score(problem: Problem, columns: dict[str, Floats], optimum: Floats, time: float) -> Score:

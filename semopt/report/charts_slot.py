@@ -6,6 +6,7 @@ Each function takes results and returns a Vega-Lite specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -118,14 +119,15 @@ def spent(result: Result, figure: str) -> dict[str, Any]:
     problem, names = result.problem, users(result.problem)
     quantity = {"latency": "time", "energy": "energy"}[figure]
     terms, _ = costs(problem, decision(result))
-    limit = next(limit for limit in USER_LIMITS if limit.figure == figure)
-    unit = limit.row.unit[0]
+    limits = [limit for limit in USER_LIMITS if limit.figure == figure and limit.worse > 0]
+    row = limits[0].row
+    unit = row.unit[0]
     rows = [
         {
             "user": name,
             "part": NAMES[term],
             "order": place,
-            "amount": limit.row.in_file(float(getattr(terms, f"{term}_{quantity}")[n])),
+            "amount": row.in_file(float(getattr(terms, f"{term}_{quantity}")[n])),
         }
         for n, name in enumerate(names)
         for place, term in enumerate(TERMS)
@@ -146,13 +148,13 @@ def spent(result: Result, figure: str) -> dict[str, Any]:
             tooltip=["user:N", "part:N", alt.Tooltip("amount:Q", format=".4g", title=unit)],
         )
     )
-    return _with_ticks(bars, names, limits(problem, limit), f"limit, {unit}")
+    return _with_ticks(bars, names, tightest(problem, limits), f"limit, {unit}")
 
 
-def limits(problem: Problem, limit: Limit) -> list[float | None]:
-    """Return a limit of each user in the unit of files; None where there is none."""
-    bounds = [of_user(problem, limit, n) for n in range(len(problem.task))]
-    return [None if x == limit.none else limit.row.in_file(x) for x in bounds]
+def tightest(problem: Problem, limits: Sequence[Limit]) -> list[float | None]:
+    """Return each user's least upper limit in the unit of files; None where there is none."""
+    least = (min(of_user(problem, x, n) for x in limits) for n in range(len(problem.task)))
+    return [limits[0].row.in_file(x) if x < inf else None for x in least]
 
 
 def worth(result: Result) -> dict[str, Any]:

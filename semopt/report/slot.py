@@ -114,7 +114,7 @@ def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:
 
     They stand below the heading where they are the same for all users.
     """
-    heading, behind = "", [""] * len(problem.task)
+    below, behind = list[str](), [""] * len(problem.task)
     for limit in USER_LIMITS:
         if limit.figure != figure:
             continue
@@ -125,8 +125,8 @@ def limited(problem: Problem, figure: str) -> tuple[str, list[str]]:
                 before + (word and f"/{word}") for before, word in zip(behind, words, strict=True)
             ]
         elif words[0]:
-            heading += f"{limit.sign}{words[0]} {limit.row.unit[0]}".rstrip()
-    return heading, behind
+            below.append(f"{limit.sign}{words[0]} {limit.row.unit[0]}".rstrip())
+    return "\n".join(below), behind
 
 
 BAR = 40  # characters of the longest bar of a histogram

@@ -187,7 +187,7 @@ class GlobalBatch:
 def refuse_unfit(problem: Problem, gap: float) -> None:
     """Raise ValueError for an objective, limit or gap that the method does not have."""
     refuse_coupled(problem)
-    refuse_other_limits(problem, PRICED, "method 'global'", "use method 'exact'")
+    refuse_other_limits(problem, PRICED, "method 'global'", packing.on_the_grid(problem))
     if problem.objective != "sum":
         raise ValueError(
             f"qoe.objective = {problem.objective!r}: method 'global' maximises the sum; "

@@ -5,6 +5,7 @@ What is inserted is all that a recipe asks for, and what is asserted is what a u
 
 import shutil
 import subprocess
+import sys
 from math import atan, pi
 from pathlib import Path
 from shutil import which
@@ -13,6 +14,7 @@ import pytest
 
 from recipes import FILES, LINES, Copy
 from semopt import _core
+from semopt.cli import entry
 
 NEW_LIMIT = "Add a limit (here: a least QoE of each user)"  # of README.md
 
@@ -30,17 +32,16 @@ LIMIT = {
         ),
     ],
     "semopt/problem.py": [
-        ("    weight_latency: Floats\n", "    qoe_min: Floats\n    weight_latency: Floats\n"),
+        (
+            "    weight_latency: Floats\n",
+            "    qoe_min: Floats = LEFT_OUT\n    weight_latency: Floats\n",
+        ),
     ],
     "csrc/model/model.h": [
         ("    FIELD(weight_latency) ", "    FIELD(qoe_min) \\\n    FIELD(weight_latency) "),
         (
             '    LIMIT("server energy"',
             '    LIMIT("QoE", 8, outcome.qoe >= user.qoe_min) \\\n    LIMIT("server energy"',
-        ),
-        (
-            ";\n}\n\n// The limits that an outcome breaks",
-            " &\n (qoe >= user.qoe_min);\n}\n\n// The limits that an outcome breaks",
         ),
     ],
 }
@@ -104,8 +105,11 @@ def test_the_recipe_of_a_limit_says_what_is_written(tmp_path):
     for words in (
         'Figure("qoe_min", "qoe_min", FRACTION, "least QoE", 0.0, optional=True)',
         'Limit("QoE", 8, "qoe", "qoe_min", worse=-1)',
-        *("qoe_min: Floats", "FIELD(qoe_min)", 'LIMIT("QoE", 8, outcome.qoe >= user.qoe_min)'),
-        "& (qoe >= user.qoe_min)",
+        *(
+            "qoe_min: Floats = LEFT_OUT",
+            "FIELD(qoe_min)",
+            'LIMIT("QoE", 8, outcome.qoe >= user.qoe_min)',
+        ),
     ):
         assert f"`{words}`" in text
         assert words in done
@@ -133,10 +137,12 @@ def test_a_new_limit_binds_in_the_readable_model_and_whoever_does_not_know_it_sa
         + """
 from dataclasses import replace
 from semopt.env.environment import Environment
+from semopt.learn.evaluate import strongest
 from semopt.model import rewards
 before, after = (solve(p, backend="numpy") for p in (free, problem))
 print(after.status.word, before.outcome().qoe.min() < 0.5 <= after.outcome().qoe.min())
 print(after.objective < before.objective, after.violations())
+print([strongest(p) for p in (free, problem)])
 blamed = replace(before, problem=problem)
 print(blamed.violations(), [user["feasible"] for user in blamed.users_json()])
 print(np.round(rewards(problem, blamed.outcome()), 4).tolist())
@@ -159,17 +165,21 @@ for attempt in (
     assert told == [
         "optimal True",
         "True []",
+        "['global', 'exact']",  # measures policies
         "['user 1 breaks its QoE limit'] [True, False]",
         "[0.8102, -0.0602]",  # (0.5 - 0.4699) / 0.5
         "True",
         "['QoE', 'latency'] ['QoE']",
         *[
             "user.qoe_min is a limit that csrc/model/model.h does not know: "
-            "choose backend 'numpy', or leave it out"
+            "use method 'exact' with backend 'numpy', add it there, or leave it out"
         ]
         * 4,
-        "user.qoe_min is a limit that method 'global' does not know: use method 'exact'",
-        "user.qoe_min is a limit that method 'relaxation' does not know: use method 'exact'",
+        *[
+            f"user.qoe_min is a limit that method '{method}' does not know: "
+            "use method 'exact' with backend 'numpy'"
+            for method in ("global", "relaxation")
+        ],
     ]
 
 
@@ -192,7 +202,34 @@ def test_commands_show_and_verify_a_new_limit(tmp_path):
     assert forged == ["false: users: user 1 breaks its QoE limit", "1"]
 
 
-def test_a_limit_is_three_lines_more_of_the_kernels(tmp_path):
+def test_files_of_before_a_new_limit_are_read_as_without_it(tmp_path):
+    old, result = tmp_path / "old.json", tmp_path / "result.json"
+    for words in (["--method", "global", "--certificate", str(old)], ["--json", str(result)]):
+        assert entry.run(["solve", "tiny", *words]) == 0
+    copy = followed(tmp_path, LIMIT, NEW_LIMIT)
+    for file in (old, result):
+        read = run(copy, f"from semopt.cli.entry import run\nprint(run({['verify', str(file)]!r}))")
+        assert read[0].startswith("verified")
+        assert read[-1] == "0"
+
+
+def test_a_table_shows_two_limits_of_one_figure_apart(tmp_path):
+    recipe = of_made_up_limits()
+    shown = run(
+        followed(tmp_path, recipe, NEW_LIMIT),
+        """
+from dataclasses import replace
+from semopt import Scenario
+from semopt.report.slot import limited
+problem = Scenario.load("tiny").problem()
+problem = replace(problem, users=replace(problem.users, deadline=np.full(2, 4e-3)))
+print(limited(problem, "latency")[0].splitlines())
+""",
+    )
+    assert shown == ["['≤8 ms', '≤4 ms']"]
+
+
+def test_a_limit_is_two_lines_more_of_the_kernels(tmp_path):
     if which("g++") is None:
         pytest.skip("the kernels' formulas are compiled with g++, which is not here")
     headers = Path(_core.__file__).parent / "include/model"
@@ -219,20 +256,126 @@ int main() {
 }
 """
     )
-    compiler = [
-        "g++",
-        "-std=c++20",
-        "-Wall",
-        "-Werror",
-        f"-I{tmp_path}",
-        str(tmp_path / "main.cpp"),
-    ]
-    subprocess.run([*compiler, "-o", str(tmp_path / "main")], check=True)
+    compiler = ["g++", "-std=c++20", f"-I{tmp_path}", str(tmp_path / "main.cpp")]
+    strict = ["-Wall", "-Werror"]
+    subprocess.run([*compiler, *strict, "-o", str(tmp_path / "main")], check=True)
     told = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines() == [
         *("10 0", "0 1"),
         *("latency 1", "energy 2", "accuracy 4", "QoE 8", "server energy 0"),
     ]
+    # A limit by which the best of many actions says nothing of the others: `exact` has none such.
+    text = file.read_text()
+    for unfit in (
+        "outcome.qoe <= user.qoe_min",
+        "outcome.latency >= user.qoe_min",
+        "(outcome.accuracy >= user.qoe_min) | (outcome.energy <= user.energy_max)",
+    ):
+        file.write_text(text.replace("outcome.qoe >= user.qoe_min", unfit))
+        refused = subprocess.run([*compiler, "-fsyntax-only"], capture_output=True, check=False)
+        assert refused.returncode, unfit
+
+
+# Lower bounds of QoE and accuracy and an upper one of latency: name, bit, figure, bound, sense.
+MADE_UP = [
+    ("QoE", 8, "qoe", "qoe_min", -1),
+    ("deadline", 16, "latency", "deadline", 1),
+    ("accuracy of a user", 32, "accuracy", "user_accuracy_min", -1),
+]
+
+
+def of_made_up_limits():
+    """Return the recipe's lines for all limits of `MADE_UP`."""
+    figures, limits, members, declared, conditions = "", "", "", "", ""
+    for name, bit, figure, bound, worse in MADE_UP:
+        allowed, default = ("LIMIT", "inf") if worse > 0 else ("FRACTION", "0.0")
+        key = f"{bound}_ms" if figure == "latency" else bound
+        figures += f'    Figure("{bound}", "{key}", {allowed}, "-", {default}, optional=True),\n'
+        limits += f'    Limit("{name}", {bit}, "{figure}", "{bound}", worse={worse}),\n'
+        members += f"    {bound}: Floats = LEFT_OUT\n"
+        declared += f"    FIELD({bound}) \\\n"
+        sense = "<=" if worse > 0 else ">="
+        conditions += f'    LIMIT("{name}", {bit}, outcome.{figure} {sense} user.{bound}) \\\n'
+    lines = {
+        "semopt/figures.py": (figures, limits),
+        "semopt/problem.py": (members,),
+        "csrc/model/model.h": (declared, conditions),
+    }
+    ends = {
+        "semopt/figures.py": (")\nWEIGHTS = (", ")\nUSER_LIMITS ="),
+        "semopt/problem.py": ("    weight_latency: Floats\n",),
+        "csrc/model/model.h": ("    FIELD(weight_latency) ", '    LIMIT("server energy"'),
+    }
+    return {
+        place: [(end, new + end) for end, new in zip(ends[place], lines[place], strict=True)]
+        for place in ends
+    }
+
+
+@pytest.mark.long
+def test_exact_keeps_compiled_new_limits_as_exhaustive_does_with_the_readable_model(tmp_path):
+    sources = Path(__file__).parents[2]
+    if which("cmake") is None or which("c++") is None:
+        pytest.skip("the extension is compiled with cmake and a C++ compiler, which are not here")
+    recipe = of_made_up_limits()
+    copy = followed(tmp_path, recipe, NEW_LIMIT)
+    shutil.copytree(sources / "csrc", tmp_path / "csrc")
+    shutil.copy(sources / "CMakeLists.txt", tmp_path)
+    model = tmp_path / "csrc/model/model.h"
+    model.write_text(edited(recipe, "csrc/model/model.h", model.read_text()))
+    build = tmp_path / "build"
+    packages = subprocess.run(
+        [sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    options = [
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DSEMOPT_CUDA=off",
+        f"-Dpybind11_DIR={packages}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+    ]
+    for command in (["-S", str(tmp_path), "-B", str(build), *options], ["--build", str(build)]):
+        subprocess.run(["cmake", *command], check=True, capture_output=True)
+    for compiled in copy.folder.glob("semopt/_c*.so"):
+        compiled.unlink()
+    for compiled in build.glob("_core*.so"):
+        shutil.copy(compiled, copy.folder / "semopt")
+    told = run(
+        copy,
+        """
+from dataclasses import replace
+from semopt import Scenario, evaluate, solve
+document = Scenario.load("contended").to_dict()
+document["grid"] = dict.fromkeys(document["grid"], 3)
+scenario, rng = Scenario.from_dict(document), np.random.default_rng(1)
+seen = dict(same=0, bind=0, infeasible=0)
+for gain, task in zip(*scenario.draw(120, 1)):
+    free = scenario.template().with_slot(gain, task)
+    best = solve(free).outcome()
+    def bound(reached, low, high):
+        some = rng.random(len(reached)) < 0.4
+        return np.where(some, reached * rng.uniform(low, high, len(reached)), np.nan)
+    limits = dict(
+        qoe_min=np.nan_to_num(bound(best.qoe, 0.9, 1.05), nan=0.0),
+        user_accuracy_min=np.nan_to_num(np.minimum(bound(best.accuracy, 0.95, 1.05), 1.0), nan=0.0),
+        deadline=np.nan_to_num(bound(best.latency, 0.95, 1.1), nan=np.inf),
+    )
+    problem = replace(free, users=replace(free.users, **limits))
+    exact, every = solve(problem), solve(problem, "exhaustive", backend="numpy")
+    assert exact.status is every.status, (exact, every)
+    if exact.actions is None:
+        seen["infeasible"] += 1
+        continue
+    assert exact.backend == "cpu" and exact.violations() == []
+    assert abs(exact.objective - every.objective) < 1e-9, (exact, every)
+    seen["same"] += 1
+    seen["bind"] += exact.objective < best.qoe.sum() - 1e-9
+print(seen["same"] > 20, seen["bind"] > 10, seen["infeasible"] > 10)
+document["user"]["deadline_ms"] = 4.0
+scored = evaluate(["local", "exact"], Scenario.from_dict(document), slots=20)
+print(scored.reference, scored.scores["exact"].ratio)
+""",
+    )
+    assert told == ["True True True", "exact 1.0"]
 
 
 def test_another_score_counts_in_all_of_python_and_kernels_without_it_say_so(tmp_path):
@@ -261,6 +404,8 @@ for method in ("exact", "exhaustive", "global"):
     half = 0.5 + (0.5 * atan(-3.0) + 0.25 * atan(2.25)) / pi
     assert told[0].split() == [f"{half:.12g}", "0.5"]
     assert told[1] == "optimal [] True"
-    words = "score 'arctan': csrc/model/model.h has 'logistic': choose backend 'numpy'"
+    words = (
+        "score 'arctan': csrc/model/model.h has 'logistic': use method 'exact' with backend 'numpy'"
+    )
     assert all(line.startswith(words) for line in told[2:])
     assert len(told) == 5

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from ... import worth
+from ...backends import packing
 from ...limits import PRICED, refuse_other_limits
 from ...model import LOCAL
 from ...problem import Problem
@@ -215,7 +216,7 @@ def number_of_pieces(problem: Problem) -> int:
         For a limit that the relaxation does not know, or more pieces than memory should hold
     """
     known = (*PRICED, "server energy")
-    refuse_other_limits(problem, known, "method 'relaxation'", "use method 'exact'")
+    refuse_other_limits(problem, known, "method 'relaxation'", packing.on_the_grid(problem))
     users, channels = problem.gain.shape
     pieces: int = users * (1 + 2 * channels)
     if pieces * BYTES > MEMORY:
