@@ -104,11 +104,13 @@ class Sheet(Table):
 
     def lines_of(self, console: RichConsole, column: Column) -> Iterator[str]:
         """Yield the lines of a column, its heading's too."""
-        for cell in (column.header, *column.cells):
-            yield from str(console.render_str(cell) if isinstance(cell, str) else cell).split("\n")
+        for entry in (column.header, *column.cells):
+            yield from str(console.render_str(entry) if isinstance(entry, str) else entry).split(
+                "\n"
+            )
 
     def rows_of_text(self) -> Iterator[list[str]]:
-        """Yield the cells of each row."""
+        """Yield the entries of each row."""
         yield from (
             list(map(str, row)) for row in zip(*(c.cells for c in self.columns), strict=True)
         )
@@ -129,15 +131,15 @@ class Sheet(Table):
         labels = [heading for heading in headings if heading and heading != title]
         indent = max((len(label) for label in labels if len(label) <= width // 2), default=0)
         for row in self.rows_of_text():
-            cells = [(h, cell) for h, cell in zip(headings, row, strict=True) if cell.strip()]
-            plain = [cell for heading, cell in cells if heading not in labels]
+            entries = [(h, entry) for h, entry in zip(headings, row, strict=True) if entry.strip()]
+            plain = [entry for heading, entry in entries if heading not in labels]
             if labels:
                 yield Text("")
             if plain:
                 yield from hanging(console, "", "  ".join(plain), width)
-            for heading, cell in cells:
+            for heading, entry in entries:
                 if heading in labels:
-                    yield from hanging(console, f"{heading:{indent}}  ", cell, width)
+                    yield from hanging(console, f"{heading:{indent}}  ", entry, width)
         if labels:
             yield Text("")
 

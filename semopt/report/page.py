@@ -34,14 +34,14 @@ class Table:
     def kinds(self) -> str:
         """Return "l" for each column of words, "r" for each of numbers, by the first row."""
         first = self.rows[0] if self.rows else self.columns
-        return "".join("l" if isinstance(cell, str) else "r" for cell in first)
+        return "".join("l" if isinstance(entry, str) else "r" for entry in first)
 
     def latex(self) -> str:
         """Return the table as LaTeX, for the package booktabs."""
         escapes = str.maketrans({mark: f"\\{mark}" for mark in "&%$#_{}"})
 
-        def line(cells: Sequence[Any]) -> str:
-            return " & ".join(shown(cell).translate(escapes) for cell in cells)
+        def line(entries: Sequence[Any]) -> str:
+            return " & ".join(shown(entry).translate(escapes) for entry in entries)
 
         lines = [rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule", line(self.columns) + r" \\"]
         lines += [r"\midrule", *(line(row) + r" \\" for row in self.rows), r"\bottomrule"]
@@ -104,7 +104,7 @@ class Report:
 
 
 def shown(value: Any) -> str:
-    """Return a cell of a table as people read it."""
+    """Return an entry of a table as people read it."""
     if value is None or value != value:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

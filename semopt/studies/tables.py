@@ -174,11 +174,11 @@ def print_scaling(rows: Sequence[Cost], fits: Sequence[Growth], limit: float) ->
         for users in sizes:
             table.add_column(str(users), justify="right", no_wrap=True)
         for method in dict.fromkeys(row.method for row in rows):
-            cells = []
+            entries = []
             for row in (row for row in rows if row.method == method):
                 mark = f"*{reasons.index(row.why) + 1}" if row.why else ""
-                cells.append(f"{getattr(row, figure):.2g}" if row.solved else mark)
-            table.add_row(method, *cells)
+                entries.append(f"{getattr(row, figure):.2g}" if row.solved else mark)
+            table.add_row(method, *entries)
         console.print(table)
     table = slim_table("cost grows as users to the power of")
     for heading in ("", "users"):
