@@ -190,12 +190,24 @@ def test_a_verdict_follows_from_what_was_measured():
     # A standard deviation of 20 over 1000 slots: means of two tests are off by 2 sqrt(2) 0.63.
     noisy = judged("energy_mj", Beside(made(33.6, spread=20.0), made(30.0)), 31.9)
     assert noisy[0] == "explained"
-    assert "sampling: two tests of 1000 slots differ by up to 1.79 mJ" in noisy[1]
+    words = "sampling: means of 1000 slots and of the paper's 1000 differ by up to 1.79 mJ"
+    assert words in noisy[1]
     tied = Beside(made(26.0), made(25.0), [made(25.0), made(38.0)], weight=0.0)
     assert "decisions of the same QoE reach from 25 to 38 mJ" in judged("energy_mj", tied, 34.9)[1]
     better = judged("qoe", Beside(made(0.0, "dqn", qoe=0.592), made(0.0)), 0.546)
     assert better[0] == "not reproduced"
     assert "reaches 88% of the optimum's gain over all-local, the paper's 44%" in better[1]
+
+
+def test_sampling_explains_by_the_size_of_both_tests():
+    """40 slots of standard deviation 5: the means differ by up to 2 5 sqrt(1/40 + 1/1000)."""
+    wave = np.tile([-1.0, 1.0], 20) * 5.0 * np.sqrt(39 / 40)
+    values = {"energy_mj": 30.0 + wave[None, :], "qoe": np.full((1, 40), 0.6)}
+    few = Sample("mappo", values, np.full(40, 0.6), 0.0)
+    verdict, reason = judged("energy_mj", Beside(few, made(26.0)), 31.6)  # 1.6 off, at most 1.612
+    assert verdict == "explained"
+    assert "means of 40 slots and of the paper's 1000 differ by up to 1.61 mJ" in reason
+    assert judged("energy_mj", Beside(few, made(26.0)), 31.7)[0] == "not reproduced"
 
 
 def test_orders_are_checked_pair_by_pair():

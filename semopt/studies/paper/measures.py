@@ -32,7 +32,7 @@ SCALE = {"accuracy": 100.0}  # from columns to tables
 REPRODUCED_WITHIN = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
 ABSOLUTE = ("qoe", "accuracy")
 TIED = 0.001  # QoE a task within which decisions count as equally good
-ERRORS = 2.0  # standard errors that a sample of slots may lie off
+ERRORS = 2.0  # standard errors that two samples of slots may differ by
 PUBLISHED_SLOTS = 1000  # of the paper's test: its numbers are a sample too
 REPRODUCED, EXPLAINED, NOT = "reproduced", "explained", "not reproduced"
 
@@ -84,8 +84,9 @@ class Sample(Record):
         return interval(values[~np.isnan(values)])
 
     def error(self, figure: str) -> float:
-        """Return the standard error of a mean over so many slots as the paper's, drawn anew."""
-        return float(np.nanstd(self.values[figure], ddof=1)) / sqrt(PUBLISHED_SLOTS)
+        """Return the standard error of the difference of two means: these slots', the paper's."""
+        spread = float(np.nanstd(self.values[figure], ddof=1))
+        return spread * sqrt(1.0 / PUBLISHED_SLOTS + 1.0 / self.slots)
 
     def gap(self) -> tuple[float, float, float]:
         """Return what the mean lacks of the certified optimum, with its 95% interval.
@@ -268,10 +269,11 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
     mean = ours.mean(figure)
     if close(figure, mean, paper):
         return REPRODUCED, ""
-    error = ERRORS * sqrt(2.0) * ours.error(figure)
+    error = ERRORS * ours.error(figure)
     if abs(mean - paper) <= error:
         return EXPLAINED, (
-            f"sampling: two tests of {PUBLISHED_SLOTS} slots differ by up to {error:.3g}{unit}"
+            f"sampling: means of {ours.slots} slots and of the paper's {PUBLISHED_SLOTS} differ by "
+            f"up to {error:.3g}{unit}"
         )
     if beside.weight == 0.0:
         best = max(each.mean("qoe") for each in (*beside.others, ours))
