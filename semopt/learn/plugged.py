@@ -137,7 +137,8 @@ def from_file(file: Path) -> Any:
         sys.path.append(folder)
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # as dataclasses and pickle want it
-    spec.loader.exec_module(module)
+    # Not by its loader, which trusts compiled code of the same second and size: this is edited.
+    exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
     return module
 
 

@@ -96,8 +96,7 @@ class Cell(ABC):
 
     def name(self) -> str:
         """Return the digest of its content."""
-        text = json.dumps(self.content(), allow_nan=False)  # the order of tasks counts
-        return digest(text.encode())
+        return name_of(self.content())
 
 
 def kind_of(about: Mapping[str, Any]) -> type[Cell]:
@@ -138,6 +137,11 @@ def _whole(file: Path, time: int, size: int) -> tuple[dict[str, Any], pa.Table] 
 def shape(table: pa.Table) -> str:
     """Return the number of rows and the columns of a table, as its file says them."""
     return json.dumps([table.num_rows, {f.name: str(f.type) for f in table.schema}])
+
+
+def name_of(about: Mapping[str, Any]) -> str:
+    """Return the name of the cell of a content."""
+    return digest(json.dumps(about, allow_nan=False).encode())  # the order of tasks counts
 
 
 def digest(content: bytes) -> str:
@@ -185,15 +189,20 @@ class Store:
             if (content := whole(file)) is not None:
                 yield file.stem, *content
 
-    def write(self, cell: Cell, rows: dict[str, Any], times: dict[str, Any]) -> None:
-        """Keep the rows of a cell, whole or not at all, and what they took."""
+    def write(
+        self, cell: Cell, content: dict[str, Any], rows: dict[str, Any], times: dict[str, Any]
+    ) -> None:
+        """Keep the rows of a cell, whole or not at all, and what they took.
+
+        `content` is the cell's when its computation began.
+        """
         schema = cell.schema
         table = pa.table(
             {name: pa.array(rows[name], schema.field(name).type) for name in schema.names},
             schema=schema,
         )
-        about = json.dumps(cell.content(), allow_nan=False)
-        path = self.file(cell)
+        about = json.dumps(content, allow_nan=False)
+        path = self.cells / f"{name_of(content)}.parquet"
         write_atomically(path.with_suffix(".times.json"), json.dumps(times))
         with writing(path) as file:
             pq.write_table(
@@ -201,7 +210,7 @@ class Store:
                 file,
                 compression="zstd",
             )
-        self.failure(cell).unlink(missing_ok=True)
+        path.with_suffix(".failed.json").unlink(missing_ok=True)
 
     def times(self, cell: Cell) -> dict[str, Any]:
         """Return what a cell took: seconds, and what else its kind names."""

@@ -112,8 +112,13 @@ class Run:
     """How a run ended: cells that are finished, and those that failed, with their reasons."""
 
     cells: Sequence[Cell]
+    named: list[tuple[Cell, str]] = field(init=False)
     finished: set[int] = field(default_factory=set)
     failed: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Name the cells once: a policy may be edited while others of them are computed."""
+        self.named = [(cell, cell.name()) for cell in self.cells]
 
 
 def run(
@@ -170,7 +175,7 @@ def _drain(
             if waiting and elsewhere.issuperset(waiting):
                 sleep(PAUSE)
             while waiting and len(flying) < workers:
-                future = pool.submit(work, str(store.folder), state.cells[waiting[0]])
+                future = pool.submit(work, str(store.folder), *state.named[waiting[0]])
                 flying[future] = waiting.popleft()
             for done in wait(flying, return_when=FIRST_COMPLETED).done:
                 answer = done.result()

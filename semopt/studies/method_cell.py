@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -30,6 +30,7 @@ from .cells import Cell, finite
 from .training_cell import TrainingCell
 
 CLOSE = 1e-9  # relative: two evaluations of the same formulas
+ALIKE = 1e-6  # QoE: decisions of a network, computed again
 BOUND_ONLY = "relaxation"  # proves a bound and decides nothing
 DECISION = {  # columns of lists (N), and the arrays of `Actions` that they are
     "channel": "channel",
@@ -98,9 +99,7 @@ class MethodCell(Cell):
             timed = self.method != BOUND_ONLY
             decide = Method(scenario, self.method, **self.options) if timed else None
         else:
-            decide = trained or decider(self.method, scenario, self.seed)
-            if self.options.get("refine"):
-                decide = Refined(problem, decide)
+            decide = self.policy(scenario, trained)
             actions, upper = decide(gain, task), np.full(self.slots, np.inf)
             status, known = [Status.FEASIBLE.word] * self.slots, np.full(self.slots, True)
         seconds = perf_counter() - start
@@ -111,6 +110,11 @@ class MethodCell(Cell):
             "status": status,
             "upper_bound": finite(upper),
         }, {"seconds": seconds, "decision_us": microseconds}
+
+    def policy(self, scenario: Scenario, trained: Decider | None = None) -> Decider:
+        """Return what decides where no solver does."""
+        decide = trained or decider(self.method, scenario, self.seed)
+        return Refined(scenario.template(), decide) if self.options.get("refine") else decide
 
     @staticmethod
     def audited(
@@ -133,6 +137,8 @@ class MethodCell(Cell):
         bound = row["upper_bound"]
         if bound is not None and row["value"] > bound + CLOSE:
             return f"its value {row['value']} is above its bound {bound}", False
+        if about["policy"] and about["policy"] == digest_of_policy(method):
+            return _asked_again(about, row, place)
         if not solved or method != "global":
             return "its decision is worth what it says", True
         if bound is None:
@@ -158,6 +164,21 @@ def columns(
         name: [row.tolist() if there else None for row, there in zip(values, known, strict=True)]
         for name, values in decisions.items()
     }
+
+
+def _asked_again(about: Mapping[str, Any], row: Mapping[str, Any], place: int) -> tuple[str, bool]:
+    """Check a row against what its policy decides now, whose files are those of the row."""
+    cell = MethodCell(**{field.name: about[field.name] for field in fields(MethodCell)})
+    scenario = Scenario.from_dict(cell.scenario)
+    drawn = scenario.draw(cell.slots, cell.seed, part="evaluation")
+    try:
+        actions = cell.policy(scenario)(*drawn)
+    except ValueError as fault:
+        return f"its policy cannot be asked: {fault}", False
+    worth = float(figures(scenario.template(), actions, *drawn)["value"][place])
+    if abs(row["value"] - worth) > ALIKE:
+        return f"its value is {row['value']}, its policy now reaches {worth}", False
+    return "its decision is worth what it says, and its policy decides so again", True
 
 
 def _certified(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from .cells import Cell, Store, digest
+from .cells import Cell, Store, name_of
 from .work import need
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class TrainingCell(Cell):
         from ..learn.deciders import network
         from ..learn.validation import Validation
 
-        trained = folder / FOLDER / digest(json.dumps(about, allow_nan=False).encode())
+        trained = folder / FOLDER / name_of(about)
         try:
             learner = network(Checkpoint.read(trained), trained, about["scenario"])
         except ValueError as fault:

@@ -6,29 +6,38 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .cells import Cell, Elsewhere, Store
+from .cells import Cell, Elsewhere, Store, name_of
 
 DONE, ELSEWHERE, FAILED = "done", "elsewhere", "failed"
 
 
-def work(folder: str, cell: Cell) -> str:
+def work(folder: str, cell: Cell, name: str = "") -> str:
     """Compute a cell unless it is there, or somebody else is at it; say which.
 
     The lock is the operating system's and goes with the process. What the cell's own computation
     raises is its failure, and kept; what hinders writing is raised.
+
+    Parameters
+    ----------
+    name : of the cell when the study began; its name now unless given. Rows are kept under this
+        name alone: where a policy's files are edited meanwhile the cell fails.
     """
-    store = Store(Path(folder))
-    lock = FileLock(lock_of(store, cell))
+    store, content = Store(Path(folder)), cell.content()
+    name = name or name_of(content)
     try:
-        with lock.acquire(timeout=0):
+        with FileLock(lock_of(store, cell)).acquire(timeout=0):
             if store.read(cell) is not None:
                 return DONE
             try:
                 rows, times = cell.compute(store.folder)
-            except (ValueError, ArithmeticError, MemoryError, ImportError) as error:
+                if not name == name_of(content) == cell.name():
+                    raise ValueError("the policy changed while it was computed: ask again")
+            except Elsewhere:
+                raise
+            except Exception as error:  # a user's code may raise anything
                 store.fail(cell, f"{error}" or type(error).__name__)
                 return FAILED
-            store.write(cell, rows, times)
+            store.write(cell, content, rows, times)
             return DONE
     except (Timeout, Elsewhere):
         return ELSEWHERE

@@ -139,6 +139,50 @@ def test_a_failed_cell_says_why_and_is_tried_again(tmp_path):
     assert store.reason(sound) == ""
 
 
+def test_whatever_a_computation_raises_is_the_reason_of_its_cell(tmp_path, monkeypatch):
+    def compute(self, folder):
+        raise RuntimeError("no device")
+
+    monkeypatch.setattr(MethodCell, "compute", compute)
+    assert computed(tmp_path, cells_of()[:1]) == [FAILED]
+    assert Store(tmp_path).reason(cells_of()[0]) == "no device"
+
+
+CONSTANT_SHARE = """
+import numpy as np
+from pathlib import Path
+def decide(seen):
+    {}
+    return np.full((*seen.shape[:2], 4 + {}), {})
+"""
+
+
+def test_rows_are_kept_under_the_name_of_the_policy_that_computed_them(tmp_path):
+    """The policy's file is edited while it decides, or after the study has named its cells."""
+    file, channels = tmp_path / "policy.py", CONTENDED["system"]["channels"]
+    later = CONSTANT_SHARE.format("pass", channels, 0.25)
+    edit = f"Path({str(file)!r}).write_text({later!r})"
+    file.write_text(CONSTANT_SHARE.format(edit, channels, 0.75))
+    cell, store = MethodCell(CONTENDED, f"{file}:decide", 0, 5), Store(tmp_path / "out")
+    first = cell.name()
+    assert computed(store.folder, [cell]) == [FAILED]
+    assert "the policy changed while it was computed" in store.reason(cell)
+    assert work(str(store.folder), cell, first) == FAILED
+    assert contents(store.folder) == {}
+    assert computed(store.folder, [cell]) == [DONE]
+    assert store.reason(cell) == ""
+    assert all("decides so again" in row.words and row.holds for row in audit(store.folder, 5))
+    table, kept = store.read(cell), store.file(cell)
+    file.write_text(CONSTANT_SHARE.format("pass", channels, 0.75))
+    other = MethodCell(CONTENDED, f"{file}:decide", 0, 5)
+    about = table.schema.metadata[b"semopt cell"].decode()
+    about = json.dumps(json.loads(about) | {"policy": other.content()["policy"]}).encode()
+    metadata = table.schema.metadata | {b"semopt cell": about}
+    kept.unlink()
+    pq.write_table(table.replace_schema_metadata(metadata), store.file(other))
+    assert all("its policy now reaches" in row.words for row in audit(store.folder, 5))
+
+
 def test_a_cell_that_somebody_is_at_is_passed_by(tmp_path):
     from filelock import FileLock
 
@@ -165,7 +209,7 @@ def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch)
     clock, looks = [0.0], []
 
     class Pool(Executor):
-        def submit(self, fn, folder, cell):
+        def submit(self, fn, folder, cell, name):
             future = Future()
             if cell.method == "exact":
                 looks.append(clock[0])

@@ -129,7 +129,7 @@ def test_an_audit_asks_the_policy_that_was_kept(trained, tmp_path):
     table = store.read(better)
     rows = {name: table[name].to_pylist() for name in table.column_names}
     rows["regret"] = [regret - 0.02 for regret in rows["regret"]]
-    store.write(better, rows, {})
+    store.write(better, better.content(), rows, {})
     checked = list(audit(tmp_path, 4))
     assert [row.holds for row in checked] == [False] * 4
     assert all("QoE and regret add up to" in row.words for row in checked)
