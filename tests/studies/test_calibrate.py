@@ -4,6 +4,7 @@ import csv
 import json
 import tomllib
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.prior import Prior
 from semopt.studies.calibrate.question import question_of
 from semopt.studies.calibrate.search import descend, ensemble, walk
-from semopt.studies.calibrate.spread import directions, r_hat, verdict
+from semopt.studies.calibrate.spread import directions, outside, r_hat, spread, verdict
 from semopt.studies.calibrate.targets import PAPER, Targets, load
 from semopt.studies.cells import Store
 
@@ -173,7 +174,10 @@ def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
     words = [verdict(posterior[:, at], prior[:, at]) for at in range(5)]
     assert [one.word for one in words] == ["fixed", "free", "one-sided", "free", "free"]
     assert words[0].contraction == pytest.approx(1.0 - 12 * 0.05**2, abs=0.01)
-    assert words[0].high == pytest.approx(0.4 + 0.05 * norm.ppf(0.95), abs=0.01)
+    whole = spread(chains, prior, np.array([0.4, 0.5, 0.0, 0.5, 0.5]))
+    assert [one.word for one in whole.verdicts] == [one.word for one in words]
+    assert whole.ranges[2, 0] == pytest.approx(0.4 + 0.05 * norm.ppf(0.95), abs=0.01)
+    assert whole.fixed == 2
     # The sum of two is a direction that no parameter shows alone: variance 0.02^2 of 2 / 12.
     left = directions(posterior, prior)
     assert left[:2] == pytest.approx(sorted([12 * 0.05**2, 6 * 0.02**2]), rel=0.25)
@@ -202,6 +206,26 @@ def test_chains_that_tell_two_stories_have_not_mixed():
     # Both lie about 0, and both still grow.
     growing = rng.normal(size=(2, 50, 8, 1)) * np.linspace(0.2, 2.0, 50).reshape(1, 50, 1, 1)
     assert r_hat(growing)[0] > 1.1
+
+
+def test_there_is_no_verdict_unless_chains_have_mixed_about_the_fit():
+    rng = np.random.default_rng(1)
+    prior, still = rng.random((2000, 1)), 0.5 + 0.01 * rng.normal(size=(2, 4, 8, 1))
+    fitted = np.array([0.5])
+    assert spread(still, prior, fitted).verdicts[0].word == "fixed"
+    apart = still + np.array([0.0, 0.2]).reshape(2, 1, 1, 1)
+    for chains, place in (
+        (apart, fitted),
+        (still, np.array([0.6])),  # six deviations off: no chain has been there
+        (still[:1], fitted),  # one chain agrees with itself
+        (still[:, :3], fitted),
+        (np.full((2, 4, 8, 1), 0.5), fitted),  # never moved
+    ):
+        judged = spread(chains, prior, place)
+        assert not judged.mixed
+        assert judged.verdicts == []
+        assert len(judged.left) == 0
+    assert outside(np.array([0.6]), still.reshape(-1, 1)).tolist() == [True]
 
 
 def test_the_law_of_accuracy_has_its_ends_and_its_table_little_error():
@@ -307,8 +331,29 @@ def test_the_study_leaves_page_tables_and_the_scenario(folder):
     assert rows["exact"]["best"] == 1.0
     page = (place / "out" / "report.html").read_text()
     assert "tasks.image.data_kbit" in page
-    assert "Posterior against prior" in page
+    assert ("Posterior against prior" in page) == (document["directions"]["fixed"] is not None)
+    assert page.index('id="spreads"') < page.index("Draws of")
     assert (place / "out" / "tables" / "draws.csv").read_text().count("\n") == 6
+
+
+def test_where_one_chain_alone_was_walked_nothing_is_called_fixed(folder, tmp_path, capsys):
+    place, command = folder
+    copytree(place / "out", tmp_path / "out")
+    file = tmp_path / "one.json"
+    options = ["--chains", "1", "--out", str(tmp_path / "out"), "--json", str(file)]
+    assert run([*command, *options]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("not mixed") >= len(TRUTH)
+    assert "fixed" not in shown.replace("what the data fix", "")
+    assert "--legs 4 goes on" in " ".join(shown.split())
+    document = json.loads(file.read_text())
+    assert document["directions"] == {"fixed": None, "variance_left": None, "r_hat": None}
+    for row in document["parameters"]:
+        assert {row[name] for name in ("low", "high", "contraction", "verdict")} == {None}
+    assert {row[name] for row in document["qoe"] for name in ("low", "high", "best")} == {None}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "not mixed, and no posterior" in page
+    assert "Posterior against prior" not in page
 
 
 def test_a_leg_that_was_lost_is_walked_again_alike(folder):

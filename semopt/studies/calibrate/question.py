@@ -26,7 +26,7 @@ from ..questions import settings_of
 from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
 from .model import Model, Target
 from .prior import Prior
-from .spread import FIXED, Verdict, directions, r_hat, verdict
+from .spread import Spread, spread
 from .targets import load
 
 PRIOR_DRAWS = 20_000
@@ -42,8 +42,7 @@ class Explained(Record):
     values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
-    verdicts : of the parameters; left : eigenvalues, the variances left; none before chains ended
-    mixed : the largest R-hat, NaN where it is not known
+    spread : of the chains' later halves, None before one came there
     draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the posterior
     """
 
@@ -53,15 +52,13 @@ class Explained(Record):
     misfit: float
     predicted_before: Floats
     misfit_before: float
-    verdicts: list[Verdict]
-    left: Floats
-    mixed: float
+    spread: Spread | None
     draws: dict[str, Floats]
 
     @property
-    def fixed(self) -> int:
-        """How many directions the data fix."""
-        return int((self.left <= 1.0 - FIXED).sum())
+    def mixed(self) -> bool:
+        """Whether the chains are a posterior."""
+        return self.spread is not None and self.spread.mixed
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,6 @@ class Question:
         values = None if best is None else np.array(best["values"][0].as_py())
         predicted, missed = (None, float("nan")) if values is None else model.predict(values)
         before, lost = model.predict_given()
-        verdicts, left, mixed = self._spread(store)
         draws, table = dict[str, Floats](), store.read(self.last)
         if table is not None:
             draws = {name: np.array(table[name].to_pylist()) for name in table.column_names}
@@ -134,14 +130,12 @@ class Question:
             float("nan") if predicted is None else model.missed(predicted, missed),
             before,
             model.missed(before, lost),
-            verdicts,
-            left,
-            mixed,
+            self._spread(store, values),
             draws,
         )
 
-    def _spread(self, store: Store) -> tuple[list[Verdict], Floats, float]:
-        """Return verdicts, variances left and the largest R-hat, from the legs that count."""
+    def _spread(self, store: Store, fitted: Floats | None) -> Spread | None:
+        """Return what the legs that count say, beside the fitted values (P,)."""
         prior, parameters = self.model.prior, len(self.model.prior.keys)
         chains = dict[int, list[Floats]]()
         for cell in chain_cells(self.fit, self.walk):
@@ -151,14 +145,11 @@ class Question:
                 chains.setdefault(cell.seed, []).append(
                     places.reshape(-1, self.walk.walkers, parameters)
                 )
-        if not chains:
-            return [], np.empty(0), float("nan")
+        if not chains or fitted is None:
+            return None
         shortest = min(sum(map(len, legs)) for legs in chains.values())
         kept = np.stack([np.concatenate(legs)[:shortest] for legs in chains.values()])
-        posterior, drawn = kept.reshape(-1, parameters), prior.draw(PRIOR_DRAWS, seed=0)
-        verdicts = [verdict(*pair) for pair in zip(posterior.T, drawn.T, strict=True)]
-        mixed = float(r_hat(kept).max()) if shortest > 3 else float("nan")
-        return verdicts, directions(posterior, drawn), mixed
+        return spread(kept, prior.draw(PRIOR_DRAWS, seed=0), prior.place(fitted))
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""

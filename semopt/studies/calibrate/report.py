@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import isnan
+from collections.abc import Iterator, Sequence
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...report.charts import spreads
-from ...report.page import Figure, Report, Table
+from ...report.page import Figure, Report, Section, Table
 from ..cells import Store
-from .spread import MIXED
+from .spread import KEPT, MIXED
 
 if TYPE_CHECKING:
     from .question import Explained, Question
+    from .spread import Spread
 
 WORDS = {
     "fixed": "fixed by the data",
@@ -22,6 +23,7 @@ WORDS = {
     "one-sided": "one-sided",
     "free": "free",
 }
+NOT_MIXED = "not mixed"
 
 
 def figure_rows(question: Question, known: Explained) -> Iterator[dict[str, Any]]:
@@ -54,11 +56,9 @@ def parameter_rows(question: Question, known: Explained) -> Iterator[dict[str, A
             "fitted": None if known.values is None else float(known.values[at]),
             **dict.fromkeys(("low", "median", "high", "contraction", "verdict")),
         }
-        if known.verdicts:
-            judged = known.verdicts[at]
-            for end in ("low", "median", "high"):
-                places = np.full(len(prior.keys), getattr(judged, end))
-                row[end] = float(prior.values(places)[at])
+        if known.spread and known.spread.mixed:
+            judged, ends = known.spread.verdicts[at], prior.values(known.spread.ranges)[:, at]
+            row |= dict(zip(("low", "median", "high"), ends.tolist(), strict=True))
             row |= {"contraction": judged.contraction, "verdict": judged.word}
         yield row
 
@@ -66,6 +66,7 @@ def parameter_rows(question: Question, known: Explained) -> Iterator[dict[str, A
 def qoe_rows(question: Question, known: Explained) -> Iterator[dict[str, Any]]:
     """Yield the QoE of each setting's optimum over the draws, and in how many it is the best.
 
+    Of chains that have not mixed the mean alone is given.
     Only settings of the first one's weights can be compared.
     """
     if "qoe" not in known.draws:
@@ -75,20 +76,21 @@ def qoe_rows(question: Question, known: Explained) -> Iterator[dict[str, Any]]:
     qoe = known.draws["qoe"][:, alike]
     for column, at in enumerate(alike):
         others = np.delete(qoe, column, axis=1)
-        ends = np.quantile(qoe[:, column], [0.05, 0.95])
+        low, high = np.quantile(qoe[:, column], [0.05, 0.95]).tolist()
+        best = float((qoe[:, column] > others.max(axis=1)).mean()) if others.size else None
         yield {
             "setting": settings[at]["name"],
             "qoe": float(qoe[:, column].mean()),
-            "low": float(ends[0]),
-            "high": float(ends[1]),
-            "best": float((qoe[:, column] > others.max(axis=1)).mean()) if others.size else None,
+            "low": low if known.mixed else None,
+            "high": high if known.mixed else None,
+            "best": best if known.mixed else None,
             "draws": len(qoe),
         }
 
 
 def quantiles(known: Explained, name: str) -> Any:
-    """Return 5% and 95% of the draws' figures, each (T,); None of each where there are no draws."""
-    if name in known.draws:
+    """Return 5% and 95% of the draws' figures, each (T,); None of each unless chains have mixed."""
+    if name in known.draws and known.mixed:
         return np.quantile(known.draws[name], [0.05, 0.95], axis=0).tolist()
     return [[None] * len(known.predicted_before)] * 2
 
@@ -103,9 +105,10 @@ def summary(question: Question, known: Explained) -> str:
             f"the best explains {figures} figures with a chi square of {known.misfit:.1f}, "
             f"where the scenario given has {known.misfit_before:.1f}"
         )
-    if known.verdicts:
-        mixed = "" if known.mixed <= MIXED else "at most "
-        words.append(f"the data fix {mixed}{known.fixed} of {len(known.left)} directions")
+    if known.spread and known.spread.mixed:
+        words.append(f"the data fix {known.spread.fixed} of {len(known.spread.left)} directions")
+    elif known.spread:
+        words.append(f"the chains have {NOT_MIXED}, and say nothing of what the data fix")
     return "; ".join(words) + "."
 
 
@@ -113,15 +116,27 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
     """Yield what to beware of."""
     if len(known.misfits) < question.fit.starts:
         yield f"{question.fit.starts - len(known.misfits)} starts are not there yet."
-    if not known.verdicts:
+    if not known.spread:
         yield "No chain has come to its later half yet: there is no spread."
-    elif isnan(known.mixed):
-        yield "The chains are too short to tell whether they have mixed."
-    elif known.mixed > MIXED:
+    elif not known.spread.mixed:
         yield (
-            f"R-hat is up to {known.mixed:.2f}: the chains have not mixed, so that contractions "
-            "are upper bounds, and what is called fixed may be free. More steps help."
+            f"{_reason(question, known.spread)} There is no verdict, contraction or number of "
+            f"directions, and draws are no posterior. --legs {2 * question.walk.legs} goes on from "
+            "here; more --steps or --starts begin anew."
         )
+
+
+def _reason(question: Question, spread: Spread) -> str:
+    """Say why chains do not count as mixed."""
+    if isnan(spread.r_hat):
+        return (
+            "Nobody can tell whether the chains have mixed: two chains or more are needed, that "
+            f"move, with {KEPT} kept ensembles each in their later halves."
+        )
+    if spread.r_hat > MIXED:
+        return f"R-hat is up to {spread.r_hat:.2f}, where {MIXED:g} counts as mixed."
+    keys = [key for key, far in zip(question.model.prior.keys, spread.outside, strict=True) if far]
+    return f"The fitted value of {', '.join(keys)} is outside of all that the chains sampled."
 
 
 def page(question: Question, store: Store, known: Explained, about: dict[str, Any]) -> Report:
@@ -130,33 +145,24 @@ def page(question: Question, store: Store, known: Explained, about: dict[str, An
         _table("figures", "Measured and explained", list(figure_rows(question, known))),
         _table("parameters", "Parameters", list(parameter_rows(question, known))),
     ]
-    figures = []
-    if known.verdicts:
-        left = [{"direction": at + 1, "variance left": float(v)} for at, v in enumerate(known.left)]
+    figures, sections = [], []
+    if spread := known.spread:
+        figures.append(_figure(question.model.prior.keys, spread))
+    if spread and spread.mixed:
+        left = [
+            {"direction": at + 1, "variance left": v} for at, v in enumerate(spread.left.tolist())
+        ]
         tables.append(_table("directions", "Directions: variance left of the prior's", left))
-        keys = question.model.prior.keys
-        figures.append(
-            Figure(
-                "spreads",
-                "Posterior against prior",
-                spreads(
-                    [
-                        (key, one.low, one.median, one.high, WORDS[one.word])
-                        for key, one in zip(keys, known.verdicts, strict=True)
-                    ],
-                    "place in the prior: 0 its low end, 1 its high end",
-                ),
-                "Bars hold 90% of the posterior, points are medians; a bar from 0.05 to 0.95 is "
-                "the prior itself.",
-            )
-        )
+    drawn = "the posterior" if known.mixed else f"chains that have {NOT_MIXED}"
     if rows := list(qoe_rows(question, known)):
-        tables.append(_table("qoe", "QoE of the optima over draws of the posterior", rows))
+        tables.append(_table("qoe", f"QoE of the optima over draws of {drawn}", rows))
         draws = [
             dict(zip(question.model.prior.keys, values, strict=True))
             for values in known.draws["values"].tolist()
         ]
-        tables.append(_table("draws", "Draws of the posterior", draws))
+        table = _table("draws", f"Draws of {drawn}", draws)
+        text = "What each draw is made of, a row a draw: tables/draws.csv holds the same."
+        sections.append(Section("Draws", text, [table], []))
     fit, walk = question.fit, question.walk
     command = (
         f"python -m semopt study calibrate --starts {fit.starts} --evaluations {fit.evaluations} "
@@ -171,12 +177,33 @@ def page(question: Question, store: Store, known: Explained, about: dict[str, An
         figures,
         list(notes(question, known)),
         about,
+        sections,
+    )
+
+
+def _figure(keys: Sequence[str], spread: Spread) -> Figure:
+    """Return the ranges of the parameters in the prior: of a posterior only where it is one."""
+    words = [WORDS[one.word] for one in spread.verdicts] or [NOT_MIXED] * len(keys)
+    ranges = [
+        (key, low, median, high, word)
+        for key, (low, median, high), word in zip(keys, spread.ranges.T, words, strict=True)
+    ]
+    title, sampled = "Posterior against prior", "the posterior"
+    if not spread.mixed:
+        title = "Where the chains have been, in the prior: not mixed, and no posterior"
+        sampled = "what the chains sampled so far"
+    return Figure(
+        "spreads",
+        title,
+        spreads(ranges, "place in the prior: 0 its low end, 1 its high end"),
+        f"Bars hold 90% of {sampled}, points are medians; a bar from 0.05 to 0.95 is the prior "
+        "itself.",
     )
 
 
 def document(question: Question, store: Store, known: Explained) -> dict[str, Any]:
     """Return the JSON; numbers that are not known are null."""
-    best = question.best(known)
+    best, spread = question.best(known), known.spread
     return {
         "schema": 1,
         "study": question.name,
@@ -188,9 +215,9 @@ def document(question: Question, store: Store, known: Explained) -> dict[str, An
         "figures": list(figure_rows(question, known)),
         "parameters": list(parameter_rows(question, known)),
         "directions": {
-            "fixed": known.fixed if known.verdicts else None,
-            "variance_left": known.left.tolist(),
-            "r_hat": None if isnan(known.mixed) else known.mixed,
+            "fixed": spread.fixed if spread and known.mixed else None,
+            "variance_left": spread.left.tolist() if spread and known.mixed else None,
+            "r_hat": spread.r_hat if spread and isfinite(spread.r_hat) else None,
         },
         "qoe": list(qoe_rows(question, known)),
         "draws": known.draws["values"].tolist() if known.draws else [],

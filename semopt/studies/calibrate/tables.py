@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def print_calibration(question: Question, known: Explained) -> None:
     """Print what was measured beside what is explained, and the verdict on each parameter."""
     from .report import (
+        NOT_MIXED,
         WORDS,
         figure_rows,
         notes,
@@ -41,17 +42,19 @@ def print_calibration(question: Question, known: Explained) -> None:
     for row in parameter_rows(question, known):
         cells = [_number(row[name]) for name in ("fitted", "low", "high")]
         known_of = "" if row["contraction"] is None else f"{row['contraction']:.2f}"
-        table.add_row(row["parameter"], *cells, known_of, WORDS.get(row["verdict"], ""))
+        word = WORDS.get(row["verdict"], NOT_MIXED if known.spread else "")
+        table.add_row(row["parameter"], *cells, known_of, word)
     console.print(table)
     if rows := list(qoe_rows(question, known)):
-        table = slim_table(f"QoE of the optima over {rows[0]['draws']} draws of the posterior")
+        title = f"QoE of the optima over {rows[0]['draws']} draws of the chains"
+        table = slim_table(title if known.mixed else f"{title}: {NOT_MIXED}")
         table.add_column("")
         for heading in ("mean", "5%", "95%", "best in"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             best = "" if row["best"] is None else f"{row['best']:.0%}"
             table.add_row(
-                row["setting"], *(f"{row[name]:.4f}" for name in ("qoe", "low", "high")), best
+                row["setting"], *(_number(row[name]) for name in ("qoe", "low", "high")), best
             )
         console.print(table)
     console.print(summary(question, known))
