@@ -141,7 +141,7 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
 
 
 def scenario_of(problem: Problem) -> dict[str, Any] | None:
-    """Return the scenario that a slot was made from; None without one, or if it changed since."""
+    """Return the scenario whose slot this is; None where none says just its numbers."""
     try:
         return problem.to_json() if reads_as(problem.to_json(), problem_to_json(problem)) else None
     except ValueError:
