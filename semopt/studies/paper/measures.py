@@ -235,15 +235,17 @@ class Beside:
     Attributes
     ----------
     sample : ours
-    optimum : of what the method would do were it perfect; None of an optimum itself
+    optimum : of the best of the method's decisions; None of a method that does not choose
     others : optima of the same problem whose decisions differ: what nothing weighs is anything
     weight : of the figure in the QoE; that of QoE itself is 1
+    assumed : between which means the optimum lies by `assumed.ranges`, of each figure
     """
 
     sample: Sample
     optimum: Sample | None = None
     others: Sequence[Sample] = field(default_factory=tuple)
     weight: float = 1.0
+    assumed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def line(case: str, figure: str, beside: Beside, paper: float = nan) -> Line:
@@ -285,13 +287,10 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
                 f"{min(reached):.4g} to {max(reached):.4g}{unit}"
             )
     optimum = beside.optimum
-    if optimum is None or close(figure, mean, optimum.mean(figure)):
-        best = mean if optimum is None else optimum.mean(figure)
-        follows = "" if optimum is None else ", and the policy follows it"
-        return EXPLAINED, (
-            f"the assumed figures of the scenario, whose own optimum has {best:.4g}{unit}, "
-            f"{_off(figure, best, paper)} the paper's{follows}"
-        )
+    if optimum is None:
+        return NOT, f"it has {mean:.4g}{unit} here, {_off(figure, mean, paper)} the paper's"
+    if close(figure, mean, optimum.mean(figure)):
+        return _assumed(figure, beside, optimum.mean(figure), paper)
     best, worth = optimum.mean(figure), optimum.mean("qoe") - ours.mean("qoe")
     if figure == "qoe" and mean > paper:
         shares = [closure(value, float(ours.optimum.mean())) for value in (mean, paper)]
@@ -303,6 +302,20 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
         f"the policy ends at {mean:.4g}{unit}, its optimum has {best:.4g}: it lacks {worth:.4f} "
         "QoE of it"
     )
+
+
+def _assumed(figure: str, beside: Beside, best: float, paper: float) -> tuple[str, str]:
+    """Return verdict and reason where a method decides as its optimum does, which has `best`."""
+    unit = unit_of(figure)
+    off = f"the scenario's optimum has {best:.4g}{unit}, {_off(figure, best, paper)} the paper's"
+    if figure not in beside.assumed:
+        return NOT, off
+    low, high = beside.assumed[figure]
+    drawn = f"by the calibration's draws it has from {low:.4g} to {high:.4g}{unit}"
+    nearest = min(max(paper, low), high)
+    if close(figure, nearest, paper):
+        return EXPLAINED, f"the assumed figures: {off}, and {drawn}"
+    return NOT, f"{off}, and {drawn}"
 
 
 def _off(figure: str, value: float, paper: float) -> str:

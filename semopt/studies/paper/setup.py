@@ -57,7 +57,7 @@ class Method:
     published : its key in the paper's tables; "" where they lack it
     solver : a method of `solve`; "" of a policy
     algorithm, semantic : how a policy is trained; "" of a method of `solve`
-    optimum : the method of `solve` whose decisions a perfect policy would make; "" of one itself
+    optimum : the method of `solve` that has the best of the same decisions; "" of one itself
     """
 
     label: str
@@ -79,7 +79,7 @@ SERIES = {
         optimum="semantic-unaware",
     ),
     "mappo": Method("MAPPO", "mappo", algorithm="mappo", optimum="exact"),
-    "exhaustive": Method("exhaustive search", "exhaustive", solver="exhaustive"),
+    "exhaustive": Method("exhaustive search", "exhaustive", "exhaustive", optimum="exact"),
     "semantic-unaware": Method("semantic-unaware optimum", solver="semantic-unaware"),
     "distilled": Method("distilled", algorithm="distill", optimum="exact"),
     "exact": Method("exact", solver="exact"),
@@ -92,6 +92,14 @@ SERIES = {
 def published() -> dict[str, Any]:
     """Return every number that the paper publishes."""
     return tomllib.loads(files(__package__).joinpath("published.toml").read_text())
+
+
+def weighted(scenario: Scenario, latency: float, energy: float, accuracy: float) -> Scenario:
+    """Return a scenario with other weights of the QoE."""
+    weights = latency, energy, accuracy
+    name = f"{scenario.name}, weights {' '.join(f'{weight:g}' for weight in weights)}"
+    keys = (f"qoe.{key}" for key in WEIGHTS)
+    return scenario.replace(dict(zip(keys, weights, strict=True)), name=name)
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,7 @@ class Setup:
 
     def weighted(self, latency: float, energy: float, accuracy: float) -> Scenario:
         """Return the scenario with other weights of the QoE."""
-        weights = latency, energy, accuracy
-        name = f"{self.scenario.name}, weights {' '.join(f'{weight:g}' for weight in weights)}"
-        keys = (f"qoe.{key}" for key in WEIGHTS)
-        return self.scenario.replace(dict(zip(keys, weights, strict=True)), name=name)
+        return weighted(self.scenario, latency, energy, accuracy)
 
     def alone(self, task: str) -> Scenario:
         """Return the scenario with queues of one kind of task."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 
 from ...report.charts import intervals
@@ -11,6 +11,7 @@ from ...scenario import Scenario
 from ...statistics import FEWEST, middle_mean
 from ..cells import Cell, Store
 from ..questions import known
+from .assumed import ranges
 from .measures import (
     FIGURE_LABELS,
     NOT,
@@ -102,6 +103,13 @@ def sentence(setup: Setup) -> str:
     )
 
 
+def beside(setup: Setup, name: str, samples: Mapping[str, Sample | None]) -> Beside:
+    """Return what the numbers of a method, which is there, are compared with."""
+    each, best = samples[name], SERIES[name].optimum
+    assert each is not None
+    return Beside(each, samples.get(best), assumed=ranges(setup, best))
+
+
 def cells_of_table3(setup: Setup) -> list[Cell]:
     """Return the cells of Table III: all methods."""
     return [*cell_list(*(setup.cells(name) for name in SERIES))]
@@ -116,7 +124,7 @@ def table3(setup: Setup, store: Store) -> View:
         line(
             SERIES[name].label,
             "qoe",
-            Beside(each, samples.get(SERIES[name].optimum)),
+            beside(setup, name, samples),
             float(paper.get(SERIES[name].published, nan)),
         )
         for name, each in available.items()
@@ -163,7 +171,7 @@ def table4(setup: Setup, store: Store) -> View:
         line(
             SERIES[name].label,
             figure,
-            Beside(each, samples.get(SERIES[name].optimum)),
+            beside(setup, name, samples),
             reported("table4", SERIES[name].published, figure) if name in COMPARED else nan,
         )
         for figure in ("energy_mj", "accuracy")
@@ -246,9 +254,11 @@ def table5(setup: Setup, store: Store) -> View:
                 each = samples[method]
                 if each is None:
                     continue
-                beside = Beside(each, samples[SERIES[method].optimum or method], others, weight)
+                best = SERIES[method].optimum
+                assumed = ranges(setup, best, () if name == "none" else tuple(weights))
+                compared = Beside(each, samples.get(best), others, weight, assumed)
                 paper = reported("table5", name, figure) if method == "mappo" else nan
-                lines.append(line(f"{name}: {SERIES[method].label}", figure, beside, paper))
+                lines.append(line(f"{name}: {SERIES[method].label}", figure, compared, paper))
     claims = [
         _preferred(means, "latency", "latency_ms", -1),
         _preferred(means, "energy", "energy_mj", -1),
