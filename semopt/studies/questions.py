@@ -28,7 +28,7 @@ from ..scenario import Scenario
 from ..strict import read_json
 from ..worth import tasks_in
 from . import marl_eval
-from .cells import Cell, Store, column, digest
+from .cells import Cell, Store, column, digest, digest_of_extension
 
 # The question of each study, by its name on the command line.
 STUDIES = {
@@ -101,6 +101,14 @@ def lacking(question: Question, store: Store) -> Iterator[str]:
     for label, reason in reasons.items():
         if reason:
             yield f"{label}: failed: {reason}"
+    versions = [(about["semopt"], about["extension"]) for about in store.contents()]
+    for version, extension in dict.fromkeys(versions):
+        if (version, extension) != (__version__, digest_of_extension()):
+            count, build = versions.count((version, extension)), extension[:8]
+            yield (
+                f"{count} cells of {store.folder} are of semopt {version}, build {build}: this is "
+                f"semopt {__version__}, build {digest_of_extension()[:8]}, which does not use them."
+            )
 
 
 def of_folder(folder: Path) -> Question:
@@ -128,14 +136,13 @@ def of_folder(folder: Path) -> Question:
 def begin(question: Question, store: Store) -> None:
     """Write the settings of a study before its cells: it can be shown while it is unfinished.
 
-    Every question that was asked of the folder keeps its cells in the results.
+    A part rests on the cells of the question that was last asked; the folder's other parts stay.
     """
     store.begin()
     with store.alone():
         parts = parts_of(store.folder)
         for part, cells in question.parts().items():
-            names = parts.get(part, []) + [cell.name() for cell in cells]
-            parts[part] = list(dict.fromkeys(names))
+            parts[part] = list(dict.fromkeys(cell.name() for cell in cells))
         about = settings_of(question) | {PARTS: parts}
         write_atomically(store.folder / SETTINGS, json.dumps(about, indent=2))
 
@@ -183,7 +190,7 @@ def settings_of(question: Question) -> dict[str, Any]:
 
 
 def parts_of(folder: Path) -> dict[str, list[str]]:
-    """Return the names of the cells of each part, as every question of the folder left them."""
+    """Return the names of the cells of each part, of the question that was last asked of it."""
     try:
         parts = read_json(folder / SETTINGS)[PARTS]
         return {part: list(names) for part, names in parts.items()}
@@ -193,21 +200,21 @@ def parts_of(folder: Path) -> dict[str, list[str]]:
 
 def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
     """Return the rows of all cells of decisions, a time for each part, beside the reference's."""
-    scenarios, references = dict[str, tuple[str, int]](), dict[tuple[str, int], Floats]()
+    scenarios, references = dict[str, tuple[str, int]](), dict[tuple[str, int, str], Floats]()
     cells = [
-        (name, about, table, (json.dumps(about["scenario"]), about["seed"]))
+        (name, about, table, (json.dumps(about["scenario"]), about["seed"], about["extension"]))
         for name, about, table in store.everything()
         if about["kind"] == "method"
     ]
-    for _, about, table, (scenario, seed) in cells:
+    for _, about, table, (scenario, *rest) in cells:
         if scenario not in scenarios:
             template = Scenario.from_dict(about["scenario"]).template()
             scenarios[scenario] = strongest(template), tasks_in(template)
         best, tasks = scenarios[scenario]
         if about["method"] == best and not about["options"] and not about["training"]:
             optima = column(table, "value") / tasks
-            if len(optima) > len(references.get((scenario, seed), [])):
-                references[scenario, seed] = optima
+            if len(optima) > len(references.get((scenario, *rest), [])):
+                references[scenario, *rest] = optima
     studies = dict[str, list[str]]()
     for part, names in parts.items():
         for name in names:
@@ -222,7 +229,7 @@ def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
         for part in studies.get(name, []):
             words = {"study": part, "scenario": about["scenario"]["name"]}
             words |= {"method": about["method"], "seed": training.get("seed", about["seed"])}
-            words |= {"draw": about["seed"], "cell": name}
+            words |= {"draw": about["seed"], "cell": name, "semopt": about["semopt"]}
             shared = {word: pa.array([value] * len(table)) for word, value in words.items()}
             tables.append(pa.table(shared | rows | {"reference_qoe": best_of_slots}))
     return pa.concat_tables(tables) if tables else pa.table({})

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+import semopt
 from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import evaluate
 from semopt.statistics import interval
-from semopt.studies import engine
+from semopt.studies import engine, policies
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
@@ -353,20 +354,30 @@ def test_of_processes_that_end_together_one_writes_the_page(study, tmp_path):
     assert "1 of 8 cells are not there yet" in page.read_text()
 
 
-def test_joined_results_hold_what_every_call_computed(tmp_path):
+def test_joined_results_hold_each_slot_of_the_question_last_asked_once(tmp_path, monkeypatch):
+    """Asked for other slots, and by another version, whose rows another part still rests on."""
     store, scenario = Store(tmp_path), Scenario.load("contended")
     store.begin()
-    for methods, slots in ((["local"], 20), (["exact"], 30)):
+    monkeypatch.setattr("semopt.studies.cells.__version__", "0.0.1")
+    other = policies.Question([], 20)
+    monkeypatch.setattr(policies.Question, "parts", lambda self: {"policies": kept})
+    kept = [MethodCell(CONTENDED, method, 0, 10) for method in ("global", "local")]
+    assert set(computed(tmp_path, kept)) == {DONE}
+    begin(other, store)
+    monkeypatch.undo()
+    for methods, slots in ((["local", "exact"], 20), (["local"], 30)):
         question = gap.Question([scenario], methods, 1, slots)
         assert set(computed(tmp_path, question.cells())) == {DONE}
         begin(question, store)
         keep(question, store)
-    table = pq.read_table(tmp_path / "results.parquet")
-    counts = {}
-    for method in table["method"].to_pylist():
-        counts[method] = counts.get(method, 0) + 1
-    assert counts == {"global": 50, "constant": 50, "local": 20, "exact": 30}
-    assert not any(value is None for value in table["reference_qoe"].to_pylist())
+    table = pq.read_table(tmp_path / "results.parquet").to_pylist()
+    slots = [(row["study"], row["method"], row["slot"], row["semopt"]) for row in table]
+    expected = product(["gap"], ["global", "constant", "local"], range(30), [semopt.__version__])
+    earlier = product(["policies"], ["global", "local"], range(10), ["0.0.1"])
+    assert sorted(slots) == sorted([*expected, *earlier])
+    assert not any(row["reference_qoe"] is None for row in table)
+    page = (tmp_path / "report.html").read_text()
+    assert f"2 cells of {tmp_path} are of semopt 0.0.1" in page
 
 
 def test_results_are_read_by_polars(study):
