@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -27,10 +28,10 @@ from semopt.studies.paper.measures import (
     Claim,
     Sample,
     judged,
-    order,
     reported,
     sample,
 )
+from semopt.studies.paper.orders import below, first, order
 from semopt.studies.paper.setup import QUICK, SERIES, Setup, published
 from semopt.studies.paper.weights import SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
@@ -164,7 +165,9 @@ def test_every_part_says_something(tmp_path):
     json.dumps(document, allow_nan=False)
     for name, part in document["parts"].items():
         assert part["claims"], name
-        assert all(claim["holds"] is not None for claim in part["claims"] if name != "fig7"), name
+        assert all(c["verdict"] != "not measured yet" for c in part["claims"] if name != "fig7"), (
+            name
+        )
     drawn = {file.stem for file in (tmp_path / "figures").glob("*.svg")}
     assert drawn >= {"fig6", "fig7", "fig8", "fig9-text", "fig10-latency_ms", "fig12-energy_mj"}
     ended = CliRunner().invoke(app, ["study", "audit", str(tmp_path), "--sample", "40"])
@@ -243,12 +246,37 @@ def test_orders_are_checked_pair_by_pair():
         "semantic-unaware": made(3.2, "semantic-unaware", qoe=0.58),
     }
     names = ("dqn", "semantic-unaware-mappo", "mappo")
-    first, second = order("latency_ms", samples, names)
-    assert (first.holds, second.holds) == (True, None)
-    assert "in 50% of pairs of runs" in first.measured
+    one, two = order("latency_ms", samples, names)
+    assert (one.verdict, two.verdict) == ("tied", "not measured yet")
+    assert "in 50% of pairs of runs" in one.measured
     by_qoe = next(order("qoe", samples, names))
-    assert not by_qoe.holds
+    assert by_qoe.verdict == "not reproduced"
     assert "semantic-unaware MAPPO cannot pass 0.5800" in by_qoe.measured
+
+
+def test_orders_count_where_paired_differences_are_off_zero():
+    """Spread of 100 ms a slot, the same for both: a lead of 1 ms on each slot is an order."""
+    slower, faster = made(101.0, "local", spread=100.0), made(100.0, "exact", spread=100.0)
+    assert below("latency_ms", faster, slower) is True
+    assert below("latency_ms", slower, faster) is False
+    turned = replace(slower, values={"latency_ms": slower.values["latency_ms"][:, ::-1]})
+    assert below("latency_ms", faster, turned) is None  # a lead that slots do not share
+    runs = 3.0 + 0.1 * np.arange(6)
+    learned = made(runs, "mappo", runs=6)
+    assert below("latency_ms", learned, made(runs + 0.01, "dqn", runs=6)) is True
+    assert below("latency_ms", learned, made(runs[::-1], "dqn", runs=6)) is None
+    assert below("latency_ms", learned, made(3.3, "local")) is None
+    assert below("latency_ms", made([3.0, 3.2], runs=2), made([3.1, 3.3], "dqn", runs=2)) is None
+    assert below("latency_ms", made([3.0, 3.05], runs=2), made(3.1, "local")) is True
+    assert below("latency_ms", made(3.0), made(3.1, "local")) is None  # of one training
+    three = {
+        "mappo": made(3.0, runs=2),
+        "dqn": made(3.1, "dqn", runs=2),
+        "local": made(3.1, "local"),
+    }
+    assert first("latency_ms", three, "mappo") is True
+    assert first("latency_ms", three, "local", -1) is None
+    assert first("latency_ms", three, "mappo", -1) is False
 
 
 def curve(values, key):

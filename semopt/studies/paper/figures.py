@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from ..cells import Cell, Store
-from .measures import Claim, Sample, View, cell_list, order, sample
+from .measures import Claim, Sample, View, cell_list, sample
+from .orders import LEVEL_WITH, all_of, below, first, order
 from .setup import CERTIFIED, SERIES, Setup
 from .tables import COMPARED, chart, samples_of, sentence
 
@@ -51,16 +53,21 @@ def fig9(setup: Setup, store: Store) -> View:
         by_task[task] = {n: sample(setup, store, n, scenario, setup.scenario) for n in SHOWN}
     claims = [_heavier({task: samples["local"] for task, samples in by_task.items()})]
     for task, samples in by_task.items():
-        means = {n: s.mean("latency_ms") for n, s in samples.items() if s is not None}
-        listed = ", ".join(f"{SERIES[n].label} {mean:.4g} ms" for n, mean in means.items())
-        means.pop(CERTIFIED, None)
-        whole = len(means) == len(COMPARED)
-        for words, name, pick in (
-            ("MAPPO is the fastest", "mappo", min),
-            ("local is the slowest", "local", max),
+        there = {n: each for n, each in samples.items() if each is not None}
+        listed = ", ".join(
+            f"{SERIES[n].label} {s.mean('latency_ms'):.4g} ms" for n, s in there.items()
+        )
+        there.pop(CERTIFIED, None)
+        for words, name, sign in (
+            ("MAPPO is the fastest", "mappo", 1),
+            ("local is the slowest", "local", -1),
         ):
-            holds = pick(means, key=means.__getitem__) == name if whole else None
-            claims.append(Claim(f"{task}, {words}", holds, listed or "cells are missing"))
+            words = f"{task}, {words}"
+            if len(there) < len(COMPARED):
+                claims.append(Claim(words, None, "cells are missing"))
+                continue
+            holds = first("latency_ms", there, name, sign)
+            claims.append(Claim(words, holds, listed, LEVEL_WITH))
     figures = [
         figure
         for task, samples in by_task.items()
@@ -79,8 +86,9 @@ def fig9(setup: Setup, store: Store) -> View:
 def _heavier(local: Mapping[str, Sample | None]) -> Claim:
     """Return the claim that kinds of task come in the order of their load."""
     words = f"load rises in the order {', '.join(local)}"
-    times = {task: each.mean("latency_ms") for task, each in local.items() if each is not None}
-    if len(times) < len(local):
+    there = {task: each for task, each in local.items() if each is not None}
+    if len(there) < len(local):
         return Claim(words, None, "cells are missing")
-    listed = ", ".join(f"{task} {time:.4g} ms" for task, time in times.items())
-    return Claim(words, sorted(times.values()) == list(times.values()), f"run locally: {listed}")
+    listed = ", ".join(f"{task} {each.mean('latency_ms'):.4g} ms" for task, each in there.items())
+    holds = all_of(below("latency_ms", *pair) for pair in pairwise(there.values()))
+    return Claim(words, holds, f"run locally: {listed}", LEVEL_WITH)

@@ -7,9 +7,8 @@ of the paper's, *explained* where something that was measured accounts for the d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from math import isnan, nan, sqrt
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from ...problem import Floats
 from ...records import Record
 from ...scenario import Scenario
-from ...statistics import improvement, interval
+from ...statistics import interval
 from ...worth import closure, tasks_in
 from ..cells import Store, column
 from ..method_cell import BOUND_ONLY, MethodCell
@@ -174,16 +173,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Claim:
-    """An order or a shape that the paper states; `holds` is None while cells are missing."""
+    """An order or a shape that the paper states; `holds` is None where it is `undecided`."""
 
     words: str
     holds: bool | None
     measured: str
+    undecided: str = "not measured yet"
 
     @property
     def verdict(self) -> str:
         """Return what became of it."""
-        return {True: REPRODUCED, False: NOT, None: "not measured yet"}[self.holds]
+        return {True: REPRODUCED, False: NOT, None: self.undecided}[self.holds]
 
     @property
     def sentence(self) -> str:
@@ -207,7 +207,11 @@ class View:
         return {
             "title": self.title,
             "lines": [{k: known(v) for k, v in asdict(line).items()} for line in self.lines],
-            "claims": [asdict(claim) | {"verdict": claim.verdict} for claim in self.claims],
+            "claims": [
+                {"words": claim.words, "holds": claim.holds, "measured": claim.measured}
+                | {"verdict": claim.verdict}
+                for claim in self.claims
+            ],
         }
 
 
@@ -324,30 +328,6 @@ def _off(figure: str, value: float, paper: float) -> str:
         points = " points" if figure == "accuracy" else ""
         return f"{abs(value - paper):.3g}{points} {where}"
     return f"{abs(value / paper - 1.0):.1%} {where}"
-
-
-def order(
-    figure: str, samples: Mapping[str, Sample | None], names: Sequence[str]
-) -> Iterator[Claim]:
-    """Yield the claims that of these methods each has a lower figure than the next."""
-    for low, high in pairwise(names):
-        words = f"{word_of(figure)}, {SERIES[low].label} below {SERIES[high].label}"
-        below, above = samples.get(low), samples.get(high)
-        if below is None or above is None:
-            yield Claim(words, None, "cells are missing")
-            continue
-        holds = below.mean(figure) < above.mean(figure)
-        chance = improvement(above.runs(figure), below.runs(figure))
-        measured = f"{below.mean(figure):.4f} and {above.mean(figure):.4f}"
-        if below.learns or above.learns:
-            measured += f", so in {chance:.0%} of pairs of runs"
-        best = samples.get(SERIES[high].optimum or high)
-        if figure == "qoe" and best is not None and below.mean("qoe") > best.mean("qoe"):
-            measured += (
-                f"; {SERIES[high].label} cannot pass {best.mean('qoe'):.4f}, the optimum of its "
-                "own actions"
-            )
-        yield Claim(words, holds, measured)
 
 
 def cell_list(*groups: Sequence[MethodCell]) -> list[MethodCell]:

@@ -23,10 +23,10 @@ from .measures import (
     View,
     cell_list,
     line,
-    order,
     reported,
     sample,
 )
+from .orders import LEVEL_WITH, first, order
 from .setup import CERTIFIED, SERIES, SLOTS, Setup, published
 
 COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III and IV
@@ -278,10 +278,9 @@ def _preferred(
 ) -> Claim:
     """Return the claim that a preference has the best mean of what it prefers."""
     words = f"the {name} preference has the {'highest' if sign > 0 else 'lowest'} {name} of all"
-    reached = {key: samples["mappo"] for key, samples in means.items()}
-    values = {key: each.mean(figure) for key, each in reached.items() if each is not None}
-    if len(values) < len(PREFERENCES):
+    reached = {key: each for key, samples in means.items() if (each := samples["mappo"])}
+    if len(reached) < len(PREFERENCES):
         return Claim(words, None, "cells are missing")
-    best = max(values, key=lambda key: sign * values[key])
-    listed = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
-    return Claim(words, best == name, f"{FIGURE_LABELS[figure]}: {listed}")
+    listed = ", ".join(f"{key} {each.mean(figure):.4g}" for key, each in reached.items())
+    holds = first(figure, reached, name, -sign)
+    return Claim(words, holds, f"{FIGURE_LABELS[figure]}: {listed}", LEVEL_WITH)
