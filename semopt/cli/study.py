@@ -20,7 +20,12 @@ from .conduct import (
     conduct,
     scenarios_of,
 )
+from .lengths import length, lengths
 from .options import files_read, learning, to_stdout
+
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Short, to see it work; options that are given stand.")
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,21 +55,13 @@ def gap(
             "weights (0.6/0.2/0.2), load (a factor) or law; several make a grid.",
         ),
     ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Seeds of slots, from 0 on; 3 unless given.")
-    ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Decision slots a seed; 1000 unless given.")
-    ] = None,
+    seeds: Annotated[int | None, length("gap", "seeds", 1, "Seeds of slots, from 0 on")] = None,
+    slots: Annotated[int | None, length("gap", "slots", 1, "Decision slots a seed")] = None,
     ranks: Annotated[
         int | None,
-        typer.Option(
-            min=0, help="Slots of each cell whose decisions are ranked among all; 100 unless given."
-        ),
+        length("gap", "ranked", 0, "Slots of each cell whose decisions are ranked among all"),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="One seed of 100 slots, unless others are given.")
-    ] = False,
+    quick: Quick = False,
     out: Out = DIR,
     engine: Engine = "local",
     workers: Workers = 0,
@@ -93,8 +90,9 @@ def gap(
     named = [word for name in scenario or ["paper"] for word in ("--scenario", name)]
     named += [word for axis in vary or () for word in ("--vary", axis)]
     question = Question(
-        *(scenarios, methods, seeds or (1 if quick else 3), slots or (100 if quick else 1000)),
-        ranked=(10 if quick else 100) if ranks is None else ranks,
+        scenarios,
+        methods,
+        **lengths("gap", quick, seeds=seeds, slots=slots, ranked=ranks),
         asked=shlex.join(named),
     )
     conduct(question, out, engine, workers, shard, json)
@@ -107,18 +105,12 @@ def scaling(
         typer.Argument(metavar="[METHOD]...", help="Methods of solve; all that decide or bound."),
     ] = None,
     scenario: Annotated[str, typer.Option(help="File or preset, of any size.")] = "large",
-    users: Annotated[
-        int | None, typer.Option(min=2, help="Largest number of users; 256 unless given.")
-    ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Slots of each size; 5 unless given.")
-    ] = None,
+    users: Annotated[int | None, length("scaling", "users", 2, "Largest number of users")] = None,
+    slots: Annotated[int | None, length("scaling", "slots", 1, "Slots of each size")] = None,
     limit: Annotated[
-        float | None, typer.Option(min=0.1, help="Most seconds of a slot; 60 unless given.")
+        float | None, length("scaling", "limit", 0.1, "Most seconds of a slot")
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="32 users, 2 slots and 2 s, unless others are given.")
-    ] = False,
+    quick: Quick = False,
     out: Out = DIR,
     engine: Engine = "local",
     workers: Workers = 1,
@@ -145,9 +137,8 @@ def scaling(
     question = Question(
         Scenario.load(scenario),
         methods,
-        users or (32 if quick else 256),
-        slots or (2 if quick else 5),
-        limit or (2.0 if quick else 60.0),
+        **lengths("scaling", quick, users=users, slots=slots, limit=limit),
+        asked=shlex.join(["--scenario", scenario]),
     )
     conduct(question, out, engine, workers, shard, json)
 
@@ -161,20 +152,32 @@ def calibrate(
             help="TOML of parameters and of what was measured; the paper's unless given.",
         ),
     ] = None,
-    starts: Annotated[int, typer.Option(min=1, help="Starts of the fit, all over the prior.")] = 20,
+    starts: Annotated[
+        int | None, length("calibrate", "starts", 1, "Starts of the fit, all over the prior")
+    ] = None,
     evaluations: Annotated[
-        int, typer.Option(min=600, help="Scenarios that a start tries, at most.")
-    ] = 8000,
+        int | None, length("calibrate", "evaluations", 600, "Scenarios that a start tries, at most")
+    ] = None,
     gains: Annotated[
-        int, typer.Option(min=2, help="Gains that every combination of tasks meets; 16 times last.")
-    ] = 32,
-    chains: Annotated[int, typer.Option(min=1, help="Chains of the spread.")] = 2,
-    legs: Annotated[int, typer.Option(min=2, help="Parts of a chain, each kept as a cell.")] = 4,
-    steps: Annotated[int, typer.Option(min=2, help="Steps of a leg.")] = 300,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of the posterior that are kept.")] = 30,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Two short starts, two short chains: to see it work.")
-    ] = False,
+        int | None,
+        length(
+            "calibrate",
+            "gains",
+            2,
+            "Gains that each combination of tasks meets, 32 times that last",
+        ),
+    ] = None,
+    chains: Annotated[
+        int | None, length("calibrate", "chains", 1, "Chains of the spread; verdicts need two")
+    ] = None,
+    legs: Annotated[
+        int | None, length("calibrate", "legs", 2, "Parts of a chain, each kept as a cell")
+    ] = None,
+    steps: Annotated[int | None, length("calibrate", "steps", 2, "Steps of a leg")] = None,
+    draws: Annotated[
+        int | None, length("calibrate", "draws", 1, "Draws of the chains that are kept")
+    ] = None,
+    quick: Quick = False,
     out: Out = DIR,
     engine: Engine = "local",
     workers: Workers = 0,
@@ -191,20 +194,22 @@ def calibrate(
     from ..report.lines import print_written
 
     with learning("study"):
-        from ..studies.calibrate.question import QUICK, question_of
+        from ..studies.calibrate.question import question_of
         from ..studies.calibrate.targets import PAPER
         from ..studies.cells import Store
     check_outputs(out, json, [targets or PAPER])
-    given = {
-        "starts": starts,
-        "evaluations": evaluations,
-        "gains": gains,
-        "chains": chains,
-        "legs": legs,
-        "steps": steps,
-        "draws": draws,
-    }
-    question = question_of(targets or PAPER, **(given | QUICK if quick else given))
+    given = lengths(
+        "calibrate",
+        quick,
+        starts=starts,
+        evaluations=evaluations,
+        gains=gains,
+        chains=chains,
+        legs=legs,
+        steps=steps,
+        draws=draws,
+    )
+    question = question_of(targets or PAPER, **given)
     conduct(question, out, engine, workers, shard, json)
     if best := question.best(question.explained(Store(out))):
         write_atomically(
@@ -221,17 +226,13 @@ def information(
         typer.Option(help="File or preset; as often as there are some. contended unless given."),
     ] = None,
     draws: Annotated[
-        int | None, typer.Option(min=1, help="Observations of each user; 400 unless given.")
+        int | None, length("information", "draws", 1, "Observations of each user")
     ] = None,
     replies: Annotated[
-        int | None, typer.Option(min=1, help="Draws of the others; 1000 unless given.")
+        int | None, length("information", "replies", 1, "Draws of the others")
     ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Slots of the optimum; 1000 unless given.")
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="40 draws, 100 replies and slots, unless given.")
-    ] = False,
+    slots: Annotated[int | None, length("information", "slots", 1, "Slots of the optimum")] = None,
+    quick: Quick = False,
     out: Out = DIR,
     engine: Engine = "local",
     workers: Workers = 0,
@@ -250,9 +251,8 @@ def information(
     check_outputs(out, json, [file for name in names for file in files_read(name)])
     question = Question(
         scenarios_of(names),
-        draws or (40 if quick else 400),
-        replies or (100 if quick else 1000),
-        slots or (100 if quick else 1000),
+        **lengths("information", quick, draws=draws, replies=replies, slots=slots),
+        asked=shlex.join([word for name in names for word in ("--scenario", name)]),
     )
     question.check()
     conduct(question, out, engine, workers, shard, json)
@@ -321,15 +321,12 @@ def policies(
         list[str] | None,
         typer.Argument(metavar="[KIND]...", help="Kinds of trainings; all unless given."),
     ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Slots they are scored on; 1000 unless given.")
-    ] = None,
+    slots: Annotated[int | None, length("policies", "slots", 1, "Slots they are scored on")] = None,
     updates: Annotated[
-        int | None, typer.Option(min=1, help="Length of each training; else its settings'.")
+        int | None,
+        length("policies", "updates", 1, "Length of each training, its settings' else"),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="2 updates, 100 slots: to see it work.")
-    ] = False,
+    quick: Quick = False,
     out: Out = DIR,
     engine: Engine = "local",
     workers: Workers = 0,
@@ -349,8 +346,7 @@ def policies(
         if name not in KINDS:
             raise ValueError(f"study policies {name}: is not one of {', '.join(KINDS)}")
     check_outputs(out, json, [])
-    length = 2 if quick and updates is None else updates
-    question = Question(names, slots or (100 if quick else 1000), length)
+    question = Question(names, **lengths("policies", quick, slots=slots, updates=updates))
     conduct(question, out, engine, workers, shard, json)
 
 

@@ -22,7 +22,7 @@ from ..statistics import interval
 from ..worth import ALL_LOCAL, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell
-from .questions import known, lacking, rows_document, settings_of
+from .questions import command_of, known, lacking, rows_document, settings_of
 from .tables import Policy, print_policies
 from .training_cell import TrainingCell
 
@@ -166,13 +166,12 @@ class Question:
             if means:
                 name = f"policies-{place}"
                 figures.append(Figure(name, f"{scenario}: mean gap", spec, sentence))
-        updates = "" if self.updates is None else f" --updates {self.updates}"
+        updates = [] if self.updates is None else ["--updates", self.updates]
         return Report(
             "Policies against the certified optimum",
             f"{self.slots} slots; the least of a kind's trainings. Gap closed: of what lies "
             "between the best fixed action and the optimum; refined: with levels optimised.",
-            f"python -m semopt study policies {' '.join(self.kinds)} --slots {self.slots}{updates} "
-            f"--out {store.folder.name}",
+            command_of("policies", [*self.kinds, "--slots", self.slots, *updates], store.folder),
             [
                 Table(
                     "policies",

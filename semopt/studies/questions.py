@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -71,6 +72,13 @@ class Question(Protocol):
 
     def show(self, store: Store) -> None:
         """Print the study's tables, from the cells that are there."""
+
+
+def command_of(study: str, words: Iterable[object], folder: Path) -> str:
+    """Return the command, in the words of a shell, that makes a study in a folder anew."""
+    return shlex.join(
+        ["python", "-m", "semopt", "study", study, *map(str, words), "--out", str(folder)]
+    )
 
 
 def known(value: Any) -> Any:

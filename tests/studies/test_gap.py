@@ -1,6 +1,7 @@
 """The gap study: grids of scenarios, ranks by enumeration, who is better on how many slots."""
 
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.gap.question import Question
 from semopt.studies.gap.rank_cell import RankCell, countable
-from semopt.studies.gap.report import better
+from semopt.studies.gap.report import better, page
 from semopt.studies.gap.vary import varied
 from semopt.studies.method_cell import MethodCell
 from semopt.studies.work import DONE, work
@@ -114,6 +115,16 @@ def test_rows_say_the_median_rank_and_who_is_better(tmp_path):
     assert table.columns == ["method", "constant", "exact"]  # of whom all slots are there
     again = Question.of_settings(question.settings())
     assert again.settings() == question.settings()
+
+
+def test_the_command_of_a_page_is_typed_as_it_stands(tmp_path):
+    # A shell would part the first method, and the option, at their blanks.
+    methods, asked = ["my rules.py:decide", "local"], shlex.join(["--vary", "weights=1/0/0; rm"])
+    question, folder = Question([TINY], methods, 1, 12, 0, asked), tmp_path / "a study"
+    made_by = page(question, Store(folder), [], {}, [], asked).command
+    words = ["python", "-m", "semopt", "study", "gap", *methods, "--vary", "weights=1/0/0; rm"]
+    words += ["--seeds", "1", "--slots", "12", "--ranks", "0", "--out", str(folder)]
+    assert shlex.split(made_by) == words
 
 
 def test_better_counts_slots_and_half_of_those_that_are_equal():

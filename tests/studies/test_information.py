@@ -71,7 +71,8 @@ def test_a_blind_user_takes_the_best_action_by_plain_enumeration(channels):
 
 
 def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):
-    question, store = Question([CONTENDED.replace(users=2, channels=2)], 6, 5, 20), Store(tmp_path)
+    scenario, asked = CONTENDED.replace(users=2, channels=2), "--scenario 'my site.toml'"
+    question, store = Question([scenario], 6, 5, 20, asked), Store(tmp_path)
     store.begin()
     cells = question.parts()["information"]
     assert {work(str(tmp_path), cell) for cell in cells} == {DONE}
@@ -86,6 +87,7 @@ def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):
     store.file(cells[0]).unlink()
     assert question.rows(store)[0].users == 1
     assert question.report(store).notes == ["1 of 4 cells are not there yet."]
+    assert f"information {asked} --draws 6 --replies 5" in question.report(store).command
 
 
 def test_scenarios_whose_users_are_not_apart_are_refused(tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import json
 import tomllib
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -346,8 +347,8 @@ def test_what_the_paper_publishes_is_what_a_calibration_aims_at():
     assert settings["none"]["qoe"] == published()["table3"]["qoe"]["exhaustive"]
 
 
-def test_a_command_makes_a_part_anew(tmp_path):
-    folder = tmp_path / "here"
+def test_a_command_makes_a_part_anew():
+    folder = Path("here")
     quick = Setup(SETUP.scenario, 2, 100, QUICK)
     assert quick.command("fig8", folder) == "python -m semopt study fig8 --quick --out here"
     other = Setup(Scenario.load("contended"), 3, 100)

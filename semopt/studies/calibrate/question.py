@@ -8,6 +8,7 @@ parameters the data fix and which they leave free.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -27,7 +28,7 @@ from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
 from .model import Model, Target
 from .prior import Prior
 from .spread import Spread, spread
-from .targets import load
+from .targets import PAPER, load
 
 PRIOR_DRAWS = 20_000
 
@@ -63,18 +64,20 @@ class Explained(Record):
 
 @dataclass(frozen=True)
 class Question:
-    """Targets, and how long starts and chains take."""
+    """Targets, and how long starts and chains take; `asked` is the argument that names a file."""
 
     fit: Fit
     walk: Walk
     draws: int
+    asked: str = ""
 
     name: ClassVar[str] = "calibrate"
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Return the question of the settings that `settings` gave."""
-        return cls(Fit(**settings["fit"]), Walk(**settings["walk"]), int(settings["draws"]))
+        fit, walk = Fit(**settings["fit"]), Walk(**settings["walk"])
+        return cls(fit, walk, int(settings["draws"]), str(settings["asked"]))
 
     def settings(self) -> dict[str, Any]:
         """Return what makes the question again, in the words of JSON."""
@@ -174,9 +177,6 @@ class Question:
         return None if known.values is None else self.model.scenario(known.values)
 
 
-QUICK = {"starts": 2, "evaluations": 800, "gains": 4, "chains": 2, "legs": 2, "steps": 20}
-
-
 def question_of(
     source: str | Path,
     *,
@@ -210,4 +210,5 @@ def question_of(
             raise ValueError(f"{source}: at the ends of the parameters' ranges: {error}") from None
     fit = Fit(targets.model_dump(mode="json"), gains, evaluations, starts)
     walkers = 2 * len(targets.parameter) + 2
-    return Question(fit, Walk(chains, legs, steps, walkers), draws)
+    asked = "" if source == PAPER else shlex.join([str(source)])
+    return Question(fit, Walk(chains, legs, steps, walkers), draws, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from ...report.charts import spreads
 from ...report.page import Figure, Report, Section, Table
 from ..cells import Store
+from ..questions import command_of
 from .spread import KEPT, MIXED
 
 if TYPE_CHECKING:
@@ -164,15 +166,13 @@ def page(question: Question, store: Store, known: Explained, about: dict[str, An
         text = "What each draw is made of, a row a draw: tables/draws.csv holds the same."
         sections.append(Section("Draws", text, [table], []))
     fit, walk = question.fit, question.walk
-    command = (
-        f"python -m semopt study calibrate --starts {fit.starts} --evaluations {fit.evaluations} "
-        f"--gains {fit.gains} --chains {walk.chains} --legs {walk.legs} --steps {walk.steps} "
-        f"--out {store.folder.name}"
-    )
+    words = [*shlex.split(question.asked), "--starts", fit.starts]
+    words += ["--evaluations", fit.evaluations, "--gains", fit.gains, "--chains", walk.chains]
+    words += ["--legs", walk.legs, "--steps", walk.steps, "--draws", question.draws]
     return Report(
         "Calibration",
         summary(question, known),
-        command,
+        command_of(question.name, words, store.folder),
         tables,
         figures,
         list(notes(question, known)),

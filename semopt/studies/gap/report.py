@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from ...report.charts import intervals, profile
 from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
 from ..cells import Store
-from ..questions import known
+from ..questions import command_of, known
 from .rows import Grid, Row, alike
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
@@ -97,17 +98,14 @@ def page(
                 f"edge, {LEAST:g}, where all smaller gaps are drawn.",
             )
         )
-    command = (
-        f"python -m semopt study gap {' '.join(question.methods)} {asked} --seeds "
-        f"{question.seeds} --slots {question.slots} --ranks {question.ranked} --out "
-        f"{store.folder.name}"
-    )
+    lengths = ["--seeds", question.seeds, "--slots", question.slots, "--ranks", question.ranked]
+    words = [*question.methods, *shlex.split(asked), *lengths]
     return Report(
         "Gaps to the certified optimum",
         f"{len(question.methods)} methods on {len(question.scenarios)} scenarios, "
         f"{question.seeds} seeds of {question.slots} slots each. A slot without a decision lacks "
         "all of the optimum; a task that breaks a limit scores 0.",
-        command,
+        command_of("gap", words, store.folder),
         tables,
         figures,
         [*missing, *notes(question, rows)],

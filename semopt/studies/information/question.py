@@ -7,6 +7,7 @@ an estimate of what all lose at once, the single losses are also added up.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -23,19 +24,20 @@ from ...statistics import interval
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell
-from ..questions import known, lacking, rows_document, settings_of
+from ..questions import command_of, known, lacking, rows_document, settings_of
 from ..tables import Permitted, print_information
 from .cell import InformationCell
 
 
 @dataclass(frozen=True)
 class Question:
-    """What observations permit on each scenario."""
+    """What observations permit on each scenario; `asked` are the options that name these."""
 
     scenarios: Sequence[Scenario]
     draws: int
     replies: int
     slots: int
+    asked: str = ""
 
     name: ClassVar[str] = "information"
 
@@ -44,7 +46,7 @@ class Question:
         """Return the question of the settings that `settings` gave."""
         scenarios = [Scenario.from_dict(document) for document in settings["scenarios"]]
         draws, replies = int(settings["draws"]), int(settings["replies"])
-        return cls(scenarios, draws, replies, int(settings["slots"]))
+        return cls(scenarios, draws, replies, int(settings["slots"]), str(settings["asked"]))
 
     def settings(self) -> dict[str, Any]:
         """Return what makes the question again, in the words of JSON."""
@@ -53,6 +55,7 @@ class Question:
             "draws": self.draws,
             "replies": self.replies,
             "slots": self.slots,
+            "asked": self.asked,
         }
 
     def check(self) -> None:
@@ -150,13 +153,12 @@ class Question:
             for place, row in enumerate(rows)
             if row.loss == row.loss
         ]
-        names = " ".join(f"--scenario {scenario.name}" for scenario in self.scenarios)
+        lengths = ["--draws", self.draws, "--replies", self.replies, "--slots", self.slots]
         return Report(
             "What observations permit",
             f"{self.draws} observations of each user, each answered by {self.replies} draws of the "
             "others, who see everything and choose last.",
-            f"python -m semopt study information {names} --draws {self.draws} --replies "
-            f"{self.replies} --slots {self.slots} --out {store.folder.name}",
+            command_of("information", [*shlex.split(self.asked), *lengths], store.folder),
             [Table("information", "QoE a task", columns, [_entries(row) for row in rows])],
             figures,
             list(lacking(self, store)),

@@ -6,7 +6,6 @@ trained once for each scenario and training seed, whatever tables and figures sh
 
 from __future__ import annotations
 
-import shlex
 import tomllib
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -19,6 +18,7 @@ from ...learn.validation import SLOTS as VALIDATED
 from ...learn.validation import VALIDATION, stream_seed
 from ...scenario import Scenario
 from ..method_cell import MethodCell
+from ..questions import command_of
 from ..training_cell import TrainingCell
 
 SLOTS = 10  # of an episode
@@ -183,13 +183,10 @@ class Setup:
             "--seeds": (SEEDS[quick], self.seeds),
             "--episodes": (EPISODES, self.episodes),
         }
-        given = [
-            f"{option} {shlex.quote(str(value))}"
-            for option, (usual, value) in options.items()
-            if value != usual
-        ]
-        words = [part, *(["--quick"] if quick else []), *given, f"--out {folder.name}"]
-        return f"python -m semopt study {' '.join(words)}"
+        words: list[object] = ["--quick"] if quick else []
+        for option, (usual, value) in options.items():
+            words += [option, value] if value != usual else []
+        return command_of(part, words, folder)
 
     def validated(self) -> MethodCell:
         """Return the certified optimum on the slots that learning curves are measured on."""

@@ -7,6 +7,7 @@ slots of a size take goes into the exponent of time each by itself; of memory th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -18,7 +19,7 @@ from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
 from ...statistics import exponent
 from ..cells import Store
-from ..questions import known, lacking, settings_of
+from ..questions import command_of, known, lacking, settings_of
 from ..tables import Cost, Growth, print_scaling
 from .cell import SMALLEST, ScalingCell, grown
 
@@ -28,13 +29,17 @@ LOADED = 2.0  # MB that code takes when it first runs: smaller peaks are not fit
 
 @dataclass(frozen=True)
 class Question:
-    """What each solver takes by the number of users, from 2 to `users`."""
+    """What each solver takes by the number of users, from 2 to `users`.
+
+    `asked` is the option that names the scenario.
+    """
 
     scenario: Scenario
     methods: Sequence[str]
     users: int
     slots: int
     limit: float
+    asked: str = ""
 
     name: ClassVar[str] = "scaling"
 
@@ -43,7 +48,8 @@ class Question:
         """Return the question of the settings that `settings` gave."""
         scenario = Scenario.from_dict(settings["scenario"])
         users, slots = int(settings["users"]), int(settings["slots"])
-        return cls(scenario, settings["methods"], users, slots, float(settings["limit"]))
+        limit, asked = float(settings["limit"]), str(settings["asked"])
+        return cls(scenario, settings["methods"], users, slots, limit, asked)
 
     def settings(self) -> dict[str, Any]:
         """Return what makes the question again, in the words of JSON."""
@@ -53,6 +59,7 @@ class Question:
             "users": self.users,
             "slots": self.slots,
             "limit": self.limit,
+            "asked": self.asked,
         }
 
     def sizes(self) -> list[int]:
@@ -135,13 +142,14 @@ class Question:
             }
             spec = curves(series, "users", f"{title.lower()}, {unit}", log=(2, 10))
             figures.append(Figure(name, f"{title} of one slot", spec, SENTENCES[name]))
+        lengths = ["--users", self.users, "--slots", self.slots, "--limit", f"{self.limit:g}"]
         return Report(
             "What solvers take by the number of users",
             f"{self.slots} slots of each size, one thread, at most {self.limit:g} s a slot. Sub-"
             "channels and the server grow with the users.",
-            f"python -m semopt study scaling {' '.join(self.methods)} --scenario "
-            f"{self.scenario.name} --users {self.users} --slots {self.slots} --limit "
-            f"{self.limit:g} --out {store.folder.name}",
+            command_of(
+                "scaling", [*self.methods, *shlex.split(self.asked), *lengths], store.folder
+            ),
             tables,
             figures if any(row.solved for row in rows) else [],
             [
