@@ -26,7 +26,7 @@ from ..scenario import Scenario
 from ..solvers import solve
 from ..solvers.batch import solve_batch
 from ..worth import FIGURES, figures
-from .cells import Cell, finite
+from .cells import Cell, Store, finite
 from .training_cell import TrainingCell
 
 CLOSE = 1e-9  # relative: two evaluations of the same formulas
@@ -144,6 +144,15 @@ class MethodCell(Cell):
         if bound is None:
             return "it has no bound", False
         return _certified(row, problem, options)
+
+
+def decided(store: Store, cell: MethodCell) -> pa.Table | None:
+    """Return the rows of a cell; where it failed, rows without a decision; else None."""
+    table = store.read(cell)
+    if table is None and store.reason(cell):
+        empty = {column.name: pa.nulls(cell.slots, column.type) for column in cell.schema}
+        return pa.table(empty, schema=cell.schema)
+    return table
 
 
 def digest_of_policy(method: str) -> str:

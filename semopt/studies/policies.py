@@ -13,15 +13,17 @@ from math import nan
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
 from ..learn.deciders import CONSTANT
 from ..learn.evaluate import strongest
+from ..problem import Floats
 from ..report.page import Figure, Report, Table
 from ..scenario import Scenario
 from ..statistics import interval
 from ..worth import ALL_LOCAL, tasks_in
 from .cells import Cell, Store, column
-from .method_cell import MethodCell
+from .method_cell import MethodCell, decided
 from .questions import command_of, known, lacking, rows_document, settings_of
 from .tables import Policy, print_policies
 from .training_cell import TrainingCell
@@ -207,21 +209,21 @@ def _row(
     seconds: Sequence[float] = (),
 ) -> Policy:
     """Return what the trainings that are there reach, the least of each."""
-    tables = [store.read(cell) for cell in (reference, fixed)]
+    tables = [store.read(reference), decided(store, fixed)]
     if tables[0] is None or tables[1] is None:
         return Policy(scenario, policy)
     tasks = tasks_in(Scenario.from_dict(reference.scenario).template())
     optima = column(tables[0], "value")
     feasible = ~np.isnan(optima)
     optima = optima[feasible]
-    best, least = optima.mean(), column(tables[1], "value")[feasible].mean()
+    best, least = optima.mean(), _values(tables[1])[feasible].mean()
     reached, refined = list[Any](), list[float]()
     for plain, other in scores:
-        table, again = store.read(plain), store.read(other) if other else None
+        table, again = decided(store, plain), decided(store, other) if other else None
         if table is not None:
-            reached.append(column(table, "value")[feasible])
+            reached.append(_values(table)[feasible])
         if again is not None:
-            refined.append(float(column(again, "value")[feasible].mean()))
+            refined.append(float(_values(again)[feasible].mean()))
     if not reached:
         return Policy(scenario, policy)
     means = [float(values.mean()) for values in reached]
@@ -235,6 +237,12 @@ def _row(
         seconds=(float(np.min(seconds)), float(np.max(seconds))) if seconds else (nan, nan),
         gaps=tuple(float(best - mean) / tasks for mean in means),
     )
+
+
+def _values(table: pa.Table) -> Floats:
+    """Return what decisions are worth: 0 of a slot without one."""
+    values: Floats = np.nan_to_num(column(table, "value"))
+    return values
 
 
 def _entries(row: Policy) -> list[Any]:

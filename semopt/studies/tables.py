@@ -145,10 +145,9 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None
 
 def _lacking(row: Row, seeds: int) -> str:
     """Return what a row lacks of so many seeds, in brackets."""
-    if not row.slots or row.seeds == seeds:
-        return ""
-    failed = f", {row.failed} failed" if row.failed else ""
-    return f" ({row.seeds} of {seeds} seeds{failed})"
+    words = [f"{row.seeds} of {seeds} seeds"] * (row.seeds != seeds)
+    words += [f"{row.failed} failed"] * (row.failed > 0)
+    return f" ({', '.join(words)})" if row.slots and words else ""
 
 
 def _figures(row: Row) -> list[str]:
@@ -160,7 +159,7 @@ def _figures(row: Row) -> list[str]:
         *(f"{row.gap_p99:.3f}", f"{row.worst:.3f}", f"{row.hit_share:.0%}"),
         "" if isnan(row.closure) else f"{row.closure:.4f}",
         f"{row.infeasible_share:.1%}",
-        f"{row.decision_us:.0f}",
+        "" if isnan(row.decision_us) else f"{row.decision_us:.0f}",
     ]
 
 

@@ -25,6 +25,7 @@ from semopt.studies.cells import Store
 from semopt.studies.engine import executor, run, shard_of
 from semopt.studies.gap import question as gap
 from semopt.studies.gap import rows as gap_rows
+from semopt.studies.gap.report import slots_of
 from semopt.studies.method_cell import DECISION, MethodCell
 from semopt.studies.questions import begin, keep, unanswered
 from semopt.studies.tables import print_gaps
@@ -352,6 +353,27 @@ def test_of_processes_that_end_together_one_writes_the_page(study, tmp_path):
     assert unanswered(question, store) == 1
     keep(question, store)
     assert "1 of 8 cells are not there yet" in page.read_text()
+
+
+def test_slots_of_a_cell_that_failed_lack_all_of_the_optimum(study, tmp_path):
+    """Of two seeds of `local` one failed: half of its slots score 0 in each table and figure."""
+    question, folder = study
+    copytree(folder, tmp_path / "copy")
+    store, scenario = Store(tmp_path / "copy"), question.scenarios[0]
+    cell = question.cell(scenario, "local", 1)
+    store.file(cell).unlink()
+    store.fail(cell, "its worker was killed")
+    results = pq.read_table(folder / "results.parquet").to_pylist()
+    rows = [row for row in results if row["method"] == "local"]
+    gaps = [r["reference_qoe"] - (0 if r["seed"] else r["qoe"]) for r in rows]
+    broken = [1 if r["seed"] else r["infeasible_share"] for r in rows]
+    row = question.row(store, scenario, "local")
+    assert (row.slots, row.failed, row.seeds) == (80, 1, 2)
+    assert row.gap == pytest.approx(sum(gaps) / 80, abs=1e-12)
+    assert row.worst == pytest.approx(max(gaps), abs=1e-12)
+    assert row.infeasible_share == pytest.approx(sum(broken) / 80)
+    figure = slots_of(question, store, scenario, row)
+    assert sorted(figure) == pytest.approx(sorted(gaps), abs=1e-12)
 
 
 def test_joined_results_hold_each_slot_of_the_question_last_asked_once(tmp_path, monkeypatch):

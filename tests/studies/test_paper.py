@@ -5,6 +5,7 @@ import tomllib
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -391,3 +392,21 @@ def test_what_the_paper_cannot_be_studied_in_is_refused(tmp_path, monkeypatch, c
         *("--scenario", "least.toml", "--json", "least.toml")
     )
     assert not (tmp_path / "study").exists()
+
+
+def test_a_run_that_failed_scores_0_at_the_limit_of_latency(table3, tmp_path):
+    store = table3[1]
+    copytree(store.folder, tmp_path / "copy")
+    copy = Store(tmp_path / "copy")
+    before = sample(SETUP, store, "mappo")
+    cell = SETUP.cells("mappo")[1]
+    copy.file(cell).unlink()
+    copy.fail(cell, "its worker was killed")
+    ours = sample(SETUP, copy, "mappo")
+    assert list(ours.runs("qoe")) == [before.runs("qoe")[0], 0.0]
+    assert list(ours.runs("latency_ms")) == [
+        before.runs("latency_ms")[0],
+        pytest.approx(SETUP.scenario.system.latency_max_ms),
+    ]
+    assert list(ours.runs("energy_mj")) == [before.runs("energy_mj")[0]]  # it took none
+    assert ours.gap()[0] == pytest.approx(before.optimum.mean() - before.runs("qoe")[0] / 2)

@@ -28,7 +28,7 @@ from ...scenario import Scenario
 from ...statistics import interval
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
-from ..method_cell import MethodCell
+from ..method_cell import MethodCell, decided
 from .rank_cell import RankCell, countable
 
 ALIKE = 0.01  # QoE a task: a spread below tells methods hardly apart
@@ -40,7 +40,7 @@ class Row:
 
     Attributes
     ----------
-    slots : that count: feasible ones of the cells that are there
+    slots : that count: feasible ones of the cells that are there, or that failed
     gap : mean a task, with its 95% interval `low` to `high`: slots resampled in pairs, or of a
         method that learns its trainings, each reduced to its mean
     gap_p99, worst : the 99th percentile and the largest gap of a slot
@@ -49,8 +49,8 @@ class Row:
     infeasible_share : of tasks that break a limit
     decision_us : median over cells
     rank : median over slots of a decision's rank among all joint actions of the grid, 1 the best
-    failed : cells that have no answer, or whose reference has none
-    seeds : of slots that are there, for each training
+    failed : cells that failed, whose slots count as without a decision, or whose reference failed
+    seeds : of slots that count, for each training
     trainings : mean gap of each training; none of a method that does not learn
     """
 
@@ -144,7 +144,7 @@ class Grid:
         """Return the optimum and the gap of each seed that is there, QoE a task: (slots,)."""
         tasks, gaps = tasks_in(scenario.template()), []
         for seed in range(self.seeds):
-            table = store.read(self.cell(scenario, method, seed))
+            table = decided(store, self.cell(scenario, method, seed))
             reference = store.read(self.reference(scenario, seed))
             if table is not None and reference is not None:
                 optimum, value = column(reference, "value"), column(table, "value")
@@ -159,9 +159,9 @@ class Grid:
         for method in self.groups[name]:
             for seed in range(self.seeds):
                 cell, best = self.cell(scenario, method, seed), self.reference(scenario, seed)
-                table, reference = store.read(cell), store.read(best)
+                table, reference = decided(store, cell), store.read(best)
+                failed += any(store.read(one) is None and store.reason(one) for one in (cell, best))
                 if table is None or reference is None:
-                    failed += any(map(store.reason, (cell, best)))
                     continue
                 feasible = ~np.isnan(column(reference, "value"))
                 broken.append(np.nan_to_num(column(table, "infeasible_share")[feasible], nan=1.0))
@@ -185,7 +185,7 @@ class Grid:
             hit_share=float((gap <= HIT).mean()),
             closure=closure(float((optimum - gap).mean()), float(optimum.mean())),
             infeasible_share=float(np.concatenate(broken).mean()),
-            decision_us=float(np.median(times)),
+            decision_us=float(np.nanmedian(times)) if np.isfinite(times).any() else nan,
             failed=failed,
             seeds=min(map(len, by_training)),
             rank=float(np.nanmedian(placed)) if np.isfinite(placed).any() else nan,

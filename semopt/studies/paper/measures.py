@@ -20,7 +20,7 @@ from ...scenario import Scenario
 from ...statistics import interval
 from ...worth import closure, tasks_in
 from ..cells import Store, column
-from ..method_cell import BOUND_ONLY, MethodCell
+from ..method_cell import BOUND_ONLY, MethodCell, decided
 from ..questions import known
 from .setup import CERTIFIED, SERIES, Setup, published
 
@@ -64,8 +64,10 @@ class Sample(Record):
         return len(self.optimum)
 
     def runs(self, figure: str) -> Floats:
-        """Return the mean of each run: (runs,) float64."""
-        means: Floats = np.nanmean(self.values[figure], axis=1)
+        """Return the mean of each run that has the figure: (runs,) float64; NaN where none has."""
+        values = self.values[figure]
+        known = ~np.isnan(values).all(axis=1)
+        means: Floats = np.nanmean(values[known], axis=1) if known.any() else np.array([nan])
         return means
 
     def mean(self, figure: str) -> float:
@@ -106,19 +108,20 @@ def sample(
 ) -> Sample | None:
     """Return what a method reached, from its cells that are there; None where there are none.
 
-    A slot without a decision scores 0 at the limit of latency; slots that are infeasible are left
-    out.
+    A slot without a decision scores 0 at the limit of latency, as do all of a cell that failed;
+    slots that are infeasible are left out.
     """
     scenario = scenario or setup.scenario
     certified = store.read(setup.cells(CERTIFIED, scenario)[0])
     cells = setup.cells(name, scenario, trained)
-    tables = [table for table in map(store.read, cells) if table is not None]
+    bound = SERIES[name].solver == BOUND_ONLY  # one that failed bounds nothing
+    read = [store.read(cell) if bound else decided(store, cell) for cell in cells]
+    tables = [table for table in read if table is not None]
     if certified is None or not tables:
         return None
     slots, problem = len(tables[0]), scenario.template()
     optimum = column(certified, "value")[:slots] / tasks_in(problem)
     kept = ~np.isnan(optimum)
-    bound = SERIES[name].solver == BOUND_ONLY
     replaced = {"qoe": 0.0, "latency_ms": scenario.system.latency_max_ms or nan}
     values = {}
     for figure in FIGURE_LABELS:
@@ -258,7 +261,7 @@ def line(case: str, figure: str, beside: Beside, paper: float = nan) -> Line:
     runs = ours.runs(figure)
     low, high = ours.interval(figure)
     difference = ours.mean(figure) - paper
-    verdict, reason = ("", "") if isnan(paper) else judged(figure, beside, paper)
+    verdict, reason = ("", "") if isnan(difference) else judged(figure, beside, paper)
     return Line(
         *(case, figure, ours.mean(figure), low, high),
         runs=tuple(map(float, runs)) if ours.learns else (),
