@@ -35,7 +35,7 @@ from semopt.studies.paper.measures import (
 )
 from semopt.studies.paper.orders import below, first, order
 from semopt.studies.paper.setup import QUICK, SERIES, Setup, published
-from semopt.studies.paper.weights import SHAPES
+from semopt.studies.paper.weights import MOVES, SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
 from semopt.studies.work import DONE, work
 
@@ -81,9 +81,9 @@ def test_no_policy_is_trained_twice():
     assert names["fig8"] < names["table3"]
     trained = {part: [c for c in cells if c.kind == "training"] for part, cells in parts.items()}
     distinct = {cell.name() for cells in trained.values() for cell in cells}
-    # Per seed: four of Table III, three preferences, two of the paper's settings, three weights
-    # inside each of Figs. 10 to 12; the ends of those are the preferences.
-    assert len(distinct) == 2 * (4 + 3 + 2 + 3 * 3)
+    # Per seed: four of Table III, three preferences, two of the paper's settings, and the weights
+    # inside Figs. 10 to 12; the ends of those are the preferences.
+    assert len(distinct) == 2 * (4 + 3 + 2 + 3 + 6 + 5)
     assert {c.name() for c in trained["fig9"]} == {c.name() for c in trained["fig8"]}
 
 
@@ -292,6 +292,29 @@ def holding(part, *lines):
     return [claim.holds for claim in claims[: len(claims) // 2]]  # of MAPPO, then of the optimum
 
 
+FINE = MOVES["fig11"].trained
+COARSE = (0.0, 0.33, 0.5, 0.67, 1.0)
+EARLY = {weight: 20.0 * (weight >= 0.33) for weight in FINE + COARSE}
+LATE = {weight: 20.0 * (weight >= 0.67) for weight in FINE + COARSE}
+
+
+def jumping(grid, energy, accuracy):
+    return (
+        curve({weight: line[weight] for weight in grid}, key)
+        for line, key in ((energy, "energy_mj"), (accuracy, "accuracy"))
+    )
+
+
+def test_a_coarse_grid_does_not_say_where_a_jump_is():
+    """A step from 0 to 0.33 may be at either end, but is not at 0.67."""
+    lines = [each for both in jumping(COARSE, EARLY, EARLY) for each in both.items()]
+    first_named, accuracy = SHAPES["fig11"](dict(lines))[:2]
+    assert first_named.verdict == "the grid cannot tell"
+    assert accuracy.verdict == "not reproduced"
+    wide = {0.0: 0.0, 0.5: 10.0, 1.0: 20.0}  # a straight line, whatever is between
+    assert holding("fig11", *jumping(wide, wide, wide)) == [None, None]
+
+
 def test_shapes_of_the_figures_are_read_off_the_curves():
     at = (0.1, 0.33, 0.5, 0.67, 1.0)
     falls, dips = (4.0, 3.5, 3.0, 2.9, 2.2), (4.0, 3.5, 3.9, 2.9, 2.2)
@@ -299,17 +322,24 @@ def test_shapes_of_the_figures_are_read_off_the_curves():
     assert holding("fig10", down, curve(dict(zip(at, dips, strict=True)), "accuracy")) == [
         *(True, False)
     ]
-    weights = (0.0, 0.1, 0.33, 0.5, 0.6, 1.0)
-    jump = curve(dict(zip(weights, (9.0, 9.5, 20.0, 21.0, 21.5, 22.0), strict=True)), "energy_mj")
-    late = curve(dict(zip(weights, (50.0, 50.5, 51.0, 52.0, 60.0, 61.0), strict=True)), "accuracy")
-    assert holding("fig11", jump, late) == [True, False, False, False]  # energy, accuracy first
-    assert "energy named first" in SHAPES["fig11"](jump | late)[0].words
-    turn = (0.0, 0.3, 0.7, 0.9, 1.0)
+    assert holding("fig11", *jumping(FINE, EARLY, EARLY)) == [True, False]  # energy named first
+    assert holding("fig11", *jumping(FINE, LATE, LATE)) == [False, True]
+    assert holding("fig11", *jumping(FINE, EARLY, LATE)) == [False, False]  # one reading for both
+    straight = {weight: 20.0 * weight for weight in FINE}
+    assert holding("fig11", *jumping(FINE, straight, straight)) == [False, False]
+    turn = (0.0, 0.3, 0.7, 0.8, 1.0)
     flat = curve(dict(zip(turn, (4.9, 4.9, 4.8, 4.0, 2.2), strict=True)), "latency_ms")
-    early = curve(dict(zip(turn, (8.0, 20.0, 25.0, 25.5, 26.0), strict=True)), "energy_mj")
-    assert holding("fig12", flat, early) == [True, True, False, False]
+    late = curve(dict(zip(turn, (8.0, 8.0, 8.5, 20.0, 26.0), strict=True)), "energy_mj")
+    assert holding("fig12", flat, late) == [True, False]  # energy named first
+    early = curve(dict(zip(turn, (8.0, 8.5, 25.0, 25.5, 26.0), strict=True)), "energy_mj")
+    assert holding("fig12", flat, early) == [False, False]
+    narrow = {"latency_ms": {"mappo": flat["latency_ms"]["mappo"][:3], "global": []}}
+    sparse = {k: {"mappo": v["mappo"][::2], "global": []} for k, v in (flat | late).items()}
+    assert SHAPES["fig12"](sparse)[0].verdict == "the grid cannot tell"  # 0, 0.7, 1
+    ends = SHAPES["fig12"](narrow | late)[0]  # no latency beyond 0.7
+    assert ends.verdict == "the grid cannot tell"
     missing = {"latency_ms": {"mappo": [], "global": []}, "energy_mj": {"mappo": [], "global": []}}
-    assert holding("fig12", missing) == [None] * 4
+    assert holding("fig12", missing) == [None] * 2
     assert Claim("", None, "").verdict == "not measured yet"
 
 

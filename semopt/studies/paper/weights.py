@@ -11,11 +11,13 @@ from ...report.charts import curves
 from ...report.page import Figure, Table
 from ...scenario import Scenario
 from ..cells import Cell, Store
-from .measures import FIGURE_LABELS, Claim, Sample, View, cell_list, sample
+from .measures import FIGURE_LABELS, Claim, Sample, View, cell_list, sample, word_of
+from .orders import all_of
 from .setup import CERTIFIED, SERIES, Setup
 from .tables import preference
 
-JUMP = 0.3  # share of the whole range that one step must make to be a jump
+STEEP = 2.0  # mean slopes that a jump must exceed
+NEAR = 0.1  # weight to both sides of a jump within which it counts as there
 FLAT = 0.05  # share of the whole range that a curve may go the other way
 TENTHS = tuple(tenth / 10 for tenth in range(11))
 
@@ -35,8 +37,8 @@ class Move(NamedTuple):
 
 MOVES = {
     "fig10": Move("accuracy", "latency", (0.0, 0.33, 0.5, 0.67, 1.0)),
-    "fig11": Move("energy", "accuracy", (0.0, 0.33, 0.5, 0.67, 1.0)),
-    "fig12": Move("energy", "latency", (0.0, 0.3, 0.5, 0.7, 1.0)),
+    "fig11": Move("energy", "accuracy", (0.0, 0.23, 0.33, 0.43, 0.57, 0.67, 0.77, 1.0)),
+    "fig12": Move("energy", "latency", (0.0, 0.15, 0.3, 0.4, 0.7, 0.8, 1.0)),
 }
 KEYS = {"latency": "latency_ms", "energy": "energy_mj", "accuracy": "accuracy"}
 
@@ -75,13 +77,14 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
 
     def view(setup: Setup, store: Store) -> View:
         command = setup.command(part, store.folder)
+        weights = {CERTIFIED: grid(move), "mappo": move.trained}
         sweep: Sweep = {
             name: {
                 weight: reached
-                for weight in weights
+                for weight in at
                 if (reached := sample(setup, store, name, moved(setup, move, weight)))
             }
-            for name, weights in ((CERTIFIED, grid(move)), ("mappo", move.trained))
+            for name, at in weights.items()
         }
         lines: Lines = {
             KEYS[figure]: {
@@ -89,6 +92,12 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
                 for name, reached in sweep.items()
             }
             for figure, unweighted in ((move.loses, 1.0), (move.gains, 0.0))
+        }
+        whole = {
+            key: {
+                n: points if len(sweep[n]) == len(weights[n]) else [] for n, points in each.items()
+            }
+            for key, each in lines.items()
         }
         drawn = [
             _drawn(
@@ -105,7 +114,7 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
             f"Fig. {part[3:]}: weight moves from {move.loses} to {move.gains}",
             "MAPPO trained anew for each weight, and the certified optimum. A figure is not drawn "
             "where it has no weight: decisions of equal QoE leave it open there.",
-            claims=SHAPES[part](lines),
+            claims=SHAPES[part](whole),
             figures=drawn,
             tables=[_listed(part, move, sweep)],
         )
@@ -115,6 +124,7 @@ def view_of(part: str) -> Callable[[Setup, Store], View]:
 
 Sweep = Mapping[str, Mapping[float, Sample]]
 Lines = Mapping[str, Mapping[str, list[tuple[float, Sample]]]]
+Shape = Callable[[list[float], list[float], float], tuple[bool | None, str]]
 
 
 def _drawn(
@@ -180,50 +190,89 @@ def _falls_together(lines: Lines) -> list[Claim]:
     ]
 
 
+def _claims(
+    lines: Lines, words: str, readings: Mapping[float, str], shapes: Mapping[str, Shape]
+) -> list[Claim]:
+    """Return the claims that all these figures have their shapes at one weight, for each reading.
+
+    Parameters
+    ----------
+    words : of the claim
+    readings : at which weights of what gains the paper's pair may lie, and which it names first
+    shapes : of each figure
+    """
+    claims = []
+    for name in ("mappo", CERTIFIED):
+        for weight, reading in readings.items():
+            claim = f"{SERIES[name].label}, {words}, {reading}"
+            curves = [(*_moving(lines, key, name), key, shape) for key, shape in shapes.items()]
+            if any(len(at) < 3 for at, *_ in curves):
+                claims.append(Claim(claim, None, "cells are missing"))
+                continue
+            found = [shape(at, values, weight) for at, values, _, shape in curves]
+            measured = "; ".join(
+                f"{word_of(key)} {text}"
+                for (*_, key, _), (_, text) in zip(curves, found, strict=True)
+            )
+            holds = all_of(answer for answer, _ in found)
+            claims.append(Claim(claim, holds, measured, "the grid cannot tell"))
+    return claims
+
+
+def _jumps(at: list[float], values: list[float], weight: float) -> tuple[bool | None, str]:
+    """Tell whether a curve rises near a weight at more than twice its mean slope.
+
+    Near is within `NEAR`. Where a point of the grid is missing at an end of that, the next one
+    inside says how little the rise may be, the next one outside how much.
+    """
+    low, high = round(weight - NEAR, 6), round(weight + NEAR, 6)
+    needed = STEEP * (max(values) - min(values)) / (at[-1] - at[0]) * 2.0 * NEAR
+    points = [*zip(at, values, strict=True)]
+    inside = [v for w, v in points if low <= w <= high]
+    least = inside[-1] - inside[0] if inside else 0.0
+    start = [v for w, v in points if w <= low] or values[:1]
+    end = [v for w, v in points if w >= high] or values[-1:]
+    most = end[0] - start[-1]
+    holds = True if least > needed else False if most <= needed else None
+    rise = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+    return holds, (
+        f"rises by {rise} between weights of {low:g} and {high:g}, where a jump is more than "
+        f"{needed:.3g}"
+    )
+
+
+def _turns(sign: float) -> Shape:
+    """Return what tells whether a curve is flat up to a weight and rises right beyond, or falls.
+
+    A first point beyond it that lies farther than `NEAR` cannot tell where between the turn is.
+    """
+
+    def shape(at: list[float], values: list[float], weight: float) -> tuple[bool | None, str]:
+        if weight not in at[1:-1]:
+            return None, f"has no points on both sides of {weight:g}"
+        place = at.index(weight)
+        first, turn, beyond, last = values[0], values[place], values[place + 1], values[-1]
+        flat = FLAT * (max(values) - min(values))
+        holds = abs(turn - first) <= flat < min(sign * (beyond - turn), sign * (last - turn))
+        path = {at[0]: first, weight: turn, at[place + 1]: beyond, at[-1]: last}
+        near = at[place + 1] - weight <= NEAR + 1e-9
+        return holds if near or not holds else None, "has " + ", ".join(
+            f"{value:.4g} at {w:g}" for w, value in path.items()
+        )
+
+    return shape
+
+
 def _jumps_together(lines: Lines) -> list[Claim]:
-    """Return the claims that energy and accuracy jump at (0.67, 0.33), for each reading."""
-    claims = []
-    for name in ("mappo", CERTIFIED):
-        for key, word in (("energy_mj", "energy"), ("accuracy", "accuracy")):
-            at, values = _moving(lines, key, name)
-            for weight, reading in JUMPS.items():
-                words = f"{SERIES[name].label}, {word} jumps at (0.67, 0.33), {reading}"
-                if len(values) < 3:
-                    claims.append(Claim(words, None, "cells are missing"))
-                    continue
-                steps, span = np.diff(values), max(values) - min(values)
-                largest = int(steps.argmax())
-                low, high = at[largest], at[largest + 1]
-                measured = (
-                    f"the largest step, {steps[largest]:+.4g} of {span:.4g} in all, lies between "
-                    f"weights of accuracy of {low:g} and {high:g}"
-                )
-                holds = low <= weight <= high and steps[largest] >= JUMP * span
-                claims.append(Claim(words, bool(holds), measured))
-    return claims
+    """Return the claims that energy and accuracy jump at (0.67, 0.33)."""
+    words = "energy and accuracy jump at (0.67, 0.33)"
+    return _claims(lines, words, JUMPS, {"energy_mj": _jumps, "accuracy": _jumps})
 
 
-def _turns(lines: Lines) -> list[Claim]:
-    """Return the claims that latency falls and energy rises beyond (0.3, 0.7), for each reading."""
-    claims = []
-    for name in ("mappo", CERTIFIED):
-        for key, word, sign in (
-            ("latency_ms", "latency falls", -1.0),
-            ("energy_mj", "energy rises", 1.0),
-        ):
-            at, values = _moving(lines, key, name)
-            for weight, reading in TURNS.items():
-                words = f"{SERIES[name].label}, beyond (0.3, 0.7) {word}, not before, {reading}"
-                if len(values) < 3 or weight not in at[1:-1]:
-                    claims.append(Claim(words, None, "cells are missing"))
-                    continue
-                first, turn, last = values[0], values[at.index(weight)], values[-1]
-                flat = FLAT * (max(values) - min(values))
-                holds = abs(turn - first) <= flat < sign * (last - turn)
-                path = {at[0]: first, weight: turn, at[-1]: last}
-                measured = ", ".join(f"{value:.4g} at {w:g}" for w, value in path.items())
-                claims.append(Claim(words, bool(holds), f"{measured} of latency's weight"))
-    return claims
+def _turns_together(lines: Lines) -> list[Claim]:
+    """Return the claims that latency falls and energy rises beyond (0.3, 0.7)."""
+    words = "beyond (0.3, 0.7), not before, latency falls and energy rises"
+    return _claims(lines, words, TURNS, {"latency_ms": _turns(-1.0), "energy_mj": _turns(1.0)})
 
 
 # The paper writes pairs of weights without saying which is whose: by the weight of what gains.
@@ -232,5 +281,5 @@ TURNS = {0.7: "energy named first", 0.3: "latency named first"}
 SHAPES: dict[str, Callable[[Lines], list[Claim]]] = {
     "fig10": _falls_together,
     "fig11": _jumps_together,
-    "fig12": _turns,
+    "fig12": _turns_together,
 }
