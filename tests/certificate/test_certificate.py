@@ -98,7 +98,10 @@ def test_slot_that_no_scenario_says_is_certified_without_one(tmp_path):
     assert certified(problem, tmp_path)[1]["scenario"] == problem.to_json()
     of_arrays = replace(problem, gain=problem.gain * 0.9, origin={})
     body = certified(of_arrays, tmp_path)[1]
-    assert replace(Scenario.from_dict(body["scenario"]).problem(), origin={}) == of_arrays
+    again = Scenario.from_dict(body["scenario"]).problem()  # its kinds of task in another order
+    assert (again.gain == of_arrays.gain).all()
+    assert again.users == of_arrays.users
+    assert solve(again).objective == solve(of_arrays).objective
     check_certificate(body)
     changed = certified(problem.without_semantic(), tmp_path)[1]
     assert changed["scenario"] is None
