@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -30,10 +30,12 @@ from multiprocessing import get_context
 from time import sleep
 from typing import Any
 
+from ..strict import shortened
 from .cells import Cell, Store
 from .work import DONE, ELSEWHERE, work
 
 PAUSE = 0.2  # s between looks at cells that others are at
+SHOWN = 200  # characters of what a cluster says
 BREAKS = 2  # times that the worker of a cell may be killed, the last of them with no other cell
 Progress = Callable[[int, int, str], None]  # told cells that are there, of how many, and the last
 
@@ -178,7 +180,14 @@ def _drain(
                 future = pool.submit(work, str(store.folder), *state.named[waiting[0]])
                 flying[future] = waiting.popleft()
             for done in wait(flying, return_when=FIRST_COMPLETED).done:
-                answer = done.result()
+                try:
+                    answer = done.result()
+                except (BrokenExecutor, OSError, ValueError):  # the pool's, or what hinders writing
+                    raise
+                except Exception as error:  # of a cluster, whose other workers go on
+                    reason = " ".join(f"{type(error).__name__}: {error}".split())
+                    waiting += _broken(state, store, [flying.pop(done)], breaks, reason)
+                    continue
                 at = flying.pop(done)
                 if answer == ELSEWHERE:
                     waiting.append(at)
@@ -191,13 +200,7 @@ def _drain(
                 answered = len(state.finished) + len(state.failed)
                 progress(answered, len(state.cells), state.cells[at].label)
     except BrokenExecutor:
-        for at in flying.values():
-            breaks[at] += 1
-            if breaks[at] < BREAKS:
-                waiting.append(at)
-                continue
-            state.failed[at] = "its worker was killed, perhaps for want of memory"
-            store.fail(state.cells[at], state.failed[at])
+        waiting += _broken(state, store, flying.values(), breaks)
     except KeyboardInterrupt:  # nobody waits for cells: what they wrote is whole
         for process in (getattr(pool, "_processes", None) or {}).values():
             process.kill()
@@ -206,3 +209,19 @@ def _drain(
         for future in flying:
             future.cancel()
     return list(waiting)
+
+
+def _broken(
+    state: Run, store: Store, places: Iterable[int], breaks: dict[int, int], reason: str = ""
+) -> list[int]:
+    """Count that the workers of cells were killed; return those cells that are tried again."""
+    again = list[int]()
+    for at in places:
+        breaks[at] += 1
+        if breaks[at] < BREAKS:
+            again.append(at)
+            continue
+        words = "its worker was killed, perhaps for want of memory"
+        state.failed[at] = f"{words} ({shortened(reason, SHOWN)})" if reason else words
+        store.fail(state.cells[at], state.failed[at])
+    return again

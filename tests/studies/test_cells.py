@@ -206,6 +206,47 @@ def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
     assert store.reason(killer) == state.failed[0]
 
 
+class KilledWorker(Exception):  # noqa: N818 - its name
+    """What Dask raises of a task whose workers die; Ray has its own."""
+
+
+def cluster(answers):
+    """Return an engine whose workers answer by method: words, or what is raised; and its calls."""
+    calls = []
+
+    class Cluster(Executor):
+        def submit(self, fn, folder, cell, name):
+            calls.append(cell.method)
+            future, answer = Future(), answers[cell.method]
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+            return future
+
+    return lambda workers: Cluster(), calls
+
+
+def test_a_cell_that_kills_workers_of_a_cluster_fails_alone(tmp_path, monkeypatch):
+    pool, calls = cluster({"exact": KilledWorker("died\non four hosts"), "local": DONE})
+    monkeypatch.setitem(engine.ENGINES, "dask", pool)
+    cells, store = cells_of(("exact", "local"), 1), Store(tmp_path)
+    state = run(cells, store, "dask", workers=2)
+    assert (state.finished, list(state.failed)) == ({1}, [0])
+    assert calls.count("exact") == 2
+    assert store.reason(cells[0]) == (
+        "its worker was killed, perhaps for want of memory (KilledWorker: died on four hosts)"
+    )
+
+
+@pytest.mark.parametrize("fault", [OSError("no room"), ValueError("cannot write cells")])
+def test_what_hinders_writing_ends_the_study(tmp_path, monkeypatch, fault):
+    pool, _ = cluster({"exact": fault})
+    monkeypatch.setitem(engine.ENGINES, "dask", pool)
+    with pytest.raises(type(fault), match=str(fault)):
+        run(cells_of(("exact",), 1), Store(tmp_path), "dask", workers=1)
+
+
 def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch):
     """One cell takes its time, the other is held elsewhere: the engine sleeps between looks."""
     clock, looks = [0.0], []
