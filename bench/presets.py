@@ -28,8 +28,9 @@ FIGURES = ("data_kbit", "local_mflop", "extract_mflop", "server_mflop", "local_a
 # most 0.005, latencies and energies by 5% (two latencies by up to 5.3%), accuracies by 1.45 points.
 # The largest of these has a reason: where energy alone counts all run locally, so that Table V's
 # 55.66% and Table IV's 58.27% are one figure. Between the two other numbers lie 90% of the draws of
-# chains about the fit that explain the results about as well; the chains had not mixed, so that the
-# ranges may be wider. Of accuracy the numbers are those of a law
+# chains about the fit, which explain the results about as well. The chains have not mixed: the
+# ranges describe this one neighbourhood of the fit, they are no intervals of a posterior, and
+# values far from them may explain the results as well. Of accuracy the numbers are those of a law
 # (semopt/studies/calibrate/accuracy.py).
 FIT = {
     "user.reference_frequency_ghz": (0.7107, 0.689, 0.72),
@@ -75,8 +76,10 @@ def value(key: str) -> float:
 def reason(key: str) -> str:
     """Say where a value comes from, and how well it is known."""
     _, low, high = FIT[key]
-    words = "not published; fitted to the published results, which"
-    return f"{words} {low:g} to {high:g} explain about as well"
+    return (
+        "not published; fitted to the published results; near this fit "
+        f"{low:g} to {high:g} explain them about as well, far from it other values may"
+    )
 
 
 def accuracy_of(name: str) -> dict[str, Any]:
@@ -110,7 +113,8 @@ def reasons(names: Iterable[str]) -> dict[str, str]:
         )
         words[f"tasks.{name}.accuracy"] = (
             "not published; top - drop ((1 - mu) / 0.7)^exponent - noise exp(-snr / scale), fitted "
-            "to the published results, which the ranges in brackets explain about as well: "
+            "to the published results; near this fit the ranges in brackets explain them about as "
+            "well, far from it other values may: "
             f"{law}"
         )
     return words

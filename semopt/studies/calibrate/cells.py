@@ -1,4 +1,4 @@
-"""Cells of a calibration: starts of the fit, legs of the chains, and draws of the posterior.
+"""Cells of a calibration: starts of the fit, legs of the chains, and draws of these.
 
 A leg of a chain goes on where its last one ended, the first one where the starts ended: so a chain
 that was killed loses one leg at most, and whoever computes a leg waits for what it needs.
@@ -213,7 +213,10 @@ class ChainCell(Cell):
 
 @dataclass(frozen=True)
 class DrawsCell(Cell):
-    """Draws of the posterior, equally spaced in the chains' later half; a row is a draw."""
+    """Draws, equally spaced in the chains' later half; a row is a draw.
+
+    They are the posterior's where the chains have mixed.
+    """
 
     fit: Fit
     walk: Walk
@@ -232,7 +235,7 @@ class DrawsCell(Cell):
     @property
     def label(self) -> str:
         """What people read of it."""
-        return f"{self.draws} draws of the posterior"
+        return f"{self.draws} draws of the chains"
 
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Predict every figure by draws of the chains."""

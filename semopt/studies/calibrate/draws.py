@@ -1,7 +1,8 @@
-"""Draws of the posterior of the paper's calibration: what explains the paper about as well.
+"""Draws of chains of the paper's calibration: what explains the paper about as well.
 
-What holds on all of them holds for a range of the figures that the paper does not publish. They are
-from chains about one good fit that had not mixed: the range is a lower bound.
+They are no posterior: the chains, about one good fit, have not mixed. What holds on all draws holds
+in this one neighbourhood of the fit; values far from it may explain the paper as well, and what
+holds for those is not known.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Explained(Record):
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
     spread : of the chains' later halves, None before one came there
-    draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the posterior
+    draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the chains
     """
 
     misfits: list[float]
@@ -100,7 +100,7 @@ class Question:
 
     @cached_property
     def last(self) -> DrawsCell:
-        """The draws of the posterior."""
+        """The draws of the chains."""
         return DrawsCell(self.fit, self.walk, self.draws)
 
     @cached_property

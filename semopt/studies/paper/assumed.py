@@ -1,7 +1,8 @@
 """How far the figures that the paper does not publish may move a scenario's optimum.
 
-The preset `paper` assumes them; the draws of its calibration explain the paper about as well. What
-the optimum reaches on them is all that the assumed figures can explain.
+The preset `paper` assumes them; the draws of its calibration explain the paper about as well. These
+are of one neighbourhood of the fit, not of a mixed posterior: the assumed figures explain at least
+what the optimum reaches on the draws.
 """
 
 from __future__ import annotations
