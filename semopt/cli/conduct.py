@@ -67,7 +67,11 @@ def conduct(
         from ..studies.questions import begin, cells_of, keep, unanswered
     part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
     engines.check(engine)
-    begin(question, store)
+    if replaced := begin(question, store):
+        print_message(
+            f"{out} holds study {replaced}: report.html, study.json, tables and figures become "
+            f"those of study {question.name}; its cells and its rows of results.parquet stay"
+        )
     try:
         with progress(f"study {question.name}", len(cells)) as tick:
             done = engines.run(

@@ -354,7 +354,7 @@ def policies(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study.")],
 ) -> None:
-    """Write the page, tables and figures of a study anew, also of an unfinished one."""
+    """Write results, page, tables and figures of a study anew, also of an unfinished one."""
     from ..report.lines import print_written
 
     with learning("study"), learning():

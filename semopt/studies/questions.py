@@ -29,7 +29,7 @@ from ..scenario import Scenario
 from ..strict import read_json
 from ..worth import tasks_in
 from . import marl_eval
-from .cells import Cell, Store, column, digest, digest_of_extension
+from .cells import Cell, Store, column, digest, digest_of_extension, written
 
 # The question of each study, by its name on the command line.
 STUDIES = {
@@ -45,6 +45,7 @@ STUDIES = {
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"
+SHOWN = "shown"  # file of the locks: what the page shows
 
 
 class Question(Protocol):
@@ -141,8 +142,11 @@ def of_folder(folder: Path) -> Question:
         raise ValueError(f"{file}: {error}") from None
 
 
-def begin(question: Question, store: Store) -> None:
+def begin(question: Question, store: Store) -> str:
     """Write the settings of a study before its cells: it can be shown while it is unfinished.
+
+    Returns the name of another study that was asked of the folder before, whose page this one's
+    will replace; "" where there is none.
 
     A part rests on the cells of the question that was last asked; the folder's other parts stay.
     """
@@ -152,7 +156,9 @@ def begin(question: Question, store: Store) -> None:
         for part, cells in question.parts().items():
             parts[part] = list(dict.fromkeys(cell.name() for cell in cells))
         about = settings_of(question) | {PARTS: parts}
+        before = written(store.folder / SETTINGS).get("study", question.name)
         write_atomically(store.folder / SETTINGS, json.dumps(about, indent=2))
+    return "" if before == question.name else str(before)
 
 
 def unanswered(question: Question, store: Store) -> int:
@@ -167,21 +173,32 @@ def keep(question: Question, store: Store) -> None:
     Of processes that end together one writes, and the others find it done.
     """
     with store.alone():
-        page, mark = store.folder / "report.html", store.locks / "shown"
-        shown = digest(json.dumps([settings_of(question), store.state()]).encode())
-        if page.is_file() and mark.is_file() and mark.read_text() == shown:
-            return
-        with writing(store.folder / "results.parquet") as file:
-            pq.write_table(joined(store, parts_of(store.folder)), file, compression="zstd")
-        if learned := marl_eval.document(cells_of(question), store):
-            write_atomically(store.folder / "marl-eval.json", json.dumps(learned))
-        publish(question, store)
-        write_atomically(mark, shown)
+        page, mark = store.folder / "report.html", store.locks / SHOWN
+        if not (page.is_file() and mark.is_file() and mark.read_text() == shown(question, store)):
+            _write(question, store)
 
 
 def publish(question: Question, store: Store) -> list[Path]:
-    """Write the page, tables and figures of a study; return their files."""
-    return write(question.report(store), store.folder)
+    """Write results, page, tables and figures of a study anew; return their files."""
+    with store.alone():
+        return _write(question, store)
+
+
+def shown(question: Question, store: Store) -> str:
+    """Return a digest of what a page shows: settings, and the cells that are there."""
+    return digest(json.dumps([settings_of(question), store.state()]).encode())
+
+
+def _write(question: Question, store: Store) -> list[Path]:
+    state, files = shown(question, store), [store.folder / "results.parquet"]
+    with writing(files[0]) as file:
+        pq.write_table(joined(store, parts_of(store.folder)), file, compression="zstd")
+    if learned := marl_eval.document(cells_of(question), store):
+        files.append(store.folder / "marl-eval.json")
+        write_atomically(files[1], json.dumps(learned))
+    files += write(question.report(store), store.folder)
+    write_atomically(store.locks / SHOWN, state)
+    return files
 
 
 def settings_of(question: Question) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import Timeout
 from typer.testing import CliRunner
 
 import semopt
 from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.learn.evaluate import evaluate
+from semopt.report.page import write
 from semopt.statistics import interval
 from semopt.studies import engine, policies
 from semopt.studies.audit import audit
@@ -520,6 +522,39 @@ def test_the_command_goes_on_from_where_it_stands(tmp_path):
     checked = CliRunner().invoke(app, ["study", "audit", str(out), "--sample", "5"])
     assert checked.exit_code == 0, checked.output
     assert "5 of 5 rows drawn hold" in checked.output
+
+
+def test_another_study_in_the_same_folder_says_what_it_replaces(study, tmp_path, capsys):
+    _, folder = study
+    out = tmp_path / "copy"
+    copytree(folder, out)
+    command = ["study", "scaling", "local", "--users", "2", "--slots", "1", "--out", str(out)]
+    assert entry.run(command) == 0
+    words = " ".join(capsys.readouterr().err.split())
+    assert f"{out} holds study gap: report.html" in words
+    assert "become those of study scaling" in words
+    assert entry.run(command) == 0
+    assert "holds study" not in capsys.readouterr().err
+    rows = pq.read_table(out / "results.parquet")
+    assert rows.equals(pq.read_table(folder / "results.parquet"))
+
+
+def test_a_report_writes_the_results_too_and_alone(study, tmp_path, capsys, monkeypatch):
+    _, folder = study
+    out = tmp_path / "copy"
+    copytree(folder, out)
+    (out / "results.parquet").unlink()
+
+    def write_held(report, place):
+        with pytest.raises(Timeout):
+            Store(out).alone().acquire(timeout=0)
+        return write(report, place)
+
+    monkeypatch.setattr("semopt.studies.questions.write", write_held)
+    assert entry.run(["study", "report", str(out)]) == 0
+    assert f"wrote {out / 'results.parquet'}" in capsys.readouterr().out
+    rows = pq.read_table(out / "results.parquet")
+    assert rows.equals(pq.read_table(folder / "results.parquet"))
 
 
 def test_the_shard_that_ends_last_writes_the_page(tmp_path, capsys):
