@@ -52,6 +52,7 @@ def intervals(
     x: str,
     seeds: Mapping[str, Sequence[float]] | None = None,
     optimum: float | None = None,
+    published: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return means of methods with their intervals, a row a method.
 
@@ -61,6 +62,7 @@ def intervals(
     x : title of the axis
     seeds : of a method that learns, what each training reached
     optimum : the certified one, a line
+    published : of a method, the number that a paper has for it, a hollow mark
     """
     names = ("method", "mean", "low", "high")
     data = alt.InlineData(values=[dict(zip(names, row, strict=True)) for row in rows])
@@ -85,6 +87,15 @@ def intervals(
         tip = [alt.Tooltip("optimum:Q", title="certified optimum", format=".5f")]
         dashed = line.mark_rule(strokeDash=[6, 4], color=OPTIMUM, strokeWidth=2)
         layers.insert(0, dashed.encode(x="optimum:Q", tooltip=tip))
+    if published:
+        marks = [{"method": name, "published": value} for name, value in published.items()]
+        hollow = alt.Chart(alt.InlineData(values=marks)).mark_point(
+            shape="diamond", size=110, filled=False, strokeWidth=2, color=OPTIMUM, opacity=1
+        )
+        tip = ["method:N", alt.Tooltip("published:Q", title="the paper", format=".5g")]
+        layers.append(
+            hollow.encode(y=alt.Y("method:N", sort=methods), x="published:Q", tooltip=tip)
+        )
     return dict(alt.layer(*layers).properties(height=STEP * len(rows)).to_dict())
 
 

@@ -18,12 +18,16 @@ WIDTH, HEIGHT, SCALE = 560, 300, 2.0  # of figures as files: pixels, and how man
 
 @dataclass(frozen=True)
 class Table:
-    """A table: names of columns, rows of words and numbers; `name` is that of its files."""
+    """A table: names of columns, rows of words and numbers; `name` is that of its files.
+
+    Numbers of the columns `shares` are shown in per cent; files have them as they are.
+    """
 
     name: str
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    shares: Sequence[str] = ()
 
     def csv(self) -> str:
         """Return the table as CSV."""
@@ -103,11 +107,15 @@ class Report:
         return [*self.figures, *(figure for part in self.sections for figure in part.figures)]
 
 
-def shown(value: Any) -> str:
-    """Return an entry of a table as people read it."""
+def shown(value: Any, share: bool = False) -> str:
+    """Return an entry of a table as people read it; a share is in per cent."""
     if value is None or value != value:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    if share:
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def html(report: Report) -> str:

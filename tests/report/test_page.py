@@ -45,6 +45,16 @@ def test_a_page_is_one_file_and_says_what_it_was_given(page):
     assert "b &amp; c" in text
 
 
+def test_numbers_are_shown_as_people_write_them(tmp_path):
+    rows = [["one", 0.1256, 15_944.0], ["two", 0.0, 0.5]]
+    table = Table("t", "T", ["method", "hits", "rank"], rows, ("hits",))
+    write(Report("A", "", "", [table], []), tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    entries = re.findall(r"<td[^>]*>([^<]*)</td>", text)
+    assert entries == ["one", "12.6%", "15,944", "two", "0.0%", "0.5"]
+    assert "one,0.1256,15944.0" in (tmp_path / "tables" / "t.csv").read_text()
+
+
 def test_tables_and_figures_are_files_too(page):
     with (page / "tables" / "t.csv").open() as file:
         assert list(csv.reader(file)) == [COLUMNS, *([str(v or "") for v in r] for r in ROWS)]

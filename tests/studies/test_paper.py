@@ -35,10 +35,12 @@ from semopt.studies.paper.measures import (
 )
 from semopt.studies.paper.orders import below, first, order
 from semopt.studies.paper.setup import QUICK, SERIES, Setup, published
+from semopt.studies.paper.tables import table_of
 from semopt.studies.paper.weights import MOVES, SHAPES
 from semopt.studies.questions import STUDIES, begin, cells_of, keep
 from semopt.studies.work import DONE, work
 
+QOE = {"local": 0.5, "dqn": 0.546, "mappo": 0.6, "exhaustive": 0.604}  # of Table III
 TINY = {
     "mappo": {"slots": 32, "updates": 2, "minibatches": 2, "width": 8, "validate_every": 1},
     "dqn": {"slots": 8, "updates": 2, "width": 8, "validate_every": 1},
@@ -349,6 +351,23 @@ def test_runs_are_compared_as_wholes():
     assert np.isnan(middle_mean(np.arange(4.0)))
     assert reported("table4", "mappo", "energy_mj") == pytest.approx(31.9)  # 3.19 J of 100 tasks
     assert np.isnan(reported("table4", "exhaustive", "energy_mj"))
+
+
+def test_the_verdict_comes_second_and_the_papers_numbers_are_hollow_marks(table3):
+    question, store = table3
+    view = question.views(store)["table3"]
+    table = table_of("table3", "", view.lines)
+    assert list(table.columns)[:3] == ["", "verdict", "ours"]  # all of one figure: no column of it
+    several = [*view.lines, replace(view.lines[0], figure="energy_mj")]
+    assert list(table_of("x", "", several).columns)[:3] == ["", "figure", "verdict"]
+    (figure,) = view.figures
+    (marks,) = (layer for layer in figure.spec["layer"] if not layer["mark"].get("filled", True))
+    data = figure.spec["datasets"][marks["data"]["name"]]
+    values = {each["method"]: each["published"] for each in data}
+    assert values == {
+        SERIES[name].label: value
+        for name, value in {**QOE, "semantic-unaware-mappo": 0.581}.items()
+    }
 
 
 def test_learned_methods_are_there_for_marl_eval(table3):

@@ -33,6 +33,7 @@ COLUMNS = {
     "slots": "slots",
     "failed": "failed",
 }
+SHARES = COLUMNS["hit_share"], COLUMNS["infeasible_share"]
 
 
 def page(
@@ -57,7 +58,9 @@ def page(
     for place, scenario in enumerate(question.scenarios):
         name, selected = scenario.name, [row for row in rows if row.scenario == scenario.name]
         entries = [[known(getattr(row, key)) for key in COLUMNS] for row in selected]
-        tables.append(Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), entries))
+        tables.append(
+            Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), entries, SHARES)
+        )
         available = [row for row in selected if row.slots]
         if not available:
             continue
@@ -102,15 +105,21 @@ def page(
     words = [*question.methods, *shlex.split(asked), *lengths]
     return Report(
         "Gaps to the certified optimum",
-        f"{len(question.methods)} methods on {len(question.scenarios)} scenarios, "
-        f"{question.seeds} seeds of {question.slots} slots each. A slot without a decision lacks "
-        "all of the optimum; a task that breaks a limit scores 0.",
+        f"{count(question.methods, 'method')} on {count(question.scenarios, 'scenario')}, "
+        f"{question.seeds} seed{'s' * (question.seeds != 1)} of {question.slots} slots "
+        "each. A slot without a decision lacks all of the optimum; a task that breaks a limit "
+        "scores 0.",
         command_of("gap", words, store.folder),
         tables,
         figures,
         [*missing, *notes(question, rows)],
         about,
     )
+
+
+def count(things: Sequence[Any], noun: str) -> str:
+    """Return how many things there are, in words."""
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def notes(question: Grid, rows: Sequence[Row]) -> list[str]:

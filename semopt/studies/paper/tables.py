@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan, nan
 
 from ...report.charts import intervals
 from ...report.page import Figure, Table
@@ -33,8 +33,9 @@ COMPARED = ("local", "dqn", "semantic-unaware-mappo", "mappo")  # of Tables III 
 OPTIMA = ("exact", "semantic-unaware", CERTIFIED)
 PREFERENCES = ("none", "latency", "energy", "accuracy")
 TABLE5 = ("latency_ms", "energy_mj", "accuracy")
+HOLLOW = "Hollow marks are the paper's numbers."
 REDUCTION = 5.0  # points that a reduction in per cent may differ: of two numbers within 5%
-COLUMNS = ("", "figure", "ours", "95% from", "to", "runs", "paper", "difference", "verdict")
+COLUMNS = ("", "figure", "verdict", "ours", "95% from", "to", "runs", "paper", "difference")
 
 
 def samples_of(
@@ -45,18 +46,21 @@ def samples_of(
 
 
 def table_of(name: str, title: str, lines: Sequence[Line]) -> Table:
-    """Return lines as a table."""
+    """Return lines as a table; their figure is a column where they are not all of the same."""
     rows = [
         [
-            *(entry.case, entry.heading, entry.mean),
+            *(entry.case, entry.heading, entry.words, entry.mean),
             *(known(value) for value in (entry.low, entry.high)),
             len(entry.runs) or None,
             *(known(value) for value in (entry.paper, entry.difference)),
-            entry.words,
         ]
         for entry in lines
     ]
-    return Table(name, title, COLUMNS, rows)
+    if len({entry.figure for entry in lines}) > 1:
+        return Table(name, title, COLUMNS, rows)
+    place = COLUMNS.index("figure")
+    columns, *rows = ([*row[:place], *row[place + 1 :]] for row in (COLUMNS, *rows))
+    return Table(name, title, columns, rows)
 
 
 def chart(
@@ -67,6 +71,7 @@ def chart(
     samples: dict[str, Sample | None],
     figure: str,
     sentence: str,
+    lines: Sequence[Line] = (),
 ) -> list[Figure]:
     """Return a figure of methods: means, intervals, each training, and the certified optimum.
 
@@ -89,6 +94,7 @@ def chart(
         FIGURE_LABELS[figure],
         {label: each.runs(figure).tolist() for label, each in available.items() if each.learns},
         None if best is None else best.mean(figure),
+        {x.case: x.paper for x in lines if x.figure == figure and not isnan(x.paper)},
     )
     command = setup.command(part.partition("-")[0], store.folder)
     return [Figure(part, title, spec, sentence, command)] if rows else []
@@ -145,7 +151,9 @@ def table3(setup: Setup, store: Store) -> View:
         "Gap to the certified optimum, QoE a task",
         ("", "gap", "95% from", "to", "middle half of runs", "limits broken", "slots"),
         rows,
+        ("limits broken",),
     )
+    words = f"{sentence(setup)} {HOLLOW}"
     return View(
         "Table III: QoE without preference",
         f"Mean a task over {setup.episodes} test episodes of {SLOTS} slots, the same for all; "
@@ -154,7 +162,7 @@ def table3(setup: Setup, store: Store) -> View:
         "where it would take long: it stands among the gaps, which are taken slot by slot.",
         lines,
         [*order("qoe", samples, (*COMPARED, "exhaustive"))],
-        chart(setup, store, "table3", "QoE a task", samples, "qoe", sentence(setup)),
+        chart(setup, store, "table3", "QoE a task", samples, "qoe", words, lines),
         [gaps],
     )
 
@@ -186,6 +194,7 @@ def table4(setup: Setup, store: Store) -> View:
         ]
     ranks = ("local", "dqn", "mappo", "semantic-unaware-mappo")
     claims = [claim for key in ("energy_mj", "accuracy") for claim in order(key, samples, ranks)]
+    words = f"{sentence(setup)} {HOLLOW}"
     return View(
         "Table IV: energy and accuracy without preference",
         "Means a task; the paper's joules are those of 100 tasks. Reductions are MAPPO's against "
@@ -195,7 +204,7 @@ def table4(setup: Setup, store: Store) -> View:
         [
             figure
             for key, title in (("energy_mj", "Energy, mJ a task"), ("accuracy", "Accuracy, %"))
-            for figure in chart(setup, store, f"table4-{key}", title, samples, key, sentence(setup))
+            for figure in chart(setup, store, f"table4-{key}", title, samples, key, words, lines)
         ],
     )
 
