@@ -29,6 +29,8 @@ from .. import __version__, _core
 from ..files import write_atomically, writing
 from ..problem import Floats
 
+EQUAL = 1e-9  # absolute or relative: two evaluations of the same formulas
+AGAIN = 1e-6  # likewise: a search or a network, whose last digits depend on the machine
 FORMAT = "semopt cell"
 SHAPE = "semopt cell shape"  # number of rows, and the columns with their types
 # Where each kind of cell stands, by the name that its content bears.

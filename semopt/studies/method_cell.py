@@ -26,10 +26,9 @@ from ..scenario import Scenario
 from ..solvers import solve
 from ..solvers.batch import solve_batch
 from ..worth import FIGURES, figures
-from .cells import Cell, Store, finite
+from .cells import EQUAL, Cell, Store, finite
 from .training_cell import TrainingCell
 
-CLOSE = 1e-9  # relative: two evaluations of the same formulas
 ALIKE = 1e-6  # QoE: decisions of a network, computed again
 BOUND_ONLY = "relaxation"  # proves a bound and decides nothing
 DECISION = {  # columns of lists (N), and the arrays of `Actions` that they are
@@ -132,10 +131,10 @@ class MethodCell(Cell):
         again = columns(problem, decision, gain, task, np.array([True]))
         for name in FIGURES:
             value, worth = row[name], again[name][0]
-            if value is None or not np.isclose(value, worth, rtol=CLOSE, atol=CLOSE):
+            if value is None or not np.isclose(value, worth, rtol=EQUAL, atol=EQUAL):
                 return f"{name} is {value}, the decision is worth {worth}", False
         bound = row["upper_bound"]
-        if bound is not None and row["value"] > bound + CLOSE:
+        if bound is not None and row["value"] > bound + EQUAL:
             return f"its value {row['value']} is above its bound {bound}", False
         if about["policy"] and about["policy"] == digest_of_policy(method):
             return _asked_again(about, row, place)
@@ -205,11 +204,11 @@ def _certified(
     if result.status is Status.INFEASIBLE:
         return "the slot is infeasible", False
     best, proven, gap = result.objective, result.upper_bound, result.details["gap"]
-    if bound < best - CLOSE:
+    if bound < best - EQUAL:
         return f"its bound {bound:.9f} is below a decision that is worth {best:.9f}", False
-    if bound > proven + gap + CLOSE:
+    if bound > proven + gap + EQUAL:
         return f"its bound {bound:.9f} is more than {gap:g} above the proven {proven:.9f}", False
-    if row["status"] == Status.OPTIMAL.word and value < bound - gap - CLOSE:
+    if row["status"] == Status.OPTIMAL.word and value < bound - gap - EQUAL:
         return f"its value {value:.9f} is more than {gap:g} below its bound {bound:.9f}", False
     return f"its decision is worth what it says, and a certificate proves {proven:.9f}", True
 

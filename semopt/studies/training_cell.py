@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from .cells import Cell, Store, name_of
+from .cells import AGAIN, Cell, Store, name_of
 from .work import need
 
 if TYPE_CHECKING:
     from ..learn.checkpoint import Checkpoint
     from ..learn.refine import Decider
 
-CLOSE = 1e-6  # QoE a task: a network's decisions, computed again
 FOLDER = "trainings"
 
 
@@ -130,8 +129,8 @@ class TrainingCell(Cell):
         validation = Validation.draw(learner.env)
         score = validation.score(learner.env, learner.policy)
         optimum = score["qoe"] + score["regret"]
-        if abs(row["qoe"] + row["regret"] - optimum) > CLOSE:
+        if abs(row["qoe"] + row["regret"] - optimum) > AGAIN:
             return f"QoE and regret add up to {row['qoe'] + row['regret']}, not {optimum}", False
-        if row["regret"] < score["regret"] - CLOSE:
+        if row["regret"] < score["regret"] - AGAIN:
             return f"its regret {row['regret']} is below {score['regret']} of its policy", False
         return "its regret is that of the optimum solved again, and its policy reaches it", True

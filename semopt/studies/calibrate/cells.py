@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...problem import Floats
-from ..cells import Cell, Store
+from ..cells import AGAIN, Cell, Store
 from ..work import need
 from .model import Model
 from .prior import Prior
@@ -27,7 +27,6 @@ from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
 REFINED = 5  # part of the evaluations of a start that refines the best of them
-CLOSE = 1e-6  # misfit: the same figures, computed again
 VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
 
 
@@ -289,6 +288,6 @@ def values_of(folder: Path, cell: Cell) -> Floats:
 
 def _misfit_again(model: Model, row: Mapping[str, Any]) -> tuple[str, bool]:
     again = model.misfit(model.prior.place(row["values"]))
-    if abs(again - row["misfit"]) > CLOSE * max(1.0, again):
+    if abs(again - row["misfit"]) > AGAIN * max(1.0, again):
         return f"its misfit is {row['misfit']:.6f}, its values have {again:.6f}", False
     return "its values have the misfit that it says", True

@@ -19,12 +19,11 @@ import pyarrow as pa
 from ...backends import Query, search
 from ...problem import Problem
 from ...scenario import Scenario
-from ..cells import Cell, Store, column
+from ..cells import EQUAL, Cell, Store, column
 from ..method_cell import MethodCell
 from ..work import need
 
 MOST_JOINT_ACTIONS = 10_000_000  # joint actions of a slot, a tenth of a second of one core
-CLOSE = 1e-9  # QoE a user: a joint action that is the decision itself is not above it
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def ranked(slot: Problem, value: float) -> tuple[int | None, int]:
     size = int(slot.joint_actions())
     if np.isnan(value):
         return None, size
-    above = value + CLOSE * len(slot.task)
+    above = value + EQUAL * len(slot.task)  # the decision itself is not above it
     return search(slot, query=Query(keep=0, above=above), threads=1).above, size
 
 

@@ -25,9 +25,7 @@ from ...problem import Floats, Integers, Problem
 from ...records import Record
 from ...scenario import Scenario
 from ...worth import forbidding_weight
-from ..cells import Cell
-
-CLOSE = 1e-9
+from ..cells import EQUAL, Cell
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class InformationCell(Cell):
         )
         again = dict(zip(("informed", "blind"), cell.worth(cell.drawn(), place), strict=True))
         for name, value in again.items():
-            if abs(row[name] - value) > CLOSE:
+            if abs(row[name] - value) > EQUAL:
                 return f"{name} is {row[name]}, computed again {value}", False
         return "its observation is worth what it says", True
 
