@@ -23,7 +23,10 @@ from .cells import kind_of, whole
 
 @dataclass(frozen=True)
 class Checked:
-    """What was checked of a row, in words; `holds` is false for a claim that does not."""
+    """What was checked of a row, in words; `holds` is false for a claim that does not.
+
+    `method` is "" for a file that is not whole, whose rows cannot be checked.
+    """
 
     file: str
     method: str
@@ -46,13 +49,13 @@ def audit(
         Where the folder holds no cells.
     """
     files = sorted((folder / "cells").glob("*.parquet"))
+    if not files:
+        raise ValueError(f"{folder}: holds no cells of a study: semopt study gap --out makes some")
     for file in [file for file in files if whole(file) is None]:
         files.remove(file)
         words = "the file is not whole, or not what its name says: the study computes it anew"
         yield Checked(file.name, "", 0, words, False)
     sizes = [int(pq.read_metadata(file).num_rows) for file in files]
-    if not files:
-        raise ValueError(f"{folder}: holds no cells of a study: semopt study gap --out makes some")
     results = results_of(folder)
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.choice(sum(sizes), min(sample, sum(sizes)), replace=False))

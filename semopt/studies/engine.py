@@ -26,6 +26,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import get_context
 from time import sleep
 from typing import Any
@@ -82,23 +83,25 @@ def dask(workers: int) -> Executor:
 
 
 ENGINES: dict[str, Callable[[int], Executor]] = {"local": local, "ray": Ray, "dask": dask}
+PACKAGES = {"ray": "ray", "dask": "distributed"}
 
 
 def check(engine: str) -> None:
-    """Raise ValueError for a name that is no engine's."""
+    """Raise ValueError for a name that is no engine's, or where its package is missing."""
     if engine not in ENGINES:
         raise ValueError(f"--engine {engine}: is not one of {', '.join(ENGINES)}")
+    try:
+        import_module(PACKAGES.get(engine, __name__))
+    except ImportError as error:
+        raise ValueError(
+            f"--engine {engine}: {error.name} is missing: pip install 'semopt[{engine}]'"
+        ) from None
 
 
 def executor(engine: str, workers: int) -> Executor:
     """Return an engine by name, or raise ValueError that says what is missing."""
     check(engine)
-    try:
-        return ENGINES[engine](workers)
-    except ImportError as error:
-        raise ValueError(
-            f"--engine {engine}: {error.name} is missing: pip install 'semopt[{engine}]'"
-        ) from None
+    return ENGINES[engine](workers)
 
 
 def shard_of(words: str) -> tuple[int, int]:

@@ -133,11 +133,17 @@ def of_folder(folder: Path) -> Question:
         raise ValueError(f"{folder}: holds no study: semopt study gap --out {folder} makes one")
     try:
         about = read_json(file)
+        if not isinstance(about, dict) or about.get("study") not in [*STUDIES]:
+            raise ValueError(f"is no study's: study = one of {', '.join(STUDIES)} is expected")
         module, name = STUDIES[about["study"]].split(":")
         kind: type[Question] = getattr(import_module(f".{module}", __package__), name)
         return kind.of_settings(about)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file}: is no study's: {error} is missing or of another kind") from None
+    except KeyError as error:
+        raise ValueError(f"{file}: the key {error} is missing") from None
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{file}: a key is not what study {about['study']} wrote: {error}"
+        ) from None
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 

@@ -286,5 +286,7 @@ def print_audit(rows: Sequence[Checked]) -> None:
         table.add_row(row.file[:12], row.method, str(row.slot), words)
     console = Console()
     console.print(table)
-    kept = sum(row.holds for row in rows)
-    console.print(f"{kept} of {len(rows)} rows drawn hold.")
+    drawn = [row for row in rows if row.method]
+    console.print(f"{sum(row.holds for row in drawn)} of {len(drawn)} rows drawn hold.")
+    if len(drawn) < len(rows):
+        console.print(f"{len(rows) - len(drawn)} files cannot be checked: they are not whole.")

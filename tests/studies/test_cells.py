@@ -231,9 +231,9 @@ def cluster(answers):
 
 def test_a_cell_that_kills_workers_of_a_cluster_fails_alone(tmp_path, monkeypatch):
     pool, calls = cluster({"exact": KilledWorker("died\non four hosts"), "local": DONE})
-    monkeypatch.setitem(engine.ENGINES, "dask", pool)
+    monkeypatch.setitem(engine.ENGINES, "local", pool)
     cells, store = cells_of(("exact", "local"), 1), Store(tmp_path)
-    state = run(cells, store, "dask", workers=2)
+    state = run(cells, store, "local", workers=2)
     assert (state.finished, list(state.failed)) == ({1}, [0])
     assert calls.count("exact") == 2
     assert store.reason(cells[0]) == (
@@ -244,9 +244,9 @@ def test_a_cell_that_kills_workers_of_a_cluster_fails_alone(tmp_path, monkeypatc
 @pytest.mark.parametrize("fault", [OSError("no room"), ValueError("cannot write cells")])
 def test_what_hinders_writing_ends_the_study(tmp_path, monkeypatch, fault):
     pool, _ = cluster({"exact": fault})
-    monkeypatch.setitem(engine.ENGINES, "dask", pool)
+    monkeypatch.setitem(engine.ENGINES, "local", pool)
     with pytest.raises(type(fault), match=str(fault)):
-        run(cells_of(("exact",), 1), Store(tmp_path), "dask", workers=1)
+        run(cells_of(("exact",), 1), Store(tmp_path), "local", workers=1)
 
 
 def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch):
@@ -290,12 +290,14 @@ def test_a_shard_that_is_none_is_refused(words):
         shard_of(words)
 
 
-def test_an_engine_that_is_not_there_is_named(monkeypatch):
+def test_an_engine_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="--engine slurm: is not one of local, ray, dask"):
         executor("slurm", 1)
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(ValueError, match="distributed is missing: pip install 'semopt\\[dask\\]'"):
         executor("dask", 1)
+    assert entry.run([*STUDY, "--engine", "dask", "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.long
@@ -377,6 +379,19 @@ def test_an_audit_tells_what_is_damaged_and_what_the_joined_results_say_otherwis
     pq.write_table(table.set_column(place, "qoe", more), tmp_path / "other" / "results.parquet")
     found = list(audit(tmp_path / "other", 5))
     assert {row.words for row in found} == {"results.parquet has other figures than the cell"}
+
+
+def test_an_audit_counts_rows_apart_from_files_that_cannot_be_checked(study, tmp_path, capsys):
+    _, folder = study
+    copytree(folder, tmp_path / "copy")
+    first, *rest = sorted((tmp_path / "copy" / "cells").glob("*.parquet"))
+    for file in rest:
+        file.write_bytes(b"PAR1")
+    assert entry.run(["study", "audit", str(tmp_path / "copy"), "--sample", "2"]) == 1
+    assert "2 of 2 rows drawn hold. 7 files" in " ".join(capsys.readouterr().out.split())
+    first.write_bytes(b"PAR1")
+    assert entry.run(["study", "audit", str(tmp_path / "copy"), "--sample", "2"]) == 1
+    assert "0 of 0 rows drawn hold. 8 files" in " ".join(capsys.readouterr().out.split())
 
 
 def test_of_processes_that_end_together_one_writes_the_page(study, tmp_path):
@@ -654,13 +669,16 @@ def test_settings_that_are_no_studys_are_named(tmp_path, capsys):
     Store(tmp_path).begin()
     for text, words in {
         "{": "study.json: ",
-        "[]": "is no study's",
-        '{"study": "gapp"}': "'gapp' is missing or of another kind",
+        "[]": "study.json: is no study's: study = one of gap, scaling",
+        '{"study": "gapp"}': "study.json: is no study's: study = one of gap, scaling",
+        '{"study": ["gap"]}': "study.json: is no study's: study = one of gap, scaling",
+        '{"study": "gap"}': "study.json: the key 'scenarios' is missing",
+        '{"study": "gap", "scenarios": [], "seeds": []}': "a key is not what study gap wrote",
         '{"study": "gap", "scenarios": [{}], "seeds": 1, "slots": 1}': "study.json: ",
     }.items():
         (tmp_path / "study.json").write_text(text)
         assert entry.run(["study", "report", str(tmp_path)]) == 2
-        assert words in capsys.readouterr().err
+        assert words in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_table_says_how_many_cells_failed(capsys):
