@@ -353,7 +353,7 @@ def test_where_one_chain_alone_was_walked_nothing_is_called_fixed(folder, tmp_pa
     shown = capsys.readouterr().out
     assert shown.count("not mixed") >= len(TRUTH)
     assert "fixed" not in shown
-    assert "--legs 4 goes on" in " ".join(shown.split())
+    assert "--chains 2 --legs 4 goes on" in " ".join(shown.split())
     document = json.loads(file.read_text())
     assert document["directions"] == {"fixed": None, "variance_left": None, "r_hat": None}
     for row in document["parameters"]:

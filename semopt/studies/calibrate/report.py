@@ -121,10 +121,11 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
     if not known.spread:
         yield "No chain has come to its later half yet: there is no spread."
     elif not known.spread.mixed:
+        more = "--chains 2 " if question.walk.chains < 2 else ""
         yield (
             f"{_reason(question, known.spread)} There is no verdict, contraction or number of "
-            f"directions, and draws are no posterior. --legs {2 * question.walk.legs} goes on from "
-            "here; more --steps or --starts begin anew."
+            f"directions, and draws are no posterior. {more}--legs {2 * question.walk.legs} goes "
+            "on from here; more --steps or --starts begin anew."
         )
 
 
