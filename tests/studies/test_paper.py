@@ -228,7 +228,8 @@ def test_draws_speak_of_the_preset_alone():
     fast = ranges(SETUP, "exact", (1.0, 0.0, 0.0))
     assert fast["latency_ms"][1] < by_preset["latency_ms"][0]
     assert ranges(SETUP, "") == {}
-    same = replace(SETUP.scenario, description="in other words", assumed={})
+    said = {"description": "in other words", "assumed": {}}
+    same = Scenario.from_dict(SETUP.scenario.to_dict() | said)
     assert ranges(Setup(same, 2, 2), "exact") == by_preset
     other = SETUP.scenario.replace({"user.reference_frequency_ghz": 0.7})
     assert ranges(Setup(other, 2, 2), "exact") == {}
