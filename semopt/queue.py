@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import Actions, Outcome, costs, evaluate, exceeds, skipping
+from .battery import counted, in_place_of_skips, remaining
+from .model import Actions, Outcome, evaluate, exceeds, skipping
 from .problem import Floats, Integers, Problem
 from .records import Record
 from .result import INTERRUPTED, Result, Status, number
@@ -73,23 +74,18 @@ class QueueResult(Record):
     @property
     def executed(self) -> Actions:
         """The actions, with a local one in place of each skipped task: arrays (T, N)."""
-        frequency = np.broadcast_to(self.problem.users.frequency_max, self.task.shape)
-        actions = replace(self.actions, power=self.actions.power.copy())
-        actions.put(self.skipped, Actions.local(frequency).take(self.skipped))
-        return actions
+        return in_place_of_skips(self.problem, self.actions, self.skipped)
 
     @cached_property
     def spent(self) -> Floats:
         """Energy that counts, of each task: (T, N) float64, J."""
-        if self.battery_pays == "task":
-            return self.outcome.energy
-        of, _ = costs(self.problem, self.executed, self.gain, self.task)
-        return np.where(self.skipped, 0.0, of.device_energy)
+        slots = self.gain, self.task, self.battery_pays
+        energy = counted(self.problem, self.executed, self.outcome, *slots)
+        return np.where(self.skipped, 0.0, energy)
 
     def energy_left(self) -> Floats:
         """Return what is left of each battery after each slot: (T, N) float64, J; inf without."""
-        left: Floats = self.problem.users.battery - np.cumsum(self.spent, axis=0)
-        return np.maximum(left, 0.0)
+        return remaining(self.problem.users.battery, np.cumsum(self.spent, axis=0))
 
     def recompute(self) -> float:
         """Return the sum of QoE by the reference model."""

@@ -42,7 +42,7 @@ ROWS = [
         "strict",
     },
     {"channel"},
-    {"scenario", "queue", "result", "worth"},
+    {"scenario", "battery", "queue", "result", "worth"},
     {"backends"},
     {"solvers", "env", "certificate"},
     {"adapters", "checkpoints"},

@@ -104,4 +104,4 @@ def test_a_decision_that_was_moved_in_memory_is_found():
     result = queue(gap=1e-9)
     skipped = np.zeros_like(result.skipped)
     with pytest.raises(FalseClaim):
-        verify(replace(result, skipped=skipped))
+        verify(replace(result, skipped=skipped, actions=result.executed))

@@ -33,6 +33,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ... import _core
+from ...battery import reading_of
 from ...model import TOLERANCE
 from ...problem import Floats, Problem
 from ...queue import QueueResult
@@ -123,11 +124,6 @@ def bound_queue(
     check_gap(wanted)
     search = Search(problem, gain, task, pays, wanted, inf, threads)
     return _core.in_usual_rounding(search.bound)  # type: ignore[no-any-return]
-
-
-def reading_of(problem: Problem) -> str:
-    """Return what a scenario's batteries pay for."""
-    return str(problem.origin.get("queue", {}).get("battery_pays", "task"))
 
 
 def check_options(problem: Problem, method: str, pays: str) -> None:

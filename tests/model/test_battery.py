@@ -1,0 +1,88 @@
+"""One step with batteries by hand, and against a loop over users."""
+
+from dataclasses import replace
+from math import inf, isnan
+
+import numpy as np
+import pytest
+
+from problems import random_actions, random_problem, random_slots
+from semopt import Actions, Scenario
+from semopt.battery import step
+from semopt.model import costs, evaluate
+from tolerances import OBJECTIVE
+
+TINY = Scenario.load("tiny").problem()
+AT_HOME = Actions(np.array([-1, -1]), np.zeros(2), np.full(2, 1e9), np.ones(2))
+NOBODY = np.zeros(2, bool)
+
+
+def test_what_costs_all_that_is_left_is_played_and_what_costs_more_is_not():
+    energy = evaluate(TINY, AT_HOME).energy
+    left = energy * [1.0, 0.999]
+    played = step(TINY, AT_HOME, NOBODY, left)
+    assert played.skipped.tolist() == [False, True]
+    assert played.outcome.qoe == pytest.approx([0.5, 0.0])
+    assert played.outcome.energy.tolist() == played.spent.tolist() == [energy[0], 0.0]
+    assert played.left.tolist() == [0.0, left[1]]
+    assert isnan(played.outcome.latency[1])
+    assert isnan(played.outcome.accuracy[1])
+    assert played.outcome.violations.tolist() == [0, 0]
+
+
+def test_a_task_skipped_after_the_fact_keeps_its_place_and_one_skipped_by_choice_has_none():
+    both = Actions(np.array([0, 1]), np.full(2, 0.1), np.full(2, 1e9), np.ones(2))
+    alone = replace(both, channel=np.array([0, -1]))
+    broke = step(TINY, both, NOBODY, np.array([inf, 0.0]))
+    assert broke.skipped.tolist() == [False, True]
+    assert broke.outcome.latency[0] == evaluate(TINY, both).latency[0]
+    chosen = step(TINY, both, np.array([False, True]), np.full(2, inf))
+    assert chosen.outcome.latency[0] == evaluate(TINY, alone).latency[0]
+    assert chosen.outcome.latency[0] < broke.outcome.latency[0]
+    assert chosen.left.tolist() == [inf, inf]
+
+
+def test_actions_of_a_chosen_skip_say_nothing():
+    empty = Actions(np.array([-1, -1]), np.zeros(2), np.array([1e9, np.nan]), np.ones(2))
+    played = step(TINY, empty, np.array([False, True]), np.ones(2))
+    assert played.outcome.qoe == pytest.approx([0.5, 0.0])
+    assert played.spent[1] == 0.0
+    assert isnan(empty.frequency[1])
+
+
+@pytest.mark.parametrize("pays", ["task", "device"])
+def test_queues_are_those_of_a_loop_over_slots_and_users(pays):
+    rng, after_the_fact = np.random.default_rng(3), 0
+    for _ in range(20):
+        problem = random_problem(rng, 3, 2)
+        gain, task = random_slots(rng, problem, 8, extreme=False)
+        actions = random_actions(rng, problem, 8)
+        chosen = rng.random((8, 3)) < 0.2
+        battery = np.where(rng.random(3) < 0.2, inf, rng.uniform(0.0, 0.2, 3))
+        left, want = battery, battery.tolist()
+        for t in range(8):
+            got = step(problem, actions.take(t), chosen[t], left, gain[t], task[t], pays)
+            left = got.left
+            here = problem.with_slot(gain[t], task[t])
+            channel = np.where(chosen[t], -1, actions.channel[t])
+            playing = replace(actions.take(t), channel=channel)
+            outcome, (of, _) = evaluate(here, playing), costs(here, playing)
+            for n in range(3):
+                energy = outcome.energy[n] if pays == "task" else of.device_energy[n]
+                skip = chosen[t, n] or energy > want[n] * (1 + 1e-9)
+                after_the_fact += skip and not chosen[t, n]
+                assert got.skipped[n] == skip
+                assert got.outcome.qoe[n] == pytest.approx(0.0 if skip else outcome.qoe[n])
+                want[n] -= 0.0 if skip else energy
+                assert left[n] == pytest.approx(max(want[n], 0.0), abs=OBJECTIVE)
+    assert after_the_fact > 20
+
+
+def test_the_scenario_says_what_a_battery_pays_for():
+    scenario = Scenario.load("contended").replace({"user.battery_mj": 40.0})
+    gain, task = scenario.draw(1, 0)
+    sent = Actions(np.array([[0, 1]]), np.full((1, 2), 0.1), np.full((1, 2), 1e9), np.ones((1, 2)))
+    for pays in ("task", "device"):
+        problem = scenario.replace({"queue.battery_pays": pays}).template()
+        played = step(problem, sent, np.zeros((1, 2), bool), np.ones((1, 2)), gain, task)
+        assert (played.spent > 0.0).all() == (pays == "task")
