@@ -77,7 +77,7 @@ def counted(
     """
     if (pays or reading_of(problem)) == "task":
         return outcome.energy
-    return costs(problem, actions, gain, task)[0].device_energy
+    return costs(problem, actions, gain, task)[0].user_energy
 
 
 def affordable(energy: Floats, left: Floats) -> Flags:

@@ -123,12 +123,12 @@ def execution_energy(energy_coefficient: Floats | float, time: Floats, frequency
 
 
 def transmission_energy(power: Floats, time: Floats) -> Floats:
-    """Joules on the air (8)."""
+    """Joules on the air (7)."""
     return power * time
 
 
 def server_energy(time: Floats, offloaders: Floats, system: System) -> Floats:
-    """Joules on the edge server, charged to the offloader (9)."""
+    """Joules on the edge server, charged to the offloader (8)."""
     share = system.server_frequency / offloaders
     return execution_energy(system.server_energy_coefficient, time, share)
 
@@ -249,6 +249,11 @@ class Costs(Record):
     air_energy: Floats
     server_energy: Floats
 
+    @property
+    def user_energy(self) -> Floats:
+        """What the user's own device takes (7), on its GPU and on the air: J."""
+        return self.device_energy + self.air_energy
+
 
 def costs(
     problem: Problem,
@@ -324,7 +329,7 @@ def evaluate(
     of, link = costs(problem, actions, gain, task, offloaders)
     task = np.broadcast_to(problem.task if task is None else task, link.shape)
     latency = of.device_time + (of.air_time + of.server_time)  # (6)
-    energy = of.device_energy + (of.air_energy + of.server_energy)
+    energy = of.device_energy + (of.air_energy + of.server_energy)  # (9)
     reached = tasks.local_accuracy[task].copy()
     snr_db, extraction = decibel(link), np.broadcast_to(actions.extraction, link.shape)
     for kind, table in enumerate(tasks.accuracy):
@@ -356,7 +361,7 @@ def skipping(outcome: Outcome, skipped: NDArray[np.bool_]) -> Outcome:
 
 
 def server_energies(problem: Problem, actions: Actions, task: Integers | None = None) -> Floats:
-    """Return what each offloader takes of the server's energy (9): (..., N) float64, J."""
+    """Return what each offloader takes of the server's energy (8): (..., N) float64, J."""
     return costs(problem, actions, None, task)[0].server_energy
 
 

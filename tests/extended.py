@@ -44,8 +44,8 @@ def _task(problem, actions, n, m):
         t_es = flop * m / (arb(system.server_flop_per_cycle) * system.server_frequency)  # (5)
         share = arb(system.server_frequency) / m
         t = t_tx + t_ex + t_es  # (6)
-        e = kappa * t_ex * f**3 + power * t_tx  # (7), (8)
-        e += system.server_energy_coefficient * t_es * share**3  # (9)
+        e = kappa * t_ex * f**3 + power * t_tx  # (7)
+        e += system.server_energy_coefficient * t_es * share**3  # (8)
         table = problem.tasks.accuracy[problem.task[n]]
         a = accuracy(table, None if raw else mu, 10 * snr.log() / arb(10).log())
     qoe = sum(  # (11)

@@ -189,12 +189,12 @@ SEMOPT_HD R execution_energy(R energy_coefficient, R time, R frequency) {  // (7
 }
 
 template <class R>
-SEMOPT_HD R transmission_energy(R power, R time) {  // (8)
+SEMOPT_HD R transmission_energy(R power, R time) {  // (7)
     return power * time;
 }
 
 template <class R>
-SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (9)
+SEMOPT_HD R server_energy(R time, R offloaders, const System<R>& system) {  // (8)
     return execution_energy(system.server_energy_coefficient, time,
                             system.server_frequency / offloaders);
 }

@@ -54,32 +54,6 @@ double worth(const Front& front, double price) {
     return best ? best->qoe - price * best->energy : -kInfinity;
 }
 
-// What a user's device takes for each action of a list.
-class DeviceEnergy {
-  public:
-    DeviceEnergy(const Scenario& scenario, const Grid& grid, bool local)
-        : grid_(grid), local_(local) {
-        const User<double>& user = scenario.users[grid.user];
-        const Task<double>& task = scenario.tasks[grid.task];
-        for (int f = 0; f < grid.frequencies; ++f)
-            for (int e = 0; e < (local ? 1 : grid.extractions); ++e) {
-                const double flop = local ? task.local_flop
-                                          : extraction_flop(task.extract_flop, grid.extraction[e],
-                                                            scenario.system.extract_exponent);
-                energy_.push_back(device_costs(user, flop, grid.frequency[f]).energy);
-            }
-    }
-    double operator()(long long action) const {
-        if (local_) return energy_[action];
-        return action < grid_.powers ? 0 : energy_[(action - grid_.powers) % energy_.size()];
-    }
-
-  private:
-    const Grid& grid_;
-    bool local_;
-    std::vector<double> energy_;  // by frequency and extraction
-};
-
 }  // namespace
 
 Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const double* gain,
@@ -97,9 +71,11 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
         const long long local = grid.frequencies,
                         length = (long long)grid.powers *
                                  (1 + (long long)grid.frequencies * grid.extractions);
-        std::vector<double> value(local + (lists - 1) * length), energy(value.size());
+        std::vector<double> value(local + (lists - 1) * length), energy(value.size()),
+            server(device ? value.size() : 0);
         grid.value = value.data();
         grid.energy = energy.data();
+        if (device) grid.server_energy = server.data();
         for (long long list = 0; list < lists; ++list) {
             kernels().tabulate(grid, list);
             const long long start = list ? local + (list - 1) * length : 0,
@@ -107,13 +83,10 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
             Front& front = fronts_[size_t(job) * lists + list];
             if (list == 0) front.push_back({0, 0, kSkip});
             for (long long i = 0; i < count; ++i)
-                if (value[start + i] > -kInfinity)
-                    front.push_back({value[start + i], energy[start + i], int(i)});
-            if (device) {
-                const DeviceEnergy device_energy(scenario, grid, list == 0);
-                for (Efficient& one : front)
-                    if (one.action != kSkip) one.energy = device_energy(one.action);
-            }
+                if (value[start + i] > -kInfinity) {
+                    const double theirs = device ? server[start + i] : 0;
+                    front.push_back({value[start + i], energy[start + i] - theirs, int(i)});
+                }
             make_efficient(front);
             front.shrink_to_fit();
         }

@@ -68,7 +68,9 @@ def test_queues_are_those_of_a_loop_over_slots_and_users(pays):
             playing = replace(actions.take(t), channel=channel)
             outcome, (of, _) = evaluate(here, playing), costs(here, playing)
             for n in range(3):
-                energy = outcome.energy[n] if pays == "task" else of.device_energy[n]
+                energy = outcome.energy[n]
+                if pays == "device":
+                    energy -= of.server_energy[n]
                 skip = chosen[t, n] or energy > want[n] * (1 + 1e-9)
                 after_the_fact += skip and not chosen[t, n]
                 assert got.skipped[n] == skip
@@ -82,7 +84,16 @@ def test_the_scenario_says_what_a_battery_pays_for():
     scenario = Scenario.load("contended").replace({"user.battery_mj": 40.0})
     gain, task = scenario.draw(1, 0)
     sent = Actions(np.array([[0, 1]]), np.full((1, 2), 0.1), np.full((1, 2), 1e9), np.ones((1, 2)))
+    spent = {}
     for pays in ("task", "device"):
         problem = scenario.replace({"queue.battery_pays": pays}).template()
         played = step(problem, sent, np.zeros((1, 2), bool), np.ones((1, 2)), gain, task)
-        assert (played.spent > 0.0).all() == (pays == "task")
+        spent[pays] = played.spent[0]
+    system, kinds = (
+        scenario.system,
+        [scenario.tasks[n] for n in np.array([*scenario.tasks])[task[0]]],
+    )
+    for n, kind in enumerate(kinds):  # raw: 100 mW for as long as its data takes, no computing
+        rate = system.bandwidth_mhz * np.log2(1 + gain[0, n, n] * 100.0 / system.noise_mw)
+        assert spent["device"][n] == pytest.approx(1e-4 * kind.data_kbit / rate)
+        assert spent["task"][n] > spent["device"][n]

@@ -184,6 +184,7 @@ def test_costs_are_the_terms_of_time_and_energy():
     assert costs.server_time == close([1e-3, 0.5e-3])
     assert costs.device_energy == close([0.0, 2.5e-3])
     assert costs.air_energy == close([2e-4, 3e-4])
+    assert costs.user_energy == close([2e-4, 2.8e-3])
     assert costs.server_energy == close([1e-3 * 135.0 / 8, 8.4375e-3])
     costs, _ = model.costs(PROBLEM, joint(LOCAL, LOCAL))
     assert costs.device_time == close([2.5e-3, 2.5e-3])  # 5e6 FLOP at 2e9 a second

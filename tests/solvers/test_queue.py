@@ -33,7 +33,7 @@ def choices_of(slot, user, place, offloaders, pays):
     outcome = score(slot, user, actions, offloaders)
     energy = outcome.energy
     if pays == "device":
-        energy = costs(slot.only(user), actions.take(np.s_[:, None]))[0].device_energy[:, 0]
+        energy = costs(slot.only(user), actions.take(np.s_[:, None]))[0].user_energy[:, 0]
     return np.stack([outcome.qoe, energy], axis=1)[outcome.violations == 0]
 
 
@@ -113,6 +113,19 @@ def test_closed_value_is_that_of_enumeration(users, channels, slots, pays):
         assert result.objective == pytest.approx(want, abs=CASES)
         assert want - CASES <= result.upper_bound <= want + 2 * CASES
         assert not result.violations()
+
+
+def test_a_device_pays_for_what_it_computes_and_sends():
+    # The slot of README: user 0 sends for 2 ms at 10 mW; user 1 computes for 10 mJ and sends alike.
+    tiny = Scenario.load("tiny")
+    problem = with_battery(tiny.problem(), np.array([1.0, 1.0]))
+    slots = problem.gain[None], problem.task[None]
+    result = solve_queue(problem, *slots, battery_pays="device")
+    assert result.spent[0] == pytest.approx([2e-5, 0.01002])
+    # It could send for 0.01 mJ on sub-channel 0: with less it skips.
+    problem = with_battery(problem, np.array([9e-6, 1.0]))
+    result = solve_queue(problem, *slots, battery_pays="device")
+    assert result.skipped[0].tolist() == [True, False]
 
 
 @pytest.mark.parametrize("users", [4, 5])
