@@ -31,6 +31,9 @@ def read(source: str | Path) -> Any:
     name = named(source)
     try:
         data = unpacked(read_bytes(source, LARGEST_FILE))
+        if data[:4] == b"PAR1":
+            cure = "write a .json file, or call semopt.verify(semopt.Batch.from_parquet(FILE))"
+            raise ValueError(f"it is a table in Parquet; {cure}")
         if b"{" not in data[:4096]:
             raise ValueError("it holds no object")
         return parse_json(data.decode("utf-8-sig"))

@@ -32,7 +32,10 @@ JsonOption = Annotated[
 
 ReportOption = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Draw the result on a page, FILE.html; needs semopt[study]."),
+    typer.Option(
+        metavar="FILE",
+        help="Draw the result on a page, FILE.html; needs semopt\\[study].",  # Rich reads [words]
+    ),
 ]
 
 TYPED: list[str] = []  # the arguments of the command that runs

@@ -227,6 +227,7 @@ def test_bad_input_is_one_message_and_exit_code_2(tmp_path):
         "nan.json": (b'{"schema": NaN}', "NaN"),
         "cut.json": (b'{"schema": 1', "not a JSON file"),
         "text.json": (b"schema = 1", "not a JSON"),
+        "slots.parquet": (b"PAR1\x15\x04", "Batch.from_parquet"),
         "empty.json": (b"", "not a JSON file"),
         "deep.json": (b'{"a":' * 100_000, "too deeply"),
         "broken.json.gz": (gzip.compress(b"{}" * 500)[:20] + b"\xff" * 30, "not a JSON file"),

@@ -1,6 +1,7 @@
 """The command line as its users meet it: run in a process of its own where that matters."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from time import sleep
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from semopt import Scenario, Status
@@ -494,6 +496,24 @@ def test_prices_stand_in_the_json_of_any_method(tmp_path):
 def test_messages_name_what_was_typed(capsys, arguments, message):
     assert entry.run(arguments.split(" ")) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def commands_below(command, names=()):
+    """Yield the words of each command that runs, and the command."""
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands_below(below, (*names, name))
+    if not hasattr(command, "commands"):
+        yield names, command
+
+
+def test_help_shows_what_its_options_say(monkeypatch):
+    # Rich takes [study] for one of its own marks unless told otherwise.
+    monkeypatch.setenv("COLUMNS", "200")
+    for names, command in commands_below(typer.main.get_command(app)):
+        shown = CliRunner().invoke(app, [*names, "--help"]).output
+        for option in command.params:
+            for words in re.findall(r"\\?(\[[a-z]+\])", getattr(option, "help", None) or ""):
+                assert words in shown, f"{' '.join(names)}: {option.name}"
 
 
 def test_help_wraps_at_the_width_of_the_terminal_alone(monkeypatch):
