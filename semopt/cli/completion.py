@@ -10,6 +10,7 @@ import typer
 
 from ..backends.registry import NAMES
 from ..methods import METHODS
+from ..report.manual import PAGES
 
 Complete = Callable[[str], list[str]]
 
@@ -42,6 +43,7 @@ OF_PARAMETERS = {
     **dict.fromkeys(("method", "methods"), of_words(*METHODS)),
     "what": of_words(*METHODS, "constant", endings=(".py",)),
     "backend": of_words(*NAMES),
+    "topic": of_words(*PAGES),
 }
 
 

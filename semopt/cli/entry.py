@@ -17,10 +17,12 @@ from ..report.lines import Verbosity, print_line, print_message
 from . import (
     backends,
     bench,
+    cite,
     ending,
     evaluate,
     examples,
     explain,
+    manual,
     options,
     scenario,
     semantic,
@@ -48,6 +50,8 @@ app.command("verify")(verify.verify)
 app.command("backends")(backends.backends)
 app.command("bench")(bench.bench)
 app.command("examples")(examples.examples)
+app.command("manual")(manual.manual)
+app.command("cite")(cite.cite)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(scenario.app, name="scenario")

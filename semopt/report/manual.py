@@ -27,6 +27,18 @@ class Page:
         return " ".join(self.text.partition("\n")[2].strip().partition("\n\n")[0].split())
 
 
-def read(name: str) -> Page:
-    """Return a page by its name."""
-    return Page(name, (FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+def read(topic: str) -> Page:
+    """Return a page by its name.
+
+    Raises
+    ------
+    ValueError
+        For a name that no page has, with those that are near.
+    """
+    if topic not in PAGES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(topic.lower(), PAGES, 3, 0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"topic {topic!r}: is not one of {', '.join(PAGES)}{hint}")
+    return Page(topic, (FOLDER / f"{topic}.md").read_text(encoding="utf-8"))

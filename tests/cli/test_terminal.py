@@ -42,6 +42,7 @@ def completed(words, folder):
         ("semopt evaluate pol", ["policy", "policy.py"]),
         ("semopt study ga", ["gap"]),
         ("semopt train ma", ["mappo"]),
+        ("semopt manual cit", ["cite"]),
         ("semopt solve no-such-", []),
     ],
 )

@@ -1,0 +1,130 @@
+"""The pages of the manual on a terminal: within its width, colours and characters."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import ClassVar
+
+from markdown_it.token import Token
+from rich import markdown
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+from ..console import Console, Sheet, slim_table
+from .manual import PAGES, Page, read
+
+INDENT = 2  # columns before code
+LINK = re.compile(r"\[([^\]]*)\]\((\w[\w-]*)\.md(?:#[\w-]*)?\)")  # [words](page.md#heading)
+TITLE = re.compile(r'title="(.*?)"')
+# What stands for characters that an encoding lacks.
+PLAIN = str.maketrans("•·×–—−─━█▇▆▅▄▃▂▁’“”µ", '*.x-----########\'""u') | str.maketrans(
+    {"≤": "<=", "≥": ">=", "…": "...", "→": "->"}
+)
+
+
+class Heading(markdown.Heading):
+    """A heading, at the left."""
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """Yield the words, set apart from what comes before."""
+        if self.tag != "h1":
+            yield Text("")
+        yield Text(self.text.plain, style="bold underline" if self.tag == "h1" else "bold")
+
+
+class CodeBlock(markdown.CodeBlock):
+    """A block of code in the colours of the terminal; the name of its file stands above it."""
+
+    title: str = ""
+
+    @classmethod
+    def create(cls, page: markdown.Markdown, token: Token) -> CodeBlock:
+        """Return the block of a fence."""
+        block = cls((token.info or "text").split()[0], page.code_theme)
+        named = TITLE.search(token.info or "")
+        block.title = named[1] if named else ""
+        return block
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """Yield the name of the file and the lines."""
+        code = Syntax(
+            str(self.text).rstrip(),
+            self.lexer_name,
+            theme="ansi_dark",
+            background_color="default",
+            word_wrap=True,
+        )
+        if self.title:
+            yield Text(f"{self.title}:", style="italic")
+        yield Padding(code, (0, 0, 0, INDENT))
+
+
+class Table(markdown.TableElement):
+    """A table, whose rows become blocks where there is no room."""
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """Yield the table."""
+        table = slim_table("")
+        table.padding = (0, 1)
+        rows = [self.header.row] if self.header and self.header.row else []
+        for cell in rows[0].cells if rows else ():
+            table.add_column(cell.content, justify=cell.content.justify or "left")
+        for row in self.body.rows if self.body else ():
+            table.add_row(*(cell.content for cell in row.cells))
+        yield table
+
+
+class Shown(markdown.Markdown):
+    """A page as a terminal shows it; without colours, code in sentences keeps its marks."""
+
+    elements: ClassVar[dict[str, type[markdown.MarkdownElement]]] = {
+        **markdown.Markdown.elements,
+        "heading_open": Heading,
+        "fence": CodeBlock,
+        "code_block": CodeBlock,
+        "table_open": Table,
+    }
+
+    def __init__(self, text: str, coloured: bool) -> None:
+        super().__init__(LINK.sub(r"\1 (`semopt manual \2`)", text), hyperlinks=False)
+        for token in self.parsed:
+            for part in token.children or ():
+                if part.type == "code_inline" and not coloured:
+                    part.content = f"`{part.content}`"
+
+
+def print_topics() -> None:
+    """Print the pages in their order, with what one learns from each."""
+    table = Sheet(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column("topic", no_wrap=True, style="bold")
+    table.add_column("what it says")
+    for name in PAGES:
+        table.add_row(name, read(name).sentence)
+    console = Console()
+    console.print(table)
+    console.print("")
+    console.print("`semopt manual TOPIC` shows a page.")
+
+
+def show(page: Page) -> None:
+    """Show a page: in a pager where a person reads it on a terminal that it does not fit."""
+    console = Console()
+    with console.capture() as written:
+        console.print(Shown(page.text, coloured=console.color_system is not None))
+    lines = [line.rstrip() for line in written.get().splitlines()]
+    shown = "\n".join(lines).strip("\n") + "\n"
+    if not (console.encoding or "").lower().startswith("utf"):
+        shown = shown.translate(PLAIN)
+    if console.is_terminal and len(lines) >= console.height:
+        import pydoc
+
+        os.environ.setdefault("LESS", "FRX")  # colours are shown, and what is short does not stay
+        pydoc.pager(shown)
+    else:
+        sys.stdout.write(shown)
+        sys.stdout.flush()
