@@ -13,8 +13,9 @@ import pytest
 
 from semopt import Scenario, model
 from semopt.env import Decisions
-from semopt.env.environment import QUEUE, Environment
+from semopt.env.environment import Environment
 from semopt.model import LOCAL, SEMANTIC, Actions, evaluate
+from semopt.problem import LENGTH
 
 gymnasium = pytest.importorskip("gymnasium")
 
@@ -71,7 +72,7 @@ class PlainSlot(gymnasium.Env):
     def step(self, action: Any) -> Any:
         rewards = self.rewards(self.gain, self.task, action)
         self.steps += 1
-        return self.draw(), float(rewards.sum()), self.steps == QUEUE, False, {}
+        return self.draw(), float(rewards.sum()), self.steps == LENGTH, False, {}
 
 
 def plain_rate(env: PlainSlot, seconds: float = 2.0) -> float:

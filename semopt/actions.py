@@ -13,7 +13,8 @@ from .problem import Problem
 from .records import Record
 
 MODES = ("local", "raw", "semantic")  # of a task
-LOCAL, RAW, SEMANTIC = range(len(MODES))
+QUEUE_MODES = (*MODES, "skip")  # of a task in a queue with batteries, which need not be executed
+LOCAL, RAW, SEMANTIC, SKIP = range(len(QUEUE_MODES))
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 
 from .actions import LOCAL as LOCAL
 from .actions import MODES as MODES
+from .actions import QUEUE_MODES as QUEUE_MODES
 from .actions import RAW as RAW
 from .actions import SEMANTIC as SEMANTIC
+from .actions import SKIP as SKIP
 from .actions import Actions as Actions
 from .arrays import Flags, Floats, Integers
 from .figures import SHARED_LIMITS, USER_LIMITS

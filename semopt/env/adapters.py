@@ -1,7 +1,8 @@
 """The environment as PettingZoo's `ParallelEnv` and Gymnasium's `Env` and `VectorEnv`.
 
 A user's action is a box [0, 1]^(4 + K), as `Decisions.take` reads it. A controller of all users
-gets the whole state and the sum of rewards, and gives the users' actions one after the other.
+gets the whole state and the sum of rewards, and gives the users' actions one after the other. With
+batteries infos say what was skipped, all figures of which are 0, and the energy left, J.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
 
     def state(self) -> Singles:
         """Return all gains and task features, for a centralised critic."""
-        state: Singles = self._slots.state()[0]
+        state: Singles = self._slots.state(self._slots.ended)[0]
         return state
 
     def render(self) -> Any:
@@ -190,11 +191,15 @@ class SlotEnv(_Copied, gymnasium.Env[Any, Any]):
         return self._slots.state()[0], {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Carry out an action; the observation at an episode's end is the next one's first."""
+        """Carry out an action.
+
+        The observation at an episode's end is the next one's first, but for what is left of
+        batteries.
+        """
         ended = self._slots.step(single_numbers("action", action, self.action_space.shape))
         figures = self._slots.outcome() | self._slots.missed()
         info = {name: value[0] for name, value in figures.items()}
-        return self._slots.state()[0], float(self._slots.team()[0]), ended, False, info
+        return self._slots.state(ended)[0], float(self._slots.team()[0]), ended, False, info
 
     def render(self) -> Any:
         """Return the last step as text or an image, as `render_mode` says."""
@@ -205,8 +210,7 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """One controller in each of many slots: row e is `SlotEnv(scenario, lane=lane + e)`.
 
     All rows end their episodes together, and begin the next one in the same step: its first
-    observation is returned, and stands in `infos["final_obs"]` too, since actions do not change
-    what comes next.
+    observation is returned, and what `SlotEnv` returns there stands in `infos["final_obs"]`.
     """
 
     metadata: ClassVar[dict[str, Any]] = RENDERED | {
@@ -245,7 +249,7 @@ class SlotVectorEnv(_Copied, gymnasium.vector.VectorEnv[Any, Any, Any]):
         ended = np.full(self.num_envs, self._slots.step(numbers))
         infos, state = self._slots.outcome() | self._slots.missed(), self._slots.state()
         if ended[0]:
-            infos |= {"final_obs": state.copy(), "_final_obs": ended.copy()}
+            infos |= {"final_obs": self._slots.state(ended=True), "_final_obs": ended.copy()}
         reward = self._slots.team()
         return state, reward, ended, np.zeros(self.num_envs, bool), infos
 

@@ -1,6 +1,7 @@
 """The loops over slots compiled by Numba: decisions to actions, outcomes to rewards, observations.
 
-Rewards are those of `model.rewards`, whose parts are inlined from their source.
+Rewards are those of `model.rewards`, what batteries allow is that of `battery.step`: their parts
+are inlined from their source.
 """
 
 from __future__ import annotations
@@ -10,21 +11,37 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from .. import actions, model
+from .. import actions, battery, model
 from ..channel import streams
 from ..channel.compiled import row_loop
 from ..channel.streams import U64
-from ..model import LOCAL, SEMANTIC
+from ..model import LOCAL, SEMANTIC, SKIP
 
 register_jitable(inline="always")(model.between)
 register_jitable(inline="always")(model.margin)
 register_jitable(inline="always")(model.reward)
+register_jitable(inline="always")(model.extraction_flop)
+register_jitable(inline="always")(model.execution_time)
+register_jitable(inline="always")(model.execution_energy)
+register_jitable(inline="always")(battery.affordable)
+register_jitable(inline="always")(battery.remaining)
 
+SPREAD = float(np.sqrt(12.0))  # 1 / deviation of a share that is anything from 0 to 1
 BELOW_ONE = float(np.nextafter(1.0, 0.0))  # the end of semantic mode where a task sets none
 
 
 def _decide_rows(  # type: ignore[no-untyped-def]
-    first, last, mode, level, preference, task, power_range, frequency_range, extraction_range, out
+    first,
+    last,
+    mode,
+    level,
+    preference,
+    modes,
+    task,
+    power_range,
+    frequency_range,
+    extraction_range,
+    out,
 ):
     faults = 0
     users, channels = preference.shape[1:]
@@ -36,7 +53,7 @@ def _decide_rows(  # type: ignore[no-untyped-def]
             free[k] = True
         for n in range(users):
             channel[n] = -1
-            waiting[n] = mode[e, n] != LOCAL
+            waiting[n] = LOCAL < mode[e, n] <= SEMANTIC
             favourite[n] = _favourite(preference[e, n], free)
         for _ in range(min(users, channels)):
             winner = -1
@@ -65,7 +82,7 @@ def _decide_rows(  # type: ignore[no-untyped-def]
                     extraction[n] = model.between(level[e, n, 2], low, top)
                 else:
                     frequency[n] = slowest
-            sound = mode[e, n] <= SEMANTIC
+            sound = mode[e, n] < modes
             for j in range(3):
                 sound &= 0.0 <= level[e, n, j] <= 1.0
             for k in range(channels):
@@ -124,6 +141,55 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, n, length] = n / max(users - 1, 1)
 
 
+def _device_energy_rows(  # type: ignore[no-untyped-def]
+    first, last, out, channel, frequency, extraction, task, kinds, exponent, cycle, coefficient
+):
+    for e in range(U64(first), U64(last)):
+        for n in range(out.shape[1]):
+            kind = task[e, n]
+            flop: Any = 0.0
+            if channel[e, n] < 0:
+                flop = kinds[0][kind]
+            elif extraction[e, n] < 1.0:
+                flop = model.extraction_flop(kinds[1][kind], extraction[e, n], exponent)
+            time = model.execution_time(flop, cycle[n], frequency[e, n])
+            out[e, n] = model.execution_energy(coefficient[n], time, frequency[e, n])
+
+
+def _charge_rows(  # type: ignore[no-untyped-def]
+    first, last, left, counted, mode, after, skipped, outcome, violations, reward
+):
+    latency, energy, accuracy, qoe = outcome
+    for e in range(U64(first), U64(last)):
+        for n in range(left.shape[1]):
+            skip = mode[e, n] == SKIP or not battery.affordable(counted[e, n], left[e, n])
+            spent: Any = 0.0 if skip else counted[e, n]
+            after[e, n] = battery.remaining(left[e, n], spent)
+            skipped[e, n] = skip
+            if skip:  # as `model.skipping` has it
+                latency[e, n] = accuracy[e, n] = np.nan
+                energy[e, n] = qoe[e, n] = 0.0
+                violations[e, n] = 0
+                reward[e, n] = 0.0
+
+
+def _observe_ahead_rows(first, last, left, tasks, full, length, shared, start, out):  # type: ignore[no-untyped-def]
+    users, viewers = left.shape[1], out.shape[1]
+    for e in range(U64(first), U64(last)):
+        for n in range(users):
+            share = left[e, n] / full[n] if full[n] < np.inf else 1.0
+            for viewer in range(viewers):
+                if shared:
+                    out[e, viewer, start + n] = (share - 0.5) * SPREAD
+                elif viewer == n:
+                    out[e, viewer, start] = (share - 0.5) * SPREAD
+        for viewer in range(viewers):
+            out[e, viewer, start + (users if shared else 1)] = (tasks[e] / length - 0.5) * SPREAD
+
+
 decide = row_loop(_decide_rows, "decide", actions, model)
 reward = row_loop(_reward_rows, "reward", model)
 observe = row_loop(_observe_rows, "observe", streams)
+device_energy = row_loop(_device_energy_rows, "device_energy", model)
+charge = row_loop(_charge_rows, "charge", battery, model)
+observe_ahead = row_loop(_observe_ahead_rows, "observe_ahead")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import SEMANTIC
+from ..model import QUEUE_MODES
 from ..records import Record
 
 Singles = NDArray[np.float32]
@@ -22,7 +22,7 @@ class Decisions(Record):
 
     Attributes
     ----------
-    mode : (rows, N) uint8, LOCAL, RAW or SEMANTIC
+    mode : (rows, N) uint8, LOCAL, RAW, SEMANTIC or, in a queue with batteries, SKIP
     level : (rows, N, 3) float32, from 0 to 1: where power, frequency and extraction lie in the
         ranges of the user and its task
     preference : (rows, N, K) float32, scores by which offloaders take sub-channels
@@ -41,13 +41,13 @@ class Decisions(Record):
             np.zeros((rows, users, channels), np.float32),
         )
 
-    def take(self, share: NDArray[Any]) -> None:
+    def take(self, share: NDArray[Any], modes: int) -> None:
         """Take decisions given as numbers from 0 to 1: (rows, N, 4 + K).
 
-        Mode (local below 1/3, raw below 2/3, else semantic), power, frequency, extraction, and a
-        preference score for each sub-channel.
+        Mode, power, frequency, extraction, and a preference score for each sub-channel. Of 3 modes
+        it is local below 1/3, raw below 2/3, else semantic; of 4, in quarters, else skip.
         """
-        np.minimum(share[..., 0] * 3, SEMANTIC, out=self.mode, casting="unsafe")
+        np.minimum(share[..., 0] * modes, modes - 1, out=self.mode, casting="unsafe")
         self.level[:] = share[..., 1:LEADING_SHARES]
         self.preference[:] = share[..., LEADING_SHARES:]
 
@@ -71,10 +71,11 @@ def check_array(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: A
         )
 
 
-def first_fault(decisions: Decisions) -> str:
+def first_fault(decisions: Decisions, modes: int) -> str:
     """Name the first decision that is NaN or out of range."""
+    *others, last = (f"{i} ({name})" for i, name in enumerate(QUEUE_MODES[:modes]))
     wrong = {
-        "mode": (decisions.mode > SEMANTIC, "0 (local), 1 (raw) or 2 (semantic)"),
+        "mode": (decisions.mode >= modes, f"{', '.join(others)} or {last}"),
         "level": (~((decisions.level >= 0) & (decisions.level <= 1)), "numbers from 0 to 1"),
         "preference": (np.isnan(decisions.preference), "numbers"),
     }

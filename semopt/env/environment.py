@@ -1,9 +1,10 @@
 """The Markov decision process (13)-(16) over many slots at a time.
 
 E slots, of N users each, advance side by side. In every step each user handles the task at the
-head of its queue of QUEUE tasks under new gains; an episode ends with the queue, in all slots at
-once, and the next one begins by itself. Actions do not change what comes next: a slot is a function
-of the seed, its lane (row of the batch) and its number.
+head of its queue of tasks under new gains; an episode ends with the queue, in all slots at
+once, and the next one begins by itself. A slot is a function of the seed, its lane (row of the
+batch) and its number: actions do not change what comes next, but for the energy that is left where
+users have batteries. There a task may be skipped, and is where it costs more than what is left.
 
 The learner owns the memory: `step` reads decisions from its arrays and writes observations and
 rewards into them. Once warm, nothing of size is allocated (but for walks and traces). Outcomes are
@@ -27,15 +28,15 @@ from ..channel.queues import Heads
 from ..channel.traces import Part
 from ..figures import SHARED_LIMITS, USER_LIMITS
 from ..gains import gains
-from ..limits import bound, coupled, refuse, refuse_battery
-from ..model import Actions, Outcome
-from ..problem import LENGTH, Floats, Integers, Problem
+from ..limits import bound, coupled, has_battery, refuse
+from ..model import MODES, QUEUE_MODES, Actions, Outcome
+from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from . import compiled
+from .batteries import Ahead, Batteries
 from .decisions import Decisions, Singles, check_array, first_fault
 from .features import FEATURES, gain_scale, standardised
 
-QUEUE = LENGTH  # tasks of a user, steps of an episode
 Observed = Literal["own", "shared"]
 Identity = Literal["onehot", "index", "none"]
 IDENTITIES = get_args(Identity)
@@ -67,7 +68,11 @@ class Environment:
     problem : the scenario's arrays
     gain, task : (E, N, K) float64 and (E, N) int64, of the current slots
     actions, outcome : of the last step: arrays (E, N)
-    slot : number of the current slot in every lane; with the seed, the whole state
+    slot : number of the current slot in every lane; with the seed, and the energy left where there
+        are batteries, the whole state
+    length : tasks of a queue, steps of an episode
+    modes : that a task may be handled in, by name: with batteries also "skip"
+    batteries : of the users; None where no user has one
     observation_size, state_size : length of a user's observation, and of a slot's state
 
     Raises
@@ -104,7 +109,6 @@ class Environment:
         ):
             whole(name, value, least)
         problem = scenario.template()
-        refuse_battery(problem, "the environment")
         if scenario.queue and scenario.queue.tasks:
             raise ValueError(
                 "queue.tasks: the environment draws tasks by their shares, as often as it learns: "
@@ -119,6 +123,12 @@ class Environment:
         self.gain, self.task = np.empty((*rows, self.channels)), np.zeros(rows, np.int64)
         self.actions = Actions.empty(*rows)
         self.outcome = cpu.empty_outcome(rows, np.float64)
+        self.length = scenario.queue_length
+        self.modes: tuple[str, ...] = MODES
+        self.batteries: Batteries | None = None
+        if has_battery(problem):
+            self.modes = QUEUE_MODES
+            self.batteries = Batteries(self.problem, slots, self.length, threads)
         self._packed = packing.scenario(self.problem)
         self._limits = tuple(limits_of_sign(self.problem, worse) for worse in (1, -1))
         self._judged = {"qoe"}.union(*(figures for figures, _ in self._limits))
@@ -128,8 +138,10 @@ class Environment:
         self._centre, self._scale = gain_scale(scenario, part)
         size = self.channels + len(self.features)
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
-        self.state_size = self.users * size
-        self.observation_size = (self.state_size if observation == "shared" else size) + extra
+        whole_size, ahead = self.users * size, int(self.batteries is not None)
+        seen, viewed = (whole_size, self.users) if observation == "shared" else (size, 1)
+        self.state_size = whole_size + ahead * (self.users + 1)
+        self.observation_size = seen + extra + ahead * (viewed + 1)
         self._seen = (*rows, self.observation_size)
         self.seed(seed)
 
@@ -143,8 +155,7 @@ class Environment:
         law = self.scenario.channel_law(self.part)
         self._gains = Gains(law, seed, self.users, self.channels, self.threads)
         self._heads = Heads(self.scenario.shares(), seed, self.threads)
-        self.slot = 0
-        self._draw()
+        self.seek(0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but what is packed for the kernels, which a copy packs again."""
@@ -159,19 +170,26 @@ class Environment:
         return deepcopy(self)
 
     def seek(self, slot: int) -> None:
-        """Go to a slot; QUEUE of them make an episode."""
+        """Go to a slot, with full batteries; `length` slots make an episode."""
         self.slot = slot
+        if self.batteries:
+            self.batteries.refill(slot % self.length)
         self._draw()
 
     def reset(self, observation: Singles) -> None:
         """Go to the beginning of an episode, the next one unless at one, and observe it."""
         self.begin()
-        self.observe(self.gain, self.task, observation)
+        self.observe(self.gain, self.task, observation, self.ahead)
 
     def begin(self) -> None:
         """Go to the beginning of an episode, the next one unless at one."""
-        if self.slot % QUEUE:
-            self.seek(self.slot + QUEUE - self.slot % QUEUE)
+        if self.slot % self.length:
+            self.seek(self.slot + self.length - self.slot % self.length)
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """What the current slots' queues have ahead of them; None without batteries."""
+        return self.batteries.ahead if self.batteries else None
 
     def step(self, decisions: Decisions, observation: Singles, reward: Singles) -> bool:
         """Carry out decisions, go to the next slot and observe it.
@@ -196,14 +214,17 @@ class Environment:
         check_array("observation", observation, self._seen, np.float32)
         self.score(decisions, reward)
         ended = self.advance()
-        self.observe(self.gain, self.task, observation)
+        self.observe(self.gain, self.task, observation, self.ahead)
         return ended
 
     def advance(self) -> bool:
         """Go to the next slot; return whether it begins an episode."""
         self.slot += 1
         self._draw()
-        return self.slot % QUEUE == 0
+        ended = self.slot % self.length == 0
+        if self.batteries:
+            self.batteries.advance(ended)
+        return ended
 
     def score(self, decisions: Decisions, reward: Singles) -> None:
         """Write the rewards (E, N) that decisions earn in the current slots, and stay there.
@@ -219,13 +240,15 @@ class Environment:
         self.decide(decisions, self.task, self.actions)
         self.evaluate(self.actions, self.gain, self.task, self.outcome)
         self.reward(self.outcome, self.task, reward)
+        if self.batteries:
+            self.batteries.charge(decisions.mode, self.actions, self.task, self.outcome, reward)
 
     def decide(self, decisions: Decisions, task: Integers, out: Actions) -> None:
         """Turn decisions into actions, sub-channels by reading `preference_assignment`.
 
         Repeatedly the highest score among unassigned offloaders and free sub-channels wins (ties:
         lowest user, then lowest sub-channel). Who is left without one runs locally, at the
-        frequency that it chose.
+        frequency that it chose. Of who skips its task the action, a local one, says nothing.
 
         Parameters
         ----------
@@ -242,8 +265,9 @@ class Environment:
             for name, array in vars(out).items():
                 kind = np.int64 if name == "channel" else np.float64
                 check_array(f"out.{name}", array, (rows, users), kind)
-        if to_actions(self.problem, decisions, task, out, self.threads):
-            raise ValueError(first_fault(decisions))
+        modes = len(self.modes)
+        if to_actions(self.problem, decisions, task, out, modes, self.threads):
+            raise ValueError(first_fault(decisions, modes))
 
     def evaluate(self, actions: Actions, gain: Floats, task: Integers, out: Outcome) -> None:
         """Score actions in the slots of their rows: equations (2)-(11), as `backends.evaluate`."""
@@ -264,28 +288,42 @@ class Environment:
         )
         compiled.reward(out, outcome.qoe, ceilings, most, floors, least, task, threads=self.threads)
 
-    def observe(self, gain: Floats, task: Integers, out: Singles) -> None:
+    def observe(
+        self, gain: Floats, task: Integers, out: Singles, ahead: Ahead | None = None
+    ) -> None:
         """Write what users see of slots: (rows, N, observation_size) float32.
 
         In this order: the user's gains and its task's features, or those of all users in turn; then
         its identity. Gains are standardised logarithms, features are standardised over the kinds.
+        With batteries then what is `ahead`: the energy left, of the user or of all in turn, and the
+        tasks left, as shares from 0 to 1, standardised.
         """
         self._check_slots(gain, task)
         check_array("observation", out, (len(gain), self.users, self.observation_size), np.float32)
-        self._write_seen(gain, task, self.observation, self.identity, out)
+        self._write_seen(gain, task, ahead, self.observation, self.identity, out)
 
-    def state(self, gain: Floats, task: Integers, out: Singles) -> None:
-        """Write all gains and task features of slots, for a critic: (rows, state_size) float32."""
+    def state(self, gain: Floats, task: Integers, out: Singles, ahead: Ahead | None = None) -> None:
+        """Write all that `observe` shows of slots, for a critic: (rows, state_size) float32."""
         self._check_slots(gain, task)
         check_array("state", out, (len(gain), self.state_size), np.float32)
-        self._write_seen(gain, task, "shared", "none", out[:, None, :])
+        self._write_seen(gain, task, ahead, "shared", "none", out[:, None, :])
 
     def _write_seen(
-        self, gain: Floats, task: Integers, observation: str, identity: str, out: Singles
+        self,
+        gain: Floats,
+        task: Integers,
+        ahead: Ahead | None,
+        observation: str,
+        identity: str,
+        out: Singles,
     ) -> None:
         shared, mode = observation == "shared", IDENTITIES.index(identity)
         scales = self._table, self._centre, self._scale, shared, mode
         compiled.observe(gain, task, *scales, out, threads=self.threads)
+        if self.batteries:
+            self.batteries.observe(ahead, out, shared)
+        elif ahead is not None:
+            raise ValueError("ahead: no user has a battery, None is expected")
 
     def _check_slots(self, gain: Floats, task: Integers) -> None:
         if gain is not self.gain:
@@ -311,7 +349,12 @@ class Environment:
 
 
 def to_actions(
-    problem: Problem, decisions: Decisions, task: Integers, out: Actions, threads: int = 0
+    problem: Problem,
+    decisions: Decisions,
+    task: Integers,
+    out: Actions,
+    modes: int = len(MODES),
+    threads: int = 0,
 ) -> int:
     """Write the actions of decisions, see `Environment.decide`; return how many are unsound.
 
@@ -322,6 +365,7 @@ def to_actions(
         decisions.mode,
         decisions.level,
         decisions.preference,
+        modes,
         task,
         (users.power_min, users.power_max),
         (users.frequency_min, users.frequency_max),

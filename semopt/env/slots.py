@@ -14,6 +14,7 @@ from ..problem import Floats, Integers
 from ..scenario import Scenario
 from ..solvers.matching import ExactBatch
 from ..worth import objective
+from .batteries import Ahead
 from .decisions import LEADING_SHARES, Decisions, Singles, outside
 from .environment import Environment, check_rewards
 
@@ -40,6 +41,11 @@ class Slots:
         self.inner = Environment(loaded, slots, seed=self.seed, **options)
         problem = self.inner.problem
         check_rewards(problem)
+        if optimum and self.inner.batteries:
+            raise ValueError(
+                "optimum = True: user.battery_mj couples the slots, so that none has an optimum of "
+                "its own: leave it out; solve_queue has that of a whole queue"
+            )
         users, channels = self.inner.users, self.inner.channels
         self.decisions = Decisions.empty(slots, users, channels)
         self.reward = np.empty((slots, users), np.float32)
@@ -48,10 +54,11 @@ class Slots:
         self.optimum = np.full(slots, np.nan)
         self.render_mode = render_mode
         self.shown: tuple[Floats, Integers] | None = None  # gains and tasks of the last step
+        self.ended = False
 
     def reset(self, seed: int | None) -> None:
         """Go to the beginning of an episode: the next one, or the first of a seed."""
-        self.shown = None
+        self.shown, self.ended = None, False
         if seed is not None:
             self.inner.seed(seed)
             self.seed = seed
@@ -66,14 +73,15 @@ class Slots:
                 f"action[{i}] of user {user} in slot {row} = {share[row, user, i]}: numbers from 0 "
                 "to 1 are expected"
             )
-        self.decisions.take(share)
+        self.decisions.take(share, len(self.inner.modes))
         self.inner.score(self.decisions, self.reward)
         if self.exact:
             _, value, _ = self.exact.solve(self.inner.gain, self.inner.task)
             self.optimum = np.where(value > -inf, value, nan)
         if self.render_mode:
             self.shown = self.inner.gain.copy(), self.inner.task.copy()
-        return self.inner.advance()
+        self.ended = self.inner.advance()
+        return self.ended
 
     def frames(self) -> tuple[Any, ...]:
         """Return what each slot's last step looks like, or its slot before the first step."""
@@ -84,41 +92,72 @@ class Slots:
         from ..report import frames
 
         inner, (gain, task) = self.inner, self.shown or (self.inner.gain, self.inner.task)
+        charge = self.charge() if self.shown else {}
+        if inner.ahead and not self.shown:
+            charge = {"energy_left": inner.ahead.left}
         pictures: list[Any] = []
         for row in range(inner.slots):
             problem = inner.problem.with_slot(gain[row], task[row])
             actions = inner.actions.take(row) if self.shown else None
+            charged = {name: value[row] for name, value in charge.items()}
             if self.render_mode == "rgb_array":
-                pictures.append(frames.image(problem, actions))
+                pictures.append(frames.image(problem, actions, **charged))
                 continue
             title = f"slot {inner.slot - bool(self.shown)}"
             if self.shown:
                 title += f": reward {self.team()[row]:.4f}"
                 title += "".join(f", {k} {v[row]:.4f}" for k, v in self.missed().items())
-            pictures.append(frames.text(title, problem, actions))
+            pictures.append(frames.text(title, problem, actions, **charged))
         return tuple(pictures)
 
     def seen(self) -> Singles:
-        """Return what users see of the current slots: (slots, N, size) float32."""
+        """Return what users see of the slots they stand at: (slots, N, size) float32."""
         inner = self.inner
         out = np.empty((*self.reward.shape, inner.observation_size), np.float32)
-        inner.observe(inner.gain, inner.task, out)
+        inner.observe(inner.gain, inner.task, out, self.ahead(self.ended))
         return out
 
-    def state(self) -> Singles:
-        """Return all of the current slots: (slots, size) float32."""
+    def state(self, ended: bool = False) -> Singles:
+        """Return all of the current slots: (slots, size) float32.
+
+        Where queues have `ended`, their batteries are as they were left; all else is of the first
+        slots of the next ones.
+        """
         inner = self.inner
         out = np.empty((inner.slots, inner.state_size), np.float32)
-        inner.state(inner.gain, inner.task, out)
+        inner.state(inner.gain, inner.task, out, self.ahead(ended))
         return out
+
+    def ahead(self, ended: bool) -> Ahead | None:
+        """Return what queues have ahead of them: where they ended, no task and what is left."""
+        batteries = self.inner.batteries
+        return batteries.after if batteries and ended else self.inner.ahead
+
+    def charge(self) -> dict[str, Any]:
+        """Return what the last step left of batteries, where there are any: arrays (slots, N).
+
+        "skipped", by choice or after the fact, and "energy_left", J.
+        """
+        if (batteries := self.inner.batteries) is None:
+            return {}
+        left = batteries.after.left.copy()
+        return {"skipped": batteries.skipped.copy(), "energy_left": left}
 
     def team(self) -> Any:
         """Return the users' rewards as the objective sums them up: (slots,) float64."""
         return objective(self.inner.problem, self.reward.astype(np.float64))
 
     def outcome(self) -> dict[str, Any]:
-        """Return the outcome of the last step: arrays (slots, N)."""
-        return {name: getattr(self.inner.outcome, name).copy() for name in OUTCOME}
+        """Return the outcome of the last step, what is left of batteries included: (slots, N).
+
+        All figures of a task that is not executed are 0: NaN is equal to nothing, and checkers of
+        environments compare.
+        """
+        outcome = {name: getattr(self.inner.outcome, name).copy() for name in OUTCOME}
+        charge = self.charge()
+        for name in ("latency", "accuracy") if charge else ():
+            outcome[name][charge["skipped"]] = 0.0
+        return outcome | charge
 
     def missed(self) -> dict[str, Any]:
         """Return optimum and regret of the last step where they are asked for: (slots,) float64.

@@ -21,7 +21,6 @@ import torch
 
 from semopt import Scenario, solve_batch
 from semopt.adapters import UsersEnv
-from semopt.env.environment import QUEUE
 
 torch.set_num_threads(1)  # networks as small as these gain nothing from more
 warnings.simplefilter("ignore")  # TorchRL warns of any PettingZoo but that of its tests
@@ -41,7 +40,7 @@ class Offloading(TaskClass):
         return False
 
     def max_steps(self, env):
-        return QUEUE
+        return SCENARIO.queue_length
 
     def has_render(self, env):
         return False

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from ..env.environment import QUEUE, Environment
+from ..env.environment import Environment
 from ..model import LOCAL, RAW, SEMANTIC
 from ..worth import tasks_in
 from . import algorithms, learner
@@ -125,7 +125,8 @@ class Learner(learner.Learner):
     ) -> None:
         super().__init__(environment, settings, seed, device)
         # A ring of rows of slots: what was seen, done, got and seen next; and whether it went on.
-        rows, users = settings.memory * QUEUE * settings.slots, environment.users
+        rows = settings.memory * environment.length * settings.slots
+        users = environment.users
         shape = rows, users, environment.observation_size
         self.memory = {
             "seen": torch.zeros(shape),
@@ -159,8 +160,8 @@ class Learner(learner.Learner):
         observation = np.empty((s.slots, env.users, env.observation_size), np.float32)
         following, reward = np.empty_like(observation), np.empty(observation.shape[:2], np.float32)
         total, loss = 0.0, torch.zeros(())
-        env.observe(env.gain, env.task, observation)
-        for _ in range(QUEUE):
+        env.observe(env.gain, env.task, observation, env.ahead)
+        for _ in range(env.length):
             action = self.explore(self.on(observation))
             done = env.step(as_decisions(self.policy.decisions(action)), following, reward)
             self.remember(observation, action, reward, following, done)
@@ -169,10 +170,10 @@ class Learner(learner.Learner):
             for _ in range(s.steps):
                 loss = self.learn()
         self.updates += 1
-        self.agent_steps += QUEUE * s.slots * env.users
+        self.agent_steps += env.length * s.slots * env.users
         if self.updates % s.target == 0:
             self.networks["target"].load_state_dict(self.policy.state_dict())
-        return {"reward": total / QUEUE, "temporal_difference": loss.item()}
+        return {"reward": total / env.length, "temporal_difference": loss.item()}
 
     def explore(self, observation: Tensor) -> Tensor:
         """Return the best action of each user, or a random one: (E, N) indices."""

@@ -185,14 +185,14 @@ class Learner(learner.Learner):
         state = np.empty((s.steps, s.slots, env.state_size if by_critic else 0), np.float32)
         done = np.empty(s.steps, bool)
         steps, advantages = [], []
-        env.observe(env.gain, env.task, observation[0])
+        env.observe(env.gain, env.task, observation[0], env.ahead)
         for t in range(s.steps):
             with torch.no_grad():
                 heads = self.heads(self.on(observation[t]))
                 sample = heads.sample(self.generator)
                 decisions = as_decisions(sample)
                 if by_critic:
-                    env.state(env.gain, env.task, state[t])
+                    env.state(env.gain, env.task, state[t], env.ahead)
                 else:
                     counterfactual = self.counterfactuals(heads, sample.mode, decisions)
                 done[t] = env.step(decisions, observation[t + 1], reward[t])

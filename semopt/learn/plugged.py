@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..actions import Actions, ranges
-from ..model import exceeds
+from ..model import MODES, exceeds
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..strict import shortened
@@ -223,7 +223,7 @@ def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decis
             "numbers from 0 to 1 are expected"
         )
     decisions = Decisions.empty(shape[0], shape[1], shape[2] - LEADING_SHARES)
-    decisions.take(array.astype(np.float32))
+    decisions.take(array.astype(np.float32), len(MODES))
     return decisions
 
 

@@ -20,6 +20,7 @@ from ..allowed import one_of, whole
 from ..checkpoints import DOCUMENT, flat, locked, unfit
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
+from ..limits import refuse_battery
 from ..scenario import Scenario
 from .algorithms import CommonSettings, module_of, settings_of
 from .checkpoint import PLACE, Checkpoint, Description, Progress
@@ -213,6 +214,7 @@ def describe(
 def learnable(scenario: Scenario) -> None:
     """Raise ValueError for a scenario whose limits no reward knows, or that draws no slots."""
     check_rewards(scenario.template())
+    refuse_battery(scenario.template(), "training")
     for part, length in (
         ("training", scenario.length("training")),
         ("validation", scenario.length("validation")),

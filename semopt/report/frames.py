@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Flags, Floats
 from ..console import Console, slim_table
 from ..model import Actions, decibel
 from ..problem import Problem
 from ..result import Result, Status
-from .slot import decision_table
+from .slot import decision_table, millijoules
 
 WIDTH = 320  # pixels of a chart; a frame has two beside each other, and two below
 FRAME = 840  # pixels of a frame's width
@@ -24,26 +25,46 @@ PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python", "PIL": "pillo
 INDEPENDENT = {"resolve": {"scale": {"color": "independent", "shape": "independent"}}}
 
 
-def text(title: str, problem: Problem, actions: Actions | None) -> str:
-    """Return a slot's decision as a table, or where there is none its tasks and gains."""
+def text(
+    title: str,
+    problem: Problem,
+    actions: Actions | None,
+    skipped: Flags | None = None,
+    energy_left: Floats | None = None,
+) -> str:
+    """Return a slot's decision as a table, or where there is none its tasks and gains.
+
+    Parameters
+    ----------
+    skipped : (N,) bool, who did not execute its task
+    energy_left : (N,) float64, J, of batteries; inf without one
+    """
     if actions is not None:
-        table = decision_table(title, problem, actions)
+        table = decision_table(title, problem, actions, skipped, energy_left)
     else:
         table = slim_table(title)
         for heading in ("user", "task", "gains of the sub-channels, dB"):
             table.add_column(heading)
+        if energy_left is not None:
+            table.add_column("left\nmJ", justify="right")
         for n, kind in enumerate(problem.task):
             gains = "  ".join(f"{x:.1f}" for x in decibel(problem.gain[n]))
-            table.add_row(str(n), problem.tasks.names[kind], gains)
+            left = [] if energy_left is None else [millijoules(energy_left[n])]
+            table.add_row(str(n), problem.tasks.names[kind], gains, *left)
     with redirect_stdout(StringIO()) as shown:
         Console().print(table)
     return shown.getvalue()
 
 
-def image(problem: Problem, actions: Actions | None) -> NDArray[np.uint8]:
+def image(
+    problem: Problem,
+    actions: Actions | None,
+    skipped: Flags | None = None,
+    energy_left: Floats | None = None,
+) -> NDArray[np.uint8]:
     """Return charts of a slot's decision, or where there is none of its SNR: (H, W, 3), 0 to 255.
 
-    Frames of as many users have one size.
+    Frames of as many users have one size. Arguments are those of `text`.
 
     Raises
     ------

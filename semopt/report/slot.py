@@ -8,12 +8,13 @@ import numpy as np
 from rich.table import Table
 
 from ..actions import mode_of
+from ..arrays import Flags, Floats
 from ..backends import decode
 from ..console import Console, count, figure, slim_table
 from ..figures import USER_LIMITS
 from ..limits import of_user
 from ..model import Actions, evaluate
-from ..problem import Floats, Problem
+from ..problem import Problem
 from ..result import Infeasibility, Result, Status
 from ..solvers.cells import best_local
 from ..solvers.explanation import Alternative
@@ -37,8 +38,20 @@ def print_result(result: Result, name: str) -> None:
     print_details(result)
 
 
-def decision_table(title: str, problem: Problem, action: Actions) -> Table:
-    """Return a slot's decision as a table, a row a user."""
+def decision_table(
+    title: str,
+    problem: Problem,
+    action: Actions,
+    skipped: Flags | None = None,
+    energy_left: Floats | None = None,
+) -> Table:
+    """Return a slot's decision as a table, a row a user.
+
+    Parameters
+    ----------
+    skipped : (N,) bool, who did not execute its task, whatever its action
+    energy_left : (N,) float64, J, of batteries; inf without one
+    """
     outcome, at_home = evaluate(problem, action), all_local(problem)
     bounded = objective(problem, at_home) > -inf
     table = slim_table(title)
@@ -57,7 +70,14 @@ def decision_table(title: str, problem: Problem, action: Actions) -> Table:
         "over\nlocal",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
+    if energy_left is not None:
+        table.add_column("left\nmJ", justify="right", no_wrap=True)
     for n in range(len(action.channel)):
+        left = [] if energy_left is None else [millijoules(energy_left[n])]
+        if skipped is not None and skipped[n]:
+            cells = [str(n), problem.tasks.names[problem.task[n]], "skipped"]
+            table.add_row(*cells, *[""] * 6, f"{0:.4f}", "", *left)
+            continue
         mode = mode_of(action, n)
         table.add_row(
             str(n),
@@ -71,8 +91,14 @@ def decision_table(title: str, problem: Problem, action: Actions) -> Table:
             f"{outcome.accuracy[n]:.3f}" + accuracy[1][n],
             f"{outcome.qoe[n]:.4f}" + qoe[1][n],
             f"{outcome.qoe[n] - at_home[n]:+.4f}" if bounded else "",
+            *left,
         )
     return table
+
+
+def millijoules(energy_left: float) -> str:
+    """Return what is left of a battery; nothing without one."""
+    return figure(energy_left * 1e3, 2) if energy_left < inf else ""
 
 
 def all_local(problem: Problem) -> Floats:

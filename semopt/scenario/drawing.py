@@ -50,6 +50,13 @@ class Drawn(Document):
         shares: Floats = np.array([1.0 if share is None else share for share in values])
         return shares / float(shares.sum())
 
+    @property
+    def queue_length(self) -> int:
+        """Slots of a queue."""
+        if (queue := self.queue) is None:
+            return LENGTH
+        return queue.length or len(queue.slots or queue.tasks or ()) or LENGTH
+
     def draw_queue(self, seed: int | None = None) -> tuple[Floats, Integers]:
         """Return the queue that the scenario pins or, with a seed, one drawn from [channel].
 
@@ -69,8 +76,7 @@ class Drawn(Document):
         """
         slots = self.queue and self.queue.slots
         if seed is not None or not slots:
-            tasks = (self.queue and self.queue.tasks) or [[]] * LENGTH
-            return self.draw((self.queue and self.queue.length) or len(tasks), seed or 0)
+            return self.draw(self.queue_length, seed or 0)
         kinds = list(self.tasks)
         gain = np.array([slot.gain for slot in slots], dtype=float)
         return gain, np.array([[kinds.index(name) for name in slot.tasks] for slot in slots])

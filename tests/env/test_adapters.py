@@ -9,11 +9,13 @@ import pytest
 
 from semopt import solve
 from semopt.env import Decisions
-from semopt.env.environment import QUEUE, Environment
+from semopt.env.environment import Environment
+from semopt.problem import LENGTH
 from semopt.scenario import Scenario, presets
 from tolerances import NETWORK, SINGLE, SINGLE_SUM, SUMS
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-4")
+BATTERY = CONTENDED.replace({"user.battery_mj": 90.0})
 
 
 def buffers(env):
@@ -39,12 +41,13 @@ def _their_warnings():
 
 
 @pytest.mark.usefixtures("_their_warnings")
+@pytest.mark.parametrize("scenario", [PAPER, BATTERY])
 @pytest.mark.parametrize("options", [{}, {"observation": "shared", "seed": 3}])
-def test_pettingzoo_accepts_the_users(adapters, options):
+def test_pettingzoo_accepts_the_users(adapters, scenario, options):
     from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-    parallel_api_test(adapters.UsersEnv("paper", **options), num_cycles=100)
-    parallel_seed_test(lambda: adapters.UsersEnv("paper", **options), num_cycles=30)
+    parallel_api_test(adapters.UsersEnv(scenario, **options), num_cycles=100)
+    parallel_seed_test(lambda: adapters.UsersEnv(scenario, **options), num_cycles=30)
 
 
 @pytest.mark.usefixtures("_their_warnings")
@@ -53,6 +56,7 @@ def test_gymnasium_accepts_the_slot(adapters):
 
     check_env(adapters.SlotEnv("paper"))
     check_env(adapters.SlotEnv(CONTENDED, features=("data_size",), seed=3))
+    check_env(adapters.SlotEnv(BATTERY, seed=3))
 
 
 def test_users_of_pettingzoo_see_the_environment(adapters):
@@ -61,7 +65,7 @@ def test_users_of_pettingzoo_see_the_environment(adapters):
     observation, _ = users.reset()
     env.reset(seen)
     rng = np.random.default_rng(0)
-    for step in range(QUEUE):
+    for step in range(LENGTH):
         assert list(observation) == ["user_0", "user_1"]
         np.testing.assert_array_equal(np.stack(list(observation.values())), seen[0])
         action = rng.random((2, 6), np.float32)
@@ -72,17 +76,18 @@ def test_users_of_pettingzoo_see_the_environment(adapters):
             {"user_1": action[1], "user_0": action[0]}
         )
         assert list(rewards.values()) == reward[0].tolist()
-        assert set(ended.values()) == {step == QUEUE - 1}
+        assert set(ended.values()) == {step == LENGTH - 1}
         assert set(cut.values()) == {False}
         assert infos["user_1"]["latency"] == env.outcome.latency[0, 1]
     assert users.agents == []
     assert users.state().shape == users.state_space.shape
 
 
-def test_vector_rows_are_single_environments(adapters):
-    vector = adapters.SlotVectorEnv(CONTENDED, 5, seed=2)
+@pytest.mark.parametrize("scenario", [CONTENDED, BATTERY])
+def test_vector_rows_are_single_environments(adapters, scenario):
+    vector = adapters.SlotVectorEnv(scenario, 5, seed=2)
     assert vector.metadata["autoreset_mode"].name == "SAME_STEP"
-    single = [adapters.SlotEnv(CONTENDED, seed=2, lane=e) for e in range(5)]
+    single = [adapters.SlotEnv(scenario, seed=2, lane=e) for e in range(5)]
     state, _ = vector.reset(seed=6)
     rows = [env.reset(seed=6)[0] for env in single]
     vector.action_space.seed(0)
@@ -93,9 +98,10 @@ def test_vector_rows_are_single_environments(adapters):
         steps = [env.step(action[e]) for e, env in enumerate(single)]
         np.testing.assert_allclose(reward, [s[1] for s in steps], rtol=SINGLE)
         np.testing.assert_array_equal(ended, [s[2] for s in steps])
-        assert ended.all() == (step % QUEUE == QUEUE - 1)
+        assert ended.all() == (step % LENGTH == LENGTH - 1)
         assert not cut.any()
-        np.testing.assert_array_equal(infos["qoe"], [s[4]["qoe"] for s in steps])
+        for name in {"qoe", "skipped", "energy_left"} & infos.keys():
+            np.testing.assert_array_equal(infos[name], [s[4][name] for s in steps])
         rows = [s[0] for s in steps]
         if ended.all():
             np.testing.assert_array_equal(infos["final_obs"], rows)
@@ -306,6 +312,64 @@ def test_rewards_that_know_no_limit_of_the_server_are_refused():
     env = Environment(limited)  # for observations, and for decisions to be evaluated
     with pytest.raises(ValueError, match="server_energy_max_mj couples the users"):
         env.score(Decisions.empty(1, env.users, env.channels), np.empty((1, env.users), np.float32))
+
+
+# ---------------------------------------------------------------------------------------- batteries
+
+
+def test_the_last_quarter_of_a_users_first_number_skips_its_task(adapters):
+    users = adapters.UsersEnv(BATTERY.replace({"user.battery_mj": 900.0}), seed=1)
+    users.reset()
+    action = np.full((4, 8), 0.5, np.float32)
+    action[:, 0] = [0.1, 0.74, 0.75, 1.0]  # local, semantic, twice skip
+    _, rewards, _, _, infos = users.step(dict(zip(users.agents, action, strict=True)))
+    assert [bool(each["skipped"]) for each in infos.values()] == [False, False, True, True]
+    assert [rewards["user_2"], rewards["user_3"]] == [0.0, 0.0]
+    spent = [0.9 - each["energy_left"] for each in infos.values()]
+    assert spent == pytest.approx([each["energy"] for each in infos.values()])
+    assert spent[0] > 0.0 == spent[2] == spent[3]
+
+
+def test_the_end_of_a_queue_shows_what_is_left_and_the_next_one_is_full(adapters):
+    one, many = adapters.SlotEnv(BATTERY, seed=1), adapters.SlotVectorEnv(BATTERY, 2, seed=1)
+    users = adapters.UsersEnv(BATTERY, seed=1)
+    action, (state, _) = np.zeros((2, 32), np.float32), many.reset()
+    one.reset()
+    users.reset()
+    full, none = np.sqrt(3), -np.sqrt(3)  # of shares from 0 to 1, standardised
+    for step in range(LENGTH):
+        assert state[0, -1] == pytest.approx((1 - step / LENGTH) * (full - none) + none, abs=SINGLE)
+        last, _, ended, _, info = one.step(action[0])
+        state, _, _, _, infos = many.step(action)
+        seen, *_ = users.step(dict.fromkeys(users.agents, action[0, :8]))
+    assert ended
+    left = info["energy_left"] / 0.09 * (full - none) + none
+    assert (left < full - 0.1).all()
+    np.testing.assert_allclose(last[-5:], [*left, none], atol=SINGLE)
+    np.testing.assert_array_equal(infos["final_obs"][0], last)
+    np.testing.assert_array_equal(users.state(), last)
+    np.testing.assert_allclose([each[-2] for each in seen.values()], left, atol=SINGLE)
+    np.testing.assert_allclose(state[:, -5:], full, atol=SINGLE)
+    np.testing.assert_allclose(one.reset()[0][-5:], full, atol=SINGLE)
+
+
+def test_a_slot_of_a_queue_has_no_optimum_of_its_own(adapters):
+    for make in (adapters.SlotEnv, adapters.SlotVectorEnv, adapters.UsersEnv):
+        with pytest.raises(ValueError, match=r"optimum = True: user\.battery_mj couples"):
+            make(BATTERY, optimum=True)
+
+
+def test_text_shows_who_skipped_and_what_is_left(adapters):
+    one = adapters.SlotEnv(BATTERY, seed=3, render_mode="ansi")
+    one.reset()
+    assert one.render().count("90.00") == 4
+    action = np.full((4, 8), 0.1, np.float32)
+    action[2, 0] = 1.0
+    *_, info = one.step(action.ravel())
+    rows = [line.split() for line in one.render().splitlines() if line[:3].strip().isdigit()]
+    assert [row[2] for row in rows] == ["local", "local", "skipped", "local"]
+    assert [row[-1] for row in rows] == [f"{left * 1e3:.2f}" for left in info["energy_left"]]
+    assert rows[2][3:] == ["0.0000", "90.00"]
 
 
 # ---------------------------------------------------------------------------------------- rendering

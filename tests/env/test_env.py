@@ -10,9 +10,9 @@ from semopt import model
 from semopt.channel.gains import draw_gains
 from semopt.channel.queues import draw_tasks
 from semopt.env import FEATURES, Decisions
-from semopt.env.environment import QUEUE, Environment
+from semopt.env.environment import Environment
 from semopt.model import LOCAL, RAW, SEMANTIC, Actions, evaluate
-from semopt.problem import AccuracyTable, Problem
+from semopt.problem import LENGTH, AccuracyTable, Problem
 from semopt.scenario import Scenario
 from tolerances import ROUNDING, SINGLE, SINGLE_SUM, SUMS
 
@@ -109,10 +109,10 @@ def test_the_batch_agrees_with_the_model_slot_by_slot(scenario, semantic, episod
     observation, reward = buffers(env)
     rng = np.random.default_rng(1)
     env.reset(observation)
-    for step in range(QUEUE):
+    for step in range(LENGTH):
         gain, task = env.gain.copy(), env.task.copy()
         decisions = random_decisions(rng, episodes, env.users, env.channels)
-        assert env.step(decisions, observation, reward) == (step == QUEUE - 1)
+        assert env.step(decisions, observation, reward) == (step == LENGTH - 1)
         for e in range(episodes):
             row = decisions.mode[e], decisions.level[e], decisions.preference[e]
             action = acted(problem, task[e], *row)
@@ -335,7 +335,7 @@ def test_slots_are_the_draws_of_the_scenario():
     for slot in range(25):  # over the ends of episodes
         np.testing.assert_array_equal(env.gain, draw_gains(law, 5, slot, 1, 2, 2))
         np.testing.assert_array_equal(env.task, draw_tasks(shares, 5, slot, 1, 2))
-        assert env.step(decisions, observation, reward) == (slot % QUEUE == QUEUE - 1)
+        assert env.step(decisions, observation, reward) == (slot % LENGTH == LENGTH - 1)
 
 
 def test_rows_do_not_depend_on_the_batch():
@@ -376,9 +376,9 @@ def test_seed_and_slot_are_the_whole_state():
     np.testing.assert_array_equal(again.gain, env.gain)
     np.testing.assert_array_equal(again.task, env.task)
     env.reset(seen)
-    assert env.slot == 2 * QUEUE
+    assert env.slot == 2 * LENGTH
     env.reset(seen)
-    assert env.slot == 2 * QUEUE
+    assert env.slot == 2 * LENGTH
     assert not np.array_equal(Environment(PAPER, 5, seed=8).gain, Environment(PAPER, 5).gain)
 
 

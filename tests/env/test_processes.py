@@ -17,9 +17,10 @@ from semopt.backends import packing
 from semopt.channel import Channel
 from semopt.channel.gains import Gains
 from semopt.env import Decisions
-from semopt.env.environment import QUEUE, Environment
+from semopt.env.environment import Environment
 from semopt.interrupts import held_back
 from semopt.model import Actions
+from semopt.problem import LENGTH
 from semopt.scenario import Scenario as Loaded
 
 PAPER, CONTENDED = Scenario.load("paper"), Scenario.load("contended-4")
@@ -122,8 +123,8 @@ def test_a_copied_environment_steps_on_alike(way, slot):
     steps(env, slot)
     copied = way(env)
     assert_same(vars(copied.actions).values(), vars(env.actions).values())
-    right = steps(env, QUEUE + 3)
-    assert_same(steps(copied, QUEUE + 3), right)
+    right = steps(env, LENGTH + 3)
+    assert_same(steps(copied, LENGTH + 3), right)
     env.seed(8)
     copied.seed(8)
     assert_same(steps(copied, 2), steps(env, 2))
@@ -168,14 +169,14 @@ def test_copied_adapters_step_on_alike(adapters, way):
         env.reset(seed=5)
         env.step(actions(env))
         copied = way(env)
-        for _ in range(QUEUE + 2):
+        for _ in range(LENGTH + 2):
             one, other = env.step(actions(env)), copied.step(actions(env))
             assert_same(one[:4], other[:4])
             assert_same(one[4].values(), other[4].values())
     users = adapters.UsersEnv("paper", seed=2)
     users.reset(seed=5)
     copied = way(users)
-    for _ in range(QUEUE):
+    for _ in range(LENGTH):
         given = {f"user_{n}": np.full(6, 0.7, np.float32) for n in range(2)}
         one, other = users.step(given), copied.step(given)
         assert_same(one[0].values(), other[0].values())
@@ -292,7 +293,7 @@ def test_gymnasium_runs_slots_in_processes(adapters, context):
     alone, apart = SyncVectorEnv(makers), AsyncVectorEnv(makers, context=context)
     try:
         one, other = alone.reset(seed=4)[0], apart.reset(seed=4)[0]
-        for _ in range(QUEUE + 2):
+        for _ in range(LENGTH + 2):
             np.testing.assert_array_equal(one, other)
             action = np.random.default_rng(0).random((2, 12), np.float32)
             apart.step_async(action)

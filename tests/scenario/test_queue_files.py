@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from semopt import Scenario
 from semopt.cli.entry import app
-from semopt.env import Environment
+from semopt.learn.train import describe
 from semopt.scenario import ScenarioError
 
 
@@ -100,4 +100,4 @@ def test_who_takes_slots_one_by_one_says_so(tmp_path):
     drawn = Scenario.load("contended").to_dict()
     drawn["user"]["battery_mj"] = 150.0
     with pytest.raises(ValueError, match=r"user\.battery_mj couples the slots"):
-        Environment(Scenario.from_dict(drawn))
+        describe("mappo", Scenario.from_dict(drawn))
