@@ -108,7 +108,7 @@ def print_topics() -> None:
     console = Console()
     console.print(table)
     console.print("")
-    console.print("`semopt manual TOPIC` shows a page.")
+    console.print("`semopt manual TOPIC` shows a page, `semopt manual --html DIR` writes a site.")
 
 
 def show(page: Page) -> None:
