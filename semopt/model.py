@@ -91,7 +91,8 @@ def decibel(ratio: Floats) -> Floats:
 
 def rate(bandwidth: float, snr: Floats) -> Floats:
     """Bits a second of a sub-channel (2); log1p keeps weak signals exact."""
-    return np.asarray(bandwidth * (np.log1p(snr) / np.log(2.0)))
+    bits: Floats = bandwidth * (np.log1p(snr) / np.log(2.0))
+    return bits
 
 
 def sent_bits(bits: Floats, extraction: Floats, compress_exponent: float) -> Floats:

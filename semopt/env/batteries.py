@@ -52,14 +52,16 @@ class Batteries:
         self.ahead = Ahead(np.empty(shape), np.empty(rows, np.int64))
         self.after = Ahead(np.empty(shape), np.empty(rows, np.int64))
         self.skipped: Flags = np.zeros(shape, bool)
-        users, tasks = problem.users, problem.tasks
-        self._device = (
-            (tasks.local_flop, tasks.extract_flop),
-            problem.system.extract_exponent,
-            users.flop_per_cycle,
-            users.energy_coefficient,
+        users, tasks, system = problem.users, problem.tasks, problem.system
+        self._figures = (
+            (tasks.local_flop, tasks.extract_flop, tasks.bits, tasks.semantic_bits),
+            (users.flop_per_cycle, users.energy_coefficient),
+            (
+                *(system.bandwidth, system.noise),
+                *(system.compress_exponent, system.extract_exponent),
+            ),
         )
-        self._device_energy = np.empty(shape) if reading_of(problem) == "device" else None
+        self._counted = np.empty(shape) if reading_of(problem) == "device" else None
         self.refill()
 
     def refill(self, handled: int = 0) -> None:
@@ -68,17 +70,23 @@ class Batteries:
         self._played = False
 
     def charge(
-        self, mode: Bytes, actions: Actions, task: Integers, outcome: Outcome, reward: Singles
+        self,
+        mode: Bytes,
+        actions: Actions,
+        gain: Floats,
+        task: Integers,
+        outcome: Outcome,
+        reward: Singles,
     ) -> None:
         """Take the energy of what is played, and make a skip of what is not affordable.
 
         Outcome and reward of a task that is not executed become those of a skip.
         """
         counted = outcome.energy
-        if self._device_energy is not None:
-            counted = self._device_energy
-            played = actions.channel, actions.frequency, actions.extraction, task
-            compiled.device_energy(counted, *played, *self._device, threads=self.threads)
+        if self._counted is not None:
+            counted = self._counted
+            played = actions.channel, actions.power, actions.frequency, actions.extraction
+            compiled.user_energy(counted, gain, task, played, *self._figures, threads=self.threads)
         compiled.charge(
             self.ahead.left,
             counted,

@@ -20,11 +20,12 @@ from ..model import LOCAL, SEMANTIC, SKIP
 register_jitable(inline="always")(model.between)
 register_jitable(inline="always")(model.margin)
 register_jitable(inline="always")(model.reward)
-register_jitable(inline="always")(model.extraction_flop)
-register_jitable(inline="always")(model.execution_time)
-register_jitable(inline="always")(model.execution_energy)
-register_jitable(inline="always")(battery.affordable)
-register_jitable(inline="always")(battery.remaining)
+for formula in (
+    *(model.snr, model.rate, model.sent_bits, model.transmission_time, model.transmission_energy),
+    *(model.extraction_flop, model.execution_time, model.execution_energy),
+    *(battery.affordable, battery.remaining),
+):
+    register_jitable(inline="always")(formula)
 
 SPREAD = float(np.sqrt(12.0))  # 1 / deviation of a share that is anything from 0 to 1
 BELOW_ONE = float(np.nextafter(1.0, 0.0))  # the end of semantic mode where a task sets none
@@ -141,19 +142,28 @@ def _observe_rows(  # type: ignore[no-untyped-def]
                 out[e, n, length] = n / max(users - 1, 1)
 
 
-def _device_energy_rows(  # type: ignore[no-untyped-def]
-    first, last, out, channel, frequency, extraction, task, kinds, exponent, cycle, coefficient
+def _user_energy_rows(  # type: ignore[no-untyped-def]
+    first, last, out, gain, task, actions, kinds, users, system
 ):
+    channel, power, frequency, extraction = actions
+    local_flop, extract_flop, bits, semantic_bits = kinds
+    flop_per_cycle, coefficient = users
+    bandwidth, noise, compress_exponent, extract_exponent = system
     for e in range(U64(first), U64(last)):
         for n in range(out.shape[1]):
-            kind = task[e, n]
-            flop: Any = 0.0
-            if channel[e, n] < 0:
-                flop = kinds[0][kind]
-            elif extraction[e, n] < 1.0:
-                flop = model.extraction_flop(kinds[1][kind], extraction[e, n], exponent)
-            time = model.execution_time(flop, cycle[n], frequency[e, n])
-            out[e, n] = model.execution_energy(coefficient[n], time, frequency[e, n])
+            kind, k, mu = task[e, n], channel[e, n], extraction[e, n]
+            flop: Any = local_flop[kind] if k < 0 else 0.0
+            sent: Any = bits[kind]
+            if k >= 0 and mu < 1.0:
+                flop = model.extraction_flop(extract_flop[kind], mu, extract_exponent)
+                sent = model.sent_bits(semantic_bits[kind], mu, compress_exponent)
+            time = model.execution_time(flop, flop_per_cycle[n], frequency[e, n])
+            energy = model.execution_energy(coefficient[n], time, frequency[e, n])
+            if k >= 0:
+                rate = model.rate(bandwidth, model.snr(gain[e, n, k], power[e, n], noise))
+                on_air = model.transmission_time(sent, rate)
+                energy += model.transmission_energy(power[e, n], on_air)
+            out[e, n] = energy
 
 
 def _charge_rows(  # type: ignore[no-untyped-def]
@@ -190,6 +200,6 @@ def _observe_ahead_rows(first, last, left, tasks, full, length, shared, start, o
 decide = row_loop(_decide_rows, "decide", actions, model)
 reward = row_loop(_reward_rows, "reward", model)
 observe = row_loop(_observe_rows, "observe", streams)
-device_energy = row_loop(_device_energy_rows, "device_energy", model)
+user_energy = row_loop(_user_energy_rows, "user_energy", model)
 charge = row_loop(_charge_rows, "charge", battery, model)
 observe_ahead = row_loop(_observe_ahead_rows, "observe_ahead")

@@ -241,7 +241,8 @@ class Environment:
         self.evaluate(self.actions, self.gain, self.task, self.outcome)
         self.reward(self.outcome, self.task, reward)
         if self.batteries:
-            self.batteries.charge(decisions.mode, self.actions, self.task, self.outcome, reward)
+            slots = self.gain, self.task
+            self.batteries.charge(decisions.mode, self.actions, *slots, self.outcome, reward)
 
     def decide(self, decisions: Decisions, task: Integers, out: Actions) -> None:
         """Turn decisions into actions, sub-channels by reading `preference_assignment`.

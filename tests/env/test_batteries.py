@@ -74,7 +74,7 @@ class PlainQueue:
         slot = self.problem.with_slot(gain, task)
         actions = self.action(task, mode, level, preference)
         outcome, (of, _) = evaluate(slot, actions), costs(slot, actions)
-        energy = outcome.energy if self.pays == "task" else of.device_energy
+        energy = outcome.energy - (of.server_energy if self.pays == "device" else 0.0)
         reward, executed = [], []
         for n in range(len(mode)):
             executed.append(mode[n] != SKIP and energy[n] <= self.left[n] * (1 + 1e-9))
