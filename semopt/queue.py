@@ -60,6 +60,18 @@ class QueueResult(Record):
             f"value {self.objective:g}, bound {self.upper_bound:g}>"
         )
 
+    def plot(self) -> Any:
+        """Return the energy left over time, and all modes and skips, as a chart of Altair.
+
+        Raises
+        ------
+        ValueError
+            Where Altair is missing
+        """
+        from .report.plots import of_queue
+
+        return of_queue(self, self.problem.origin.get("name", "a problem"))
+
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C cut the search short."""

@@ -125,6 +125,18 @@ class Result(Shown, Record):
 
         print_result(self, self.problem.origin.get("name", "a problem"))
 
+    def plot(self) -> Any:
+        """Return the decision drawn, beside limits and local execution, as a chart of Altair.
+
+        Raises
+        ------
+        ValueError
+            Where Altair is missing
+        """
+        from .report.plots import of_slot
+
+        return of_slot(self, self.problem.origin.get("name", "a problem"))
+
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C cut the solve short."""

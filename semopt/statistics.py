@@ -9,7 +9,7 @@ training would give. Fewer than `FEWEST` units carry no interval.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import nan
+from math import log, nan
 
 import numpy as np
 
@@ -58,6 +58,15 @@ def _interval(content: bytes, seed: int) -> tuple[float, float]:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(ends.low), float(ends.high)
+
+
+def band(units: int) -> float:
+    """Return by how much a share of so many independent units may differ from the true one.
+
+    At most so much, at the level 95%, for all thresholds at once: Massart's constant (1990) in the
+    inequality of Dvoretzky, Kiefer and Wolfowitz.
+    """
+    return float((log(2.0 / (1.0 - LEVEL)) / (2.0 * units)) ** 0.5)
 
 
 def exponent(size: Floats, cost: Floats) -> tuple[float, float, float]:

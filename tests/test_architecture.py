@@ -55,11 +55,12 @@ ROWS = [
 # other import goes up, however late it comes and if it is for types only.
 ITSELF = {
     "env/slots.py": {"report.frames"},
-    "learn/evaluate.py": {"report.learning"},
+    "learn/evaluate.py": {"report.learning", "report.plots"},
+    "queue.py": {"report.plots"},
     "records.py": {"report.shown"},
-    "result.py": {"report.slot", "certificate.decisions", "certificate.exact"},
+    "result.py": {"report.plots", "report.slot", "certificate.decisions", "certificate.exact"},
     "scenario/scenario.py": {"report.scenario"},
-    "solvers/slots.py": {"report.batch"},
+    "solvers/slots.py": {"report.batch", "report.plots"},
 }
 HOMES = {
     "torch": {"learn", "semantic", "checkpoints"},

@@ -9,12 +9,15 @@ import typer
 
 from .options import (
     JsonOption,
+    PlotOption,
     ReportOption,
+    check_plot,
     check_report,
     files_read,
     learning,
     to_stdout,
     write_page,
+    write_plot,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ def evaluate(
     ] = False,
     json: JsonOption = None,
     report: ReportOption = None,
+    plot: PlotOption = None,
 ) -> None:
     """Score policies and methods on the same slots against the certified optimum.
 
@@ -56,11 +60,13 @@ def evaluate(
     from ..scenario import Scenario
     from .ending import end_cut
 
+    check_report(report)
+    check_plot(plot)
     with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as scoring
-    check_report(report)
-    check_apart({"--json": json, "--report": report}, inputs(what, [scenario] if scenario else []))
+    outputs = {"--json": json, "--report": report, "--plot": plot}
+    check_apart(outputs, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
         print_note(sentence)
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
@@ -85,8 +91,8 @@ def evaluate(
     if report:
         from ..report import pages
 
-        ends = [evaluation.interval(name) for name in evaluation.qoe]
-        write_page(lambda typed: pages.of_evaluation(evaluation, seed, ends, typed), report, json)
+        write_page(lambda typed: pages.of_evaluation(evaluation, typed), report, json)
+    write_plot(evaluation.plot, plot, json)
     if cut:
         done = len(evaluation.scores)
         end_cut(f"{done} of {done + len(evaluation.missing)} scores are finished and given")

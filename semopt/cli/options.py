@@ -34,7 +34,15 @@ ReportOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Draw the result on a page, FILE.html; needs semopt\\[study].",  # Rich reads [words]
+        help="Draw the result on a page, FILE.html; needs semopt\\[plots].",  # Rich reads [words]
+    ),
+]
+
+PlotOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Draw the result: FILE.html, .svg, .png or .pdf; needs semopt\\[plots].",
     ),
 ]
 
@@ -139,6 +147,32 @@ def check_report(target: str | None) -> None:
     from ..report.page import check_packages
 
     check_packages()
+
+
+def check_plot(target: str | None) -> None:
+    """Raise ValueError, before any work, where a picture could not be made."""
+    if target is None:
+        return
+    from ..report.page import check_packages
+    from ..report.plots import check_ending
+
+    try:
+        check_ending(target)
+    except ValueError as error:
+        raise ValueError(f"--plot {error}") from None
+    check_packages()
+
+
+def write_plot(draw: Callable[[], Any], target: str | None, json: str | None) -> None:
+    """Write what `draw` draws as a file, if one is asked for, and say so."""
+    if target is None:
+        return
+    from ..report.lines import print_written
+    from ..report.plots import write
+
+    write(draw(), target)
+    if not to_stdout(json):
+        print_written(target)
 
 
 def write_page(report: Callable[[str], Report], target: str, json: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..report.progress import progress
 from .ending import end_cut
-from .options import is_table, to_stdout
+from .options import is_table, to_stdout, write_plot
 
 TAKEN = ("--gap", "--time-limit")
 
@@ -27,11 +27,18 @@ def check_queue_options(method: str, slots: int, json: str | None, values: dict[
         )
     for option, value in values.items():
         if value and option not in TAKEN:
-            raise ValueError(f"--queue and {option}: a queue takes {', '.join(TAKEN)} and --json")
+            raise ValueError(
+                f"--queue and {option}: a queue takes {', '.join(TAKEN)}, --json and --plot"
+            )
 
 
 def solve_whole_queue(
-    source: str, method: str, seed: int | None, json: str | None, values: dict[str, Any]
+    source: str,
+    method: str,
+    seed: int | None,
+    json: str | None,
+    plot: str | None,
+    values: dict[str, Any],
 ) -> None:
     """Solve the queue that a scenario pins, or one that a seed draws, and report it."""
     from ..files import write_json
@@ -48,5 +55,6 @@ def solve_whole_queue(
         write_json(json, result.to_json())
     if not to_stdout(json):
         print_queue(result, scenario.name)
+    write_plot(result.plot, plot, json)
     if result.interrupted:
         end_cut("the best decision known until then and a valid bound are given")

@@ -11,16 +11,19 @@ from ..methods import METHODS, renamed
 from ..report.progress import progress
 from .ending import end_cut
 from .options import (
+    PlotOption,
     ReportOption,
     ScenarioArgument,
     SeedOption,
     check_numbers,
     check_options,
+    check_plot,
     check_report,
     files_read,
     is_table,
     to_stdout,
     write_page,
+    write_plot,
 )
 from .queue import check_queue_options, solve_whole_queue
 from .slot import one_slot, pinned, print_alternatives, solve_one
@@ -90,6 +93,7 @@ def solve(
         ),
     ] = None,
     report: ReportOption = None,
+    plot: PlotOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add each user's best alternative and its cost.")
     ] = False,
@@ -138,13 +142,16 @@ def solve(
     if queue:
         check_queue_options(method, slots, json, values | {"--report": report} | switches)
         check_numbers(values)
-        check_apart({"--json": json}, files_read(scenario))
-        return solve_whole_queue(scenario, method, seed, json, values)
-    check_together(method, slots, json, values | {"--report": report}, switches)
+        check_plot(plot)
+        check_apart({"--json": json, "--plot": plot}, files_read(scenario))
+        return solve_whole_queue(scenario, method, seed, json, plot, values)
+    drawings = {"--report": report, "--plot": plot}
+    check_together(method, slots, json, values | drawings, switches)
     check_options(method, values)
     check_report(report)
+    check_plot(plot)
     outputs = {"--json": json, "--certificate": certificate, "--resume": resume}
-    check_apart(outputs | {"--report": report}, files_read(scenario))
+    check_apart(outputs | drawings, files_read(scenario))
     options: dict[str, Any] = {
         option[2:].replace("-", "_"): value
         for option, value in values.items()
@@ -154,7 +161,7 @@ def solve(
     if has_battery(loaded.template()):
         print_note("user.battery_mj is not counted: a slot is solved alone; --queue solves all")
     if slots > 1:
-        return solve_many(loaded, method, slots, seed or 0, json, report, options)
+        return solve_many(loaded, method, slots, seed or 0, json, report, plot, options)
     problem = one_slot(loaded, seed)
     if ladder:
         return climb(problem, loaded.name, json, time_limit)
@@ -176,6 +183,7 @@ def solve(
         from ..report import pages
 
         write_page(lambda typed: pages.of_slot(result, loaded.name, typed), report, json)
+    write_plot(result.plot, plot, json)
     if cut:
         state = f"; --resume {resume} takes the search up" if resume else ""
         end_cut(f"what was found until then is given{state}")
@@ -259,6 +267,7 @@ def solve_many(
     seed: int,
     json: str | None,
     report: str | None,
+    plot: str | None,
     options: Any,
 ) -> None:
     """Draw slots, solve them, and report their means."""
@@ -293,6 +302,7 @@ def solve_many(
         write_page(
             lambda command: pages.of_batch(batch, scenario.name, seed, command), report, json
         )
+    write_plot(batch.plot, plot, json)
     if not written:
         end_cut(f"{batch.solved} of {slots} slots are solved, and {json} is not written")
     if batch.stopped == INTERRUPTED:

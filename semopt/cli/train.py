@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..methods import ALGORITHMS
-from .options import ReportOption, check_report, files_read, learning, write_page
+from .options import (
+    PlotOption,
+    ReportOption,
+    check_plot,
+    check_report,
+    files_read,
+    learning,
+    write_page,
+    write_plot,
+)
 
 if TYPE_CHECKING:
     from ..learn.train import Report
@@ -73,20 +82,24 @@ def train(
         bool, typer.Option("--resume", help="Take up the run in DIR where it stopped.")
     ] = False,
     report: ReportOption = None,
+    plot: PlotOption = None,
 ) -> None:
     """Train a policy and measure it, while it learns, by its regret against the exact optimum."""
     from ..files import check_apart
     from ..report.lines import print_line
     from ..report.progress import phases, progress
+    from ..result import INTERRUPTED
     from ..scenario import Scenario
     from .ending import end_cut
 
     check_report(report)
-    check_apart({"--report": report}, files_read(scenario))
+    check_plot(plot)
+    check_apart({"--report": report, "--plot": plot}, files_read(scenario))
     loaded = Scenario.load(scenario)
     with learning(), progress("loading torch", None):
         from ..learn import train as training
         from ..learn.logs import log_of
+        from ..report import plots
         from ..report.learning import print_report
 
     folder = training.check_folder(out, resume)
@@ -99,7 +112,7 @@ def train(
         seed=seed,
         **({} if updates is None else {"updates": updates}),
     )
-    place, rows = training.choose_device(device.value), 0
+    place, rows, kept = training.choose_device(device.value), 0, ""
     heading = f"{algorithm.value} on {scenario}, settings {settings}, device {place}"
     try:
         with learning(), phases() as show:
@@ -127,11 +140,16 @@ def train(
                 tick=tick,
             )
     except KeyboardInterrupt as stop:
-        end_cut(str(stop) or training.kept_message(folder))
-    print_line(f"Ended: {ended}. Checkpoint and logs: {out}")
-    if report:
+        ended, kept = INTERRUPTED, str(stop) or training.kept_message(folder)
+    else:
+        print_line(f"Ended: {ended}. Checkpoint and logs: {out}")
+    title, log = f"{algorithm.value} on {loaded.name}", log_of(folder)
+    if report and log:
         from ..report import pages
 
-        title, about = f"{algorithm.value} on {loaded.name}", asdict(description)
-        log = log_of(folder)
+        about = asdict(description)
         write_page(lambda typed: pages.of_training(log, title, ended, about, typed), report, None)
+    if log:
+        write_plot(lambda: plots.of_training(log, title, ended), plot, None)
+    if kept:
+        end_cut(kept)

@@ -107,6 +107,18 @@ class Evaluation(Shown, Record):
 
         print_evaluation(self)
 
+    def plot(self) -> Any:
+        """Return the gaps drawn, their distribution and their means, as a chart of Altair.
+
+        Raises
+        ------
+        ValueError
+            Where Altair is missing
+        """
+        from ..report.plots import of_evaluation
+
+        return of_evaluation(self)
+
     @property
     def gaps(self) -> dict[str, Floats]:
         """What each slot lacks of the optimum: by name, (F,) float64, QoE a task."""

@@ -1,4 +1,4 @@
-"""Charts as Vega-Lite specifications, made with Altair."""
+"""Charts of methods and measurements, made with Altair."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import altair as alt
 import numpy as np
 
 from ..problem import Floats
+from ..statistics import band
+from .style import GREY, by_name
 
 POINTS = 200  # of a line
-OPTIMUM = "#888"  # the line of the certified optimum
 STEP = 30  # pixels of a row of a method
-DECADES = alt.Axis(tickCount=6, format="~g")  # a line each, not nine
+DECADES = alt.Axis(  # a line each, not nine
+    tickCount=6, labelExpr="format(datum.value, datum.value < 1e-3 ? '~e' : '~g')"
+)
+THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.value, '.3~s')")
 
 
-def profile(gaps: Mapping[str, Floats], least: float, x: str) -> dict[str, Any]:
+def profile(gaps: Mapping[str, Floats], least: float, x: str, bands: bool = False) -> alt.ChartType:
     """Return the shares of slots whose gap is at most x, a line a method, x on a logarithmic axis.
 
     Parameters
@@ -24,27 +28,30 @@ def profile(gaps: Mapping[str, Floats], least: float, x: str) -> dict[str, Any]:
     gaps : of each method, (slots,) float64
     least : smaller gaps are drawn there
     x : title of the axis
+    bands : whether each line lies in a shade, within which the share of all slots there may be is
     """
     rows = []
     for method, values in gaps.items():
-        share = np.linspace(0.0, 1.0, POINTS)
+        share, width = np.linspace(0.0, 1.0, POINTS), band(len(values))
         at = np.maximum(np.quantile(values, share), least)
         rows += [
             {"method": method, "gap": float(g), "share": float(s)}
+            | ({"low": max(s - width, 0.0), "high": min(s + width, 1.0)} if bands else {})
             for g, s in zip(at, share, strict=True)
         ]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x, axis=DECADES),
-            y=alt.Y("share:Q", title="share of slots", axis=alt.Axis(format="%")),
-            color=_by_method(list(gaps)),
-            strokeDash=alt.StrokeDash("method:N", sort=list(gaps), legend=None),
-            tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
-        )
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x, axis=DECADES),
+        color=_by_method(list(gaps)),
     )
-    return dict(chart.to_dict())
+    lines = base.mark_line(interpolate="step-after").encode(
+        y=alt.Y("share:Q", title="share of slots", axis=alt.Axis(format="%")),
+        strokeDash=alt.StrokeDash("method:N", sort=list(gaps), legend=None),
+        tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
+    )
+    if not bands:
+        return lines
+    shades = base.mark_area(interpolate="step-after", opacity=0.2)
+    return shades.encode(y=alt.Y("low:Q", title="share of slots"), y2="high:Q") + lines
 
 
 def intervals(
@@ -53,7 +60,7 @@ def intervals(
     seeds: Mapping[str, Sequence[float]] | None = None,
     optimum: float | None = None,
     published: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
+) -> alt.ChartType:
     """Return means of methods with their intervals, a row a method.
 
     Parameters
@@ -85,18 +92,18 @@ def intervals(
     if optimum is not None:
         line = alt.Chart(alt.InlineData(values=[{"optimum": optimum}]))
         tip = [alt.Tooltip("optimum:Q", title="certified optimum", format=".5f")]
-        dashed = line.mark_rule(strokeDash=[6, 4], color=OPTIMUM, strokeWidth=2)
+        dashed = line.mark_rule(strokeDash=[6, 4], color=GREY, strokeWidth=2)
         layers.insert(0, dashed.encode(x="optimum:Q", tooltip=tip))
     if published:
         marks = [{"method": name, "published": value} for name, value in published.items()]
         hollow = alt.Chart(alt.InlineData(values=marks)).mark_point(
-            shape="diamond", size=110, filled=False, strokeWidth=2, color=OPTIMUM, opacity=1
+            shape="diamond", size=110, filled=False, strokeWidth=2, color=GREY, opacity=1
         )
         tip = ["method:N", alt.Tooltip("published:Q", title="the paper", format=".5g")]
         layers.append(
             hollow.encode(y=alt.Y("method:N", sort=methods), x="published:Q", tooltip=tip)
         )
-    return dict(alt.layer(*layers).properties(height=STEP * len(rows)).to_dict())
+    return alt.layer(*layers).properties(height=STEP * len(rows))
 
 
 def curves(
@@ -107,7 +114,7 @@ def curves(
     seeds: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]] | None = None,
     point: bool = True,
     optimum: str = "",
-) -> dict[str, Any]:
+) -> alt.ChartType:
     """Return lines with their points; NaN is left out.
 
     Parameters
@@ -126,11 +133,11 @@ def curves(
         if value == value
     ]
     scales = [alt.Scale(type="log", base=b) if b else alt.Scale(zero=False) for b in log]
-    axes = [DECADES if base == 10 else alt.Axis() for base in log]
+    axes = [DECADES if base == 10 else THOUSANDS for base in log]
     axes_of = {
         "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
         "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
-        "color": _by_method(list(series)),
+        "color": _by_method(list(series), legend=len(series) > 1),
         "tooltip": [
             "method:N",
             alt.Tooltip("x:Q", title=x, format=".6g"),
@@ -150,10 +157,10 @@ def curves(
     if singles:
         thin = alt.Chart(alt.InlineData(values=singles)).mark_line(opacity=0.35, strokeWidth=1)
         chart = alt.layer(thin.encode(detail="seed:N", **axes_of), chart)
-    return dict(chart.to_dict())
+    return chart
 
 
-def surface(record: Mapping[str, Any]) -> dict[str, Any]:
+def surface(record: Mapping[str, Any]) -> alt.ChartType:
     """Return a modality's accuracy by SNR: lines of the fit, points as measured, levels beside.
 
     Parameters
@@ -186,14 +193,14 @@ def surface(record: Mapping[str, Any]) -> dict[str, Any]:
     beside = alt.InlineData(values=[{"level": k, "at": v} for k, v in levels.items()])
     rules = (
         alt.Chart(beside)
-        .mark_rule(color="#888", strokeWidth=1.5)
+        .mark_rule(color=GREY, strokeWidth=1.5)
         .encode(y="at:Q", strokeDash=alt.StrokeDash("level:N", sort=list(levels), title=None))
     )
     title = f"{record['data']['title']}, {measured['samples']} test samples"
-    return dict((fit + spread + points + rules).properties(title=title).to_dict())
+    return (fit + spread + points + rules).properties(title=title)
 
 
-def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> dict[str, Any]:
+def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> alt.ChartType:
     """Return ranges of parameters with their medians, a row a parameter, coloured by a verdict.
 
     Parameters
@@ -210,11 +217,7 @@ def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> dic
             title=None,
             axis=alt.Axis(labelLimit=240, labelFontSize=9),
         ),
-        color=alt.Color(
-            "verdict:N",
-            scale=alt.Scale(scheme="tableau10"),
-            legend=alt.Legend(orient="bottom", title=None),
-        ),
+        color=by_name("verdict", list(dict.fromkeys(row[4] for row in rows))),
     )
     tooltip = [
         "parameter:N",
@@ -228,25 +231,19 @@ def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> dic
     points = base.mark_point(filled=True, size=50, opacity=1).encode(
         x=alt.X("median:Q", title=x), tooltip=tooltip
     )
-    return dict((bars + points).to_dict())
+    return bars + points
 
 
 def _by_method(methods: list[str], legend: bool = True) -> alt.Color:
-    return alt.Color(
-        "method:N",
-        sort=methods,
-        scale=alt.Scale(scheme="tableau10"),
-        legend=alt.Legend(
-            orient="bottom",
-            title=None,
-            columns=3,
-            labelLimit=240,
-            symbolOpacity=1.0,
-            symbolStrokeWidth=2.0,
-        )
-        if legend
-        else None,
+    below = alt.Legend(
+        orient="bottom",
+        title=None,
+        columns=3,
+        labelLimit=240,
+        symbolOpacity=1.0,
+        symbolStrokeWidth=2.0,
     )
+    return by_name("method", methods, below if legend else None)
 
 
 def _percent(name: str) -> alt.Tooltip:

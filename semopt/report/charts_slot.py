@@ -1,13 +1,10 @@
-"""Charts of decisions: who offloads where, where time and energy go, what slots are worth.
-
-Each function takes results and returns a Vega-Lite specification.
-"""
+"""Charts of a slot: who offloads where, where time and energy go, and what it is worth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import altair as alt
 import numpy as np
@@ -16,21 +13,21 @@ from ..actions import mode_of
 from ..figures import USER_LIMITS, Limit
 from ..limits import of_user
 from ..model import MODES, Actions, costs, decibel, snr
-from ..problem import Floats, Problem
-from .slot import all_local
+from ..problem import Problem
+from .slot import all_local, reasons, verdict
+from .style import GREY, MARK, PALETTE, WIDTH, beside, by_name, in_rows, row_height, titled
 
 if TYPE_CHECKING:
     from ..result import Result
-    from ..solvers.slots import Batch
 
-STEP = 26  # pixels of a row
+FAR = 4.0  # a limit so many times what is spent is named, not drawn: all else would be small
 TERMS = ("device", "air", "server")  # of `Costs`
 NAMES = {
     "device": "on the user's GPU",
     "air": "on the air",
     "server": "on the server",
 }
-BINS = 40  # of a histogram
+TICK = alt.Legend(orient="bottom", title=None, symbolType="stroke", symbolStrokeColor=GREY)
 
 
 def users(problem: Problem) -> list[str]:
@@ -45,7 +42,27 @@ def decision(result: Result) -> Actions:
     return result.actions
 
 
-def places(result: Result) -> dict[str, Any]:
+def slot(result: Result, name: str) -> alt.ChartType:
+    """Return one slot drawn: who offloads where, and what time, energy and QoE each user has.
+
+    Of a result without a decision, the SNR alone and why there is none.
+    """
+    if result.actions is None:
+        subtitle = [f"{result.status.word}: {result.status.sentence}", *reasons(result)]
+    else:
+        subtitle = verdict(result)[:1]
+    title = f"{name}: {result.method}, {result.status.word}"
+    return titled(beside(panels(result)), title, subtitle)
+
+
+def panels(result: Result) -> list[alt.ChartType]:
+    """Return the charts of one slot; of a result without a decision, the SNR alone."""
+    if result.actions is None:
+        return [places(result)]
+    return [places(result), worth(result), spent(result, "latency"), spent(result, "energy")]
+
+
+def places(result: Result) -> alt.ChartType:
     """Return who offloads where: the SNR at full power by user and sub-channel, and the choices.
 
     Of a result without a decision, the SNR alone.
@@ -57,18 +74,6 @@ def places(result: Result) -> dict[str, Any]:
         {"user": names[n], "place": channels[k], "SNR": float(strongest[n, k])}
         for n, k in np.ndindex(strongest.shape)
     ]
-    chosen = (
-        []
-        if actions is None
-        else [
-            {
-                "user": name,
-                "place": "local" if actions.channel[n] < 0 else channels[actions.channel[n]],
-                "mode": mode_of(actions, n),
-            }
-            for n, name in enumerate(names)
-        ]
-    )
     x = alt.X(
         "place:N",
         sort=["local", *channels],
@@ -86,30 +91,42 @@ def places(result: Result) -> dict[str, Any]:
                 "SNR:Q",
                 scale=alt.Scale(scheme="blues"),
                 title="SNR at full power, dB",
-                legend=alt.Legend(orient="bottom"),
+                legend=alt.Legend(orient="bottom", gradientLength=WIDTH // 2),
             ),
             tooltip=["user:N", "place:N", alt.Tooltip("SNR:Q", format=".1f")],
         )
     )
+    if actions is None:
+        return in_rows(cells, len(names))
+    chosen = [
+        {
+            "user": name,
+            "place": "local" if actions.channel[n] < 0 else channels[actions.channel[n]],
+            "mode": mode_of(actions, n),
+        }
+        for n, name in enumerate(names)
+    ]
     marks = (
         alt.Chart(alt.InlineData(values=chosen))
-        .mark_point(filled=True, size=110, opacity=1, stroke="white", strokeWidth=1)
+        .mark_point(
+            filled=True, size=4 * row_height(len(names)), opacity=1, stroke="white", strokeWidth=1
+        )
         .encode(
             x=x,
             y=_rows(names),
             shape=alt.Shape(
                 "mode:N",
                 scale=alt.Scale(domain=list(MODES), range=["circle", "square", "triangle-up"]),
-                legend=alt.Legend(orient="bottom", title=None),
+                legend=alt.Legend(orient="bottom", title=None, symbolFillColor=MARK),
             ),
-            color=alt.value("#e45756"),
+            color=alt.value(MARK),
             tooltip=["user:N", "place:N", "mode:N"],
         )
     )
-    return _sized(cells + marks, len(names))
+    return in_rows(cells + marks, len(names))
 
 
-def spent(result: Result, figure: str) -> dict[str, Any]:
+def spent(result: Result, figure: str) -> alt.ChartType:
     """Return where the time or the energy of each user goes, and its limit.
 
     Parameters
@@ -122,33 +139,31 @@ def spent(result: Result, figure: str) -> dict[str, Any]:
     limits = [limit for limit in USER_LIMITS if limit.figure == figure and limit.worse > 0]
     row = limits[0].row
     unit = row.unit[0]
+    amounts = np.array(
+        [[row.in_file(x) for x in getattr(terms, f"{term}_{quantity}")] for term in TERMS]
+    )
     rows = [
-        {
-            "user": name,
-            "part": NAMES[term],
-            "order": place,
-            "amount": row.in_file(float(getattr(terms, f"{term}_{quantity}")[n])),
-        }
+        {"user": name, "part": NAMES[term], "order": place, "amount": float(amounts[place, n])}
         for n, name in enumerate(names)
         for place, term in enumerate(TERMS)
     ]
+    ends = tightest(problem, limits)
+    furthest = FAR * float(amounts.sum(axis=0).max())
+    ticks = [None if end is None or end > furthest else end for end in ends]
+    far = [end for end in ends if end is not None and end > furthest]
+    title = f"{figure}, {unit}" + (f" (limit {min(far):.4g} {unit})" if far else "")
     bars = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar()
         .encode(
-            x=alt.X("sum(amount):Q", title=f"{figure}, {unit}"),
+            x=alt.X("sum(amount):Q", title=title),
             y=_rows(names),
-            color=alt.Color(
-                "part:N",
-                sort=list(NAMES.values()),
-                scale=alt.Scale(domain=list(NAMES.values()), scheme="tableau10"),
-                legend=alt.Legend(orient="bottom", title=None),
-            ),
+            color=by_name("part", list(NAMES.values())),
             order=alt.Order("order:Q"),
             tooltip=["user:N", "part:N", alt.Tooltip("amount:Q", format=".4g", title=unit)],
         )
     )
-    return _with_ticks(bars, names, tightest(problem, limits), f"limit, {unit}")
+    return _with_ticks(bars, names, ticks, f"limit, {unit}")
 
 
 def tightest(problem: Problem, limits: Sequence[Limit]) -> list[float | None]:
@@ -157,14 +172,14 @@ def tightest(problem: Problem, limits: Sequence[Limit]) -> list[float | None]:
     return [limits[0].row.in_file(x) if x < inf else None for x in least]
 
 
-def worth(result: Result) -> dict[str, Any]:
+def worth(result: Result) -> alt.ChartType:
     """Return each user's QoE, with a tick where its best local execution stands."""
     problem, names = result.problem, users(result.problem)
     reached = result.outcome().qoe
     rows = [{"user": name, "QoE": float(reached[n])} for n, name in enumerate(names)]
     bars = (
         alt.Chart(alt.InlineData(values=rows))
-        .mark_bar(color="#4c78a8")
+        .mark_bar(color=PALETTE[0])
         .encode(
             x=alt.X("QoE:Q", title="QoE", scale=alt.Scale(domain=[0, 1])),
             y=_rows(names),
@@ -175,78 +190,30 @@ def worth(result: Result) -> dict[str, Any]:
     return _with_ticks(bars, names, local, "best local execution")
 
 
-def distribution(values: Floats, x: str) -> dict[str, Any]:
-    """Return a histogram of finite figures of slots (S,); `x` is the axis' title."""
-    counts, edges = np.histogram(values, BINS)
-    rows = [
-        {"from": float(low), "to": float(high), "slots": int(number)}
-        for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
-    ]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar(color="#4c78a8")
-        .encode(
-            x=alt.X("from:Q", title=x, bin="binned", scale=alt.Scale(zero=False)),
-            x2="to:Q",
-            y=alt.Y("slots:Q", title="slots"),
-            tooltip=[
-                *(alt.Tooltip(f"{name}:Q", format=".4g") for name in ("from", "to")),
-                "slots:Q",
-            ],
-        )
-    )
-    return dict(chart.to_dict())
-
-
-def modes(batch: Batch) -> dict[str, Any]:
-    """Return the shares of modes over many slots, a bar a kind of task."""
-    shares = batch.modes()
-    rows = [
-        {"task": task, "mode": mode, "order": place, "share": share[mode]}
-        for task, share in shares.items()
-        for place, mode in enumerate(MODES)
-    ]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("share:Q", title="share of tasks", axis=alt.Axis(format="%"), stack="zero"),
-            y=alt.Y("task:N", sort=list(shares), title=None),
-            color=alt.Color(
-                "mode:N",
-                sort=list(MODES),
-                scale=alt.Scale(domain=list(MODES), scheme="tableau10"),
-                legend=alt.Legend(orient="bottom", title=None),
-            ),
-            order=alt.Order("order:Q"),
-            tooltip=["task:N", "mode:N", alt.Tooltip("share:Q", format=".1%")],
-        )
-    )
-    return _sized(chart, len(shares))
-
-
 def _rows(names: Sequence[str]) -> alt.Y:
     return alt.Y("user:N", sort=list(names), title="user", axis=alt.Axis(labelLimit=160))
 
 
 def _with_ticks(
     bars: alt.Chart, names: Sequence[str], values: Sequence[float | None], what: str
-) -> dict[str, Any]:
+) -> alt.ChartType:
     """Return bars with a tick on each user's row, where it has a value."""
     rows = [
-        {"user": name, "at": value}
+        {"user": name, "at": value, "what": what}
         for name, value in zip(names, values, strict=True)
         if value is not None
     ]
     if not rows:
-        return _sized(bars, len(names))
+        return in_rows(bars, len(names))
+    scale = alt.Scale(domain=[what], range=[GREY])
     ticks = (
         alt.Chart(alt.InlineData(values=rows))
-        .mark_tick(color="#888", thickness=3, height=STEP)
-        .encode(x="at:Q", y=_rows(names), tooltip=["user:N", alt.Tooltip("at:Q", title=what)])
+        .mark_tick(thickness=3, height=row_height(len(names)))
+        .encode(
+            x="at:Q",
+            y=_rows(names),
+            color=alt.Color("what:N", scale=scale, legend=TICK),
+            tooltip=["user:N", alt.Tooltip("at:Q", title=what, format=".4g")],
+        )
     )
-    return _sized(bars + ticks, len(names))
-
-
-def _sized(chart: Any, rows: int) -> dict[str, Any]:
-    return dict(chart.properties(height=STEP * rows).to_dict())
+    return in_rows(alt.layer(bars, ticks).resolve_scale(color="independent"), len(names))

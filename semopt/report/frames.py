@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import redirect_stdout
 from importlib import import_module
 from io import BytesIO, StringIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,9 @@ from ..problem import Problem
 from ..result import Result, Status
 from .slot import decision_table, millijoules
 
-WIDTH = 320  # pixels of a chart; a frame has two beside each other, and two below
 FRAME = 840  # pixels of a frame's width
 HEIGHT = 200  # pixels of a frame without the rows of its users
 PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python", "PIL": "pillow"}
-INDEPENDENT = {"resolve": {"scale": {"color": "independent", "shape": "independent"}}}
 
 
 def text(
@@ -79,38 +75,12 @@ def image(
     import vl_convert
     from PIL import Image
 
-    from .charts_slot import STEP, places, spent, worth
+    from .charts_slot import panels
+    from .style import STEP, beside
 
     result = Result(problem, "step", "cpu", Status.FEASIBLE, actions=actions)
-    rows = [[places(result)]]
-    if actions is not None:
-        rows = [
-            [places(result), worth(result)],
-            [spent(result, "latency"), spent(result, "energy")],
-        ]
-    png = vl_convert.vegalite_to_png(json.dumps(_grid(rows)))
+    png = vl_convert.vegalite_to_png(beside(panels(result)).to_json())
     frame = np.full((HEIGHT + 2 * STEP * len(problem.task), FRAME, 3), 255, np.uint8)
     drawn = np.asarray(Image.open(BytesIO(png)).convert("RGB"))[: len(frame), :FRAME]
     frame[: drawn.shape[0], : drawn.shape[1]] = drawn
     return frame
-
-
-def _grid(rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return charts beside and below each other as one; each has data of its own."""
-    first = rows[0][0]
-    outer = {name: first[name] for name in ("$schema", "config") if name in first}
-    datasets: dict[str, Any] = {}
-    for chart in (chart for row in rows for chart in row):
-        datasets |= chart.get("datasets", {})
-    inner = [
-        {
-            "hconcat": [
-                {k: v for k, v in chart.items() if k not in ("$schema", "config", "datasets")}
-                | {"width": WIDTH}
-                for chart in row
-            ]
-        }
-        | INDEPENDENT
-        for row in rows
-    ]
-    return outer | INDEPENDENT | {"vconcat": inner, "datasets": datasets}

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..files import write_atomically
 
+IMAGES = (".svg", ".png", ".pdf")  # endings
 WIDTH, HEIGHT, SCALE = 560, 300, 2.0  # of figures as files: pixels, and how many of a PNG's to one
 
 
@@ -54,16 +55,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A Vega-Lite specification, and the sentence below it; `name` is that of its files.
+    """A chart of Altair, and the sentence below it; `name` is that of its files.
 
     `command` makes it anew; that of the whole page unless given.
     """
 
     name: str
     title: str
-    spec: dict[str, Any]
+    chart: Any
     sentence: str
     command: str = ""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The chart in the words of Vega-Lite."""
+        return dict(self.chart.to_dict())
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,23 @@ def html(report: Report) -> str:
     Raises
     ------
     ValueError
-        Where a package of the extra `study` is missing.
+        Where a package of the extra `plots` is missing.
+    """
+    return rendered(
+        "page.html",
+        report=report,
+        specs={figure.name: figure.spec for figure in report.every_figure()},
+        about=json.dumps(report.about, indent=2),
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of a template, which has the script that draws charts as `script`.
+
+    Raises
+    ------
+    ValueError
+        Where a package of the extra `plots` is missing.
     """
     check_packages()
     import vl_convert
@@ -134,12 +156,8 @@ def html(report: Report) -> str:
         loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
     )
     environment.filters["shown"] = shown
-    return environment.get_template("page.html").render(
-        report=report,
-        specs={figure.name: figure.spec for figure in report.every_figure()},
-        about=json.dumps(report.about, indent=2),
-        script=vl_convert.javascript_bundle() if report.every_figure() else "",  # type: ignore[call-arg]
-    )
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    return environment.get_template(template).render(script=script, **values)
 
 
 def pictures(figure: Figure) -> dict[str, str | bytes]:
@@ -148,15 +166,27 @@ def pictures(figure: Figure) -> dict[str, str | bytes]:
     Raises
     ------
     ValueError
-        Where a package of the extra `study` is missing.
+        Where a package of the extra `plots` is missing.
+    """
+    spec = {"height": HEIGHT} | figure.spec | {"width": WIDTH}
+    return {suffix: image(spec, suffix) for suffix in IMAGES}
+
+
+def image(spec: dict[str, Any], suffix: str) -> str | bytes:
+    """Return a chart, in the words of Vega-Lite, as the content of a file of one of `IMAGES`.
+
+    Raises
+    ------
+    ValueError
+        Where a package of the extra `plots` is missing.
     """
     check_packages()
-    import vl_convert as convert
+    import vl_convert
 
-    text = json.dumps({"height": HEIGHT} | figure.spec | {"width": WIDTH})
-    svg = convert.vegalite_to_svg(text)
-    png, pdf = convert.svg_to_png(svg, scale=SCALE), convert.svg_to_pdf(svg)
-    return {".svg": svg, ".png": png, ".pdf": pdf}
+    svg = vl_convert.vegalite_to_svg(spec)
+    if suffix == ".svg":
+        return svg
+    return vl_convert.svg_to_pdf(svg) if suffix == ".pdf" else vl_convert.svg_to_png(svg, SCALE)
 
 
 def write(report: Report, folder: Path) -> list[Path]:
@@ -165,7 +195,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     Raises
     ------
     ValueError
-        Where a package of the extra `study` is missing, or a file cannot be written.
+        Where a package of the extra `plots` is missing, or a file cannot be written.
     """
     files: dict[Path, str | bytes] = {folder / "report.html": html(report)}
     for table in report.every_table():
@@ -181,9 +211,9 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 def check_packages() -> None:
-    """Raise ValueError where a package of the extra `study` is missing."""
+    """Raise ValueError where a package of the extra `plots` is missing."""
     for name in ("altair", "jinja2", "vl_convert"):
         try:
             import_module(name)
         except ImportError:
-            raise ValueError(f"{name} is missing: pip install 'semopt[study]'") from None
+            raise ValueError(f"{name} is missing: pip install 'semopt[plots]'") from None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..actions import mode_of
-from ..worth import tasks_in
 from .batch import MEANS
-from .charts import curves, intervals, profile
-from .charts_slot import distribution, modes, places, spent, worth
+from .charts_batch import distribution, modes
+from .charts_batch import worth as worths
+from .charts_learning import BANDS, LEAST, losses, means, qoe, regret, within
+from .charts_slot import places, spent, worth
 from .page import Figure, Report, Table
 from .slot import reasons, verdict
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
     from ..result import Result
     from ..solvers.slots import Batch
-
-LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
 
 USERS = {  # of a result file
     "task": "task",
@@ -85,8 +82,8 @@ def of_slot(result: Result, name: str, command: str) -> Report:
 def of_batch(batch: Batch, name: str, seed: int, command: str) -> Report:
     """Return the page of many slots."""
     mean, slots = batch.mean(), len(batch.objective)
-    known = batch.objective[~np.isnan(batch.objective)] / tasks_in(batch.problem)
-    means = Table(
+    known = worths(batch)
+    figures_of_a_task = Table(
         "means",
         "Means a task, over feasible slots",
         ["figure", "mean"],
@@ -116,20 +113,15 @@ def of_batch(batch: Batch, name: str, seed: int, command: str) -> Report:
         f"{name}: {batch.method}, {slots} slots",
         f"{slots} slots drawn with seed {seed}; {batch.seconds:.2f} s on backend {batch.backend}.",
         command,
-        [means, Table("modes", "Modes by kind of task", columns, shares)],
+        [figures_of_a_task, Table("modes", "Modes by kind of task", columns, shares)],
         figures if len(known) else [],
         notes if batch.stopped else (),
         {"problem": batch.problem.to_json()},
     )
 
 
-def of_evaluation(
-    evaluation: Evaluation,
-    seed: int,
-    ends: Sequence[tuple[float, float]],
-    command: str,
-) -> Report:
-    """Return the page of scores; `ends` are those of the mean gaps' intervals."""
+def of_evaluation(evaluation: Evaluation, command: str) -> Report:
+    """Return the page of scores."""
     scores = evaluation.to_json()["methods"]
     columns = list(next(iter(scores.values())))
     table = Table(
@@ -138,42 +130,32 @@ def of_evaluation(
         ["method", *(column.replace("_", " ") for column in columns)],
         [[name, *(score[column] for column in columns)] for name, score in scores.items()],
     )
-    axis = "gap to the certified optimum, QoE a task"
-    means = [
-        (name, float(gap.mean()), known(low), known(high))
-        for (name, gap), (low, high) in zip(evaluation.gaps.items(), ends, strict=True)
-    ]
     figures = [
         Figure(
             "means",
             "Mean gap",
-            intervals(means, axis),
+            means(evaluation),
             f"What is lacking of {evaluation.reference}'s optimum; bars are 95% intervals, slots "
             "resampled.",
         ),
         Figure(
             "profile",
             "Slots within a gap",
-            profile(evaluation.gaps, LEAST, axis),
-            f"A line that rises early is good. Gaps below {LEAST:g} are drawn there.",
+            within(evaluation),
+            f"A line that rises early is good. Gaps below {LEAST:g} are drawn there; {BANDS}.",
         ),
     ]
     infeasible = evaluation.infeasible_slots
     return Report(
         f"{evaluation.scenario}: {', '.join(scores)}",
-        f"{evaluation.slots} slots drawn with seed {seed}, against {evaluation.reference}. A task "
-        "that breaks a limit scores 0.",
+        f"{evaluation.slots} slots drawn with seed {evaluation.seed}, against "
+        f"{evaluation.reference}. A task that breaks a limit scores 0.",
         command,
         [table],
         figures,
         [f"{infeasible} infeasible slots are left out."] if infeasible else (),
         {key: value for key, value in evaluation.to_json().items() if key != "methods"},
     )
-
-
-def known(value: float) -> float | None:
-    """Return a number, None for NaN."""
-    return None if np.isnan(value) else value
 
 
 def of_training(
@@ -187,26 +169,20 @@ def of_training(
         [column.replace("_", " ") for column in columns],
         [[row[column] for column in columns] for row in log],
     )
-    steps = [float(row["agent_steps"]) for row in log]
-    qoe = [float(row["qoe"]) for row in log]
-    regret = [float(row["regret"]) for row in log]
-    optimum = [float(row["qoe"] + row["regret"]) for row in log]
     figures = [
         Figure(
             "regret",
             "Regret while it learns",
-            curves({"policy": (steps, regret)}, "agent steps", "QoE a task"),
+            regret(log),
             "What the policy lacks of the certified optimum on the validation slots.",
         ),
+        Figure("qoe", "QoE beside the optimum", qoe(log), "On the validation slots."),
         Figure(
-            "qoe",
-            "QoE beside the optimum",
-            curves(
-                {"policy": (steps, qoe), "certified optimum": (steps, optimum)},
-                "agent steps",
-                "QoE a task",
-            ),
-            "On the validation slots.",
+            "losses",
+            "What is learned from",
+            losses(log),
+            "In the last update before each validation: the entropy of the modes, which falls as "
+            "the policy becomes sure; of an algorithm without one, its losses.",
         ),
     ]
     notes = list(dict.fromkeys(row["note"] for row in log if row.get("note")))

@@ -72,17 +72,23 @@ def print_batteries(result: QueueResult) -> None:
 
 def print_worth(result: QueueResult) -> None:
     """Print what the decisions are worth, what is proven, and how the search ended."""
-    console, tasks = Console(), result.task.size
-    value, bound, skipped = result.objective, result.upper_bound, int(result.skipped.sum())
-    line = f"Total QoE {value:.6f}, {value / tasks:.4f} a task, {skipped} of {tasks} skipped"
-    if isfinite(bound):
-        levels = " with levels of the grid" if result.method == "exact" else ""
-        line += f"; no policy{levels} reaches more than {bound:.6f} on this queue"
-        line += f" ({(bound - value) / value:.3%} more)." if bound > value > 0.0 else "."
-    console.print(line)
+    console = Console()
+    console.print(worth(result))
     stopped = result.details.get("stopped")
     why = f" ({stopped})" if stopped else ""
     console.print(
         f"{result.status.word}: {result.status.sentence}{why}; {result.seconds * 1e3:.2f} ms. "
         f"A battery pays for the energy of a {result.battery_pays}."
     )
+
+
+def worth(result: QueueResult) -> str:
+    """Return what the decisions are worth and what is proven, as a sentence."""
+    tasks, skipped = result.task.size, int(result.skipped.sum())
+    value, bound = result.objective, result.upper_bound
+    line = f"Total QoE {value:.6f}, {value / tasks:.4f} a task, {skipped} of {tasks} skipped"
+    if not isfinite(bound):
+        return line
+    levels = " with levels of the grid" if result.method == "exact" else ""
+    line += f"; no policy{levels} reaches more than {bound:.6f} on this queue"
+    return line + (f" ({(bound - value) / value:.3%} more)." if bound > value > 0.0 else ".")

@@ -90,6 +90,18 @@ class Batch(Shown, Record):
 
         print_batch(self, self.problem.origin.get("name", "a problem"))
 
+    def plot(self) -> Any:
+        """Return the shares of modes and what slots are worth, drawn, as a chart of Altair.
+
+        Raises
+        ------
+        ValueError
+            Where Altair is missing
+        """
+        from ..report.plots import of_batch
+
+        return of_batch(self, self.problem.origin.get("name", "a problem"))
+
     def outcome(self) -> Outcome:
         """Evaluate the decisions with the reference model: arrays (S, N)."""
         return evaluate(self.problem, self.actions, self.gain, self.task)

@@ -410,7 +410,7 @@ def test_images_show_each_step_in_one_size(adapters):
         env.step(np.full(env.action_space.shape, value, np.float32))
         frames.append(env.render())
     assert {(frame.shape, frame.dtype) for frame in frames} == {((408, 840, 3), np.dtype("u1"))}
-    orange = np.array([0xF5, 0x85, 0x18])  # what time on the air is drawn in
+    orange = np.array([0xE6, 0x9F, 0x00])  # what time on the air is drawn in
     on_air = [int((np.abs(f.astype(int) - orange).max(axis=2) < 4).sum()) for f in frames]
     assert on_air[0] < on_air[1] < on_air[2] - 1000  # no legend, the legend, the legend and bars
 

@@ -13,7 +13,7 @@ from tolerances import ROUNDING
 
 pytest.importorskip("altair", reason="the extra study is not installed")
 
-from semopt.report import charts_slot, pages
+from semopt.report import charts_batch, charts_slot, pages
 from semopt.report.charts import curves
 from semopt.report.page import html
 
@@ -59,7 +59,7 @@ def test_an_infeasible_slot_has_its_reasons_in_place_of_figures():
 
 
 def test_slots_are_counted_where_they_are_worth():
-    spec = charts_slot.distribution(np.array([0.0, 0.1, 0.1, 1.0]), "QoE")
+    spec = charts_batch.distribution(np.array([0.0, 0.1, 0.1, 1.0]), "QoE")
     bars = [(row["from"], row["slots"]) for row in rows_of(spec) if row["slots"]]
     assert [count for _, count in bars] == [1, 2, 1]
     assert bars[0][0] == 0.0
@@ -138,5 +138,5 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(tmp_path, ca
     assert "--json and --report both write" in capsys.readouterr().err
     monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
     assert entry.run(["solve", "tiny", "--report", str(tmp_path / "page.html")]) == 2
-    assert "vl_convert is missing: pip install 'semopt[study]'" in capsys.readouterr().err
+    assert "vl_convert is missing: pip install 'semopt[plots]'" in capsys.readouterr().err
     assert [*tmp_path.iterdir()] == []

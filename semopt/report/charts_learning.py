@@ -1,0 +1,97 @@
+"""Charts of policies: how far they are from the optimum, and how they came there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+
+from .charts import curves, intervals, profile
+from .style import beside, titled
+
+if TYPE_CHECKING:
+    from ..learn.evaluate import Evaluation
+
+LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
+GAP = "gap to the certified optimum, QoE a task"
+HEIGHT = 220  # pixels of a chart beside others
+STEPS = "agent steps"
+BANDS = "shades: 95% bands of whole lines, slots independent"
+
+Log = Sequence[Mapping[str, Any]]  # the lines of a training's log
+
+
+def scores(evaluation: Evaluation) -> alt.ChartType:
+    """Return scores drawn: how many slots are within which gap, and the mean gaps."""
+    left_out = evaluation.infeasible_slots
+    lines = [
+        f"{evaluation.slots} slots, seed {evaluation.seed}, against {evaluation.reference}"
+        + (f"; {left_out} infeasible ones are left out" if left_out else ""),
+        f"{BANDS}; bars: 95% intervals of the means",
+    ]
+    charts = [within(evaluation).properties(height=HEIGHT), means(evaluation)]
+    return titled(beside(charts), f"{evaluation.scenario}: gaps to the optimum", lines)
+
+
+def within(evaluation: Evaluation) -> alt.ChartType:
+    """Return the share of slots within each gap, a line a method, with its band."""
+    return profile(evaluation.gaps, LEAST, GAP, bands=True)
+
+
+def means(evaluation: Evaluation) -> alt.ChartType:
+    """Return the mean gaps with their intervals, a row a method."""
+    rows = []
+    for name, gap in evaluation.gaps.items():
+        ends = evaluation.interval(name)
+        low, high = (None if np.isnan(end) else end for end in ends)
+        rows.append((name, float(gap.mean()), low, high))
+    return intervals(rows, GAP)
+
+
+def training(log: Log, title: str, ended: str) -> alt.ChartType:
+    """Return a training drawn over its steps: regret, QoE, and entropy or losses."""
+    charts = [regret(log), qoe(log), losses(log)]
+    sized = [chart.properties(height=HEIGHT) for chart in charts]
+    return titled(beside(sized), title, [f"{ended}; on the validation slots"])
+
+
+def regret(log: Log) -> alt.ChartType:
+    """Return what the policy lacks of the certified optimum, over steps."""
+    values = column(log, "regret")
+    base = 10 if all(value > 0.0 for value in values) else 0
+    return curves({"policy": (column(log, "agent_steps"), values)}, STEPS, REGRET, (0, base))
+
+
+def qoe(log: Log) -> alt.ChartType:
+    """Return the QoE beside that of the certified optimum, over steps."""
+    steps, reached = column(log, "agent_steps"), column(log, "qoe")
+    best = [at + lacking for at, lacking in zip(reached, column(log, "regret"), strict=True)]
+    lines = {"policy": (steps, reached), OPTIMUM: (steps, best)}
+    return curves(lines, STEPS, "QoE a task", optimum=OPTIMUM)
+
+
+def losses(log: Log) -> alt.ChartType:
+    """Return the entropy of the modes over steps; of an algorithm without one, its losses."""
+    names = list(dict.fromkeys(name for row in log for name in row["losses"]))
+    if "entropy" in names:
+        names = ["entropy"]
+    steps = column(log, "agent_steps")
+    lines = {
+        name.replace("_", " "): [float(row["losses"].get(name, np.nan)) for row in log]
+        for name in names
+    }
+    entropy = names == ["entropy"]
+    base = 0 if entropy or any(value <= 0.0 for line in lines.values() for value in line) else 10
+    series = {name: (steps, line) for name, line in lines.items()}
+    return curves(series, STEPS, ENTROPY if entropy else "losses", (0, base))
+
+
+REGRET, OPTIMUM = "regret, QoE a task", "certified optimum"
+ENTROPY = "entropy of a user's mode, nat"
+
+
+def column(log: Log, name: str) -> list[float]:
+    """Return a figure of every line of a log."""
+    return [float(row[name]) for row in log]

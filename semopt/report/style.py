@@ -1,0 +1,65 @@
+"""What charts share: colours, rows, and how several stand together.
+
+Colours are told apart by whoever sees few of them, on white and on black. The first eight are those
+of Okabe and Ito (2008), with grey in place of black.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+import altair as alt
+
+PALETTE = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442"),
+    *("#882255", "#44aa99"),
+)
+GREY = "#888888"  # what stands beside the data: limits, an optimum, what is known without a policy
+MARK = "#d55e00"  # on shades of blue
+MODES = {"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2", "skipped": "#cc79a7"}
+WIDTH = 320  # pixels of a chart that stands beside another
+STEP, NARROW, MANY = 26, 13, 20  # pixels of a row; of each of more than so many
+SPACING = 24  # pixels between charts
+LINE = 72  # characters of a line above a chart
+BOTTOM = alt.Legend(orient="bottom", title=None)
+
+
+def by_name(
+    field: str, names: Sequence[str], legend: alt.Legend | None = BOTTOM, first: int = 0
+) -> alt.Color:
+    """Return the colour by names of a field, in their order, from the palette's `first` on."""
+    cycle = [PALETTE[(first + i) % len(PALETTE)] for i in range(len(names))]
+    scale = alt.Scale(domain=[*names], range=cycle)
+    return alt.Color(f"{field}:N", sort=[*names], scale=scale, legend=legend)
+
+
+def by_mode(modes: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Color:
+    """Return the colour by a field `mode`, of which these are drawn."""
+    scale = alt.Scale(domain=[*modes], range=[MODES[mode] for mode in modes])
+    return alt.Color("mode:N", sort=[*modes], scale=scale, legend=legend)
+
+
+def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH) -> alt.ChartType:
+    """Return charts beside and below each other, each with legends of its own."""
+    sized = [chart.properties(width=width) for chart in charts]
+    return alt.concat(*sized, columns=columns, spacing=SPACING).resolve_scale(
+        color="independent", shape="independent", strokeDash="independent"
+    )
+
+
+def titled(chart: alt.ChartType, title: str, subtitle: Sequence[str]) -> alt.ChartType:
+    """Return a chart below its title and the sentences that say what it shows."""
+    lines = [line for text in subtitle for line in wrap(text, LINE)]
+    words = alt.TitleParams(title, subtitle=lines, anchor="start", offset=12)
+    return chart.properties(title=words)
+
+
+def in_rows(chart: alt.ChartType, rows: int) -> alt.ChartType:
+    """Return a chart of so many rows, as high as they are."""
+    return chart.properties(height=row_height(rows) * rows)
+
+
+def row_height(rows: int) -> int:
+    """Return the pixels of a row of so many."""
+    return STEP if rows <= MANY else NARROW

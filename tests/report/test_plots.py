@@ -1,0 +1,252 @@
+"""What `--plot` writes: each picture's data against what the result says, each ending's file."""
+
+import re
+import sys
+import zlib
+from dataclasses import replace
+from shutil import which
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import semopt
+from drawing import rows_of
+from semopt import Scenario, solve, solve_batch, solve_queue
+from semopt.cli import entry
+from semopt.learn.logs import log_of
+from semopt.statistics import band
+from tolerances import ROUNDING
+
+pytest.importorskip("altair", reason="the extra plots is not installed")
+
+from semopt.report import plots
+
+
+def test_a_slot_is_drawn_as_it_is_worked_out_by_hand():
+    """The slot of the README, whose parts of time are worked out there."""
+    chart = solve(Scenario.load("tiny").problem()).plot()
+    parts = {(row["user"], row["part"]): row["amount"] for row in rows_of(chart, 2, 0)}
+    assert parts["0 text", "on the air"] == pytest.approx(2.0)  # 2 kbit at 1 Mbit/s
+    assert parts["0 text", "on the server"] == pytest.approx(1.0)  # 4 MFLOP x 2 / 8 GFLOP/s
+    assert parts["1 image", "on the user's GPU"] == pytest.approx(1.0)  # 2 MFLOP at 2 GFLOP/s
+    assert [row["at"] for row in rows_of(chart, 2, 1)] == pytest.approx([8.0, 8.0])  # limits, ms
+    title = chart.to_dict()["title"]
+    assert title["text"] == "tiny: exact, optimal"
+    assert title["subtitle"][0].startswith("Total QoE 1.503385")
+
+
+def test_a_limit_far_off_is_named_and_not_drawn():
+    scenario = Scenario.load("tiny").replace({"system.latency_max_ms": 80.0})
+    chart = solve(scenario.problem()).plot().to_dict()["concat"][2]
+    assert chart["encoding"]["x"]["title"] == "latency, ms (limit 80 ms)"  # 5 ms are spent
+    assert "layer" not in chart
+
+
+def test_a_slot_without_a_decision_says_why():
+    scenario = Scenario.load("tiny").replace({"system.latency_max_ms": 0.5})
+    chart = solve(scenario.problem()).plot().to_dict()
+    assert len(chart["concat"]) == 1  # the SNR
+    assert "user 0 (text): local breaks latency; raw breaks latency;" in " ".join(
+        chart["title"]["subtitle"]
+    )
+
+
+def test_slots_are_drawn_by_their_modes_and_worth():
+    scenario = Scenario.load("tiny").replace({"system.latency_max_ms": 4.9})
+    batch = solve_batch(scenario, *scenario.draw(50, 0))
+    chart = batch.plot()
+    shares = {(row["task"], row["mode"]): row["share"] for row in rows_of(chart, 0)}
+    decided = ~np.isnan(batch.objective)
+    text = scenario.template().tasks.names.index("text")
+    members = batch.task[decided] == text
+    local = batch.actions.channel[decided] < 0
+    assert shares["text", "local"] == pytest.approx((local & members).sum() / members.sum())
+    assert sum(row["slots"] for row in rows_of(chart, 1)) == decided.sum() < 50
+    ended = {row["ended"]: row["slots"] for row in rows_of(chart, 2)}
+    assert ended == {"optimal": decided.sum(), "infeasible": (~decided).sum()}
+    hopeless = Scenario.load("tiny").replace({"system.latency_max_ms": 0.5})
+    nothing = solve_batch(hopeless, *hopeless.draw(5, 0)).plot()
+    assert [row["slots"] for row in rows_of(nothing, 0)] == [5]
+
+
+@pytest.fixture(scope="module")
+def queue():
+    """A queue of one user who cannot afford both of its tasks, and the scenario."""
+    scenario = Scenario.load("tiny").replace(
+        {"users": [{"battery_mj": 25.0}, {}], "queue": {"length": 3}}
+    )
+    return solve_queue(scenario, *scenario.draw_queue(0))
+
+
+def test_a_queue_is_drawn_with_the_energy_left_and_its_skips(queue):
+    chart = queue.plot()
+    left = [row["left"] for row in rows_of(chart, 0, 1)]
+    spent = [entry[0]["energy_mj"] for entry in queue.slots_json()]
+    assert left == pytest.approx([25.0 - sum(spent[:t]) for t in range(4)])
+    assert {row["user"] for row in rows_of(chart, 0, 1)} == {"0"}  # user 1 has no battery
+    even = [(row["slot"], row["left"]) for row in rows_of(chart, 0, 0)]
+    assert even == [(0, 25.0), (3, 0.0)]
+    drawn = {(row["user"], row["from"]): row["mode"] for row in rows_of(chart, 1)}
+    for t, slot in enumerate(queue.slots_json()):
+        for n, task in enumerate(slot):
+            mode = "raw" if task["extraction"] == 1.0 else "semantic"
+            mode = mode if task["offload"] else "local"
+            assert drawn[str(n), t] == ("skipped" if task["skip"] else mode)
+
+
+def test_skips_are_drawn(queue):
+    skipped = np.array(queue.skipped)
+    skipped[2, 0] = True
+    rows = rows_of(replace(queue, skipped=skipped).plot(), 1)
+    row = next(row for row in rows if (row["user"], row["from"]) == ("0", 2))
+    assert (row["mode"], row["QoE"], row["energy"]) == ("skipped", 0.0, 0.0)
+
+
+def test_gaps_are_drawn_with_bands_that_hold_the_whole_line():
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    evaluation = semopt.evaluate(["local", "exact"], "contended", slots=60)
+    chart = evaluation.plot()
+    rows = [row for row in rows_of(chart, 0, 1) if row["method"] == "local"]
+    for row in {row["gap"]: row for row in rows}.values():  # the top of each step
+        within = (evaluation.gaps["local"] <= row["gap"] + ROUNDING).mean()
+        assert abs(within - row["share"]) <= 1 / 60 + 1 / 199 + ROUNDING  # 200 points of a line
+        assert row["low"] == max(row["share"] - band(60), 0.0)
+        assert row["high"] == min(row["share"] + band(60), 1.0)
+    means = {row["method"]: row for row in rows_of(chart, 1, 0)}
+    low, high = evaluation.interval("local")
+    expected = (
+        evaluation.scores["local"].reference_qoe - evaluation.scores["local"].qoe,
+        low,
+        high,
+    )
+    assert [means["local"][key] for key in ("mean", "low", "high")] == pytest.approx(expected)
+
+
+def test_a_band_holds_the_whole_distribution_as_often_as_it_says():
+    """Kolmogorov's distance of 400 samples of 50 uniform numbers, whose law is the diagonal."""
+    rng, units = np.random.default_rng(0), 50
+    samples = np.sort(rng.random((400, units)), axis=1)
+    steps = np.arange(units + 1) / units
+    distance = np.maximum(steps[1:] - samples, samples - steps[:-1]).max(axis=1)
+    share = (distance <= band(units)).mean()
+    assert 0.95 <= share <= 0.99  # the constant is sharp: the band is hardly too wide
+
+
+def test_a_training_is_drawn_over_its_steps(tmp_path, capsys):
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    out, file = tmp_path / "run", tmp_path / "run.svg"
+    command = ["train", "mappo", "tiny", "--updates", "2", "--out", str(out), "--plot", str(file)]
+    assert entry.run(command) == 0
+    assert f"wrote {file}" in capsys.readouterr().out
+    assert "entropy of a user" in text_of_svg(file)
+    log = log_of(out)
+    chart = plots.of_training(log, "mappo on tiny", "all updates are done")
+    row = log[-1]
+    regret, qoe, entropy = (rows_of(chart, place) for place in range(3))
+    assert (regret[-1]["x"], regret[-1]["y"]) == (row["agent_steps"], row["regret"])
+    best = {each["method"]: each["y"] for each in qoe}["certified optimum"]
+    assert best == pytest.approx(row["qoe"] + row["regret"])
+    assert entropy[-1]["y"] == row["losses"]["entropy"] <= np.log(3.0) + 1e-6  # of three modes
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def text_of_svg(file):
+    """Return the words of an SVG file, which must be one."""
+    root = ElementTree.parse(file).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return " ".join(root.itertext())
+
+
+def size_of_png(content):
+    """Return width and height of a PNG whose parts are whole."""
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert content[-12:-4] == b"\x00\x00\x00\x00IEND"
+    head = content[12:29]
+    assert zlib.crc32(head) == int.from_bytes(content[29:33], "big")
+    return int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
+
+
+@pytest.mark.parametrize("ending", plots.ENDINGS)
+def test_each_ending_is_a_file_of_its_kind(ending, tmp_path, capsys):
+    file = tmp_path / f"tiny{ending.upper()}"
+    assert entry.run(["solve", "tiny", "--plot", str(file)]) == 0
+    assert f"wrote {file}" in capsys.readouterr().out
+    content = file.read_bytes()
+    if ending == ".svg":
+        assert "Total QoE 1.503385" in text_of_svg(file)
+    elif ending == ".png":
+        width, height = size_of_png(content)
+        assert width > 2 * 2 * 320  # pixels: two charts beside each other, on a fine screen
+        assert 300 < height < width
+    elif ending == ".pdf":
+        assert content.startswith(b"%PDF-")
+        assert content.rstrip().endswith(b"%%EOF")
+    else:
+        text = re.sub(r"<script.*?</script>", "", content.decode(), flags=re.DOTALL)
+        assert "<title>tiny: exact, optimal</title>" in text
+        assert not re.search(r"(src|href)=.(?!data:)|url\(|@import", text)
+
+
+@pytest.mark.parametrize(("scheme", "width", "columns"), [("light", 1100, 2), ("dark", 390, 1)])
+def test_a_browser_draws_a_page_without_a_network(tmp_path, scheme, width, columns):
+    browsers = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if (chromium := which("chromium")) is None:
+        pytest.skip("there is no chromium here to draw the page")
+    faults, file = [], tmp_path / "plot.html"
+    plots.write(solve(Scenario.load("tiny").problem()).plot(), file)
+    with browsers.sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        size = {"width": width, "height": 800}
+        tab = browser.new_context(viewport=size, color_scheme=scheme, offline=True).new_page()
+        tab.on("console", lambda message: faults.append(message.text))
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.goto(f"file://{file}")
+        tab.wait_for_selector("svg.marks")
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        titles = tab.locator(".role-axis-title text")
+        boxes = [titles.nth(i).bounding_box() for i in range(titles.count())]
+        names = [titles.nth(i).text_content() for i in range(titles.count())]
+        at = {name: box["x"] for name, box in zip(names, boxes, strict=True)}
+        assert (at["energy, mJ"] > at["latency, ms"] + 100) == (columns == 2)
+        ink = titles.nth(0).evaluate("node => getComputedStyle(node).fill")
+        assert ink == {"light": "rgb(51, 51, 51)", "dark": "rgb(221, 221, 221)"}[scheme]
+        browser.close()
+    assert faults == []
+
+
+def test_a_picture_that_cannot_be_made_is_refused_before_any_work(tmp_path, capsys, monkeypatch):
+    def refused(file, *command):
+        assert entry.run([*command, "--plot", str(file)]) == 2
+        return capsys.readouterr().err
+
+    def worked(*_, **__):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr("semopt.solvers.solve", worked)
+    monkeypatch.setattr("semopt.solvers.batch.solve_batch", worked)
+    monkeypatch.setattr("semopt.solvers.queue.solve_queue", worked)
+    commands = [["solve", "tiny"], ["solve", "contended", "--slots", "5"], ["solve", "--queue"]]
+    for command in commands:
+        message = "the name of a file that ends in .html, .svg, .png or .pdf is expected"
+        assert f"error: --plot {tmp_path}/a.gif: {message}" in refused(tmp_path / "a.gif", *command)
+        assert f"error: --plot -: {message}" in refused("-", *command)
+        missing = tmp_path / "no" / "a.svg"
+        expected = f"error: --plot: cannot write {missing}: there is no folder {missing.parent}"
+        assert expected in refused(missing, *command)
+    same = tmp_path / "both.svg"
+    assert "--json and --plot both write" in refused(same, "solve", "tiny", "--json", str(same))
+    assert "--ladder and --plot" in refused(same, "solve", "tiny", "--ladder")
+    monkeypatch.setitem(sys.modules, "altair", None)
+    for command in commands:
+        expected = "error: altair is missing: pip install 'semopt[plots]'"
+        assert expected in refused(tmp_path / "a.svg", *command)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_python_says_what_is_missing_as_the_command_does(monkeypatch, queue):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(ValueError, match=r"^vl_convert is missing: pip install 'semopt\[plots\]'$"):
+        queue.plot()
