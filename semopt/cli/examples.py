@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,9 @@ import typer
 
 from .. import examples as package
 from ..files import write_atomically
-from ..report.lines import print_line, print_names, print_written
+from ..report.lines import print_line, print_names, print_note, print_written
+
+NOTEBOOK = ".ipynb"
 
 
 def examples(
@@ -19,8 +23,10 @@ def examples(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
 ) -> None:
-    """List the example programs, or copy some to start from."""
-    programs = {path.stem: path for path in sorted(Path(package.__path__[0]).glob("[!_]*.py"))}
+    """List the example programs and notebooks, or copy some to start from."""
+    folder = Path(package.__path__[0])
+    programs = {p.stem: p for p in sorted(folder.glob("[!_]*.py"))}
+    programs |= {p.stem: p for p in sorted(folder.glob(f"*{NOTEBOOK}"))}
     if not names:
         print_names({name: first_sentence(path) for name, path in programs.items()})
         print_line("`semopt examples NAME` copies one.")
@@ -29,13 +35,19 @@ def examples(
         if name not in programs:
             raise ValueError(f"example {name!r} is not one of {', '.join(programs)}")
     for name in names:
-        target = out / f"{name}.py"
+        target = out / programs[name].name
         if target.exists():
             raise ValueError(f"{target} is there already: it is not written over")
-        write_atomically(target, programs[name].read_text())
+        write_atomically(target, programs[name].read_text(encoding="utf-8"))
         print_written(target)
+        if target.suffix == NOTEBOOK and find_spec("ipykernel") is None:
+            print_note(f"no kernel is here that runs {target}: pip install jupyterlab")
 
 
 def first_sentence(path: Path) -> str:
-    """Return the first line of a program's docstring."""
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+    """Return the first line of a program's docstring, or of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == NOTEBOOK:
+        title = json.loads(text)["cells"][0]["source"][0]
+        return f"{title.removeprefix('# ').strip()} (notebook)."
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]

@@ -1,1 +1,1 @@
-"""Programs to start from, each of which runs as it is; `semopt examples` lists and copies them."""
+"""Programs and notebooks to start from, each of which runs as it is: see `semopt examples`."""
