@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from enum import EnumType
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,14 @@ SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 ENTRY = re.compile(r"^(\*{0,2}\w[\w, ]*?) : (.*)$")
 COMMA = re.compile(r", (?![^(\[{]*[)\]}])")  # between arguments, not within a value
 WIDTH = 76  # columns of a signature, before each argument has a line of its own
+
+
+class Made:
+    """A default that has no words of its own: a function, or what is made anew."""
+
+    def __repr__(self) -> str:
+        """Return the sign for it."""
+        return "..."
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -53,13 +62,15 @@ def thing(name: str, value: Any, level: int) -> Iterator[str]:
     """Yield the lines of a function, a class with what it offers, or a constant."""
     yield f"{'#' * level} {name if level == 1 else name.rpartition('.')[2]}\n"
     if not callable(value):
-        yield f"`{type(value).__name__}`"
-        if isinstance(value, dict | tuple):
-            yield f": {', '.join(f'`{key}`' for key in value)}\n"
+        keys = value if isinstance(value, dict | tuple) else [type(value).__name__]
+        yield f"{', '.join(f'`{key}`' for key in keys)}\n"
         return
-    yield from signature(name, value)
+    if not isinstance(value, EnumType):
+        yield from signature(name, value)
     yield from docstring(value)
-    if inspect.isclass(value):
+    if isinstance(value, EnumType):
+        yield from choices(value)
+    elif inspect.isclass(value):
         for member, what in members(value):
             yield f"{'#' * (level + 1)} {member}\n"
             if inspect.isfunction(getattr(what, "__func__", what)):
@@ -68,17 +79,24 @@ def thing(name: str, value: Any, level: int) -> Iterator[str]:
             yield from docstring(what)
 
 
+def choices(kind: Any) -> Iterator[str]:
+    """Yield the members of an enumeration, each with its words."""
+    for member in kind:
+        words = member.value if isinstance(member.value, tuple) else (str(member.value),)
+        yield f"- `{member.name}`: {plain(', '.join(words))}"
+
+
 def members(kind: type) -> Iterator[tuple[str, Any]]:
     """Yield what a class offers and says something about: its own first, then its ancestors'."""
     shown = set()
     for ancestor in kind.__mro__:
         if ancestor.__module__.startswith("semopt."):
-            for name, value in vars(ancestor).items():
-                if name not in shown and not name.startswith("_") and inspect.getdoc(value):
-                    function = getattr(value, "__func__", value)
-                    if inspect.isfunction(function) or hasattr(value, "__get__"):
-                        shown.add(name)
-                        yield name, value
+            for name, value in list(vars(ancestor).items()):
+                words = inspect.getdoc(value) or ""
+                offered = words and hasattr(value, "__get__") and not words.startswith("Alias for ")
+                if offered and name not in shown and not name.startswith("_"):
+                    shown.add(name)
+                    yield name, value
 
 
 def signature(name: str, value: Any) -> Iterator[str]:
@@ -87,13 +105,18 @@ def signature(name: str, value: Any) -> Iterator[str]:
         called = inspect.signature(value)
     except (TypeError, ValueError):
         return
-    parameters = [
-        p.replace(annotation=p.empty) for p in called.parameters.values() if p.name != "self"
-    ]
+    parameters = [bare(p) for p in called.parameters.values() if p.name != "self"]
     line = str(called.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
     if len(name + line) > WIDTH:
         line = "(\n    " + ",\n    ".join(COMMA.split(line[1:-1])) + ",\n)"
     yield f"```python\n{name}{line}\n```\n"
+
+
+def bare(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return a parameter with a default that can be read, and without its type."""
+    value = parameter.default
+    wordless = value is not parameter.empty and "<" in repr(value)
+    return parameter.replace(annotation=parameter.empty, default=Made() if wordless else value)
 
 
 def docstring(value: Any) -> Iterator[str]:

@@ -78,6 +78,10 @@ def text_of(output):
     return output.get("text") or data.get("text/html") or data["text/plain"]
 
 
+def is_picture(text):
+    return "vega" in text.lower()
+
+
 def numbers(text):
     return [float(x) for x in re.findall(r"-?\d+\.\d+", text)]
 
@@ -85,7 +89,9 @@ def numbers(text):
 @pytest.mark.long
 def test_a_slot_and_its_proof(tmp_path):
     pytest.importorskip("flint", reason="python-flint checks the proof")
-    table, by_hand, others, ladder, proof, forged = shown_by("slot_and_proof", tmp_path)
+    pytest.importorskip("altair", reason="altair draws the slot")
+    table, picture, by_hand, others, ladder, proof, forged = shown_by("slot_and_proof", tmp_path)
+    assert is_picture(picture)
     assert "1.503385" in table  # the slot of README that is checked by hand
     assert numbers(by_hand)[0] == pytest.approx(numbers(by_hand)[-1], abs=1e-12)
     assert all(loss > 0 for loss in numbers(others))
@@ -97,22 +103,25 @@ def test_a_slot_and_its_proof(tmp_path):
 @pytest.mark.long
 def test_a_scenario_of_measurements(tmp_path):
     pytest.importorskip("altair", reason="altair draws the figure")
-    _, scenario, methods, verified, figure = shown_by("measured_scenario", tmp_path)
+    _, scenario, methods, modes, verified, figure = shown_by("measured_scenario", tmp_path)
     assert "5" in scenario
     local, _, unaware, _, exact, _ = numbers(methods)  # each method may do what those before it may
     assert local < unaware < exact < 1
     assert "200 of 200 slots have a decision" in verified
-    assert figure
+    assert is_picture(modes)
+    assert is_picture(figure)
     assert (tmp_path / "site.toml").exists()
 
 
 @pytest.mark.long
 def test_a_policy_against_the_optimum(tmp_path):
     pytest.importorskip("torch", reason="torch trains the policy")
-    training, scores, lacks, policy, optimum = shown_by("policy_and_optimum", tmp_path)
+    pytest.importorskip("altair", reason="altair draws the gaps")
+    training, scores, gaps, lacks, policy, optimum = shown_by("policy_and_optimum", tmp_path)
     regrets = [float(x) for x in re.findall(r"regret ([\d.]+)", training)]
     assert regrets[-1] < regrets[0]
     assert "strongest" in scores
+    assert is_picture(gaps)
     gaps = {line.split()[0]: numbers(line) for line in lacks.splitlines()}
     assert gaps["run"][1] < gaps["constant"][0] < gaps["local"][0]
     reached, best = (float(re.search(r"Total QoE ([\d.]+),", t)[1]) for t in (policy, optimum))

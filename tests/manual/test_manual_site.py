@@ -145,6 +145,16 @@ def test_a_missing_extra_is_one_sentence(tmp_path):
     assert done.stderr == "error: zensical is missing: pip install 'semopt[manual]'\n"
 
 
+def test_what_has_no_words_of_its_own_is_left_out():
+    pages = dict(manual_api.pages())
+    text = "\n".join(pages.values())
+    assert not re.search(r"Alias for field|\b0x\w|<factory>|= *<|\{figures\}", text)
+    assert "progress=...," in pages["solve_batch"]
+    for status in semopt.Status:
+        assert f"- `{status.name}`: {manual_api.plain(status.word)}" in pages["Status"]
+    assert "## draw" in pages["Scenario"]  # which is its ancestor's
+
+
 def test_markup_in_docstrings_is_shown_and_not_obeyed():
     assert manual_api.plain("`[a]` of [b] <c> d_e") == r"`[a]` of \[b\] \<c> d\_e"
     shown = list(manual_api.entries("one : its [unit]\n    more\nValueError\n    why"))
