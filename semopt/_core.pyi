@@ -162,9 +162,6 @@ class Queue:
         self, scenario: Scenario, gain: Floats, task: Integers, device: bool, threads: int
     ) -> None: ...
     def best(self, price: Floats) -> tuple[Floats, Floats, Floats, Integers, Integers]: ...
-    def columns(
-        self, slot: int, price: Floats, least: float, most: int
-    ) -> tuple[Floats, Floats, Floats, Integers, Integers] | None: ...
     def front(
         self, slot: int, user: int, channel: int, offloaders: int
     ) -> tuple[Floats, Floats, Integers]: ...
@@ -176,14 +173,18 @@ class Queue:
         offloaders: int,
         more: Sequence[tuple[float, float, int]],
     ) -> None: ...
-
-def choose(
-    value: Sequence[Floats],
-    taken: Sequence[Floats],
-    budget: Floats,
-    prices: Floats,
-    lower: float,
-    margin: float,
-    width: int,
-    seconds: float,
-) -> tuple[float, float, list[int], int, str]: ...
+    def cases(
+        self,
+        battery: Floats,
+        price: Floats,
+        value: float,
+        gap: float,
+        most: int,
+        seconds: float,
+    ) -> tuple[
+        float,
+        tuple[Floats, Floats, Floats, Integers, Integers] | None,
+        float,
+        dict[str, Any],
+        str,
+    ]: ...

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <tuple>
 
 #include "bindings/deadline.h"
@@ -11,7 +13,7 @@
 #include "bindings/register.h"
 #include "bindings/scenario.h"
 #include "model/arithmetic.h"
-#include "queue/columns.h"
+#include "queue/cases.h"
 #include "queue/fronts.h"
 
 namespace py = pybind11;
@@ -58,31 +60,20 @@ class Queue {
                 "shape (users,) is expected");
         std::vector<Column> best(fronts_->slots());
         {
-            py::gil_scoped_release release;
+            const Reading reading(changes_);
             parallel(fronts_->slots(), lanes_,
                      [&](long long t, int) { best[t] = fronts_->best(int(t), price.data()); });
         }
         return as_arrays(best, fronts_->users());
     }
 
-    // None where there are more than `most`.
-    py::object columns(int slot, const Doubles& price, double least, size_t most) const {
-        const UsualRounding usual;
-        check(slot, 0, kLocal, 0);
-        require(price.ndim() == 1 && price.shape(0) == fronts_->users(), "price",
-                "shape (users,) is expected");
-        std::vector<Column> listed;
-        bool all;
-        {
-            py::gil_scoped_release release;
-            all = fronts_->columns(slot, price.data(), least, most, listed);
-        }
-        return all ? py::object(as_arrays(listed, fronts_->users())) : py::none();
-    }
-
     py::tuple front(int slot, int user, int channel, int offloaders) const {
         check(slot, user, channel, offloaders);
-        const Front& front = fronts_->front(slot, user, channel, offloaders);
+        Front front;
+        {
+            const Reading reading(changes_);
+            front = fronts_->front(slot, user, channel, offloaders);
+        }
         Doubles qoe(front.size()), energy(front.size());
         Integers action(front.size());
         for (size_t i = 0; i < front.size(); ++i) {
@@ -98,10 +89,66 @@ class Queue {
         check(slot, user, channel, offloaders);
         Front front;
         for (const auto& [qoe, energy, action] : more) front.push_back({qoe, energy, action});
+        py::gil_scoped_release release;
+        const std::unique_lock<std::shared_mutex> writing(changes_);
         fronts_->add(slot, user, channel, offloaders, front);
     }
 
+    // The search by cases (queue/cases.h) from a decision in hand: the value and the columns of a
+    // better one, or None, the bound, the cases as arrays, and why it ended early, "" if it did
+    // not.
+    py::tuple cases(const Doubles& battery, const Doubles& price, double value, double gap,
+                    size_t most, double seconds) const {
+        const UsualRounding usual;
+        const py::ssize_t users = fronts_->users();
+        const double* const budget = input<double>(battery, "battery", {users});
+        const double* const first = input<double>(price, "price", {users});
+        Deadline deadline(seconds);
+        std::unique_ptr<Cases> search;
+        {
+            const Reading reading(changes_);
+            search = std::make_unique<Cases>(*fronts_, std::vector<double>(budget, budget + users),
+                                             lanes_);
+            search->solve(value, gap, {first, first + users}, most, [&] { return deadline(); });
+        }
+        py::object decision = py::none();
+        if (!search->decision().empty()) decision = as_arrays(search->decision(), int(users));
+        return py::make_tuple(search->value(), decision, search->upper(), arrays_of(*search),
+                              deadline.stopped() ? deadline.reason() : "");
+    }
+
   private:
+    // Who reads lets Python go on, and nothing is added meanwhile.
+    struct Reading {
+        explicit Reading(std::shared_mutex& changes) : lock(changes) {}
+        py::gil_scoped_release release;  // first: who waits for the lock must not hold Python
+        std::shared_lock<std::shared_mutex> lock;
+    };
+
+    py::dict arrays_of(const Cases& search) const {
+        const py::ssize_t count = search.cases().size(), users = fronts_->users(),
+                          slots = fronts_->slots(), most = fronts_->most_offloaders(),
+                          channels = fronts_->channels();
+        Integers children({count, py::ssize_t(2)}), slot(count), user(count);
+        Doubles energy(count), bound(count), price({count, users}),
+            duals({count, slots, most, 1 + channels});
+        for (py::ssize_t i = 0; i < count; ++i) {
+            const Case& one = search.cases()[i];
+            std::copy_n(one.children, 2, children.mutable_data() + 2 * i);
+            slot.mutable_data()[i] = one.slot;
+            user.mutable_data()[i] = one.user;
+            energy.mutable_data()[i] = one.energy;
+            bound.mutable_data()[i] = one.bound;
+            std::copy(one.price.begin(), one.price.end(), price.mutable_data() + i * users);
+            std::copy(one.duals.begin(), one.duals.end(),
+                      duals.mutable_data() + i * slots * most * (1 + channels));
+        }
+        return py::dict(py::arg("children") = children, py::arg("slot") = slot,
+                        py::arg("user") = user, py::arg("energy") = energy,
+                        py::arg("bound") = bound, py::arg("price") = price,
+                        py::arg("duals") = duals);
+    }
+
     void check(int slot, int user, int channel, int offloaders) const {
         require(0 <= slot && slot < fronts_->slots(), "slot", "one of the queue is expected");
         require(0 <= user && user < fronts_->users(), "user", "one of the scenario is expected");
@@ -113,61 +160,27 @@ class Queue {
 
     int lanes_;
     std::unique_ptr<Fronts> fronts_;
+    mutable std::shared_mutex changes_;
 };
-
-// The best choice of one column a slot within budgets (queue/columns.h), worth more than `lower`:
-// its value, -inf where there is none, a bound on all choices but those of at most `lower`, the
-// columns chosen, how many states it took, and why it ended early, "" if it did not.
-py::tuple choose(const std::vector<Doubles>& value, const std::vector<Doubles>& taken,
-                 const Doubles& budget, const Doubles& prices, double lower, double margin,
-                 size_t width, double seconds) {
-    const UsualRounding usual;
-    const py::ssize_t budgets = budget.size();
-    require(budget.ndim() == 1 && budgets > 0, "budget", "shape (budgets,) is expected");
-    require(prices.ndim() == 2 && prices.shape(0) > 0 && prices.shape(1) == budgets, "prices",
-            "shape (prices, budgets) is expected");
-    require(width > 0, "width", "at least 1 is expected");
-    require(value.size() == taken.size(), "taken", "an array a slot is expected");
-    std::vector<SlotColumns> slots;
-    for (size_t t = 0; t < value.size(); ++t) {
-        const py::ssize_t count = value[t].size();
-        require(value[t].ndim() == 1 && count > 0, "value", "a column a slot at least is expected");
-        slots.push_back(
-            {value[t].data(), input<double>(taken[t], "taken", {count, budgets}), int(count)});
-    }
-    Choosing choosing(std::move(slots), {budget.data(), budget.data() + budgets},
-                      {prices.data(), prices.data() + prices.size()});
-    Deadline deadline(seconds);
-    bool done;
-    {
-        py::gil_scoped_release release;
-        done = choosing.solve(lower, margin, width, [&] { return deadline(); });
-    }
-    return py::make_tuple(choosing.value(), choosing.upper(), choosing.choice(), choosing.states(),
-                          done ? "" : deadline.reason());
-}
 
 }  // namespace
 
 void bind_queue(py::module_& m) {
     py::class_<Queue> queue(m, "Queue",
-                            "The efficient actions of all cells of a queue. `add` alone changes "
-                            "it: threads share it while nobody adds.");
+                            "The efficient actions of all cells of a queue. Threads share it: who "
+                            "adds waits for those who read.");
     queue
         .def(py::init<const PackedScenario&, const Doubles&, const Integers&, bool, int>(),
              py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("device"),
              py::arg("threads"))
         .def("best", &Queue::best, py::arg("price"))
-        .def("columns", &Queue::columns, py::arg("slot"), py::arg("price"), py::arg("least"),
-             py::arg("most"))
         .def("front", &Queue::front, py::arg("slot"), py::arg("user"), py::arg("channel"),
              py::arg("offloaders"))
         .def("add", &Queue::add, py::arg("slot"), py::arg("user"), py::arg("channel"),
-             py::arg("offloaders"), py::arg("more"));
+             py::arg("offloaders"), py::arg("more"))
+        .def("cases", &Queue::cases, py::arg("battery"), py::arg("price"), py::arg("value"),
+             py::arg("gap"), py::arg("most"), py::arg("seconds"));
     refuse_copies(queue);
-    m.def("choose", &choose, py::arg("value"), py::arg("taken"), py::arg("budget"),
-          py::arg("prices"), py::arg("lower"), py::arg("margin"), py::arg("width"),
-          py::arg("seconds"));
 }
 
 }  // namespace semopt

@@ -1,7 +1,6 @@
 #include "queue/fronts.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "host/evaluate.h"
 #include "host/instruction_set.h"
@@ -129,58 +128,6 @@ Column Fronts::best(int t, const double* price) const {
     for (int n = 0; n < users_; ++n)
         best.choice.push_back(*best_of(front(t, n, best.channel[n], m), price[n]));
     return best;
-}
-
-bool Fronts::columns(int t, const double* price, double least, size_t most,
-                     std::vector<Column>& out) const {
-    Column column;
-    column.channel.resize(users_);
-    column.choice.resize(users_);
-    std::vector<double> value(size_t(users_) * (1 + channels_)), rest(users_ + 1);
-    std::vector<char> taken(channels_);
-    for (int m = 0; m <= most_; ++m) {
-        // What users n.. are worth at most: each on its best channel.
-        rest[users_] = 0;
-        for (int n = users_; n-- > 0;) {
-            double* const row = value.data() + size_t(n) * (1 + channels_);
-            for (int k = kLocal; k < (m ? channels_ : 0); ++k)
-                row[1 + k] = worth(front(t, n, k, m), price[n]);
-            rest[n] = rest[n + 1] + *std::max_element(row, row + (m ? 1 + channels_ : 1));
-        }
-        const std::function<bool(int, double)> act = [&](int n, double sum) {
-            if (n == users_) {
-                if (out.size() == most) return false;
-                column.value = sum;
-                out.push_back(column);
-                return true;
-            }
-            // `sum` has the best of users n.. on their channels, and is lowered as they are chosen.
-            const Front& cell = front(t, n, column.channel[n], m);
-            const double top = worth(cell, price[n]);
-            for (const Efficient& one : cell) {
-                const double after = sum - top + (one.qoe - price[n] * one.energy);
-                column.choice[n] = one;
-                if (after >= least && !act(n + 1, after)) return false;
-            }
-            return true;
-        };
-        const std::function<bool(int, int, double)> assign = [&](int n, int left, double sum) {
-            if (left > users_ - n || sum + rest[n] < least) return true;
-            if (n == users_) return act(0, sum);
-            for (int k = kLocal; k < (left ? channels_ : 0); ++k) {
-                if (k >= 0 && taken[k]) continue;
-                column.channel[n] = k;
-                if (k >= 0) taken[k] = 1;
-                const bool all = assign(n + 1, left - (k >= 0),
-                                        sum + value[size_t(n) * (1 + channels_) + 1 + k]);
-                if (k >= 0) taken[k] = 0;
-                if (!all) return false;
-            }
-            return true;
-        };
-        if (!assign(0, m, 0)) return false;
-    }
-    return true;
 }
 
 }  // namespace semopt

@@ -46,10 +46,6 @@ class Fronts {
 
     // The best joint action of a slot at prices y (users).
     Column best(int slot, const double* price) const;
-    // All joint actions of a slot worth at least `least` at prices y, so many at most; false where
-    // there are more.
-    bool columns(int slot, const double* price, double least, size_t most,
-                 std::vector<Column>& out) const;
 
   private:
     size_t place(int slot, int user, int channel, int offloaders) const;

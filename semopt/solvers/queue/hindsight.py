@@ -7,17 +7,13 @@ any prices y >= 0 of energy,
     D(y)  =  sum_t max_a [ sum_n QoE_n - y_n E_n ]  +  sum_n y_n battery_n   >=   P_T,
 
 where each slot's maximum is that of P0 with cells worth QoE - y E (csrc/queue/fronts.h).
-`prices` finds the lowest D. A queue whose decision uses a joint action worth d less than the best
-of its slot at prices y is worth at most D(y) - d. Hence with a decision of value L in hand only the
-joint actions matter that lie less than D(y) - L below the best:
-
-1. In all slots but a few the linear program behind D takes one joint action whole. The others are
-   rounded, and on the sub-channels that are chosen so each user's actions are the best within its
-   battery. This is a first L; D - L falls as 1/T (Shapley and Folkman).
-2. All joint actions that matter are listed, and states run through the slots, of which those go on
-   that beat L by D's bound on the rest (csrc/queue/columns.h); wider and wider, until none is
-   dropped. This closes the gap where few users have a battery; of many, one state seldom has no
-   less of everything than another.
+`prices` finds the lowest D, which lies above P_T by less, the more slots there are (Shapley and
+Folkman): by 0.4-2.6% of it at T = 10. The rest is closed by cases, best bound first
+(csrc/queue/cases.h): a user's energy in one slot is at most e, or more; each case has prices of its
+own, and what cannot be worth more than the decision in hand by D at these prices is dropped from
+it. Decisions are what is best in the slots at some prices, where needed changed until they are
+within the batteries. The cases and their prices are the proof that a certificate holds
+(semopt/certificate/queue_format.py).
 
 With continuous variables D has the same form and is found alike (`continuous`); decisions are
 looked for among the grid's actions and those that were best at some prices.

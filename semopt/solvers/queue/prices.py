@@ -127,13 +127,13 @@ def best_prices(
         solved = master(columns, battery, slots)
         if solved is None:
             break
-        lowest, price, _ = solved
+        lowest, price = solved
     best.columns = columns
     return best
 
 
-def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats, Floats] | None:
-    """Return the least of the known cuts, the prices (N,) where it is, and each column's share.
+def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats] | None:
+    """Return the least of the known cuts, and the prices (N,) where it is.
 
     None where HiGHS does not solve it, say of figures too far apart: the bounds known remain.
     """
@@ -153,4 +153,4 @@ def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats
         return None
     price = np.zeros(len(battery))
     price[limited] = np.maximum(-solution.ineqlin.marginals[slots:], 0.0) / battery[limited]
-    return -float(solution.fun), price, solution.x
+    return -float(solution.fun), price
