@@ -19,7 +19,7 @@
 #include <functional>
 #include <vector>
 
-#include "queue/fronts.h"
+#include "queue/priced.h"
 
 namespace semopt {
 
@@ -50,24 +50,21 @@ class Cases {
 
   private:
     using Live = std::vector<uint64_t>;  // a bit for each efficient action
-    struct Point;                        // what the prices of a case make of its actions
-    struct Lists;                        // the actions of a case
 
     int open(int parent, Live live, const std::vector<double>& price, const Stop& stop);
-    Point evaluate(const Lists& lists, const std::vector<double>& price) const;
-    void find_prices(const Lists& lists, Case& one, Point& best, std::vector<Point>& recent,
+    void find_prices(const ActionLists& lists, Case& one, Priced& best, std::vector<Priced>& recent,
                      const Stop& stop);
-    bool choose_split(const Lists& lists, const Point& best, const std::vector<Point>& recent,
-                      Case& one) const;
-    void drop(const Lists& lists, const Point& best, Live& live);
+    bool choose_split(const ActionLists& lists, const Priced& best,
+                      const std::vector<Priced>& recent, Case& one) const;
+    void drop(const ActionLists& lists, const Priced& best, Live& live);
     void keep(const std::vector<Column>& decision);
     void polish(std::vector<Column> decision);
     double enough() const { return value_ + gap_; }
 
     const Fronts& fronts_;
     std::vector<double> battery_;
-    int lanes_, slots_, users_, channels_, most_;
-    size_t lists_;                    // of a slot and user: at home, then M times K
+    int lanes_;
+    QueueShape shape_;
     std::vector<size_t> first_;       // action of each list, and the end
     std::vector<Efficient> actions_;  // of all lists
     double value_ = 0, gap_ = 0, upper_ = kInfinity, dropped_ = -kInfinity;

@@ -12,8 +12,7 @@ Folkman): by 0.4-2.6% of it at T = 10. The rest is closed by cases, best bound f
 (csrc/queue/cases.h): a user's energy in one slot is at most e, or more; each case has prices of its
 own, and what cannot be worth more than the decision in hand by D at these prices is dropped from
 it. Decisions are what is best in the slots at some prices, where needed changed until they are
-within the batteries. The cases and their prices are the proof that a certificate holds
-(semopt/certificate/queue_format.py).
+within the batteries.
 
 With continuous variables D has the same form and is found alike (`continuous`); decisions are
 looked for among the grid's actions and those that were best at some prices.
