@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from markdown_it.token import Token
 from rich import markdown
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
 from rich.padding import Padding
@@ -18,7 +19,7 @@ from rich.text import Text
 from ..console import Console, Sheet, slim_table
 from .manual import PAGES, Page, read
 
-INDENT = 2  # columns before code
+INDENT = 2  # columns before code, where there is room
 LINK = re.compile(r"\[([^\]]*)\]\((\w[\w-]*)\.md(?:#[\w-]*)?\)")  # [words](page.md#heading)
 TITLE = re.compile(r'title="(.*?)"')
 # What stands for characters that an encoding lacks.
@@ -52,8 +53,10 @@ class CodeBlock(markdown.CodeBlock):
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         """Yield the name of the file and the lines."""
+        text = str(self.text).rstrip()
+        free = options.max_width - max(map(cell_len, text.splitlines()), default=0)
         code = Syntax(
-            str(self.text).rstrip(),
+            text,
             self.lexer_name,
             theme="ansi_dark",
             background_color="default",
@@ -61,7 +64,7 @@ class CodeBlock(markdown.CodeBlock):
         )
         if self.title:
             yield Text(f"{self.title}:", style="italic")
-        yield Padding(code, (0, 0, 0, INDENT))
+        yield Padding(code, (0, 0, 0, min(max(free, 0), INDENT)))
 
 
 class Table(markdown.TableElement):

@@ -36,6 +36,7 @@ from semopt.report.manual import FOLDER, PAGES, read
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+TERMINAL = 78  # columns of code: two of 80 stand before it
 SECTION = 60  # lines without a heading: a screen and a half
 PATIENCE, LONG_PATIENCE = 120, 1800  # seconds that a block may take: it hangs after that
 FENCE = re.compile(
@@ -233,6 +234,14 @@ def test_no_section_is_longer_than_a_screen_and_a_half(name):
     ends = [*headings[1:], len(read(name).text.splitlines())]
     for start, end in zip(headings, ends, strict=True):
         assert end - start <= SECTION, f"{name}.md: {end - start} lines from line {start + 1} on"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_code_fits_a_terminal(name):
+    for block in blocks_of(name):
+        if block.language in ("bash", "python", "toml"):
+            for number, line in enumerate(block.code.splitlines(), block.line + 1):
+                assert len(line) <= TERMINAL, f"{name}.md, line {number}: {len(line)} columns"
 
 
 def anchors(name):
