@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import EnumType
 from importlib import import_module
 from types import ModuleType
@@ -29,18 +30,35 @@ class Made:
         return "..."
 
 
-def pages() -> Iterator[tuple[str, str]]:
-    """Yield (name, Markdown) of each public name of the package, then of each room."""
+@dataclass(frozen=True)
+class Described:
+    """A public name, its docstring's first paragraph in one line, and its page."""
+
+    name: str
+    summary: str
+    text: str
+
+
+def pages() -> Iterator[Described]:
+    """Yield a page of each public name of the package, then of each room."""
     package = import_module("semopt")
     for name in sorted(package.__all__, key=str.lower):
-        yield name, "\n".join(thing(f"semopt.{name}", getattr(package, name), 1))
+        value = getattr(package, name)
+        yield Described(name, summary(value), "\n".join(thing(f"semopt.{name}", value, 1)))
     for room in ROOMS:
         try:
             module = getattr(package, room)
         except ImportError as error:
-            yield room, f"# semopt.{room}\n\nNot shown: {error!s}.\n"
+            yield Described(
+                room, f"Not shown: {error}.", f"# semopt.{room}\n\nNot shown: {error}.\n"
+            )
         else:
-            yield room, "\n".join(module_page(module))
+            yield Described(room, summary(module), "\n".join(module_page(module)))
+
+
+def summary(value: Any) -> str:
+    """Return the first paragraph of a docstring in one line."""
+    return plain(" ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split()))
 
 
 def module_page(module: ModuleType) -> Iterator[str]:

@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from .manual import PAGES, read
+from .manual_api import Described
 from .manual_api import pages as pages_of_python
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,13 +48,13 @@ def write(folder: Path) -> Path:
     check_folder(folder)
     with TemporaryDirectory() as name:
         place = Path(name)
-        python = dict(pages_of_python())
+        python = list(pages_of_python())
         for file, text in sources(python):
             target = place / "docs" / file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
         # JSON is YAML too.
-        (place / "mkdocs.yml").write_text(json.dumps(settings(list(python))), encoding="utf-8")
+        (place / "mkdocs.yml").write_text(json.dumps(settings(python)), encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "zensical", "build"],
             cwd=place,
@@ -68,36 +69,30 @@ def write(folder: Path) -> Path:
     return folder / "index.html"
 
 
-def sources(python: dict[str, str]) -> Iterator[tuple[str, str]]:
+def sources(python: Sequence[Described]) -> Iterator[tuple[str, str]]:
     """Yield (file, content) of what the site is made of."""
-    yield "index.md", front()
+    yield "index.md", front(python)
     for name in PAGES:
         yield f"{name}.md", FENCE.sub(r"```\1\2", read(name).text)
-    for name, text in python.items():
-        yield f"python/{name}.md", text
+    for page in python:
+        yield f"python/{page.name}.md", page.text
     yield SEARCH, (TEMPLATES / SEARCH).read_text(encoding="utf-8")
 
 
-def front() -> str:
-    """Return the first page: all topics, with what one learns from each."""
+def front(python: Sequence[Described]) -> str:
+    """Return the first page: all topics and names, with what one learns of each."""
     from .. import __version__
 
-    rows = [f"| [{read(name).title}]({name}.md) | {read(name).sentence} |" for name in PAGES]
-    return "\n".join(
-        [
-            "# The manual of semopt",
-            "",
-            f"Version {__version__}. What each name of the package does stands under *Python*.",
-            "",
-            "| page | what it says |",
-            "| --- | --- |",
-            *rows,
-            "",
-        ]
-    )
+    pages = [(f"[{read(name).title}]({name}.md)", read(name).sentence) for name in PAGES]
+    names = [(f"[{page.name}](python/{page.name}.md)", page.summary) for page in python]
+    lines = [f"# The manual of semopt\n\nVersion {__version__}."]
+    for heading, rows in (("Pages", pages), ("Python", names)):
+        table = [f"| {name} | {words} |" for name, words in rows]
+        lines += [f"\n## {heading}\n", "| | what it says |", "| --- | --- |", *table]
+    return "\n".join(lines) + "\n"
 
 
-def settings(python: list[str]) -> dict[str, Any]:
+def settings(python: Sequence[Described]) -> dict[str, Any]:
     """Return the settings of the site."""
     schemes = {
         "default": ("light", "weather-night", "dark"),
@@ -129,6 +124,6 @@ def settings(python: list[str]) -> dict[str, Any]:
         "nav": [
             "index.md",
             *(f"{name}.md" for name in PAGES),
-            {"Python": [{name: f"python/{name}.md"} for name in python]},
+            {"Python": [{page.name: f"python/{page.name}.md"} for page in python]},
         ],
     }

@@ -51,6 +51,7 @@ def test_fences_lose_what_they_tell_the_tests(site):
 def test_every_public_name_has_a_page_with_its_docstring(site):
     for name in semopt.__all__:
         first = (getattr(semopt, name).__doc__ or "").strip().partition("\n")[0]
+        assert f'href="python/{name}.html"' in (site / "index.html").read_text()
         assert re.sub(r"[`<>&]", "", first) in re.sub(
             r"&\w+;", "", words_of(site / "python" / f"{name}.html")
         )
@@ -146,7 +147,7 @@ def test_a_missing_extra_is_one_sentence(tmp_path):
 
 
 def test_what_has_no_words_of_its_own_is_left_out():
-    pages = dict(manual_api.pages())
+    pages = {page.name: page.text for page in manual_api.pages()}
     text = "\n".join(pages.values())
     assert not re.search(r"Alias for field|\b0x\w|<factory>|= *<|\{figures\}", text)
     assert "progress=...," in pages["solve_batch"]
