@@ -13,7 +13,7 @@ import numpy as np
 
 from .actions import Actions, ranges
 from .model import Outcome, broken, evaluate, exceeds
-from .problem import Floats, Problem
+from .problem import Floats, Integers, Problem
 from .records import Record, Shown
 
 GAP = 1e-6  # within which a decision of `global` is called optimal, unless another is asked for
@@ -81,6 +81,23 @@ class Infeasibility:
 
 
 @dataclass(frozen=True)
+class Search(Record):
+    """How a search between bounds went.
+
+    Attributes
+    ----------
+    time : (P,) float64, s since it began
+    value, bound : (P,) float64, of the best decision known then, -inf before any, and proven
+    boxes : (N, 1 + K) int64, how many were bounded for each user's local task and sub-channels
+    """
+
+    time: Floats
+    value: Floats
+    bound: Floats
+    boxes: Integers
+
+
+@dataclass(frozen=True)
 class Result(Shown, Record):
     """A method's answer to one problem.
 
@@ -96,6 +113,7 @@ class Result(Shown, Record):
     seconds : wall time of the solve
     infeasibility : the reason where the status is infeasible
     details : further figures of the method, JSON values only
+    search : how a search between bounds went, where the method is one; files do not hold it
     """
 
     problem: Problem
@@ -109,6 +127,7 @@ class Result(Shown, Record):
     seconds: float = field(default=nan, compare=False)
     infeasibility: Infeasibility | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    search: Search | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Return what is known, in one line: the problem's arrays say nothing to a reader."""

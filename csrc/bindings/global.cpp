@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <string>
 
 #include "bindings/deadline.h"
@@ -146,7 +147,13 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
     }
     py::dict out(py::arg("done") = done, py::arg("stopped") = deadline.reason(),
                  py::arg("lower") = global.lower(), py::arg("upper") = global.upper(),
-                 py::arg("proven") = global.proven(), py::arg("boxes") = global.boxes());
+                 py::arg("proven") = global.proven());
+    const py::ssize_t places = 1 + slot.channels, users = py::ssize_t(scenario.users.size());
+    out["boxes"] = Integers({users, places}, global.boxes().data());
+    py::list progress;
+    for (const Known& known : global.progress())
+        progress.append(py::make_tuple(known.time, known.lower, known.upper));
+    out["progress"] = progress;
     py::list power, frequency, extraction;
     for (const Action& action : global.action()) {
         power.append(action.power);
@@ -204,7 +211,8 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
             global.solve(stop);
             to_lower[s] = global.lower();
             to_upper[s] = global.upper() < 0 ? -kInfinity : global.upper();
-            to_boxes[s] = global.boxes();
+            const std::vector<long long> count = global.boxes();
+            to_boxes[s] = std::accumulate(count.begin(), count.end(), 0LL);
             for (size_t n = 0; n < global.channel().size(); ++n)
                 decisions.write(s, n, global.channel()[n], global.action()[n]);
         });

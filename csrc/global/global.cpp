@@ -66,16 +66,26 @@ double Global::proven() const {
 
 double Global::upper() const { return std::min(proven(), std::max(weights_, lower_)); }
 
-long long Global::boxes() const {
-    long long count = 0;
-    const auto add = [&](const Cell& cell) {
-        for (const Tree& tree : cell.trees()) count += tree.nodes().size();
+std::vector<long long> Global::boxes() const {
+    std::vector<long long> count(size_t(users_) * (1 + channels_));
+    const auto add = [&](int n, int place, const Cell& cell) {
+        for (const Tree& tree : cell.trees())
+            count[size_t(n) * (1 + channels_) + place] += tree.nodes().size();
     };
-    for (const Cell& cell : local_) add(cell);
+    for (int n = 0; n < users_; ++n) add(n, 0, local_[n]);
     for (const Size& size : sizes_)
-        for (const auto& row : size.cell)
-            for (const auto& [rank, cell] : row) add(cell);
+        for (int n = 0; n < int(size.cell.size()); ++n)
+            for (const auto& [rank, cell] : size.cell[n])
+                add(n, 1 + by_gain_[size_t(n) * channels_ + rank], cell);
     return count;
+}
+
+void Global::record() {
+    const double most = upper();
+    if (!progress_.empty() && progress_.back().lower == lower_ && progress_.back().upper == most)
+        return;
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - began_;
+    progress_.push_back({time.count(), lower_, most});
 }
 
 Cell& Global::cell(int m, int n, int rank) {
@@ -244,6 +254,7 @@ void Global::prefer_sure() {
 bool Global::solve(const Stop& stop) {
     const bool done = search(stop);
     if (!toll_) prefer_sure();
+    record();
     return done && upper() <= lower_ + gap_;
 }
 
@@ -259,6 +270,7 @@ bool Global::search(const Stop& stop) {
         set_prices(m, std::vector<double>(channels_, 0), 0, m > 0 ? most_ : local_weight_);
     for (int m = 0; m < sizes() && !stop(); ++m) set_first_prices(m);
     for (;;) {
+        record();
         const double enough = lower_ + gap_;
         int best = -1;
         for (int m = 0; m < sizes(); ++m)

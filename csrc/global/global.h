@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 #include "exact/matching.h"
@@ -30,6 +31,11 @@ struct Cover {
 struct Prices {
     std::vector<double> user, channel;
     double offloader = 0, bound = kInfinity;
+};
+
+// What was known at a time, in seconds since the search was made: the decision's value, the bound.
+struct Known {
+    double time, lower, upper;
 };
 
 class Global {
@@ -56,7 +62,10 @@ class Global {
     // Cells that prove the prices of m, given that their bound may be `allowed`.
     std::vector<Cover> covers(int offloaders, double allowed);
     std::vector<Cover> local_covers() const;
-    long long boxes() const;  // bounded so far
+    // Boxes bounded so far, (users, 1 + channels): of the local task, and of the cells that were
+    // made for each channel, whatever the number of offloaders.
+    std::vector<long long> boxes() const;
+    const std::vector<Known>& progress() const { return progress_; }  // whenever more was known
 
   private:
     static constexpr double kFiner = 1e-3;  // than a cell's tolerance: precision of one bound
@@ -78,6 +87,7 @@ class Global {
     bool tighten(int offloaders, const Stop& stop);
     void keep(const std::vector<int>& channel);
     bool search(const Stop& stop);
+    void record();
     void prefer_sure();
     Cell& cell_of(int user);
     void polish(const Stop& stop);
@@ -100,6 +110,8 @@ class Global {
     double lower_ = -kInfinity;
     std::vector<int> channel_;
     std::vector<Action> action_;
+    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    std::vector<Known> progress_;
 };
 
 }  // namespace semopt

@@ -14,8 +14,22 @@ from ..figures import USER_LIMITS, Limit
 from ..limits import of_user
 from ..model import MODES, Actions, costs, decibel, snr
 from ..problem import Problem
+from .charts_search import search
 from .slot import all_local, reasons, verdict
-from .style import GREY, MARK, PALETTE, WIDTH, beside, by_name, in_rows, row_height, titled
+from .style import (
+    GREY,
+    MARK,
+    PALETTE,
+    WIDTH,
+    beside,
+    by_name,
+    in_rows,
+    place_axis,
+    row_height,
+    titled,
+    user_axis,
+    users,
+)
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -28,11 +42,6 @@ NAMES = {
     "server": "on the server",
 }
 TICK = alt.Legend(orient="bottom", title=None, symbolType="stroke", symbolStrokeColor=GREY)
-
-
-def users(problem: Problem) -> list[str]:
-    """Return what charts call the users: number and task."""
-    return [f"{n} {problem.tasks.names[kind]}" for n, kind in enumerate(problem.task)]
 
 
 def decision(result: Result) -> Actions:
@@ -52,7 +61,7 @@ def slot(result: Result, name: str) -> alt.ChartType:
     else:
         subtitle = verdict(result)[:1]
     title = f"{name}: {result.method}, {result.status.word}"
-    return titled(beside(panels(result)), title, subtitle)
+    return titled(beside([*panels(result), *search(result)]), title, subtitle)
 
 
 def panels(result: Result) -> list[alt.ChartType]:
@@ -74,19 +83,13 @@ def places(result: Result) -> alt.ChartType:
         {"user": names[n], "place": channels[k], "SNR": float(strongest[n, k])}
         for n, k in np.ndindex(strongest.shape)
     ]
-    x = alt.X(
-        "place:N",
-        sort=["local", *channels],
-        scale=alt.Scale(domain=["local", *channels]),
-        title="local, or sub-channel",
-        axis=alt.Axis(labelAngle=0, labelOverlap=True),
-    )
+    x = place_axis(["local", *channels])
     cells = (
         alt.Chart(alt.InlineData(values=signals))
         .mark_rect()
         .encode(
             x=x,
-            y=_rows(names),
+            y=user_axis(names),
             color=alt.Color(
                 "SNR:Q",
                 scale=alt.Scale(scheme="blues"),
@@ -113,7 +116,7 @@ def places(result: Result) -> alt.ChartType:
         )
         .encode(
             x=x,
-            y=_rows(names),
+            y=user_axis(names),
             shape=alt.Shape(
                 "mode:N",
                 scale=alt.Scale(domain=list(MODES), range=["circle", "square", "triangle-up"]),
@@ -157,7 +160,7 @@ def spent(result: Result, figure: str) -> alt.ChartType:
         .mark_bar()
         .encode(
             x=alt.X("sum(amount):Q", title=title),
-            y=_rows(names),
+            y=user_axis(names),
             color=by_name("part", list(NAMES.values())),
             order=alt.Order("order:Q"),
             tooltip=["user:N", "part:N", alt.Tooltip("amount:Q", format=".4g", title=unit)],
@@ -182,16 +185,12 @@ def worth(result: Result) -> alt.ChartType:
         .mark_bar(color=PALETTE[0])
         .encode(
             x=alt.X("QoE:Q", title="QoE", scale=alt.Scale(domain=[0, 1])),
-            y=_rows(names),
+            y=user_axis(names),
             tooltip=["user:N", alt.Tooltip("QoE:Q", format=".4f")],
         )
     )
     local = [float(x) if np.isfinite(x) else None for x in all_local(problem)]
     return _with_ticks(bars, names, local, "best local execution")
-
-
-def _rows(names: Sequence[str]) -> alt.Y:
-    return alt.Y("user:N", sort=list(names), title="user", axis=alt.Axis(labelLimit=160))
 
 
 def _with_ticks(
@@ -211,7 +210,7 @@ def _with_ticks(
         .mark_tick(thickness=3, height=row_height(len(names)))
         .encode(
             x="at:Q",
-            y=_rows(names),
+            y=user_axis(names),
             color=alt.Color("what:N", scale=scale, legend=TICK),
             tooltip=["user:N", alt.Tooltip("at:Q", title=what, format=".4g")],
         )

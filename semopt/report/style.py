@@ -11,6 +11,8 @@ from textwrap import wrap
 
 import altair as alt
 
+from ..problem import Problem
+
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442"),
     *("#882255", "#44aa99"),
@@ -38,6 +40,23 @@ def by_mode(modes: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Col
     """Return the colour by a field `mode`, of which these are drawn."""
     scale = alt.Scale(domain=[*modes], range=[MODES[mode] for mode in modes])
     return alt.Color("mode:N", sort=[*modes], scale=scale, legend=legend)
+
+
+def users(problem: Problem) -> list[str]:
+    """Return what charts call the users: number and task."""
+    return [f"{n} {problem.tasks.names[kind]}" for n, kind in enumerate(problem.task)]
+
+
+def user_axis(names: Sequence[str]) -> alt.Y:
+    """Return the axis of a field `user`, which has these names, a row each."""
+    return alt.Y("user:N", sort=[*names], title="user", axis=alt.Axis(labelLimit=160))
+
+
+def place_axis(places: Sequence[str]) -> alt.X:
+    """Return the axis of a field `place`: local, and the sub-channels."""
+    axis = alt.Axis(labelAngle=0, labelOverlap=True)
+    scale = alt.Scale(domain=[*places])
+    return alt.X("place:N", sort=[*places], scale=scale, title="local, or sub-channel", axis=axis)
 
 
 def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH) -> alt.ChartType:

@@ -28,7 +28,7 @@ from ..files import check_writable
 from ..limits import PRICED, refuse_other_limits
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
-from ..result import GAP, ROUNDING_ERRORS, Result, Status, as_written
+from ..result import GAP, ROUNDING_ERRORS, Result, Search, Status, as_written
 from ..worth import ill_conditioned
 from .baselines import reference
 from .infeasibility import infeasible, time_left
@@ -81,7 +81,9 @@ def solve(
 
 def as_result(problem: Problem, search: dict[str, Any], seconds: float) -> Result:
     """Return a compiled search as a result; an infeasible one is explained in so many seconds."""
-    upper, details = search["upper"], {"boxes": search["boxes"]}
+    upper, details = search["upper"], {"boxes": int(search["boxes"].sum())}
+    time, value, bound = np.array(search["progress"]).reshape(-1, 3).T
+    history = Search(time, value, bound, search["boxes"])
     if upper < 0.0:
         result = Result(problem, "global", "cpu", Status.INFEASIBLE, details=details)
         return infeasible(result, continuous=True, seconds=seconds)
@@ -89,7 +91,7 @@ def as_result(problem: Problem, search: dict[str, Any], seconds: float) -> Resul
         details["stopped"] = search["stopped"]
     status = Status.OPTIMAL if search["done"] else Status.LIMIT_REACHED
     bounds = {"upper_bound": upper, "continuous_bound": upper}
-    result = Result(problem, "global", "cpu", status, **bounds, details=details)
+    result = Result(*(problem, "global", "cpu", status), **bounds, details=details, search=history)
     if not search["channel"]:
         return result
     actions = Actions(*(np.array(search[field.name]) for field in fields(Actions)))

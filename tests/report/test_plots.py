@@ -52,6 +52,25 @@ def test_a_slot_without_a_decision_says_why():
     )
 
 
+def test_a_search_is_drawn_as_its_bounds_close():
+    result = solve(Scenario.load("paper").problem(), "global", gap=1e-5)
+    chart, search = result.plot(), result.search
+    assert len(search.time) > 2
+    bound = [row["QoE"] for row in rows_of(chart, 4) if row["side"] == "proven upper bound"]
+    value = [row["QoE"] for row in rows_of(chart, 4) if row["side"] == "best decision known"]
+    assert (bound[-1], value[-1]) == (result.upper_bound, result.objective)
+    assert min(bound) >= max(value)
+    assert (sorted(bound, reverse=True), sorted(value)) == (bound, value)
+    times = [row["time"] for row in rows_of(chart, 5, 0)]
+    assert times == sorted(times)
+    assert 0.0 < times[0] <= times[-1] <= 1e3 * result.seconds
+    assert [row["gap"] for row in rows_of(chart, 5, 1)] == [1e-5]
+    assert sum(row["boxes"] for row in rows_of(chart, 6)) == result.details["boxes"]
+    again = semopt.Result.from_json(result.to_json())
+    assert again == result
+    assert len(again.plot().to_dict()["concat"]) == 4  # a file holds no search
+
+
 def test_slots_are_drawn_by_their_modes_and_worth():
     scenario = Scenario.load("tiny").replace({"system.latency_max_ms": 4.9})
     batch = solve_batch(scenario, *scenario.draw(50, 0))
