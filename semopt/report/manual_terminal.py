@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import ClassVar
 
 from markdown_it.token import Token
@@ -12,11 +13,12 @@ from rich import markdown
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from ..console import Console, Sheet, slim_table
+from ..console import WIDTH, Console, Sheet, slim_table
 from .manual import PAGES, Page, read
 
 INDENT = 2  # columns before code, where there is room
@@ -68,18 +70,41 @@ class CodeBlock(markdown.CodeBlock):
 
 
 class Table(markdown.TableElement):
-    """A table, whose rows become blocks where there is no room."""
+    """A table that breaks lines between words; where these have no room, its rows become blocks."""
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
-        """Yield the table."""
+        """Yield the table, or its blocks."""
+        if not (self.header and self.header.row and self.body):
+            return
+        heads, *rows = (
+            [cell.content for cell in row.cells] for row in (self.header.row, *self.body.rows)
+        )
         table = slim_table("")
         table.padding = (0, 1)
-        rows = [self.header.row] if self.header and self.header.row else []
-        for cell in rows[0].cells if rows else ():
-            table.add_column(cell.content, justify=cell.content.justify or "left")
-        for row in self.body.rows if self.body else ():
-            table.add_row(*(cell.content for cell in row.cells))
-        yield table
+        for head in heads:
+            table.add_column(head, justify=head.justify or "left")
+        for row in rows:
+            table.add_row(*row)
+        columns = [[text.plain for text in column] for column in zip(heads, *rows, strict=True)]
+        whole = [max(map(cell_len, column)) for column in columns]
+        words = [max(map(cell_len, " ".join(column).split()), default=0) for column in columns]
+        wide = options.update(max_width=sum(whole) + WIDTH)
+        room = options.max_width - (Measurement.get(console, wide, table).maximum - sum(whole))
+        if sum(words) > room:
+            yield from table.blocks(console, options.max_width)
+        else:
+            for column, width in zip(table.columns, widths(whole, words, room), strict=True):
+                column.width = width
+            yield table
+
+
+def widths(whole: Sequence[int], words: Sequence[int], room: int) -> list[int]:
+    """Return widths of columns that fit: the broad ones are narrowed, to their words at most."""
+    for most in range(max(whole), 0, -1):
+        chosen = [max(word, min(most, line)) for line, word in zip(whole, words, strict=True)]
+        if sum(chosen) <= room:
+            return chosen
+    return list(words)
 
 
 class Shown(markdown.Markdown):
