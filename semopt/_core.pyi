@@ -162,6 +162,24 @@ class Queue:
         self, scenario: Scenario, gain: Floats, task: Integers, device: bool, threads: int
     ) -> None: ...
     def best(self, price: Floats) -> tuple[Floats, Floats, Floats, Integers, Integers]: ...
+    def best_within(
+        self,
+        slot: Integers,
+        left: Floats,
+        most: Floats,
+        price: Floats,
+        battery: Floats,
+        value: Floats,
+    ) -> tuple[Floats, Floats, Floats, Integers, Integers]: ...
+    def worth_by_energy(
+        self,
+        slot: Integers,
+        left: Floats,
+        most: Floats,
+        price: Floats,
+        battery: Floats,
+        value: Floats,
+    ) -> Floats: ...
     def front(
         self, slot: int, user: int, channel: int, offloaders: int
     ) -> tuple[Floats, Floats, Integers]: ...

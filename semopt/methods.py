@@ -1,4 +1,4 @@
-"""The registries of names: methods of `solve` and algorithms of `train`, read without loading any.
+"""The registries of names: methods, algorithms, policies for queues, read without loading any.
 
 Each stands below the rooms whose modules it names: some need packages that take long to load, and
 what re-checks a result needs none.
@@ -25,6 +25,15 @@ ALGORITHMS = {
     "mappo": ("learns from rewards", "mappo"),
     "dqn": ("learns from rewards", "dqn"),
     "distill": ("imitates the exact optimum", "distill"),
+}
+# What decides queues with batteries online, and its module below `online`, which has `make`.
+QUEUE_POLICIES = {
+    "greedy": ("the best QoE that is affordable", "greedy"),
+    "equal-split": ("the same, for at most an equal part of what is left", "equal_split"),
+    "price": ("the best QoE less energy at fixed prices", "price"),
+    "receding-price": ("the same, at the price of what is left a task", "receding_price"),
+    "lyapunov": ("drift plus penalty, by a virtual queue of overspending", "lyapunov"),
+    "dp": ("dynamic programming, a value function of each user's energy", "dynamic"),
 }
 # Names that are still understood, and what they are called now.
 OLD_METHODS = {"mappo": "policy", "dqn": "policy"}

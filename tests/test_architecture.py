@@ -45,7 +45,7 @@ ROWS = [
     {"scenario", "battery", "queue", "result", "worth"},
     {"backends"},
     {"solvers", "env", "certificate"},
-    {"adapters", "checkpoints"},
+    {"adapters", "checkpoints", "online"},
     {"learn", "semantic"},
     {"report"},
     {"studies"},

@@ -15,6 +15,7 @@
 #include "model/arithmetic.h"
 #include "queue/cases.h"
 #include "queue/fronts.h"
+#include "queue/online.h"
 
 namespace py = pybind11;
 
@@ -65,6 +66,43 @@ class Queue {
                      [&](long long t, int) { best[t] = fronts_->best(int(t), price.data()); });
         }
         return as_arrays(best, fronts_->users());
+    }
+
+    // The best joint actions of slots (E) where energy that is left has a worth: `left`, `most` and
+    // `price` (E, users), `battery` (users), `value` (users, knots) as queue/online.h says.
+    py::tuple best_within(const Integers& slot, const Doubles& left, const Doubles& most,
+                          const Doubles& price, const Doubles& battery,
+                          const Doubles& value) const {
+        const UsualRounding usual;
+        const std::vector<Purse> purses = purses_of(slot, left, most, price, battery, value);
+        std::vector<Column> best(slot.size());
+        {
+            const Reading reading(changes_);
+            parallel(best.size(), lanes_, [&](long long e, int) {
+                best[e] = semopt::best_within(*fronts_, int(slot.data()[e]),
+                                              purses.data() + e * fronts_->users());
+            });
+        }
+        return as_arrays(best, fronts_->users());
+    }
+
+    // What these slots are worth by the energy that each user alone has left: (E, users, knots).
+    Doubles worth_by_energy(const Integers& slot, const Doubles& left, const Doubles& most,
+                            const Doubles& price, const Doubles& battery,
+                            const Doubles& value) const {
+        const UsualRounding usual;
+        const std::vector<Purse> purses = purses_of(slot, left, most, price, battery, value);
+        Doubles out({slot.size(), value.shape(0), value.shape(1)});
+        double* const worth = out.mutable_data();
+        {
+            const Reading reading(changes_);
+            parallel(slot.size(), lanes_, [&](long long e, int) {
+                semopt::worth_by_energy(*fronts_, int(slot.data()[e]),
+                                        purses.data() + e * fronts_->users(),
+                                        worth + e * value.size());
+            });
+        }
+        return out;
     }
 
     py::tuple front(int slot, int user, int channel, int offloaders) const {
@@ -149,6 +187,34 @@ class Queue {
                         py::arg("duals") = duals);
     }
 
+    // A purse for each slot and user.
+    std::vector<Purse> purses_of(const Integers& slot, const Doubles& left, const Doubles& most,
+                                 const Doubles& price, const Doubles& battery,
+                                 const Doubles& value) const {
+        const py::ssize_t users = fronts_->users(), count = slot.size();
+        require(value.ndim() == 2 && value.shape(0) == users && value.shape(1) >= 2, "value",
+                "shape (users, knots) with two knots at least is expected");
+        const long long* const slots = input<long long>(slot, "slot", {count});
+        const double *of_left = input<double>(left, "left", {count, users}),
+                     *of_most = input<double>(most, "most", {count, users}),
+                     *of_price = input<double>(price, "price", {count, users}),
+                     *batteries = input<double>(battery, "battery", {users});
+        const int knots = int(value.shape(1));
+        std::vector<Purse> purses;
+        for (py::ssize_t e = 0; e < count; ++e) {
+            check(int(slots[e]), 0, kLocal, 0);
+            for (py::ssize_t n = 0; n < users; ++n) {
+                const py::ssize_t i = e * users + n;
+                require(0 <= of_left[i] && of_left[i] <= batteries[n], "left",
+                        "from 0 to the battery is expected");
+                require(0 <= of_most[i], "most", "at least 0 is expected");
+                purses.push_back({of_left[i], of_most[i], of_price[i], batteries[n],
+                                  value.data() + n * knots, knots});
+            }
+        }
+        return purses;
+    }
+
     void check(int slot, int user, int channel, int offloaders) const {
         require(0 <= slot && slot < fronts_->slots(), "slot", "one of the queue is expected");
         require(0 <= user && user < fronts_->users(), "user", "one of the scenario is expected");
@@ -174,6 +240,10 @@ void bind_queue(py::module_& m) {
              py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("device"),
              py::arg("threads"))
         .def("best", &Queue::best, py::arg("price"))
+        .def("best_within", &Queue::best_within, py::arg("slot"), py::arg("left"), py::arg("most"),
+             py::arg("price"), py::arg("battery"), py::arg("value"))
+        .def("worth_by_energy", &Queue::worth_by_energy, py::arg("slot"), py::arg("left"),
+             py::arg("most"), py::arg("price"), py::arg("battery"), py::arg("value"))
         .def("front", &Queue::front, py::arg("slot"), py::arg("user"), py::arg("channel"),
              py::arg("offloaders"))
         .def("add", &Queue::add, py::arg("slot"), py::arg("user"), py::arg("channel"),

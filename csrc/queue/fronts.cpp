@@ -35,22 +35,13 @@ void make_efficient(Front& front) {
                 front.end());
 }
 
-const Efficient* best_of(const Front& front, double price) {
-    const Efficient* best = nullptr;
-    double most = -kInfinity;
+Judged best_of(const Front& front, double price) {
+    Judged best;
     for (const Efficient& one : front) {
         const double value = one.qoe - price * one.energy;
-        if (value > most) {
-            most = value;
-            best = &one;
-        }
+        if (value > best.value) best = {&one, value};
     }
     return best;
-}
-
-double worth(const Front& front, double price) {
-    const Efficient* const best = best_of(front, price);
-    return best ? best->qoe - price * best->energy : -kInfinity;
 }
 
 }  // namespace
@@ -109,15 +100,18 @@ void Fronts::add(int t, int n, int channel, int m, const Front& more) {
 }
 
 Column Fronts::best(int t, const double* price) const {
-    std::vector<double> local(users_), weight(size_t(users_) * channels_);
-    for (int n = 0; n < users_; ++n) local[n] = worth(front(t, n, kLocal, 0), price[n]);
+    return best(t, [price](const Front& front, int n) { return best_of(front, price[n]); });
+}
+
+Column Fronts::best(int t, const Judge& judge) const {
+    std::vector<double> local(users_), weight(size_t(users_) * channels_, -kInfinity);
+    for (int n = 0; n < users_; ++n) local[n] = judge(front(t, n, kLocal, 0), n).value;
     Matching matching;
     Column best;
     for (int m = 0; m <= most_; ++m) {
-        for (int n = 0; n < users_; ++n)
+        for (int n = 0; m && n < users_; ++n)
             for (int k = 0; k < channels_; ++k)
-                weight[size_t(n) * channels_ + k] =
-                    m ? worth(front(t, n, k, m), price[n]) : -kInfinity;
+                weight[size_t(n) * channels_ + k] = judge(front(t, n, k, m), n).value;
         if (!matching.solve(weight.data(), local.data(), users_, channels_, m) ||
             matching.value() <= best.value)
             continue;
@@ -126,7 +120,7 @@ Column Fronts::best(int t, const double* price) const {
     }
     const int m = users_ - int(std::count(best.channel.begin(), best.channel.end(), kLocal));
     for (int n = 0; n < users_; ++n)
-        best.choice.push_back(*best_of(front(t, n, best.channel[n], m), price[n]));
+        best.choice.push_back(*judge(front(t, n, best.channel[n], m), n).action);
     return best;
 }
 

@@ -7,6 +7,7 @@
 // QoE, energy and sub-channel, stands in the list of the local ones.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "exact/matching.h"
@@ -22,9 +23,16 @@ struct Efficient {
 };
 using Front = std::vector<Efficient>;  // both figures rise
 
-// A joint action of a slot at some prices.
+// The action of a list that a user takes, and its worth to it; none where it may take none.
+struct Judged {
+    const Efficient* action = nullptr;
+    double value = -kInfinity;
+};
+using Judge = std::function<Judged(const Front&, int user)>;
+
+// A joint action of a slot.
 struct Column {
-    double value = -kInfinity;  // sum of QoE - y E
+    double value = -kInfinity;  // its worth to all users, such as the sum of QoE - y E
     std::vector<int> channel;   // (users), -1 local or skipped
     std::vector<Efficient> choice;
 };
@@ -44,8 +52,9 @@ class Fronts {
     // Adds actions of any origin, whose figures are known.
     void add(int slot, int user, int channel, int offloaders, const Front& more);
 
-    // The best joint action of a slot at prices y (users).
+    // The best joint action of a slot at prices y (users), or by what actions are worth to users.
     Column best(int slot, const double* price) const;
+    Column best(int slot, const Judge& judge) const;
 
   private:
     size_t place(int slot, int user, int channel, int offloaders) const;

@@ -1,0 +1,5 @@
+"""Policies for queues with batteries that decide by what is known now."""
+
+from .policies import make, names
+
+__all__ = ["make", "names"]
