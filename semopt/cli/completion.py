@@ -55,6 +55,3 @@ def let_shells_complete(table: typer.Typer) -> None:
             for about in getattr(hint, "__metadata__", ()):
                 about.autocompletion = OF_PARAMETERS.get(name, about.autocompletion)
         command.callback.__annotations__ = hints  # evaluated once, so that typer sees the change
-    for group in table.registered_groups:
-        if group.typer_instance:
-            let_shells_complete(group.typer_instance)

@@ -1,4 +1,4 @@
-"""The table of commands, and how the command line is run and ends."""
+"""How the command line is run, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from inspect import cleandoc
 from io import TextIOWrapper
 from shutil import get_terminal_size
 from typing import Annotated, Any, get_type_hints
@@ -14,23 +13,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ..report.lines import Verbosity, print_line, print_message
-from . import (
-    backends,
-    bench,
-    cite,
-    ending,
-    evaluate,
-    examples,
-    explain,
-    manual,
-    options,
-    scenario,
-    semantic,
-    solve,
-    study,
-    train,
-    verify,
-)
+from . import ending, options
+from .commands import GROUPS, NAMES, Root, table_of
 
 # Typer's own base of what it refuses: its place differs between versions.
 Refused: Any = typer.BadParameter.__mro__[2]
@@ -38,38 +22,13 @@ SHARED = ("--quiet", "--verbose")  # options that every command has
 NARROW = 60  # columns, below which help would cut words
 app = typer.Typer(
     name="semopt",
+    cls=Root,
     epilog="Exit codes: 0 answered; 1 verify found a false claim; 2 bad input; 130 and 143 cut by "
     "Ctrl-C or SIGTERM, what was finished is printed or saved.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("solve")(solve.solve)
-app.command("explain")(explain.explain)
-app.command("verify")(verify.verify)
-app.command("backends")(backends.backends)
-app.command("bench")(bench.bench)
-app.command("examples")(examples.examples)
-app.command("manual")(manual.manual)
-app.command("cite")(cite.cite)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(scenario.app, name="scenario")
-app.add_typer(semantic.app, name="semantic")
-app.add_typer(study.app, name="study")
-
-
-def let_help_flow(commands: typer.Typer) -> None:
-    """Let the help of commands wrap at the terminal's width, not where lines of the source end."""
-    for command in commands.registered_commands:
-        words = cleandoc(getattr(command.callback, "__doc__", None) or "")
-        command.help = "\n\n".join(" ".join(part.split()) for part in words.split("\n\n"))
-    for group in commands.registered_groups:
-        if group.typer_instance:
-            let_help_flow(group.typer_instance)
-
-
-let_help_flow(app)
 
 
 def show_version(requested: bool) -> None:
@@ -142,14 +101,14 @@ def run(arguments: Sequence[str]) -> int:
 
     for name in {"COLUMNS", "LINES"} - sizes_in(os.environ).keys():
         os.environ.pop(name, None)
-    groups = {group.name for group in app.registered_groups}
-    asks_help = not arguments or arguments[-1] in {*groups, "-h", "--help"}
+    asks_help = not arguments or arguments[-1] in {*GROUPS, "-h", "--help"}
     if asks_help and get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(WIDTH)
     if any(name.endswith("_COMPLETE") for name in os.environ):  # a shell asks, as typer has it
         from .completion import let_shells_complete
 
-        let_shells_complete(app)
+        for name in NAMES:
+            let_shells_complete(table_of(name))
     ending.Received.reported, options.TYPED[:] = False, arguments
     try:
         check_digits(arguments)
@@ -185,7 +144,7 @@ def check_digits(arguments: Sequence[str]) -> None:
 
     if all("_" not in argument and argument.isascii() for argument in arguments):
         return
-    for option in number_options(app):
+    for option in {option for name in NAMES for option in number_options(table_of(name))}:
         for value in option_values(option, arguments):
             try:
                 plain(value)
@@ -201,8 +160,6 @@ def number_options(table: typer.Typer) -> Iterator[str]:
         for name, kind in get_type_hints(command.callback).items():
             if kind in (int, float, int | None, float | None):
                 yield f"--{name.replace('_', '-')}"
-    for group in table.registered_groups:
-        yield from number_options(group.typer_instance or typer.Typer())
 
 
 def as_typed(message: str, arguments: Sequence[str]) -> str:
