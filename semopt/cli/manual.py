@@ -16,7 +16,8 @@ def manual(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write all pages as a site into a new folder; needs semopt[manual]."
+            metavar="DIR",
+            help="Write all pages as a site into a new folder; needs semopt\\[manual].",
         ),
     ] = None,
 ) -> None:
