@@ -119,7 +119,8 @@ def test_every_preset_has_a_name_in_gymnasiums_registry(adapters, name):
     scenario = Scenario.load(name)
     gain, _ = scenario.draw(1, seed=5)
     state, _ = env.reset(seed=5)
-    users = state.reshape(scenario.users, -1)[:, : scenario.channels]
+    seen = state[: gain[0].size + 2 * scenario.users]  # batteries come last
+    users = seen.reshape(scenario.users, -1)[:, : scenario.channels]
     slope, start = np.polyfit(np.log(gain[0]).ravel(), users.ravel(), 1)
     np.testing.assert_allclose(users, slope * np.log(gain[0]) + start, atol=NETWORK)
     np.testing.assert_array_equal(many.reset()[0][0], state)
