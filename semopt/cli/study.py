@@ -304,7 +304,7 @@ def of_paper(name: str) -> Callable[..., None]:
         loaded = Scenario.load(scenario)
         with learning("study"), learning(), progress("loading", None):
             from ..studies.paper.question import Question
-        question = Question.asked(name, loaded, quick, seeds, episodes)
+        question = Question.asked(name, loaded, quick, seeds, episodes, scenario)
         conduct(question, out, engine, workers, shard, json)
 
     paper.__doc__ = PAPER[name]

@@ -21,7 +21,7 @@ from ..problem import Floats
 from ..report.page import Figure, Report, Table
 from ..scenario import Scenario
 from ..statistics import interval
-from ..worth import ALL_LOCAL, tasks_in
+from ..worth import closure, tasks_in
 from .cells import Cell, Store, column
 from .method_cell import MethodCell, decided
 from .questions import command_of, known, lacking, rows_document, settings_of
@@ -230,7 +230,7 @@ def _row(
     return Policy(
         *(scenario, policy, len(seconds) and len(reached)),
         ratio=min(float((values / optima).mean()) for values in reached),
-        closure=(min(means) / tasks - ALL_LOCAL) / (best / tasks - ALL_LOCAL),
+        closure=closure(min(means) / tasks, float(best) / tasks),
         worst=min(float((values / optima).min()) for values in reached),
         closed=(min(means) - least) / (best - least),
         refined=(min(refined) - least) / (best - least) if refined else nan,

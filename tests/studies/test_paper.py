@@ -404,9 +404,12 @@ def test_a_command_makes_a_part_anew():
     folder = Path("here")
     quick = Setup(SETUP.scenario, 2, 100, QUICK)
     assert quick.command("fig8", folder) == "python -m semopt study fig8 --quick --out here"
-    other = Setup(Scenario.load("contended"), 3, 100)
-    assert other.command("table3", folder) == (
-        "python -m semopt study table3 --scenario contended --seeds 3 --out here"
+    site = paper.Question.asked(
+        "table3", Scenario.load("contended"), seeds=3, source="my site.toml"
+    )
+    kept = paper.Question.of_settings({"study": "table3", **site.settings()})  # as a folder has it
+    assert kept.setup.command("table3", folder) == (
+        "python -m semopt study table3 --scenario 'my site.toml' --seeds 3 --out here"
     )
 
 

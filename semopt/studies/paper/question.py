@@ -25,7 +25,7 @@ from ..training_cell import TrainingCell
 from .curves import cells_of_curves, fig6, fig7
 from .figures import cells_of_fig8, cells_of_fig9, fig8, fig9
 from .measures import View
-from .setup import EPISODES, QUICK, SEEDS, WHOLE, Setup, published
+from .setup import EPISODES, PRESET, QUICK, SEEDS, WHOLE, Setup, published
 from .tables import (
     cells_of_table3,
     cells_of_table4,
@@ -74,6 +74,7 @@ class Question:
         quick: bool = False,
         seeds: int | None = None,
         episodes: int | None = None,
+        source: str = PRESET,
     ) -> Self:
         """Return the question as the command line asks it.
 
@@ -91,13 +92,14 @@ class Question:
                 "expected: the certified optimum is of that problem"
             )
         seeds, episodes = seeds or SEEDS[quick], episodes or EPISODES
-        return cls(name, Setup(scenario, seeds, episodes, QUICK if quick else WHOLE))
+        lengths = QUICK if quick else WHOLE
+        return cls(name, Setup(scenario, seeds, episodes, lengths, source=source))
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Return the question of the settings that `settings` gave."""
         scenario = Scenario.from_dict(settings["scenario"])
-        rest = {key: settings[key] for key in ("seeds", "episodes", "lengths", "named")}
+        rest = {key: settings[key] for key in ("seeds", "episodes", "lengths", "named", "source")}
         return cls(settings["study"], Setup(scenario, **rest))
 
     def settings(self) -> dict[str, Any]:
@@ -109,6 +111,7 @@ class Question:
             "episodes": setup.episodes,
             "lengths": setup.lengths,
             "named": setup.named,
+            "source": setup.source,
         }
 
     def parts(self) -> Mapping[str, Sequence[Cell]]:

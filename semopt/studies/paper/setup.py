@@ -47,6 +47,9 @@ OF_THE_PAPER: dict[str, dict[str, Any]] = {
 }
 
 
+PRESET = "paper"  # what is studied unless another scenario is asked for
+
+
 @dataclass(frozen=True)
 class Method:
     """What is compared.
@@ -113,6 +116,7 @@ class Setup:
     episodes : of the test, ten slots each
     lengths : settings of each algorithm that differ from those of its name; "slots" of relaxation
     named : changed settings of the paper's own, by algorithm
+    source : the scenario's preset or file, as the command names it
     """
 
     scenario: Scenario
@@ -120,6 +124,7 @@ class Setup:
     episodes: int
     lengths: dict[str, dict[str, Any]] = field(default_factory=lambda: WHOLE)
     named: dict[str, dict[str, Any]] = field(default_factory=lambda: OF_THE_PAPER)
+    source: str = PRESET
 
     def weighted(self, latency: float, energy: float, accuracy: float) -> Scenario:
         """Return the scenario with other weights of the QoE."""
@@ -179,7 +184,7 @@ class Setup:
         """Return the command that makes a part anew."""
         quick = self.lengths == QUICK
         options = {
-            "--scenario": ("paper", self.scenario.name),
+            "--scenario": (PRESET, self.source),
             "--seeds": (SEEDS[quick], self.seeds),
             "--episodes": (EPISODES, self.episodes),
         }
