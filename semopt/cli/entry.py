@@ -55,7 +55,10 @@ def root(
         bool, typer.Option("--verbose", help="Log what is done, and how long it takes; likewise.")
     ] = False,
 ) -> None:
-    """Find, prove and learn the best way for wireless users to run AI tasks at the edge."""
+    """Find, prove and learn the best way for wireless users to run AI tasks at the edge.
+
+    New here? semopt manual start takes ten minutes.
+    """
     if quiet and verbose:
         raise ValueError("--quiet and --verbose: one of the two is expected")
     Verbosity.quiet = quiet
