@@ -59,7 +59,7 @@ ITSELF = {
     "queue.py": {"report.plots"},
     "records.py": {"report.shown"},
     "result.py": {"report.plots", "report.slot", "certificate.decisions", "certificate.exact"},
-    "scenario/scenario.py": {"report.scenario"},
+    "scenario/scenario.py": {"report.plots", "report.scenario"},
     "solvers/slots.py": {"report.batch", "report.plots"},
 }
 HOMES = {

@@ -153,14 +153,9 @@ def check_plot(target: str | None) -> None:
     """Raise ValueError, before any work, where a picture could not be made."""
     if target is None:
         return
-    from ..report.page import check_packages
-    from ..report.plots import check_ending
+    from ..report.plots import check_target
 
-    try:
-        check_ending(target)
-    except ValueError as error:
-        raise ValueError(f"--plot {error}") from None
-    check_packages()
+    check_target("--plot", target)
 
 
 def write_plot(draw: Callable[[], Any], target: str | None, json: str | None) -> None:

@@ -190,6 +190,31 @@ def schema() -> None:
     write_json("-", Scenario.json_schema())
 
 
+@app.command("plot")
+def plot(
+    scenario: ScenarioArgument,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="FILE.html, .svg, .png or .pdf; needs semopt\\[plots]."
+        ),
+    ],
+    user: Annotated[int, typer.Option(min=0, help="Whose modes are compared.")] = 0,
+) -> None:
+    """Draw a scenario: accuracy by SNR, its gains, and which mode wins at which gain and load."""
+    from ..files import check_apart
+    from ..report.plots import check_target, of_scenario, write
+    from ..scenario import Scenario
+
+    check_target("FILE", file)
+    check_apart({"FILE": file}, files_read(scenario))
+    loaded = Scenario.load(scenario)
+    with progress("modes by gain and load", 1.0) as tick:
+        chart = of_scenario(loaded, user, tick)
+    write(chart, file)
+    print_written(file)
+
+
 @app.command("show")
 def show(
     scenario: ScenarioArgument = "paper",

@@ -55,11 +55,11 @@ def worth(batch: Batch) -> Floats:
     return known
 
 
-def distribution(values: Floats, x: str) -> alt.ChartType:
-    """Return a histogram of finite figures of slots (S,); `x` is the axis' title."""
+def distribution(values: Floats, x: str, y: str = "slots") -> alt.ChartType:
+    """Return a histogram of figures (n,); `x` and `y`, what is counted, are its axes' titles."""
     counts, edges = np.histogram(values, BINS)
     rows = [
-        {"from": float(low), "to": float(high), "slots": int(number)}
+        {"from": float(low), "to": float(high), y: int(number)}
         for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     chart = (
@@ -68,10 +68,10 @@ def distribution(values: Floats, x: str) -> alt.ChartType:
         .encode(
             x=alt.X("from:Q", title=x, bin="binned", scale=alt.Scale(zero=False)),
             x2="to:Q",
-            y=alt.Y("slots:Q", title="slots"),
+            y=alt.Y(f"{y}:Q", title=y, axis=alt.Axis(tickMinStep=1)),
             tooltip=[
                 *(alt.Tooltip(f"{name}:Q", format=".4g") for name in ("from", "to")),
-                "slots:Q",
+                f"{y}:Q",
             ],
         )
     )

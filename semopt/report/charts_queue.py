@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 
-from ..actions import mode_of
+from ..actions import QUEUE_MODES, SKIP, mode_of
 from ..figures import RECORDS
-from ..model import MODES
 from .queue import worth
 from .style import BOTTOM, GREY, PALETTE, beside, by_mode, by_name, in_rows, titled
 
@@ -89,7 +88,7 @@ def modes(result: QueueResult) -> alt.ChartType:
                 "user": str(n),
                 "from": t,
                 "to": t + 1,
-                "mode": "skipped" if result.skipped[t, n] else mode_of(actions, n),
+                "mode": QUEUE_MODES[SKIP] if result.skipped[t, n] else mode_of(actions, n),
                 "task": kinds[result.task[t, n]],
                 "QoE": float(qoe[t, n]),
                 "energy": BATTERY.in_file(float(result.spent[t, n])),
@@ -103,7 +102,7 @@ def modes(result: QueueResult) -> alt.ChartType:
             x=_slots(slots, "slot", "from:Q"),
             x2="to:Q",
             y=alt.Y("user:N", sort=[str(n) for n in range(users)], title="user"),
-            color=by_mode([*MODES, "skipped"], BOTTOM),
+            color=by_mode(QUEUE_MODES, BOTTOM),
             tooltip=[
                 *("user:N", alt.Tooltip("from:Q", title="slot"), "task:N", "mode:N"),
                 alt.Tooltip("QoE:Q", format=".4f"),

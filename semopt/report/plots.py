@@ -5,7 +5,7 @@ Altair is loaded by who draws, so that what is missing is said before long work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from ..learn.evaluate import Evaluation
     from ..queue import QueueResult
     from ..result import Result
+    from ..scenario import Scenario
     from ..solvers.slots import Batch
 
 ENDINGS = (".html", *IMAGES)
+
+
+def check_target(option: str, target: str | Path) -> None:
+    """Raise ValueError, before any work, where the picture that an option names cannot be made."""
+    try:
+        check_ending(target)
+    except ValueError as error:
+        raise ValueError(f"{option} {error}") from None
+    check_packages()
 
 
 def check_ending(target: str | Path) -> str:
@@ -75,6 +85,16 @@ def of_evaluation(evaluation: Evaluation) -> Any:
     from .charts_learning import scores
 
     return scores(evaluation)
+
+
+def of_scenario(
+    subject: Scenario, user: int = 0, tick: Callable[[float], None] = lambda done: None
+) -> Any:
+    """Return a scenario drawn: accuracy, gains, and where each mode of a user is the best."""
+    check_packages()
+    from .charts_scenario import scenario
+
+    return scenario(subject, user, tick)
 
 
 def of_training(log: Sequence[Mapping[str, Any]], title: str, ended: str) -> Any:

@@ -19,7 +19,10 @@ PALETTE = (
 )
 GREY = "#888888"  # what stands beside the data: limits, an optimum, what is known without a policy
 MARK = "#d55e00"  # on shades of blue
-MODES = {"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2", "skipped": "#cc79a7"}
+MODES = {
+    **{"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2", "skip": "#cc79a7"},
+    "none": MARK,  # is feasible
+}
 WIDTH = 320  # pixels of a chart that stands beside another
 STEP, NARROW, MANY = 26, 13, 20  # pixels of a row; of each of more than so many
 SPACING = 24  # pixels between charts

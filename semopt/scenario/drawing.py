@@ -27,16 +27,15 @@ class Drawn(Document):
     @property
     def users(self) -> int:
         """Number of users, N."""
-        return len(self._pinned[0].tasks) if self._pinned else int(self.system.users or 0)
+        return len(self.pinned()[0].tasks) if self.pinned() else int(self.system.users or 0)
 
     @property
     def channels(self) -> int:
         """Number of sub-channels, K."""
-        return len(self._pinned[0].gain[0]) if self._pinned else int(self.system.channels or 0)
+        return len(self.pinned()[0].gain[0]) if self.pinned() else int(self.system.channels or 0)
 
-    @property
-    def _pinned(self) -> list[Slot]:
-        """The slots that the file pins."""
+    def pinned(self) -> list[Slot]:
+        """Return the slots that the file pins: that of [slot], then those of [queue]."""
         return ([self.slot] if self.slot else []) + ((self.queue and self.queue.slots) or [])
 
     @property

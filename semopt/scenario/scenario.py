@@ -71,6 +71,22 @@ class Scenario(Shown, Drawn):
 
         print_scenario(self)
 
+    def plot(self, user: int = 0) -> Any:
+        """Return accuracy, gains, and where each mode is the best, drawn, as a chart of Altair.
+
+        Parameters
+        ----------
+        user : whose modes are compared
+
+        Raises
+        ------
+        ValueError
+            There is no such user, or Altair is missing
+        """
+        from ..report.plots import of_scenario
+
+        return of_scenario(self, user)
+
     @classmethod
     def load(cls, source: str | Path) -> Self:
         """Return the scenario of a preset's name or a file's path; the preset wins over a file.
@@ -276,7 +292,7 @@ class Scenario(Shown, Drawn):
             A shape, gain or task that is not allowed, or no [slot] to take them from
         """
         if self.slot is None and (gain is None or tasks is None):
-            queue = "; its queue is solved by --queue" if self._pinned else ""
+            queue = "; its queue is solved by --queue" if self.pinned() else ""
             raise ValueError(
                 f"scenario {self.name} pins no [slot]: gain and tasks must both be given{queue}"
             )

@@ -20,7 +20,7 @@ from tolerances import ROUNDING
 
 pytest.importorskip("altair", reason="the extra plots is not installed")
 
-from semopt.report import plots
+from semopt.report import charts_scenario, plots
 
 
 def test_a_slot_is_drawn_as_it_is_worked_out_by_hand():
@@ -89,6 +89,55 @@ def test_slots_are_drawn_by_their_modes_and_worth():
     assert [row["slots"] for row in rows_of(nothing, 0)] == [5]
 
 
+def test_a_scenario_is_drawn_with_its_tables_and_gains():
+    scenario = Scenario.load("measured")
+    chart, tasks = scenario.plot(), scenario.to_dict()["tasks"]
+    for place, task in enumerate(tasks.values()):
+        table = task["accuracy"]
+        drawn = {
+            (row["extraction"], row["snr"]): row["accuracy"] for row in rows_of(chart, 2 * place, 1)
+        }
+        assert drawn == {
+            (f"{mu:.3g}", snr): table["table"][i][j]
+            for i, mu in enumerate(table["extraction"])
+            for j, snr in enumerate(table["snr_db"])
+        }
+        lines = rows_of(chart, 2 * place, 2)
+        assert [row["accuracy"] for row in lines if row["line"] == "raw"] == table["raw"]
+        assert {row["accuracy"] for row in lines if row["line"] == "local"} == {
+            task["local_accuracy"]
+        }
+    gain, _ = scenario.draw(3333, 0)
+    bars, ranges = rows_of(chart, 6), rows_of(chart, 7, 0)
+    assert sum(row["gains"] for row in bars) == gain.size
+    for n, row in enumerate(ranges):
+        share = (10.0 * np.log10(gain[:, n]) < row["high"]).mean()
+        assert share == pytest.approx(0.95, abs=1 / gain[:, n].size + ROUNDING)
+
+
+def test_the_best_mode_is_the_one_that_is_worked_out_by_hand():
+    """User 0 of the README: raw at a gain of 0.1 beside another offloader is worth 0.6697."""
+    problem = Scenario.load("tiny").problem()
+    text = problem.tasks.names.index("text")
+    rows = rows_of(charts_scenario.winners(problem, 0, text, np.array([0.1, 0.1])))
+    at = {row["load"]: row for row in rows}
+    assert (at["2"]["mode"], at["2"]["QoE"]) == ("raw", pytest.approx(0.6697, abs=5e-5))
+    assert at["1"]["QoE"] > at["2"]["QoE"]  # the server is its own
+    hopeless = Scenario.load("tiny").replace({"system.latency_max_ms": 0.5}).problem()
+    rows = rows_of(charts_scenario.winners(hopeless, 0, text, np.array([0.1, 1.0])))
+    assert {(row["mode"], row["QoE"]) for row in rows} == {("none", None)}
+
+
+def test_a_scenario_that_pins_its_gains_is_drawn_with_them():
+    document = Scenario.load("tiny").to_dict()
+    del document["channel"]
+    scenario = Scenario.from_dict(document)
+    drawn = sum(row["gains"] for row in rows_of(scenario.plot(), 4))
+    assert drawn == 4  # two users on two sub-channels
+    with pytest.raises(ValueError, match="user = 2: must be a whole number from 0 to 1"):
+        scenario.plot(user=2)
+
+
 @pytest.fixture(scope="module")
 def queue():
     """A queue of one user who cannot afford both of its tasks, and the scenario."""
@@ -111,7 +160,7 @@ def test_a_queue_is_drawn_with_the_energy_left_and_its_skips(queue):
         for n, task in enumerate(slot):
             mode = "raw" if task["extraction"] == 1.0 else "semantic"
             mode = mode if task["offload"] else "local"
-            assert drawn[str(n), t] == ("skipped" if task["skip"] else mode)
+            assert drawn[str(n), t] == ("skip" if task["skip"] else mode)
 
 
 def test_skips_are_drawn(queue):
@@ -119,7 +168,7 @@ def test_skips_are_drawn(queue):
     skipped[2, 0] = True
     rows = rows_of(replace(queue, skipped=skipped).plot(), 1)
     row = next(row for row in rows if (row["user"], row["from"]) == ("0", 2))
-    assert (row["mode"], row["QoE"], row["energy"]) == ("skipped", 0.0, 0.0)
+    assert (row["mode"], row["QoE"], row["energy"]) == ("skip", 0.0, 0.0)
 
 
 def test_gaps_are_drawn_with_bands_that_hold_the_whole_line():
@@ -258,6 +307,13 @@ def test_a_picture_that_cannot_be_made_is_refused_before_any_work(tmp_path, caps
     same = tmp_path / "both.svg"
     assert "--json and --plot both write" in refused(same, "solve", "tiny", "--json", str(same))
     assert "--ladder and --plot" in refused(same, "solve", "tiny", "--ladder")
+    for name, error in (
+        ("a.gif", "FILE {}: the name of a file that ends in .html, .svg, .png or .pdf is expected"),
+        ("no/a.svg", "FILE: cannot write {}: there is no folder"),
+    ):
+        file = tmp_path / name
+        assert entry.run(["scenario", "plot", "tiny", str(file)]) == 2
+        assert f"error: {error.format(file)}" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "altair", None)
     for command in commands:
         expected = "error: altair is missing: pip install 'semopt[plots]'"
