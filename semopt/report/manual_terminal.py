@@ -6,9 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from markdown_it.token import Token
 from rich import markdown
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
@@ -20,6 +19,9 @@ from rich.text import Text
 
 from ..console import WIDTH, Console, Sheet, slim_table
 from .manual import PAGES, Page, read
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 INDENT = 2  # columns before code, where there is room
 LINK = re.compile(r"\[([^\]]*)\]\((\w[\w-]*)\.md(?:#[\w-]*)?\)")  # [words](page.md#heading)
