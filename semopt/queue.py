@@ -141,15 +141,19 @@ class QueueResult(Record):
         empty = np.flatnonzero(exceeds(total, self.problem.users.battery)).tolist()
         return faults + [f"user {n} spends more than its battery holds" for n in empty]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result in the words and units of its file format (schema 1)."""
-        batteries, left = self.problem.users.battery, self.energy_left()[-1]
+    def document(self) -> dict[str, Any]:
+        """Return the scenario in the words and units of a file, with this queue pinned."""
         names = self.problem.tasks.names
         pinned = [
             {"tasks": [names[kind] for kind in kinds], "gain": gain.tolist()}
             for kinds, gain in zip(self.task, self.gain, strict=True)
         ]
         queue = {"length": len(pinned), "battery_pays": self.battery_pays, "slots": pinned}
+        return self.problem.document() | {"queue": queue}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result in the words and units of its file format (schema 1)."""
+        batteries, left = self.problem.users.battery, self.energy_left()[-1]
         return {
             "schema": 1,
             "method": self.method,
@@ -164,7 +168,7 @@ class QueueResult(Record):
             ],
             "seconds": number(self.seconds),
             "readings": asdict(self.problem.readings) | {"battery_pays": self.battery_pays},
-            "problem": self.problem.document() | {"queue": queue},
+            "problem": self.document(),
             "slots": [{"users": users} for users in self.slots_json()],
             "details": self.details,
         }

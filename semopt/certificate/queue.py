@@ -2,7 +2,8 @@
 
 A queue's bound rests on its prices and on a search. The prices are re-checked: D(y), the sum of
 what each slot is worth with tolls y on energy plus y times the batteries, scored again by
-`model.py`. What the search adds, where the bound lies below D(y), is not.
+`model.py`. What the search adds, where the bound lies below D(y), is not: its cases and their
+prices stand in a certificate (`queue_format`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .grid import MOST_SCORED, effort, tabulated
 from .results import check_readings, near
 from .schema import shaped
 
-UNPROVEN = "is not proven here: it rests on the search"
+UNPROVEN = "is not proven here: it rests on the search, for which `exact` writes a certificate"
 
 
 def check_queue(body: Any, progress: Progress) -> str:

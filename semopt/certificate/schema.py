@@ -133,6 +133,49 @@ class Certificate(Strict):
     digest: str
 
 
+class QueueOfSlots(Slot):
+    """A queue in SI units: `queue_to_json`."""
+
+    gain: list[list[Column]]  # type: ignore[assignment]
+    task: list[list[Whole]]  # type: ignore[assignment]
+    battery: list[Number | None]
+
+
+class QueueDecision(Strict):
+    """A joint action of every slot."""
+
+    skipped: list[list[bool]]
+    channel: list[list[Whole]]
+    power: list[Column]
+    frequency: list[Column]
+    extraction: list[Column]
+
+
+class Case(Strict):
+    """A case of a queue's decisions, and its prices."""
+
+    price: Column
+    duals: list[list[Column]]
+    split: Annotated[tuple[Whole, Whole, Number], Field(strict=False)] | None
+
+
+class QueueCertificate(Strict):
+    """A certificate of a queue, as the docstring of `queue_format` has it."""
+
+    format: Literal["semopt-queue-certificate"]
+    version: One
+    problem: QueueOfSlots
+    battery_pays: Literal["task", "device"]
+    scenario: dict[str, Any] | None
+    status: Literal["optimal", "limit_reached"]
+    objective: Number
+    upper_bound: Number
+    gap: Seconds
+    decision: QueueDecision
+    cases: list[Case]
+    digest: str
+
+
 class User(Strict):
     """What one user does, and what it gives."""
 
@@ -284,7 +327,9 @@ def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]
     if not isinstance(body, dict):
         raise ValueError("it is neither a certificate nor a result of semopt")
     shape: type[Strict]
-    if "format" in body:
+    if "format" in body and "cases" in body:
+        shape, name = QueueCertificate, "certificate of a queue"
+    elif "format" in body:
         shape, name = Certificate, "certificate"
     elif "methods" in body:
         shape, name = Ladder, "result of many methods"

@@ -1,4 +1,4 @@
-"""`semopt verify`: re-checks a file, whichever of the two kinds it is."""
+"""`semopt verify`: re-checks a file, of whichever kind it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..strict import parse_json
 from .checker import check_certificate
 from .claims import Progress
 from .queue import check_queue
+from .queue_cases import check_queue_certificate
 from .reading import read
 from .results import check_result
 
@@ -51,6 +52,8 @@ def verify(source: Any, progress: Progress = lambda share: None) -> str:
             f"source: a Result, Batch, QueueResult or a file's path is expected, not {kind}"
         )
     try:
+        if isinstance(body, dict) and "format" in body and "cases" in body:
+            return check_queue_certificate(body, progress)
         if isinstance(body, dict) and "format" in body:
             return check_certificate(body, progress)
         if isinstance(body, dict) and "prices_per_mj" in body:

@@ -8,7 +8,7 @@ from ..report.progress import progress
 from .ending import end_cut
 from .options import is_table, to_stdout, write_plot
 
-TAKEN = ("--gap", "--time-limit")
+TAKEN = ("--gap", "--time-limit", "--certificate")
 
 
 def check_queue_options(method: str, slots: int, json: str | None, values: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ def solve_whole_queue(
 
     scenario = Scenario.load(source)
     gain, task = scenario.draw_queue(seed)
-    options = {"gap": values["--gap"], "time_limit": values["--time-limit"]}
+    options = {option[2:].replace("-", "_"): values[option] for option in TAKEN}
     with progress(f"{method}: a queue of {len(gain)} slots", None):
         result = solve_queue(scenario, gain, task, method, **options)
     if json is not None:

@@ -60,7 +60,10 @@ def solve(
     ] = None,
     certificate: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="global: write the proof, which verify re-checks."),
+        typer.Option(
+            metavar="FILE",
+            help="global, or exact with --queue: write the proof, which verify re-checks.",
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None,
@@ -143,7 +146,8 @@ def solve(
         check_queue_options(method, slots, json, values | {"--report": report} | switches)
         check_numbers(values)
         check_plot(plot)
-        check_apart({"--json": json, "--plot": plot}, files_read(scenario))
+        outputs = {"--json": json, "--plot": plot, "--certificate": certificate}
+        check_apart(outputs, files_read(scenario))
         return solve_whole_queue(scenario, method, seed, json, plot, values)
     drawings = {"--report": report, "--plot": plot}
     check_together(method, slots, json, values | drawings, switches)

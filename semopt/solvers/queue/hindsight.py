@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 
 from ... import _core
 from ...battery import reading_of
+from ...files import check_writable
 from ...model import TOLERANCE
 from ...problem import Floats, Problem
 from ...queue import QueueResult
@@ -54,6 +55,7 @@ def solve_queue(
     time_limit: float | None = None,
     battery_pays: str | None = None,
     threads: int = 0,
+    certificate: str | None = None,
 ) -> QueueResult:
     """Return the best decision for a queue of which all is known, and a bound on every policy.
 
@@ -67,6 +69,7 @@ def solve_queue(
     time_limit : s, after which, as by Ctrl-C, the best decision known and a valid bound are given
     battery_pays : "task" or "device"; the scenario's reading unless given
     threads : 0 for one a core
+    certificate : of method "exact": file to write the proof to, compressed where it ends in `.gz`
 
     Raises
     ------
@@ -88,12 +91,19 @@ def solve_queue(
     check_threads(threads)
     pays = battery_pays or reading_of(problem)
     check_options(problem, method, pays)
+    if certificate is not None:
+        check_certificate(method, certificate)
     wanted = GAP_OF_A_TASK * task.size if gap is None else gap
     refuse_unfit(problem, wanted) if method == "global" else check_gap(wanted)
     seconds = inf if time_limit is None else time_limit
     search = Search(problem, gain, task, pays, wanted, start + seconds, threads)
-    result = _core.in_usual_rounding(lambda: search.run(method))
-    return replace(as_judged(result), seconds=perf_counter() - start)
+    result = as_judged(_core.in_usual_rounding(lambda: search.run(method, certificate is not None)))
+    if certificate is not None:
+        from ...certificate.format import write
+        from ...certificate.queue_format import queue_document
+
+        write(certificate, queue_document(result, wanted, search.cases))
+    return replace(result, seconds=perf_counter() - start)
 
 
 def bound_queue(
@@ -132,6 +142,15 @@ def check_options(problem: Problem, method: str, pays: str) -> None:
         raise ValueError(f'battery_pays = {pays!r}: must be "task" or "device"')
     if method == "global" and pays != "task":
         raise ValueError(f"battery_pays = {pays!r}: method 'global' has \"task\"; use 'exact'")
+
+
+def check_certificate(method: str, target: str) -> None:
+    """Raise ValueError where there is no certificate, or no file can be written."""
+    if method != "exact":
+        raise ValueError(
+            f"certificate = {target!r}: a queue's is of method 'exact', not {method!r}"
+        )
+    check_writable(target)
 
 
 def check_gap(gap: float) -> None:

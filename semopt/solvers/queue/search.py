@@ -68,8 +68,11 @@ class Search:
         self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
         self.upper = rounded_up(slots * upper_limit(self.problem), self.task.size)
 
-    def run(self, method: str) -> QueueResult:
-        """Search until the gap is closed, time is up or Ctrl-C comes."""
+    def run(self, method: str, proven: bool = False) -> QueueResult:
+        """Search until the gap is closed, time is up or Ctrl-C comes.
+
+        Where the bound is to be proven, there is a case at least, however early the end comes.
+        """
         try:
             queue = self.cells()
             if method == "global":
@@ -80,6 +83,8 @@ class Search:
                 self.stopped = TIME_LIMIT if self.ended() else NO_MORE
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
+        if proven and not self.cases:
+            self.split(self.cells(), self.price, 1)
         return self.result(method)
 
     def bound(self) -> tuple[float, Floats]:
@@ -94,7 +99,16 @@ class Search:
 
     def decide(self, queue: _core.Queue) -> None:
         """Look for the best decision among the efficient actions of the queue's cells."""
-        self.split(queue, self.price_energy(queue))
+        dual = self.price_energy(queue)
+        self.split(queue, dual.price, 1 + int(self.most_cases()))
+
+    def most_cases(self) -> float:
+        """Return how many cases are looked at, at most."""
+        (slots, users), channels = self.task.shape, self.gain.shape[2]
+        sizes = min(users, channels)
+        held = slots * (sizes * (1 + channels) * 8 + users * (1 + sizes * channels) * 4)
+        unhurried = CASES_OF_A_TASK / (slots * users) if self.end == inf else inf
+        return float(min(PROOF / held, unhurried))
 
     def leave_grid(self, queue: _core.Queue) -> None:
         """Find a bound on all decisions, off the grid too; what is best there joins the cells."""
@@ -142,20 +156,13 @@ class Search:
         if value > self.value and (spent <= self.battery * ROUNDED).all():
             self.value, self.chosen = value, decision
 
-    def split(self, queue: _core.Queue, dual: Dual) -> None:
-        """Look at the decisions case by case."""
-        slots, users = self.task.shape
-        most, channels = min(self.gain.shape[1:]), self.gain.shape[2]
-        held = slots * (most * (1 + channels) * 8 + users * (1 + most * channels) * 4)
-        looked_at = PROOF / held
-        if self.end == inf:
-            looked_at = min(looked_at, CASES_OF_A_TASK / self.task.size)
+    def split(self, queue: _core.Queue, price: Floats, most: int) -> None:
+        """Look at the decisions case by case, at so many cases at most."""
         value, decision, upper, self.cases, why = queue.cases(
-            *(self.battery, dual.price, self.value, self.gap),
-            *(1 + int(looked_at), self.end - perf_counter()),
+            *(self.battery, price, self.value, self.gap, most, self.end - perf_counter())
         )
         if decision is not None:
-            self.value, self.chosen = value, Columns(np.arange(slots), *decision[1:])
+            self.value, self.chosen = value, Columns(np.arange(len(self.task)), *decision[1:])
         self.upper = max(upper, self.value)
         self.details["cases"] = len(self.cases["slot"])
         if not self.closed:

@@ -1,0 +1,350 @@
+"""Re-checks certificates of queues without solvers and kernels, in ball arithmetic.
+
+The argument of a certificate (`queue_format`) is followed step by step: every action of the grid is
+scored in balls (`balls`), the efficient ones are found by comparing balls, and each case's prices
+prove its bound. Sums of their ends are formed in doubles, with an allowance of many times their
+rounding errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import fsum, inf, nextafter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..limits import unpriced
+from ..model import TOP_SCORE
+from ..problem import Floats, Problem
+from .checker import VARIABLES, worth_of_action
+from .claims import TOLERANCE, FalseClaim, Progress, require, whole
+from .exact import FINE, arithmetic
+from .format import digest
+from .queue_format import queue_from_json, reads_as
+from .schema import shaped
+
+if TYPE_CHECKING:
+    from flint import arb
+
+    from .balls import OneUser
+
+ROUNDINGS = 2.0**-46  # relative allowance for sums of fewer than 10,000 terms in doubles
+TABLES = 0.8  # of the time that a check takes: that of the actions
+
+
+def check_queue_certificate(body: dict[str, Any], progress: Progress = lambda share: None) -> str:
+    """Re-check a certificate of a queue: see `verify.verify`."""
+    original, body = body, shaped(body)
+    require(body["digest"] == digest(original), "the digest differs: the file was changed")
+    with arithmetic().precision():
+        slots = queue_from_json(body["problem"])
+        require(slots[0].objective == "sum", "problem: a queue has the objective 'sum' alone")
+        for limit in unpriced(slots[0]):
+            require(False, f"problem: a limit on {limit.name} is not covered")
+        name = check_scenario(body)
+        objective, upper = body["objective"], body["upper_bound"]
+        check_decision(slots, body["decision"], body["battery_pays"], objective)
+        gap, most = upper - objective, TOP_SCORE * slots[0].task.size * len(slots)
+        require(gap >= -TOLERANCE, f"upper_bound {upper} is below the objective {objective}")
+        if body["status"] == "optimal":
+            allowed = min(body["gap"], most)
+            require(gap <= allowed, f"status 'optimal': the gap is {gap}, above {allowed}")
+        table = tabulated(slots, body["battery_pays"], lambda done: progress(TABLES * done))
+        Cases(slots, table, upper).check(
+            body["cases"], lambda done: progress(TABLES + (1.0 - TABLES) * done)
+        )
+    return (
+        f"{name}: the decisions of {len(slots)} slots keep all limits and batteries and are worth "
+        f"{objective}, and no policy with levels of the grid is worth more than {upper} on this "
+        f"queue: gap {max(gap, 0.0):.2e} ({len(body['cases'])} cases, {table.scored} actions)"
+    )
+
+
+def check_scenario(body: dict[str, Any]) -> str:
+    """Check that the queue that is proven is the one of the scenario, if any; say which it is."""
+    if body["scenario"] is None:
+        return "a queue without a scenario"
+    try:
+        same = reads_as(body["scenario"], body["problem"], body["battery_pays"])
+    except ValueError as error:
+        raise ValueError(f"scenario: {error}") from None
+    require(same, "scenario: its queue is not the one of `problem`")
+    return "the queue of the file's scenario"
+
+
+def check_decision(
+    slots: list[Problem], decision: dict[str, Any], pays: str, objective: float
+) -> None:
+    """Check that a decision is on the grid, keeps all limits and is worth what is claimed."""
+    users, channels = slots[0].gain.shape
+    for name in ("skipped", "channel", *VARIABLES):
+        entries = decision[name]
+        whole_queue = len(entries) == len(slots) and all(len(row) == users for row in entries)
+        require(whole_queue, f"decision.{name}: not one entry a slot and user")
+    for t, slot in enumerate(slots):
+        used = []
+        for n, (channel, skipped) in enumerate(
+            zip(decision["channel"][t], decision["skipped"][t], strict=True)
+        ):
+            whole(channel, -1, channels, f"decision.channel[{t}][{n}]")
+            require(not skipped or channel < 0, f"decision: slot {t}: user {n} skips and sends")
+            used += [channel] if channel >= 0 else []
+            action = [decision[name][t][n] for name in VARIABLES]
+            require(
+                skipped or on_grid(slot, n, channel, action),
+                f"decision: slot {t}: user {n} has an action off the grid",
+            )
+        require(len(set(used)) == len(used), f"decision: slot {t}: a sub-channel is used twice")
+    balls = arithmetic()
+    for bits in balls.PRECISIONS:
+        with balls.precision(bits):
+            worth, spent = worth_of_decision(slots, decision, pays)
+            if worth is None or not worth.rad() < FINE:
+                continue
+            holds = bool(abs(worth - objective) <= TOLERANCE)
+            words = f"objective {objective}: the decision is worth {worth.str(12, radius=False)}"
+            require(holds, words)
+            for n, battery in enumerate(slots[0].users.battery.tolist()):
+                within = battery == inf or bool(spent[n] <= battery * (1.0 + TOLERANCE))
+                require(within, f"decision: user {n} spends more than its battery holds")
+            return
+    raise FalseClaim(
+        "decision: no precision tells whether it keeps its limits and what it is worth"
+    )
+
+
+def on_grid(slot: Problem, user: int, channel: int, action: list[float]) -> bool:
+    """Tell whether a power, an extraction and a frequency are levels of the grid."""
+    levels = slot.grid_levels(user)
+    raw = channel >= 0 and action[1] == 1.0
+    for of_variable, value, plays in zip(
+        (levels[0], levels[2], levels[1]),
+        action,
+        (channel >= 0, channel >= 0 and not raw, not raw),
+        strict=True,
+    ):
+        near = np.isclose(of_variable, value, rtol=TOLERANCE, atol=0.0)
+        if plays and not near.any():
+            return False
+    return True
+
+
+def worth_of_decision(
+    slots: list[Problem], decision: dict[str, Any], pays: str
+) -> tuple[arb | None, list[arb]]:
+    """Return the sum of QoE, and what each user spends; None where a ball is too wide to tell."""
+    from flint import arb
+
+    from .balls import in_mode
+
+    total, spent = arb(0), [arb(0) for _ in slots[0].task]
+    for t, slot in enumerate(slots):
+        m = sum(channel >= 0 for channel in decision["channel"][t])
+        for n, channel in enumerate(decision["channel"][t]):
+            if decision["skipped"][t][n]:
+                continue
+            power, extraction, frequency = (decision[name][t][n] for name in VARIABLES)
+            action = power, extraction, frequency
+            try:
+                worth = worth_of_action(slot, n, channel, m, action)
+            except FalseClaim as error:
+                raise FalseClaim(f"slot {t}: {error}") from None
+            if worth is None:
+                return None, spent
+            total += worth
+            user_mode, used = in_mode(slot, n, channel, m, action)
+            spent[n] += counted(user_mode, user_mode.costs(*used)[1], pays)
+    return total, spent
+
+
+def counted(user: OneUser, energy: arb, pays: str) -> arb:
+    """Return the energy of a task that a battery pays for."""
+    return energy if pays == "task" else energy - user.server_energy
+
+
+class Table(NamedTuple):
+    """The efficient actions of a queue, doubles that enclose them: arrays (T, N, 1 + M K, F).
+
+    Of each slot and user the lists are that at home, then those beside 0, 1, ... others on each
+    sub-channel; lists are filled up with a QoE of -inf.
+    """
+
+    qoe: Floats  # at most
+    least: Floats  # energy at least, J
+    most: Floats  # energy at most, J
+    scored: int  # actions in all
+
+
+def tabulated(slots: list[Problem], pays: str, progress: Progress) -> Table:
+    """Score every action of the grid in balls; return the efficient ones."""
+    users, channels = slots[0].gain.shape
+    battery = slots[0].users.battery
+    lists, scored = [], 0
+    for t, slot in enumerate(slots):
+        for n in range(users):
+            for m, k in [(0, -1), *product(range(1, min(users, channels) + 1), range(channels))]:
+                ends = np.array(list(scored_actions(slot, n, k, m, pays))).reshape(-1, 4)
+                scored += len(ends)
+                if m == 0:  # a skipped task
+                    ends = np.vstack([ends, [0.0, nextafter(0.0, 1.0), 0.0, 0.0]])
+                lists.append(efficient(ends[ends[:, 2] <= battery[n]]))
+        progress((t + 1) / len(slots))
+    widest = max(1, *map(len, lists))
+    table = np.full((3, len(lists), widest), 0.0)
+    table[0] = -inf
+    for place, one in enumerate(lists):
+        table[:, place, : len(one)] = one[:, 1:].T
+    qoe, least, most = table.reshape(3, len(slots), users, -1, widest)
+    return Table(qoe, least, most, scored)
+
+
+def scored_actions(
+    slot: Problem, user: int, channel: int, m: int, pays: str
+) -> Iterator[tuple[float, float, float, float]]:
+    """Yield the ends of QoE and of energy of a user's actions that may keep its limits."""
+    from .balls import PRECISIONS, OneUser, precision
+
+    power, frequency, extraction = (levels.tolist() for levels in slot.grid_levels(user))
+    if m == 0:
+        modes = {"local": [(1.0, 1.0, f) for f in frequency]}
+    else:
+        modes = {
+            "raw": [(p, 1.0, frequency[0]) for p in power],
+            "semantic": list(product(power, extraction, frequency)),
+        }
+    gain = float(slot.gain[user, channel]) if m else 1.0
+    for mode, actions in modes.items():
+        for bits in PRECISIONS if actions else ():
+            with precision(bits):
+                one = OneUser(slot, user, mode, gain, m)
+                found = [score(one, action, pays) for action in actions]
+            if all(narrow for _, narrow in found):
+                break
+        yield from (ends for ends, _ in found if ends)
+
+
+def score(
+    user: OneUser, action: tuple[float, float, float], pays: str
+) -> tuple[tuple[float, float, float, float] | None, bool]:
+    """Return the ends of QoE and energy, None where a limit is broken; and if balls are narrow."""
+    costs = user.costs(*action)
+    for cost, of_limit in zip(costs, user.scores, strict=True):
+        if of_limit.limit is not None and cost > of_limit.limit:
+            return None, True
+    qoe, energy = user.worth(costs), counted(user, costs[1], pays)
+    return (*ends_of(qoe), *ends_of(energy)), bool(qoe.rad() < FINE)
+
+
+def ends_of(ball: arb) -> tuple[float, float]:
+    """Return doubles below and above all of a ball."""
+    return nextafter(float(ball.lower()), -inf), nextafter(float(ball.upper()), inf)
+
+
+def efficient(ends: Floats) -> Floats:
+    """Return the rows (QoE, energy: their ends) that no other one surely equals or betters.
+
+    The ends of a ball differ, so that no row betters itself, and none of two each other.
+    """
+    by_energy = ends[np.argsort(ends[:, 3], kind="stable")]
+    most = np.maximum.accumulate(by_energy[:, 0]) if len(ends) else by_energy[:, 0]
+    cheaper = np.searchsorted(by_energy[:, 3], ends[:, 2], side="right")  # surely no dearer
+    bettered = np.concatenate([[-inf], most])[cheaper] >= ends[:, 1]
+    return ends[~bettered]
+
+
+class Cases:
+    """The tree of cases of a queue, re-checked in preorder.
+
+    Parameters
+    ----------
+    slots : of the queue
+    table : their efficient actions
+    upper : what is claimed to bound them
+    """
+
+    def __init__(self, slots: list[Problem], table: Table, upper: float) -> None:
+        self.table, self.upper = table, upper
+        self.battery = slots[0].users.battery
+        self.users, self.channels = slots[0].gain.shape
+        self.slots, self.most = len(slots), min(slots[0].gain.shape)
+
+    def check(self, cases: list[dict[str, Any]], progress: Progress) -> None:
+        """Check that the cases cover all decisions, and that each one's prices prove the bound."""
+        waiting = [self.table.qoe > -inf]
+        for place, case in enumerate(cases):
+            path = f"cases[{place}]"
+            require(bool(waiting), f"{path}: all decisions are covered before it")
+            allowed = waiting.pop()
+            bound, joint = self.bound(case, allowed, path)
+            if case["split"] is None:
+                claim = f"{path}: its prices prove {bound}, not {self.upper}"
+                require(bound <= self.upper, claim)
+            else:
+                waiting += self.parts(case["split"], allowed & (joint > self.upper), path)
+            progress((place + 1) / len(cases))
+        require(not waiting, f"cases: {len(waiting)} of them have no proof")
+
+    def parts(self, split: list[Any], allowed: Any, path: str) -> list[Any]:
+        """Return what is allowed in the two cases of a split, the one of more energy first."""
+        t = whole(split[0], 0, self.slots, f"{path}.split: slot")
+        n = whole(split[1], 0, self.users, f"{path}.split: user")
+        below, above = allowed.copy(), allowed.copy()
+        below[t, n] &= self.table.least[t, n] <= split[2]
+        above[t, n] &= self.table.most[t, n] > split[2]
+        return [above, below]
+
+    def bound(self, case: dict[str, Any], allowed: Any, path: str) -> tuple[float, Floats]:
+        """Return what prices prove of a case, and of the joint actions with each action in it."""
+        price, duals = np.array(case["price"]), self.duals(case["duals"], path)
+        require(price.shape == (self.users,), f"{path}.price: not one number a user")
+        require(bool((price >= 0.0).all()), f"{path}.price: a price is negative")
+        free = bool((price[self.battery == inf] == 0.0).all())
+        require(free, f"{path}.price: a user without a battery has one")
+        toll = price[:, None, None] * self.table.least
+        worth = self.table.qoe - toll
+        worth += ROUNDINGS * (np.where(allowed, np.abs(self.table.qoe), 0.0) + np.abs(toll))
+        worth = np.where(allowed, worth, -inf)
+        of_list = worth.max(axis=-1)
+        home = of_list[:, None, :, 0]
+        shape = self.slots, self.users, self.most, self.channels
+        cells = of_list[:, :, 1:].reshape(shape).transpose(0, 2, 1, 3)
+        offloader, channel = duals[..., 0], duals[..., 1:]
+        net = (cells - channel[:, :, None] - offloader[..., None, None]).max(axis=-1)
+        user = np.concatenate([home, np.maximum(home, net)], axis=1)  # for m from 0
+        others = channel.sum(axis=-1) + np.arange(1, self.most + 1) * offloader
+        assigned = user.sum(axis=-1)
+        assigned[:, 1:] += others
+        size = np.where(user > -inf, np.abs(user), 0.0).sum(axis=-1)
+        size[:, 1:] += self.users * (channel.sum(axis=-1) + np.abs(offloader))
+        assigned += ROUNDINGS * size
+        limited = self.battery < inf
+        terms = [*assigned.max(axis=1), *(price * np.where(limited, self.battery, 0.0))]
+        total = fsum(terms) + ROUNDINGS * fsum(abs(x) for x in terms if x > -inf)
+        if total == -inf:
+            return total, np.full_like(worth, -inf)
+        # Of the joint actions with a user's action: what else they bring, and the action.
+        rest = total - assigned.max(axis=1, keepdims=True)
+        possible = assigned[..., None] > -inf
+        rest = np.where(
+            possible, (rest + assigned)[..., None] - np.where(possible, user, 0.0), -inf
+        )
+        rest += ROUNDINGS * (abs(total) + 2.0 * size[..., None])
+        at_cells = rest[:, 1:, :, None] - channel[:, :, None] - offloader[..., None, None]
+        at_cells = at_cells.transpose(0, 2, 1, 3).reshape(self.slots, self.users, -1)
+        beside = np.concatenate([rest.max(axis=1)[..., None], at_cells], axis=-1)
+        return total, np.where(allowed, worth, 0.0) + beside[..., None]
+
+    def duals(self, numbers: Any, path: str) -> Floats:
+        """Return the duals of a case as an array (T, M, 1 + K)."""
+        ragged = any(len(row) != 1 + self.channels for slot in numbers for row in slot)
+        whole_queue = len(numbers) == self.slots and all(len(slot) == self.most for slot in numbers)
+        require(
+            whole_queue and not ragged,
+            f"{path}.duals: not the prices of {self.slots} slots, {self.most} numbers of "
+            f"offloaders and {self.channels} sub-channels",
+        )
+        duals = np.array(numbers, dtype=float).reshape(self.slots, self.most, 1 + self.channels)
+        require(bool((duals[..., 1:] >= 0.0).all()), f"{path}.duals: a price is negative")
+        return duals

@@ -1,0 +1,169 @@
+"""Certificates of queues: what a file holds that proves a bound on every policy with grid levels.
+
+A certificate is one JSON document (compressed where the file's name ends in `.gz`):
+
+    format, version   "semopt-queue-certificate", 1
+    problem           as of a certificate of one slot (`format`), but `gain` (T, N, K) and `task`
+                      (T, N) are of all slots, and `battery` (N) in J, null where there is none
+    battery_pays      "task" or "device": the energy that counts, (9) or (7) alone
+    scenario          the scenario with this queue pinned, as a file has it; null where the queue
+                      was not made from one
+    status            "optimal" or "limit_reached"
+    objective         sum of QoE of the decision, over slots and users
+    upper_bound       no decision with levels of the grid, and so no policy, is worth more
+    gap               what upper_bound - objective was to be at most; "optimal" says that it is
+    decision          `skipped`, `channel` (-1 local), `power`, `frequency`, `extraction`, (T, N)
+    cases             in preorder; see below
+    digest            SHA-256 of the rest, so that no accident goes unnoticed; it is no signature
+
+An action of a user in a slot, on a sub-channel beside m - 1 other offloaders or at home, is
+efficient where no other one there has as much QoE for as little energy; a skipped task stands among
+those at home. Decisions of efficient actions are all that need to be bounded. The first case
+allows all of them. A case has
+
+    price             (N,) >= 0, y, of energy, QoE/J, 0 without a battery
+    duals             (T, M, 1 + K), for each slot and each number m of offloaders from 1 to
+                      M = min(N, K) the price o of an offloader, and those c >= 0 of sub-channels
+    split             null, or [slot, user, energy]
+
+With home[n] the largest QoE - y E of the allowed actions of user n at home, and cell[n, k] the same
+on sub-channel k beside m - 1 others, a slot's joint actions with m offloaders are worth at most
+
+    sum_n max(home[n], max_k (cell[n, k] - c[k] - o)) + sum_k c[k] + m o
+
+(linear programming duality of the assignment), the slot at most the largest of these, and the case
+
+    D(y)  =  sum of all slots  +  sum_n y[n] battery[n].
+
+A case without a split may not exceed `upper_bound`. Of one with a split each action goes that takes
+part in no joint action for which these terms leave D above `upper_bound`; then two cases follow:
+that where the user takes at most `energy` in the slot, with all cases below it, and that where it
+takes more. So no decision is left out, and no case needs to say which actions it allows.
+
+All numbers are JSON numbers of at most 1e100 in size, and there are no other keys (`schema`). A
+decision may miss its limits, levels and batteries by 1e-9 of them, and its objective by 1e-9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..problem import Floats, Integers, Problem
+from ..queue import QueueResult
+from ..result import number
+from .format import closed, digest, problem_from_json, problem_to_json
+
+FORMAT, VERSION = "semopt-queue-certificate", 1
+
+
+def queue_document(result: QueueResult, gap: float, cases: dict[str, Any]) -> dict[str, Any]:
+    """Return the certificate of a queue.
+
+    Parameters
+    ----------
+    result : of method `exact`
+    gap : what was asked for
+    cases : as `_core.Queue.cases` gives them
+    """
+    actions, pays = result.actions, result.battery_pays
+    names = ("channel", "power", "frequency", "extraction")
+    problem = queue_to_json(result.problem, result.gain, result.task)
+    body = {
+        "format": FORMAT,
+        "version": VERSION,
+        "problem": problem,
+        "battery_pays": pays,
+        "scenario": scenario_of(result, problem),
+        "status": result.status.word,
+        "objective": result.objective,
+        "upper_bound": result.upper_bound,
+        "gap": gap,
+        "decision": {name: getattr(actions, name).tolist() for name in names}
+        | {"skipped": result.skipped.tolist()},
+        "cases": list(in_preorder(cases)),
+    }
+    return body | {"digest": digest(body)}
+
+
+def in_preorder(cases: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the cases of a tree, each before those that it splits into."""
+    waiting = [0]
+    while waiting:
+        at = waiting.pop()
+        below, above = cases["children"][at].tolist()
+        split = None
+        if below >= 0:
+            waiting += [above, below]
+            place = int(cases["slot"][at]), int(cases["user"][at])
+            split = [*place, float(cases["energy"][at])]
+        yield {
+            "price": cases["price"][at].tolist(),
+            "duals": cases["duals"][at].tolist(),
+            "split": split,
+        }
+
+
+def queue_to_json(problem: Problem, gain: Floats, task: Integers) -> dict[str, Any]:
+    """Return the numbers of a queue in SI units; null stands for an infinite limit."""
+    return problem_to_json(problem) | {
+        "gain": gain.tolist(),
+        "task": task.tolist(),
+        "battery": [number(battery) for battery in problem.users.battery.tolist()],
+    }
+
+
+def queue_from_json(data: dict[str, Any]) -> list[Problem]:
+    """Return the slots that `queue_to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        Naming the field that is missing, of another shape, or outside what is allowed
+    """
+    gain, task, battery = data["gain"], data["task"], data["battery"]
+    if not len(gain) == len(task) > 0:
+        raise ValueError(f"problem: gain of {len(gain)} slots, task of {len(task)}")
+    numbers = {key: value for key, value in data.items() if key != "battery"}
+    first = problem_from_json(numbers | {"gain": gain[0], "task": task[0]})
+    held = np.array([np.inf if joules is None else joules for joules in battery], dtype=float)
+    if held.shape != first.task.shape or not (held > 0.0).all():
+        raise ValueError("problem: battery: a positive number or null is expected for each user")
+    queue = replace(first, users=replace(first.users, battery=held))
+    try:
+        return [queue.with_slot(*slot) for slot in zip(gain, task, strict=True)]
+    except ValueError as error:
+        raise ValueError(f"problem: {error}") from None
+
+
+def scenario_of(result: QueueResult, problem: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the scenario whose queue this is; None where none says just its numbers."""
+    try:
+        scenario = result.document()
+        return scenario if reads_as(scenario, problem, result.battery_pays) else None
+    except ValueError:
+        return None
+
+
+def reads_as(scenario: dict[str, Any], problem: dict[str, Any], pays: str) -> bool:
+    """Tell whether the queue of a scenario is this one, as `queue_to_json` has it.
+
+    Kinds of task are numbered as in the queue: a file of JSON does not keep their order.
+
+    Raises
+    ------
+    ValueError
+        For what is no scenario, or pins no queue
+    """
+    tasks, names = scenario.get("tasks", {}), problem["tasks"]["names"]
+    if not isinstance(tasks, dict) or set(names) != set(tasks):
+        closed(scenario)  # which says what is wrong where it is none
+        return False
+    ordered = closed(scenario | {"tasks": {name: tasks[name] for name in names}})
+    if not (ordered.queue and ordered.queue.slots):
+        raise ValueError("queue.slots is missing: which queue it is, is not known")
+    same = queue_to_json(ordered.template(), *ordered.draw_queue())
+    return same == problem and ordered.queue.battery_pays == pays
