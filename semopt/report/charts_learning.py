@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
 GAP = "gap to the certified optimum, QoE a task"
 HEIGHT = 220  # pixels of a chart beside others
-STEPS = "agent steps"
+STEPS, REGRET, OPTIMUM = "agent steps", "regret, QoE a task", "certified optimum"
+ENTROPY = "entropy of a user's mode, nat"
 BANDS = "shades: 95% bands of whole lines, slots independent"
 
 Log = Sequence[Mapping[str, Any]]  # the lines of a training's log
@@ -60,8 +61,8 @@ def training(log: Log, title: str, ended: str) -> alt.ChartType:
 def regret(log: Log) -> alt.ChartType:
     """Return what the policy lacks of the certified optimum, over steps."""
     values = column(log, "regret")
-    base = 10 if all(value > 0.0 for value in values) else 0
-    return curves({"policy": (column(log, "agent_steps"), values)}, STEPS, REGRET, (0, base))
+    lines = {"policy": (column(log, "agent_steps"), values)}
+    return curves(lines, STEPS, REGRET, (0, base_for(values)))
 
 
 def qoe(log: Log) -> alt.ChartType:
@@ -82,14 +83,16 @@ def losses(log: Log) -> alt.ChartType:
         name.replace("_", " "): [float(row["losses"].get(name, np.nan)) for row in log]
         for name in names
     }
-    entropy = names == ["entropy"]
-    base = 0 if entropy or any(value <= 0.0 for line in lines.values() for value in line) else 10
     series = {name: (steps, line) for name, line in lines.items()}
-    return curves(series, STEPS, ENTROPY if entropy else "losses", (0, base))
+    if names == ["entropy"]:
+        return curves(series, STEPS, ENTROPY)
+    base = base_for([value for line in lines.values() for value in line])
+    return curves(series, STEPS, "losses", (0, base))
 
 
-REGRET, OPTIMUM = "regret, QoE a task", "certified optimum"
-ENTROPY = "entropy of a user's mode, nat"
+def base_for(values: Sequence[float]) -> int:
+    """Return the base of the axis of values: logarithmic where they span a decade, else 0."""
+    return 10 if min(values) > 0.0 and max(values) > 10.0 * min(values) else 0
 
 
 def column(log: Log, name: str) -> list[float]:

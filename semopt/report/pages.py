@@ -123,7 +123,7 @@ def of_batch(batch: Batch, name: str, seed: int, command: str) -> Report:
 def of_evaluation(evaluation: Evaluation, command: str) -> Report:
     """Return the page of scores."""
     scores = evaluation.to_json()["methods"]
-    columns = list(next(iter(scores.values())))
+    columns = [key for key in next(iter(scores.values())) if not key.endswith("_interval")]
     table = Table(
         "scores",
         "Scores",
