@@ -12,11 +12,12 @@
 
 from .decisions import Decisions, Singles
 from .environment import Environment
-from .features import FEATURES
+from .features import FEATURES, gain_scale
 
 __all__ = [
     "FEATURES",
     "Decisions",
     "Environment",
     "Singles",
+    "gain_scale",
 ]

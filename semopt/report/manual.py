@@ -6,7 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "manual"
-PAGES = ("start", "cite")
+PAGES = (
+    "start",
+    "model",
+    "methods",
+    "formats",
+    "channels",
+    "semantic",
+    "policies",
+    "environments",
+    "learning",
+    "queues",
+    "studies",
+    "scale-out",
+    "performance",
+    "python",
+    "commands",
+    "extend",
+    "glossary",
+    "cite",
+)
 
 
 @dataclass(frozen=True)
