@@ -335,8 +335,8 @@ def policies(
 ) -> None:
     """Train policies of each kind and score them against the certified optimum.
 
-    The tables of README.md and of learning are those of this study; all of it takes 40 minutes of
-    one core.
+    The tables of README.md and of `semopt manual learning` are those of this study; all of it takes
+    40 minutes of one core.
     """
     with learning("study"):
         from ..studies.policies import KINDS, Question
