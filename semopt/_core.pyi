@@ -106,7 +106,25 @@ def solve_globals(
     upper: Floats,
     boxes: Integers,
     toll: Floats,
+    least: Floats,
+    most: Floats,
+    device: bool,
 ) -> str: ...
+def solve_cells(
+    scenario: Scenario,
+    user: Integers,
+    task: Integers,
+    gain: Floats,
+    offloaders: Integers,
+    price: Floats,
+    most: Floats,
+    device: bool,
+    tolerance: float,
+    splits: int,
+    power: Floats,
+    frequency: Floats,
+    extraction: Floats,
+) -> None: ...
 def solve_global(
     scenario: Scenario, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
 ) -> dict[str, Any]: ...

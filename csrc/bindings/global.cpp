@@ -182,20 +182,30 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
 // frequency, extraction (S, N), where one is known; the interval of the optimum into lower and
 // upper (S), -inf of an infeasible slot; boxes (S). Slots are shared out to `threads`, 0: one a
 // core; no result depends on it. With tolls (N) on energy a task may be skipped (global/global.h),
-// its frequency then is 0; without, they are empty. Returns why it was stopped before all were
+// its frequency then is 0; without, they are empty. `least` and `most` (S, N) are the ranges of the
+// energy that counts, which is (7) alone with `device`. Returns why it was stopped before all were
 // begun or finished, "" if not.
 std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
                           double gap, double seconds, int threads, Integers channel, Doubles power,
                           Doubles frequency, Doubles extraction, Doubles lower, Doubles upper,
-                          Integers boxes, const Doubles& toll) {
+                          Integers boxes, const Doubles& toll, const Doubles& least,
+                          const Doubles& most, bool device) {
     const UsualRounding usual;
     const Slots slots(scenario, gain, task);
     const DecisionArrays decisions(slots, channel, power, frequency, extraction);
     double* const to_lower = output<double>(lower, "lower", {slots.count});
     double* const to_upper = output<double>(upper, "upper", {slots.count});
     long long* const to_boxes = output<long long>(boxes, "boxes", {slots.count});
-    require(toll.size() == 0 || toll.size() == slots.users, "toll", "shape (users,) is expected");
-    const double* const tolls = toll.size() ? toll.data() : nullptr;
+    const bool tolls = toll.size() > 0;
+    const Shape shape{slots.count, slots.users};
+    std::vector<Toll> each(tolls ? slots.count * slots.users : 0);
+    if (tolls) {
+        const double* const price = input<double>(toll, "toll", {slots.users});
+        const double *const low = input<double>(least, "least", shape), *const high = input<double>(
+                                                                            most, "most", shape);
+        for (size_t i = 0; i < each.size(); ++i)
+            each[i] = {price[i % slots.users], low[i], high[i], device};
+    }
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
     const int lanes = int(std::clamp<py::ssize_t>(slots.count, 1, lanes_of(threads)));
@@ -206,11 +216,11 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
         parallel(slots.count, lanes, [&](long long s, int lane) {
             if (stop()) return;
             const Slot slot = slots[s];
-            Global global(scenario, slot, gap, tolls);
+            Global global(scenario, slot, gap, tolls ? &each[s * slots.users] : nullptr);
             if (!tolls) offer_grid_optimum(global, *exact[lane], scenario, slot, stop);
             global.solve(stop);
             to_lower[s] = global.lower();
-            to_upper[s] = global.upper() < 0 ? -kInfinity : global.upper();
+            to_upper[s] = !tolls && global.upper() < 0 ? -kInfinity : global.upper();
             const std::vector<long long> count = global.boxes();
             to_boxes[s] = std::accumulate(count.begin(), count.end(), 0LL);
             for (size_t n = 0; n < global.channel().size(); ++n)
@@ -218,6 +228,42 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
         });
     }
     return deadline.stopped() ? deadline.reason() : "";
+}
+
+// Good actions of cells (R), one a row, in so many splits: of users' tasks on channels of some
+// gains beside others, or at home where there are 0 offloaders, at prices of the energy that counts
+// and within a limit of it. Frequency 0 tells that no action is known.
+void solve_cells(const PackedScenario& scenario, const Integers& user, const Integers& task,
+                 const Doubles& gain, const Integers& offloaders, const Doubles& price,
+                 const Doubles& most, bool device, double tolerance, int splits, Doubles power,
+                 Doubles frequency, Doubles extraction) {
+    const UsualRounding usual;
+    const Shape rows{user.size()};
+    const long long *const users = input<long long>(user, "user", rows),
+                           *const tasks = input<long long>(task, "task", rows),
+                           *const beside = input<long long>(offloaders, "offloaders", rows);
+    const double *const gains = input<double>(gain, "gain", rows),
+                        *const prices = input<double>(price, "price", rows),
+                        *const limits = input<double>(most, "most", rows);
+    double *const to_power = output<double>(power, "power", rows),
+                  *const to_frequency = output<double>(frequency, "frequency", rows),
+                  *const to_extraction = output<double>(extraction, "extraction", rows);
+    require_kinds(scenario, task);
+    const auto count = (long long)scenario.users.size();
+    require(std::all_of(users, users + rows[0], [&](long long n) { return n >= 0 && n < count; }),
+            "user", "indices of users are expected");
+    for (py::ssize_t r = 0; r < rows[0]; ++r) {
+        const int n = int(users[r]), t = int(tasks[r]), m = int(beside[r]);
+        const Toll toll{prices[r], 0, limits[r], device};
+        const double precision = std::min(1e-3 * tolerance, 1e-8);
+        Cell cell = m == 0 ? Cell(scenario, n, t, precision, toll)
+                           : Cell({&scenario, n, t, gains[r], m, toll}, precision);
+        cell.refine(-kInfinity, tolerance, splits, [] { return false; });
+        const Action& best = cell.best();
+        to_power[r] = best.power;
+        to_frequency[r] = best.value > -kInfinity ? best.frequency : 0;
+        to_extraction[r] = best.extraction;
+    }
 }
 
 }  // namespace
@@ -232,7 +278,12 @@ void bind_global(py::module_& m) {
           py::arg("gap"), py::arg("seconds"), py::arg("threads"), py::arg("channel").noconvert(),
           py::arg("power").noconvert(), py::arg("frequency").noconvert(),
           py::arg("extraction").noconvert(), py::arg("lower").noconvert(),
-          py::arg("upper").noconvert(), py::arg("boxes").noconvert(), py::arg("toll"));
+          py::arg("upper").noconvert(), py::arg("boxes").noconvert(), py::arg("toll"),
+          py::arg("least"), py::arg("most"), py::arg("device"));
+    m.def("solve_cells", &solve_cells, py::arg("scenario"), py::arg("user"), py::arg("task"),
+          py::arg("gain"), py::arg("offloaders"), py::arg("price"), py::arg("most"),
+          py::arg("device"), py::arg("tolerance"), py::arg("splits"), py::arg("power").noconvert(),
+          py::arg("frequency").noconvert(), py::arg("extraction").noconvert());
     m.def("solve_global", &solve_global, py::arg("scenario"), py::arg("gain"), py::arg("task"),
           py::arg("gap"), py::arg("seconds"), py::arg("prove"));
 }

@@ -60,7 +60,9 @@ double best_frequency(const Subproblem& subproblem, const Proof& proof) {
 
 }  // namespace
 
-double Score::value(double u) const { return weight * sigmoid(slope * (reference - u)) - toll * u; }
+double Score::value(double u) const {
+    return weight * sigmoid(slope * (reference - u)) - toll * (u - free);
+}
 
 // The error of the difference of two costs, which a steep slope magnifies, goes into the argument
 // of the sigmoid: the score stays below its weight.
@@ -69,7 +71,8 @@ double Score::at_most(double u) const {
     const double argument = slope * (reference - u + error);
     const double score = argument == argument ? sigmoid(argument) : kTopScore;
     const double most = weight * (score + kError);
-    return toll == 0 ? most : most - toll * u + kError * toll * (std::abs(reference) + std::abs(u));
+    if (toll == 0) return most;
+    return most - toll * (u - free) + kError * toll * (std::abs(reference) + std::abs(u));
 }
 
 double Score::doubt(double u, double size) const {
@@ -100,7 +103,7 @@ double Score::conjugate(double price, Interval range) const {
     const double span = math::log(s * s / steepness) / slope, touch = reference - span;
     if (!(touch > range.low && touch < range.high)) return best;
     return std::max(
-        best, weight * s + net * touch +
+        best, weight * s + net * touch + toll * free +
                   kError * (weight + (price + toll) * (std::abs(reference) + std::abs(span))));
 }
 
@@ -138,8 +141,11 @@ double Subproblem::steepness() const {
     return most;
 }
 
-bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int n, int t, Mode mode,
-                     double gain, int offloaders) {
+namespace {
+
+// A subproblem without tolls.
+bool make_free(Subproblem& subproblem, const Scenario& scenario, int n, int t, Mode mode,
+               double gain, int offloaders) {
     const System<double>& system = scenario.system;
     const User<double>& user = scenario.users[n];
     const Task<double>& task = scenario.tasks[t];
@@ -190,6 +196,19 @@ bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int n, in
     return user.extraction_min < 1 && user.extraction_min <= task.extraction_max;
 }
 
+}  // namespace
+
+bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int n, int t, Mode mode,
+                     double gain, int offloaders, const Toll& toll) {
+    const bool exists = make_free(subproblem, scenario, n, t, mode, gain, offloaders);
+    Score& energy = subproblem.score[kEnergyCost];
+    energy.toll = toll.price;
+    energy.free = toll.device ? subproblem.server_energy : 0;
+    if (toll.least > 0) energy.floor = toll.least + energy.free;
+    energy.limit = std::min(energy.limit, toll.most + energy.free);
+    return exists;
+}
+
 // Each part of a cost is monotone in each variable.
 Ranges cost_ranges(const Subproblem& subproblem, const Box& box) {
     const Interval p = box.axis[kPower], mu = box.axis[kExtraction], f = subproblem.frequency;
@@ -221,10 +240,11 @@ Ranges cost_ranges(const Subproblem& subproblem, const Box& box) {
     ranges.possible = true;
     for (int j = 0; j < kCosts; ++j) {
         const Interval side = box.axis[kCost + j];
+        const Score& score = subproblem.score[j];
         Interval& range = ranges.cost[j];
         // What overflowed to NaN says nothing: it stands second, where a comparison drops it.
-        range = {std::max(side.low, within[j].low),
-                 std::min(std::min(side.high, subproblem.score[j].limit), within[j].high)};
+        range = {std::max(std::max(side.low, score.floor), within[j].low),
+                 std::min(std::min(side.high, score.limit), std::max(within[j].high, score.floor))};
         if (range.low <= range.high) continue;
         // Ends that agree up to rounding are a point, not a contradiction.
         ranges.possible &= range.low <= range.high + kSlack * std::abs(range.low);

@@ -20,6 +20,8 @@
 // holds no feasible action.
 #pragma once
 
+#include <algorithm>
+
 #include "exact/matching.h"
 #include "model/scenario.h"
 
@@ -40,11 +42,12 @@ struct Box {
     Interval axis[kAxes];
 };
 
-// weight S(slope (reference - u)) - toll u, to be had where u <= limit.
+// weight S(slope (reference - u)) - toll (u - free), to be had where u <= limit.
 struct Score {
     double weight, slope, reference, limit;
-    double toll = 0;     // of a queue that shares batteries: the price of energy, QoE/J
-    bool exact = false;  // the cost is a figure as given, without rounding errors
+    double toll = 0, free = 0;  // the price of energy, QoE/J, and how much of it has none, J
+    double floor = -kInfinity;  // less of the cost is charged, and scored, as this
+    bool exact = false;         // the cost is a figure as given, without rounding errors
 
     double value(double u) const;
     double at_most(double u) const;  // outward rounded
@@ -54,6 +57,14 @@ struct Score {
     double cliff() const;
     // The largest value(u) + price u for u in a range, outward rounded.
     double conjugate(double price, Interval range) const;
+};
+
+// What a queue whose slots share batteries asks of a task's energy. Cases of the queue are ranges
+// of it (semopt/solvers/queue/ranges.py).
+struct Toll {
+    double price = 0;                    // QoE/J
+    double least = 0, most = kInfinity;  // J: less counts as the least, more is refused
+    bool device = false;                 // (7) counts, not (9): the server's energy has no price
 };
 
 struct Airtime {
@@ -84,7 +95,7 @@ struct Subproblem {
 
 // False where the user has no such mode (semantic with an empty range of extraction).
 bool make_subproblem(Subproblem& subproblem, const Scenario& scenario, int user, int task,
-                     Mode mode, double gain, int offloaders);
+                     Mode mode, double gain, int offloaders, const Toll& toll = {});
 
 // What proves a bound.
 struct Proof {

@@ -84,9 +84,8 @@ bool doubtful(const Placement& placement, const Action& action) {
 Tree::Tree(const Placement& placement, Mode mode, double precision)
     : placement_(placement), mode_(mode), precision_(precision) {
     if (!make_subproblem(subproblem_, *placement.scenario, placement.user, placement.task, mode,
-                         placement.gain, placement.offloaders))
+                         placement.gain, placement.offloaders, placement.toll))
         return;
-    subproblem_.score[kEnergyCost].toll = placement.toll;
     add(subproblem_.root,
         {middle(subproblem_.root.axis[kPower]), middle(subproblem_.root.axis[kExtraction]),
          middle(subproblem_.frequency)},
@@ -121,11 +120,25 @@ void Tree::add(const Box& box, Point from, double upper) {
                    [this](int a, int b) { return nodes_[a].upper < nodes_[b].upper; });
 }
 
+// QoE less toll; -inf where too much energy counts.
+double Tree::worth_of(const Outcome<double>& result) const {
+    const Score& score = subproblem_.score[kEnergyCost];
+    if (!(result.energy <= score.limit)) return -kInfinity;
+    const double energy = std::max(result.energy, score.floor), paid = energy - score.free;
+    double qoe = result.qoe;
+    if (energy > result.energy) {
+        const Scenario& scenario = *placement_.scenario;
+        const User<double>& user = scenario.users[placement_.user];
+        qoe = semopt::qoe(scenario.system, user, reference(user, scenario.tasks[placement_.task]),
+                          result.latency, energy, result.accuracy);
+    }
+    return score.toll == 0 ? qoe : qoe - score.toll * paid;
+}
+
 void Tree::offer(const Action& action) {
     const Scenario& scenario = *placement_.scenario;
     const Outcome<double> result = outcome(placement_, action);
-    const double toll = placement_.toll;
-    const double worth = toll == 0 ? result.qoe : result.qoe - toll * result.energy;
+    const double worth = worth_of(result);
     if (!(worth > surest_.value) || violations(scenario.system, scenario.users[placement_.user],
                                                scenario.tasks[placement_.task], result))
         return;
@@ -282,7 +295,7 @@ Cell::Cell(const Placement& placement, double precision) {
     trees_.emplace_back(placement, Mode::semantic, precision);
 }
 
-Cell::Cell(const Scenario& scenario, int user, int task, double precision, double toll) {
+Cell::Cell(const Scenario& scenario, int user, int task, double precision, const Toll& toll) {
     trees_.emplace_back(Placement{&scenario, user, task, 1, 0, toll}, Mode::local, precision);
 }
 

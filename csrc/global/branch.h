@@ -29,7 +29,7 @@ struct Placement {
     int user, task;
     double gain;
     int offloaders;
-    double toll = 0;  // that the value of an action is lowered by, QoE/J
+    Toll toll = {};  // that the value of an action is lowered by
 };
 
 Mode mode_of(const Action& action);
@@ -63,7 +63,7 @@ class Tree {
     double least() const {
         return nodes_.empty()
                    ? kInfeasible
-                   : kInfeasible - placement_.toll * nodes_[0].ranges.cost[kEnergyCost].high;
+                   : kInfeasible - placement_.toll.price * nodes_[0].ranges.cost[kEnergyCost].high;
     }
     const Action& best() const { return best_; }
     const Action& surest() const { return surest_; }  // the best that is not in doubt
@@ -83,6 +83,7 @@ class Tree {
     double nearest_knot(Interval side, Axis axis, double at) const;
     Action action_at(const Point& point, double snap) const;
     void consider_corners();
+    double worth_of(const Outcome<double>& result) const;
 
     Placement placement_;
     Mode mode_;
@@ -97,7 +98,8 @@ class Tree {
 class Cell {
   public:
     Cell(const Placement& placement, double precision);  // offloaded
-    Cell(const Scenario& scenario, int user, int task, double precision, double toll = 0);  // local
+    Cell(const Scenario& scenario, int user, int task, double precision,
+         const Toll& toll = {});  // local
 
     double upper() const;  // -inf: proven infeasible
     double lower() const { return best().value; }

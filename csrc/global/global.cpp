@@ -27,7 +27,7 @@ double round_down(double needed, double proven) {
 
 }  // namespace
 
-Global::Global(const Scenario& scenario, const Slot& slot, double gap, const double* toll)
+Global::Global(const Scenario& scenario, const Slot& slot, double gap, const Toll* toll)
     : scenario_(scenario),
       slot_(slot),
       users_(int(scenario.users.size())),
@@ -40,7 +40,7 @@ Global::Global(const Scenario& scenario, const Slot& slot, double gap, const dou
     by_gain_.resize(cells);
     rank_.resize(cells);
     for (int n = 0; n < users_; ++n) {
-        local_.emplace_back(scenario, n, int(slot.task[n]), precision(), toll ? toll[n] : 0);
+        local_.emplace_back(scenario, n, int(slot.task[n]), precision(), toll ? toll[n] : Toll{});
         const User<double>& user = scenario.users[n];
         const double reference = user.reference_frequency;
         if (user.frequency_min <= reference && reference <= user.frequency_max)
@@ -55,13 +55,16 @@ Global::Global(const Scenario& scenario, const Slot& slot, double gap, const dou
         std::stable_sort(order, order + channels_, [&](int a, int b) { return gain[a] > gain[b]; });
         for (int r = 0; r < channels_; ++r) rank_[size_t(n) * channels_ + order[r]] = r;
     }
+    if (toll)
+        for (int n = 0; n < users_; ++n) skipped_ += skip(n);
+    impossible_ += skipped_;
     sizes_.resize(std::min(users_, channels_) + 1);
 }
 
 double Global::proven() const {
     double most = -kInfinity;
     for (const Size& size : sizes_) most = std::max(most, size.prices.bound);
-    return most >= 0 ? most : -kInfinity;  // QoE is positive
+    return most >= skipped_ ? most : -kInfinity;  // QoE is positive
 }
 
 double Global::upper() const { return std::min(proven(), std::max(weights_, lower_)); }
@@ -94,7 +97,8 @@ Cell& Global::cell(int m, int n, int rank) {
     if (known != row.end()) return known->second;
     const size_t first = size_t(n) * channels_;
     const double gain = slot_.gain[first + by_gain_[first + rank]];
-    const Placement placement{&scenario_, n, int(slot_.task[n]), gain, m, toll_ ? toll_[n] : 0};
+    const Placement placement{&scenario_, n, int(slot_.task[n]),
+                              gain,       m, toll_ ? toll_[n] : Toll{}};
     return row.emplace(rank, Cell(placement, precision())).first->second;
 }
 
@@ -201,8 +205,8 @@ void Global::keep(const std::vector<int>& channel) {
     for (int n = 0; n < users_; ++n) {
         const int k = channel[n];
         const Cell& user_cell = k < 0 ? local_[n] : cell(m, n, rank_[size_t(n) * channels_ + k]);
-        const bool skips = k < 0 && toll_ && user_cell.lower() < 0;
-        action.push_back(skips ? Action{0} : user_cell.best());
+        const bool skips = k < 0 && toll_ && user_cell.lower() < skip(n);
+        action.push_back(skips ? Action{skip(n)} : user_cell.best());
         value += action.back().value;
     }
     offer(channel, action, value);
@@ -262,7 +266,7 @@ bool Global::search(const Stop& stop) {
     for (int n = 0; n < users_; ++n) {
         local_[n].refine(-kInfinity, tolerance_, kMostSplits, stop);
         const double upper = local_[n].upper();
-        local_weight_.push_back(std::max(upper, toll_ ? 0.0 : impossible_));
+        local_weight_.push_back(std::max(upper, toll_ ? skip(n) : impossible_));
     }
     keep(std::vector<int>(users_, -1));
     // Whenever the end comes, there are prices of all sizes.

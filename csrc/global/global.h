@@ -41,9 +41,9 @@ struct Known {
 class Global {
   public:
     // `gap`: absolute, on the whole sum.
-    // With tolls (users) on energy, QoE/J, a task may also be skipped, which is worth 0: a slot of
-    // a queue that shares batteries.
-    Global(const Scenario& scenario, const Slot& slot, double gap, const double* toll = nullptr);
+    // With tolls (users) on energy a task may also be skipped, without QoE: a slot of a queue that
+    // shares batteries.
+    Global(const Scenario& scenario, const Slot& slot, double gap, const Toll* toll = nullptr);
 
     // Keeps a decision, worth `value`, if that is more than the best so far.
     void offer(const std::vector<int>& channel, const std::vector<Action>& action, double value);
@@ -90,6 +90,7 @@ class Global {
     void record();
     void prefer_sure();
     Cell& cell_of(int user);
+    double skip(int user) const { return -toll_[user].price * toll_[user].least; }
     void polish(const Stop& stop);
     double precision() const { return std::max(kFiner * tolerance_, 1e-13); }
 
@@ -97,13 +98,14 @@ class Global {
     const Slot slot_;
     const int users_, channels_;
     const double gap_, tolerance_;
-    const double impossible_;   // a weight so low that an assignment with it is negative
+    double impossible_;         // a weight so low that an assignment with it is negative
     std::vector<double> most_;  // (users), the sum of weights and a margin: QoE is at most that
     double weights_ = 0;        // of all users
+    double skipped_ = 0;        // what all tasks skipped are worth, with tolls
     std::vector<Cell> local_;
     std::vector<int> by_gain_;  // (users, channels): channels by falling gain
     std::vector<int> rank_;     // (users, channels): the inverse
-    const double* toll_;
+    const Toll* toll_;
     std::vector<Size> sizes_;
     Matching matching_;
     std::vector<double> local_weight_;

@@ -14,6 +14,7 @@ from ..backends import packing
 from ..battery import reading_of
 from ..problem import Problem
 from ..queue import within_batteries
+from ..solvers.queue.continuous import Found
 from ..solvers.queue.prices import Columns
 from ..solvers.queue.search import decoded
 
@@ -74,7 +75,7 @@ class Cells:
 
     def decoded(self, choice: Columns) -> tuple[Actions, Flags]:
         """Return a choice as actions (S, N), and which tasks are skipped."""
-        return decoded(self.problem, self.task, choice, [])
+        return decoded(self.problem, self.task, choice, Found())
 
     def _purses(
         self, left: Floats, most: Floats | float, price: Floats | float, value: Floats | None

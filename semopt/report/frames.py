@@ -76,12 +76,11 @@ def image(
     from PIL import Image
 
     from .charts_slot import panels
-    from .style import beside, row_height
+    from .style import STEP, beside
 
     result = Result(problem, "step", "cpu", Status.FEASIBLE, actions=actions)
     png = vl_convert.vegalite_to_png(beside(panels(result)).to_json())
-    users = len(problem.task)
-    frame = np.full((HEIGHT + 2 * row_height(users) * users, FRAME, 3), 255, np.uint8)
+    frame = np.full((HEIGHT + 2 * STEP * len(problem.task), FRAME, 3), 255, np.uint8)
     drawn = np.asarray(Image.open(BytesIO(png)).convert("RGB"))[: len(frame), :FRAME]
     frame[: drawn.shape[0], : drawn.shape[1]] = drawn
     return frame

@@ -18,7 +18,7 @@ from .manual_api import Described
 from .manual_api import pages as pages_of_python
 
 TEMPLATES = Path(__file__).parent / "templates"
-SEARCH, STYLE = "iframe-worker.js", "manual.css"
+SEARCH = "iframe-worker.js"
 OF_SERVERS = shutil.ignore_patterns("404.html", "sitemap.xml")
 FENCE = re.compile(r'^```(\w+)( title=".+?")?.*$', re.MULTILINE)  # ```python title="a.py" long
 
@@ -76,8 +76,7 @@ def sources(python: Sequence[Described]) -> Iterator[tuple[str, str]]:
         yield f"{name}.md", FENCE.sub(r"```\1\2", read(name).text)
     for page in python:
         yield f"python/{page.name}.md", page.text
-    for asset in (SEARCH, STYLE):
-        yield asset, (TEMPLATES / asset).read_text(encoding="utf-8")
+    yield SEARCH, (TEMPLATES / SEARCH).read_text(encoding="utf-8")
 
 
 def front(python: Sequence[Described]) -> str:
@@ -115,7 +114,6 @@ def settings(python: Sequence[Described]) -> dict[str, Any]:
                 for scheme, (here, icon, other) in schemes.items()
             ],
         },
-        "extra_css": [STYLE],
         "extra": {"generator": False, "polyfills": [{"path": SEARCH}]},
         "plugins": ["search", "offline"],
         "markdown_extensions": [

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -150,21 +149,15 @@ def rendered(template: str, **values: Any) -> str:
         Where a package of the extra `plots` is missing.
     """
     check_packages()
+    import vl_convert
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
         loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
     )
     environment.filters["shown"] = shown
-    return environment.get_template(template).render(script=script(), **values)
-
-
-@lru_cache(maxsize=1)
-def script() -> str:
-    """Return the program that draws charts in a browser; bundling it takes a second or two."""
-    import vl_convert
-
-    return vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    return environment.get_template(template).render(script=script, **values)
 
 
 def pictures(figure: Figure) -> dict[str, str | bytes]:

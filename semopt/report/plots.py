@@ -52,9 +52,7 @@ def write(chart: Any, target: str | Path) -> None:
     if suffix in IMAGES:
         write_atomically(target, image(spec, suffix))
     else:
-        head = spec["title"]["text"]
-        title = head if isinstance(head, str) else " ".join(head)
-        write_atomically(target, rendered("plot.html", spec=spec, title=title))
+        write_atomically(target, rendered("plot.html", spec=spec, title=spec["title"]["text"]))
 
 
 def of_slot(result: Result, name: str) -> Any:

@@ -73,9 +73,7 @@ def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH
 def titled(chart: alt.ChartType, title: str, subtitle: Sequence[str]) -> alt.ChartType:
     """Return a chart below its title and the sentences that say what it shows."""
     lines = [line for text in subtitle for line in wrap(text, LINE)]
-    above = wrap(title, LINE)
-    head: str | list[str] = title if len(above) < 2 else above
-    words = alt.TitleParams(head, subtitle=lines, anchor="start", offset=12)
+    words = alt.TitleParams(title, subtitle=lines, anchor="start", offset=12)
     return chart.properties(title=words)
 
 

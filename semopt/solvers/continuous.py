@@ -14,7 +14,7 @@ decision (csrc/global/global.h).
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import inf
 from numbers import Real
 from time import perf_counter
@@ -28,6 +28,7 @@ from ..files import check_writable
 from ..limits import PRICED, refuse_other_limits
 from ..model import Actions
 from ..problem import Floats, Integers, Problem
+from ..records import Record
 from ..result import GAP, ROUNDING_ERRORS, Result, Search, Status, as_written
 from ..worth import ill_conditioned
 from .baselines import reference
@@ -141,6 +142,24 @@ def with_exact_worth(result: Result, upper: float, gap: float) -> Result:
     return replace(result, objective=value)
 
 
+@dataclass(frozen=True)
+class Tolls(Record):
+    """What slots of a queue that share batteries ask of their tasks' energy.
+
+    Attributes
+    ----------
+    price : (N,) float64, QoE/J
+    least : (S, N) float64, J, less is charged and scored as this
+    most : (S, N) float64, J, more is refused
+    device : whether a user's own energy (7) counts, not that of its task (9)
+    """
+
+    price: Floats
+    least: Floats
+    most: Floats
+    device: bool = False
+
+
 class GlobalBatch:
     """The method for slots of one scenario, each as `solve` solves it, without certificates.
 
@@ -157,12 +176,12 @@ class GlobalBatch:
         self._threads, self.gap = threads, gap
 
     def solve_within(
-        self, seconds: float, gain: Floats, task: Integers, toll: Floats | None = None
+        self, seconds: float, gain: Floats, task: Integers, tolls: Tolls | None = None
     ) -> tuple[Actions, Floats, Floats, dict[str, Any]]:
         """Solve slots gain (S, N, K), task (S, N) until time is up, or Ctrl-C.
 
-        With tolls (N,) on users' energy, QoE/J, values are those of slots of a queue: a task may be
-        skipped, which is worth 0, and has a frequency of 0 then.
+        With tolls values are those of slots of a queue, less tolls: a task may be skipped, without
+        QoE, and has a frequency of 0 then.
 
         Returns
         -------
@@ -172,7 +191,7 @@ class GlobalBatch:
             was not begun
         effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
         """
-        slots = len(gain)
+        slots, none = len(gain), np.empty(0)
         a = Actions.empty(slots, self._users)
         value, upper = np.full(slots, -inf), np.full(slots, inf)
         boxes = np.zeros(slots, np.int64)
@@ -181,7 +200,7 @@ class GlobalBatch:
             *(a.channel, a.power, a.frequency, a.extraction),
             *(value, upper),
             boxes,
-            np.empty(0) if toll is None else toll,
+            *((none, none, none, False) if tolls is None else vars(tolls).values()),
         )
         return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
 

@@ -201,27 +201,6 @@ def test_long_blocks_run(name, tmp_path, monkeypatch, programs):
     read_through(name, tmp_path, monkeypatch, long=True)
 
 
-def block(code, language, exact=False):
-    return Block(code, language, None, exact, False, (), None, 1)
-
-
-def test_a_block_that_fails_and_an_output_that_differs_are_told(tmp_path, programs):
-    reader = Reader(tmp_path, long=False)
-    reader.follow(block("echo 1 > file; cat file", "bash"), "page")
-    reader.follow(block("1", "text", exact=True), "page")
-    reader.follow(block("one = 1", "python"), "page")
-    reader.follow(block("print(one + 1)", "python"), "page")
-    with pytest.raises(AssertionError, match=r"page: the output is\s+2"):
-        reader.follow(block("3", "text", exact=True), "page")
-    with pytest.raises(AssertionError, match="false"):
-        reader.follow(block("false\necho 1", "bash"), "page")
-    with pytest.raises(tomllib.TOMLDecodeError):
-        reader.follow(block("a = ", "toml"), "page")
-    for words in (["slove", "tiny"], ["solve", "tiny", "--metod", "exact"]):
-        with pytest.raises(AssertionError, match=r"slove is no command|: --metod"):
-            check_command(words)
-
-
 def test_what_is_not_exact_is_told():
     printed = "a b  \nc\nd\n"
     assert matches("a b\nc\nd", printed)

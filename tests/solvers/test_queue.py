@@ -18,7 +18,7 @@ from semopt.grid import local_actions, offload_actions
 from semopt.model import costs, evaluate, skipping, violations
 from semopt.problem import Grid
 from semopt.solvers.cells import score
-from semopt.solvers.continuous import GlobalBatch
+from semopt.solvers.continuous import GlobalBatch, Tolls
 from semopt.solvers.queue import bound_queue, solve_queue
 from tolerances import CASES, GAP, OBJECTIVE
 
@@ -176,6 +176,10 @@ def test_the_bound_alone_holds_and_is_the_lowest_of_all_prices():
             assert bound <= sum(worth) + other[limited] @ battery[limited] + CASES
 
 
+def free_tolls(price, task):
+    return Tolls(price, np.zeros(task.shape), np.full(task.shape, inf))
+
+
 def test_slots_at_prices_off_the_grid_are_bounded_and_reached():
     rng = np.random.default_rng(9)
     for users, channels, slots in SHAPES:
@@ -185,7 +189,7 @@ def test_slots_at_prices_off_the_grid_are_bounded_and_reached():
         for decade in (-2, 0, 1, 3):
             price = 10.0 ** rng.uniform(decade, decade + 1, users)
             actions, value, upper, _ = GlobalBatch(problem, 1, GAP).solve_within(
-                inf, gain, task, price
+                inf, gain, task, free_tolls(price, task)
             )
             assert (upper - value <= GAP).all()
             assert (upper >= queue.best(price)[0] - CASES).all()
@@ -313,8 +317,6 @@ def test_bad_arguments_are_named():
         solve_queue(scenario, gain, task, gap=0)
     with pytest.raises(ValueError, match="battery_pays = 'phone'"):
         solve_queue(scenario, gain, task, battery_pays="phone")
-    with pytest.raises(ValueError, match="battery_pays = 'device'"):
-        solve_queue(scenario, gain, task, "global", battery_pays="device")
     with pytest.raises(ValueError, match="time_limit"):
         solve_queue(scenario, gain, task, time_limit=0.0)
     fairest = replace(scenario.template(), objective="min")

@@ -14,8 +14,9 @@ own, and what cannot be worth more than the decision in hand by D at these price
 it. Decisions are what is best in the slots at some prices, where needed changed until they are
 within the batteries.
 
-With continuous variables D has the same form and is found alike (`continuous`); decisions are
-looked for among the grid's actions and those that were best at some prices.
+With continuous variables D has the same form and is found alike (`continuous`), and cases are
+ranges of energy likewise (`ranges`); on the sub-channels that they show each user spreads its
+battery over the slots at a price of its own.
 """
 
 from __future__ import annotations
@@ -140,8 +141,6 @@ def check_options(problem: Problem, method: str, pays: str) -> None:
         raise ValueError(f"method: {method!r} is not one of {', '.join(QUEUE_METHODS)} for a queue")
     if pays not in ("task", "device"):
         raise ValueError(f'battery_pays = {pays!r}: must be "task" or "device"')
-    if method == "global" and pays != "task":
-        raise ValueError(f"battery_pays = {pays!r}: method 'global' has \"task\"; use 'exact'")
 
 
 def check_certificate(method: str, target: str) -> None:

@@ -127,30 +127,33 @@ def best_prices(
         solved = master(columns, battery, slots)
         if solved is None:
             break
-        lowest, price = solved
+        lowest, price, _ = solved
     best.columns = columns
     return best
 
 
-def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats] | None:
-    """Return the least of the known cuts, and the prices (N,) where it is.
+def master(columns: Columns, battery: Floats, slots: int) -> tuple[float, Floats, Floats] | None:
+    """Return the least of the known cuts, the prices (N,) where it is, and each column's share.
 
     None where HiGHS does not solve it, say of figures too far apart: the bounds known remain.
     """
     from scipy.optimize import linprog
-    from scipy.sparse import csr_array, vstack
+    from scipy.sparse import csc_array
 
     limited, count = np.flatnonzero(battery < inf), len(columns)
-    one_a_slot = csr_array((np.ones(count), (columns.slot, np.arange(count))), (slots, count))
-    parts = csr_array((columns.energy[:, limited] / battery[limited]).T)
+    rows, height = slots + len(limited), 1 + len(limited)  # of one column: its slot, the batteries
+    row = np.column_stack([columns.slot, np.tile(np.arange(slots, rows), (count, 1))])
+    parts = columns.energy[:, limited] / battery[limited]
+    figures = np.column_stack([np.ones(count), parts]).ravel(), row.ravel()
+    taken = csc_array((*figures, np.arange(count + 1) * height), (rows, count))
     solution = linprog(
         -columns.qoe.sum(axis=1),
-        A_ub=vstack([one_a_slot, parts]),
-        b_ub=np.ones(slots + len(limited)),
+        A_ub=taken,
+        b_ub=np.ones(rows),
         method="highs",
     )
     if solution.status != 0:
         return None
     price = np.zeros(len(battery))
     price[limited] = np.maximum(-solution.ineqlin.marginals[slots:], 0.0) / battery[limited]
-    return -float(solution.fun), price
+    return -float(solution.fun), price, solution.x

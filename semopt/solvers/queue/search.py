@@ -18,8 +18,9 @@ from ...queue import QueueResult, rounded_up, within_batteries
 from ...result import INTERRUPTED, TIME_LIMIT, Status
 from ...worth import upper_limit
 from ..continuous import SMALLEST_GAP
-from .continuous import FIRST_NAME, PricedSlots
+from .continuous import FIRST_NAME, Found, PricedSlots
 from .prices import Columns, Dual, best_prices
+from .ranges import Ranges
 
 CASES_OF_A_TASK = 2e6  # cases looked at where no time is set: fewer, the more each of them holds
 PROOF = 1 << 31  # bytes that cases may take in memory
@@ -36,7 +37,6 @@ class Search:
     end : time of `perf_counter` at which the search is cut
     value, chosen : the best decision so far, a column a slot; at first every task is skipped
     upper : no decision of those that are looked for is worth more
-    everywhere : the bound on all decisions with continuous variables, where it is asked for
     off_grid : actions that no grid has, by name
     cases : what proves `upper`, as `_core.Queue.cases` gives it
     """
@@ -53,8 +53,7 @@ class Search:
     chosen: Columns = field(init=False)
     price: Floats = field(init=False)
     stopped: str = ""
-    everywhere: Dual | None = None
-    off_grid: list[Actions] = field(default_factory=list)
+    off_grid: Found = field(default_factory=Found)
     cases: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -74,11 +73,10 @@ class Search:
         Where the bound is to be proven, there is a case at least, however early the end comes.
         """
         try:
-            queue = self.cells()
             if method == "global":
-                self.leave_grid(queue)
-            if not self.stopped:
-                self.decide(queue)
+                self.leave_grid()
+            else:
+                self.decide(self.cells())
             if not self.closed and not self.stopped:
                 self.stopped = TIME_LIMIT if self.ended() else NO_MORE
         except KeyboardInterrupt:
@@ -110,24 +108,34 @@ class Search:
         unhurried = CASES_OF_A_TASK / (slots * users) if self.end == inf else inf
         return float(min(PROOF / held, unhurried))
 
-    def leave_grid(self, queue: _core.Queue) -> None:
-        """Find a bound on all decisions, off the grid too; what is best there joins the cells."""
+    def leave_grid(self) -> None:
+        """Bound all decisions, off the grid too, case by case, and look for the best of them."""
         gap = max(0.1 * self.gap / len(self.task), SMALLEST_GAP)
-        slots = PricedSlots(self.single, self.gain, self.task, queue, gap, self.threads)
-        end = self.end if self.end == inf else 0.5 * (perf_counter() + self.end)
+        slots = PricedSlots(self.problem, self.gain, self.task, self.pays, gap, self.threads)
+        self.off_grid = slots.found
 
         def ended() -> bool:
-            slots.seconds = end - perf_counter()
+            slots.seconds = self.end - perf_counter()
             return slots.seconds <= 0.0 or bool(slots.stopped)
 
         def report(dual: Dual) -> None:
-            self.everywhere = dual
+            self.price, self.upper = dual.price, min(self.upper, dual.bound)
+
+        def keep(decision: Columns | None) -> float:
+            if decision is not None:
+                self.keep(decision)
+            return self.value
 
         ended()
-        report(best_prices(slots, self.battery, len(self.task), 0.1 * self.gap, ended, report))
-        self.off_grid = slots.actions
-        if slots.stopped == INTERRUPTED:
-            self.stopped = INTERRUPTED
+        dual = best_prices(slots, self.battery, len(self.task), 0.1 * self.gap, ended, report)
+        if not slots.stopped:
+            ranges = Ranges(slots, self.gap, ended, keep)
+            try:
+                ranges.run(dual)
+            finally:
+                self.upper = min(self.upper, max(ranges.upper, self.value))
+                self.details["cases"] = ranges.cases
+        self.stopped = slots.stopped
 
     @property
     def closed(self) -> bool:
@@ -170,12 +178,7 @@ class Search:
 
     def result(self, method: str) -> QueueResult:
         """Return what is known."""
-        upper, price = self.upper, self.price
-        if method == "global":
-            most = rounded_up(len(self.task) * upper_limit(self.problem), self.task.size)
-            known = self.everywhere
-            upper = max(min(most, known.bound) if known else most, self.value)
-            price = known.price if known else price
+        upper = max(self.upper, self.value)
         closed = upper - self.value <= self.gap
         actions, skipped = decoded(self.problem, self.task, self.chosen, self.off_grid)
         return QueueResult(
@@ -185,7 +188,7 @@ class Search:
             skipped=skipped,
             objective=self.value,
             upper_bound=upper,
-            price=price,
+            price=self.price,
             battery_pays=self.pays,
             details=self.details
             | ({} if closed else {"stopped": self.stopped or NO_MORE})
@@ -194,7 +197,7 @@ class Search:
 
 
 def decoded(
-    problem: Problem, task: Integers, chosen: Columns, off_grid: list[Actions]
+    problem: Problem, task: Integers, chosen: Columns, off_grid: Found
 ) -> tuple[Actions, NDArray[np.bool_]]:
     """Return decisions as actions (T, N), and which tasks are skipped."""
     local, skipped, named = chosen.channel < 0, chosen.action < 0, chosen.action >= FIRST_NAME
@@ -216,5 +219,5 @@ def decoded(
             levels = np.append(extraction, 1.0)
             actions.extraction[away, user] = levels[np.where(raw, -1, e)]
     for place in map(tuple, np.argwhere(named).tolist()):
-        actions.put(place, off_grid[chosen.action[place] - FIRST_NAME])
+        actions.put(place, off_grid[int(chosen.action[place])])
     return actions, skipped
