@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .certificate.claims import FalseClaim as FalseClaim
     from .certificate.verify import verify as verify
     from .env.environment import Environment as Environment
-    from .learn.evaluate import Evaluation as Evaluation
     from .learn.evaluate import evaluate as evaluate
+    from .learn.scores import Evaluation as Evaluation
     from .model import Actions as Actions
     from .model import Outcome as Outcome
     from .problem import AccuracyTable as AccuracyTable
@@ -53,7 +53,7 @@ _HOMES = {
     "Actions": "model",
     "Batch": "solvers.slots",
     "Environment": "env.environment",
-    "Evaluation": "learn.evaluate",
+    "Evaluation": "learn.scores",
     "FalseClaim": "certificate.claims",
     "Grid": "problem",
     "Outcome": "model",

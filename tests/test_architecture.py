@@ -55,7 +55,8 @@ ROWS = [
 # other import goes up, however late it comes and if it is for types only.
 ITSELF = {
     "env/slots.py": {"report.frames"},
-    "learn/evaluate.py": {"report.learning", "report.plots"},
+    "learn/queues.py": {"report.learning"},
+    "learn/scores.py": {"report.learning", "report.plots"},
     "queue.py": {"report.plots"},
     "records.py": {"report.shown"},
     "result.py": {"report.plots", "report.slot", "certificate.decisions", "certificate.exact"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..methods import QUEUE_POLICIES
 from .options import (
     JsonOption,
     PlotOption,
@@ -21,7 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
+    from ..learn.scores import Evaluation
 
 
 def evaluate(
@@ -30,7 +31,7 @@ def evaluate(
         typer.Argument(
             metavar="WHAT...",
             help="Checkpoint folders, methods of solve, constant, module:function or "
-            "file.py:function.",
+            f"file.py:function; of queues with batteries {', '.join(QUEUE_POLICIES)}, too.",
         ),
     ],
     scenario: Annotated[
@@ -39,7 +40,11 @@ def evaluate(
     ] = None,
     slots: Annotated[
         int | None,
-        typer.Option(min=1, help="Decision slots to draw; 1000, or as many as a trace has."),
+        typer.Option(
+            min=1,
+            help="Decision slots to draw; 1000, or as many as a trace has; of batteries whole "
+            "queues.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
     refine: Annotated[
@@ -51,10 +56,12 @@ def evaluate(
 ) -> None:
     """Score policies and methods on the same slots against the certified optimum.
 
+    Where users have batteries, whole queues are played, and the reference is the hindsight bound of
+    each: what no policy reaches more than, though it knows the future.
+
     Ctrl-C prints and saves the scores that are finished; the exit code is then 130.
     """
     from ..files import check_apart
-    from ..report.learning import print_evaluation
     from ..report.lines import print_note
     from ..report.progress import phases, progress
     from ..scenario import Scenario
@@ -87,15 +94,14 @@ def evaluate(
 
         write_json(json, evaluation.to_json())
     if not to_stdout(json):
-        print_evaluation(evaluation)
+        evaluation.show()
     if report:
         from ..report import pages
 
         write_page(lambda typed: pages.of_evaluation(evaluation, typed), report, json)
     write_plot(evaluation.plot, plot, json)
     if cut:
-        done = len(evaluation.scores)
-        end_cut(f"{done} of {done + len(evaluation.missing)} scores are finished and given")
+        end_cut(f"{evaluation.finished} are finished and given")
 
 
 def inputs(names: list[str], scenarios: list[str]) -> list[str | Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..methods import OLD_METHODS
+from ..methods import OLD_METHODS, QUEUE_POLICIES
 from ..model import Actions
 from ..problem import Floats, Integers
 from ..scenario import Scenario
@@ -27,7 +27,8 @@ Tick = Callable[[float], None]  # told the share that is done
 FITTED = 1000  # slots on which `constant` is fitted, drawn from another seed than the evaluation's
 CONSTANT = "constant"
 PARTS = (".json", ".safetensors")  # of a checkpoint
-KNOWN = (*METHODS, *OLD_METHODS)
+SOLVERS = (*METHODS, *OLD_METHODS)
+KNOWN = (*SOLVERS, CONSTANT, *QUEUE_POLICIES)  # each comes before a folder of its name
 
 
 def home(names: list[str]) -> Scenario:
@@ -42,7 +43,7 @@ def home(names: list[str]) -> Scenario:
 
 def is_folder(name: str) -> bool:
     """Say whether a name means a folder: a method of that name comes first."""
-    return name not in ("", *KNOWN, CONSTANT) and Path(name).is_dir()
+    return name not in ("", *KNOWN) and Path(name).is_dir()
 
 
 def taken_as(names: list[str]) -> list[str]:
@@ -50,7 +51,7 @@ def taken_as(names: list[str]) -> list[str]:
     return [
         f"{name} is taken as the method; the folder of that name is ./{name}"
         for name in dict.fromkeys(names)
-        if name in (*KNOWN, CONSTANT) and Path(name).is_dir()
+        if name in KNOWN and Path(name).is_dir()
     ]
 
 
@@ -64,6 +65,14 @@ def of_method(name: str, scenario: Scenario, seed: int) -> Decider:
             "evaluate; semopt solve --method relaxation has the bound"
         )
     return Method(scenario, name)
+
+
+def of_queues(name: str, scenario: Scenario, seed: int) -> Decider:
+    """Refuse a policy for queues with batteries where there are none."""
+    raise ValueError(
+        f"{name}: no user of scenario {scenario.name} has a battery: set user.battery_mj, or take "
+        "a scenario that does, such as battery"
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,8 @@ KINDS = (  # the first that a name means wins
         lambda name, of, _: trained(Path(name), of),
         lambda name: sorted(file for file in Path(name).iterdir() if file.suffix in PARTS),
     ),
-    Kind(f"method ({', '.join(METHODS)})", lambda name: name in KNOWN, of_method),
+    Kind(f"method ({', '.join(METHODS)})", lambda name: name in SOLVERS, of_method),
+    Kind("policy for queues", lambda name: name in QUEUE_POLICIES, of_queues),
     Kind("constant", lambda name: name == CONSTANT, lambda _, *of: Fixed(*of)),
     Kind(
         "module:function or file.py:function",

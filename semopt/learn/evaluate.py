@@ -8,161 +8,26 @@ out and counted. Whatever decides is a function from slots to actions, its outco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
-from ..allowed import one_of
-from ..limits import coupled, refuse_battery, unpriced
+from ..limits import coupled, has_battery, unpriced
 from ..problem import Floats, Integers, Problem
-from ..records import Record, Shown
-from ..result import number
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
-from ..statistics import interval
 from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
 from .deciders import Fixed, Method, Policy, decider, home, named
+from .queues import REFERENCE, evaluate_queues
 from .refine import Decider, Refined
+from .scores import HIT, Evaluation, Score
 
-HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
-MEANS = ("qoe", "gap", "ratio")  # figures of a slot whose mean has an interval
 SLOTS = 1000  # unless another number is asked for
 TIMED = 200  # decisions of one slot each, timed
 LONGEST = 5.0  # s after which no further one is
-
-
-@dataclass(frozen=True)
-class Score:
-    """A method on many slots: the keys of the JSON of `semopt evaluate`.
-
-    Attributes
-    ----------
-    qoe, reference_qoe : mean a task
-    ratio, ratio_p1, ratio_worst : of objective to reference: mean, 1st percentile, smallest slot
-    closure : (qoe - 0.5) / (reference_qoe - 0.5), the part of the gain over local that is reached
-    hit_share : of slots within 1e-4 a task of the reference
-    latency_ms, energy_mj, accuracy : mean a task
-    infeasible_share : of tasks that break a limit
-    decision_us : median time of a decision, one slot at a time
-    """
-
-    qoe: float
-    reference_qoe: float
-    ratio: float
-    ratio_p1: float
-    ratio_worst: float
-    closure: float | None
-    hit_share: float
-    latency_ms: float
-    energy_mj: float
-    accuracy: float
-    infeasible_share: float
-    decision_us: float
-
-
-@dataclass(frozen=True)
-class Evaluation(Shown, Record):
-    """Scores by name, on the F slots whose P0 is feasible.
-
-    Attributes
-    ----------
-    scenario, objective : name of the scenario, and what its slots are worth: "sum" or "min" of QoE
-    reference : the method whose optimum is the measure
-    slots, seed : how many slots were drawn, and from which seed
-    infeasible_slots : how many of them are left out
-    scores : `Score` by name
-    missing : names without a score yet
-    slot : (F,) int64, which of the slots drawn they are
-    optimum : (F,) float64, QoE a task of the reference
-    qoe : by name, (F,) float64, QoE a task
-    """
-
-    scenario: str
-    objective: str
-    reference: str
-    slots: int
-    infeasible_slots: int
-    scores: dict[str, Score]
-    missing: tuple[str, ...] = ()
-    seed: int = 0
-    slot: Integers = field(default_factory=lambda: np.empty(0, np.int64))
-    optimum: Floats = field(default_factory=lambda: np.empty(0))
-    qoe: dict[str, Floats] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Return the mean shares of the optimum, in one line."""
-        ratios = ", ".join(f"{name} {score.ratio:.4f}" for name, score in self.scores.items())
-        return (
-            f"<Evaluation on {self.slots} slots of {self.scenario}: share of {self.reference} "
-            f"{ratios or 'unknown yet'}>"
-        )
-
-    def show(self) -> None:
-        """Print the table of scores, as `semopt evaluate` does."""
-        from ..report.learning import print_evaluation
-
-        print_evaluation(self)
-
-    def plot(self) -> Any:
-        """Return the gaps drawn, their distribution and their means, as a chart of Altair.
-
-        Raises
-        ------
-        ValueError
-            Where Altair is missing
-        """
-        from ..report.plots import of_evaluation
-
-        return of_evaluation(self)
-
-    @property
-    def gaps(self) -> dict[str, Floats]:
-        """What each slot lacks of the optimum: by name, (F,) float64, QoE a task."""
-        return {name: self.optimum - reached for name, reached in self.qoe.items()}
-
-    def interval(self, name: str, figure: str = "gap") -> tuple[float, float]:
-        """Return the 95% interval of a mean over slots: see `statistics.interval`.
-
-        It says what other slots would give; of a trained policy, not what another training would.
-
-        Parameters
-        ----------
-        name : of a score
-        figure : "gap" or "qoe", a task, or "ratio", the share of the optimum
-
-        Raises
-        ------
-        ValueError
-            For a name or a figure that is not there
-        """
-        one_of("name", name, tuple(self.qoe))
-        one_of("figure", figure, MEANS)
-        reached = self.qoe[name]
-        values = {"gap": self.optimum - reached, "qoe": reached, "ratio": reached / self.optimum}
-        return interval(values[figure])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document of `semopt evaluate --json`."""
-        intervals = {
-            name: {f"{mean}_interval": [*map(number, self.interval(name, mean))] for mean in MEANS}
-            for name in self.qoe
-        }
-        return {
-            "schema": 1,
-            "scenario": self.scenario,
-            "objective": self.objective,
-            "reference": self.reference,
-            "slots": self.slots,
-            "infeasible_slots": self.infeasible_slots,
-            "methods": {
-                name: asdict(score) | intervals.get(name, {}) for name, score in self.scores.items()
-            },
-            **({"missing": list(self.missing)} if self.missing else {}),
-        }
 
 
 def evaluate(
@@ -178,26 +43,30 @@ def evaluate(
 ) -> Evaluation:
     """Score policies and methods on the same slots against the certified optimum.
 
+    Where users have batteries, whole queues are played and a `queues.QueueEvaluation` is returned.
+
     Parameters
     ----------
     policies : one or several of: folders of checkpoints, methods of `solve`, "constant",
-        "module:function", "file.py:function", or functions (see Notes)
+        "module:function", "file.py:function", or functions (see Notes); of queues with batteries
+        "greedy", "equal-split", "price", "receding-price", "lyapunov", "dp", or code of your own
     scenario : from whose channel the slots are drawn, of a trace from its part for evaluation; also
         a preset's name or a file's path; the first checkpoint's own unless given, else "paper"
     slots, seed : of the draw; 1000 slots unless given, or as many as the part of a trace for
-        evaluation has
+        evaluation has; of queues a multiple of their length, 20 queues at least unless given
     refine : also score each with its levels optimised, as "NAME refined"
     reference : a method of `solve`; else the strongest that honours the scenario's objective and
         limits: "global"; "exact" for the objective "min" and where a limit is none of
-        `limits.PRICED`; "exhaustive" where the server's energy is limited
+        `limits.PRICED`; "exhaustive" where the server's energy is limited. Of queues "hindsight",
+        an upper bound
     tick : told what is at work and the share of it that is done
-    report : told what is found so far, after each score
+    report : told what is found so far, after each score, or after each lot of queues
 
     Raises
     ------
     ValueError
-        For a name that is none of these, a checkpoint or a policy that does not fit, or a scenario
-        without any feasible slot.
+        For a name that is none of these, a checkpoint or a policy that does not fit, a scenario
+        without any feasible slot, or slots that make no whole queues.
 
     Notes
     -----
@@ -214,6 +83,12 @@ def evaluate(
     sub-channel, by which offloaders take them. Or it returns `Actions` of arrays (S, N), in SI
     units. Whatever else it returns or raises is a ValueError of one sentence.
 
+    Of queues with batteries, observations end with the energy left, of all users in turn or of the
+    user alone, and the tasks left, and the modes are quarters, the last one skip. With
+    `Actions` may come, as a pair, which tasks are skipped, (S, N) bool. A function whose attribute
+    `observation` is "plain" gets in place of observations what `online.policy.Policy` does: gain
+    (S, N, K), task (S, N), left (S, N) in J, and tasks_left.
+
     Examples
     --------
     >>> scored = evaluate(["local", "exact"], "contended", slots=50, reference="exact")
@@ -226,7 +101,9 @@ def evaluate(
     names = named(policies)
     scenario = home(list(names)) if scenario is None else Scenario.of(scenario)
     problem = scenario.template()
-    refuse_battery(problem, "evaluate")
+    if has_battery(problem):
+        refuse_of_slots(refine, reference)
+        return evaluate_queues(names, scenario, slots, seed, tick, report)
     reference = strongest(problem) if reference is None else reference
     deciders = {name: decider(given, scenario, seed) for name, given in names.items()}
     if slots is None:
@@ -270,6 +147,14 @@ def evaluate(
             evaluation = replace(evaluation, scores=scores, missing=missing, qoe=qoe)
             report(evaluation)
     return evaluation
+
+
+def refuse_of_slots(refine: bool, reference: str | None) -> None:
+    """Raise ValueError for what the evaluation of slots has and that of queues has not."""
+    if refine:
+        raise ValueError("refine: best levels of a slot are not best where a battery pays for them")
+    if reference not in (None, REFERENCE):
+        raise ValueError(f"reference = {reference!r}: of queues with batteries it is {REFERENCE!r}")
 
 
 def refined(name: str) -> str:

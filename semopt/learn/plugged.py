@@ -18,16 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..actions import Actions, ranges
-from ..model import MODES, exceeds
+from ..actions import SKIP, Actions, ranges
+from ..arrays import Flags
+from ..battery import in_place_of_skips
+from ..limits import has_battery
+from ..model import exceeds
+from ..online.policy import Policy as QueuePolicy
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..strict import shortened
 from .refine import Decider
 
 if TYPE_CHECKING:
+    from ..env.batteries import Ahead
     from ..env.decisions import Decisions
 
+PLAIN = "plain"  # observes gains, tasks, energy left and tasks left as they are
 SHOWN = 200  # characters of what a user's code says of itself
 
 
@@ -35,6 +41,12 @@ def plugged(name: str, scenario: Scenario) -> Decider:
     """Return the policy of a name, "module:function" or "path/to/file.py:function"."""
     function, file = loaded(name)
     return policy(function, scenario, name, file)
+
+
+def plugged_for_queues(name: str, scenario: Scenario) -> QueuePolicy:
+    """Return the same as a policy for queues with batteries."""
+    function, file = loaded(name)
+    return queue_policy(function, scenario, name, file)
 
 
 def policy(
@@ -46,6 +58,26 @@ def policy(
     ----------
     name, file : what messages call it, and the file whose lines they name
     """
+    answer = answering(function, scenario, name, file)
+    return lambda gain, task: answer(gain, task, None)[0]
+
+
+def queue_policy(
+    function: Callable[..., Any], scenario: Scenario, name: str = "", file: str = ""
+) -> QueuePolicy:
+    """Return the same as a policy for queues with batteries."""
+    from ..env.batteries import Ahead
+
+    answer = answering(function, scenario, name, file)
+    return lambda gain, task, left, tasks_left: answer(
+        gain, task, Ahead(left, np.full(len(task), tasks_left))
+    )
+
+
+def answering(
+    function: Callable[..., Any], scenario: Scenario, name: str, file: str
+) -> Callable[[Floats, Integers, Ahead | None], tuple[Actions, Flags]]:
+    """Return a user's own function as one of slots and of what queues with batteries have ahead."""
     from ..env.decisions import LEADING_SHARES
     from ..env.environment import Environment
 
@@ -53,26 +85,40 @@ def policy(
     file = file or getattr(getattr(function, "__code__", None), "co_filename", "")
     with guarded(name, file):
         observation = getattr(function, "observation", "shared")
-    if not (isinstance(observation, str) and observation in ("own", "shared")):
-        raise ValueError(f"{name}.observation = {shown(observation)}: 'own' or 'shared'")
-    env = Environment(scenario, 1, observation=observation)  # type: ignore[arg-type]
+    queued = has_battery(scenario.template())
+    known = ("own", "shared", *([PLAIN] if queued else []))
+    if not (isinstance(observation, str) and observation in known):
+        *first, last = map(repr, known)
+        raise ValueError(f"{name}.observation = {shown(observation)}: {', '.join(first)} or {last}")
+    plain = observation == PLAIN
+    env = Environment(scenario, 1, observation="own" if observation == "own" else "shared")
 
-    def decide(gain: Floats, task: Integers) -> Actions:
-        observation = np.empty((*task.shape, env.observation_size), np.float32)
-        env.observe(gain, task, observation)
+    def answer(gain: Floats, task: Integers, ahead: Ahead | None) -> tuple[Actions, Flags]:
+        if plain and ahead:
+            seen: tuple[Any, ...] = gain, task, ahead.left, int(ahead.tasks[0])
+        else:
+            seen = (np.empty((*task.shape, env.observation_size), np.float32),)
+            env.observe(gain, task, seen[0], ahead)
         with guarded(name, file):
-            value = function(observation)
+            value = function(*seen)
         if iscoroutine(value):
             value.close()  # else Python warns that nobody waited for it
             raise ValueError(f"{name}: is async: a function that returns decisions is expected")
+        skipped = np.zeros(task.shape, bool)
+        if ahead and isinstance(value, tuple) and len(value) == 2:
+            value, skipped = value[0], as_skips(name, file, value[1], task.shape)
         if isinstance(value, Actions):
-            return checked(env.problem, as_arrays(name, file, value), gain, task, name)
-        decisions = as_shares(name, file, value, (*task.shape, LEADING_SHARES + env.channels))
+            played = as_arrays(name, file, value)
+            if skipped.any() and played.channel.shape == task.shape:
+                played = in_place_of_skips(env.problem, played, skipped)
+            return checked(env.problem, played, gain, task, name), skipped
+        shape = (*task.shape, LEADING_SHARES + env.channels)
+        decisions = as_shares(name, file, value, shape, len(env.modes))
         actions = Actions.empty(*task.shape)
         env.decide(decisions, task, actions)
-        return actions
+        return actions, skipped | (decisions.mode == SKIP)
 
-    return decide
+    return answer
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -205,7 +251,19 @@ def as_arrays(name: str, file: str, actions: Actions) -> Actions:
     return Actions(*(as_array(name, file, f, getattr(actions, f)) for f in fields))
 
 
-def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decisions:
+def as_skips(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Flags:
+    """Return which tasks a policy skips."""
+    array = as_array(name, file, "the second thing that it returned", value)
+    if array.shape != shape or array.dtype.kind != "b":
+        raise ValueError(
+            f"{name}: which tasks are skipped has shape {array.shape} of {array.dtype}: booleans "
+            f"of shape {shape} are expected"
+        )
+    flags: Flags = array
+    return flags
+
+
+def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...], modes: int) -> Decisions:
     """Return decisions from what a policy returned, shares of ranges."""
     from ..env.decisions import LEADING_SHARES, Decisions, outside
 
@@ -223,7 +281,7 @@ def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Decis
             "numbers from 0 to 1 are expected"
         )
     decisions = Decisions.empty(shape[0], shape[1], shape[2] - LEADING_SHARES)
-    decisions.take(array.astype(np.float32), len(MODES))
+    decisions.take(array.astype(np.float32), modes)
     return decisions
 
 

@@ -21,6 +21,12 @@ STREAM = 4  # of the seed's children, that of the fit
 T = TypeVar("T")
 
 
+def cells_of_slot(scenario: Scenario) -> int:
+    """Return how many cells a slot has: a user alone, or on a sub-channel beside others."""
+    users, channels = scenario.users, scenario.channels
+    return users * (1 + min(users, channels) * channels)
+
+
 @dataclass
 class Training:
     """Queues of a scenario, drawn from a child of the seed; of a trace, from its training part.
@@ -44,9 +50,8 @@ class Training:
     @cached_property
     def queues(self) -> int:
         """How many queues there are, E."""
-        users, channels = self.scenario.users, self.scenario.channels
-        cells = users * (1 + min(users, channels) * channels)
-        slots = min(SLOTS, CELLS // cells, self.scenario.length("training") or SLOTS)
+        most = CELLS // cells_of_slot(self.scenario)
+        slots = min(SLOTS, most, self.scenario.length("training") or SLOTS)
         return max(slots // self.length, 1)
 
     @cached_property

@@ -20,7 +20,9 @@ DECADES = alt.Axis(  # a line each, not nine
 THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.value, '.3~s')")
 
 
-def profile(gaps: Mapping[str, Floats], least: float, x: str, bands: bool = False) -> alt.ChartType:
+def profile(
+    gaps: Mapping[str, Floats], least: float, x: str, bands: bool = False, units: str = "slots"
+) -> alt.ChartType:
     """Return the shares of slots whose gap is at most x, a line a method, x on a logarithmic axis.
 
     Parameters
@@ -29,6 +31,7 @@ def profile(gaps: Mapping[str, Floats], least: float, x: str, bands: bool = Fals
     least : smaller gaps are drawn there
     x : title of the axis
     bands : whether each line lies in a shade, within which the share of all slots there may be is
+    units : what there are shares of
     """
     rows = []
     for method, values in gaps.items():
@@ -44,14 +47,14 @@ def profile(gaps: Mapping[str, Floats], least: float, x: str, bands: bool = Fals
         color=_by_method(list(gaps)),
     )
     lines = base.mark_line(interpolate="step-after").encode(
-        y=alt.Y("share:Q", title="share of slots", axis=alt.Axis(format="%")),
+        y=alt.Y("share:Q", title=f"share of {units}", axis=alt.Axis(format="%")),
         strokeDash=alt.StrokeDash("method:N", sort=list(gaps), legend=None),
         tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
     )
     if not bands:
         return lines
     shades = base.mark_area(interpolate="step-after", opacity=0.2)
-    return shades.encode(y=alt.Y("low:Q", title="share of slots"), y2="high:Q") + lines
+    return shades.encode(y=alt.Y("low:Q", title=f"share of {units}"), y2="high:Q") + lines
 
 
 def intervals(

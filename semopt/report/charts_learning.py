@@ -12,14 +12,12 @@ from .charts import curves, intervals, profile
 from .style import beside, titled
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
+    from ..learn.scores import Evaluation
 
 LEAST = 1e-6  # smallest gap that is drawn, QoE a task: what a certified optimum is asked for
-GAP = "gap to the certified optimum, QoE a task"
 HEIGHT = 220  # pixels of a chart beside others
 STEPS, REGRET, OPTIMUM = "agent steps", "regret, QoE a task", "certified optimum"
 ENTROPY = "entropy of a user's mode, nat"
-BANDS = "shades: 95% bands of whole lines, slots independent"
 
 Log = Sequence[Mapping[str, Any]]  # the lines of a training's log
 
@@ -28,17 +26,18 @@ def scores(evaluation: Evaluation) -> alt.ChartType:
     """Return scores drawn: how many slots are within which gap, and the mean gaps."""
     left_out = evaluation.infeasible_slots
     lines = [
-        f"{evaluation.slots} slots, seed {evaluation.seed}, against {evaluation.reference}"
+        f"{evaluation.drawn}, seed {evaluation.seed}, against {evaluation.reference}"
         + (f"; {left_out} infeasible ones are left out" if left_out else ""),
-        f"{BANDS}; bars: 95% intervals of the means",
+        f"{bands(evaluation)}; bars: 95% intervals of the means",
     ]
     charts = [within(evaluation).properties(height=HEIGHT), means(evaluation)]
-    return titled(beside(charts), f"{evaluation.scenario}: gaps to the optimum", lines)
+    return titled(beside(charts), f"{evaluation.scenario}: gaps to the {evaluation.best}", lines)
 
 
 def within(evaluation: Evaluation) -> alt.ChartType:
     """Return the share of slots within each gap, a line a method, with its band."""
-    return profile(evaluation.gaps, LEAST, GAP, bands=True)
+    title, units = gap_to(evaluation), evaluation.units
+    return profile(evaluation.gaps, LEAST, title, bands=True, units=units)
 
 
 def means(evaluation: Evaluation) -> alt.ChartType:
@@ -48,7 +47,17 @@ def means(evaluation: Evaluation) -> alt.ChartType:
         ends = evaluation.interval(name)
         low, high = (None if np.isnan(end) else end for end in ends)
         rows.append((name, float(gap.mean()), low, high))
-    return intervals(rows, GAP)
+    return intervals(rows, gap_to(evaluation))
+
+
+def gap_to(evaluation: Evaluation) -> str:
+    """Return the title of an axis of gaps."""
+    return f"gap to the {evaluation.best}, QoE a task"
+
+
+def bands(evaluation: Evaluation) -> str:
+    """Say what the shades of `within` are."""
+    return f"shades: 95% bands of whole lines, {evaluation.units} independent"
 
 
 def training(log: Log, title: str, ended: str) -> alt.ChartType:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, cast
 
 from ..console import Console, slim_table
 from .lines import print_line, print_message
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
+    from ..learn.queues import QueueEvaluation, QueueScore
+    from ..learn.scores import Evaluation
     from ..learn.train import Report
 
 HEADINGS = (
     *("QoE", "ratio", "p1", "worst", "clos-\nure", "hits", "ms", "mJ", "accu-\nracy"),
     *("infea-\nsible", "us a\nslot"),
+)
+QUEUE_HEADINGS = (
+    *("QoE", "gap", "95% of it", "clos-\nure", "skip-\nped", "left\nmJ", "ms", "mJ"),
+    "us a\nslot",
 )
 HEADING = " updates agent-steps seconds  reward     QoE   regret offload steps/s"
 
@@ -51,7 +57,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
             f"{score.energy_mj:.1f}",
             f"{score.accuracy:.3f}",
             f"{score.infeasible_share:.1%}",
-            f"{time:.0f}" if (time := score.decision_us) < 9999.5 else f"{time / 1e3:.0f}k",
+            microseconds(score.decision_us),
         )
     console = Console()
     console.print(table)
@@ -63,3 +69,48 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"Reference {evaluation.reference}: QoE {best:.5f} {unit}. Closure: the part of its gain "
         f"over local, 0.5, that is reached. A task that breaks a limit scores 0{note}.",
     )
+
+
+def microseconds(time: float) -> str:
+    """Return a time in at most four digits."""
+    return f"{time:.0f}" if time < 9999.5 else f"{time / 1e3:.0f}k"
+
+
+def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
+    """Print the table of scores on queues with batteries."""
+    table = slim_table(f"{evaluation.scenario}: {evaluation.drawn}, seed {evaluation.seed}")
+    table.add_column("", overflow="fold", max_width=18)
+    for heading in QUEUE_HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    infeasible = {}
+    for name, score in evaluation.scores.items():
+        of_queue = cast("QueueScore", score)
+        low, high = evaluation.interval(name, "gap")
+        table.add_row(
+            name,
+            f"{score.qoe:.4f}",
+            f"{score.reference_qoe - score.qoe:.4f}",
+            f"{low:.3f}-{high:.3f}" if isfinite(low) else "",
+            "" if score.closure is None else f"{score.closure:.3f}",
+            f"{of_queue.skipped_share:.1%}",
+            f"{of_queue.energy_left_mj:.1f}",
+            f"{score.latency_ms:.2f}",
+            f"{score.energy_mj:.1f}",
+            microseconds(score.decision_us),
+        )
+        if score.infeasible_share:
+            infeasible[name] = score.infeasible_share
+    console = Console()
+    console.print(table)
+    best = next(iter(evaluation.scores.values())).reference_qoe
+    closed = int(evaluation.closed.sum())
+    part = closed < evaluation.queues
+    console.print(
+        f"Reference hindsight ({evaluation.levels} levels), an upper bound that knows the future: "
+        f"QoE {best:.5f} a task. On {f'{closed} of the' if part else 'all'} queues a decision "
+        f"reaches it within 1e-4 a task{'; on the others it is a bound alone' if part else ''}. "
+        "Gap: what is lacking of it, in the mean. Closure: the part of what lies between greedy "
+        "and the reference that is reached."
+    )
+    for name, share in infeasible.items():
+        console.print(f"{name}: {share:.1%} of its tasks break a limit, and score 0.")

@@ -9,13 +9,13 @@ from ..actions import mode_of
 from .batch import MEANS
 from .charts_batch import distribution, modes
 from .charts_batch import worth as worths
-from .charts_learning import BANDS, LEAST, losses, means, qoe, regret, within
+from .charts_learning import LEAST, bands, losses, means, qoe, regret, within
 from .charts_slot import places, spent, worth
 from .page import Figure, Report, Table
 from .slot import reasons, verdict
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
+    from ..learn.scores import Evaluation
     from ..result import Result
     from ..solvers.slots import Batch
 
@@ -135,20 +135,21 @@ def of_evaluation(evaluation: Evaluation, command: str) -> Report:
             "means",
             "Mean gap",
             means(evaluation),
-            f"What is lacking of {evaluation.reference}'s optimum; bars are 95% intervals, slots "
-            "resampled.",
+            f"What is lacking of the {evaluation.best} ({evaluation.reference}); bars are 95% "
+            f"intervals, {evaluation.units} resampled.",
         ),
         Figure(
             "profile",
-            "Slots within a gap",
+            f"{evaluation.units.capitalize()} within a gap",
             within(evaluation),
-            f"A line that rises early is good. Gaps below {LEAST:g} are drawn there; {BANDS}.",
+            f"A line that rises early is good. Gaps below {LEAST:g} are drawn there; "
+            f"{bands(evaluation)}.",
         ),
     ]
     infeasible = evaluation.infeasible_slots
     return Report(
         f"{evaluation.scenario}: {', '.join(scores)}",
-        f"{evaluation.slots} slots drawn with seed {evaluation.seed}, against "
+        f"{evaluation.drawn} drawn with seed {evaluation.seed}, against "
         f"{evaluation.reference}. A task that breaks a limit scores 0.",
         command,
         [table],

@@ -13,7 +13,7 @@ from ..files import write_atomically
 from .page import IMAGES, check_packages, image, rendered
 
 if TYPE_CHECKING:
-    from ..learn.evaluate import Evaluation
+    from ..learn.scores import Evaluation
     from ..queue import QueueResult
     from ..result import Result
     from ..scenario import Scenario

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...learn.evaluate import HIT
+from ...learn.scores import HIT
 from ...problem import Floats
 from ...report.charts import intervals, profile
 from ...report.page import Figure, Report, Table

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from ...learn.deciders import CONSTANT, is_folder
-from ...learn.evaluate import HIT, strongest
+from ...learn.evaluate import strongest
+from ...learn.scores import HIT
 from ...problem import Floats
 from ...scenario import Scenario
 from ...statistics import interval
