@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import altair as alt
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..allowed import whole
 from ..model import MODES, RAW, SEMANTIC, decibel, snr
-from ..problem import Floats, Problem
+from ..problem import AccuracyTable, Floats, Grid, Problem
 from ..solvers.cells import best_local, best_offloads
 from .charts_batch import distribution
 from .style import GREY, MARK, PALETTE, beside, by_mode, in_rows, titled, user_axis
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 HEIGHT = 180  # pixels
 DRAWN = 20_000  # gains, about, that stand for the law
 GAINS = 64  # of the map of modes, from one end of those drawn to the other
+COARSE = 10  # levels of each variable there, at most
 LOADS = 16  # numbers of offloaders of that map, at most
 MIDDLE = (0.05, 0.5, 0.95)  # of a user's gains
 LOCAL_LINE, LEAST_LINE, RAW_LINE = "local", "least allowed", "raw"
@@ -31,7 +33,9 @@ LINES = {  # colour and dashes
     LEAST_LINE: (MARK, [8, 4]),
     RAW_LINE: (MODE_COLOURS["raw"], [1, 0]),
 }
+POINT = alt.Tooltip("snr:Q", title="SNR, dB"), alt.Tooltip("accuracy:Q", format=".4f")
 GAIN = "power gain, dB"
+NONE = "none"  # of the modes is within the limits
 
 
 def scenario(
@@ -46,6 +50,8 @@ def scenario(
     """
     whole("user", user, 0, subject.users - 1)
     problem, (gain, source) = subject.template(), gains_of(subject)
+    grid = Grid(*(min(levels, COARSE) for levels in astuple(problem.grid)))
+    problem = replace(problem, grid=grid)
     strength = decibel(snr(gain, problem.users.power_max[:, None], problem.system.noise))
     reached = np.quantile(strength, [MIDDLE[0], MIDDLE[-1]])
     names = problem.tasks.names
@@ -57,7 +63,8 @@ def scenario(
     charts += [gains(gain), gains_by_user(gain)]
     lines = [
         "left: accuracy; grey: the middle 90% of the SNR at full power",
-        f"right: the best mode of user {user} on its grid, by gain and load",
+        f"right: the best mode of user {user} by gain and load, "
+        f"{grid.power} x {grid.frequency} x {grid.extraction} levels",
         source,
     ]
     title = f"{subject.name}: {subject.users} users, {subject.channels} sub-channels"
@@ -82,58 +89,72 @@ def surface(problem: Problem, kind: int, reached: Floats) -> alt.ChartType:
     ----------
     reached : (2,) float64, dB, the SNR between which most of the slots are
     """
-    tasks, table = problem.tasks, problem.tasks.accuracy[kind]
-    levels, signals = [f"{mu:.3g}" for mu in table.extraction], table.snr_db.tolist()
-    low, high = np.clip(reached, signals[0], signals[-1]).tolist()
+    table, title = problem.tasks.accuracy[kind], f"accuracy, {problem.tasks.names[kind]}"
+    low, high = np.clip(reached, table.snr_db[0], table.snr_db[-1]).tolist()
     shade = alt.Chart(alt.InlineData(values=[{"from": low, "to": high}])).mark_rect(
         color=GREY, opacity=0.15
     )
     x = alt.X("snr:Q", title="SNR, dB", scale=alt.Scale(nice=False))
-    y = alt.Y("accuracy:Q", title=f"accuracy, {tasks.names[kind]}", scale=alt.Scale(zero=False))
-    tooltip = ["snr:Q", alt.Tooltip("accuracy:Q", format=".4f")]
-    rows = [
-        {"extraction": level, "snr": snr, "accuracy": accuracy}
-        for level, line in zip(levels, table.table.tolist(), strict=True)
-        for snr, accuracy in zip(signals, line, strict=True)
-    ]
-    shades = alt.Color(
-        "extraction:O",
-        sort=levels,
-        scale=alt.Scale(scheme="viridis", reverse=True),
-        legend=alt.Legend(orient="bottom", title="extraction", columns=6, symbolLimit=30),
+    y = alt.Y("accuracy:Q", title=title, scale=alt.Scale(zero=False))
+    layers = (
+        shade.encode(x="from:Q", x2="to:Q"),
+        by_extraction(table).encode(x=x, y=y),
+        references(problem, kind).encode(x=x, y=y),
     )
-    semantic = alt.Chart(alt.InlineData(values=rows)).mark_line(point=alt.OverlayMarkDef(size=12))
-    lines = {
-        LOCAL_LINE: [float(tasks.local_accuracy[kind])] * len(signals),
-        LEAST_LINE: [float(tasks.accuracy_min[kind])] * len(signals),
-        RAW_LINE: table.raw.tolist(),
-    }
-    absent = {LEAST_LINE: tasks.accuracy_min[kind] <= 0.0}
-    absent |= {RAW_LINE: np.array_equal(table.raw, table.table[-1])}
-    drawn = [name for name in lines if not absent.get(name)]
+    apart = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
+    return apart.properties(height=HEIGHT)
+
+
+def by_extraction(table: AccuracyTable) -> alt.ChartType:
+    """Return the lines of a table, without axes."""
+    rows = [
+        {"extraction": mu, "snr": snr, "accuracy": accuracy}
+        for mu, line in zip(table.extraction.tolist(), table.table.tolist(), strict=True)
+        for snr, accuracy in zip(table.snr_db.tolist(), line, strict=True)
+    ]
+    return (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(point=alt.OverlayMarkDef(size=12))
+        .encode(
+            color=alt.Color(
+                "extraction:Q",
+                scale=alt.Scale(scheme="viridis", reverse=True),
+                legend=alt.Legend(orient="bottom"),
+            ),
+            detail="extraction:N",
+            tooltip=["extraction:Q", *POINT],
+        )
+    )
+
+
+def references(problem: Problem, kind: int) -> alt.ChartType:
+    """Return the lines that accuracies are compared with, without axes.
+
+    They are that of local execution, the least that is allowed, and raw mode's where it has one.
+    """
+    tasks, table = problem.tasks, problem.tasks.accuracy[kind]
+    least, level = tasks.accuracy_min[kind], np.ones_like(table.snr_db)
+    lines = {LOCAL_LINE: tasks.local_accuracy[kind] * level}
+    if least > 0.0:
+        lines[LEAST_LINE] = least * level
+    if not np.array_equal(table.raw, table.table[-1]):
+        lines[RAW_LINE] = table.raw
     rows = [
         {"line": name, "snr": snr, "accuracy": accuracy}
-        for name in drawn
-        for snr, accuracy in zip(signals, lines[name], strict=True)
+        for name, values in lines.items()
+        for snr, accuracy in zip(table.snr_db.tolist(), values.tolist(), strict=True)
     ]
-    legend = alt.Legend(orient="top", title=None)
-    colours = alt.Scale(domain=drawn, range=[LINES[name][0] for name in drawn])
-    dashes = alt.Scale(domain=drawn, range=[LINES[name][1] for name in drawn])
-    others = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeWidth=2.5)
+    legend, names = alt.Legend(orient="top", title=None), list(lines)
+    colours = alt.Scale(domain=names, range=[LINES[name][0] for name in names])
+    dashes = alt.Scale(domain=names, range=[LINES[name][1] for name in names])
     return (
-        alt.layer(
-            shade.encode(x="from:Q", x2="to:Q"),
-            semantic.encode(x=x, y=y, color=shades, tooltip=["extraction:N", *tooltip]),
-            others.encode(
-                x=x,
-                y=y,
-                color=alt.Color("line:N", sort=drawn, scale=colours, legend=legend),
-                strokeDash=alt.StrokeDash("line:N", sort=drawn, scale=dashes, legend=legend),
-                tooltip=["line:N", *tooltip],
-            ),
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            color=alt.Color("line:N", sort=names, scale=colours, legend=legend),
+            strokeDash=alt.StrokeDash("line:N", sort=names, scale=dashes, legend=legend),
+            tooltip=["line:N", *POINT],
         )
-        .resolve_scale(color="independent", strokeDash="independent")
-        .properties(height=HEIGHT)
     )
 
 
@@ -178,19 +199,20 @@ def winners(problem: Problem, user: int, kind: int, ends: Floats) -> alt.ChartTy
     home = np.full(len(gain), best_local(task, 0)[0])
     rows = []
     for load in loads:
-        worth = [home, *(best_offloads(task, 0, load, mode)[0] for mode in (RAW, SEMANTIC))]
-        best = np.argmax(worth, axis=0)
+        offloaded = [best_offloads(task, 0, load, mode)[0] for mode in (RAW, SEMANTIC)]
+        worth = np.array([home, *offloaded])
+        best, value = worth.argmax(axis=0), worth.max(axis=0)
         rows += [
             {
                 "load": str(load),
                 "from": float(edges[i]),
                 "to": float(edges[i + 1]),
-                "mode": MODES[best[i]] if worth[best[i]][i] > -np.inf else "none",
-                "QoE": float(worth[best[i]][i]) if worth[best[i]][i] > -np.inf else None,
+                "mode": MODES[best[i]] if value[i] > -inf else NONE,
+                "QoE": float(value[i]) if value[i] > -inf else None,
             }
             for i in range(len(gain))
         ]
-    modes = [*MODES, *(["none"] if any(row["mode"] == "none" for row in rows) else [])]
+    modes = [*MODES, *([NONE] if any(row["mode"] == NONE for row in rows) else [])]
     name = problem.tasks.names[kind]
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -200,7 +222,10 @@ def winners(problem: Problem, user: int, kind: int, ends: Floats) -> alt.ChartTy
             x2="to:Q",
             y=alt.Y("load:N", sort=[str(m) for m in loads[::-1]], title="offloaders"),
             color=by_mode(modes),
-            tooltip=["load:N", alt.Tooltip("from:Q", title=GAIN, format=".1f"), "mode:N", "QoE:Q"],
+            tooltip=[
+                *("load:N", alt.Tooltip("from:Q", title=GAIN, format=".1f"), "mode:N"),
+                alt.Tooltip("QoE:Q", format=".4f"),
+            ],
         )
     )
     return chart.properties(height=HEIGHT)

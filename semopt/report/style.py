@@ -21,7 +21,7 @@ GREY = "#888888"  # what stands beside the data: limits, an optimum, what is kno
 MARK = "#d55e00"  # on shades of blue
 MODES = {
     **{"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2", "skip": "#cc79a7"},
-    "none": MARK,  # is feasible
+    "none": MARK,
 }
 WIDTH = 320  # pixels of a chart that stands beside another
 STEP, NARROW, MANY = 26, 13, 20  # pixels of a row; of each of more than so many
@@ -30,11 +30,9 @@ LINE = 72  # characters of a line above a chart
 BOTTOM = alt.Legend(orient="bottom", title=None)
 
 
-def by_name(
-    field: str, names: Sequence[str], legend: alt.Legend | None = BOTTOM, first: int = 0
-) -> alt.Color:
-    """Return the colour by names of a field, in their order, from the palette's `first` on."""
-    cycle = [PALETTE[(first + i) % len(PALETTE)] for i in range(len(names))]
+def by_name(field: str, names: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Color:
+    """Return the colour by names of a field, in their order."""
+    cycle = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     scale = alt.Scale(domain=[*names], range=cycle)
     return alt.Color(f"{field}:N", sort=[*names], scale=scale, legend=legend)
 

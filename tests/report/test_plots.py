@@ -98,7 +98,7 @@ def test_a_scenario_is_drawn_with_its_tables_and_gains():
             (row["extraction"], row["snr"]): row["accuracy"] for row in rows_of(chart, 2 * place, 1)
         }
         assert drawn == {
-            (f"{mu:.3g}", snr): table["table"][i][j]
+            (mu, snr): table["table"][i][j]
             for i, mu in enumerate(table["extraction"])
             for j, snr in enumerate(table["snr_db"])
         }
