@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -10,13 +10,10 @@ import numpy as np
 
 from ..problem import Floats
 from ..statistics import band
-from .style import GREY, by_name
+from .style import GREY, by_name, decades
 
 POINTS = 200  # of a line
 STEP = 30  # pixels of a row of a method
-DECADES = alt.Axis(  # a line each, not nine
-    tickCount=6, labelExpr="format(datum.value, datum.value < 1e-3 ? '~e' : '~g')"
-)
 THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.value, '.3~s')")
 
 
@@ -33,17 +30,17 @@ def profile(
     bands : whether each line lies in a shade, within which the share of all slots there may be is
     units : what there are shares of
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for method, values in gaps.items():
-        share, width = np.linspace(0.0, 1.0, POINTS), band(len(values))
-        at = np.maximum(np.quantile(values, share), least)
-        rows += [
-            {"method": method, "gap": float(g), "share": float(s)}
-            | ({"low": max(s - width, 0.0), "high": min(s + width, 1.0)} if bands else {})
-            for g, s in zip(at, share, strict=True)
-        ]
+        width = band(len(values))
+        for gap, share in steps_of(np.maximum(np.sort(values), least).tolist()):
+            row = {"method": method, "gap": gap, "share": share}
+            if bands:
+                row |= {"low": max(share - width, 0.0), "high": min(share + width, 1.0)}
+            rows.append(row)
+    axis = decades([row["gap"] for row in rows])
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x, axis=DECADES),
+        x=alt.X("gap:Q", scale=alt.Scale(type="log"), title=x, axis=axis),
         color=_by_method(list(gaps)),
     )
     lines = base.mark_line(interpolate="step-after").encode(
@@ -55,6 +52,17 @@ def profile(
         return lines
     shades = base.mark_area(interpolate="step-after", opacity=0.2)
     return shades.encode(y=alt.Y("low:Q", title=f"share of {units}"), y2="high:Q") + lines
+
+
+def steps_of(values: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield the steps of a distribution from 0 to 1: a value, and the share that is at most it.
+
+    Of more than `POINTS` sorted values as many steps.
+    """
+    steps = min(POINTS, len(values))
+    yield values[0], 0.0
+    for step in range(1, steps + 1):
+        yield values[-(-step * len(values) // steps) - 1], step / steps
 
 
 def intervals(
@@ -117,6 +125,7 @@ def curves(
     seeds: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]] | None = None,
     point: bool = True,
     optimum: str = "",
+    zero: bool = False,
 ) -> alt.ChartType:
     """Return lines with their points; NaN is left out.
 
@@ -128,15 +137,22 @@ def curves(
     seeds : of a name, the points of each training, drawn thin
     point : whether points are drawn
     optimum : the name of the certified one, drawn dashed
+    zero : whether the y axis begins at 0, where it is not logarithmic
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"method": name, "x": float(at), "y": float(value)}
         for name, points in series.items()
         for at, value in zip(*points, strict=True)
         if value == value
     ]
-    scales = [alt.Scale(type="log", base=b) if b else alt.Scale(zero=False) for b in log]
-    axes = [DECADES if base == 10 else THOUSANDS for base in log]
+    scales = [
+        alt.Scale(type="log", base=base) if base else alt.Scale(zero=begins)
+        for base, begins in zip(log, (False, zero), strict=True)
+    ]
+    axes = [
+        decades([row[key] for row in rows]) if base == 10 else THOUSANDS
+        for key, base in zip("xy", log, strict=True)
+    ]
     axes_of = {
         "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
         "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),

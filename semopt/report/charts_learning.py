@@ -71,7 +71,7 @@ def regret(log: Log) -> alt.ChartType:
     """Return what the policy lacks of the certified optimum, over steps."""
     values = column(log, "regret")
     lines = {"policy": (column(log, "agent_steps"), values)}
-    return curves(lines, STEPS, REGRET, (0, base_for(values)))
+    return curves(lines, STEPS, REGRET, (0, base_for(values)), zero=True)
 
 
 def qoe(log: Log) -> alt.ChartType:
@@ -94,7 +94,7 @@ def losses(log: Log) -> alt.ChartType:
     }
     series = {name: (steps, line) for name, line in lines.items()}
     if names == ["entropy"]:
-        return curves(series, STEPS, ENTROPY)
+        return curves(series, STEPS, ENTROPY, zero=True)
     base = base_for([value for line in lines.values() for value in line])
     return curves(series, STEPS, "losses", (0, base))
 

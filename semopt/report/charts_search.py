@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 
-from .charts import DECADES
-from .style import BOTTOM, GREY, PALETTE, WIDTH, by_name, in_rows, place_axis, user_axis, users
+from .style import (
+    BOTTOM,
+    GREY,
+    PALETTE,
+    WIDTH,
+    by_name,
+    decades,
+    in_rows,
+    place_axis,
+    user_axis,
+    users,
+)
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -56,6 +66,7 @@ def gap(search: Search, asked: float) -> alt.ChartType:
         for time, value in zip(search.time.tolist(), left.tolist(), strict=True)
         if isfinite(value)
     ]
+    axis = decades([asked, *(row["gap"] for row in rows)])
     line = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(
@@ -63,7 +74,7 @@ def gap(search: Search, asked: float) -> alt.ChartType:
         )
         .encode(
             x=alt.X("time:Q", title=TIME, scale=alt.Scale(zero=True)),
-            y=alt.Y("gap:Q", title="gap, QoE", scale=alt.Scale(type="log"), axis=DECADES),
+            y=alt.Y("gap:Q", title="gap, QoE", scale=alt.Scale(type="log"), axis=axis),
             tooltip=[alt.Tooltip("time:Q", format=".4g"), alt.Tooltip("gap:Q", format=".3g")],
         )
     )

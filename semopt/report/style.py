@@ -7,6 +7,7 @@ of Okabe and Ito (2008), with grey in place of black.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from textwrap import wrap
 
 import altair as alt
@@ -25,6 +26,7 @@ MODES = {
 }
 WIDTH = 320  # pixels of a chart that stands beside another
 STEP, NARROW, MANY = 26, 13, 20  # pixels of a row; of each of more than so many
+FEW = 2  # decades
 SPACING = 24  # pixels between charts
 LINE = 72  # characters of a line above a chart
 BOTTOM = alt.Legend(orient="bottom", title=None)
@@ -58,6 +60,14 @@ def place_axis(places: Sequence[str]) -> alt.X:
     axis = alt.Axis(labelAngle=0, labelOverlap=True)
     scale = alt.Scale(domain=[*places])
     return alt.X("place:N", sort=[*places], scale=scale, title="local, or sub-channel", axis=axis)
+
+
+def decades(values: Sequence[float]) -> alt.Axis:
+    """Return the axis of positive values on a logarithmic scale: a line a decade, of few three."""
+    low, high = floor(log10(min(values))), ceil(log10(max(values)))
+    lines = (1.0,) if high - low > FEW else (1.0, 2.0, 5.0)
+    at = [line * 10.0**decade for decade in range(low, high + 1) for line in lines]
+    return alt.Axis(values=at, labelExpr="format(datum.value, datum.value < 1e-3 ? '~e' : '~g')")
 
 
 def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH) -> alt.ChartType:

@@ -178,7 +178,7 @@ def test_gaps_are_drawn_with_bands_that_hold_the_whole_line():
     rows = [row for row in rows_of(chart, 0, 1) if row["method"] == "local"]
     for row in {row["gap"]: row for row in rows}.values():  # the top of each step
         within = (evaluation.gaps["local"] <= row["gap"] + ROUNDING).mean()
-        assert abs(within - row["share"]) <= 1 / 60 + 1 / 199 + ROUNDING  # 200 points of a line
+        assert within == pytest.approx(row["share"], abs=ROUNDING)
         assert row["low"] == max(row["share"] - band(60), 0.0)
         assert row["high"] == min(row["share"] + band(60), 1.0)
     means = {row["method"]: row for row in rows_of(chart, 1, 0)}
