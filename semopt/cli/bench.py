@@ -29,7 +29,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[SUITE]...",
-            help="channel, device, env, evaluate, exact, global, learn, search, semantic; or all.",
+            help="channel, device, env, evaluate, exact, global, learn, queue, search, semantic; "
+            "or all.",
         ),
     ] = None,
     json: JsonOption = None,
