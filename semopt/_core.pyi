@@ -201,14 +201,6 @@ class Queue:
     def front(
         self, slot: int, user: int, channel: int, offloaders: int
     ) -> tuple[Floats, Floats, Integers]: ...
-    def add(
-        self,
-        slot: int,
-        user: int,
-        channel: int,
-        offloaders: int,
-        more: Sequence[tuple[float, float, int]],
-    ) -> None: ...
     def cases(
         self,
         battery: Floats,

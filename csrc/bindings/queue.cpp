@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <tuple>
 
 #include "bindings/deadline.h"
@@ -61,7 +59,7 @@ class Queue {
                 "shape (users,) is expected");
         std::vector<Column> best(fronts_->slots());
         {
-            const Reading reading(changes_);
+            py::gil_scoped_release release;
             parallel(fronts_->slots(), lanes_,
                      [&](long long t, int) { best[t] = fronts_->best(int(t), price.data()); });
         }
@@ -77,7 +75,7 @@ class Queue {
         const std::vector<Purse> purses = purses_of(slot, left, most, price, battery, value);
         std::vector<Column> best(slot.size());
         {
-            const Reading reading(changes_);
+            py::gil_scoped_release release;
             parallel(best.size(), lanes_, [&](long long e, int) {
                 best[e] = semopt::best_within(*fronts_, int(slot.data()[e]),
                                               purses.data() + e * fronts_->users());
@@ -95,7 +93,7 @@ class Queue {
         Doubles out({slot.size(), value.shape(0), value.shape(1)});
         double* const worth = out.mutable_data();
         {
-            const Reading reading(changes_);
+            py::gil_scoped_release release;
             parallel(slot.size(), lanes_, [&](long long e, int) {
                 semopt::worth_by_energy(*fronts_, int(slot.data()[e]),
                                         purses.data() + e * fronts_->users(),
@@ -107,11 +105,7 @@ class Queue {
 
     py::tuple front(int slot, int user, int channel, int offloaders) const {
         check(slot, user, channel, offloaders);
-        Front front;
-        {
-            const Reading reading(changes_);
-            front = fronts_->front(slot, user, channel, offloaders);
-        }
+        const Front& front = fronts_->front(slot, user, channel, offloaders);
         Doubles qoe(front.size()), energy(front.size());
         Integers action(front.size());
         for (size_t i = 0; i < front.size(); ++i) {
@@ -120,16 +114,6 @@ class Queue {
             action.mutable_data()[i] = front[i].action;
         }
         return py::make_tuple(qoe, energy, action);
-    }
-
-    void add(int slot, int user, int channel, int offloaders,
-             const std::vector<std::tuple<double, double, int>>& more) {
-        check(slot, user, channel, offloaders);
-        Front front;
-        for (const auto& [qoe, energy, action] : more) front.push_back({qoe, energy, action});
-        py::gil_scoped_release release;
-        const std::unique_lock<std::shared_mutex> writing(changes_);
-        fronts_->add(slot, user, channel, offloaders, front);
     }
 
     // The search by cases (queue/cases.h) from a decision in hand: the value and the columns of a
@@ -144,7 +128,7 @@ class Queue {
         Deadline deadline(seconds);
         std::unique_ptr<Cases> search;
         {
-            const Reading reading(changes_);
+            py::gil_scoped_release release;
             search = std::make_unique<Cases>(*fronts_, std::vector<double>(budget, budget + users),
                                              lanes_);
             search->solve(value, gap, {first, first + users}, most, [&] { return deadline(); });
@@ -156,13 +140,6 @@ class Queue {
     }
 
   private:
-    // Who reads lets Python go on, and nothing is added meanwhile.
-    struct Reading {
-        explicit Reading(std::shared_mutex& changes) : lock(changes) {}
-        py::gil_scoped_release release;  // first: who waits for the lock must not hold Python
-        std::shared_lock<std::shared_mutex> lock;
-    };
-
     py::dict arrays_of(const Cases& search) const {
         const py::ssize_t count = search.cases().size(), users = fronts_->users(),
                           slots = fronts_->slots(), most = fronts_->most_offloaders(),
@@ -226,15 +203,15 @@ class Queue {
 
     int lanes_;
     std::unique_ptr<Fronts> fronts_;
-    mutable std::shared_mutex changes_;
 };
 
 }  // namespace
 
 void bind_queue(py::module_& m) {
-    py::class_<Queue> queue(m, "Queue",
-                            "The efficient actions of all cells of a queue. Threads share it: who "
-                            "adds waits for those who read.");
+    py::class_<Queue> queue(
+        m, "Queue",
+        "The efficient actions of all cells of a queue. It never changes: threads "
+        "share it.");
     queue
         .def(py::init<const PackedScenario&, const Doubles&, const Integers&, bool, int>(),
              py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("device"),
@@ -246,8 +223,6 @@ void bind_queue(py::module_& m) {
              py::arg("most"), py::arg("price"), py::arg("battery"), py::arg("value"))
         .def("front", &Queue::front, py::arg("slot"), py::arg("user"), py::arg("channel"),
              py::arg("offloaders"))
-        .def("add", &Queue::add, py::arg("slot"), py::arg("user"), py::arg("channel"),
-             py::arg("offloaders"), py::arg("more"))
         .def("cases", &Queue::cases, py::arg("battery"), py::arg("price"), py::arg("value"),
              py::arg("gap"), py::arg("most"), py::arg("seconds"));
     refuse_copies(queue);

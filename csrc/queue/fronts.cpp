@@ -93,12 +93,6 @@ const Front& Fronts::front(int t, int n, int channel, int m) const {
     return fronts_[place(t, n, channel, m)];
 }
 
-void Fronts::add(int t, int n, int channel, int m, const Front& more) {
-    Front& front = fronts_[place(t, n, channel, m)];
-    front.insert(front.end(), more.begin(), more.end());
-    make_efficient(front);
-}
-
 Column Fronts::best(int t, const double* price) const {
     return best(t, [price](const Front& front, int n) { return best_of(front, price[n]); });
 }

@@ -19,7 +19,7 @@ constexpr int kSkip = -1;  // in place of an action's number
 
 struct Efficient {
     double qoe, energy;
-    int action;  // its number among those of its list (model/space.h), or what a caller calls it
+    int action;  // its number among those of its list (model/space.h)
 };
 using Front = std::vector<Efficient>;  // both figures rise
 
@@ -49,8 +49,6 @@ class Fronts {
     int most_offloaders() const { return most_; }
     // Of a user's local tasks, where `channel` is -1, or of those offloaded beside m - 1 others.
     const Front& front(int slot, int user, int channel, int offloaders) const;
-    // Adds actions of any origin, whose figures are known.
-    void add(int slot, int user, int channel, int offloaders, const Front& more);
 
     // The best joint action of a slot at prices y (users), or by what actions are worth to users.
     Column best(int slot, const double* price) const;

@@ -129,7 +129,7 @@ def test_ctrl_c_leaves_a_certificate(tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Search, "price_energy", interrupted)
+    monkeypatch.setattr(Search, "lowest", interrupted)
     result, body = certified(tmp_path, *drawn(0))
     assert result.interrupted
     assert result.objective > 0.0

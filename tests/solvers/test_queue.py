@@ -2,6 +2,7 @@
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
@@ -294,10 +295,25 @@ def test_a_queue_of_a_thousand_slots_has_a_small_gap():
     scenario = Scenario.load("contended")
     gain, task = scenario.draw(1000, 0)
     problem = with_battery(scenario.template(), np.array([18.0, 25.0]))
-    result = solve_queue(problem, gain, task, gap=1.0)
+    result = solve_queue(problem, gain, task)
     assert result.status.word == "optimal"
     assert not result.violations()
     assert result.spent.sum(axis=0) == pytest.approx([18.0, 25.0], rel=1e-2)
+
+
+def test_threads_share_the_cells_of_a_queue():
+    problem, gain, task = small_queue(np.random.default_rng(12), 3, 2, 3)
+    queue = _core.Queue(packing.scenario(problem), gain, task, False, 2)
+    battery = np.where(problem.users.battery < inf, problem.users.battery, 0.1)
+
+    def answers(seed):
+        price = 10.0 ** np.random.default_rng(seed).uniform(-1, 2, 3)
+        value, _, upper, cases, _ = queue.cases(battery, price, 0.0, 1e-6, 1000, 10.0)
+        return queue.best(price)[0].tolist(), value, upper, cases["price"].tolist()
+
+    alone = list(map(answers, range(40)))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(answers, range(40))) == alone
 
 
 def test_bad_arguments_are_named():

@@ -97,6 +97,7 @@ def best_prices(
     tolerance: float,
     ended: Callable[[], bool],
     report: Callable[[Dual], None],
+    steps: int = MOST_STEPS,
 ) -> Dual:
     """Return prices at which D is within a tolerance of its minimum, or the best until the end.
 
@@ -106,12 +107,13 @@ def best_prices(
     tolerance : QoE
     ended : whether time is up
     report : called with each better bound, so that Ctrl-C loses none
+    steps : evaluations of D at most
     """
     limited = np.flatnonzero(battery < inf)
     price, lowest = np.zeros(len(battery)), -inf
     best = Dual(price, inf, np.full(slots, inf), Columns.none(len(battery)))
     columns, numbers = best.columns, np.arange(slots)
-    for _ in range(MOST_STEPS):
+    for _ in range(steps):
         answer = queue.best(price)
         bound = rounded_up(
             float(answer[0].sum() + price[limited] @ battery[limited]), slots * len(battery)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -19,10 +20,11 @@ from ...result import INTERRUPTED, TIME_LIMIT, Status
 from ...worth import upper_limit
 from ..continuous import SMALLEST_GAP
 from .continuous import FIRST_NAME, Found, PricedSlots
-from .prices import Columns, Dual, best_prices
+from .prices import MOST_STEPS, Columns, Dual, best_prices
 from .ranges import Ranges
 
 CASES_OF_A_TASK = 2e6  # cases looked at where no time is set: fewer, the more each of them holds
+PRICED = 20_000  # slots that are priced, step by step, before the cases have prices of their own
 PROOF = 1 << 31  # bytes that cases may take in memory
 ROUNDED = 1.0 + 1e-12  # energies are added in several orders
 NO_MORE = "limit of cases"
@@ -87,8 +89,8 @@ class Search:
 
     def bound(self) -> tuple[float, Floats]:
         """Return the bound at the best prices, and these."""
-        self.price_energy(self.cells())
-        return self.upper, self.price
+        dual = self.lowest(self.cells(), MOST_STEPS, self.ended)
+        return dual.bound, dual.price
 
     def cells(self) -> _core.Queue:
         """Return the efficient actions of all cells of the grid."""
@@ -96,9 +98,28 @@ class Search:
         return _core.Queue(scenario, self.gain, self.task, device, self.threads)
 
     def decide(self, queue: _core.Queue) -> None:
-        """Look for the best decision among the efficient actions of the queue's cells."""
-        dual = self.price_energy(queue)
-        self.split(queue, dual.price, 1 + int(self.most_cases()))
+        """Find prices at which D is low, in half of the time; then decide case by case."""
+        half = self.end if self.end == inf else 0.5 * (perf_counter() + self.end)
+
+        def ended() -> bool:
+            return perf_counter() >= half
+
+        def report(dual: Dual) -> None:
+            self.price, self.upper = dual.price, min(self.upper, dual.bound)
+
+        self.lowest(queue, 3 + PRICED // len(self.task), ended, report)
+        self.split(queue, self.price, 1 + int(self.most_cases()))
+
+    def lowest(
+        self,
+        queue: _core.Queue,
+        steps: int,
+        ended: Callable[[], bool],
+        report: Callable[[Dual], None] = lambda dual: None,
+    ) -> Dual:
+        """Return the lowest D that is found in so many steps."""
+        tolerance, slots = 0.05 * self.gap, len(self.task)
+        return best_prices(queue, self.battery, slots, tolerance, ended, report, steps)
 
     def most_cases(self) -> float:
         """Return how many cases are looked at, at most."""
@@ -145,18 +166,6 @@ class Search:
     def ended(self) -> bool:
         """Tell whether time is up."""
         return perf_counter() >= self.end
-
-    def price_energy(self, queue: _core.Queue) -> Dual:
-        """Find the prices at which D is lowest; where all is within the batteries, that is all."""
-        slots = len(self.task)
-
-        def report(dual: Dual) -> None:
-            self.price, self.upper = dual.price, min(self.upper, dual.bound)
-
-        dual = best_prices(queue, self.battery, slots, 0.05 * self.gap, self.ended, report)
-        answer = queue.best(dual.price)
-        self.keep(Columns(np.arange(slots), *answer[1:]))
-        return dual
 
     def keep(self, decision: Columns) -> None:
         """Keep a decision, a column a slot, if it is the best so far and within the batteries."""
