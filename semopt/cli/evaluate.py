@@ -56,6 +56,8 @@ def evaluate(
 ) -> None:
     """Score policies and methods on the same slots against the certified optimum.
 
+    `semopt manual policies` has the contract of a function of your own.
+
     Where users have batteries, whole queues are played, and the reference is the hindsight bound of
     each: what no policy reaches more than, though it knows the future.
 

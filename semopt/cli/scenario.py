@@ -81,7 +81,8 @@ def new(
 ) -> None:
     """Write a commented scenario file to start from.
 
-    Comments name every key that may be added, with its unit.
+    Comments name every key that may be added, with its unit. `semopt manual formats` has examples
+    of files, `semopt manual channels` of gains.
     """
     from ..files import check_apart, write_atomically
     from ..scenario import Scenario, toml

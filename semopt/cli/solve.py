@@ -117,6 +117,8 @@ def solve(
 ) -> None:
     """Solve a decision slot, or many: who offloads, on which sub-channel, and how.
 
+    `semopt manual methods` says what each method proves.
+
     Without --slots and --seed the slot that the scenario pins is solved. Ctrl-C prints and saves
     what is finished; the exit code is then 130.
     """

@@ -70,6 +70,8 @@ def gap(
 ) -> None:
     """Measure how far methods and policies are from the certified optimum.
 
+    `semopt manual studies` says what a study leaves, and how to read it.
+
     What is in DIR is not computed again, whoever computed it. Ctrl-C keeps every cell that is
     finished; the same command goes on from there. The exit code is 1 where cells failed.
     """

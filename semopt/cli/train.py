@@ -84,7 +84,10 @@ def train(
     report: ReportOption = None,
     plot: PlotOption = None,
 ) -> None:
-    """Train a policy and measure it, while it learns, by its regret against the exact optimum."""
+    """Train a policy and measure it, while it learns, by its regret against the exact optimum.
+
+    `semopt manual learning` says which algorithm to take and what to expect.
+    """
     from ..files import check_apart
     from ..report.lines import print_line
     from ..report.progress import phases, progress
