@@ -23,7 +23,7 @@ from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
 from .deciders import Fixed, Method, Policy, decider, home, named
 from .queues import REFERENCE, evaluate_queues
 from .refine import Decider, Refined
-from .scores import HIT, Evaluation, Score
+from .scores import HIT, Evaluation, Score, shares
 
 SLOTS = 1000  # unless another number is asked for
 TIMED = 200  # decisions of one slot each, timed
@@ -172,7 +172,7 @@ def strongest(problem: Problem) -> str:
 def score(problem: Problem, columns: dict[str, Floats], optimum: Floats, time: float) -> Score:
     """Return the score of what decisions are worth, `figures`, against optima (S,); `time` in s."""
     reached, tasks = columns["value"], tasks_in(problem)
-    ratio = reached / optimum
+    ratio = shares(reached, optimum)
     mean, best = float(reached.mean()) / tasks, float(optimum.mean()) / tasks
     return Score(
         qoe=mean,

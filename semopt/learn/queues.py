@@ -19,30 +19,33 @@ import numpy as np
 
 from .. import online
 from ..actions import Actions
+from ..allowed import whole
 from ..arrays import Flags
 from ..battery import reading_of
 from ..methods import QUEUE_POLICIES
+from ..model import TOLERANCE
 from ..online.cells import Cells
 from ..online.play import Played, play
 from ..online.policy import GridPolicy
 from ..online.policy import Policy as QueuePolicy
 from ..online.training import Training, cells_of_slot
 from ..problem import Floats, Integers, Problem
-from ..result import Status
+from ..result import Status, number
 from ..scenario import Scenario
 from ..solvers.queue import solve_queue
 from ..solvers.queue.hindsight import check_options
 from ..worth import closure
 from .deciders import Policy
 from .plugged import is_plug, plugged_for_queues, queue_policy
-from .scores import HIT, Evaluation, Score
+from .scores import HIT, Evaluation, Score, shares
 
 REFERENCE = "hindsight"
 BASE = ""  # the name of greedy as what closure begins at
 SLOTS = 1000  # of all queues, unless another number is asked for,
 FEWEST = 20  # and so many queues at least
 LONGEST = 2.0  # s for the reference of a queue
-CELLS = 50_000  # whose efficient actions are kept at a time
+LOT = 20  # queues that are scored at a time, so that Ctrl-C loses no more,
+CELLS = 50_000  # with fewer where users and sub-channels make more cells than these
 TIMED = 200  # decisions of one queue each, timed
 LONGEST_TIMED = 5.0  # s after which no further queue is
 
@@ -108,7 +111,11 @@ class QueueEvaluation(Evaluation):
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""
-        return super().to_json() | {
+        document = super().to_json()
+        for score in document["methods"].values():  # means of no executed task are none
+            for figure in ("latency_ms", "energy_mj", "accuracy"):
+                score[figure] = number(score[figure])
+        return document | {
             "queues": self.queues,
             "length": self.length,
             "reference_levels": self.levels,
@@ -151,11 +158,11 @@ def evaluate_queues(
         times[name] = decision_time(problem, policy, gain, task)
     free = not all(isinstance(policy, GridPolicy) for policy in policies.values())
     base = policies.get("greedy", online.make("greedy", training))
-    chunk = max(1, CELLS // (cells_of_slot(scenario) * length))
+    lot = min(LOT, max(1, CELLS // (cells_of_slot(scenario) * length)))
     bounds, closed = np.empty(queues), np.zeros(queues, bool)
     parts: dict[str, list[Played]] = {name: [] for name in [*policies, BASE]}
-    for start in range(0, queues, chunk):
-        end = min(start + chunk, queues)
+    for start in range(0, queues, lot):
+        end = min(start + lot, queues)
         for q in range(start, end):
             tick("queues", q / queues)
             bounds[q], closed[q] = reference(scenario, gain[q], task[q], free)
@@ -195,6 +202,7 @@ def number_of_queues(scenario: Scenario, slots: int | None) -> int:
     if slots is None:
         queues = max(SLOTS // length, FEWEST)
         slots = (queues if most is None else min(queues, most // length)) * length
+    whole("slots", slots, 1)
     if slots < length or slots % length:
         ends = f", and its part for evaluation {most}" if most is not None else ""
         raise ValueError(
@@ -249,12 +257,12 @@ def reference(scenario: Scenario, gain: Floats, task: Integers, free: bool) -> t
 
 
 def score(
-    problem: Problem, whole: Played, optimum: Floats, least: Floats, time: float
+    problem: Problem, played: Played, optimum: Floats, least: Floats, time: float
 ) -> QueueScore:
     """Return the score of what was played, against references and greedy (F,), QoE a task."""
-    reached = whole.value
-    executed, limited = ~whole.skipped, np.isfinite(problem.users.battery)
-    mean, best, ratio = float(reached.mean()), float(optimum.mean()), reached / optimum
+    reached = played.value
+    executed, limited = ~played.skipped, np.isfinite(problem.users.battery)
+    mean, best, ratio = float(reached.mean()), float(optimum.mean()), shares(reached, optimum)
     lowest = float(least.mean())
 
     def of_executed(figure: Floats) -> float:
@@ -266,13 +274,13 @@ def score(
         ratio=float(ratio.mean()),
         ratio_p1=float(np.quantile(ratio, 0.01)),
         ratio_worst=float(ratio.min()),
-        closure=closure(mean, best, lowest) if best != lowest else None,
+        closure=closure(mean, best, lowest) if best - lowest > TOLERANCE else None,
         hit_share=float((optimum - reached <= HIT).mean()),
-        latency_ms=of_executed(whole.latency) * 1e3,
-        energy_mj=of_executed(whole.energy) * 1e3,
-        accuracy=of_executed(whole.accuracy),
-        infeasible_share=float(whole.infeasible.mean()),
+        latency_ms=of_executed(played.latency) * 1e3,
+        energy_mj=of_executed(played.energy) * 1e3,
+        accuracy=of_executed(played.accuracy),
+        infeasible_share=float(played.infeasible.mean()),
         decision_us=time * 1e6,
-        skipped_share=float(whole.skipped.mean()),
-        energy_left_mj=float(whole.left[:, limited].mean()) * 1e3,
+        skipped_share=float(played.skipped.mean()),
+        energy_left_mj=float(played.left[:, limited].mean()) * 1e3,
     )

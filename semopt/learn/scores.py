@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..allowed import one_of
+from ..model import TOLERANCE
 from ..problem import Floats, Integers
 from ..records import Record, Shown
 from ..result import number
@@ -137,8 +138,8 @@ class Evaluation(Shown, Record):
         one_of("name", name, tuple(self.qoe))
         one_of("figure", figure, MEANS)
         reached = self.qoe[name]
-        values = {"gap": self.optimum - reached, "qoe": reached, "ratio": reached / self.optimum}
-        return interval(values[figure])
+        ratio = shares(reached, self.optimum)
+        return interval({"gap": self.optimum - reached, "qoe": reached, "ratio": ratio}[figure])
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""
@@ -158,3 +159,9 @@ class Evaluation(Shown, Record):
             },
             **({"missing": list(self.missing)} if self.missing else {}),
         }
+
+
+def shares(reached: Floats, optimum: Floats) -> Floats:
+    """Return which part of an optimum is reached: all of it where there is nothing to reach."""
+    part: Floats = np.divide(reached, optimum, out=np.ones_like(optimum), where=optimum > TOLERANCE)
+    return part

@@ -20,6 +20,8 @@ from .training import Training
 
 KNOTS = 65  # energies at which v is known, from 0 to the battery
 PASSES = 3
+SAMPLED = 20_000  # slots of all means of a pass at most, but
+LEAST = 100  # so many of each at least
 SPREAD = (0.5, 1.5)  # of an equal share, in the first pass
 
 
@@ -60,8 +62,9 @@ def make(problem: Problem, training: Training) -> DynamicProgramming:
         value = np.zeros((length + 1, len(cells.battery), KNOTS))
         for k in range(1, length + 1):
             training.tick((done + k / length) / PASSES)
-            left = before[length - k][rng.integers(training.queues, size=len(cells))]
-            worth = cells.worth_by_energy(left, value[k - 1]).mean(axis=0)
+            slots = rng.permutation(len(cells))[: max(SAMPLED // length, LEAST)]
+            left = before[length - k][rng.integers(training.queues, size=len(slots))]
+            worth = cells.take(slots).worth_by_energy(left, value[k - 1]).mean(axis=0)
             value[k] = np.maximum.accumulate(worth - worth[:, :1], axis=1)
         policy = DynamicProgramming(problem, value)
         _, before = training.play(policy)

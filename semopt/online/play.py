@@ -65,7 +65,7 @@ def play(
     lots: list[Played] = []
     for t in range(length):
         now = np.ascontiguousarray(gain[:, t]), np.ascontiguousarray(task[:, t])
-        if cells and isinstance(policy, GridPolicy):
+        if cells is not None and isinstance(policy, GridPolicy):
             part = cells.take(rows + t)
             actions, chosen = part.decoded(policy.choose(part, left, length - t))
         else:

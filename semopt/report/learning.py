@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, cast
 
-from ..console import Console, slim_table
+from ..console import Console, figure, slim_table
 from .lines import print_line, print_message
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
             f"{low:.3f}-{high:.3f}" if isfinite(low) else "",
             "" if score.closure is None else f"{score.closure:.3f}",
             f"{of_queue.skipped_share:.1%}",
-            f"{of_queue.energy_left_mj:.1f}",
-            f"{score.latency_ms:.2f}",
-            f"{score.energy_mj:.1f}",
+            figure(of_queue.energy_left_mj, 1),
+            "" if isnan(score.latency_ms) else f"{score.latency_ms:.2f}",
+            "" if isnan(score.energy_mj) else f"{score.energy_mj:.1f}",
             microseconds(score.decision_us),
         )
         if score.infeasible_share:

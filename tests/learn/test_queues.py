@@ -24,6 +24,7 @@ SHORT = BATTERY.replace({"queue.length": 4, "user.battery_mj": 45.0})
 def few(monkeypatch):
     monkeypatch.setattr("semopt.online.training.SLOTS", 80)
     monkeypatch.setattr(queues, "TIMED", 4)
+    monkeypatch.setattr(queues, "LONGEST", 60.0)  # no time decides what is found
 
 
 def slowest(gain, task, left, tasks_left):
@@ -102,6 +103,15 @@ def test_the_reference_says_whether_it_is_closed_and_of_which_levels(monkeypatch
     assert (free["reference"], free["reference_levels"]) == ("hindsight", "continuous")
 
 
+def test_where_no_battery_pays_for_anything_all_is_reached():
+    scored = evaluate(list(QUEUE_POLICIES), SHORT.replace({"user.battery_mj": 1e-3}), 8)
+    for score in scored.scores.values():
+        assert (score.qoe, score.ratio, score.closure, score.skipped_share) == (0.0, 1.0, None, 1.0)
+    document = json.dumps(scored.to_json(), allow_nan=False)
+    assert json.loads(document)["methods"]["dp"]["latency_ms"] is None
+    assert "nan" not in str(scored)
+
+
 # ----------------------------------------------------------------------- a user's own code
 
 
@@ -168,6 +178,7 @@ def test_plain_observations_are_of_queues_alone():
         (["exact", "--scenario", "battery"], "'exact' decides no queues with batteries: greedy"),
         (["dp", "--scenario", "battery", "--slots", "15"], "a queue of scenario battery has 10"),
         (["dp", "--scenario", "battery", "--refine"], "refine: best levels of a slot"),
+        (["dp", "--scenario", "battery", "--slots", "5"], "a queue of scenario battery has 10"),
         (["dp"], "dp: no user of scenario paper has a battery: set user.battery_mj"),
     ],
 )
