@@ -54,6 +54,11 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
       most_(std::min(users_, channels)) {
     const long long lists = 1 + (long long)most_ * channels;
     fronts_.resize(size_t(slots) * users_ * lists);
+    // A server that takes no energy leaves that of the device: nothing is lost in a difference.
+    System<double> free_server = *view.system;
+    free_server.server_energy_coefficient = 0;
+    ScenarioView<double> device_alone = view;
+    device_alone.system = &free_server;
     parallel((long long)slots * users_, threads, [&](long long job, int) {
         const int t = int(job / users_), n = int(job % users_);
         const Slot slot{gain + size_t(t) * users_ * channels, task + size_t(t) * users_, channels};
@@ -61,22 +66,23 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
         const long long local = grid.frequencies,
                         length = (long long)grid.powers *
                                  (1 + (long long)grid.frequencies * grid.extractions);
-        std::vector<double> value(local + (lists - 1) * length), energy(value.size()),
-            server(device ? value.size() : 0);
+        std::vector<double> value(local + (lists - 1) * length), energy(value.size()), other;
         grid.value = value.data();
         grid.energy = energy.data();
-        if (device) grid.server_energy = server.data();
+        Grid of_device = grid;
+        of_device.scenario = device_alone;
+        if (device) other.resize(value.size());
+        of_device.value = other.data();
         for (long long list = 0; list < lists; ++list) {
             kernels().tabulate(grid, list);
+            if (device) kernels().tabulate(of_device, list);
             const long long start = list ? local + (list - 1) * length : 0,
                             count = list ? length : local;
             Front& front = fronts_[size_t(job) * lists + list];
             if (list == 0) front.push_back({0, 0, kSkip});
             for (long long i = 0; i < count; ++i)
-                if (value[start + i] > -kInfinity) {
-                    const double theirs = device ? server[start + i] : 0;
-                    front.push_back({value[start + i], energy[start + i] - theirs, int(i)});
-                }
+                if (value[start + i] > -kInfinity)
+                    front.push_back({value[start + i], energy[start + i], int(i)});
             make_efficient(front);
             front.shrink_to_fit();
         }

@@ -19,7 +19,7 @@ from semopt.grid import local_actions, offload_actions
 from semopt.model import costs, evaluate, skipping, violations
 from semopt.problem import Grid
 from semopt.solvers.cells import score
-from semopt.solvers.continuous import GlobalBatch, Tolls
+from semopt.solvers.continuous import SMALLEST_GAP, GlobalBatch, Tolls
 from semopt.solvers.queue import bound_queue, solve_queue
 from tolerances import CASES, GAP, OBJECTIVE
 
@@ -127,6 +127,22 @@ def test_a_device_pays_for_what_it_computes_and_sends():
     problem = with_battery(problem, np.array([9e-6, 1.0]))
     result = solve_queue(problem, *slots, battery_pays="device")
     assert result.skipped[0].tolist() == [True, False]
+
+
+def test_what_a_server_takes_is_nothing_to_a_battery_that_pays_for_the_device():
+    # Energy counts in no QoE here, so a server's, however large, changes nothing.
+    coarse = {f"grid.{name}": 3 for name in ("power", "frequency", "extraction")}
+    scenario = Scenario.load("battery").replace(
+        {"user.battery_mj": 20.0, "queue.battery_pays": "device", "qoe.slope_energy_per_mj": 1e-30}
+        | coarse
+    )
+    values = []
+    for coefficient in (1e-27, 1e-7):
+        changed = scenario.replace({"system.server_energy_coefficient": coefficient})
+        result = solve_queue(changed, *changed.draw(3, 4), gap=SMALLEST_GAP)
+        assert not result.violations()
+        values.append(result.objective)
+    assert values[0] == pytest.approx(values[1], abs=SMALLEST_GAP)
 
 
 @pytest.mark.parametrize("users", [4, 5])
