@@ -296,7 +296,13 @@ def test_a_picture_that_cannot_be_made_is_refused_before_any_work(tmp_path, caps
     monkeypatch.setattr("semopt.solvers.solve", worked)
     monkeypatch.setattr("semopt.solvers.batch.solve_batch", worked)
     monkeypatch.setattr("semopt.solvers.queue.solve_queue", worked)
-    commands = [["solve", "tiny"], ["solve", "contended", "--slots", "5"], ["solve", "--queue"]]
+    commands = [
+        ["solve", "tiny"],
+        ["solve", "contended", "--slots", "5"],
+        ["solve", "--queue"],
+        ["evaluate", "exact", "--scenario", "tiny"],
+        ["train", "mappo", "tiny", "--out", str(tmp_path / "run")],
+    ]
     for command in commands:
         message = "the name of a file that ends in .html, .svg, .png or .pdf is expected"
         assert f"error: --plot {tmp_path}/a.gif: {message}" in refused(tmp_path / "a.gif", *command)
