@@ -48,6 +48,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ from ..result import number
 from .format import closed, digest, problem_from_json, problem_to_json
 
 FORMAT, VERSION = "semopt-queue-certificate", 1
+MOST_OF_CELL = 4_000_000  # actions: who checks scores them in balls, some 7 us each, and holds them
 
 
 def queue_document(result: QueueResult, gap: float, cases: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +89,17 @@ def queue_document(result: QueueResult, gap: float, cases: dict[str, Any]) -> di
         "cases": list(in_preorder(cases)),
     }
     return body | {"digest": digest(body)}
+
+
+def check_size(problem: Problem) -> None:
+    """Raise ValueError for a grid that is too fine to be scored in balls."""
+    users, kinds = range(len(problem.task)), range(len(problem.tasks.names))
+    most = max(max(problem.action_counts(*one)) for one in product(users, kinds))
+    if most > MOST_OF_CELL:
+        raise ValueError(
+            f"grid: a user has {most} actions on a sub-channel; a certificate of a queue has at "
+            f"most {MOST_OF_CELL}: fewer levels are expected"
+        )
 
 
 def in_preorder(cases: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -133,6 +146,7 @@ def queue_from_json(data: dict[str, Any]) -> list[Problem]:
     if held.shape != first.task.shape or not (held > 0.0).all():
         raise ValueError("problem: battery: a positive number or null is expected for each user")
     queue = replace(first, users=replace(first.users, battery=held))
+    check_size(queue)
     try:
         return [queue.with_slot(*slot) for slot in zip(gain, task, strict=True)]
     except ValueError as error:

@@ -222,6 +222,7 @@ def test_malformed_certificates_are_bad_input(example, tmp_path):
         (altered(body, "problem", "gain", by=[]), "gain of 0 slots"),
         (altered(body, "problem", "gain", 1, by=[[0.5]]), "gain"),
         (altered(body, "scenario", "queue", by={"length": 5}), "queue.slots is missing"),
+        (altered(body, "problem", "grid", by=dict.fromkeys(body["problem"]["grid"], 4096)), "grid"),
     ]:
         file.write_text(json.dumps(document))
         with pytest.raises(ValueError, match=r"proof\.json") as error:
@@ -248,6 +249,9 @@ def test_a_certificate_off_the_grid_is_refused_before_any_work(tmp_path, capsys)
         solve_queue(*drawn(0), "global", certificate=proof)
     with pytest.raises(ValueError, match="cannot write"):
         solve_queue(*drawn(0), certificate=str(tmp_path / "none" / "proof.json"))
+    finer = Scenario.load("contended").replace({"grid.power": 4096, "grid.frequency": 4096})
+    with pytest.raises(ValueError, match=r"grid: a user has .* actions on a sub-channel"):
+        solve_queue(finer, *drawn(0)[1:], certificate=proof)
     command = ["solve", "contended", "--queue", "--method", "global", "--certificate", proof]
     assert entry.run(command) == 2
     assert "certificate" in capsys.readouterr().err

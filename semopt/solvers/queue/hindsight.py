@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike
 from ... import _core
 from ...battery import reading_of
 from ...files import check_writable
+from ...limits import PRICED, refuse_other_limits
 from ...model import TOLERANCE
 from ...problem import Floats, Problem
 from ...queue import QueueResult
@@ -93,7 +94,7 @@ def solve_queue(
     pays = battery_pays or reading_of(problem)
     check_options(problem, method, pays)
     if certificate is not None:
-        check_certificate(method, certificate)
+        check_certificate(problem, method, certificate)
     wanted = GAP_OF_A_TASK * task.size if gap is None else gap
     refuse_unfit(problem, wanted) if method == "global" else check_gap(wanted)
     seconds = inf if time_limit is None else time_limit
@@ -143,12 +144,16 @@ def check_options(problem: Problem, method: str, pays: str) -> None:
         raise ValueError(f'battery_pays = {pays!r}: must be "task" or "device"')
 
 
-def check_certificate(method: str, target: str) -> None:
+def check_certificate(problem: Problem, method: str, target: str) -> None:
     """Raise ValueError where there is no certificate, or no file can be written."""
+    from ...certificate.queue_format import check_size
+
     if method != "exact":
         raise ValueError(
             f"certificate = {target!r}: a queue's is of method 'exact', not {method!r}"
         )
+    refuse_other_limits(problem, PRICED, "a certificate", "leave it out, or solve without one")
+    check_size(problem)
     check_writable(target)
 
 
