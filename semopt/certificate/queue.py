@@ -3,7 +3,8 @@
 A queue's bound rests on its prices and on a search. The prices are re-checked: D(y), the sum of
 what each slot is worth with tolls y on energy plus y times the batteries, scored again by
 `model.py`. What the search adds, where the bound lies below D(y), is not: its cases and their
-prices stand in a certificate (`queue_format`).
+prices stand in a certificate (`queue_format`). But no bound lies below what a queue of local tasks
+is worth.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model import TOLERANCE, Actions
+from ..battery import step
+from ..model import SLACK, TOLERANCE, Actions, evaluate, violations
 from ..problem import Floats, Integers, Problem
 from ..queue import SKIP, QueueResult, rounded_up, within_batteries
 from ..result import Status
@@ -56,10 +58,28 @@ def check_queue(body: Any, progress: Progress) -> str:
         require(type(allowed) in (int, float), f"details.gap {allowed!r:.60}: is no number")
         most = min(allowed + TOLERANCE, task.size)
         require(bound - value <= most, f"status 'optimal': the gap is {bound - value}")
+    local = worth_at_home(problem, gain, task, pays)
+    require(bound >= local - TOLERANCE, f"upper_bound {bound}: local tasks alone are worth {local}")
     words = (
         f"the decisions of {len(gain)} slots keep all limits and batteries and are worth {value}"
     )
     return f"{words}; {check_bound(body, slots, pays, progress)}"
+
+
+def worth_at_home(problem: Problem, gain: Floats, task: Integers, pays: str) -> float:
+    """Return what the queue is worth where tasks are executed locally, at one of the grid's clocks.
+
+    A task is skipped where it breaks a limit, or where its user cannot pay for it any more.
+    """
+    clocks = np.stack([problem.grid_levels(n)[1] for n in range(task.shape[1])], axis=-1)
+    left = np.broadcast_to(problem.users.battery / SLACK**2, clocks.shape)  # surely within it
+    actions, value = Actions.local(clocks), np.zeros(len(clocks))
+    for now in zip(gain, task, strict=True):
+        strong, kind = (np.broadcast_to(part, (len(clocks), *part.shape)) for part in now)
+        broken = violations(problem, evaluate(problem, actions, strong, kind), kind) > 0
+        played = step(problem, actions, broken, left, strong, kind, pays)
+        value, left = value + played.outcome.qoe.sum(axis=-1), played.left
+    return float(value.max())
 
 
 def check_decisions(

@@ -10,6 +10,7 @@ from problems import replaced
 from semopt import Scenario, _core, solve_queue, verify
 from semopt.backends import packing
 from semopt.certificate.claims import FalseClaim
+from semopt.queue import SKIP
 
 
 def queue(name="tiny", slots=4, share=0.25, **options):
@@ -88,6 +89,19 @@ def test_false_claims_are_found(body, tmp_path):
         with pytest.raises(FalseClaim) as finding:
             verify(written(tmp_path, document))
         assert words in str(finding.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "global"}, {"battery_pays": "device"}])
+def test_a_bound_below_what_local_tasks_are_worth_is_false(tmp_path, options):
+    document = json.loads(json.dumps(queue(share=1.0, **options).to_json()))
+    full = document["problem"]["user"]["battery_mj"]
+    for slot in document["slots"]:
+        for user in slot["users"]:
+            user.update(SKIP, skip=True)
+    document |= {"objective": 0.0, "upper_bound": 0.0, "gap": 0.0, "status": "optimal"}
+    document["energy_left_mj"] = [full] * len(document["energy_left_mj"])
+    with pytest.raises(FalseClaim, match="local tasks alone are worth"):
+        verify(written(tmp_path, document))
 
 
 @pytest.mark.parametrize("key", ["slots", "objective", "prices_per_mj", "problem"])
