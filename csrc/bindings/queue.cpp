@@ -182,6 +182,7 @@ class Queue {
             check(int(slots[e]), 0, kLocal, 0);
             for (py::ssize_t n = 0; n < users; ++n) {
                 const py::ssize_t i = e * users + n;
+                require(0 < batteries[n], "battery", "above 0 is expected");
                 require(0 <= of_left[i] && of_left[i] <= batteries[n], "left",
                         "from 0 to the battery is expected");
                 require(0 <= of_most[i], "most", "at least 0 is expected");

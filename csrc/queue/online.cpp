@@ -1,7 +1,5 @@
 #include "queue/online.h"
 
-#include <algorithm>
-
 namespace semopt {
 
 Column best_within(const Fronts& fronts, int slot, const Purse* purse) {

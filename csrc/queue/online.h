@@ -5,6 +5,8 @@
 // battery. For each number of offloaders that is an assignment, as in fronts.h.
 #pragma once
 
+#include <algorithm>
+
 #include "queue/fronts.h"
 
 namespace semopt {

@@ -9,7 +9,7 @@ from typing import get_type_hints
 import typer
 
 from ..backends.registry import NAMES
-from ..methods import METHODS
+from ..methods import METHODS, QUEUE_POLICIES
 from ..report.manual import PAGES
 
 Complete = Callable[[str], list[str]]
@@ -41,7 +41,7 @@ SCENARIO = of_words(*PRESETS, endings=(".toml",))
 OF_PARAMETERS = {
     **dict.fromkeys(("scenario", "scenarios", "source"), SCENARIO),
     **dict.fromkeys(("method", "methods"), of_words(*METHODS)),
-    "what": of_words(*METHODS, "constant", endings=(".py",)),
+    "what": of_words(*METHODS, "constant", *QUEUE_POLICIES, endings=(".py",)),
     "backend": of_words(*NAMES),
     "topic": of_words(*PAGES),
 }

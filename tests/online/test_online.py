@@ -197,6 +197,31 @@ def with_batteries(problem, joules):
     return replace(problem, users=replace(problem.users, battery=battery))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slot": np.array([1])}, "slot"),
+        ({"slot": np.array([-1])}, "slot"),
+        ({"left": np.array([[0.2]])}, "left: from 0 to the battery is expected"),
+        ({"left": np.array([[np.nan]])}, "left"),
+        ({"left": np.array([[0.0], [0.0]])}, "left"),
+        ({"most": np.array([[-1.0]])}, "most"),
+        ({"battery": np.array([0.0])}, "battery"),
+        ({"battery": np.array([0.1, 0.1])}, "battery"),
+        ({"value": np.zeros((1, 1))}, "value"),
+        ({"value": np.zeros((2, 2))}, "value"),
+    ],
+)
+def test_the_extension_reads_no_array_that_is_none_of_its_slots(changes, message):
+    cells = Cells(alone(100.0, 3).template(), *ONE)
+    zero = np.zeros((1, 1))
+    figures = {"slot": np.array([0]), "left": zero, "most": zero, "price": zero}
+    figures |= {"battery": np.array([0.1]), "value": np.zeros((1, 2))} | changes
+    for call in (cells.queue.best_within, cells.queue.worth_by_energy):
+        with pytest.raises(ValueError, match=message):
+            call(**figures)
+
+
 # ----------------------------------------------------------------------- theorems
 
 
