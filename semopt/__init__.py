@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .solvers import solve as solve
     from .solvers.batch import solve_batch as solve_batch
     from .solvers.explanation import explain as explain
+    from .solvers.queue import bound_queue as bound_queue
     from .solvers.queue import solve_queue as solve_queue
     from .solvers.slots import Batch as Batch
     from .solvers.solver import Solver as Solver
@@ -65,6 +66,7 @@ _HOMES = {
     "Solver": "solvers.solver",
     "Status": "result",
     "bound": "solvers",
+    "bound_queue": "solvers.queue",
     "evaluate": "learn.evaluate",
     "explain": "solvers.explanation",
     "ladder": "solvers",

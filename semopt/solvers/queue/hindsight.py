@@ -117,10 +117,28 @@ def bound_queue(
     battery_pays: str | None = None,
     threads: int = 0,
 ) -> tuple[float, Floats]:
-    """Return D at its best prices, a bound on every policy, and the prices (N,), QoE/J.
+    """Return D at its best prices, a bound on every policy with levels of the grid, and the prices.
 
-    It takes milliseconds: no decision is looked for. Arguments are those of `solve_queue`; the
-    bound is that of the grid, within the gap of the lowest.
+    It takes milliseconds: no decision is looked for. Prices are (N,), QoE/J.
+
+    Parameters
+    ----------
+    scenario, gain, task, battery_pays, threads : as of `solve_queue`
+    gap : how far above the lowest D it may lie, absolute; 1e-4 a task
+
+    Raises
+    ------
+    ValueError
+        As `solve_queue` does
+
+    Examples
+    --------
+    >>> import semopt
+    >>> scenario = semopt.Scenario.load("battery")
+    >>> gain, task = scenario.draw(slots=10, seed=0)
+    >>> upper, price = bound_queue(scenario, gain, task)
+    >>> upper >= solve_queue(scenario, gain, task).objective
+    True
     """
     problem = as_problem(scenario)
     gain, task = check_slots(problem, gain, task)
