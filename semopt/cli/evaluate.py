@@ -58,10 +58,10 @@ def evaluate(
 
     `semopt manual policies` has the contract of a function of your own.
 
-    Where users have batteries, whole queues are played, and the reference is the hindsight bound of
-    each: what no policy reaches more than, though it knows the future.
+    Where users have batteries, whole queues are played. Their reference, hindsight, knows the
+    future: it bounds every policy.
 
-    Ctrl-C prints and saves the scores that are finished; the exit code is then 130.
+    Ctrl-C prints and saves the scores, or the queues, that are finished; the exit code is then 130.
     """
     from ..files import check_apart
     from ..report.lines import print_note

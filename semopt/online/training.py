@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..allowed import whole
 from ..arrays import Floats, Integers
 from ..scenario import Scenario
 from .cells import Cells
@@ -41,6 +42,9 @@ class Training:
     scenario: Scenario
     seed: int = 0
     tick: Callable[[float], None] = field(default=lambda done: None, repr=False)
+
+    def __post_init__(self) -> None:
+        whole("seed", self.seed, 0)
 
     @cached_property
     def length(self) -> int:

@@ -190,6 +190,20 @@ def test_what_cannot_be_evaluated_is_one_sentence(monkeypatch, capsys, arguments
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slots": 0}, "slots = 0: must be a whole number of at least 1"),
+        ({"slots": "10"}, "slots = '10': must be a whole number"),
+        ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
+        ({"reference": "exact"}, "reference = 'exact': of queues with batteries it is 'hindsight'"),
+    ],
+)
+def test_arguments_that_are_none_of_an_evaluation(changes, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate("greedy", SHORT, **changes)
+
+
 def test_the_command_writes_every_score(tmp_path):
     file = tmp_path / "scores.json"
     command = ["evaluate", *QUEUE_POLICIES, "--scenario", "battery", "--slots", "50"]
