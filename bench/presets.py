@@ -272,7 +272,7 @@ def drawn(name: str) -> dict[str, Any]:
 
 # The battery of each user of a contended scenario, for a queue of ten tasks, mJ. Greedy users lose
 # at least 0.1 QoE a task by it, and the best decisions in hindsight skip hardly a task. Of 2 users
-# it is where the best fixed price loses most to dynamic programming.
+# it is about where the best fixed price loses most to dynamic programming.
 BATTERIES = {"battery": 110.0, "battery-4": 130.0, "battery-8": 110.0}
 
 

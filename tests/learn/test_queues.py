@@ -112,6 +112,18 @@ def test_where_no_battery_pays_for_anything_all_is_reached():
     assert "nan" not in str(scored)
 
 
+@pytest.mark.parametrize("name", ["battery", "battery-4"])
+def test_presets_punish_greedy_users_and_not_by_tasks_that_none_could_do(name):
+    scenario = Scenario.load(name)
+    gain, task = scenario.draw(100, 2)
+    greedy = make("greedy", scenario)
+    lots = gain.reshape(10, 10, *gain.shape[1:]), task.reshape(10, 10, -1)
+    best = [solve_queue(scenario, *queue, time_limit=60.0) for queue in zip(*lots, strict=True)]
+    reached = play(greedy.problem, greedy, *lots).value
+    assert np.mean([b.objective / b.task.size for b in best]) - reached.mean() > 0.1
+    assert np.mean([b.skipped for b in best]) < 0.02
+
+
 # ----------------------------------------------------------------------- a user's own code
 
 
