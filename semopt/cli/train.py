@@ -86,7 +86,8 @@ def train(
 ) -> None:
     """Train a policy and measure it, while it learns, by its regret against the exact optimum.
 
-    `semopt manual learning` says which algorithm to take and what to expect.
+    On queues with batteries regret is against the hindsight bound, which knows the future. `semopt
+    manual learning` says which algorithm to take and what to expect.
     """
     from ..files import check_apart
     from ..report.lines import print_line

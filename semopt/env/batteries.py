@@ -69,6 +69,14 @@ class Batteries:
         self.ahead.left[:], self.ahead.tasks[:] = self.full, self.length - handled
         self._played = False
 
+    def finite(self) -> Floats:
+        """Return the energy left of those who have a battery: (rows, those) float64, J."""
+        return self.ahead.left[:, self.full < np.inf]
+
+    def take_finite(self, left: Floats) -> None:
+        """Take up what `finite` gave."""
+        self.ahead.left[:, self.full < np.inf] = left
+
     def charge(
         self,
         mode: Bytes,

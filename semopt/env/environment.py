@@ -73,6 +73,7 @@ class Environment:
     length : tasks of a queue, steps of an episode
     modes : that a task may be handled in, by name: with batteries also "skip"
     batteries : of the users; None where no user has one
+    blocks : where what is observed of all users in turn begins, and how long each one's part is
     observation_size, state_size : length of a user's observation, and of a slot's state
 
     Raises
@@ -138,10 +139,12 @@ class Environment:
         self._centre, self._scale = gain_scale(scenario, part)
         size = self.channels + len(self.features)
         extra = {"onehot": self.users, "index": 1, "none": 0}[identity]
-        whole_size, ahead = self.users * size, int(self.batteries is not None)
-        seen, viewed = (whole_size, self.users) if observation == "shared" else (size, 1)
-        self.state_size = whole_size + ahead * (self.users + 1)
-        self.observation_size = seen + extra + ahead * (viewed + 1)
+        shared, ahead = observation == "shared", self.batteries is not None
+        viewed = self.users if shared else 1
+        self.state_size = self.users * size + ahead * (self.users + 1)
+        self.observation_size = viewed * size + extra + ahead * (viewed + 1)
+        blocks = [(0, size), (self.observation_size - viewed - 1, 1)]
+        self.blocks = blocks[: 1 + ahead] if shared else []
         self._seen = (*rows, self.observation_size)
         self.seed(seed)
 

@@ -1,14 +1,15 @@
 """The hybrid policy of a user: network, sampling, log-probabilities, and the greedy decision.
 
 A user picks a mode, then the levels that matter in it (local: frequency; raw: power; semantic:
-power, frequency, extraction), each from a Beta law of its own, and scores sub-channels by its
-preference plus Gumbel noise. Under that noise the rule of `preference_assignment` draws pairs
-(user, sub-channel) one after the other from a softmax over the pairs still open, a Plackett-Luce
-law, so the assignment has a probability in closed form.
+power, frequency, extraction; skip: none), each from a Beta law of its own, and scores sub-channels
+by its preference plus Gumbel noise. Under that noise the rule of `preference_assignment` draws
+pairs (user, sub-channel) one after the other from a softmax over the pairs still open, a
+Plackett-Luce law, so the assignment has a probability in closed form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,13 +19,16 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ..env import Decisions
+from ..env.compiled import SPREAD
 from ..env.environment import Environment
-from ..model import LOCAL
+from ..model import RAW, SEMANTIC
+from .turns import Turns
 
 # Beta laws of a user: which one says power, frequency and extraction in each mode; -1 for none.
-LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4]])
+LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4], [-1, -1, -1]])
 BETAS = 5
 NEVER = 1 << 20  # rank of what is not assigned
+RICHEST = 3.0  # energy left a task, over that of a full battery, beyond which it says no more
 REACH = 12.0  # preferences lie within +-REACH, so that their softmax stays finite
 
 
@@ -48,15 +52,19 @@ class Heads(NamedTuple):
 
     Attributes
     ----------
-    mode : (R, N, 3) float32, log-probabilities
+    mode : (R, N, M) float32, log-probabilities of the environment's modes, to who knows of no other
     peak, sharpness : (R, N, BETAS) float32: the law is Beta(1 + s p, 1 + s (1 - p)), its mode p
     preference : (R, N, K) float32
+    hidden, turns : (R, N, width) float32, and how users choose their modes in turns; None where all
+        choose at the same time
     """
 
     mode: Tensor
     peak: Tensor
     sharpness: Tensor
     preference: Tensor
+    hidden: Tensor | None = None
+    turns: Turns | None = None
 
     def laws(self, mode: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return alpha, beta and peak of the levels in these modes, and which matter: (R, N, 3)."""
@@ -67,8 +75,33 @@ class Heads(NamedTuple):
 
     def greedy(self) -> Sample:
         """Return the most probable mode, the peaks of its laws, and preferences without noise."""
-        mode = self.mode.contiguous().argmax(-1)
+        mode = self.chosen(best)
         return Sample(mode, self.peaks(mode), self.preference)
+
+    def chosen(self, pick: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the modes (R, N) that `pick` makes of log-probabilities (..., M)."""
+        if self.turns is None or self.hidden is None:
+            return pick(self.mode)
+        nothing = torch.zeros(self.mode.shape[:2], dtype=torch.int64, device=self.mode.device)
+        return self.turns.choose(self.hidden, self.mode, pick, nothing)
+
+    def given(self, mode: Tensor) -> Heads:
+        """Return the heads of users who know that these modes (R, N) were chosen."""
+        if self.turns is None or self.hidden is None:
+            return self
+        law = self.turns(self.hidden, self.mode, mode)
+        return self._replace(mode=law, hidden=None, turns=None)
+
+    def answered(self, mode: Tensor, user: int, own: int) -> Tensor:
+        """Return modes (R, N) where one user changes its own, and those after it choose greedily.
+
+        Where all choose at the same time they stay with theirs.
+        """
+        changed = mode.clone()
+        changed[:, user] = own
+        if self.turns is None or self.hidden is None:
+            return changed
+        return self.turns.choose(self.hidden, self.mode, best, changed, user + 1)
 
     def peaks(self, mode: Tensor) -> Tensor:
         """Return the most probable levels in these modes: (R, N, 3)."""
@@ -85,9 +118,7 @@ class Heads(NamedTuple):
 
     def sample(self, generator: torch.Generator) -> Sample:
         """Draw modes, levels and scores."""
-        below = self.mode.exp().cumsum(-1)
-        drawn = torch.rand(below.shape[:-1], generator=generator, device=below.device)
-        mode = (drawn[..., None] * below[..., 2:] > below[..., :2]).sum(-1)
+        mode = self.chosen(lambda law: drawn(law, generator))
         alpha, beta, _, matters = self.laws(mode)
         level = torch.ones_like(alpha)
         x, y = torch._standard_gamma(torch.stack([alpha[matters], beta[matters]]), generator)
@@ -134,7 +165,7 @@ class Openness(NamedTuple):
         drawn = torch.full((rows, channels + 1), NEVER, device=rank.device)
         drawn.scatter_(1, torch.where(won, place, channels), rank)
         draw = torch.arange(min(users, channels), device=rank.device)[None, :, None]
-        offloading = (sample.mode != LOCAL)[:, None, :]
+        offloading = ((sample.mode == RAW) | (sample.mode == SEMANTIC))[:, None, :]
         free = drawn[:, None, :channels] >= draw
         return cls(won, place, ((rank[:, None, :] >= draw) & offloading).float(), free.float())
 
@@ -160,34 +191,64 @@ class Actor(nn.Module):
 
     def __init__(self, environment: Environment, width: int, layers: int) -> None:
         super().__init__()
-        self.channels, self.semantic = environment.channels, can_extract(environment)
+        self.channels, self.modes = environment.channels, len(environment.modes)
+        self.semantic = can_extract(environment)
         self.register_buffer("order", observation_order(environment), persistent=False)
         size = environment.observation_size
-        self.body = perceptron(size, width, layers, 3 + 2 * BETAS + self.channels, 0.01)
+        heads = self.modes + 2 * BETAS + self.channels
+        shared, self.batteries, self.length = environment.observation == "shared", 0, 0
+        if environment.batteries:
+            self.batteries = environment.users if shared else 1  # whose energy is observed
+            self.length = environment.length
+            size += self.batteries
+        self.body = perceptron(size, width, layers, heads, 0.01)
+        self.turns: Turns | None = None
+        if environment.batteries and shared:
+            self.turns = Turns(environment.users, self.modes, width if layers else size)
 
     def forward(self, observation: Tensor) -> Heads:
         """Return the heads for observations (R, N, observation_size)."""
         order = self.order.expand(len(observation), *self.order.shape)
-        hidden, last = self.body[:-1](observation.gather(-1, order)), self.body[-1]
+        seen = observation.gather(-1, order)
+        if self.batteries:
+            ahead = seen[..., -self.batteries - 1 :]
+            seen = torch.cat([seen, energy_a_task(ahead, self.length)], -1)
+        hidden, last = self.body[:-1](seen), self.body[-1]
         # The last layer is transposed, so that all users' figures of one kind lie side by side in
         # memory: what follows runs along them.
         assert isinstance(last, nn.Linear)
         out = torch.addmm(last.bias[:, None], last.weight, hidden.flatten(0, 1).t())
         out = out.view(-1, *hidden.shape[:2]).movedim(0, -1)
-        mode, peak, sharpness, preference = torch.split(out, [3, BETAS, BETAS, self.channels], -1)
+        sizes = [self.modes, BETAS, BETAS, self.channels]
+        mode, peak, sharpness, preference = torch.split(out, sizes, -1)
         if not self.semantic:
-            mode = torch.cat([mode[..., :2], torch.full_like(mode[..., :1], -1e9)], -1)
+            never = torch.arange(self.modes, device=mode.device) == SEMANTIC
+            mode = mode.masked_fill(never, -1e9)
         return Heads(
             normalised(mode),
             Bounded.apply(0.5 + 0.25 * peak),  # type: ignore[no-untyped-call]
             1.0 + softplus(4.0 * sharpness + 3.0),
             REACH * torch.tanh(preference.contiguous() / REACH),
+            hidden,
+            self.turns,
         )
 
     def greedy(self, observation: Tensor) -> Sample:
         """Return decisions without noise for observations (R, N, observation_size)."""
         heads: Heads = self(observation)
         return heads.greedy()
+
+
+def best(law: Tensor) -> Tensor:
+    """Return the most probable index: (...) of (..., M)."""
+    return law.contiguous().argmax(-1)
+
+
+def drawn(law: Tensor, generator: torch.Generator) -> Tensor:
+    """Return indices drawn by log-probabilities: (...) of (..., M)."""
+    below = law.exp().cumsum(-1)
+    uniform = torch.rand(below.shape[:-1], generator=generator, device=below.device)
+    return (uniform[..., None] * below[..., -1:] > below[..., :-1]).sum(-1)
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -244,13 +305,27 @@ def observation_order(environment: Environment) -> Tensor:
     """
     users, size = environment.users, environment.observation_size
     order = np.tile(np.arange(size), (users, 1))
-    if environment.observation == "shared":
-        part = environment.state_size // users
+    for start, part in environment.blocks:
         for n in range(users):
             parts = np.roll(np.arange(users), -n)
-            columns = parts[:, None] * part + np.arange(part)
-            order[n, : users * part] = columns.ravel()
+            columns = start + parts[:, None] * part + np.arange(part)
+            order[n, start : start + users * part] = columns.ravel()
     return torch.from_numpy(order)
+
+
+def energy_a_task(ahead: Tensor, length: int) -> Tensor:
+    """Return the energy left for each task left, over that of a full battery, less 1: (..., users).
+
+    Where tasks are few it says more than the energy alone.
+
+    Parameters
+    ----------
+    ahead : (..., users + 1), the last entries of an observation or a state
+    length : of a queue
+    """
+    share = ahead / SPREAD + 0.5
+    tasks = share[..., -1:].clamp(min=1.0 / length)
+    return (share[..., :-1] / tasks).clamp(max=RICHEST) - 1.0
 
 
 def can_extract(environment: Environment) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, Self, get_args, get_type_hints
 
 from ..methods import ALGORITHMS
 
@@ -56,6 +56,10 @@ class CommonSettings:
 
     def check(self) -> None:
         """Raise ValueError for settings that do not go together."""
+
+    def for_queues(self, length: int) -> Self:
+        """Return the settings for queues with batteries, of so many tasks."""
+        return self
 
 
 class Algorithm(Protocol):

@@ -20,6 +20,7 @@ from .plugged import file_of, function_name, is_plug, plugged, policy
 from .refine import Decider
 
 if TYPE_CHECKING:
+    from ..online.policy import Policy as QueuePolicy
     from .checkpoint import Checkpoint
 
 Policy = str | Callable[..., Any]  # a name of the command line, or a user's own function
@@ -210,14 +211,28 @@ class Fixed:
 
 def trained(folder: Path, scenario: Scenario) -> Decider:
     """Return the policy of a checkpoint, which must be of this scenario."""
-    from .checkpoint import Checkpoint, same_scenario
     from .train import decide
+
+    learner = learner_of(folder, scenario)
+    return lambda gain, task: decide(learner.env, learner.policy, gain, task)
+
+
+def trained_for_queues(folder: Path, scenario: Scenario) -> QueuePolicy:
+    """Return the same as a policy for queues with batteries."""
+    from .queue_validation import policy_of
+
+    learner = learner_of(folder, scenario)
+    return policy_of(learner.env, learner.policy)
+
+
+def learner_of(folder: Path, scenario: Scenario) -> Any:
+    """Return a learner with the policy of a checkpoint, which must be of this scenario."""
+    from .checkpoint import Checkpoint, same_scenario
 
     checkpoint, document = Checkpoint.read(folder), scenario.to_dict()
     shape = scenario.users, scenario.channels
     same_scenario(checkpoint.description, document, shape, str(folder))
-    learner = network(checkpoint, folder, document)
-    return lambda gain, task: decide(learner.env, learner.policy, gain, task)
+    return network(checkpoint, folder, document)
 
 
 def network(checkpoint: Checkpoint, folder: Path, scenario: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ for the sub-channel of its action only.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
 from ..env.environment import Environment
-from ..model import LOCAL, RAW, SEMANTIC
+from ..model import LOCAL, RAW, SEMANTIC, SKIP
 from ..worth import tasks_in
 from . import algorithms, learner
 from .actor import Sample, as_decisions, can_extract, observation_order, perceptron
@@ -44,6 +44,10 @@ class Settings(algorithms.CommonSettings):
     layers: int = 2  # hidden layers
     validate_every: int = 40  # updates between two validations
     patience: int = 0  # validations without better regret that end a run; 0: none does
+
+    def for_queues(self, length: int) -> Settings:
+        """Return settings that look to the end of the queue, unless they look ahead already."""
+        return self if self.discount else replace(self, discount=1.0)
 
 
 FAST = Settings()
@@ -113,6 +117,8 @@ def actions_of(environment: Environment, levels: int) -> tuple[np.ndarray, ...]:
     rows += [(RAW, k, p, 1.0, 1.0) for k, p in product(channels, shares)]
     if can_extract(environment):
         rows += [(SEMANTIC, *action) for action in product(channels, shares, shares, shares)]
+    if environment.batteries:
+        rows += [(SKIP, 0, 1.0, 1.0, 1.0)]
     table = np.array(rows)
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:].astype("f4")
 

@@ -69,12 +69,17 @@ class Learner(ABC):
     def tensors(self) -> dict[str, Tensor]:
         """Return the whole state of training but the environment's slot, as flat names."""
         generator = self.generator.get_state().clone()
-        return state_of(self.networks, self.optimizer) | {"generator": generator}
+        state = state_of(self.networks, self.optimizer) | {"generator": generator}
+        if self.env.batteries:
+            state["energy_left"] = torch.from_numpy(self.env.batteries.finite())
+        return state
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `tensors` gave."""
         take_state(self.networks, self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
+        if self.env.batteries:
+            self.env.batteries.take_finite(tensors["energy_left"].numpy())
 
     def unlike(self, tensors: dict[str, Tensor]) -> str:
         """Return how tensors of a checkpoint differ from this learner's in kind; "" if they do not.

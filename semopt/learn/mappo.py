@@ -4,7 +4,10 @@ Read from top to bottom: settings, rollout, advantages, update. The paper's sett
 episode at a time, with a critic. Since a slot does not affect the next, the fast ones set discount
 to 0, so that a slot's reward is its return, and put exact counterfactuals in the critic's place:
 what the rewards would have been, had one part of the decision been greedy. The environment is cheap
-enough for that, and what other users did is then no noise to a user.
+enough for that, and what other users did is then no noise to a user. Where batteries couple slots a
+critic says what decisions leave, and all modes are judged, not the drawn one (learn/leftover.py).
+
+The file is long because an algorithm is one file, which can be read as a whole.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from ..worth import tasks_in
 from . import algorithms, learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 from .algorithms import TINY
+from .leftover import Critic, Lookahead
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,17 @@ class Settings(algorithms.CommonSettings):
                 f"settings.minibatches = {self.minibatches}: at most slots x steps, "
                 f"{self.slots * self.steps}, are expected"
             )
+
+    def for_queues(self, length: int) -> Settings:
+        """Return settings by which a rollout holds whole queues, and as many slots.
+
+        What each mode is worth is known, not drawn, so that more passes over a rollout teach more.
+        Those of the paper stay as they are printed.
+        """
+        if self.baseline == "critic":
+            return self
+        slots = max(1, self.slots // length)
+        return replace(self, slots=slots, steps=length, epochs=3, width=128)
 
 
 FAST = Settings()
@@ -125,7 +140,8 @@ class Rollout(NamedTuple):
     sample : what was decided
     openness : of the assignment
     log_prob, advantage : of the parts of what was decided
-    target : (R,) float32, what the critic should have said
+    value : (R, N, M) float32, of each mode with what it leaves in batteries; M = 0 without
+    target : (R,) float32, what the critic should have said; NaN where nothing tells
     """
 
     observation: Tensor
@@ -134,6 +150,7 @@ class Rollout(NamedTuple):
     openness: Openness
     log_prob: Parts
     advantage: Parts
+    value: Tensor
     target: Tensor
 
 
@@ -146,14 +163,22 @@ class Learner(learner.Learner):
         super().__init__(environment, settings, seed, device)
         # Mean, mean square and weight of returns: what the critic says is in their scale.
         self.scale = torch.zeros(3, dtype=torch.float64)
+        self.ahead: Lookahead | None = None
+        if isinstance(critic := self.networks["critic"], Critic) and environment.batteries:
+            if settings.steps < min(2, environment.length):
+                raise ValueError(
+                    f"settings.steps = {settings.steps}: at least 2 are expected with batteries, "
+                    "since what a slot leaves is judged by the next one"
+                )
+            self.ahead = Lookahead(environment, environment.batteries, critic, settings.floor)
 
     def build(self) -> dict[str, nn.Module]:
-        """Return actor and critic."""
+        """Return actor and critic; beside counterfactuals it judges what is left of batteries."""
         width, layers = self.settings.width, self.settings.layers
-        return {
-            "policy": Actor(self.env, width, layers),
-            "critic": perceptron(self.env.state_size, width, layers, 1, 1.0),
-        }
+        networks: dict[str, nn.Module] = {"policy": Actor(self.env, width, layers)}
+        if self.env.batteries and self.settings.baseline == "counterfactual":
+            return networks | {"critic": Critic(self.env, width, layers)}
+        return networks | {"critic": perceptron(self.env.state_size, width, layers, 1, 1.0)}
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state of training."""
@@ -181,41 +206,58 @@ class Learner(learner.Learner):
         s, env = self.settings, self.env
         by_critic = s.baseline == "critic"
         reward = np.empty((s.steps, s.slots, env.users), np.float32)
-        observation = np.empty((s.steps + 1, s.slots, env.users, env.observation_size), np.float32)
-        state = np.empty((s.steps, s.slots, env.state_size if by_critic else 0), np.float32)
+        observation = np.empty((s.steps, s.slots, env.users, env.observation_size), np.float32)
+        size = env.state_size if by_critic or self.ahead else 0
+        state = np.empty((s.steps, s.slots, size), np.float32)
+        modes = len(env.modes) if self.ahead else 0
+        value = np.empty((s.steps, s.slots, env.users, modes), np.float32)
+        target = np.full((s.steps, s.slots), np.nan, np.float32)
         done = np.empty(s.steps, bool)
         steps, advantages = [], []
-        env.observe(env.gain, env.task, observation[0], env.ahead)
         for t in range(s.steps):
+            anew = self.ahead.scatter(self.generator) if self.ahead else np.zeros(0, bool)
+            env.observe(env.gain, env.task, observation[t], env.ahead)
             with torch.no_grad():
                 heads = self.heads(self.on(observation[t]))
                 sample = heads.sample(self.generator)
                 decisions = as_decisions(sample)
                 if by_critic:
                     env.state(env.gain, env.task, state[t], env.ahead)
+                elif self.ahead:
+                    value[t] = self.ahead.mode_values(heads, sample.mode)
+                    if t and not done[t - 1]:
+                        target[t - 1] = np.where(anew, np.nan, value[t, :, 0].max(-1))
+                    others = self.ahead.others(heads, sample.mode, decisions)
                 else:
                     counterfactual = self.counterfactuals(heads, sample.mode, decisions)
-                done[t] = env.step(decisions, observation[t + 1], reward[t])
+                env.score(decisions, reward[t])
                 openness = Openness.of(sample, self.on(env.actions.channel))
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
-            if not by_critic:
+            if self.ahead:
+                state[t] = self.ahead.behind()
+                advantages.append(self.ahead.advantages(reward[t], state[t], *others))
+            elif not by_critic:
                 advantages.append(counterfactual_advantages(reward[t], counterfactual, self.team))
+            done[t] = env.advance()
         team = self.team(reward)
         if by_critic:
-            estimated, team = self.estimate(state, team, done)
+            estimated, target = self.estimate(state, team, done)
             advantages = [(estimated, estimated, estimated)]
+        elif not self.ahead:
+            target = team
         samples, open_pairs, log_prob = (joined(parts) for parts in zip(*steps, strict=True))
         played = Rollout(
-            self.on(observation[:-1]).flatten(0, 1),
+            self.on(observation).flatten(0, 1),
             self.on(state).flatten(0, 1),
             samples,
             open_pairs,
             log_prob,
             Parts(*(self.on(np.concatenate(part)) for part in zip(*advantages, strict=True))),
-            self.on(team).flatten(),
+            self.on(value).flatten(0, 1),
+            self.on(target).flatten(),
         )
-        return played, float(self.team(reward).mean()) / tasks_in(env.problem)
+        return played, float(team.mean()) / tasks_in(env.problem)
 
     def heads(self, observation: Tensor) -> Heads:
         """Return what the actor says; every mode alike while the levels warm up."""
@@ -223,7 +265,7 @@ class Learner(learner.Learner):
         heads: Heads = self.policy(observation)
         warm = max(0.0, done - s.warmup) / (1.0 - s.warmup)
         heads = heads.blunt(s.sharpness * (s.final_sharpness / s.sharpness) ** warm)
-        return heads.indifferent() if done < s.warmup else heads
+        return heads.indifferent() if done < s.warmup and not self.ahead else heads
 
     def counterfactuals(self, heads: Heads, mode: Tensor, played: Decisions) -> Singles:
         """Return rewards had parts of the decisions been greedy: (N + 2, E, N).
@@ -266,7 +308,8 @@ class Learner(learner.Learner):
     def learn(self, rollout: Rollout, rate: float, entropy: float) -> dict[str, float]:
         """Take the optimiser's steps on a rollout; return the last losses.
 
-        Slots are drawn independently of each other: consecutive rows are as good as shuffled ones.
+        Slots are drawn independently of each other: consecutive rows are as good as shuffled ones,
+        where slots side by side do not stand at the same task of their queues.
         """
         s, rows = self.settings, len(rollout.observation)
         log_prob, scaled = torch.cat(rollout.log_prob, 1), self.scaled(rollout.advantage)
@@ -276,10 +319,14 @@ class Learner(learner.Learner):
         if by_critic:
             self.follow_returns(rollout.target)
             target = (rollout.target - self.mean()) / self.deviation()
-        for part in np.array_split(np.arange(rows), s.minibatches) * s.epochs:
-            part = slice(part[0], part[-1] + 1)
-            heads = self.heads(rollout.observation[part])
+        batches: list[Any] = [
+            slice(part[0], part[-1] + 1) for part in np.array_split(np.arange(rows), s.minibatches)
+        ]
+        if self.ahead:
+            batches = [torch.arange(i, rows, s.minibatches) for i in range(s.minibatches)]
+        for part in batches * s.epochs:
             sample = Sample(*(x[part] for x in rollout.sample))
+            heads = self.heads(rollout.observation[part]).given(sample.mode)  # by their turns
             openness = Openness(*(x[part] for x in rollout.openness))
             moved = torch.cat(log_probs(heads, sample, openness), 1) - log_prob[part]
             policy = -clipped(moved, advantage[part], s.clip)
@@ -288,6 +335,12 @@ class Learner(learner.Learner):
             if by_critic:
                 estimate = self.networks["critic"](rollout.state[part])[:, 0]
                 value = (estimate - target[part]).square().mean()
+                loss = loss + s.value * value
+            if self.ahead:
+                # Of all modes, not of the one that was drawn: what each is worth is known.
+                worth = rollout.value[part] - rollout.value[part].amax(-1, keepdim=True)
+                loss = loss - (heads.mode.exp() * worth).sum(-1).sum(-1).mean() / s.unit
+                value = self.ahead.critic.loss(rollout.state[part], rollout.target[part])
                 loss = loss + s.value * value
             self.descend(loss, rate)
         return {"policy": policy.item(), "critic": value.item(), "entropy": spread.item()}
@@ -320,7 +373,9 @@ class Learner(learner.Learner):
 
 def log_probs(heads: Heads, sample: Sample, openness: Openness) -> Parts:
     """Return the log-probability of each part of decisions."""
-    return Parts(*heads.log_prob(sample), openness.log_prob(heads.preference)[:, None])
+    return Parts(
+        *heads.given(sample.mode).log_prob(sample), openness.log_prob(heads.preference)[:, None]
+    )
 
 
 def clipped(moved: Tensor, advantage: Tensor, clip: float) -> Tensor:

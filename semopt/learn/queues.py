@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -35,7 +36,7 @@ from ..scenario import Scenario
 from ..solvers.queue import solve_queue
 from ..solvers.queue.hindsight import check_options
 from ..worth import closure
-from .deciders import Policy
+from .deciders import Policy, is_folder, trained_for_queues
 from .plugged import is_plug, plugged_for_queues, queue_policy
 from .scores import HIT, Evaluation, Score, shares
 
@@ -219,11 +220,13 @@ def queue_decider(name: Policy, training: Training) -> QueuePolicy:
         return queue_policy(name, scenario)
     if name in QUEUE_POLICIES:
         return online.make(name, training)
+    if is_folder(name):
+        return trained_for_queues(Path(name), scenario)
     if is_plug(name):
         return plugged_for_queues(name, scenario)
     raise ValueError(
-        f"{name!r} decides no queues with batteries: {', '.join(QUEUE_POLICIES)}, or a "
-        "module:function or file.py:function is expected"
+        f"{name!r} decides no queues with batteries: {', '.join(QUEUE_POLICIES)}, the folder "
+        "of a checkpoint, or a module:function or file.py:function is expected"
     )
 
 

@@ -17,15 +17,18 @@ import torch
 from torch import Tensor
 
 from ..allowed import one_of, whole
+from ..battery import reading_of
 from ..checkpoints import DOCUMENT, flat, locked, unfit
 from ..env.environment import Observed, check_rewards
 from ..interrupts import held_back
-from ..limits import refuse_battery
+from ..limits import has_battery
 from ..scenario import Scenario
+from ..solvers.queue.hindsight import check_options
 from .algorithms import CommonSettings, module_of, settings_of
 from .checkpoint import PLACE, Checkpoint, Description, Progress
 from .learner import Learner
 from .logs import Report, logs
+from .queue_validation import QueueValidation
 from .validation import TRAINING, Validation, decide, stream_seed
 
 __all__ = ["Report", "Validation", "choose_device", "decide", "describe", "make", "train"]
@@ -105,7 +108,8 @@ def run(
     if before:
         restore(learner, before, out)
         best = before.part("best")
-    validation = Validation.draw(learner.env, partial(tick, "optima of the validation slots"))
+    measure: Any = QueueValidation if learner.env.batteries else Validation
+    validation = measure.draw(learner.env, partial(tick, measure.WORDS))
     earlier = progress.seconds
     ended, metrics = "", {"reward": 0.0}
     with logs(out, progress.updates) as log:
@@ -205,6 +209,8 @@ def describe(
     one_of("observation", observation, get_args(Observed))
     whole("seed", seed, 0)
     chosen: Any = named_settings[settings]
+    if has_battery(scenario.template()):
+        chosen = chosen.for_queues(scenario.queue_length)
     all_settings = asdict(chosen) | changed
     settings_of(algorithm, all_settings)
     learnable(scenario)
@@ -213,8 +219,10 @@ def describe(
 
 def learnable(scenario: Scenario) -> None:
     """Raise ValueError for a scenario whose limits no reward knows, or that draws no slots."""
-    check_rewards(scenario.template())
-    refuse_battery(scenario.template(), "training")
+    problem = scenario.template()
+    check_rewards(problem)
+    if has_battery(problem):
+        check_options(problem, "exact", reading_of(problem))
     for part, length in (
         ("training", scenario.length("training")),
         ("validation", scenario.length("validation")),
@@ -233,6 +241,7 @@ def weights(learner: Learner) -> dict[str, Tensor]:
 def restore(learner: Learner, before: Checkpoint, out: Path) -> None:
     """Take up a run's state; raise ValueError where the tensors are not those of its settings."""
     fault, progress = learner.unlike(before.tensors), before.progress
+    learner.env.seek(progress.slot)  # with full batteries, unless the tensors say otherwise
     try:
         if not fault:
             learner.restore(before.tensors)
@@ -241,7 +250,6 @@ def restore(learner: Learner, before: Checkpoint, out: Path) -> None:
     if fault:
         raise ValueError(f"{out}: its tensors are not those of its settings: {fault}")
     learner.updates, learner.agent_steps = progress.updates, progress.agent_steps
-    learner.env.seek(progress.slot)
 
 
 def choose_device(name: str) -> torch.device:

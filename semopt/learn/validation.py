@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ..arrays import Flags
+from ..env.batteries import Ahead
 from ..env.environment import Environment
-from ..model import Actions, evaluate
+from ..model import SKIP, Actions, evaluate
 from ..problem import Floats, Integers
 from ..records import Record
 from ..solvers.batch import solve_batch
@@ -32,6 +34,8 @@ class Validation(Record):
     optimum : (S,) float64
     offloading : share of tasks that the optimum offloads
     """
+
+    WORDS: ClassVar[str] = "optima of the validation slots"
 
     gain: Floats
     task: Integers
@@ -86,14 +90,24 @@ class Validation(Record):
 
 def decide(env: Environment, policy: Any, gain: Floats, task: Integers) -> Actions:
     """Return a network's greedy actions in slots gain (S, N, K), task (S, N)."""
+    return decide_ahead(env, policy, gain, task, None)[0]
+
+
+def decide_ahead(
+    env: Environment, policy: Any, gain: Floats, task: Integers, ahead: Ahead | None
+) -> tuple[Actions, Flags]:
+    """Return a network's greedy actions, and who skips its task: (S, N).
+
+    `ahead` : what queues with batteries have ahead of them; None where there are none
+    """
     observation = np.empty((len(task), env.users, env.observation_size), np.float32)
-    env.observe(gain, task, observation)
+    env.observe(gain, task, observation, ahead)
     device = next(policy.parameters()).device
     with torch.no_grad():
         decisions = as_decisions(policy.greedy(torch.from_numpy(observation).to(device)))
     actions = Actions.empty(*task.shape)
     env.decide(decisions, task, actions)
-    return actions
+    return actions, decisions.mode == SKIP
 
 
 def stream_seed(seed: int, stream: int) -> int:

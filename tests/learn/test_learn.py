@@ -89,7 +89,7 @@ def test_gradients_of_levels_at_their_ends_lead_back_only():
 
 def test_blunt_laws_are_nearly_uniform():
     heads = heads_of(np.random.default_rng(5), 1, 1, 2).blunt(0.01)
-    heads = Heads(*(part.expand(5000, *part.shape[1:]) for part in heads))
+    heads = Heads(*(part.expand(5000, *part.shape[1:]) for part in heads[:4]))
     sample = heads.sample(torch.Generator().manual_seed(6))
     power = sample.level[..., 0][sample.mode == RAW].numpy()
     assert stats.kstest(power, "uniform").pvalue > 0.01
@@ -131,7 +131,7 @@ def test_sampled_assignments_are_as_frequent_as_their_probability():
     rows, rng = 20000, np.random.default_rng(3)
     env = Environment(PAPER, 1)
     one = heads_of(rng, 1, 2, 2)
-    heads = Heads(*(part.expand(rows, *part.shape[1:]) for part in one))
+    heads = Heads(*(part.expand(rows, *part.shape[1:]) for part in one[:4]))
     sample = heads.sample(torch.Generator().manual_seed(4))
     sample = sample._replace(mode=torch.full((rows, 2), RAW))
     actions = Actions.empty(rows, 2)

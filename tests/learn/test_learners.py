@@ -99,7 +99,7 @@ def test_a_policy_without_extraction_never_takes_it():
 def test_modes_are_drawn_as_often_as_they_are_probable():
     rows = 20_000
     heads = biased(mode=[log(0.1), log(0.3), log(0.6)])
-    many = Heads(*(part.expand(rows, *part.shape[1:]) for part in heads))
+    many = Heads(*(part.expand(rows, *part.shape[1:]) for part in heads[:4]))
     drawn = many.sample(generator()).mode
     for mode, share in enumerate((0.1, 0.3, 0.6)):
         spread = (share * (1 - share) / (2 * rows)) ** 0.5
