@@ -35,9 +35,10 @@ class Lyapunov(GridPolicy):
 
     def __init__(self, problem: Problem, length: int, weight: float) -> None:
         super().__init__(problem)
-        self.weight, self._length = weight, length
-        self._share = np.where(problem.users.battery < np.inf, problem.users.battery / length, 0.0)
-        self._overspent = self._left = np.zeros((0, len(self._share)))
+        self.weight, self._length, battery = weight, length, problem.users.battery
+        self._limited = battery < np.inf
+        self._share = battery[self._limited] / length
+        self._overspent = self._left = np.zeros((0, len(battery)))
 
     def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
         """Return the best joint actions.
@@ -52,10 +53,9 @@ class Lyapunov(GridPolicy):
         elif left.shape != self._left.shape:
             raise ValueError("lyapunov: plays queues from their first task on")
         else:
-            spent = np.where(self._share > 0.0, self._left, 0.0) - np.where(
-                self._share > 0.0, left, 0.0
-            )
-            self._overspent = np.maximum(self._overspent + spent - self._share, 0.0)
+            spent = self._left[:, self._limited] - left[:, self._limited]
+            before = self._overspent[:, self._limited]
+            self._overspent[:, self._limited] = np.maximum(before + spent - self._share, 0.0)
         self._left = left
         return cells.best(left, price=self._overspent / self.weight)
 
