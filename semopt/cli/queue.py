@@ -6,7 +6,7 @@ from typing import Any
 
 from ..report.progress import progress
 from .ending import end_cut
-from .options import is_table, to_stdout, write_plot
+from .options import is_table, to_stdout, write_page, write_plot
 
 TAKEN = ("--gap", "--time-limit", "--certificate")
 
@@ -28,7 +28,8 @@ def check_queue_options(method: str, slots: int, json: str | None, values: dict[
     for option, value in values.items():
         if value and option not in TAKEN:
             raise ValueError(
-                f"--queue and {option}: a queue takes {', '.join(TAKEN)}, --json and --plot"
+                f"--queue and {option}: a queue takes {', '.join(TAKEN)}, --json, --plot and "
+                "--report"
             )
 
 
@@ -37,6 +38,7 @@ def solve_whole_queue(
     method: str,
     seed: int | None,
     json: str | None,
+    report: str | None,
     plot: str | None,
     values: dict[str, Any],
 ) -> None:
@@ -55,6 +57,10 @@ def solve_whole_queue(
         write_json(json, result.to_json())
     if not to_stdout(json):
         print_queue(result, scenario.name)
+    if report:
+        from ..report import pages
+
+        write_page(lambda typed: pages.of_queue(result, scenario.name, typed), report, json)
     write_plot(result.plot, plot, json)
     if result.interrupted:
         end_cut("the best decision known until then and a valid bound are given")

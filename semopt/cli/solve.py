@@ -144,14 +144,15 @@ def solve(
         "--histogram": histogram,
     }
     switches = {"--explain": explain, "--prices": prices, "--ladder": ladder}
-    if queue:
-        check_queue_options(method, slots, json, values | {"--report": report} | switches)
-        check_numbers(values)
-        check_plot(plot)
-        outputs = {"--json": json, "--plot": plot, "--certificate": certificate}
-        check_apart(outputs, files_read(scenario))
-        return solve_whole_queue(scenario, method, seed, json, plot, values)
     drawings = {"--report": report, "--plot": plot}
+    if queue:
+        check_queue_options(method, slots, json, values | switches)
+        check_numbers(values)
+        check_report(report)
+        check_plot(plot)
+        outputs = {"--json": json, "--certificate": certificate}
+        check_apart(outputs | drawings, files_read(scenario))
+        return solve_whole_queue(scenario, method, seed, json, report, plot, values)
     check_together(method, slots, json, values | drawings, switches)
     check_options(method, values)
     check_report(report)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..actions import mode_of
+from . import charts_queue
 from .batch import MEANS
 from .charts_batch import distribution, modes
 from .charts_batch import worth as worths
 from .charts_learning import LEAST, bands, losses, means, qoe, regret, within
 from .charts_slot import places, spent, worth
 from .page import Figure, Report, Table
+from .queue import worth as worth_of_queue
 from .slot import reasons, verdict
 
 if TYPE_CHECKING:
     from ..learn.scores import Evaluation
+    from ..queue import QueueResult
     from ..result import Result
     from ..solvers.slots import Batch
 
@@ -30,6 +36,9 @@ USERS = {  # of a result file
     "accuracy": "accuracy",
     "qoe": "QoE",
 }
+
+
+ENERGY = ("energy_left_mj", "prices_per_mj")  # of a result file of a queue, an entry a user
 
 
 def of_slot(result: Result, name: str, command: str) -> Report:
@@ -77,6 +86,49 @@ def of_slot(result: Result, name: str, command: str) -> Report:
         ),
     ]
     return Report(title, summary, command, [table], figures, (), about)
+
+
+def of_queue(result: QueueResult, name: str, command: str) -> Report:
+    """Return the page of a queue: its decisions, and the energy that they leave."""
+    document, batteries = result.to_json(), result.problem.users.battery
+    holders = np.flatnonzero(batteries < inf).tolist()
+    decisions = Table(
+        "decisions",
+        "The decisions",
+        ["slot", "user", "mode", *USERS.values()],
+        [
+            [str(t), str(n), "skip" if row["skip"] else mode_of(result.actions.take(t), n)]
+            + [None if row["skip"] and key != "task" else row[key] for key in USERS]
+            for t, slot in enumerate(document["slots"])
+            for n, row in enumerate(slot["users"])
+        ],
+    )
+    held = Table(
+        "batteries",
+        "The batteries",
+        ["user", "battery, mJ", "left, mJ", "price, QoE/mJ"],
+        [
+            [str(n), float(batteries[n]) * 1e3, *(document[key][n] for key in ENERGY)]
+            for n in holders
+        ],
+    )
+    figures = [
+        Figure(
+            "modes",
+            "What is done with each task",
+            charts_queue.modes(result),
+            "A skipped task takes neither energy nor a sub-channel.",
+        )
+    ]
+    if holders:
+        left = charts_queue.energy(result)
+        about = "After each slot; the grey line is even spending."
+        figures.insert(0, Figure("energy", "Energy left", left, about))
+    slots, users = result.task.shape
+    title = f"{name}: {result.method}, {slots} slots of {users} users"
+    tables = [held, decisions] if holders else [decisions]
+    summary = f"{result.status.word}: {worth_of_queue(result)}"
+    return Report(title, summary, command, tables, figures, (), {"problem": document["problem"]})
 
 
 def of_batch(batch: Batch, name: str, seed: int, command: str) -> Report:

@@ -76,6 +76,7 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, command in {
         "slot": ["solve", "tiny"],
+        "queue": ["solve", "battery", "--queue"],
         "slots": ["solve", "contended", "--slots", "50"],
         "scores": ["evaluate", "exact", "local", "--scenario", "contended", "--slots", "50"],
     }.items():
@@ -92,6 +93,11 @@ def test_pages_say_how_they_were_made_and_hold_their_scenario(written):
     assert "&#34;bandwidth_mhz&#34;: 2.0" in text
     mean = json.loads((written / "slots").read_text())["mean"]
     assert f'data-value="{mean["qoe"]}"' in text
+    queue = json.loads((written / "queue").read_text())
+    for figures in (queue["energy_left_mj"], queue["prices_per_mj"]):
+        assert all(
+            f'data-value="{figure}"' in (written / "queue.html").read_text() for figure in figures
+        )
     scores = json.loads((written / "scores").read_text())["methods"]
     assert f'data-value="{scores["local"]["closure"]}"' in (written / "scores.html").read_text()
 
@@ -118,6 +124,7 @@ def test_a_browser_draws_them(written):
         for name, last, charts in (
             ("slot", "worth", 4),
             ("slots", "slots", 2),
+            ("queue", "modes", 2),
             ("scores", "profile", 2),
         ):
             tab.goto(f"file://{written}/{name}.html")
