@@ -13,12 +13,12 @@ constexpr int kSteps = 40;         // evaluations in a search for the prices of 
 constexpr int kPatience = 4;       // without a better bound
 constexpr size_t kRecent = 8;      // evaluations that say where a case is undecided
 constexpr double kRounded = 1 + 1e-12;  // energies are added in several orders
+constexpr double kApart = 1e-9;  // of a battery: energies nearer than that are not told apart
 
 }  // namespace
 
 Cases::Cases(const Fronts& fronts, std::vector<double> battery, int threads)
-    : fronts_(fronts),
-      battery_(std::move(battery)),
+    : battery_(std::move(battery)),
       lanes_(threads),
       shape_{fronts.slots(), fronts.users(), fronts.channels(), fronts.most_offloaders()} {
     for (int t = 0; t < shape_.slots; ++t)
@@ -27,7 +27,7 @@ Cases::Cases(const Fronts& fronts, std::vector<double> battery, int threads)
                 const int channel = list ? (list - 1) % shape_.channels : kLocal,
                           m = list ? 1 + (list - 1) / shape_.channels : 0;
                 first_.push_back(actions_.size());
-                for (const Efficient& one : fronts_.front(t, n, channel, m))
+                for (const Efficient& one : fronts.front(t, n, channel, m))
                     if (one.energy <= battery_[n] * kRounded) actions_.push_back(one);
             }
     first_.push_back(actions_.size());
@@ -107,7 +107,6 @@ void Cases::find_prices(const ActionLists& lists, Case& one, Priced& best,
         keep(point.decision);
         if (ambition == kInfinity) ambition = point.bound - aim;
         failures = point.bound < best.bound - 0.05 * ambition ? 0 : failures + 1;
-        const Priced& at = point;
         if (point.bound < best.bound) best = point;
         if (best.bound <= enough() || stop()) return;
         const double level = std::max(aim, best.bound - ambition);
@@ -115,8 +114,8 @@ void Cases::find_prices(const ActionLists& lists, Case& one, Priced& best,
         std::vector<double> direction(shape_.users, 0);
         for (int n = 0; n < shape_.users; ++n) {
             if (!(battery_[n] < kInfinity)) continue;
-            direction[n] = 1 - at.spent[n] / battery_[n];
-            if (direction[n] > 0 && !(at.price[n] > 0)) direction[n] = 0;
+            direction[n] = 1 - point.spent[n] / battery_[n];
+            if (direction[n] > 0 && !(point.price[n] > 0)) direction[n] = 0;
             along += direction[n] * before[n];
             old += before[n] * before[n];
         }
@@ -162,7 +161,7 @@ bool Cases::choose_split(const ActionLists& lists, const Priced& best,
                 ++count;
             }
             const double spread = best.price[n] * (high - low);
-            if (count == 0 || !(spread > most)) continue;
+            if (!(spread > most && high - low > kApart * battery_[n])) continue;
             most = spread;
             one.slot = t;
             one.user = n;
@@ -179,7 +178,7 @@ bool Cases::choose_split(const ActionLists& lists, const Priced& best,
                     high = std::max(high, lists.actions[i].energy);
                 }
                 const double spread = (high - low) / battery_[n];
-                if (!(spread > most)) continue;
+                if (!(spread > std::max(most, kApart))) continue;
                 most = spread;
                 one.slot = t;
                 one.user = n;
@@ -197,7 +196,7 @@ bool Cases::choose_split(const ActionLists& lists, const Priced& best,
         else
             above = std::min(above, energy);
     }
-    if (!(below > -kInfinity && above < kInfinity)) return false;
+    if (!(above - below > kApart * battery_[one.user] && above < kInfinity)) return false;
     one.energy = in_few_digits((below + above) / 2);
     if (!(below <= one.energy && one.energy < above)) one.energy = below;
     return true;
@@ -209,8 +208,7 @@ void Cases::drop(const ActionLists& lists, const Priced& best, Live& live) {
     for (int t = 0; t < shape_.slots; ++t) {
         const double others = best.bound - best.worth[t];
         const double* const home = best.home_of(shape_, t);
-        std::vector<double> at_home(shape_.users,
-                                    -kInfinity);  // of the best m: bound less the user's
+        std::vector<double> at_home(shape_.users, -kInfinity);  // as `rest`, of the best m
         for (int m = 0; m <= shape_.most; ++m) {
             const double* const cell = best.cell_of(shape_, t, m);
             const double* const duals = best.duals_of(shape_, t, m);
@@ -241,7 +239,12 @@ void Cases::drop(const ActionLists& lists, const Priced& best, Live& live) {
     }
 }
 
-int Cases::open(int parent, Live live, const std::vector<double>& price, const Stop& stop) {
+bool Cases::later(int one, int other) const {
+    const double bound = cases_[one].bound, than = cases_[other].bound;
+    return bound != than ? bound < than : one > other;
+}
+
+int Cases::open(Live live, const std::vector<double>& price, const Stop& stop) {
     ActionLists lists;
     for (size_t list = 0; list + 1 < first_.size(); ++list) {
         lists.first.push_back(lists.actions.size());
@@ -253,7 +256,6 @@ int Cases::open(int parent, Live live, const std::vector<double>& price, const S
     }
     lists.first.push_back(lists.actions.size());
     Case one;
-    one.parent = parent;
     one.price = price;
     Priced best;
     std::vector<Priced> recent;
@@ -270,11 +272,9 @@ int Cases::open(int parent, Live live, const std::vector<double>& price, const S
         live_.emplace_back();
     }
     cases_.push_back(std::move(one));
-    const auto lower = [&](int a, int b) {
-        return cases_[a].bound != cases_[b].bound ? cases_[a].bound < cases_[b].bound : a > b;
-    };
+    const auto order = [&](int one, int other) { return later(one, other); };
     if (!waiting_.empty() && waiting_.back() == number)
-        std::push_heap(waiting_.begin(), waiting_.end(), lower);
+        std::push_heap(waiting_.begin(), waiting_.end(), order);
     return number;
 }
 
@@ -287,14 +287,12 @@ void Cases::solve(double value, double gap, const std::vector<double>& price, si
     live_.clear();
     waiting_.clear();
     decision_.clear();
-    open(-1, Live(actions_.size() / 64 + 1, ~uint64_t(0)), price, stop);
-    const auto lower = [&](int a, int b) {
-        return cases_[a].bound != cases_[b].bound ? cases_[a].bound < cases_[b].bound : a > b;
-    };
+    open(Live(actions_.size() / 64 + 1, ~uint64_t(0)), price, stop);
+    const auto order = [&](int one, int other) { return later(one, other); };
     while (!waiting_.empty() && cases_.size() + 2 <= most && !stop()) {
         const int number = waiting_.front();
         if (cases_[number].bound <= enough()) break;
-        std::pop_heap(waiting_.begin(), waiting_.end(), lower);
+        std::pop_heap(waiting_.begin(), waiting_.end(), order);
         waiting_.pop_back();
         const Live live = std::move(live_[number]);
         const Case split = cases_[number];
@@ -304,7 +302,7 @@ void Cases::solve(double value, double gap, const std::vector<double>& price, si
             for (size_t i = first_[list]; i < first_[list + shape_.lists()]; ++i)
                 if ((actions_[i].energy > split.energy) != (side == 1))
                     part[i / 64] &= ~(uint64_t(1) << i % 64);
-            const int child = open(number, std::move(part), split.price, stop);
+            const int child = open(std::move(part), split.price, stop);
             cases_[number].children[side] = child;
         }
     }

@@ -16,7 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <functional>
 #include <vector>
 
 #include "queue/priced.h"
@@ -24,8 +23,8 @@
 namespace semopt {
 
 struct Case {
-    int parent = -1, children[2] = {-1, -1};  // of energy at most `energy`, and more
-    int slot = -1, user = -1;                 // how it is split
+    int children[2] = {-1, -1};  // of energy at most `energy`, and more; -1: not split
+    int slot = -1, user = -1;
     double energy = 0;
     double bound = kInfinity;
     std::vector<double> price;  // (users)
@@ -51,7 +50,7 @@ class Cases {
   private:
     using Live = std::vector<uint64_t>;  // a bit for each efficient action
 
-    int open(int parent, Live live, const std::vector<double>& price, const Stop& stop);
+    int open(Live live, const std::vector<double>& price, const Stop& stop);
     void find_prices(const ActionLists& lists, Case& one, Priced& best, std::vector<Priced>& recent,
                      const Stop& stop);
     bool choose_split(const ActionLists& lists, const Priced& best,
@@ -59,9 +58,9 @@ class Cases {
     void drop(const ActionLists& lists, const Priced& best, Live& live);
     void keep(const std::vector<Column>& decision);
     void polish(std::vector<Column> decision);
+    bool later(int one, int other) const;  // of open cases, that of the higher bound comes first
     double enough() const { return value_ + gap_; }
 
-    const Fronts& fronts_;
     std::vector<double> battery_;
     int lanes_;
     QueueShape shape_;
