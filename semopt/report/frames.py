@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from importlib import import_module
 from io import BytesIO, StringIO
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from .slot import decision_table, millijoules
 
 FRAME = 840  # pixels of a frame's width
 HEIGHT = 200  # pixels of a frame without the rows of its users
+LINE = 16  # pixels of a line on a battery
 PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python", "PIL": "pillow"}
 
 
@@ -60,7 +62,8 @@ def image(
 ) -> NDArray[np.uint8]:
     """Return charts of a slot's decision, or where there is none of its SNR: (H, W, 3), 0 to 255.
 
-    Frames of as many users have one size. Arguments are those of `text`.
+    Frames of as many users have one size. Arguments are those of `text`: with batteries a line a
+    user says below what was skipped, which charts show as it was played, and what is left.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def image(
         except ImportError:
             raise ValueError(f"images need {package}: pip install {package}") from None
     import vl_convert
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
     from .charts_slot import panels
     from .style import STEP, beside
@@ -83,4 +86,11 @@ def image(
     frame = np.full((HEIGHT + 2 * STEP * len(problem.task), FRAME, 3), 255, np.uint8)
     drawn = np.asarray(Image.open(BytesIO(png)).convert("RGB"))[: len(frame), :FRAME]
     frame[: drawn.shape[0], : drawn.shape[1]] = drawn
-    return frame
+    if energy_left is None:
+        return frame
+    below = Image.new("RGB", (FRAME, LINE * len(energy_left)), "white")
+    for n, left in enumerate(energy_left):
+        words = [f"{millijoules(left)} mJ left"] if left < inf else ["no battery"]
+        words += ["skipped"] if skipped is not None and skipped[n] else []
+        ImageDraw.Draw(below).text((8, LINE * n), f"user {n}: {', '.join(words)}", "black")
+    return np.concatenate([frame, np.asarray(below)])

@@ -401,6 +401,25 @@ def test_text_shows_who_did_what_and_what_it_earned(adapters):
     assert many.render()[0] == before != many.render()[1]
 
 
+def test_images_say_below_who_skipped_and_what_is_left(adapters):
+    for package in ("altair", "vl_convert", "PIL"):
+        pytest.importorskip(package)
+    plain, one, other = (
+        adapters.SlotEnv(scenario, seed=3, render_mode="rgb_array")
+        for scenario in (CONTENDED, BATTERY, BATTERY)
+    )
+    for env, skipping in ((plain, 0), (one, 1), (other, 2)):
+        env.reset()
+        action = np.full((4, 8), 0.1, np.float32)
+        action[:skipping, 0] = 1.0 if skipping else 0.1
+        env.step(action.ravel())
+    below = [env.render()[plain.render().shape[0] :] for env in (one, other)]
+    ink = [[int((part < 128).sum()) for part in np.split(rows, 4)] for rows in below]  # a user each
+    assert all(map(all, ink))
+    assert ink[0][0] == ink[1][0]  # both skip, all energy is left
+    assert ink[0][1] < ink[1][1]  # one skips more
+
+
 def test_images_show_each_step_in_one_size(adapters):
     for package in ("altair", "vl_convert", "PIL"):
         pytest.importorskip(package)
