@@ -91,6 +91,14 @@ def exponent(size: Floats, cost: Floats) -> tuple[float, float, float]:
     return float(line.slope), float(line.slope) - half, float(line.slope) + half
 
 
+def mean_at_most(values: Floats, level: float) -> float:
+    """Return Student's upper limit of the mean of at least 2 values, at a one-sided level."""
+    from scipy.stats import t
+
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    return float(np.mean(values)) + float(t.ppf(level, len(values) - 1)) * error
+
+
 def improvement(better: Floats, worse: Floats) -> float:
     """Return the probability that a run of one method is above a run of another; ties count half.
 

@@ -49,6 +49,7 @@ class Ranges:
     ----------
     slots : of the queue, off the grid
     gap : largest difference of bound and value that is wanted
+    most : cases that are looked at
     ended : whether time is up
     keep : takes a decision, a column a slot, and returns the value of the best so far
 
@@ -63,13 +64,15 @@ class Ranges:
         self,
         slots: PricedSlots,
         gap: float,
+        most: float,
         ended: Callable[[], bool],
         keep: Callable[[Columns | None], float],
     ) -> None:
         self.slots, self.gap, self.ended, self.keep = slots, gap, ended, keep
         self.upper, self.battery = np.inf, slots.problem.users.battery
         self.limited = np.flatnonzero(np.isfinite(self.battery))
-        self.value, self.closed, self.cases = keep(None), -np.inf, 0
+        self.most, self.cases = most, 0
+        self.value, self.closed = keep(None), -np.inf
         self._known: set[bytes] = set()
 
     def run(self, dual: Dual) -> None:
@@ -77,7 +80,7 @@ class Ranges:
         number = count()
         root = Case(*self.slots.free, dual.price, dual.bound, dual.worth, dual.columns)
         heap = [(-root.bound, next(number), root)]
-        while heap and not self.ended():
+        while heap and self.cases < self.most and not self.ended():
             self.upper = max(-heap[0][0], self.closed)
             if self.upper <= self.value + self.gap:
                 return
@@ -90,8 +93,7 @@ class Ranges:
                 return
             for part in self.parts(case, share):
                 heappush(heap, (-part.bound, next(number), part))
-        if not heap:
-            self.upper = self.closed
+        self.upper = max(self.closed, -heap[0][0] if heap else -np.inf)
 
     def parts(self, case: Case, share: Floats | None) -> list[Case]:
         """Return the cases that a case is cut into, of those that matter."""

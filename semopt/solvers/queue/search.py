@@ -24,8 +24,11 @@ from .prices import MOST_STEPS, Columns, Dual, best_prices
 from .ranges import Ranges
 
 CASES_OF_A_TASK = 2e6  # cases looked at where no time is set: fewer, the more each of them holds
+CASES_OFF_GRID = 1e5  # the same with continuous variables, where a case takes milliseconds
 PRICED = 20_000  # slots that are priced, step by step, before the cases have prices of their own
 PROOF = 1 << 31  # bytes that cases may take in memory
+CASES_OF_GRID = 100  # for a first decision, where continuous ones are looked for,
+SHARE_OF_GRID = 0.2  # and of the time
 ROUNDED = 1.0 + 1e-12  # energies are added in several orders
 NO_MORE = "limit of cases"
 
@@ -150,13 +153,27 @@ class Search:
         ended()
         dual = best_prices(slots, self.battery, len(self.task), 0.1 * self.gap, ended, report)
         if not slots.stopped:
-            ranges = Ranges(slots, self.gap, ended, keep)
+            for decision in self.near_the_grid(slots, dual.price):
+                keep(decision)
+            unhurried = CASES_OFF_GRID / self.task.size if self.end == inf else inf
+            ranges = Ranges(slots, self.gap, unhurried, ended, keep)
             try:
                 ranges.run(dual)
             finally:
                 self.upper = min(self.upper, max(ranges.upper, self.value))
                 self.details["cases"] = ranges.cases
         self.stopped = slots.stopped
+
+    def near_the_grid(self, slots: PricedSlots, price: Floats) -> list[Columns | None]:
+        """Return a good decision of the grid, and the best off it that takes no more energy."""
+        seconds = SHARE_OF_GRID * (self.end - perf_counter())
+        start = self.battery, price, self.value, self.gap
+        columns = self.cells().cases(*start, CASES_OF_GRID, seconds)[1]
+        if columns is None:
+            return []
+        grid = Columns(np.arange(len(self.task)), *columns[1:])
+        levels = slots.levels(grid.channel, np.zeros(len(price)), grid.energy)
+        return [grid, slots.filled(grid.channel, levels)]
 
     @property
     def closed(self) -> bool:
