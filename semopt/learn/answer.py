@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..limits import refuse_battery
+from ..limits import has_battery
 from ..problem import Problem
 from ..result import Result
 from ..solvers.baselines import evaluated
@@ -25,7 +25,11 @@ def policy(problem: Problem, *, checkpoint: str | None = None) -> Result:
     """
     if checkpoint is None:
         raise ValueError("method 'policy' needs --checkpoint, a folder that semopt train wrote")
-    refuse_battery(problem, "method 'policy'")
+    if has_battery(problem):
+        raise ValueError(
+            "method 'policy' decides one slot, and user.battery_mj couples those of a queue: "
+            "semopt evaluate plays the checkpoint on whole queues"
+        )
     folder = Path(checkpoint)
     trained = read(folder, written(folder))
     same_scenario(trained.description, problem.origin, problem.gain.shape, str(folder))

@@ -19,6 +19,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from ..env.environment import Environment
 from ..model import LOCAL, RAW, SEMANTIC, SKIP
+from ..problem import LENGTH
 from ..worth import tasks_in
 from . import algorithms, learner
 from .actor import Sample, as_decisions, can_extract, observation_order, perceptron
@@ -46,8 +47,13 @@ class Settings(algorithms.CommonSettings):
     patience: int = 0  # validations without better regret that end a run; 0: none does
 
     def for_queues(self, length: int) -> Settings:
-        """Return settings that look to the end of the queue, unless they look ahead already."""
-        return self if self.discount else replace(self, discount=1.0)
+        """Return settings that look to the end of the queue, and remember as many slots.
+
+        Those that look ahead already stay as they are.
+        """
+        if self.discount:
+            return self
+        return replace(self, discount=1.0, slots=max(1, self.slots * LENGTH // length))
 
 
 FAST = Settings()

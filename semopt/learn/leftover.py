@@ -3,6 +3,7 @@
 The critic judges the slot behind a decision. Where gains do not depend on earlier ones nothing but
 the energy and the tasks left tells of what is to come, and nothing else is looked at. It learns
 from the next slot: its reward and what that leaves, by the best of the decisions compared there.
+Both count in full: a queue has an end, and the discount of the settings no part in it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from semopt import solve
 from semopt.env import Decisions
 from semopt.env.environment import Environment
 from semopt.learn import mappo, train
@@ -304,6 +305,24 @@ def test_actions_of_dqn_hold_a_skip_where_there_are_batteries():
         for name in ("contended", "battery")
     }
     assert modes["battery"] == [*modes["contended"], SKIP]
+
+
+def test_settings_of_queues_hold_as_many_slots_whatever_their_length():
+    for algorithm in TINY:
+        held = []
+        for length in (1, 10, 1000):
+            scenario = BATTERY.replace({"queue.length": length})
+            settings = train.describe(algorithm, scenario).settings
+            held.append(settings["slots"] * length)
+            assert settings.get("discount", 1.0) == (algorithm != "mappo")
+        assert max(held) < 1.7 * min(held)
+
+
+def test_one_slot_has_no_answer_of_a_policy_for_queues(tmp_path):
+    train.train(tiny("distill"), tmp_path)
+    slot = BATTERY.problem(*(drawn[0] for drawn in BATTERY.draw(1, 0)))
+    with pytest.raises(ValueError, match="semopt evaluate plays the checkpoint on whole queues"):
+        solve(slot, "policy", checkpoint=str(tmp_path))
 
 
 @pytest.mark.parametrize(
