@@ -13,7 +13,7 @@ from problems import random_problem, random_slots, replaced
 from semopt import Scenario, solve_queue, verify
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.format import digest
-from semopt.certificate.queue_cases import check_queue_certificate, tabulated
+from semopt.certificate.queue_cases import Cases, Table, check_queue_certificate, tabulated
 from semopt.cli import app, entry
 from semopt.grid import local_actions, offload_actions
 from semopt.problem import Grid
@@ -42,6 +42,12 @@ def drawn(seed, slots=5, battery=60.0):
     """Return a queue of two users whose batteries the prices alone do not settle."""
     scenario = Scenario.load("contended").replace({"user.battery_mj": battery} | FEW)
     return scenario, *scenario.draw(slots, seed)
+
+
+def drawn_slots(count):
+    """Return the slots of a queue as problems."""
+    scenario, gain, task = drawn(0, count)
+    return [scenario.template().with_slot(*slot) for slot in zip(gain, task, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,23 @@ def test_certificates_of_random_queues_hold(tmp_path, pays):
         assert repr(result.upper_bound) in words
         split += len(body["cases"]) > 1
     assert split > 5
+
+
+def test_the_two_cases_of_a_split_hold_every_action():
+    rng = np.random.default_rng(5)
+    least = np.sort(rng.uniform(0.0, 10.0, (2, 2, 3, 6)))
+    most = least + 1e-3 * rng.random(least.shape)  # balls, in which the energies are
+    table = Table(np.ones_like(least), least, most, least.size)
+    cases = Cases(drawn_slots(2), table, 1.0)
+    allowed = rng.random(least.shape) < 0.8
+    for energy in rng.uniform(0.0, 10.0, 50).tolist():
+        above, below = cases.parts([1, 0, energy], allowed, "here")
+        here, other = (1, 0), (0, 1)
+        inside = allowed[here]
+        assert (above[here] >= inside * (most[here] > energy)).all()
+        assert (below[here] >= inside * (least[here] <= energy)).all()
+        assert (above[here] | below[here] == inside).all()
+        assert (above[other] == allowed[other]).all()
 
 
 def test_a_certificate_names_its_queue_and_what_is_proven(example):

@@ -90,8 +90,11 @@ def test_a_virtual_queue_prices_what_was_overspent():
     problem = alone(75.0, 3).template()
     assert spends(Lyapunov(problem, 3, 5e-4), [TEXT, TEXT, TEXT]) == [30.0, 7.5, 30.0]
     assert spends(Lyapunov(problem, 3, 1e-3), [TEXT, TEXT, TEXT]) == [30.0, 30.0, 7.5]
+    # No credit is left of what was saved: the third 30 mJ leave it at 5 again.
+    problem = alone(100.0, 4).template()
+    assert spends(Lyapunov(problem, 4, 5e-4), [TEXT] * 4) == [30.0, 7.5, 30.0, 7.5]
     with pytest.raises(ValueError, match="plays queues from their first task on"):
-        Lyapunov(problem, 3, 1e-3)(*ONE, [[0.075]], 2)
+        Lyapunov(problem, 4, 1e-3)(*ONE, [[0.075]], 2)
 
 
 def test_dynamic_programming_finds_what_expectimax_finds(monkeypatch):
