@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -151,10 +151,10 @@ class Search:
             return self.value
 
         ended()
+        for decision in self.near_the_grid(slots, ended):
+            keep(decision)
         dual = best_prices(slots, self.battery, len(self.task), 0.1 * self.gap, ended, report)
         if not slots.stopped:
-            for decision in self.near_the_grid(slots, dual.price):
-                keep(decision)
             unhurried = CASES_OFF_GRID / self.task.size if self.end == inf else inf
             ranges = Ranges(slots, self.gap, unhurried, ended, keep)
             try:
@@ -164,16 +164,20 @@ class Search:
                 self.details["cases"] = ranges.cases
         self.stopped = slots.stopped
 
-    def near_the_grid(self, slots: PricedSlots, price: Floats) -> list[Columns | None]:
-        """Return a good decision of the grid, and the best off it that takes no more energy."""
-        seconds = SHARE_OF_GRID * (self.end - perf_counter())
+    def near_the_grid(
+        self, slots: PricedSlots, ended: Callable[[], bool]
+    ) -> Iterator[Columns | None]:
+        """Yield a good decision of the grid, and the best off it that takes no more energy."""
+        queue, seconds = self.cells(), SHARE_OF_GRID * (self.end - perf_counter())
+        price = self.lowest(queue, 3 + PRICED // len(self.task), ended).price
         start = self.battery, price, self.value, self.gap
-        columns = self.cells().cases(*start, CASES_OF_GRID, seconds)[1]
+        columns = queue.cases(*start, CASES_OF_GRID, seconds)[1]
         if columns is None:
-            return []
+            return
         grid = Columns(np.arange(len(self.task)), *columns[1:])
+        yield grid
         levels = slots.levels(grid.channel, np.zeros(len(price)), grid.energy)
-        return [grid, slots.filled(grid.channel, levels)]
+        yield slots.filled(grid.channel, levels)
 
     @property
     def closed(self) -> bool:
