@@ -92,15 +92,6 @@ def has_battery(problem: Problem) -> bool:
     return bool(np.isfinite(problem.users.battery).any())
 
 
-def refuse_battery(problem: Problem, method: str) -> None:
-    """Raise ValueError where a battery couples slots that `method` takes one by one."""
-    if has_battery(problem):
-        raise ValueError(
-            f"user.battery_mj couples the slots of a queue, which {method} takes one by one: leave "
-            "it out, or solve whole queues by `semopt solve SCENARIO --queue`"
-        )
-
-
 def refuse_other_limits(
     problem: Problem, known: Collection[str], method: str, instead: str
 ) -> None:

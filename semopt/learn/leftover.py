@@ -93,7 +93,8 @@ class Lookahead:
         at = {"generator": generator, "device": generator.device}
         drawn = torch.rand((env.slots, env.users + 1), **at).cpu().numpy()  # type: ignore[call-overload]
         anew: NDArray[np.bool_] = drawn[:, -1] < SCATTERED
-        part = np.minimum(2.0 * drawn[:, :-1] * (ahead.tasks / env.length)[:, None], 1.0)
+        share = 2.0 * (1.0 - drawn[:, :-1])  # above 0, for whom the whole is endless
+        part = np.minimum(share * (ahead.tasks / env.length)[:, None], 1.0)
         ahead.left[anew] = (self.batteries.full * part)[anew]
         return anew
 
