@@ -7,11 +7,13 @@ namespace semopt {
 
 namespace {
 
-constexpr double kMargin = 1e-10;  // by which bounds are kept apart from what they are to prove
-constexpr double kShare = 0.9;     // of the gap that cases may leave
-constexpr int kSteps = 40;         // evaluations in a search for the prices of a case
-constexpr int kPatience = 4;       // without a better bound
-constexpr size_t kRecent = 8;      // evaluations that say where a case is undecided
+// By which bounds are kept apart from what they are to prove: in all, and for each task, of which
+// who checks takes actions of alike QoE for one.
+constexpr double kMargin = 1e-10, kMarginOfTask = 2e-13;
+constexpr double kShare = 0.9;          // of the gap that cases may leave
+constexpr int kSteps = 40;              // evaluations in a search for the prices of a case
+constexpr int kPatience = 4;            // without a better bound
+constexpr size_t kRecent = 8;           // evaluations that say where a case is undecided
 constexpr double kRounded = 1 + 1e-12;  // energies are added in several orders
 constexpr double kApart = 1e-9;  // of a battery: energies nearer than that are not told apart
 
@@ -203,7 +205,7 @@ bool Cases::choose_split(const ActionLists& lists, const Priced& best,
 }
 
 void Cases::drop(const ActionLists& lists, const Priced& best, Live& live) {
-    const double enough = this->enough() - kMargin;
+    const double enough = this->enough() - margin();
     dropped_ = std::max(dropped_, enough);
     for (int t = 0; t < shape_.slots; ++t) {
         const double others = best.bound - best.worth[t];
@@ -238,6 +240,8 @@ void Cases::drop(const ActionLists& lists, const Priced& best, Live& live) {
         }
     }
 }
+
+double Cases::margin() const { return kMargin + kMarginOfTask * shape_.slots * shape_.users; }
 
 bool Cases::later(int one, int other) const {
     const double bound = cases_[one].bound, than = cases_[other].bound;
@@ -309,7 +313,7 @@ void Cases::solve(double value, double gap, const std::vector<double>& price, si
     upper_ = std::max(value_, dropped_);
     for (const Case& one : cases_)
         if (one.children[0] < 0) upper_ = std::max(upper_, one.bound);
-    upper_ += kMargin;
+    upper_ += margin();
 }
 
 }  // namespace semopt

@@ -59,6 +59,7 @@ class Cases {
     void keep(const std::vector<Column>& decision);
     void polish(std::vector<Column> decision);
     bool later(int one, int other) const;  // of open cases, that of the higher bound comes first
+    double margin() const;
     double enough() const { return value_ + gap_; }
 
     std::vector<double> battery_;

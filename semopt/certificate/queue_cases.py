@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .balls import OneUser
 
 ROUNDINGS = 2.0**-46  # relative allowance for sums of fewer than 10,000 terms in doubles
+ALIKE = 1e-13  # of the QoE of two actions of which one stands for both
 TABLES = 0.8  # of the time that a check takes: that of the actions
 
 
@@ -245,13 +246,23 @@ def ends_of(ball: arb) -> tuple[float, float]:
 def efficient(ends: Floats) -> Floats:
     """Return the rows (QoE, energy: their ends) that no other one surely equals or betters.
 
-    The ends of a ball differ, so that no row betters itself, and none of two each other.
+    The ends of a ball differ, so that no row betters itself, and none of two each other. Where two
+    are as good, balls never say so: of the rest a row goes for one that stays and is worth at most
+    `ALIKE` less.
     """
     by_energy = ends[np.argsort(ends[:, 3], kind="stable")]
-    most = np.maximum.accumulate(by_energy[:, 0]) if len(ends) else by_energy[:, 0]
+    most = np.maximum.accumulate(by_energy[:, 0])
     cheaper = np.searchsorted(by_energy[:, 3], ends[:, 2], side="right")  # surely no dearer
-    bettered = np.concatenate([[-inf], most])[cheaper] >= ends[:, 1]
-    return ends[~bettered]
+    ends = ends[~(np.concatenate([[-inf], most])[cheaper] >= ends[:, 1])]
+    kept: list[Any] = []
+    best, waiting = -inf, 0  # of those that stay and are surely no dearer
+    for row in ends[np.argsort(ends[:, 2], kind="stable")]:
+        while waiting < len(kept) and kept[waiting][3] <= row[2]:
+            best = max(best, kept[waiting][0])
+            waiting += 1
+        if best < row[1] - ALIKE:
+            kept.append(row)
+    return np.array(kept).reshape(-1, 4)
 
 
 class Cases:
@@ -322,6 +333,7 @@ class Cases:
         limited = self.battery < inf
         terms = [*assigned.max(axis=1), *(price * np.where(limited, self.battery, 0.0))]
         total = fsum(terms) + ROUNDINGS * fsum(abs(x) for x in terms if x > -inf)
+        total += ALIKE * self.slots * self.users
         if total == -inf:
             return total, np.full_like(worth, -inf)
         # Of the joint actions with a user's action: what else they bring, and the action.

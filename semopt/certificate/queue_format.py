@@ -17,9 +17,9 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
     digest            SHA-256 of the rest, so that no accident goes unnoticed; it is no signature
 
 An action of a user in a slot, on a sub-channel beside m - 1 other offloaders or at home, is
-efficient where no other one there has as much QoE for as little energy; a skipped task stands among
-those at home. Decisions of efficient actions are all that need to be bounded. The first case
-allows all of them. A case has
+efficient where no other one there has as much QoE, within 1e-13, for as little energy; a skipped
+task stands among those at home. Decisions of efficient actions are all that need to be bounded, to
+1e-13 a task. The first case allows all of them. A case has
 
     price             (N,) >= 0, y, of energy, QoE/J, 0 without a battery
     duals             (T, M, 1 + K), for each slot and each number m of offloaders from 1 to
@@ -33,7 +33,7 @@ on sub-channel k beside m - 1 others, a slot's joint actions with m offloaders a
 
 (linear programming duality of the assignment), the slot at most the largest of these, and the case
 
-    D(y)  =  sum of all slots  +  sum_n y[n] battery[n].
+    D(y)  =  sum of all slots  +  sum_n y[n] battery[n]  +  1e-13 T N.
 
 A case without a split may not exceed `upper_bound`. Of one with a split each action goes that takes
 part in no joint action for which these terms leave D above `upper_bound`; then two cases follow:

@@ -13,7 +13,13 @@ from problems import random_problem, random_slots, replaced
 from semopt import Scenario, solve_queue, verify
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.format import digest
-from semopt.certificate.queue_cases import Cases, Table, check_queue_certificate, tabulated
+from semopt.certificate.queue_cases import (
+    Cases,
+    Table,
+    check_queue_certificate,
+    efficient,
+    tabulated,
+)
 from semopt.cli import app, entry
 from semopt.grid import local_actions, offload_actions
 from semopt.problem import Grid
@@ -123,6 +129,22 @@ def test_balls_enclose_the_efficient_actions_of_the_model():
         for qoe, energy in zip(outcome.qoe[allowed], outcome.energy[allowed], strict=True):
             assert ((best >= qoe - BALLS) & (least <= energy + BALLS)).any()
         assert kept.sum() <= allowed.sum() + (channel < 0)
+
+
+def test_of_actions_that_are_as_good_one_stands_for_both():
+    ends = np.array([[0.5, 0.5 + 1e-16, e, e + 1e-18] for e in (0.3, 0.2, 0.4)])
+    assert efficient(ends)[:, 2].tolist() == [0.2]
+    better = np.vstack([ends, [0.6, 0.6 + 1e-16, 0.4, 0.4 + 1e-18]])
+    assert efficient(better)[:, 2].tolist() == [0.2, 0.4]
+    drift = np.array(
+        [
+            [q, q + 1e-16, e, e + 1e-18]
+            for e, q in zip(np.linspace(0.1, 0.2, 50), 0.5 + 6e-14 * np.arange(50), strict=True)
+        ]
+    )  # each is nearly as good as the next, and the last 30 times that more than the first
+    kept = efficient(drift)
+    assert all((kept[kept[:, 2] <= row[2], 0] >= row[0] - 1.1e-13).any() for row in drift)
+    assert len(kept) > 20
 
 
 def test_a_search_without_the_time_for_any_case_proves_its_bound(tmp_path):
