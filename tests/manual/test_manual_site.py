@@ -118,7 +118,9 @@ def test_the_search_works_from_the_disk(site, browser):
     tab.locator(".md-search__button").click()
     box = tab.get_by_placeholder("Search")
     box.wait_for()
-    box.fill("signal-to-noise")
+    for pressed, key in enumerate("signal-to-noise", 1):
+        box.press(key)
+        assert box.input_value() == "signal-to-noise"[:pressed]
     tab.get_by_text("Signal-to-noise ratio of a sub-channel").first.wait_for()
     box.press("Enter")
     tab.wait_for_url(re.compile(r"/python/model\.html#snr"))
