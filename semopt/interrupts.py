@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 CUT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_at_once(code: int | None = None) -> None:
+    """Let the signals that cut a command end the process where they come; the ignored stay so.
+
+    So it is before a command has begun, when an exception would come out of half an import, and
+    once it has ended.
+
+    Parameters
+    ----------
+    code : the exit code of what has ended; a signal then says nothing, and changes nothing
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if code is None:
+            with suppress(OSError):
+                os.write(2, b"interrupted: nothing was finished\n")
+        os._exit(128 + number if code is None else code)
+
+    for number in CUT:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def ignore() -> None:
+    """Ignore the signals that cut a command: Python takes handlers away before its very end."""
+    for number in CUT:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

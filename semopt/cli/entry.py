@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ..interrupts import end_at_once, ignore
 from ..report.lines import Verbosity, print_line, print_message
 from . import ending, options
 from .commands import GROUPS, NAMES, Root, table_of
@@ -87,8 +89,18 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
+    atexit.register(ignore)  # the last that is called: what was registered first is
     ending.listen()
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except BaseException:  # of an import that was cut, or a second signal
+        if not ending.Received.number:
+            raise
+        if not ending.Received.reported:
+            print_message("interrupted: nothing was finished")
+        code = ending.cut_code()
+    end_at_once(code)
+    exec("")  # else Python, cut inside of another one, ends itself by the signal
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

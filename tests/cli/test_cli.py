@@ -306,6 +306,35 @@ def test_a_signal_before_anything_is_finished_says_so():
     assert (out.stdout, out.stderr) == ("", "interrupted: nothing was finished\n")
 
 
+CUT_AT = """
+import atexit, os, signal, sys
+signal.signal({number:d}, signal.SIG_DFL if {number:d} != 2 else signal.default_int_handler)
+class Cut:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            os.kill(os.getpid(), {number:d})
+sys.meta_path.insert(0, Cut())
+from semopt.__main__ import main
+sys.argv[1:] = ["solve", "tiny", "--json", "-"]
+if {name!r} == "the end":
+    atexit.register(os.kill, os.getpid(), {number:d})
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["semopt.cli", "typer", "semopt.cli.solve", "numpy", "the end"])
+def test_a_signal_at_any_moment_is_one_line(name, number):
+    code = CUT_AT.format(name=name, number=number)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if name == "the end":
+        assert (out.returncode, out.stderr) == (0, "")
+        assert json.loads(out.stdout)["status"] == "optimal"
+    else:
+        assert out.returncode == 128 + number
+        assert (out.stdout, out.stderr) == ("", "interrupted: nothing was finished\n")
+
+
 @pytest.mark.parametrize("method", ["reference", "local", "semantic-unaware", "exact", "global"])
 def test_a_time_limit_holds_for_many_slots_of_any_method(method, tmp_path):
     file = tmp_path / "r.json"
