@@ -126,6 +126,7 @@ def curves(
     point: bool = True,
     optimum: str = "",
     zero: bool = False,
+    bands: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
 ) -> alt.ChartType:
     """Return lines with their points; NaN is left out.
 
@@ -138,6 +139,7 @@ def curves(
     point : whether points are drawn
     optimum : the name of the certified one, drawn dashed
     zero : whether the y axis begins at 0, where it is not logarithmic
+    bands : of a name, x and the ends of what is drawn light about its line
     """
     rows: list[dict[str, Any]] = [
         {"method": name, "x": float(at), "y": float(value)}
@@ -153,6 +155,9 @@ def curves(
         decades([row[key] for row in rows]) if base == 10 else THOUSANDS
         for key, base in zip("xy", log, strict=True)
     ]
+    if not log[0] and all(row["x"].is_integer() for row in rows):
+        axes[0] = axes[0].copy()
+        axes[0].tickMinStep = 1  # no half users
     axes_of = {
         "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
         "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
@@ -176,6 +181,15 @@ def curves(
     if singles:
         thin = alt.Chart(alt.InlineData(values=singles)).mark_line(opacity=0.35, strokeWidth=1)
         chart = alt.layer(thin.encode(detail="seed:N", **axes_of), chart)
+    within = [
+        {"method": name, "x": float(at), "low": float(low), "high": float(high)}
+        for name, ends in (bands or {}).items()
+        for at, low, high in ends
+    ]
+    if within:
+        area = alt.Chart(alt.InlineData(values=within)).mark_area(opacity=0.2)
+        light = {"x": axes_of["x"], "y": alt.Y("low:Q", title=y), "color": axes_of["color"]}
+        chart = alt.layer(area.encode(y2="high:Q", **light), chart)
     return chart
 
 

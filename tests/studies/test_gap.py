@@ -6,6 +6,7 @@ import shlex
 import numpy as np
 import pytest
 
+from drawing import rows_of
 from semopt import Scenario, model
 from semopt.backends import decode
 from semopt.studies.audit import audit
@@ -16,6 +17,7 @@ from semopt.studies.gap.report import better, page
 from semopt.studies.gap.vary import varied
 from semopt.studies.method_cell import MethodCell
 from semopt.studies.work import DONE, work
+from tolerances import ROUNDING
 
 TINY, CONTENDED = Scenario.load("tiny"), Scenario.load("contended")
 
@@ -115,6 +117,32 @@ def test_rows_say_the_median_rank_and_who_is_better(tmp_path):
     assert table.columns == ["method", "constant", "exact"]  # of whom all slots are there
     again = Question.of_settings(question.settings())
     assert again.settings() == question.settings()
+
+
+def test_qoe_is_drawn_over_the_numbers_that_are_varied(tmp_path):
+    store, options = Store(tmp_path), ["users=1,2", "load=1,2"]
+    asked = shlex.join(word for option in options for word in ("--vary", option))
+    scenarios = varied([CONTENDED.replace(name="a, b")], options)
+    question = Question(scenarios, ["local"], 1, 12, 0, asked)
+    store.begin()
+    assert {work(str(tmp_path), cell) for cell in question.cells()} == {DONE}
+    page = question.report(store)
+    tables = [table for table in page.tables if table.name.startswith("over-")]
+    assert [table.title for table in tables] == [
+        f"a, b, {rest}: QoE a task by {key}"
+        for key, rest in [
+            *(("users", f"load={load}") for load in (1, 2)),
+            *(("load", f"users={users}") for users in (1, 2)),
+        ]
+    ]
+    figure = next(figure for figure in page.figures if figure.name == "over-1")
+    drawn = {(row["method"], row["x"]): row for row in rows_of(figure.chart, 1)}
+    for users, row in zip((1, 2), tables[1].rows, strict=True):
+        scenario = next(s for s in scenarios if s.name == f"a, b, users={users}, load=2")
+        mean = np.mean(store.read(question.cell(scenario, "local", 0))["value"]) / users
+        assert row[0] == str(users)
+        assert row[tables[1].columns.index("local")].startswith(f"{mean:.4f} (")
+        assert drawn["local", users]["y"] == pytest.approx(mean, rel=ROUNDING)
 
 
 def test_the_command_of_a_page_is_typed_as_it_stands(tmp_path):

@@ -15,11 +15,13 @@ from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
 from ..cells import Store
 from ..questions import command_of, known
+from .over import over_values
 from .rows import Grid, Row, alike
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
 COLUMNS = {
     "method": "method",
+    "qoe": "QoE a task",
     "gap": "gap a task",
     "low": "95% from",
     "high": "to",
@@ -55,6 +57,9 @@ def page(
     tables, figures = [], []
     if len(question.scenarios) > 1:
         tables.append(over_all(rows))
+        for table, figure in over_values(rows, asked):
+            tables.append(table)
+            figures.append(figure)
     for place, scenario in enumerate(question.scenarios):
         name, selected = scenario.name, [row for row in rows if row.scenario == scenario.name]
         entries = [[known(getattr(row, key)) for key in COLUMNS] for row in selected]

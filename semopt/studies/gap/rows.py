@@ -44,6 +44,7 @@ class Row:
     slots : that count: feasible ones of the cells that are there, or that failed
     gap : mean a task, with its 95% interval `low` to `high`: slots resampled in pairs, or of a
         method that learns its trainings, each reduced to its mean
+    qoe : mean a task, with its 95% interval `qoe_low` to `qoe_high`, of what `gap` says
     gap_p99, worst : the 99th percentile and the largest gap of a slot
     hit_share : of slots within 1e-4 a task of the reference
     closure : of what lies between 0.5, all-local, and the optimum
@@ -61,6 +62,9 @@ class Row:
     gap: float = nan
     low: float = nan
     high: float = nan
+    qoe: float = nan
+    qoe_low: float = nan
+    qoe_high: float = nan
     gap_p99: float = nan
     worst: float = nan
     hit_share: float = nan
@@ -176,15 +180,26 @@ class Grid:
             return Row(scenario.name, name, 0, failed=failed)
         optimum, gap = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
         learns = any(map(is_folder, self.groups[name]))
-        means = [float(np.mean([g.mean() for _, g in each])) for each in by_training if each]
+        trainings = [
+            tuple(np.concatenate(part) for part in zip(*each, strict=True))
+            for each in by_training
+            if each
+        ]
+        means = [float(lacking.mean()) for _, lacking in trainings]
+        worths = [float((best - lacking).mean()) for best, lacking in trainings]
         low, high = interval(np.array(means) if learns else gap)
+        qoe = optimum - gap
+        ends = interval(np.array(worths) if learns else qoe)
         placed = np.concatenate(ranks) if ranks else np.array([nan])
         return Row(
             *(scenario.name, name, len(gap), float(gap.mean()), low, high),
+            qoe=float(qoe.mean()),
+            qoe_low=ends[0],
+            qoe_high=ends[1],
             gap_p99=float(np.quantile(gap, 0.99)),
             worst=float(gap.max()),
             hit_share=float((gap <= HIT).mean()),
-            closure=closure(float((optimum - gap).mean()), float(optimum.mean())),
+            closure=closure(float(qoe.mean()), float(optimum.mean())),
             infeasible_share=float(np.concatenate(broken).mean()),
             decision_us=float(np.nanmedian(times)) if np.isfinite(times).any() else nan,
             failed=failed,
