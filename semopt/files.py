@@ -109,6 +109,20 @@ def check_writable(target: str | Path) -> None:
     places += [path.parent] if not path.exists() or path.is_file() else []
     if not all(os.access(place, os.W_OK) for place in places):
         raise ValueError(f"cannot write {target}: permission denied")
+    if path.exists() and not path.is_file():
+        return
+    part = _beside(path)
+    try:  # there are folders that allow all and take no file: /proc
+        part.open("xb").close()
+        part.unlink()
+    except OSError as error:
+        reason = f"{path.parent} takes no file ({error.strerror or error})"
+        raise ValueError(f"cannot write {target}: {reason}") from None
+
+
+def _beside(path: Path) -> Path:
+    """Return the name of a new file in the folder of another."""
+    return path.with_name(f".semopt-{token_hex(8)}.part")
 
 
 def check_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path]) -> None:
@@ -183,7 +197,7 @@ def writing(target: str | Path) -> Iterator[BinaryIO]:
             with open_special(path) as file:
                 yield file
             return
-        part = path.with_name(f".semopt-{token_hex(8)}.part")
+        part = _beside(path)
         try:
             with part.open("xb") as file:
                 yield file

@@ -167,6 +167,7 @@ def test_no_document_holds_what_is_no_json(tmp_path):
         (".", "a file name is expected"),
         ("/", "it is a folder"),
         ("/nowhere/x.json", "there is no folder /nowhere"),
+        ("/proc/x.json", "/proc takes no file"),
         ("/dev/fd/987", "it is not open"),
         ("/dev/fd/99999999999999999999", "it is not open"),
     ],
