@@ -14,6 +14,16 @@ from .style import GREY, by_name, decades
 
 POINTS = 200  # of a line
 STEP = 30  # pixels of a row of a method
+LINES = alt.Legend(
+    orient="bottom",
+    title=None,
+    columns=3,
+    labelLimit=240,
+    symbolType="stroke",
+    symbolSize=400,
+    symbolOpacity=1.0,
+    symbolStrokeWidth=2.0,
+)
 THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.value, '.3~s')")
 
 
@@ -45,7 +55,9 @@ def profile(
     )
     lines = base.mark_line(interpolate="step-after").encode(
         y=alt.Y("share:Q", title=f"share of {units}", axis=alt.Axis(format="%")),
-        strokeDash=alt.StrokeDash("method:N", sort=list(gaps), legend=None),
+        strokeDash=alt.StrokeDash(
+            "method:N", sort=list(gaps), scale=alt.Scale(domain=list(gaps)), legend=LINES
+        ),
         tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
     )
     if not bands:
@@ -168,7 +180,11 @@ def curves(
             alt.Tooltip("y:Q", title=y, format=".4g"),
         ],
     }
-    dash = alt.condition(alt.datum.method == optimum, alt.value([6, 4]), alt.value([1, 0]))
+    dashes = alt.Scale(
+        domain=list(series), range=[[6, 4] if name == optimum else [1, 0] for name in series]
+    )
+    legend = LINES if len(series) > 1 else None
+    dash = alt.StrokeDash("method:N", sort=list(series), scale=dashes, legend=legend)
     line = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point)
     chart = line.encode(strokeDash=dash, **axes_of)
     singles = [
@@ -268,15 +284,7 @@ def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> alt
 
 
 def _by_method(methods: list[str], legend: bool = True) -> alt.Color:
-    below = alt.Legend(
-        orient="bottom",
-        title=None,
-        columns=3,
-        labelLimit=240,
-        symbolOpacity=1.0,
-        symbolStrokeWidth=2.0,
-    )
-    return by_name("method", methods, below if legend else None)
+    return by_name("method", methods, LINES if legend else None)
 
 
 def _percent(name: str) -> alt.Tooltip:

@@ -10,7 +10,7 @@ import numpy as np
 from ..model import MODES
 from ..problem import Floats
 from ..worth import tasks_in
-from .style import PALETTE, beside, by_mode, in_rows, titled
+from .style import NARROW, PALETTE, WIDTH, by_mode, in_rows, titled
 
 if TYPE_CHECKING:
     from ..solvers.slots import Batch
@@ -33,7 +33,8 @@ def many(batch: Batch, name: str) -> alt.ChartType:
     if len(known) < slots:
         charts.append(endings(batch))
     words = "no slot has a decision" if mean["qoe"] is None else f"QoE a task {mean['qoe']:.5f}"
-    return titled(beside(charts), title, [words])
+    width = WIDTH if len(charts) <= 2 else NARROW
+    return titled(charts, title, [words], len(charts), width)
 
 
 def endings(batch: Batch) -> alt.ChartType:

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from .charts import curves, intervals, profile
-from .style import beside, titled
+from .style import NARROW, titled
 
 if TYPE_CHECKING:
     from ..learn.scores import Evaluation
@@ -31,23 +31,33 @@ def scores(evaluation: Evaluation) -> alt.ChartType:
         f"{bands(evaluation)}; bars: 95% intervals of the means",
     ]
     charts = [within(evaluation).properties(height=HEIGHT), means(evaluation)]
-    return titled(beside(charts), f"{evaluation.scenario}: gaps to the {evaluation.best}", lines)
+    return titled(charts, f"{evaluation.scenario}: gaps to the {evaluation.best}", lines)
 
 
 def within(evaluation: Evaluation) -> alt.ChartType:
     """Return the share of slots within each gap, a line a method, with its band."""
     title, units = gap_to(evaluation), evaluation.units
-    return profile(evaluation.gaps, LEAST, title, bands=True, units=units)
+    names = short(list(evaluation.gaps))
+    gaps = {names[name]: gap for name, gap in evaluation.gaps.items()}
+    return profile(gaps, LEAST, title, bands=True, units=units)
 
 
 def means(evaluation: Evaluation) -> alt.ChartType:
     """Return the mean gaps with their intervals, a row a method."""
-    rows = []
+    rows, names = [], short(list(evaluation.gaps))
     for name, gap in evaluation.gaps.items():
         ends = evaluation.interval(name)
         low, high = (None if np.isnan(end) else end for end in ends)
-        rows.append((name, float(gap.mean()), low, high))
+        rows.append((names[name], float(gap.mean()), low, high))
     return intervals(rows, gap_to(evaluation))
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Return what charts call methods: of file.py:function, the function where one has it."""
+    last = {name: name.rpartition(":")[2] for name in names}
+    return {
+        name: word if list(last.values()).count(word) == 1 else name for name, word in last.items()
+    }
 
 
 def gap_to(evaluation: Evaluation) -> str:
@@ -64,7 +74,8 @@ def training(log: Log, title: str, ended: str) -> alt.ChartType:
     """Return a training drawn over its steps: regret, QoE, and entropy or losses."""
     charts = [regret(log), qoe(log), losses(log)]
     sized = [chart.properties(height=HEIGHT) for chart in charts]
-    return titled(beside(sized), title, [f"{ended}; on the validation slots"])
+    words = [f"{ended}; on the validation slots"]
+    return titled(sized, title, words, len(sized), NARROW)
 
 
 def regret(log: Log) -> alt.ChartType:

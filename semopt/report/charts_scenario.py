@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -15,13 +15,15 @@ from ..model import MODES, RAW, SEMANTIC, decibel, snr
 from ..problem import AccuracyTable, Floats, Grid, Problem
 from ..solvers.cells import best_local, best_offloads
 from .charts_batch import distribution
-from .style import GREY, MARK, PALETTE, beside, by_mode, in_rows, titled, user_axis
+from .style import GREY, MARK, PALETTE, by_mode, in_rows, titled, user_axis
 from .style import MODES as MODE_COLOURS
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
 
 HEIGHT = 180  # pixels
+BEYOND = 0.05  # of the span of an axis of SNR, what it shows beyond
+IN_LEGEND = 6  # extractions in a line of a legend
 DRAWN = 20_000  # gains, about, that stand for the law
 GAINS = 64  # of the map of modes, from one end of those drawn to the other
 COARSE = 10  # levels of each variable there, at most
@@ -62,13 +64,14 @@ def scenario(
         tick((kind + 1) / len(names))
     charts += [gains(gain), gains_by_user(gain)]
     lines = [
-        "left: accuracy; grey: the middle 90% of the SNR at full power",
+        "left: accuracy, points where the table has values; "
+        "grey: the middle 90% of the SNR at full power",
         f"right: the best mode of user {user} by gain and load, "
         f"{grid.power} x {grid.frequency} x {grid.extraction} levels",
         source,
     ]
     title = f"{subject.name}: {subject.users} users, {subject.channels} sub-channels"
-    return titled(beside(charts), title, lines)
+    return titled(charts, title, lines)
 
 
 def gains_of(subject: Scenario) -> tuple[Floats, str]:
@@ -90,44 +93,65 @@ def surface(problem: Problem, kind: int, reached: Floats) -> alt.ChartType:
     reached : (2,) float64, dB, the SNR between which most of the slots are
     """
     table, title = problem.tasks.accuracy[kind], f"accuracy, {problem.tasks.names[kind]}"
-    low, high = np.clip(reached, table.snr_db[0], table.snr_db[-1]).tolist()
+    low, high = reached.tolist()
+    ends = [min(low, table.snr_db[0]), max(high, table.snr_db[-1])]
+    beyond = max(BEYOND * (ends[1] - ends[0]), 1.0)
+    ends = [ends[0] - beyond, ends[1] + beyond]
     shade = alt.Chart(alt.InlineData(values=[{"from": low, "to": high}])).mark_rect(
         color=GREY, opacity=0.15
     )
-    x = alt.X("snr:Q", title="SNR, dB", scale=alt.Scale(nice=False))
+    x = alt.X("snr:Q", title="SNR, dB", scale=alt.Scale(domain=ends, nice=False))
     y = alt.Y("accuracy:Q", title=title, scale=alt.Scale(zero=False))
     layers = (
         shade.encode(x="from:Q", x2="to:Q"),
-        by_extraction(table).encode(x=x, y=y),
-        references(problem, kind).encode(x=x, y=y),
+        by_extraction(table, ends).encode(x=x, y=y),
+        references(problem, kind, ends).encode(x=x, y=y),
     )
     apart = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
     return apart.properties(height=HEIGHT)
 
 
-def by_extraction(table: AccuracyTable) -> alt.ChartType:
-    """Return the lines of a table, without axes."""
+def held(snr_db: Floats, values: Floats, ends: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the points of a line by SNR, which holds its first and last value as far as `ends`."""
+    return [
+        (ends[0], float(values[0])),
+        *zip(snr_db.tolist(), values.tolist(), strict=True),
+        (ends[1], float(values[-1])),
+    ]
+
+
+def by_extraction(table: AccuracyTable, ends: Sequence[float]) -> alt.ChartType:
+    """Return the lines of a table, and points where it has values, without axes."""
     rows = [
         {"extraction": mu, "snr": snr, "accuracy": accuracy}
-        for mu, line in zip(table.extraction.tolist(), table.table.tolist(), strict=True)
-        for snr, accuracy in zip(table.snr_db.tolist(), line, strict=True)
+        for mu, line in zip(table.extraction.tolist(), table.table, strict=True)
+        for snr, accuracy in held(table.snr_db, line, ends)
     ]
-    return (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_line(point=alt.OverlayMarkDef(size=12))
-        .encode(
-            color=alt.Color(
-                "extraction:Q",
-                scale=alt.Scale(scheme="viridis", reverse=True),
-                legend=alt.Legend(orient="bottom"),
-            ),
-            detail="extraction:N",
-            tooltip=["extraction:Q", *POINT],
-        )
+    points = [row for row in rows if row["snr"] not in ends]
+    legend = alt.Legend(
+        orient="bottom",
+        symbolType="stroke",
+        symbolStrokeWidth=2.0,
+        symbolOpacity=1.0,
+        columns=IN_LEGEND,
+        values=every(table.extraction.tolist(), 2 * IN_LEGEND),
+    )
+    scale = alt.Scale(scheme="viridis", reverse=True)
+    colour = alt.Color("extraction:O", scale=scale, legend=legend)
+    base = alt.Chart().encode(color=colour, tooltip=["extraction:O", *POINT])
+    return alt.layer(
+        base.mark_line().properties(data=alt.InlineData(values=rows)),
+        base.mark_point(filled=True, size=12).properties(data=alt.InlineData(values=points)),
     )
 
 
-def references(problem: Problem, kind: int) -> alt.ChartType:
+def every(values: Sequence[float], most: int) -> list[float]:
+    """Return so many of values at most, evenly from the first to the last."""
+    at = np.unique(np.linspace(0, len(values) - 1, min(len(values), most)).round().astype(int))
+    return [values[i] for i in at]
+
+
+def references(problem: Problem, kind: int, ends: Sequence[float]) -> alt.ChartType:
     """Return the lines that accuracies are compared with, without axes.
 
     They are that of local execution, the least that is allowed, and raw mode's where it has one.
@@ -142,7 +166,7 @@ def references(problem: Problem, kind: int) -> alt.ChartType:
     rows = [
         {"line": name, "snr": snr, "accuracy": accuracy}
         for name, values in lines.items()
-        for snr, accuracy in zip(table.snr_db.tolist(), values.tolist(), strict=True)
+        for snr, accuracy in held(table.snr_db, values, ends)
     ]
     legend, names = alt.Legend(orient="top", title=None), list(lines)
     colours = alt.Scale(domain=names, range=[LINES[name][0] for name in names])

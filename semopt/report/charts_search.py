@@ -26,19 +26,25 @@ if TYPE_CHECKING:
     from ..result import Result, Search
 
 HEIGHT = 180  # pixels
+FEW = 12  # users whose boxes are drawn
 SIDES = ("proven upper bound", "best decision known")
 TIME = "time, ms"
 
 
 def search(result: Result) -> list[alt.ChartType]:
-    """Return the charts of the search that led to a result; none where it was no search."""
+    """Return the charts of the search that led to a result; none where it was no search.
+
+    Where it worked is drawn for `FEW` users at most.
+    """
     if result.search is None:
         return []
-    return [
+    charts = [
         bounds(result.search).properties(height=HEIGHT),
         gap(result.search, result.details["gap"]).properties(height=HEIGHT),
-        boxes(result.search, result.problem),
     ]
+    if len(result.problem.task) <= FEW:
+        charts.append(boxes(result.search, result.problem))
+    return charts
 
 
 def bounds(search: Search) -> alt.ChartType:

@@ -21,7 +21,6 @@ from .style import (
     MARK,
     PALETTE,
     WIDTH,
-    beside,
     by_name,
     in_rows,
     place_axis,
@@ -61,7 +60,7 @@ def slot(result: Result, name: str) -> alt.ChartType:
     else:
         subtitle = verdict(result)[:1]
     title = f"{name}: {result.method}, {result.status.word}"
-    return titled(beside([*panels(result), *search(result)]), title, subtitle)
+    return titled([*panels(result), *search(result)], title, subtitle)
 
 
 def panels(result: Result) -> list[alt.ChartType]:

@@ -14,6 +14,7 @@ from typing import Any
 from ..files import write_atomically
 
 IMAGES = (".svg", ".png", ".pdf")  # endings
+AXIS = {"labelFlush": False}  # of all charts: labels stand at their ticks, at the ends too
 WIDTH, HEIGHT, SCALE = 560, 300, 2.0  # of figures as files: pixels, and how many of a PNG's to one
 
 
@@ -156,6 +157,7 @@ def rendered(template: str, **values: Any) -> str:
         loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
     )
     environment.filters["shown"] = shown
+    environment.globals["axis"] = AXIS
     script = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     return environment.get_template(template).render(script=script, **values)
 
@@ -183,7 +185,7 @@ def image(spec: dict[str, Any], suffix: str) -> str | bytes:
     check_packages()
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg = vl_convert.vegalite_to_svg(spec, config={"axis": AXIS})
     if suffix == ".svg":
         return svg
     return vl_convert.svg_to_pdf(svg) if suffix == ".pdf" else vl_convert.svg_to_png(svg, SCALE)

@@ -13,6 +13,7 @@ from textwrap import wrap
 import altair as alt
 
 from ..problem import Problem
+from .page import AXIS
 
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442"),
@@ -21,28 +22,40 @@ PALETTE = (
 GREY = "#888888"  # what stands beside the data: limits, an optimum, what is known without a policy
 MARK = "#d55e00"  # on shades of blue
 MODES = {
-    **{"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2", "skip": "#cc79a7"},
-    "none": MARK,
+    **{"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2"},
+    **{"skip": MARK, "none": MARK},  # what is not executed
 }
-WIDTH = 320  # pixels of a chart that stands beside another
-STEP, NARROW, MANY = 26, 13, 20  # pixels of a row; of each of more than so many
+USERS = (  # of lines beside modes: none of their colours
+    *("#117733", "#aa4499", "#44aa99", "#882255", "#999933", "#7a5fc0", "#ddcc77", "#cc6677"),
+)
+WIDTH, NARROW = 320, 240  # pixels of a chart that stands beside another, or beside two
+STEP, LEAST, HIGH = 26, 4, 400  # pixels of a row, at least, and of all rows where that allows it
 FEW = 2  # decades
 SPACING = 24  # pixels between charts
-LINE = 72  # characters of a line above a chart
+LETTER = 5  # pixels of a letter above charts, about
 BOTTOM = alt.Legend(orient="bottom", title=None)
 
 
-def by_name(field: str, names: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Color:
+def by_name(
+    field: str,
+    names: Sequence[str],
+    legend: alt.Legend | None = BOTTOM,
+    palette: Sequence[str] = PALETTE,
+) -> alt.Color:
     """Return the colour by names of a field, in their order."""
-    cycle = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    cycle = [palette[i % len(palette)] for i in range(len(names))]
     scale = alt.Scale(domain=[*names], range=cycle)
     return alt.Color(f"{field}:N", sort=[*names], scale=scale, legend=legend)
 
 
 def by_mode(modes: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Color:
     """Return the colour by a field `mode`, of which these are drawn."""
-    scale = alt.Scale(domain=[*modes], range=[MODES[mode] for mode in modes])
-    return alt.Color("mode:N", sort=[*modes], scale=scale, legend=legend)
+    return alt.Color("mode:N", sort=[*modes], scale=scale_of(modes), legend=legend)
+
+
+def scale_of(modes: Sequence[str]) -> alt.Scale:
+    """Return the colours of modes."""
+    return alt.Scale(domain=[*modes], range=[MODES[mode] for mode in modes])
 
 
 def users(problem: Problem) -> list[str]:
@@ -52,7 +65,8 @@ def users(problem: Problem) -> list[str]:
 
 def user_axis(names: Sequence[str]) -> alt.Y:
     """Return the axis of a field `user`, which has these names, a row each."""
-    return alt.Y("user:N", sort=[*names], title="user", axis=alt.Axis(labelLimit=160))
+    axis = alt.Axis(labelLimit=160, labelOverlap=True)
+    return alt.Y("user:N", sort=[*names], title="user", axis=axis)
 
 
 def place_axis(places: Sequence[str]) -> alt.X:
@@ -67,7 +81,12 @@ def decades(values: Sequence[float]) -> alt.Axis:
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
     lines = (1.0,) if high - low > FEW else (1.0, 2.0, 5.0)
     at = [line * 10.0**decade for decade in range(low, high + 1) for line in lines]
-    return alt.Axis(values=at, labelExpr="format(datum.value, datum.value < 1e-3 ? '~e' : '~g')")
+    return alt.Axis(
+        values=at,
+        labelExpr="format(datum.value, datum.value < 1e-3 ? '~e' : '~g')",
+        labelOverlap="greedy",
+        labelSeparation=6,
+    )
 
 
 def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH) -> alt.ChartType:
@@ -78,11 +97,18 @@ def beside(charts: Sequence[alt.ChartType], columns: int = 2, width: int = WIDTH
     )
 
 
-def titled(chart: alt.ChartType, title: str, subtitle: Sequence[str]) -> alt.ChartType:
-    """Return a chart below its title and the sentences that say what it shows."""
-    lines = [line for text in subtitle for line in wrap(text, LINE)]
+def titled(
+    charts: Sequence[alt.ChartType],
+    title: str,
+    subtitle: Sequence[str],
+    columns: int = 2,
+    width: int = WIDTH,
+) -> alt.ChartType:
+    """Return charts beside each other, below a title and the sentences that say what they show."""
+    line = min(columns, len(charts)) * width // LETTER
+    lines = [part for text in subtitle for part in wrap(text, line)]
     words = alt.TitleParams(title, subtitle=lines, anchor="start", offset=12)
-    return chart.properties(title=words)
+    return beside(charts, columns, width).properties(title=words).configure_axis(**AXIS)
 
 
 def in_rows(chart: alt.ChartType, rows: int) -> alt.ChartType:
@@ -92,4 +118,4 @@ def in_rows(chart: alt.ChartType, rows: int) -> alt.ChartType:
 
 def row_height(rows: int) -> int:
     """Return the pixels of a row of so many."""
-    return STEP if rows <= MANY else NARROW
+    return min(STEP, max(LEAST, HIGH // rows))

@@ -20,7 +20,7 @@ from tolerances import ROUNDING
 
 pytest.importorskip("altair", reason="the extra plots is not installed")
 
-from semopt.report import charts_scenario, plots
+from semopt.report import charts_learning, charts_scenario, plots, style
 
 
 def test_a_slot_is_drawn_as_it_is_worked_out_by_hand():
@@ -71,6 +71,14 @@ def test_a_search_is_drawn_as_its_bounds_close():
     assert len(again.plot().to_dict()["concat"]) == 4  # a file holds no search
 
 
+def test_a_picture_of_many_users_is_no_strip(tmp_path):
+    scenario = Scenario.load("tiny").replace({"system.users": 64})
+    problem = scenario.problem(*(part[0] for part in scenario.draw(1, 0)))
+    plots.write(solve(problem, "global", time_limit=2.0).plot(), tmp_path / "many.png")
+    width, height = size_of_png((tmp_path / "many.png").read_bytes())
+    assert height < 2 * width
+
+
 def test_slots_are_drawn_by_their_modes_and_worth():
     scenario = Scenario.load("tiny").replace({"system.latency_max_ms": 4.9})
     batch = solve_batch(scenario, *scenario.draw(50, 0))
@@ -95,7 +103,8 @@ def test_a_scenario_is_drawn_with_its_tables_and_gains():
     for place, task in enumerate(tasks.values()):
         table = task["accuracy"]
         drawn = {
-            (row["extraction"], row["snr"]): row["accuracy"] for row in rows_of(chart, 2 * place, 1)
+            (row["extraction"], row["snr"]): row["accuracy"]
+            for row in rows_of(chart, 2 * place, 1, 1)
         }
         assert drawn == {
             (mu, snr): table["table"][i][j]
@@ -103,10 +112,20 @@ def test_a_scenario_is_drawn_with_its_tables_and_gains():
             for j, snr in enumerate(table["snr_db"])
         }
         lines = rows_of(chart, 2 * place, 2)
-        assert [row["accuracy"] for row in lines if row["line"] == "raw"] == table["raw"]
+        raw = table["raw"]
+        held = [raw[0], *raw, raw[-1]]  # the look-up holds what stands at the ends
+        assert [row["accuracy"] for row in lines if row["line"] == "raw"] == held
         assert {row["accuracy"] for row in lines if row["line"] == "local"} == {
             task["local_accuracy"]
         }
+        surface = chart.to_dict()["concat"][2 * place]
+        low, high = surface["layer"][1]["encoding"]["x"]["scale"]["domain"]
+        shade = rows_of(chart, 2 * place, 0)[0]
+        assert low < min(shade["from"], table["snr_db"][0])
+        assert max(shade["to"], table["snr_db"][-1]) < high
+        colour = surface["layer"][1]["layer"][0]["encoding"]["color"]
+        assert colour["type"] == "ordinal"
+        assert colour["legend"]["values"] == table["extraction"]
     gain, _ = scenario.draw(3333, 0)
     bars, ranges = rows_of(chart, 6), rows_of(chart, 7, 0)
     assert sum(row["gains"] for row in bars) == gain.size
@@ -163,6 +182,34 @@ def test_a_queue_is_drawn_with_the_energy_left_and_its_skips(queue):
             assert drawn[str(n), t] == ("skip" if task["skip"] else mode)
 
 
+def test_a_long_queue_is_drawn_as_shares_of_modes():
+    scenario = Scenario.load("tiny").replace(
+        {"users": [{"battery_mj": 300.0}, {}], "queue": {"length": 250}}
+    )
+    result = solve_queue(scenario, *scenario.draw_queue(0))
+    spec = result.plot().to_dict()
+    rows, size = rows_of(spec, 1), 3  # 104 blocks or fewer
+    assert {row["last"] - row["from"] + 1 for row in rows} == {size, 250 % size}
+    for n in range(2):
+        skips = sum(
+            row["share"] * (row["last"] - row["from"] + 1)
+            for row in rows
+            if (row["user"], row["mode"]) == (str(n), "skip")
+        )
+        assert skips == pytest.approx(result.skipped[:, n].sum())
+        assert sum(row["energy"] for row in rows if row["user"] == str(n)) == pytest.approx(
+            1e3 * result.spent[:, n].sum()
+        )
+    assert 0 < result.skipped.sum() < 250
+
+
+def test_no_mode_has_the_colour_of_a_user(queue):
+    energy, modes = queue.plot().to_dict()["concat"]
+    of_users = energy["layer"][1]["encoding"]["color"]["scale"]["range"]
+    of_modes = modes["encoding"]["color"]["scale"]["range"]
+    assert len({*style.USERS, *of_users, *of_modes}) == len(style.USERS) + 4
+
+
 def test_skips_are_drawn(queue):
     skipped = np.array(queue.skipped)
     skipped[2, 0] = True
@@ -189,6 +236,12 @@ def test_gaps_are_drawn_with_bands_that_hold_the_whole_line():
         high,
     )
     assert [means["local"][key] for key in ("mean", "low", "high")] == pytest.approx(expected)
+
+
+def test_a_method_of_a_file_is_called_by_its_name_where_no_other_has_it():
+    names = ["../A/policy.py:mine", "a.py:thrifty", "b.py:thrifty", "exact"]
+    assert list(charts_learning.short(names).values()) == ["mine", *names[1:]]
+    assert charts_learning.short(["a.py:exact", "exact"])["a.py:exact"] == "a.py:exact"
 
 
 def test_a_band_holds_the_whole_distribution_as_often_as_it_says():
