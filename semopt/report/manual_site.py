@@ -18,7 +18,7 @@ from .manual_api import Described
 from .manual_api import pages as pages_of_python
 
 TEMPLATES = Path(__file__).parent / "templates"
-SEARCH = "iframe-worker.js"
+SEARCH, STYLE = "iframe-worker.js", "manual.css"
 OF_SERVERS = shutil.ignore_patterns("404.html", "sitemap.xml")
 FENCE = re.compile(r'^```(\w+)( title=".+?")?.*$', re.MULTILINE)  # ```python title="a.py" long
 
@@ -76,7 +76,8 @@ def sources(python: Sequence[Described]) -> Iterator[tuple[str, str]]:
         yield f"{name}.md", FENCE.sub(r"```\1\2", read(name).text)
     for page in python:
         yield f"python/{page.name}.md", page.text
-    yield SEARCH, (TEMPLATES / SEARCH).read_text(encoding="utf-8")
+    for name in (SEARCH, STYLE):
+        yield name, (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def front(python: Sequence[Described]) -> str:
@@ -114,6 +115,7 @@ def settings(python: Sequence[Described]) -> dict[str, Any]:
                 for scheme, (here, icon, other) in schemes.items()
             ],
         },
+        "extra_css": [STYLE],
         "extra": {"generator": False, "polyfills": [{"path": SEARCH}]},
         "plugins": ["search", "offline"],
         "markdown_extensions": [

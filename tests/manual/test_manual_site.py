@@ -112,6 +112,28 @@ def test_a_browser_shows_pages_without_complaint(site, browser, width, scheme):
     assert faults == []
 
 
+# Names of code that a line breaks, and tables whose end cannot be scrolled to.
+BROKEN = """() => [...document.querySelectorAll("article :not(pre) > code")].filter((code) => {
+  const range = document.createRange();
+  range.selectNodeContents(code);
+  return !/\\s/.test(code.textContent) && range.getClientRects().length > 1;
+}).map((code) => code.textContent)"""
+CUT = """() => [...document.querySelectorAll("article table")].filter((table) => {
+  const box = table.closest(".md-typeset__scrollwrap");
+  box.scrollLeft = box.scrollWidth;
+  return table.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
+}).map((table) => table.textContent)"""
+
+
+def test_on_a_narrow_page_names_are_whole_and_tables_scroll(site, browser):
+    tab, _ = opened(browser, 390)
+    for name in ("methods", "model", "queues", "commands"):
+        tab.goto((site / f"{name}.html").as_uri())
+        tab.locator("article .md-typeset__scrollwrap").first.wait_for()
+        assert tab.evaluate(BROKEN) == [], name
+        assert tab.evaluate(CUT) == [], name
+
+
 def test_the_search_works_from_the_disk(site, browser):
     tab, faults = opened(browser)
     tab.goto((site / "index.html").as_uri())
