@@ -23,7 +23,7 @@ GREY = "#888888"  # what stands beside the data: limits, an optimum, what is kno
 MARK = "#d55e00"  # on shades of blue
 MODES = {
     **{"local": "#999999", "raw": "#e69f00", "semantic": "#0072b2"},
-    **{"skip": MARK, "none": MARK},  # what is not executed
+    **{"skip": "#4d4d4d", "none": MARK},
 }
 USERS = (  # of lines beside modes: none of their colours
     *("#117733", "#aa4499", "#44aa99", "#882255", "#999933", "#7a5fc0", "#ddcc77", "#cc6677"),
