@@ -97,8 +97,15 @@ def new(
     for task, table in tables.items():
         changes[f"tasks.{toml.key(task)}.accuracy"] = {"file": str(Path(table).absolute())}
     changes |= {key: toml.value(text) for key, text in values.items()}
-    scenario = Scenario.load(source).replace({"name": file.stem, **changes})
-    write_atomically(file, scenario.to_toml(HEAD, optional=True))
+    before = Scenario.load(source)
+    if made := [
+        *(f"{size} {key}" for key, size in sizes.items() if size is not None),
+        *(f"the accuracy of {task} from {Path(table).name}" for task, table in tables.items()),
+        *(settings or []),
+    ]:
+        changes = {"description": f"{before.name} with {', '.join(made)}", **changes}
+    scenario = before.replace({"name": file.stem, **changes})
+    write_atomically(file, scenario.to_toml(HEAD, optional=True, folder=file.parent))
     print_written(file)
 
 

@@ -135,8 +135,12 @@ def _columns(name: str, entries: dict[str, dict[str, Any]], marks: dict[str, str
     rows = []
     for key in dict.fromkeys(key for entry in entries.values() for key in entry):
         values = [_text(entry[key]) if key in entry else "-" for entry in entries.values()]
-        marks_of_row = dict.fromkeys(_mark(f"{name}.{entry}.{key}", marks) for entry in entries)
-        rows.append((key, *values, " ".join(mark for mark in marks_of_row if mark)))
+        of_each = [_mark(f"{name}.{entry}.{key}", marks) for entry in entries]
+        if len(set(of_each)) > 1:  # of some columns alone
+            values = [
+                f"{value} {mark}".rstrip() for value, mark in zip(values, of_each, strict=True)
+            ]
+        rows.append((key, *values, of_each[0] if len(set(of_each)) == 1 else ""))
     return _table([f"[{name}]", *entries, ""], rows)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..channel.keys import KEYS, keys
+from ..channel.laws import LAWS
+from . import toml
 from .faults import KeyPath, ScenarioError, dotted, nearest
 from .sections import keys_of, section_at
 
@@ -55,6 +58,8 @@ def changed(
         for key in FILE_RECORD:
             if ("channel", key) not in paths:
                 new["channel"].pop(key, None)
+    if ("channel", "model") in paths and isinstance(new.get("channel"), dict):
+        _fit_law(new["channel"], {path[1] for path in paths if path[0] == "channel" and path[1:]})
     if ("assumed",) not in paths:
         _forget_reasons(new, paths)
     return new
@@ -145,15 +150,55 @@ def _fit_slot(
             system.setdefault(key, size)
 
 
+def _fit_law(channel: dict[str, Any], given: set[str | int]) -> None:
+    """Leave out what the law of another model does not take, unless it was given."""
+    law = LAWS.get(model) if isinstance(model := channel.get("model"), str) else None
+    taken = keys([*law.takes]) if law else ()
+    for row in KEYS.values():
+        if law and row.key not in taken and row.key not in given:
+            channel.pop(row.key, None)
+
+
 def _forget_reasons(document: dict[str, Any], paths: Any) -> None:
-    """Leave out of [assumed] what was changed: the reason was that of another value."""
+    """Leave out of [assumed] what was changed: the reason was that of another value.
+
+    The reason of a table of which a part was changed goes to the other parts.
+    """
     if not isinstance(assumed := document.get("assumed"), dict):
         return
     gone = [dotted(path) for path in paths]
     if "slot" not in document:
         gone.append("slot")
-    document["assumed"] = {
-        key: reason
-        for key, reason in assumed.items()
-        if not any(key == path or key.startswith((f"{path}.", f"{path}[")) for path in gone)
-    }
+    kept: dict[str, str] = {}
+    for name, reason in assumed.items():
+        value: Any = document
+        for part in _parts(name):
+            value = value[part] if _is_in(value, part) else None
+        kept |= dict.fromkeys(_unchanged(name, value, gone), reason)
+    document["assumed"] = kept
+
+
+def _is_in(table: Any, part: str | int) -> bool:
+    """Tell whether a table or an array has such an entry."""
+    if isinstance(table, list):
+        return isinstance(part, int) and part < len(table)
+    return isinstance(table, dict) and part in table
+
+
+def _unchanged(name: str, value: Any, gone: list[str]) -> Iterator[str]:
+    """Yield the paths of the largest parts of a value that hold nothing that was changed."""
+    if any(_lies_in(name, path) for path in gone):
+        return
+    if not any(_lies_in(path, name) for path in gone):
+        yield name
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _unchanged(toml.join(name, key), part, gone)
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _unchanged(f"{name}[{place}]", part, gone)
+
+
+def _lies_in(path: str, table: str) -> bool:
+    """Tell whether a path is that of a table, or of a part of it."""
+    return path == table or path.startswith((f"{table}.", f"{table}["))

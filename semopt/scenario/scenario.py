@@ -173,7 +173,8 @@ class Scenario(Shown, Drawn):
         """Return the scenario with some keys changed, checked as a file is.
 
         A pinned [slot] that no longer fits in size is left out where [channel] can draw others. A
-        changed value loses its entry in [assumed].
+        changed value loses its entry in [assumed], and a changed law of the channel the keys that it
+        does not take.
 
         Parameters
         ----------
@@ -245,16 +246,26 @@ class Scenario(Shown, Drawn):
             document["channel"] |= self._record
         return document
 
-    def to_toml(self, head: str = "", optional: bool = False) -> str:
+    def to_toml(
+        self, head: str = "", optional: bool = False, folder: str | Path | None = None
+    ) -> str:
         """Return the scenario as a file, each key with its sentence; `parse` reads it back.
 
         Parameters
         ----------
         head : what a comment at the top says
         optional : whether comments also name the keys that are left out
+        folder : where the file will lie: a trace in it, or below, is named as seen from there, so
+            that the folder can be handed on; any other by its absolute path
         """
         check_path("head", head, "a text")
         document = self.to_dict()
+        if folder is not None:
+            check_path("folder", folder, "a folder's path")
+            place = Path(folder).absolute()
+            trace = Path(document.get("channel", {}).get("file", ""))
+            if trace.is_relative_to(place):
+                document["channel"]["file"] = str(trace.relative_to(place))
         if optional:
             head = "\n".join([head, *absent_tables(document)])
         return toml.dumps(document, {"": head, **sentences(document, optional)})

@@ -203,6 +203,60 @@ def test_new_takes_sizes_tables_and_values(tmp_path):
     assert made.draw(2, 0)[0].shape == (2, 8, 3)
 
 
+def test_new_says_what_was_changed_and_assumes_the_rest_alone(tmp_path):
+    points = "extraction,snr_db,accuracy\n0.5,0,0.6\n0.5,10,0.7\n1,0,0.8\n1,10,0.9\n"
+    (tmp_path / "photo.csv").write_text(points)
+    options = ["--from-csv", f"image={tmp_path / 'photo.csv'}", "--set", "system.noise_mw=3"]
+    run("new", tmp_path / "mine.toml", "--from", "contended", "--users", "5", *options)
+    made = Scenario.load(tmp_path / "mine.toml")
+    assert made.description == (
+        "contended with 5 users, the accuracy of image from photo.csv, system.noise_mw=3"
+    )
+    assert {"user", "channel", "tasks.text", "tasks.image.data_kbit"} <= made.assumed.keys()
+    assert {"system.channels", "system.latency_max_ms"} <= made.assumed.keys()
+    for replaced in ("system", "system.users", "system.noise_mw", "tasks", "tasks.image"):
+        assert replaced not in made.assumed
+    assert "tasks.image.accuracy" not in made.assumed
+    row = next(x for x in run("show", tmp_path / "mine.toml").stdout.splitlines() if "0.6 to" in x)
+    assert row.split() == "accuracy 0.646 to 0.848 *1 0.6 to 0.9 0.3404 to 0.5791 *1".split()
+    run("new", tmp_path / "same.toml", "--from", "contended")
+    same = Scenario.load(tmp_path / "same.toml")
+    assert (same.description, same.assumed) == (
+        Scenario.load("contended").description,
+        Scenario.load("contended").assumed,
+    )
+    run("new", tmp_path / "said.toml", "--users", "5", "--set", "description=ours")
+    assert Scenario.load(tmp_path / "said.toml").description == "ours"
+
+
+def test_new_with_gains_beside_it_makes_a_folder_that_can_be_handed_on(tmp_path, monkeypatch):
+    (tmp_path / "here" / "data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    np.save("here/data/gains.npy", np.full((20, 2, 2), 0.5))
+    law = ["--set", "channel.model=trace", "--set", "channel.file=here/data/gains.npy"]
+    assert run("new", "here/mine.toml", "--from", "contended", *law).exit_code == 0
+    assert run("new", "here/data/other.toml", "--from", "here/mine.toml").exit_code == 0
+    (tmp_path / "here").rename(tmp_path / "there")
+    for file, place in (("mine.toml", "data/gains.npy"), ("data/other.toml", "gains.npy")):
+        assert f'file = "{place}"' in (tmp_path / "there" / file).read_text()
+        gain, _ = Scenario.load(tmp_path / "there" / file).draw(2, 0)
+        assert (gain == 0.5).all()
+    (tmp_path / "empty").mkdir()
+    assert run("new", "empty/far.toml", "--from", "there/mine.toml").exit_code == 0
+    (tmp_path / "empty").rename(tmp_path / "elsewhere")
+    assert Scenario.load("elsewhere/far.toml").length() == 20
+
+
+def test_another_law_leaves_out_what_it_does_not_take(tmp_path):
+    before = Scenario.load("contended")
+    law = before.replace({"channel.model": "rician", "channel.rician_k_db": 3}).channel
+    assert (law.model, law.mean_gain, law.rician_k_db) == ("rician", [0.31], 3)
+    with pytest.raises(ValueError, match=r"channel.shadowing_db is not used by rayleigh"):
+        before.replace({"channel.model": "rayleigh", "channel.shadowing_db": 3})
+    with pytest.raises(ValueError, match=r'channel.model = "rayleih"'):
+        before.replace({"channel.model": "rayleih"})
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
