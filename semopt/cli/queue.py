@@ -56,7 +56,8 @@ def solve_whole_queue(
     if json is not None:
         write_json(json, result.to_json())
     if not to_stdout(json):
-        print_queue(result, scenario.name)
+        pinned = seed is None and scenario.queue and scenario.queue.slots
+        print_queue(result, scenario.name, None if pinned else seed or 0)
     if report:
         from ..report import pages
 

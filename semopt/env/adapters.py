@@ -19,6 +19,7 @@ from .slots import RENDER_MODES, Slots, single_numbers
 try:
     import gymnasium
     import pettingzoo
+    from gymnasium.error import ResetNeeded
     from gymnasium.spaces import Box
     from gymnasium.vector.utils import batch_space
 except ImportError as error:
@@ -110,7 +111,9 @@ class UsersEnv(_Copied, pettingzoo.ParallelEnv[str, Any, Any]):
         dict[str, dict[str, Any]],
     ]:
         """Carry out the actions of all users."""
-        if not self.agents:
+        if not self.agents and not self._slots.ended:
+            raise ResetNeeded("step before reset: reset() begins an episode")
+        if not self.agents:  # the episode has ended
             return {}, {}, {}, {}, {}
         if not isinstance(actions, dict):
             raise ValueError(f"actions: a dict of agents is expected, not {type(actions).__name__}")

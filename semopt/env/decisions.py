@@ -62,6 +62,25 @@ def outside(share: NDArray[Any]) -> list[int]:
     return first
 
 
+def check_kind(decisions: Any, users: int, channels: int, rows: int | None) -> int:
+    """Return the number of rows; raise ValueError for what is no `Decisions`, or of other sizes.
+
+    Parameters
+    ----------
+    rows : that are expected; any number if None
+    """
+    if not isinstance(decisions, Decisions):
+        raise ValueError(
+            f"decisions: Decisions are expected, got {type(decisions).__name__}: Decisions.empty"
+            f"(E, N, K).take(share, modes) takes an array (E, {users}, {LEADING_SHARES + channels})"
+        )
+    rows = decisions.mode.shape[0] if rows is None else rows
+    check_array("decisions.mode", decisions.mode, (rows, users), np.uint8)
+    check_array("decisions.level", decisions.level, (rows, users, 3), np.float32)
+    check_array("decisions.preference", decisions.preference, (rows, users, channels), np.float32)
+    return rows
+
+
 def check_array(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: Any) -> None:
     """Raise ValueError unless an array is of this type and shape, without gaps."""
     if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:

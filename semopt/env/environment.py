@@ -34,7 +34,7 @@ from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from . import compiled
 from .batteries import Ahead, Batteries
-from .decisions import Decisions, Singles, check_array, first_fault
+from .decisions import Decisions, Singles, check_array, check_kind, first_fault
 from .features import FEATURES, gain_scale, standardised
 
 Observed = Literal["own", "shared"]
@@ -260,10 +260,10 @@ class Environment:
         task : (rows, N) int64
         out : arrays (rows, N) int64 and float64, written
         """
-        rows, users = decisions.mode.shape[0], self.users
-        check_array("mode", decisions.mode, (rows, users), np.uint8)
-        check_array("level", decisions.level, (rows, users, 3), np.float32)
-        check_array("preference", decisions.preference, (rows, users, self.channels), np.float32)
+        users = self.users
+        rows = check_kind(
+            decisions, users, self.channels, self.slots if task is self.task else None
+        )
         self._check_task(task, rows)
         if out is not self.actions:
             for name, array in vars(out).items():

@@ -92,12 +92,12 @@ class QueueEvaluation(Evaluation):
     @property
     def drawn(self) -> str:
         """What was drawn, in words."""
-        return f"{self.queues} queues of {self.length}"
+        return f"{self.queues} queue{'s' * (self.queues != 1)} of {self.length}"
 
     def __repr__(self) -> str:
         """Return the mean QoE a task, in one line."""
         means = ", ".join(f"{name} {score.qoe:.4f}" for name, score in self.scores.items())
-        return f"<QueueEvaluation on {self.queues} queues of {self.scenario}: QoE a task {means}>"
+        return f"<QueueEvaluation on {self.drawn} of {self.scenario}: QoE a task {means}>"
 
     @property
     def finished(self) -> str:

@@ -90,7 +90,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
             name,
             f"{score.qoe:.4f}",
             f"{score.reference_qoe - score.qoe:.4f}",
-            f"{low:.3f}-{high:.3f}" if isfinite(low) else "",
+            f"{low:.4f}-{high:.4f}" if isfinite(low) else "",
             "" if score.closure is None else f"{score.closure:.3f}",
             f"{of_queue.skipped_share:.1%}",
             figure(of_queue.energy_left_mj, 1),

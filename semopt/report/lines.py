@@ -6,7 +6,12 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from ..result import Status
+
+CLOSE = 1e-4  # of its value, which a proven optimum may miss of its bound without a word
 LONGEST = 200  # characters of a word in a message
 
 
@@ -14,6 +19,18 @@ class Verbosity:
     """What a command shows besides its answer and its faults: see --quiet and --verbose."""
 
     quiet: bool = False
+
+
+def ended(status: Status, value: float, bound: float) -> str:
+    """Return how a search ended: of a wide gap, that the decision is no more than within it.
+
+    Parameters
+    ----------
+    value, bound : of the decision, and what is proven
+    """
+    if status.word == "optimal" and bound - value > CLOSE * abs(value):
+        return f"optimal: within the gap that is allowed, {bound - value:.3g} below the bound"
+    return f"{status.word}: {status.sentence}"
 
 
 def print_line(text: str) -> None:

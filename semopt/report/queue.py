@@ -9,16 +9,23 @@ import numpy as np
 from ..actions import mode_of
 from ..console import Console, figure, slim_table
 from ..queue import QueueResult
+from .lines import ended
 
 MOST_ROWS = 120  # of the table of decisions; a file has them all
 BLOCKS = " ▁▂▃▄▅▆▇█"  # of a battery, from empty to full
 WIDEST = 60  # characters of the energy left over time
 
 
-def print_queue(result: QueueResult, name: str) -> None:
-    """Print each task's decision, what the queue is worth, and each battery over time."""
+def print_queue(result: QueueResult, name: str, seed: int | None = None) -> None:
+    """Print each task's decision, what the queue is worth, and each battery over time.
+
+    Parameters
+    ----------
+    seed : that drew the queue; None of one that is pinned
+    """
     console, (slots, users) = Console(), result.task.shape
-    table = slim_table(f"{name}: {result.method}, {slots} slots")
+    drawn = "" if seed is None else f", seed {seed}"
+    table = slim_table(f"{name}: {result.method}, {slots} slots{drawn}")
     for heading in ("slot", "user"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("task", overflow="fold")
@@ -76,10 +83,10 @@ def print_worth(result: QueueResult) -> None:
     console.print(worth(result))
     stopped = result.details.get("stopped")
     why = f" ({stopped})" if stopped else ""
-    console.print(
-        f"{result.status.word}: {result.status.sentence}{why}; {result.seconds * 1e3:.2f} ms. "
-        f"A battery pays for the energy of a {result.battery_pays}."
-    )
+    how = ended(result.status, result.objective, result.upper_bound)
+    paid = f" A battery pays for the energy of a {result.battery_pays}."
+    limited = (result.problem.users.battery < inf).any()
+    console.print(f"{how}{why}; {result.seconds * 1e3:.2f} ms.{paid if limited else ''}")
 
 
 def worth(result: QueueResult) -> str:

@@ -19,6 +19,7 @@ from ..result import Infeasibility, Result, Status
 from ..solvers.cells import best_local
 from ..solvers.explanation import Alternative
 from ..worth import objective
+from .lines import ended
 
 ACCURACY_OF_DUALS = 1e-6  # QoE
 
@@ -109,11 +110,11 @@ def all_local(problem: Problem) -> Floats:
 def verdict(result: Result) -> list[str]:
     """Return what a result is worth, beside all-local and the bound, and what it proves."""
     problem, seconds = result.problem, f"{effort(result)}."
-    ended = f"{result.status.word}: {result.status.sentence}"
+    how = ended(result.status, result.objective, result.upper_bound)
     if result.actions is None:
         bound = result.upper_bound
         proven = f"; proven upper bound {bound:.6f}" if isfinite(bound) else ""
-        return [f"{result.method} gives no decision{proven}.", f"{ended}; {seconds}"]
+        return [f"{result.method} gives no decision{proven}.", f"{how}; {seconds}"]
     reached = objective(problem, all_local(problem))
     word = "smallest" if problem.objective == "min" else "total"
     line = f"{word.capitalize()} QoE {result.objective:.6f}"
@@ -126,7 +127,7 @@ def verdict(result: Result) -> list[str]:
     if result.objective < result.upper_bound < inf:
         line += f"; proven upper bound {result.upper_bound:.6f}"
     joint_actions = count(problem.joint_actions())
-    return [f"{line}.", f"{ended}. {joint_actions} joint actions on the grid; {seconds}"]
+    return [f"{line}.", f"{how}. {joint_actions} joint actions on the grid; {seconds}"]
 
 
 def effort(result: Result) -> str:

@@ -173,8 +173,8 @@ class Scenario(Shown, Drawn):
         """Return the scenario with some keys changed, checked as a file is.
 
         A pinned [slot] that no longer fits in size is left out where [channel] can draw others. A
-        changed value loses its entry in [assumed], and a changed law of the channel the keys that it
-        does not take.
+        changed value loses its entry in [assumed], and another law of the channel drops the keys
+        that it does not take.
 
         Parameters
         ----------

@@ -218,7 +218,7 @@ def test_new_says_what_was_changed_and_assumes_the_rest_alone(tmp_path):
         assert replaced not in made.assumed
     assert "tasks.image.accuracy" not in made.assumed
     row = next(x for x in run("show", tmp_path / "mine.toml").stdout.splitlines() if "0.6 to" in x)
-    assert row.split() == "accuracy 0.646 to 0.848 *1 0.6 to 0.9 0.3404 to 0.5791 *1".split()
+    assert " ".join(row.split()) == "accuracy 0.646 to 0.848 *1 0.6 to 0.9 0.3404 to 0.5791 *1"
     run("new", tmp_path / "same.toml", "--from", "contended")
     same = Scenario.load(tmp_path / "same.toml")
     assert (same.description, same.assumed) == (

@@ -456,3 +456,16 @@ def test_a_mode_that_is_none_is_named_and_nothing_is_rendered_unasked(adapters, 
     env.reset()
     with pytest.raises(ValueError, match="images need vl-convert-python: pip install vl-convert"):
         env.render()
+
+
+def test_a_step_before_reset_says_so_and_one_after_the_end_is_empty(adapters):
+    env = adapters.UsersEnv("paper", seed=0)
+    still = {agent: np.full(6, 0.5, np.float32) for agent in env.possible_agents}
+    with pytest.raises(
+        sys.modules["gymnasium"].error.ResetNeeded, match=r"^step before reset: reset\(\) begins"
+    ):
+        env.step(still)
+    env.reset()
+    while env.agents:
+        env.step(still)
+    assert env.step(still) == ({}, {}, {}, {}, {})

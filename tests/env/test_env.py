@@ -466,6 +466,17 @@ def test_arrays_of_another_shape_or_type_are_named():
         env.step(sound, seen, reward.astype(np.float64))
 
 
+def test_what_is_no_decisions_and_those_of_other_rows_are_named():
+    env = Environment(PAPER, 4)
+    seen, reward = buffers(env)
+    for wrong in (np.zeros((4, 2, 6), np.float32), None):
+        with pytest.raises(ValueError, match=r"^decisions: Decisions are expected, got \w+: .*6\)"):
+            env.step(wrong, seen, reward)
+    with pytest.raises(ValueError, match=r"^decisions\.mode: .* shape \(4, 2\) is .* \(3, 2\)$"):
+        env.step(Decisions.empty(3, 2, 2), seen, reward)
+    assert env.slot == 0
+
+
 def test_parts_of_a_step_refuse_what_would_read_elsewhere():
     env = Environment(PAPER, 5)
     seen, reward = buffers(env)
