@@ -47,7 +47,8 @@ def renamed(method: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], 
     """
     from .allowed import one_of  # NumPy, which the table of commands needs not
 
-    one_of("method", method, (*METHODS, *OLD_METHODS))
+    if not (isinstance(method, str) and method in OLD_METHODS):
+        one_of("method", method, tuple(METHODS))
     notes, options = [], dict(options)
     if method in OLD_METHODS:
         notes.append(f"method {method!r} is an old name of {OLD_METHODS[method]!r}")

@@ -76,7 +76,8 @@ def load_trace(
     if sha256 is not None and trace.sha256 != sha256:
         raise ValueError(
             f"channel.file = {file}: is another file than the one recorded: its SHA-256 is "
-            f"{trace.sha256}, not {sha256}"
+            f"{trace.sha256}, not {sha256}: put that one back, or take this one by leaving "
+            "channel.sha256 and channel.shape out"
         )
     return trace
 
@@ -179,6 +180,8 @@ def autocorrelation(gain: Floats, lag: int) -> float:
 
 
 def _read_npy(data: bytes, variable: str | None, unit: str) -> NDArray[Any]:
+    if variable is not None:
+        raise ValueError(f"variable = {variable!r}: an NPY file has one array, without a name")
     if not data.startswith(b"\x93NUMPY"):
         raise ValueError("is not an NPY file: numpy.save(file, gain) writes one")
     return _array(BytesIO(data))

@@ -22,6 +22,13 @@ from .commands import GROUPS, NAMES, Root, table_of
 Refused: Any = typer.BadParameter.__mro__[2]
 SHARED = ("--quiet", "--verbose")  # options that every command has
 NARROW = 60  # columns, below which help would cut words
+# What pydantic says of a number, and what is said here.
+RANGES = {
+    r"Input should be greater than or equal to (\S+)$": r"a number of at least \1 is expected",
+    r"Input should be less than or equal to (\S+)$": r"a number of at most \1 is expected",
+    r"Input should be a valid integer\b.*": "a whole number is expected",
+    r"Input should be a valid number\b.*": "a number is expected",
+}
 app = typer.Typer(
     name="semopt",
     cls=Root,
@@ -199,6 +206,8 @@ def refusal(error: Any, arguments: Sequence[str]) -> str:
     if values and error.message:
         message = f"{values[-1]}: {error.message}"
     message = message.replace("Value error, ", "")
+    for words, own in RANGES.items():
+        message = re.sub(words, own, message)
     hint = f"\n{context.command_path} --help says what is allowed" if context else ""
     return f"error: {message}{hint}" if message else ""
 

@@ -21,7 +21,7 @@ def examples(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Examples to copy.")
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to.")] = Path(),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to; made if need be.")] = Path(),
 ) -> None:
     """List the example programs and notebooks, or copy some to start from."""
     folder = Path(package.__path__[0])
@@ -38,6 +38,7 @@ def examples(
         target = out / programs[name].name
         if target.exists():
             raise ValueError(f"{target} is there already: it is not written over")
+        out.mkdir(parents=True, exist_ok=True)
         write_atomically(target, programs[name].read_text(encoding="utf-8"))
         print_written(target)
         if target.suffix == NOTEBOOK and find_spec("ipykernel") is None:

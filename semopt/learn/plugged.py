@@ -140,7 +140,17 @@ def loaded(name: str) -> tuple[Callable[..., Any], str]:
         else:
             search_working_folder()
             module = importlib.import_module(place)
-        function = getattr(module, attribute)
+        found = hasattr(module, attribute)  # a module may make its names when asked
+    if not found:
+        own = [
+            key
+            for key, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__
+        ]
+        raise ValueError(
+            f"{name}: {place} has no function {attribute}; it has {', '.join(own) or 'none'}"
+        )
+    function = getattr(module, attribute)
     if not callable(function):
         raise ValueError(f"{name} is no function: {type(function).__name__}")
     return function, str(file_of(name) or place)

@@ -117,11 +117,17 @@ def test_a_trace_in_memory_cannot_be_changed(tmp_path, measured):
     assert load_trace(tmp_path / "gains.npy") is trace  # it is read once
 
 
+def test_a_name_in_a_file_without_names_is_refused(tmp_path, measured):
+    np.save(tmp_path / "gains.npy", measured)
+    with pytest.raises(ValueError, match="variable = 'x': an NPY file has one array, without a"):
+        load_trace(tmp_path / "gains.npy", variable="x")
+
+
 def test_a_recorded_trace_that_is_gone_or_another_is_named(tmp_path, measured):
     recorded = Scenario.load(write(tmp_path, measured)).to_dict()
     np.save(tmp_path / "gains.npy", measured * 0.9)
     changed = Scenario.from_dict(recorded)
-    with pytest.raises(ValueError, match="is another file than the one recorded"):
+    with pytest.raises(ValueError, match=r"another file than .* recorded.*: put that one back, or"):
         changed.draw(1, 0)
     (tmp_path / "gains.npy").unlink()
     words = r"gains.npy: No such file or directory, where the trace of SHA-256 [0-9a-f]{64} was"

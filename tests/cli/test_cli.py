@@ -19,6 +19,7 @@ from semopt import Scenario, Status
 from semopt.backends import SearchResult
 from semopt.cli import app, entry, explain, solve
 from semopt.cli.slot import solve_one
+from semopt.methods import METHODS
 from semopt.report.slot import print_result
 from semopt.result import Result
 from semopt.solvers import solve as optimum
@@ -224,6 +225,7 @@ def test_a_signal_ends_a_command_of_many_slots_and_keeps_what_is_finished(tmp_pa
     file = tmp_path / "r.json"
     code = f"""
 import os, signal, sys
+import semopt
 from semopt.cli import main
 from semopt.solvers.matching import ExactBatch
 signal.signal({number:d}, signal.SIG_DFL)  # `nohup` leaves it ignored
@@ -553,3 +555,24 @@ def test_help_wraps_at_the_width_of_the_terminal_alone(monkeypatch):
     lines = CliRunner().invoke(app, ["solve", "--help"]).output.splitlines()
     start = next(i for i, line in enumerate(lines) if "Without --slots" in line)
     assert len(lines[start].strip()) > 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "-1"], "--seed -1: a number of at least 0 is expected"),
+        (["--slots", "0"], "--slots 0: a number of at least 1 is expected"),
+        (["--slots", "x"], "--slots x: a whole number is expected"),
+        (["--gap", "x"], "--gap x: a number is expected"),
+    ],
+)
+def test_a_number_that_is_none_or_out_of_range_is_a_sentence(arguments, words):
+    command = [sys.executable, "-m", "semopt", "solve", *arguments]
+    out = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert out.returncode == 2
+    assert out.stderr.splitlines()[0] == f"error: {words}"
+
+
+def test_a_method_that_is_none_is_told_the_names_of_today():
+    message = str(run("solve", "tiny", "--method", "exat").exception)
+    assert message.endswith("one of " + ", ".join(METHODS))

@@ -94,3 +94,8 @@ def test_what_is_there_is_not_written_over(tmp_path):
     assert "is not written over" in str(run("own_policy", "--out", tmp_path).exception)
     assert (tmp_path / "own_policy.py").read_text() == "mine"
     assert "'nothing' is not one of benchmarl_mappo, " in str(run("nothing").exception)
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    assert run("own_policy", "--out", tmp_path / "new" / "deep").exit_code == 0
+    assert (tmp_path / "new" / "deep" / "own_policy.py").is_file()
