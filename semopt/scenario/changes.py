@@ -169,7 +169,7 @@ def _forget_reasons(document: dict[str, Any], paths: Any) -> None:
     gone = [dotted(path) for path in paths]
     if "slot" not in document:
         gone.append("slot")
-    kept: dict[str, str] = {}
+    kept: dict[str, Any] = {}
     for name, reason in assumed.items():
         value: Any = document
         for part in _parts(name):
