@@ -9,11 +9,13 @@ Styles are given by objects (`style=`, `rich.text.Text`), never inside of text.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
+from io import TextIOWrapper
 from typing import Any
 
 from rich import box
@@ -29,6 +31,12 @@ NARROWEST = 24  # columns: on less, the terminal wraps lines
 NAME = 12  # columns that a name is folded to before a table becomes blocks
 # Of ASCII and ISO 8859-1, lines and paragraphs, directions of writing, halves of characters.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What stands for signs that an encoding lacks: levels from empty to full, lines, words for letters.
+PLAIN = str.maketrans("▁▂▃▄▅▆▇█•·×–—−─━’“”", '.:-=+*%#*.x-----\'""') | str.maketrans(
+    {"≤": "<=", "≥": ">=", "…": "...", "→": "->", "²": "^2", "³": "^3", "Σ": "sum"}
+    | {"α": "alpha", "β": "beta", "ε": "epsilon", "η": "eta", "κ": "kappa", "λ": "lambda"}
+    | {"μ": "mu", "µ": "u", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "ω": "omega"}
+)
 
 
 _collected: ContextVar[list[Any] | None] = ContextVar("collected", default=None)
@@ -65,6 +73,19 @@ def sizes_in(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name not in sizes or (value.isascii() and value.isdigit() and 0 < int(value) < 10_000)
     }
+
+
+def write_plain(stream: TextIOWrapper) -> None:
+    """Let a stream write what its encoding lacks in plain signs, or else as "?"."""
+
+    def plain(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        signs = error.object[error.start : error.end].translate(PLAIN)
+        return signs.encode("ascii", "replace").decode(), error.end
+
+    codecs.register_error("semopt.plain", plain)
+    stream.reconfigure(errors="semopt.plain")
 
 
 def visible(text: str) -> str:

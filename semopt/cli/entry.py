@@ -93,9 +93,11 @@ def in_front(arguments: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line and end with its exit code; see `ending`."""
+    from ..console import write_plain
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?"
+            write_plain(stream)
     atexit.register(ignore)  # the last that is called: what was registered first is
     ending.listen()
     try:

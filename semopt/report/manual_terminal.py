@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from ..console import WIDTH, Console, Sheet, slim_table
+from ..console import PLAIN, WIDTH, Console, Sheet, slim_table
 from .manual import PAGES, Page, read
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 INDENT = 2  # columns before code, where there is room
 LINK = re.compile(r"\[([^\]]*)\]\((\w[\w-]*)\.md(?:#[\w-]*)?\)")  # [words](page.md#heading)
 TITLE = re.compile(r'title="(.*?)"')
-# What stands for characters that an encoding lacks.
-PLAIN = str.maketrans("•·×–—−─━█▇▆▅▄▃▂▁’“”µ", '*.x-----########\'""u') | str.maketrans(
-    {"≤": "<=", "≥": ">=", "…": "...", "→": "->"}
-)
 
 
 class Heading(markdown.Heading):

@@ -103,6 +103,13 @@ def test_an_encoding_without_those_signs_gets_plain_ones():
     shown = run("manual", "start", PYTHONIOENCODING="ascii").stdout.decode("ascii")
     assert " -----" in shown
     assert "<=8 ms" in shown
+    assert "J s^2" in run("manual", "model", PYTHONIOENCODING="ascii").stdout.decode("ascii")
+
+
+def test_an_encoding_without_blocks_shows_batteries_in_plain_signs():
+    shown = run("solve", "battery", "--queue", "--seed", "0", PYTHONIOENCODING="ascii").stdout
+    assert b" #%*==--:.. " in shown  # a battery that empties
+    assert b"?" not in shown
 
 
 def on_terminal(*arguments, rows, **environment):

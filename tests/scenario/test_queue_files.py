@@ -6,7 +6,6 @@ from typer.testing import CliRunner
 
 from semopt import Scenario
 from semopt.cli.entry import app
-from semopt.learn.train import describe
 from semopt.scenario import ScenarioError
 
 
@@ -97,7 +96,3 @@ def test_who_takes_slots_one_by_one_says_so(tmp_path):
     assert "user.battery_mj is not counted" in ended.stderr
     assert '"objective": 1.' in ended.stdout
     assert "battery" not in plain.stderr
-    drawn = Scenario.load("contended").to_dict()
-    drawn["user"]["battery_mj"] = 150.0
-    with pytest.raises(ValueError, match=r"user\.battery_mj couples the slots"):
-        describe("mappo", Scenario.from_dict(drawn))
