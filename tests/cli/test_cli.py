@@ -416,7 +416,7 @@ def test_any_width_and_terminal(columns, term, monkeypatch):
         (["solve", "--above", "1"], ["--above 1", "exhaustive", "exact"]),
         (["solve", "--method", "exhaustive", "--above", "inf"], ["--above inf", "finite"]),
         (["solve", "--histogram", "9", "--method", "global"], ["--histogram 9", "exhaustive"]),
-        (["solve", "--slots", "x"], ["--slots x", "integer", "solve --help"]),
+        (["solve", "--slots", "x"], ["--slots x", "whole number", "solve --help"]),
         (["solve", "--slots", "0"], ["--slots 0", "1", "solve --help"]),
         (["solve", "--slots", "9" * 40], ["--slots 999", "GB of memory"]),
         (["solve", "--what"], ["--what", "solve --help"]),
