@@ -194,11 +194,8 @@ def test_plain_observations_are_of_queues_alone():
         (["dp"], "dp: no user of scenario paper has a battery: set user.battery_mj"),
     ],
 )
-def test_what_cannot_be_evaluated_is_one_sentence(monkeypatch, capsys, arguments, message):
-    monkeypatch.setattr("sys.argv", ["semopt", "evaluate", *arguments])
-    with pytest.raises(SystemExit) as end:
-        entry.main()
-    assert end.value.code == 2
+def test_what_cannot_be_evaluated_is_one_sentence(capsys, arguments, message):
+    assert entry.run(["evaluate", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -243,9 +240,6 @@ def test_what_is_finished_is_given_on_ctrl_c(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(queues, "reference", cut)
     monkeypatch.setattr(queues, "CELLS", 1)  # a queue at a time
     command = ["evaluate", "greedy", "--scenario", "battery", "--slots", "50", "--json", str(file)]
-    monkeypatch.setattr("sys.argv", ["semopt", *command])
-    with pytest.raises(SystemExit) as end:
-        entry.main()
-    assert end.value.code == 130
+    assert entry.run(command) == 130
     assert "3 of 5 queues are finished and given" in capsys.readouterr().err
     assert json.loads(file.read_text())["queues"] == 3

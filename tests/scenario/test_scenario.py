@@ -1113,7 +1113,6 @@ def of_file(text, folder):
         ("grid.power", np.int32(3), "power = 3"),
         ("grid.power", 3.0, "power = 3.0"),
         ("qoe.objective", "most", 'objective = "most"'),
-        ("channel.model", "jakes", 'model = "jakes"'),
         ("tasks.vqa.local_accuracy", nan, "local_accuracy = nan"),
         ("system.latency_max_ms", None, ""),
         ("system.bandwith_mhz", 2.0, "bandwidth_mhz = 2.0\nbandwith_mhz = 2.0"),
