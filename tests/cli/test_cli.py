@@ -537,6 +537,12 @@ def commands_below(command, names=()):
         yield names, command
 
 
+def test_help_names_every_command_and_group():
+    shown = CliRunner().invoke(app, ["--help"]).output
+    named = re.findall(r"^\W* ([a-z]+) {2,}[A-Z]", shown, re.MULTILINE)
+    assert {"solve", "verify", "manual", "scenario", "semantic", "study"} <= set(named)
+
+
 def test_help_shows_what_its_options_say(monkeypatch):
     # Rich takes [study] for one of its own marks unless told otherwise.
     monkeypatch.setenv("COLUMNS", "200")

@@ -16,6 +16,7 @@ from semopt.model import evaluate, violations
 from semopt.problem import Grid
 from semopt.solvers.continuous import GlobalBatch, Tolls
 from semopt.solvers.queue import solve_queue
+from semopt.solvers.queue.continuous import PricedSlots
 from tolerances import CASES, GAP
 
 CLOSE = 1e-4  # QoE: the gap asked for
@@ -228,3 +229,17 @@ def test_a_limit_of_time_leaves_a_decision_and_a_bound_of_all_cases():
         assert not result.violations()
         bounds.append((result.objective, result.upper_bound))
     assert max(value for value, _ in bounds) <= min(upper for _, upper in bounds) + CASES
+
+
+def test_ctrl_c_before_any_bound_leaves_a_decision_of_the_grid(monkeypatch):
+    problem, gain, task = random_queue(4, 2, 2, 4)
+    grid = solve_queue(problem, gain, task)
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PricedSlots, "best", cut)
+    result = solve_queue(problem, gain, task, "global")
+    assert result.interrupted
+    assert not result.violations()
+    assert result.objective >= grid.objective - grid.gap() - CLOSE * task.size

@@ -9,6 +9,7 @@ import pytest
 from drawing import rows_of
 from semopt import Scenario, model
 from semopt.backends import decode
+from semopt.statistics import interval
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.gap.question import Question
@@ -139,9 +140,10 @@ def test_qoe_is_drawn_over_the_numbers_that_are_varied(tmp_path):
     drawn = {(row["method"], row["x"]): row for row in rows_of(figure.chart, 1)}
     for users, row in zip((1, 2), tables[1].rows, strict=True):
         scenario = next(s for s in scenarios if s.name == f"a, b, users={users}, load=2")
-        mean = np.mean(store.read(question.cell(scenario, "local", 0))["value"]) / users
+        worth = np.array(store.read(question.cell(scenario, "local", 0))["value"]) / users
+        mean, (low, high) = worth.mean(), interval(worth)
         assert row[0] == str(users)
-        assert row[tables[1].columns.index("local")].startswith(f"{mean:.4f} (")
+        assert row[tables[1].columns.index("local")] == (f"{mean:.4f} ({low:.4f}-{high:.4f})")
         assert drawn["local", users]["y"] == pytest.approx(mean, rel=ROUNDING)
 
 
