@@ -29,6 +29,7 @@ LAW = torch.tensor([[-1, 0, -1], [1, -1, -1], [2, 3, 4], [-1, -1, -1]])
 BETAS = 5
 NEVER = 1 << 20  # rank of what is not assigned
 RICHEST = 3.0  # energy left a task, over that of a full battery, beyond which it says no more
+IMPOSSIBLE = -1e6  # log-probability that only modes lie below which a user has not
 REACH = 12.0  # preferences lie within +-REACH, so that their softmax stays finite
 
 
@@ -75,8 +76,16 @@ class Heads(NamedTuple):
 
     def greedy(self) -> Sample:
         """Return the most probable mode, the peaks of its laws, and preferences without noise."""
-        mode = self.chosen(best)
+        return self.at_peaks(self.chosen(best))
+
+    def at_peaks(self, mode: Tensor) -> Sample:
+        """Return decisions in these modes (R, N) with nothing else drawn."""
         return Sample(mode, self.peaks(mode), self.preference)
+
+    def possible(self) -> list[int]:
+        """Return the modes that some user may choose."""
+        some: list[int] = (self.mode > IMPOSSIBLE).flatten(0, 1).any(0).nonzero()[:, 0].tolist()
+        return some
 
     def chosen(self, pick: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the modes (R, N) that `pick` makes of log-probabilities (..., M)."""
@@ -110,7 +119,7 @@ class Heads(NamedTuple):
 
     def indifferent(self) -> Heads:
         """Return the same heads with every possible mode equally probable."""
-        return self._replace(mode=normalised(torch.where(self.mode > -1e6, 0.0, -1e9)))
+        return self._replace(mode=normalised(torch.where(self.mode > IMPOSSIBLE, 0.0, -1e9)))
 
     def blunt(self, limit: float) -> Heads:
         """Return the same heads with no law sharper than a limit."""

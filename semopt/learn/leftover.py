@@ -4,25 +4,38 @@ The critic judges the slot behind a decision. Where gains do not depend on earli
 the energy and the tasks left tells of what is to come, and nothing else is looked at. It learns
 from the next slot: its reward and what that leaves, by the best of the decisions compared there.
 Both count in full: a queue has an end, and the discount of the settings no part in it.
+
+Once trained, users to whom everything is `shared` look ahead too: each can work out what every
+decision would earn all and leave them, and so they take the actor's for where to begin.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, product
+from math import inf
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..backends import cpu
 from ..channel.laws import LAWS
 from ..env import Decisions, Singles
-from ..env.batteries import Batteries
+from ..env.batteries import Ahead, Batteries
 from ..env.compiled import SPREAD
 from ..env.environment import Environment
+from ..model import Actions
+from ..problem import Floats, Integers
 from ..worth import objective
-from .actor import Heads, energy_a_task, perceptron
+from .actor import Actor, Heads, as_decisions, energy_a_task, perceptron
 
 Outcome = tuple[Singles, Singles]  # rewards (E, N) and the state behind them (E, S)
 SCATTERED = 0.5  # share of queues whose energy is drawn anew before a step
+STEPS = 0.2, 0.1, 0.05, 0.02  # by which levels are moved, one after the other,
+SIDES = [side for side in product((-1, 0, 1), repeat=3) if any(side)]  # each up, down, or not
 
 
 class Critic(nn.Module):
@@ -69,52 +82,75 @@ class Critic(nn.Module):
 
 
 class Lookahead:
-    """What decisions of an environment with batteries are worth with what they leave.
+    """What decisions in slots of queues are worth with what they leave.
 
     Parameters
     ----------
-    environment : whose current slots are decided
-    batteries : its own
+    environment : with batteries
     critic : of what is left
+    gain, task, ahead : of the slots: (E, N, K) float64, (E, N) int64, and their queues'
     floor : rewards below it are cut
     """
 
     def __init__(
-        self, environment: Environment, batteries: Batteries, critic: Critic, floor: float
+        self,
+        environment: Environment,
+        critic: Critic,
+        gain: Floats,
+        task: Integers,
+        ahead: Ahead,
+        floor: float = -inf,
     ) -> None:
-        self.env, self.batteries, self.critic, self.floor = environment, batteries, critic, floor
+        self.env, self.critic, self.floor = environment, critic, floor
+        self.gain, self.task, self.ahead = gain, task, ahead
 
-    def scatter(self, generator: torch.Generator) -> NDArray[np.bool_]:
-        """Draw the energy left of some queues anew, up to twice an equal share; return which.
-
-        What a policy that still explores leaves itself is little, and says nothing of more.
-        """
-        env, ahead = self.env, self.batteries.ahead
-        at = {"generator": generator, "device": generator.device}
-        drawn = torch.rand((env.slots, env.users + 1), **at).cpu().numpy()  # type: ignore[call-overload]
-        anew: NDArray[np.bool_] = drawn[:, -1] < SCATTERED
-        share = 2.0 * (1.0 - drawn[:, :-1])  # above 0, for whom the whole is endless
-        part = np.minimum(share * (ahead.tasks / env.length)[:, None], 1.0)
-        ahead.left[anew] = (self.batteries.full * part)[anew]
-        return anew
-
-    def behind(self) -> Singles:
-        """Return the state with what the last decisions left: (E, S)."""
-        env = self.env
-        state = np.empty((env.slots, env.state_size), np.float32)
-        env.state(env.gain, env.task, state, self.batteries.after)
+    def state(self, after: Ahead) -> Singles:
+        """Return the state of these slots with what is left after a decision: (E, S)."""
+        state = np.empty((len(self.task), self.env.state_size), np.float32)
+        self.env.state(self.gain, self.task, state, after)
         return state
 
     def outcome(self, decisions: Decisions) -> Outcome:
         """Return the rewards (E, N) of decisions, and the state behind them."""
-        reward = np.empty((self.env.slots, self.env.users), np.float32)
-        self.env.score(decisions, reward)
-        return np.maximum(reward, self.floor, out=reward), self.behind()
+        env, shape = self.env, self.task.shape
+        actions, outcome = Actions.empty(*shape), cpu.empty_outcome(shape, np.float64)
+        reward = np.empty(shape, np.float32)
+        env.decide(decisions, self.task, actions)
+        env.evaluate(actions, self.gain, self.task, outcome)
+        env.reward(outcome, self.task, reward)
+        batteries = Batteries(env.problem, len(self.task), env.length, env.threads)
+        batteries.ahead.left[:], batteries.ahead.tasks[:] = self.ahead.left, self.ahead.tasks
+        batteries.charge(decisions.mode, actions, self.gain, self.task, outcome, reward)
+        return np.maximum(reward, self.floor, out=reward), self.state(batteries.after)
 
     def worth(self, reward: Singles, behind: Singles) -> Singles:
         """Return the team's rewards and what is left is worth to it: (..., E)."""
         team: Singles = objective(self.env.problem, reward) + self.critic.worth(behind)
         return team
+
+    def compare(self, choices: Sequence[Decisions]) -> Outcome:
+        """Return the same of several decisions at once: (C, E, N) and (C, E, S)."""
+        many, slots = len(choices), len(self.task)
+        ahead = Ahead(np.tile(self.ahead.left, (many, 1)), np.tile(self.ahead.tasks, many))
+        gain, task = np.tile(self.gain, (many, 1, 1)), np.tile(self.task, (many, 1))
+        repeated = Lookahead(self.env, self.critic, gain, task, ahead, self.floor)
+        parts = zip(*(vars(choice).values() for choice in choices), strict=True)
+        reward, behind = repeated.outcome(Decisions(*map(np.concatenate, parts)))
+        return reward.reshape(many, slots, -1), behind.reshape(many, slots, -1)
+
+    def own_worth(self, reward: Singles, behind: Singles, base: Outcome) -> Singles:
+        """Return what each user's part in outcomes is worth beyond that in another: (..., E, N).
+
+        Its own reward, and what its own energy is worth where the others' is that of `base`.
+        """
+        users = self.env.users
+        alone = np.empty((*reward.shape, behind.shape[-1]), np.float32)
+        alone[:] = base[1][:, None]
+        for n in range(users):
+            column = n - users - 1  # its energy left
+            alone[..., n, column] = behind[..., column]
+        credit: Singles = self.critic.worth(alone) - self.critic.worth(base[1])[:, None]
+        return reward - base[0] + credit
 
     def mode_values(self, heads: Heads, mode: Tensor) -> Singles:
         """Return what each mode of each user would be worth: (E, N, M).
@@ -122,26 +158,17 @@ class Lookahead:
         At greedy levels and preferences. Users before it do what they did, `mode` (E, N); those
         after it choose greedily by what it does, where users choose in turns.
         """
-        env, greedy = self.env, heads.greedy()
-        modes = len(env.modes)
-        value = np.empty((env.slots, env.users, modes), np.float32)
-        for n in range(env.users):
-            for m in range(modes):
-                chosen = heads.answered(mode, n, m)
-                level, preference = heads.peaks(chosen), greedy.score
-                decisions = Decisions(
-                    *(chosen.to(torch.uint8).cpu().numpy(), level.contiguous().cpu().numpy()),
-                    preference.contiguous().cpu().numpy(),
-                )
-                value[:, n, m] = self.worth(*self.outcome(decisions))
+        modes = range(len(self.env.modes))
+        value = np.empty((*self.task.shape, len(modes)), np.float32)
+        for n in range(self.env.users):
+            answers = [as_decisions(heads.at_peaks(heads.answered(mode, n, m))) for m in modes]
+            value[:, n] = self.worth(*self.compare(answers)).T
         return value
 
     def others(self, heads: Heads, mode: Tensor, played: Decisions) -> tuple[Outcome, Outcome]:
         """Return outcomes at greedy levels, and then also without noise on the preferences."""
-        level = heads.peaks(mode).contiguous().cpu().numpy()
-        preference = heads.preference.contiguous().cpu().numpy()
-        first = Decisions(played.mode, level, played.preference)
-        return self.outcome(first), self.outcome(Decisions(played.mode, level, preference))
+        greedy = as_decisions(heads.at_peaks(mode))
+        return self.outcome(replace(greedy, preference=played.preference)), self.outcome(greedy)
 
     def advantages(
         self, reward: Singles, behind: Singles, base: Outcome, assigned: Outcome
@@ -155,10 +182,76 @@ class Lookahead:
         reward, behind : (E, N) and (E, S), of the decisions
         base, assigned : what `others` gave
         """
-        alone = np.repeat(base[1][None], self.env.users, axis=0)
-        for n in range(self.env.users):
-            column = n - self.env.users - 1  # its energy left
-            alone[n, :, column] = behind[:, column]
-        credit = self.critic.worth(alone) - self.critic.worth(base[1])
         assignment = self.worth(*base) - self.worth(*assigned)
-        return np.zeros_like(reward), reward - base[0] + credit.T, assignment[:, None]
+        level = self.own_worth(reward, behind, base)
+        return np.zeros_like(reward), level, assignment[:, None]
+
+    def best(self, heads: Heads) -> Decisions:
+        """Return the decisions that are worth most of those near the greedy ones.
+
+        Each user's mode in turn, those after it answering; then two sub-channels that change
+        places; then the levels, of which each user's concern itself alone.
+        """
+        decisions = as_decisions(heads.greedy())
+        for n in range(self.env.users):
+            mode = torch.from_numpy(decisions.mode).long().to(heads.mode.device)
+            answers = [heads.at_peaks(heads.answered(mode, n, m)) for m in heads.possible()]
+            decisions = self._best_of([decisions, *map(as_decisions, answers)])
+        swapped = [decisions]
+        for pair in combinations(range(self.env.channels), 2):
+            preference = decisions.preference.copy()
+            preference[..., pair] = preference[..., pair[::-1]]
+            swapped.append(replace(decisions, preference=preference))
+        decisions = self._best_of(swapped)
+        levelled = decisions
+        for step in STEPS:
+            levelled = self._levelled(levelled, step)
+        return self._best_of([decisions, levelled])
+
+    def _best_of(self, choices: Sequence[Decisions]) -> Decisions:
+        """Return in each slot the choice that is worth most, the first of equals."""
+        best = self.worth(*self.compare(choices)).argmax(axis=0), np.arange(len(self.task))
+        parts = zip(*(vars(choice).values() for choice in choices), strict=True)
+        return Decisions(*(np.stack(part)[best] for part in parts))
+
+    def _levelled(self, decisions: Decisions, step: float) -> Decisions:
+        """Return decisions at the levels within a step that are best for each user by itself."""
+        moves = np.array([(0, 0, 0), *SIDES], np.float32) * np.float32(step)
+        level = np.clip(decisions.level + moves[:, None, None], 0.0, 1.0)
+        reward, behind = self.compare([replace(decisions, level=moved) for moved in level])
+        best = self.own_worth(reward, behind, (reward[0], behind[0])).argmax(axis=0)
+        chosen = np.take_along_axis(level, best[None, ..., None], axis=0)[0]
+        return replace(decisions, level=chosen)
+
+
+class Foresight(nn.Module):
+    """An actor that looks ahead by its critic before it decides.
+
+    Parameters
+    ----------
+    actor, critic : trained together; all users see what is `shared`
+    """
+
+    def __init__(self, actor: Actor, critic: Critic) -> None:
+        super().__init__()
+        self.actor, self.critic = actor, critic
+
+    def forward(self, observation: Tensor) -> Heads:
+        """Return what the actor says of observations (R, N, observation_size)."""
+        heads: Heads = self.actor(observation)
+        return heads
+
+
+def scatter(batteries: Batteries, generator: torch.Generator) -> NDArray[np.bool_]:
+    """Draw the energy left of some queues anew, up to twice an equal share; return which.
+
+    What a policy that still explores leaves itself is little, and says nothing of more.
+    """
+    ahead, shape = batteries.ahead, batteries.ahead.left.shape
+    at = {"generator": generator, "device": generator.device}
+    drawn = torch.rand((shape[0], shape[1] + 1), **at).cpu().numpy()  # type: ignore[call-overload]
+    anew: NDArray[np.bool_] = drawn[:, -1] < SCATTERED
+    share = 2.0 * (1.0 - drawn[:, :-1])  # above 0, for whom the whole is endless
+    part = np.minimum(share * (ahead.tasks / batteries.length)[:, None], 1.0)
+    ahead.left[anew] = (batteries.full * part)[anew]
+    return anew

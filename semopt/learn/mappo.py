@@ -26,7 +26,7 @@ from ..worth import tasks_in
 from . import algorithms, learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 from .algorithms import TINY
-from .leftover import Critic, Lookahead
+from .leftover import Critic, Foresight, Lookahead, scatter
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,10 @@ class Learner(learner.Learner):
                     f"settings.steps = {settings.steps}: at least 2 are expected with batteries, "
                     "since what a slot leaves is judged by the next one"
                 )
-            self.ahead = Lookahead(environment, environment.batteries, critic, settings.floor)
+            slots = environment.gain, environment.task, environment.batteries.ahead
+            self.ahead = Lookahead(environment, critic, *slots, settings.floor)
+            if environment.observation == "shared":
+                self.policy = Foresight(self.policy, critic)
 
     def build(self) -> dict[str, nn.Module]:
         """Return actor and critic; beside counterfactuals it judges what is left of batteries."""
@@ -215,7 +218,8 @@ class Learner(learner.Learner):
         done = np.empty(s.steps, bool)
         steps, advantages = [], []
         for t in range(s.steps):
-            anew = self.ahead.scatter(self.generator) if self.ahead else np.zeros(0, bool)
+            if self.ahead and env.batteries:
+                anew = scatter(env.batteries, self.generator)
             env.observe(env.gain, env.task, observation[t], env.ahead)
             with torch.no_grad():
                 heads = self.heads(self.on(observation[t]))
@@ -234,8 +238,8 @@ class Learner(learner.Learner):
                 openness = Openness.of(sample, self.on(env.actions.channel))
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
-            if self.ahead:
-                state[t] = self.ahead.behind()
+            if self.ahead and env.batteries:
+                state[t] = self.ahead.state(env.batteries.after)
                 advantages.append(self.ahead.advantages(reward[t], state[t], *others))
             elif not by_critic:
                 advantages.append(counterfactual_advantages(reward[t], counterfactual, self.team))

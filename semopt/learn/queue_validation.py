@@ -89,7 +89,7 @@ class QueueValidation(Record):
 
 
 def policy_of(env: Environment, network: Any) -> Policy:
-    """Return a network's greedy decisions as a policy for queues."""
+    """Return a network's decisions as a policy for queues."""
 
     def decide(
         gain: Floats, task: Integers, left: Floats, tasks_left: int

@@ -18,6 +18,7 @@ from ..records import Record
 from ..solvers.batch import solve_batch
 from ..worth import objective, tasks_in, within_limits
 from .actor import as_decisions
+from .leftover import Foresight, Lookahead
 
 VALIDATION, TRAINING = 1, 2  # streams of a seed; evaluation draws from the seed itself
 SLOTS = 512  # of the validation set, the same for every seed
@@ -98,13 +99,19 @@ def decide_ahead(
 ) -> tuple[Actions, Flags]:
     """Return a network's greedy actions, and who skips its task: (S, N).
 
+    One with `Foresight` looks ahead from there.
+
     `ahead` : what queues with batteries have ahead of them; None where there are none
     """
     observation = np.empty((len(task), env.users, env.observation_size), np.float32)
     env.observe(gain, task, observation, ahead)
     device = next(policy.parameters()).device
+    seen = torch.from_numpy(observation).to(device)
     with torch.no_grad():
-        decisions = as_decisions(policy.greedy(torch.from_numpy(observation).to(device)))
+        if ahead and isinstance(policy, Foresight):
+            decisions = Lookahead(env, policy.critic, gain, task, ahead).best(policy(seen))
+        else:
+            decisions = as_decisions(policy.greedy(seen))
     actions = Actions.empty(*task.shape)
     env.decide(decisions, task, actions)
     return actions, decisions.mode == SKIP
