@@ -74,47 +74,73 @@ def new(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Another value, such as system.bandwidth_mhz=4."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another value, such as system.bandwidth_mhz=4, or for one user "
+            "users\\[1].power_mw=\\[10,30].",  # Rich reads [words]
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
-    """Write a commented scenario file to start from.
+    r"""Write a commented scenario file to start from.
 
     Comments name every key that may be added, with its unit. `semopt manual formats` has examples
     of files, `semopt manual channels` of gains.
+
+    Users that differ, an entry each:
+
+    semopt scenario new my.toml --users 2 --set 'users=\[{}, {power_mw=\[10,30]}]'
     """
     from ..files import check_apart, write_atomically
     from ..scenario import Scenario, toml
 
     if file.exists() and not force:
         raise ValueError(f"{file} exists: choose another name, or overwrite it with --force")
-    tables = dict(assigned("--from-csv", text, "TASK=FILE") for text in from_csv or [])
-    values = dict(assigned("--set", text, "KEY=VALUE") for text in settings or [])
+    tables = assigned("--from-csv", from_csv, "TASK=FILE")
+    values = assigned("--set", settings, "KEY=VALUE")
     check_apart({"FILE": file}, [*files_read(source), *tables.values()])
-    sizes = {"users": users, "channels": channels}
-    changes: dict[str, Any] = {key: size for key, size in sizes.items() if size is not None}
+    given = {"users": users, "channels": channels}
+    sizes = {key: size for key, size in given.items() if size is not None}
+    changes = {key: _value(key, text) for key, text in values.items()}
     for task, table in tables.items():
-        changes[f"tasks.{toml.key(task)}.accuracy"] = {"file": str(Path(table).absolute())}
-    changes |= {key: toml.value(text) for key, text in values.items()}
+        key = f"tasks.{toml.key(task)}.accuracy"
+        if key in values:
+            raise ValueError(f"--from-csv {task}={table}: --set {key} is given too, give one")
+        changes[key] = {"file": str(Path(table).absolute())}
     before = Scenario.load(source)
     if made := [
-        *(f"{size} {key}" for key, size in sizes.items() if size is not None),
+        *(f"{size} {key}" for key, size in sizes.items()),
         *(f"the accuracy of {task} from {Path(table).name}" for task, table in tables.items()),
         *(settings or []),
     ]:
-        changes = {"description": f"{before.name} with {', '.join(made)}", **changes}
-    scenario = before.replace({"name": file.stem, **changes})
+        changes.setdefault("description", f"{before.name} with {', '.join(made)}")
+    changes.setdefault("name", file.stem)
+    scenario = before.replace(changes, **sizes)
     write_atomically(file, scenario.to_toml(HEAD, optional=True, folder=file.parent))
     print_written(file)
 
 
-def assigned(option: str, text: str, form: str) -> tuple[str, str]:
-    """Return the two sides of what an option assigns."""
-    name, sign, value = text.partition("=")
-    if not (name and sign and value):
-        raise ValueError(f"{option} {text}: {form} is expected")
-    return name, value
+def assigned(option: str, texts: list[str] | None, form: str) -> dict[str, str]:
+    """Return the two sides of what the uses of an option assign, each left side once."""
+    sides: dict[str, str] = {}
+    for text in texts or []:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise ValueError(f"{option} {text}: {form} is expected")
+        if name.strip() in sides:
+            raise ValueError(f"{option} {name} is given twice: give it once")
+        sides[name.strip()] = value
+    return sides
+
+
+def _value(key: str, text: str) -> Any:
+    """Return the value of --set, or raise ValueError naming it."""
+    from ..scenario import toml
+
+    try:
+        return toml.value(text)
+    except ValueError as error:
+        raise ValueError(f"--set {key}={text}: {error}") from None
 
 
 @app.command("monotone")

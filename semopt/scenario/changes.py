@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,37 +21,47 @@ from .sections import keys_of, section_at
 _PART = re.compile(r'(?:^|\.)(?P<key>[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")|\[(?P<index>\d{1,9})\]')
 SIZES = ("users", "channels")
 FILE_RECORD = ("sha256", "shape")  # of a trace, that another file makes void
+MOST = 100_000  # entries of [[users]] that one key of a user makes
 
 
 def changed(
-    document: dict[str, Any], changes: Mapping[str, Any], sizes: tuple[int, int], source: str
+    document: dict[str, Any],
+    changes: Iterable[tuple[str, Any]],
+    sizes: tuple[int, int],
+    source: str,
 ) -> dict[str, Any]:
     """Return a copy of a sound document with values put at paths; nothing of it is checked yet.
+
+    Tables are put before their parts, and numbers of users before the users, so that no change
+    undoes another, in whatever order they come.
 
     Parameters
     ----------
     document : as `Scenario.to_dict` gives it
-    changes : values by path, as messages write paths; None takes a key away. "users" as a number
-        and "channels" mean the keys of [system]
+    changes : paths, as messages write them, and values; None takes a key away. "users" as a number
+        and "channels" mean the keys of [system]; a key of one user makes an entry for each
     sizes : numbers of users and sub-channels of the document
     source : what faults call the scenario
 
     Raises
     ------
     ScenarioError
-        A path that leads nowhere
+        A path that leads nowhere, or is given twice
     """
-    new, paths = deepcopy(document), dict[KeyPath, str]()
-    for name, value in changes.items():
-        try:
-            path = _path(name, value)
+    new, paths, values = deepcopy(document), dict[KeyPath, str](), dict[KeyPath, Any]()
+    for name, value in changes:
+        with _naming(source, name):
+            written = plain(value)
+            path = _path(name, written)
             if path in paths:
-                raise ValueError(f"means the same as {paths[path]}: give one of them")
-            paths[path] = name
-            _put(new, path, plain(value), sizes[0])
-        except (ValueError, RecursionError) as error:
-            words = str(error) if isinstance(error, ValueError) else "is nested too deeply"
-            raise ScenarioError(source, [(str(name) or "''", words)]) from None
+                same = f"means the same as {paths[path]}: give one of them"
+                raise ValueError("is given twice: give it once" if name == paths[path] else same)
+            paths[path], values[path] = name, written
+    for path in sorted(paths, key=lambda path: (path[0] == "users", len(path))):
+        with _naming(source, paths[path]):
+            if path[0] == "users" and len(path) > 1:
+                _make_users(new, sizes[0], whole=("users",) in paths)
+            _put(new, path, values[path])
     system = new.get("system")
     if isinstance(system, dict):
         _fit_slot(new, system, paths, sizes)
@@ -63,6 +74,16 @@ def changed(
     if ("assumed",) not in paths:
         _forget_reasons(new, paths)
     return new
+
+
+@contextmanager
+def _naming(source: str, name: Any) -> Iterator[None]:
+    """Say of which change a fault is."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        words = str(error) if isinstance(error, ValueError) else "is nested too deeply"
+        raise ScenarioError(source, [(str(name) or "''", words)]) from None
 
 
 def plain(value: Any) -> Any:
@@ -78,7 +99,7 @@ def plain(value: Any) -> Any:
 
 def _path(name: str, value: Any) -> KeyPath:
     """Return the path of the key that is changed."""
-    if name in SIZES and not (name == "users" and (value is None or np.ndim(value))):
+    if name == "channels" or (name == "users" and not isinstance(value, list | None)):
         return "system", name
     path = _parts(name) if isinstance(name, str) else ()
     if not path or isinstance(path[0], int):
@@ -99,10 +120,28 @@ def _parts(name: str) -> KeyPath:
     return tuple(parts) if place == len(name) else ()
 
 
-def _put(document: dict[str, Any], path: KeyPath, value: Any, users: int) -> None:
+def _make_users(document: dict[str, Any], users: int, whole: bool) -> None:
+    """Make an entry of [[users]] for each of the users that a document now has.
+
+    `users` is their number if the document does not say it. Entries that were given as a `whole`
+    are left for the checks.
+    """
+    entries, system, slot = (document.get(key) for key in ("users", "system", "slot"))
+    if isinstance(system, dict) and type(system.get("users")) is int:
+        users = system["users"]
+    elif isinstance(slot, dict) and isinstance(slot.get("tasks"), list):
+        users = len(slot["tasks"])
+    if entries is None:
+        entries = document["users"] = []
+    elif whole or not isinstance(entries, list):
+        return
+    if users > MOST:
+        raise ValueError(f"makes an entry for each of {users} users: at most {MOST} can have one")
+    entries += [{} for _ in range(users - len(entries))]
+
+
+def _put(document: dict[str, Any], path: KeyPath, value: Any) -> None:
     """Put a value at a path, making the tables around it; raise ValueError where there is none."""
-    if path[0] == "users" and len(path) > 1:
-        document.setdefault("users", [{} for _ in range(users)])
     table: Any = document
     for depth, part in enumerate(path[:-1]):
         if isinstance(table, dict) and isinstance(part, str) and part not in table:

@@ -181,12 +181,13 @@ class Scenario(Shown, Drawn):
         changes, more : values in the file's units by the path of their key, as messages write it:
             "system.bandwidth_mhz", "users[0].power_mw", "tasks.text.share". A table replaces the
             whole table, None takes a key away. `users` and `channels` as numbers are those of
-            [system]. Files lie beside the scenario's, of a preset in the working folder
+            [system]; `users` as a list is [[users]], an entry each, which "users[0].power_mw" makes
+            if there is none. Files lie beside the scenario's, of a preset in the working folder
 
         Raises
         ------
         ScenarioError
-            Every fault of the changed scenario, or a path that leads nowhere
+            Every fault of the changed scenario, or a path that leads nowhere or is given twice
 
         Examples
         --------
@@ -194,11 +195,15 @@ class Scenario(Shown, Drawn):
         >>> wide = paper.replace(users=8, channels=4, **{"system.bandwidth_mhz": 4})
         >>> wide.users, wide.channels, wide.system.bandwidth_mhz
         (8, 4, 4.0)
+        >>> unlike = paper.replace({"users": [{}, {}, {"power_mw": [10, 30]}]}, users=3)
+        >>> unlike.template().users.power_max.tolist()  # W
+        [0.1, 0.1, 0.03]
         """
         source, sizes = str(more.get("name", self.name)), (self.users, self.channels)
         if not isinstance(changes, Mapping | None):
             raise ScenarioError(source, [("changes", "must be a mapping of paths to values")])
-        document = changed(self.to_dict(), {**(changes or {}), **more}, sizes, source)
+        every = [*(changes or {}).items(), *more.items()]
+        document = changed(self.to_dict(), every, sizes, source)
         folder = Path() if self.folder == PRESETS else self.folder
         return self._checked(document, folder, source, read=True)
 

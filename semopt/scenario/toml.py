@@ -32,11 +32,24 @@ def key(name: str) -> str:
 
 
 def value(text: str) -> Any:
-    """Return the value that a text is in TOML; what is none is the text itself."""
+    """Return the value that a text is in TOML; what is none is the text itself.
+
+    Raises
+    ------
+    ValueError
+        It begins as an array, a table or a quoted text of TOML and is none
+    """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
-        return text
+        document = tomllib.loads(f"value = {text}")
+        if len(document) == 1:
+            return document["value"]
+    except ValueError as error:
+        if text.lstrip()[:1] in ("[", "{", '"', "'"):
+            words = str(error).partition(" (at ")[0]
+            raise ValueError(
+                f"is not TOML ({words}): such as [1, 2] or [{{}}, {{power_mw = [10, 30]}}]"
+            ) from None
+    return text
 
 
 def inline(value: Any) -> str:

@@ -203,6 +203,17 @@ def test_new_takes_sizes_tables_and_values(tmp_path):
     assert made.draw(2, 0)[0].shape == (2, 8, 3)
 
 
+@pytest.mark.parametrize(
+    "unlike",
+    ["users=[{}, {}, {power_mw=[10, 30]}]", "users[2].power_mw=[10,30]", "users[2] ={}"],
+)
+def test_new_takes_unlike_users_beside_their_number(unlike, tmp_path):
+    run("new", tmp_path / "mine.toml", "--from", "contended", "--users", "3", "--set", unlike)
+    made = Scenario.load(tmp_path / "mine.toml")
+    weakest = 0.1 if unlike.endswith("{}") else 0.03
+    assert made.template().users.power_max.tolist() == [0.1, 0.1, weakest]
+
+
 def test_new_says_what_was_changed_and_assumes_the_rest_alone(tmp_path):
     points = "extraction,snr_db,accuracy\n0.5,0,0.6\n0.5,10,0.7\n1,0,0.8\n1,10,0.9\n"
     (tmp_path / "photo.csv").write_text(points)
@@ -266,6 +277,13 @@ def test_another_law_leaves_out_what_it_does_not_take(tmp_path):
         (["--set", "system.bandwith_mhz=4"], "did you mean bandwidth_mhz?"),
         (["--set", "system.bandwidth_mhz=four"], 'bandwidth_mhz = "four": must be a number'),
         (["--set", "name"], "--set name: KEY=VALUE is expected"),
+        (["--set", "name=a", "--set", "name=b"], "--set name is given twice: give it once"),
+        (["--from-csv", "text=a", "--from-csv", "text=b"], "--from-csv text is given twice"),
+        (["--from-csv", "text=a", "--set", "tasks.text.accuracy=1"], "is given too, give one"),
+        (["--users", "3", "--set", "users=4"], "users is given twice: give it once"),
+        (["--users", "3", "--set", "system.users=3"], "means the same as system.users: give one"),
+        (["--users", "3", "--set", "users=[{}]"], "users has length 1: must have 3"),
+        (["--set", "users=[{}, {power_mw=10,30]}]"], "power_mw=10,30]}]: is not TOML (Expected"),
     ],
 )
 def test_what_new_cannot_change_is_named(options, words, tmp_path):

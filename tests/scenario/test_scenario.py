@@ -1161,6 +1161,38 @@ def test_a_user_of_its_own_and_reasons_that_no_longer_hold():
     assert other.replace(users=None).problem().users.power_max.tolist() == [0.1, 0.1]
 
 
+def test_users_as_a_number_and_as_a_list_are_two_changes():
+    contended = Scenario.load("contended")
+    unlike = [{}, {}, {"power_mw": [10, 30]}]
+    weakest = [0.1, 0.1, 0.03]  # W
+    for number in ({"users": 3}, {"system.users": 3}, {"channels": 3, "system.users": np.int64(3)}):
+        made = contended.replace({"users": unlike}, **number)
+        assert made.template().users.power_max.tolist() == weakest
+    # A key of one user makes an entry for each of those that are asked for, in either order.
+    one = "users[2].power_mw", [10, 30]
+    for changes in ({one[0]: one[1], "users": 3}, {"users": 3, one[0]: one[1]}):
+        made = contended.replace(changes)
+        assert made.template().users.power_max.tolist() == weakest
+        grown = made.replace({"users[3].power_mw": [10, 50]}, users=4)
+        assert grown.template().users.power_max.tolist() == [*weakest, 0.05]
+    with pytest.raises(ScenarioError, match="users has length 3: must have 4"):
+        made.replace(users=4)
+
+
+def test_no_change_is_lost_in_another():
+    contended = Scenario.load("contended")
+    channel = {"model": "rayleigh", "mean_gain": 0.5}
+    for changes in (
+        {"channel.mean_gain": 0.25, "channel": channel},
+        {"channel": channel, "channel.mean_gain": 0.25},
+    ):
+        assert contended.replace(changes).channel.mean_gain == [0.25]
+    with pytest.raises(ScenarioError, match="users is given twice: give it once"):
+        contended.replace({"users": 3}, users=4)
+    with pytest.raises(ScenarioError, match=r"users means the same as system\.users: give one"):
+        contended.replace({"system.users": 3}, users=4)
+
+
 ENDLESS: dict = {}
 ENDLESS["system"] = ENDLESS
 
@@ -1182,7 +1214,10 @@ def test_a_document_without_an_end_is_named():
         ({"": 3}, "'' is no path of a key"),
         ({'tasks."\\x".share': 3}, "is no path of a key"),
         ({7: 3}, "7 is no path of a key"),
-        ({"channel.file": "x", "channel": 3}, "channel = 3: must be a table"),
+        ({"channel.file": "x", "channel": 3}, "channel.file leads nowhere: channel is one value"),
+        ({"users[0].power_mw": [1, 2], "users": 200_000}, "at most 100000 can have one"),
+        ({"users": [{}], "users[0].power_mw": [1, 2]}, "users has length 1: must have 2"),
+        ({"users": 3, "users[3].power_mw": [1, 2]}, "leads nowhere: users has 3 entries"),
         ({"system": ENDLESS}, "system is nested too deeply"),
         ([("users", 3)], "changes must be a mapping of paths to values"),
     ],
