@@ -17,6 +17,11 @@ from .arrays import Floats
 UNITS = ("linear", "db", "amplitude", "complex")
 LOW, HIGH = allowed.POSITIVE.low, allowed.POSITIVE.high
 COMPLEX = "must be linear power gains; of complex coefficients h they are abs(h)**2"
+RESPONSES = (
+    "`semopt scenario gains FILE` or semopt.channel.from_coefficients makes them of responses with "
+    "antennas, paths or sub-carriers"
+)
+INSTEAD = f"{COMPLEX}; {RESPONSES}"
 DECIBELS = "decibels become linear power gains by 10**(gain / 10)"
 
 
@@ -36,7 +41,7 @@ def gains(value: ArrayLike, shape: tuple[int | None, ...], name: str = "gain") -
         gain
     """
     plain = type(value) is np.ndarray and value.dtype == np.float64
-    numbers: NDArray[Any] = value if plain else allowed.numbers(name, value, COMPLEX)  # type: ignore[assignment]
+    numbers: NDArray[Any] = value if plain else allowed.numbers(name, value, INSTEAD)  # type: ignore[assignment]
     check_shape(numbers.shape, shape, name)
     array = np.ascontiguousarray(numbers, dtype=np.float64)
     if not within(array):
@@ -104,7 +109,8 @@ def converted(value: NDArray[Any], unit: str) -> Floats:
     """
     if unit == "complex":
         return np.asarray(value.real.astype(float) ** 2 + value.imag.astype(float) ** 2)
-    numbers = allowed.numbers("", value, COMPLEX + ', or say unit = "complex"').astype(float)
+    words = f'{COMPLEX}, or say unit = "complex"; {RESPONSES}'
+    numbers = allowed.numbers("", value, words).astype(float)
     if unit == "db":
         with np.errstate(over="ignore"):
             return np.asarray(10.0 ** (numbers / 10.0))

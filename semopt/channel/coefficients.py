@@ -32,7 +32,7 @@ from ..allowed import POSITIVE, one_of, whole
 from ..arguments import array as number
 from ..gains import gains
 from ..problem import Floats
-from .traces import read_mat
+from .readers import read_array
 
 Antennas = Literal["mrc", "power"]
 AXES = {  # in the order to which arrays are brought
@@ -63,12 +63,16 @@ def from_coefficients(
     Parameters
     ----------
     h : complex array or tensor, an impulse or a frequency response
-    axes : a word for each of its axes, from `AXES`, or "one" for an axis of length 1; those that h
-        lacks are left out, "user" must be there
+    axes : a word for each of its axes: "user", which must be there; "time" and "batch", which
+        become slots; "rx", antennas of the access point, and "tx", of a user; "path", paths or taps
+        of an impulse response; "subcarrier", frequencies of a frequency response; "one", an axis of
+        length 1 that means nothing
     channels : K, sub-channels of equally many neighbouring sub-carriers; each sub-carrier is one
         unless given
-    antennas : "mrc" or "power", see above
-    mean : to which all gains are scaled by one factor; they keep the unit of h unless given
+    antennas : "mrc" adds the powers that the access point's antennas receive (maximum-ratio
+        combining); "power" is the mean over all pairs of antennas
+    mean : to which all gains are scaled by one factor, noise x SNR / power for the mean SNR that is
+        wanted at a power; they keep the unit of h unless given
 
     Raises
     ------
@@ -234,7 +238,7 @@ def from_mat(
     ...     from_mat(f"{folder}/h.mat", channels=3).shape
     (14, 1, 3)
     """
-    array, words = _array(read_mat(file, variable)), _listed(axes)
+    array, words = _array(read_array(file, variable, ".mat")), _listed(axes)
     lacking = max(0, len(words) - array.ndim)  # MATLAB drops axes of length 1 at the end
     array = array.reshape(*array.shape, *[1] * lacking)
     if "user" not in words:
@@ -242,8 +246,28 @@ def from_mat(
     return from_coefficients(array, words, **rules)
 
 
+def from_file(
+    file: str | Path, axes: str | Sequence[str], variable: str | None = None, **rules: Any
+) -> Floats:
+    """Return the gains of coefficients in a file, NPY, NPZ or MAT: (S, N, K) float64.
+
+    Parameters
+    ----------
+    file : a MAT file is read as `from_mat` does
+    axes : as of `from_coefficients`
+    variable : its name, where the file holds several
+    rules : channels, antennas, mean, as of `from_coefficients`
+    """
+    if Path(file).suffix.lower() == ".mat":
+        return from_mat(file, axes, variable, **rules)
+    return from_coefficients(read_array(file, variable), axes, **rules)
+
+
 def _array(value: Any, real: bool = False) -> NDArray[Any]:
     """Return numbers of any library as an array: complex ones, unless real ones are expected."""
+    if isinstance(value, str | Path):
+        words = f"an array is expected, not a file's name: numpy.load({str(value)!r}) reads one"
+        raise ValueError(f"{'tau' if real else 'h'}: {words}")
     if hasattr(value, "detach"):  # a tensor of PyTorch, on whatever device
         value = value.detach().cpu().resolve_conj()
     try:
@@ -260,7 +284,7 @@ def _array(value: Any, real: bool = False) -> NDArray[Any]:
 
 
 def _listed(axes: str | Sequence[str]) -> list[str]:
-    words = axes.split() if isinstance(axes, str) else axes
+    words = axes.replace(",", " ").split() if isinstance(axes, str) else axes
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         raise ValueError(f"axes = {axes!r}: words are expected, such as 'user rx time subcarrier'")
     return [word.lower() for word in words]
@@ -312,12 +336,21 @@ def _mean_of_sub_channels(power: Floats, channels: int | None, responses: bool) 
     whole("channels", count, 1)
     if subcarriers % count:
         hint = (
-            f"{subcarriers} sub-carriers do not divide into as many: leave out those at the edges"
+            f"{subcarriers} sub-carriers are not a multiple of it: {_dividing(subcarriers, count)}"
             if responses
             else "h has no axis subcarrier that could be divided: take its frequency response"
         )
         raise ValueError(f"channels = {channels}: {hint}")
     return np.asarray(power.reshape(slots, users, count, -1).mean(axis=-1))
+
+
+def _dividing(subcarriers: int, count: int) -> str:
+    """Return which numbers of sub-channels would do in place of `count`."""
+    divisors = [k for k in range(1, subcarriers + 1) if subcarriers % k == 0]
+    near = [max(k for k in divisors if k < count), *(k for k in divisors if k > count)][:2]
+    words = f"{' or '.join(map(str, near))} would do"
+    rest = subcarriers % count
+    return f"{words}, or leave {rest} at the edges out" if rest < subcarriers else words
 
 
 def _response(a: Complex, tau: Floats, channels: int | None, bandwidth: float | None) -> Complex:

@@ -176,6 +176,72 @@ def monotone(
     print_written(target)
 
 
+@app.command("gains")
+def gains(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Complex coefficients: .npy, .npz or .mat.")
+    ],
+    axes: Annotated[
+        str,
+        typer.Option(
+            metavar="WORDS",
+            help="A word for each axis of the array: user, time, batch, rx, tx, path, subcarrier; "
+            'one for an axis of length 1. "user rx time subcarrier", for instance.',
+        ),
+    ],
+    channels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sub-channels, of equally many neighbouring sub-carriers each."),
+    ] = None,
+    antennas: Annotated[
+        str,
+        typer.Option(
+            metavar="mrc|power",
+            help="Maximum-ratio combining at the access point, or the mean over pairs of antennas.",
+        ),
+    ] = "mrc",
+    mean: Annotated[
+        float | None, typer.Option(help="Scale all gains by one factor to this mean.")
+    ] = None,
+    variable: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The array, where .npz or .mat holds several."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npy", help="The file to write; FILE-gains.npy unless given."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Turn complex channel responses into a trace of linear power gains, for model = "trace".
+
+    Powers add over paths and over the access point's antennas, and are averaged over the
+    sub-carriers of a sub-channel: `semopt manual channels`.
+    """
+    import numpy as np
+
+    from ..channel.coefficients import from_file
+    from ..files import check_apart, writing
+    from ..report.scenario import print_gains
+
+    if not file.name:
+        raise ValueError(f"FILE {file}: is a folder, a file with coefficients is expected")
+    target = out or file.with_name(f"{file.stem}-gains.npy")
+    if target.suffix.lower() != ".npy":
+        raise ValueError(f"--out {target}: a name that ends in .npy is expected")
+    check_apart({"--out": target}, [file])
+    if target.exists() and not force:
+        raise ValueError(f"{target} exists: choose another name with --out, or --force")
+    rules = {"channels": channels, "antennas": antennas, "mean": mean}
+    try:
+        gain = from_file(file, axes, variable, **rules)
+    except ValueError as error:
+        raise ValueError(str(error) if str(file) in str(error) else f"{file}: {error}") from None
+    with writing(target) as stream:
+        np.save(stream, gain)
+    print_gains(gain, target)
+
+
 @app.command("compare")
 def compare(
     scenarios: Annotated[

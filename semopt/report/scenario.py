@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log10
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import Floats
 from ..console import Console, Sheet, count
+from .lines import print_line, print_written
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
@@ -55,15 +59,34 @@ def print_scenario(scenario: Scenario) -> None:
 def _measured(scenario: Scenario) -> str:
     """Return how many gains are measured, which slots learning sees, and how they spread."""
     from ..channel.samplers import rows_of
-    from ..channel.traces import autocorrelation, parts
+    from ..channel.traces import parts
 
     if scenario.channel is None or scenario.length() is None:
         return ""
     gain = rows_of(scenario.channel_law())
     split = parts(len(gain), scenario.channel.split)
     lengths = ", ".join(f"{name} {len(rows)}" for name, rows in split.items())
+    return f", a trace of {len(gain)} slots ({lengths}), {_spread(gain)}"
+
+
+def print_gains(gain: Floats, file: str | Path) -> None:
+    """Print how gains spread, and how a scenario takes them from their file."""
+    slots, users, channels = gain.shape
+    numbers = f"{slots} slots of {users} users on {channels} sub-channels"
+    print_line(f"{numbers}, mean {gain.mean():.4g}, {_spread(gain)}")
+    print_written(file)
+    print_line(
+        f"a scenario takes them: semopt scenario new my.toml --users {users} --channels {channels} "
+        f"--set channel.model=trace --set {quote(f'channel.file={file}')}"
+    )
+
+
+def _spread(gain: Floats) -> str:
+    """Return how gains (S, N, K) spread, and how alike they are from slot to slot."""
+    from ..channel.traces import autocorrelation
+
     low, high = (10.0 * log10(x) for x in (gain.min(), gain.max()))
-    words = f", a trace of {len(gain)} slots ({lengths}), gains from {low:.1f} to {high:.1f} dB"
+    words = f"gains from {low:.1f} to {high:.1f} dB"
     if (gain == gain[0]).all():
         return f"{words} that never change"
     alike = [

@@ -18,6 +18,7 @@ from ..channel.keys import KEYS, keys
 from ..channel.laws import LAWS, MEANS, Law
 from ..channel.traces import load_trace, other_shape
 from ..figures import WEIGHTS
+from ..gains import RESPONSES
 from . import toml
 from .faults import KeyPath, affected, dotted, nearest, quoted
 from .sections import Channel, keys_of
@@ -255,7 +256,8 @@ def _trace(view: View, folder: Path) -> Iterator[Fault]:
     users, channels = _counts(view)
     shape = trace.gain.shape
     if users and channels and shape[1:] != (users, channels):
-        yield "channel.file", f"= {quoted(file)}: {other_shape(shape, users, channels)}"
+        hint = f"; {RESPONSES}" if unit == "complex" else ""
+        yield "channel.file", f"= {quoted(file)}: {other_shape(shape, users, channels)}{hint}"
 
 
 def _channel_lists(view: View, law: Law) -> Iterator[Fault]:

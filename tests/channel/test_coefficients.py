@@ -9,6 +9,7 @@ import pytest
 
 from semopt import Scenario
 from semopt.channel import from_coefficients, from_deepmimo, from_mat, from_sionna
+from semopt.channel.coefficients import AXES, ONE
 from tolerances import FEW_ROUNDINGS, ROUNDING, SINGLE_SUM
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,7 @@ def normal(*shape):
         ([[[1, 2j], [3, 0j]]], "user rx tx", {"antennas": "power"}, [[[3.5]]]),
         # sub-channels of two sub-carriers each: (1 + 9) / 2 and (4 + 16) / 2
         ([[1, 3j, 2, -4j]], "user subcarrier", {"channels": 2}, [[[5.0, 10.0]]]),
+        ([[1, 3j, 2, -4j]], "user, subcarrier", {"channels": 2}, [[[5.0, 10.0]]]),
         ([[1, 3j, 2, -4j]], ["user", "Subcarrier"], {"channels": 1}, [[[7.5]]]),
         ([[1, 3j, 2, -4j]], "user subcarrier", {}, [[[1.0, 9.0, 4.0, 16.0]]]),
         ([[1, 3j, 2, -4j]], "user path", {}, [[[30.0]]]),
@@ -41,6 +43,11 @@ def normal(*shape):
 )
 def test_gains_by_hand(h, axes, rules, gain):
     np.testing.assert_allclose(from_coefficients(h, axes, **rules), gain, rtol=FEW_ROUNDINGS)
+
+
+def test_the_documentation_names_every_axis():
+    words = from_coefficients.__doc__.partition("axes :")[2].partition("channels :")[0]
+    assert all(f'"{word}"' in words for word in (*AXES, ONE))
 
 
 @pytest.mark.parametrize("antennas", ["mrc", "power"])
@@ -197,6 +204,12 @@ def test_a_matlab_file_of_version_7_3_names_what_reads_it(tmp_path, monkeypatch)
         from_mat(tmp_path / "h.mat")
 
 
+def test_the_mean_of_a_signal_to_noise_ratio(tmp_path):
+    # 15 dB in the mean at 50 mW over 2 mW of noise: 2 x 10^1.5 / 50
+    gain = from_coefficients(normal(2, 4, 60), "user rx time", mean=2 * 10**1.5 / 50)
+    assert 10 * np.log10((gain * 50 / 2).mean()) == pytest.approx(15.0)
+
+
 # ---------------------------------------------------------------------------------------- bad input
 
 SOUND = normal(2, 3, 4)
@@ -214,12 +227,25 @@ SOUND = normal(2, 3, 4)
         (SOUND * [1, 1, np.nan, 1], "user rx time", {}, "user 0, rx 0, time 2 is"),
         (SOUND.real, "user rx time", {}, "power gains are a trace as they are"),
         ([[1j], [1j, 2]], "user time", {}, "complex coefficients are expected"),
-        ("h", "user", {}, "complex coefficients are expected, got an array of <U1"),
+        ("h.npy", "user", {}, "h: an array is expected, not a file's name: numpy.load('h.npy')"),
+        (["a"], "user", {}, "complex coefficients are expected, got an array of <U1"),
         (np.zeros(3, [("h", complex)]), "user", {}, "take the field that holds them"),
         (SOUND * [[[1]], [[0]]], "user rx time", {}, "user 1 has no power in any slot"),
         (SOUND, "user rx time", {"antennas": "best"}, "antennas = 'best': "),
         (SOUND, "user rx time", {"channels": 2}, "take its frequency response"),
-        (SOUND, "user rx subcarrier", {"channels": 3}, "4 sub-carriers do not divide into as many"),
+        (
+            SOUND,
+            "user rx subcarrier",
+            {"channels": 3},
+            "channels = 3: 4 sub-carriers are not a multiple",
+        ),
+        (
+            SOUND,
+            "user rx subcarrier",
+            {"channels": 3},
+            ": 2 or 4 would do, or leave 1 at the edges",
+        ),
+        (SOUND, "user rx subcarrier", {"channels": 5}, "multiple of it: 4 would do"),
         (
             SOUND,
             "user rx subcarrier",

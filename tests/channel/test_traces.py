@@ -469,6 +469,12 @@ def claims_much(file):
         ("g.npy", lambda file: np.save(file, np.ones((2, 2, 2), bool)), "holds booleans"),
         ("g.npy", lambda file: np.save(file, np.array([["a"]])), "holds text"),
         ("g.npy", lambda file: np.save(file, 1j * np.ones((2, 2, 2))), "complex coefficients h"),
+        ("g.npy", lambda file: np.save(file, 1j * np.ones((2, 2, 2))), "`semopt scenario gains"),
+        (
+            "g.npy",
+            lambda file: np.save(file, 1j * np.ones((2, 3, 9, 8))),
+            "channel.from_coefficients",
+        ),
         ("g.npy", lambda file: np.save(file, -90.0 * np.ones((2, 2, 2))), "(and 7 more are out of"),
         ("g.npy", lambda file: np.save(file, np.ones((5, 2))), "gain[:, None, :] has one user"),
         (

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from decimal import Decimal
 from math import comb, perm
 
@@ -256,6 +257,63 @@ def test_new_with_gains_beside_it_makes_a_folder_that_can_be_handed_on(tmp_path,
     assert run("new", "empty/far.toml", "--from", "there/mine.toml").exit_code == 0
     (tmp_path / "empty").rename(tmp_path / "elsewhere")
     assert Scenario.load("elsewhere/far.toml").length() == 20
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "mat"])
+def test_gains_of_complex_responses_become_a_trace(tmp_path, ending):
+    rng = np.random.default_rng(2)
+    h = rng.standard_normal((2, 4, 30, 8)) + 1j * rng.standard_normal((2, 4, 30, 8))
+    if ending == "mat":
+        pytest.importorskip("scipy.io").savemat(tmp_path / "h.mat", {"h": h})
+    else:
+        save = np.save if ending == "npy" else np.savez
+        save(tmp_path / f"h.{ending}", h)
+    options = ["--axes", "user rx time subcarrier", "--channels", "2", "--mean", "0.5"]
+    out = run("gains", tmp_path / f"h.{ending}", *options)
+    assert out.exit_code == 0, out
+    power = (abs(h) ** 2).sum(axis=1).transpose(1, 0, 2)  # over antennas: (slots, users, carriers)
+    right = np.stack([power[..., :4].mean(axis=-1), power[..., 4:].mean(axis=-1)], axis=-1)
+    made = tmp_path / "h-gains.npy"
+    np.testing.assert_allclose(np.load(made), right * 0.5 / right.mean(), rtol=1e-12)
+    # What it says to type makes a scenario of them.
+    line = out.stdout.split("semopt scenario ")[1]
+    words = [str(tmp_path / word) if word == "my.toml" else word for word in shlex.split(line)]
+    assert run(*words).exit_code == 0
+    assert Scenario.load(tmp_path / "my.toml").length() == 30
+    assert "30 slots of 2 users on 2 sub-channels, mean 0.5" in out.stdout
+    refused = run("gains", tmp_path / f"h.{ending}", *options)
+    assert "exists: choose another name with --out, or --force" in str(refused.exception)
+    assert run("gains", tmp_path / f"h.{ending}", *options, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "options", "words"),
+    [
+        ("h.npy", "user tme", [], "h.npy: axes = 'user tme': 'tme' is not one of"),
+        ("h.npy", "user subcarrier", ["--channels", "2"], "h.npy: channels = 2: 3 sub-carriers"),
+        ("h.npy", "user time", ["--mean", "nan"], "h.npy: mean = nan: must be a number above 0"),
+        (
+            "h.npy",
+            "user time",
+            ["--antennas", "all"],
+            "antennas = 'all': must be one of mrc, power",
+        ),
+        ("h.npy", "user time", ["--out", "g.csv"], "g.csv: a name that ends in .npy is expected"),
+        ("h.npy", "user time", ["--out", "h.npy"], "h.npy: would overwrite"),
+        ("real.npy", "user time", [], "power gains are a trace as they are"),
+        ("no.npy", "user time", [], "no.npy: No such file or directory"),
+        ("h.csv", "user time", [], "h.csv: the endings .npy, .npz, .mat are expected"),
+        ("folder.npy", "user time", [], "folder.npy: is not a regular file"),
+        (".", "user time", [], "FILE .: is a folder, a file with coefficients is expected"),
+    ],
+)
+def test_what_is_no_response_is_named(name, axes, options, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("h.npy", np.ones((2, 3), complex))
+    np.save("real.npy", np.ones((2, 3)))
+    (tmp_path / "folder.npy").mkdir()
+    assert words in str(run("gains", name, "--axes", axes, *options).exception)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder.npy", "h.npy", "real.npy"]
 
 
 def test_another_law_leaves_out_what_it_does_not_take(tmp_path):
