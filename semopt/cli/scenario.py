@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..report.lines import print_line, print_message, print_names, print_written
+from ..report.lines import print_line, print_message, print_names, print_note, print_written
 from ..report.progress import progress
 from .ending import end_cut
 from .options import JsonOption, ScenarioArgument, files_read, to_stdout
@@ -39,9 +39,13 @@ def check(
         list[str], typer.Argument(metavar="SCENARIO...", help="TOML files or names of presets.")
     ],
 ) -> None:
-    """Say what is wrong with scenarios: every fault at once, exit code 2 if there is any."""
+    """Say what is wrong with scenarios: every fault at once, exit code 2 if there is any.
+
+    Notes say what is allowed and seldom meant, such as gains in another unit.
+    """
     from ..report.scenario import summary
     from ..scenario import Scenario
+    from ..scenario.notes import notes
 
     failed = False
     for source in scenarios:
@@ -50,6 +54,8 @@ def check(
             if scenario.channel is not None:
                 scenario.draw(1, seed=0)
             print_line(f"ok: {summary(scenario)}")
+            for note in notes(scenario):
+                print_note(f"{source}: {note}")
         except ValueError as error:
             failed = True
             print_message(f"error: {error}")
@@ -93,6 +99,7 @@ def new(
     """
     from ..files import check_apart, write_atomically
     from ..scenario import Scenario, toml
+    from ..scenario.notes import notes
 
     if file.exists() and not force:
         raise ValueError(f"{file} exists: choose another name, or overwrite it with --force")
@@ -118,6 +125,8 @@ def new(
     scenario = before.replace(changes, **sizes)
     write_atomically(file, scenario.to_toml(HEAD, optional=True, folder=file.parent))
     print_written(file)
+    for note in notes(scenario):
+        print_note(note)
 
 
 def assigned(option: str, texts: list[str] | None, form: str) -> dict[str, str]:

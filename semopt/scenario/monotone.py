@@ -19,7 +19,7 @@ from ..problem import AccuracyTable, Floats
 from .faults import dotted
 from .scenario import Scenario
 from .source import document_of
-from .surface import read_table, with_tables
+from .surface import placed, read_table, with_tables
 
 DIGITS = 6  # of a fitted accuracy; to round keeps a table from falling
 
@@ -142,7 +142,7 @@ def of_csv(file: Path) -> tuple[str, dict[str, Fit]]:
         parts = (table["extraction"], table["snr_db"], table["table"], table.get("raw"))
         AccuracyTable.from_arrays(*parts)
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+        raise ValueError(f"{file}: {placed(str(error), table)}") from None
     rows = [["extraction", *table["snr_db"]]]
     rows += [[mu, *row] for mu, row in zip(table["extraction"], table["table"], strict=True)]
     rows += [["raw", *table["raw"]]] if "raw" in table else []

@@ -10,7 +10,7 @@ from ..files import read_bytes
 from ..rows import read_rows, whole_number
 from . import toml
 from .faults import KeyPath, quoted
-from .surface import beginning, reason
+from .surface import Source, beginning, reason
 
 LAYOUTS = (
     'a row a slot, below the headings "slot" and then the users\' numbers from 0; or a row for '
@@ -22,7 +22,7 @@ PATH: KeyPath = ("queue", "file")
 
 def with_queue(
     data: dict[str, Any], folder: Path | None
-) -> tuple[dict[str, Any], dict[str, str], list[tuple[KeyPath, str]]]:
+) -> tuple[dict[str, Any], dict[str, Source], list[tuple[KeyPath, str]]]:
     """Put the tasks of `[queue] file` into a document; see `surface.with_tables`."""
     queue = data.get("queue")
     if not (isinstance(queue, dict) and "file" in queue):
@@ -40,7 +40,7 @@ def with_queue(
         rest["tasks"] = read_tasks(folder / file)
     except (OSError, ValueError) as error:
         return filled, {}, [(PATH, f"= {toml.text(file)}: {reason(error)}")]
-    return filled, {"queue.tasks": file}, []
+    return filled, {"queue.tasks": Source(file, {})}, []
 
 
 def read_tasks(file: Path) -> list[list[str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..allowed import Fault
 from ..files import read_bytes
@@ -14,9 +16,22 @@ from . import toml
 from .faults import KeyPath, dotted, quoted
 
 
+class Source(NamedTuple):
+    """Where values of a document came from.
+
+    Attributes
+    ----------
+    file : as the scenario names it
+    table : what it holds, where that has axes
+    """
+
+    file: str
+    table: dict[str, Any]
+
+
 def with_tables(
     data: dict[str, Any], folder: Path | None
-) -> tuple[dict[str, Any], dict[str, str], list[tuple[KeyPath, str]]]:
+) -> tuple[dict[str, Any], dict[str, Source], list[tuple[KeyPath, str]]]:
     """Put the tables of `accuracy = {file = ...}` into a document; without a folder none is opened.
 
     Returns
@@ -24,7 +39,7 @@ def with_tables(
     The new document; the files, by the path of the table that each filled; faults. A table that
     could not be read is None.
     """
-    files: dict[str, str] = {}
+    files: dict[str, Source] = {}
     faults: list[tuple[KeyPath, str]] = []
     tasks = data.get("tasks")
     if not isinstance(tasks, dict):
@@ -55,7 +70,7 @@ def with_tables(
             filled[name] = {**task, "accuracy": None}
             continue
         filled[name] = {**task, "accuracy": table}
-        files[dotted(path)] = file
+        files[dotted(path)] = Source(file, table)
     return {**data, "tasks": filled}, files, faults
 
 
@@ -124,8 +139,8 @@ def _of_points(rows: list[list[str]], delimiter: str) -> dict[str, Any]:
     points: dict[tuple[float | str, float], float] = {}
     for line, (head, snr, accuracy) in enumerate(rows, 1):
         try:
-            extraction = RAW if head.lower() == RAW else number(head, delimiter)
-            key = extraction, number(snr, delimiter)
+            extraction = RAW if head.lower() == RAW else _finite(head, delimiter)
+            key = extraction, _finite(snr, delimiter)
             value = number(accuracy, delimiter)
         except ValueError:
             cells = ", ".join((head, snr, accuracy))
@@ -149,6 +164,13 @@ def _of_points(rows: list[list[str]], delimiter: str) -> dict[str, Any]:
     return table | {x: [points[x, y] for y in snrs] for x in raw}
 
 
+def _finite(cell: str, delimiter: str) -> float:
+    """Return the place on an axis that a cell names, or raise ValueError."""
+    if not isfinite(value := number(cell, delimiter)):
+        raise ValueError("is no place on an axis")
+    return value
+
+
 def _number(cell: str, delimiter: str) -> float | str:
     try:
         return number(cell, delimiter)
@@ -161,9 +183,37 @@ def reason(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def with_file(fault: Fault, files: dict[str, str]) -> Fault:
-    """Add the file to a fault of a table that came from one."""
-    for path, file in files.items():
+def with_file(fault: Fault, files: dict[str, Source]) -> Fault:
+    """Add the file to a fault of a table that came from one, and the extraction and SNR there."""
+    for path, (file, table) in files.items():
         if fault[0].startswith(path):
-            return fault[0], f"{fault[1]} (in {file})"
+            place = place_of(fault[0].removeprefix(path), table)
+            return fault[0], f"{placed(fault[1], table)} (in {file}{place and f', {place}'})"
     return fault
+
+
+_PLACE = re.compile(r"\b(table|raw)\[(\d+)\](?:\[(\d+)\])?")
+
+
+def placed(words: str, table: dict[str, Any]) -> str:
+    """Return words that say behind each place of an accuracy table its extraction and SNR."""
+
+    def with_axes(match: re.Match[str]) -> str:
+        place = place_of(match[0], table)
+        return f"{match[0]} ({place})" if place else match[0]
+
+    return _PLACE.sub(with_axes, words)
+
+
+def place_of(path: str, table: dict[str, Any]) -> str:
+    """Return the extraction and SNR of a path such as table[0][3]; "" where it has none."""
+    if (match := _PLACE.search(path)) is None:
+        return ""
+    first, second = int(match[2]), match[3] and int(match[3])
+    try:
+        if match[1] == RAW:
+            return f"raw mode at {table['snr_db'][first]:g} dB"
+        row = f"extraction {table['extraction'][first]:g}"
+        return row if second is None else f"{row} at {table['snr_db'][second]:g} dB"
+    except (KeyError, TypeError, ValueError, IndexError):  # the axes have faults of their own
+        return ""

@@ -259,6 +259,18 @@ def test_new_with_gains_beside_it_makes_a_folder_that_can_be_handed_on(tmp_path,
     assert Scenario.load("elsewhere/far.toml").length() == 20
 
 
+def test_check_and_new_note_what_is_seldom_meant(tmp_path):
+    file = tmp_path / "far.toml"
+    law = ["--set", "channel.mean_gain=1e-9"]
+    made = run("new", file, "--from", "contended", *law)
+    asked = run("check", file, "tiny")
+    for out in (made, asked):
+        assert out.exit_code == 0
+        assert "SNR of all users at full power is from" in out.stderr
+        assert out.stderr.count("note: ") == 1
+    assert asked.stdout.startswith("ok: far: ")
+
+
 @pytest.mark.parametrize("ending", ["npy", "npz", "mat"])
 def test_gains_of_complex_responses_become_a_trace(tmp_path, ending):
     rng = np.random.default_rng(2)
