@@ -189,6 +189,17 @@ def count(number: int | Decimal) -> str:
     return f"about {Decimal(number):.3g}"
 
 
+def percent(share: float, decimals: int = 1) -> str:
+    """Return a share in per cent: 0% and 100% are said of nothing and of all alone."""
+    words = f"{share:.{decimals}%}"
+    step = 10.0**-decimals
+    if 0.0 < share < 1.0 and words == f"{0:.{decimals}%}":
+        return f"<{step:.{decimals}f}%"
+    if 0.0 < share < 1.0 and words == f"{1:.{decimals}%}":
+        return f">{100 - step:.{decimals}f}%"
+    return words
+
+
 def figure(value: float, decimals: int) -> str:
     """Return a figure with so many decimals; one of many digits in the short form."""
     return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.4g}"

@@ -12,7 +12,7 @@ from .arrays import Flags, Floats, Integers
 from .model import TOLERANCE, TOP_SCORE, Actions, Outcome, broken, evaluate, execution_energy
 from .problem import Problem
 
-ALL_LOCAL = 0.5  # QoE a task where all run locally at their references
+REFERENCE_QOE = 0.5  # QoE a task where all run at home at their reference frequencies
 
 
 def objective(problem: Problem, qoe: Any) -> Any:
@@ -84,6 +84,6 @@ def figures(problem: Problem, actions: Actions, gain: Floats, task: Integers) ->
     return dict(zip(FIGURES, values, strict=True))
 
 
-def closure(qoe: float, optimum: float, least: float = ALL_LOCAL) -> float:
+def closure(qoe: float, optimum: float, least: float = REFERENCE_QOE) -> float:
     """Return the part of what lies between `least` and an optimum that is reached; NaN of none."""
     return (qoe - least) / (optimum - least) if optimum != least else nan

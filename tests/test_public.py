@@ -112,7 +112,7 @@ def test_functions_are_scored_as_names_are():
     )
     assert [*evaluation.scores] == ["reference", "always_local", "always_local #2"]
     qoe = [score.qoe for score in evaluation.scores.values()]
-    assert qoe == pytest.approx([0.5, 0.5, 0.5], abs=1e-6)  # all-local scores 0.5 by construction
+    assert qoe == pytest.approx([0.5, 0.5, 0.5], abs=1e-6)  # method reference: 0.5 by construction
 
 
 # ------------------------------------------------------------------------------ what objects show

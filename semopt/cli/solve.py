@@ -105,7 +105,11 @@ def solve(
         typer.Option("--prices", help="Add what one more sub-channel, ms or GFLOP/s is worth."),
     ] = False,
     ladder: Annotated[
-        bool, typer.Option("--ladder", help="Compare all methods and bounds on this slot.")
+        bool,
+        typer.Option(
+            "--ladder",
+            help="Compare methods on this slot, from the plainest decision to the bounds.",
+        ),
     ] = False,
     queue: Annotated[
         bool,

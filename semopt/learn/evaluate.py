@@ -19,7 +19,7 @@ from ..limits import coupled, has_battery, unpriced
 from ..problem import Floats, Integers, Problem
 from ..scenario import Scenario
 from ..solvers.batch import solve_batch
-from ..worth import ALL_LOCAL, FIGURES, closure, figures, tasks_in
+from ..worth import FIGURES, REFERENCE_QOE, closure, figures, tasks_in
 from .deciders import Fixed, Method, Policy, decider, home, named
 from .queues import REFERENCE, evaluate_queues
 from .refine import Decider, Refined
@@ -180,7 +180,7 @@ def score(problem: Problem, columns: dict[str, Floats], optimum: Floats, time: f
         ratio=float(ratio.mean()),
         ratio_p1=float(np.quantile(ratio, 0.01)),
         ratio_worst=float(ratio.min()),
-        closure=closure(mean, best) if best != ALL_LOCAL else None,
+        closure=closure(mean, best) if best != REFERENCE_QOE else None,
         hit_share=float((optimum - reached <= HIT * tasks).mean()),
         **{name: float(columns[name].mean()) for name in FIGURES[2:]},
         decision_us=time * 1e6,

@@ -26,7 +26,8 @@ class Score:
     ----------
     qoe, reference_qoe : mean a task
     ratio, ratio_p1, ratio_worst : of objective to reference: mean, 1st percentile, smallest slot
-    closure : (qoe - 0.5) / (reference_qoe - 0.5), the part of the gain over local that is reached
+    closure : (qoe - 0.5) / (reference_qoe - 0.5), the part of the gain over method `reference`, all
+        local at the reference frequency, that is reached
     hit_share : of slots within 1e-4 a task of the reference
     latency_ms, energy_mj, accuracy : mean a task
     infeasible_share : of tasks that break a limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..console import Console, slim_table
+from ..console import Console, percent, slim_table
 
 if TYPE_CHECKING:
     from ..solvers.slots import Batch
@@ -52,13 +52,13 @@ def print_comparison(batches: dict[str, Batch], seed: int) -> None:
         mean = batch.mean()
         for place, (task, share) in enumerate(batch.modes().items()):
             extraction = share["extraction"]
-            row = [f"{share[mode]:.1%}" for mode in ("local", "raw", "semantic")]
+            row = [percent(share[mode] or 0.0) for mode in ("local", "raw", "semantic")]
             row.append("" if extraction is None else f"{extraction:.3f}")
             if task == batch.total:
                 keys = ("qoe", "latency_ms", "energy_mj", "accuracy")
                 row += ["" if mean[key] is None else f"{mean[key]:.4g}" for key in keys]
             table.add_row(name if place == 0 else "", task, *row)
         if mean["infeasible_share"]:
-            table.add_row("", f"{mean['infeasible_share']:.1%} of slots infeasible")
+            table.add_row("", f"{percent(mean['infeasible_share'])} of slots infeasible")
         table.add_section()
     Console().print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, cast
 
-from ..console import Console, figure, slim_table
+from ..console import Console, figure, percent, slim_table
 from .lines import print_line, print_message
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
             f"{score.ratio_p1:.3f}",
             f"{score.ratio_worst:.3f}",
             closure,
-            f"{score.hit_share:.0%}",
+            percent(score.hit_share, 0),
             f"{score.latency_ms:.2f}",
             f"{score.energy_mj:.1f}",
             f"{score.accuracy:.3f}",
-            f"{score.infeasible_share:.1%}",
+            percent(score.infeasible_share),
             microseconds(score.decision_us),
         )
     console = Console()
@@ -67,7 +67,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     unit = "of the worst user" if evaluation.objective == "min" else "a task"
     console.print(
         f"Reference {evaluation.reference}: QoE {best:.5f} {unit}. Closure: the part of its gain "
-        f"over local, 0.5, that is reached. A task that breaks a limit scores 0{note}.",
+        f"over 0.5, all local at the reference frequency, that is reached. A task that breaks a "
+        f"limit scores 0{note}.",
     )
 
 
@@ -92,7 +93,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
             f"{score.reference_qoe - score.qoe:.4f}",
             f"{low:.4f}-{high:.4f}" if isfinite(low) else "",
             "" if score.closure is None else f"{score.closure:.3f}",
-            f"{of_queue.skipped_share:.1%}",
+            percent(of_queue.skipped_share),
             figure(of_queue.energy_left_mj, 1),
             "" if isnan(score.latency_ms) else f"{score.latency_ms:.2f}",
             "" if isnan(score.energy_mj) else f"{score.energy_mj:.1f}",
@@ -113,4 +114,4 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
         "and the reference that is reached."
     )
     for name, share in infeasible.items():
-        console.print(f"{name}: {share:.1%} of its tasks break a limit, and score 0.")
+        console.print(f"{name}: {percent(share)} of its tasks break a limit, and score 0.")

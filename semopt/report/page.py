@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..console import percent
 from ..files import write_atomically
 
 IMAGES = (".svg", ".png", ".pdf")  # endings
@@ -121,7 +122,7 @@ def shown(value: Any, share: bool = False) -> str:
     if not isinstance(value, float):
         return str(value)
     if share:
-        return f"{value:.1%}"
+        return percent(value)
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 

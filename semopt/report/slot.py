@@ -10,7 +10,7 @@ from rich.table import Table
 from ..actions import mode_of
 from ..arrays import Flags, Floats
 from ..backends import decode
-from ..console import Console, count, figure, slim_table
+from ..console import Console, count, figure, percent, slim_table
 from ..figures import USER_LIMITS
 from ..limits import of_user
 from ..model import Actions, evaluate
@@ -166,7 +166,7 @@ def print_details(result: Result) -> None:
         share = details["above"] / max(details["examined"], 1)
         console.print(
             f"{count(details['above'])} joint actions score above the value given "
-            f"({share:.3%} of {count(details['examined'])} examined).",
+            f"({percent(share, 3)} of {count(details['examined'])} examined).",
         )
     if "best" in details:
         table = slim_table("The best joint actions")
@@ -207,6 +207,13 @@ def shorthand(actions: Actions) -> str:
     return "; ".join(words)
 
 
+SCARCE = {  # keys of prices, in words
+    "sub_channel": "sub-channel",
+    "latency_max": "time, the limit of latency",
+    "server_speed": "speed of the server",
+}
+
+
 def print_prices(result: Result) -> None:
     """Print what a little more of each scarce thing is worth, by the duals of the relaxation."""
     prices = result.details.get("prices")
@@ -217,12 +224,12 @@ def print_prices(result: Result) -> None:
     for heading in ("scarce", "worth", "unit"):
         table.add_column(heading)
     for name, price in prices.items():
-        value = price["value"]
+        value, words = price["value"], SCARCE[name]
         if isinstance(value, list):
             for channel, price_of_channel in enumerate(value):
-                table.add_row(f"{name} {channel}", worth(price_of_channel), price["unit"])
+                table.add_row(f"{words} {channel}", worth(price_of_channel), price["unit"])
         else:
-            table.add_row(name, worth(value), price["unit"])
+            table.add_row(words, worth(value), price["unit"])
     console = Console()
     console.print(table)
     console.print(
@@ -257,6 +264,12 @@ def reasons(result: Result) -> list[str]:
     return lines + ([reason.unfinished] if reason.unfinished else [])
 
 
+ALONE = {  # methods that are no rung of the ladder, and why
+    "exhaustive": "exhaustive, which scores every joint action and finds what exact finds",
+    "policy": "policy, which needs --checkpoint",
+}
+
+
 def print_ladder(answers: dict[str, Result | str], name: str) -> None:
     """Print what each method reaches, proves, and misses of the least continuous bound."""
     table = slim_table(f"{name}: from the plainest decision to the bounds")
@@ -283,6 +296,7 @@ def print_ladder(answers: dict[str, Result | str], name: str) -> None:
     for method, answer in answers.items():
         if isinstance(answer, str):
             console.print(f"{method} does not apply: {answer}")
+    console.print(f"Asked for alone, by --method: {'; '.join(ALONE.values())}.")
 
 
 def shown(qoe: float) -> str:

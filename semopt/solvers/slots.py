@@ -81,7 +81,7 @@ class Batch(Shown, Record):
         share = mean["infeasible_share"]
         return (
             f"<Batch of {slots} slots by {self.method} on {self.backend}: {self.solved} solved"
-            f"{f', {share:.1%} infeasible' if share else ''}{qoe}>"
+            f"{f', {100 * share:.3g}% infeasible' if share else ''}{qoe}>"
         )
 
     def show(self) -> None:

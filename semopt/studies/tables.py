@@ -89,7 +89,7 @@ class Policy:
     ----------
     trainings : that are there; 0 of what does not learn
     ratio, worst : to the optimum: mean over slots, and the worst slot
-    closure : of what lies between 0.5, all-local, and the optimum
+    closure : of what lies between 0.5, which method `reference` has, and the optimum
     closed, refined : of what lies between the best fixed action and the optimum, as the policy is
         and with its levels optimised
     seconds : of the shortest and the longest training

@@ -2,7 +2,7 @@
 
 import pytest
 
-from semopt.console import Console, count, figure, slim_table, visible
+from semopt.console import Console, count, figure, percent, slim_table, visible
 
 NAMES = ["sweep[lr=5e-4]", "sweep[/best]", "[/]", "[bold]x[/bold]", ":smile:", "a\\[b]"]
 
@@ -23,6 +23,24 @@ def test_what_a_terminal_would_obey_is_shown(capsys):
     shown = capsys.readouterr().out
     assert shown.split("g\n")[0].rstrip() == "a\\x1b[31mb\\rc\\u202ed\\x9b2Je\\ud800f"
     assert visible("straße\n\t≤µ█") == "straße\n\t≤µ█"
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "words"),
+    [
+        (0.0, 1, "0.0%"),
+        (0.0004, 1, "<0.1%"),
+        (0.0006, 1, "0.1%"),
+        (0.25, 1, "25.0%"),
+        (0.9996, 1, ">99.9%"),
+        (1.0, 1, "100.0%"),
+        (0.004, 0, "<1%"),
+        (0.996, 0, ">99%"),
+        (0.000002, 3, "<0.001%"),
+    ],
+)
+def test_no_share_of_something_is_none_or_all(share, decimals, words):
+    assert percent(share, decimals) == words
 
 
 def printed(table, columns, monkeypatch, capsys):

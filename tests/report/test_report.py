@@ -4,11 +4,20 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from semopt import Scenario, Status, solve
+from semopt import Scenario, Status, evaluate, solve
 from semopt.backends import Query
-from semopt.report.slot import print_details, print_explanation, print_ladder, print_result
+from semopt.methods import METHODS
+from semopt.report.slot import (
+    print_details,
+    print_explanation,
+    print_ladder,
+    print_prices,
+    print_result,
+)
 from semopt.result import Result, exact_integer
+from semopt.solvers import ladder
 from semopt.solvers.explanation import Alternative
 
 
@@ -85,6 +94,43 @@ def test_gains_over_local_are_differences_from_all_local(capsys):
     local = solve(result.problem, "local").outcome().qoe
     assert np.allclose(over, result.outcome().qoe - local, atol=5e-5)
     assert "all-local reaches 1.000000 (+0.503385)" in shown
+
+
+def test_closure_begins_at_the_reference_frequency_and_local_lies_above_it(capsys):
+    scored = evaluate(["reference", "local"], "contended", slots=60, seed=0)
+    scored.show()
+    shown = " ".join(capsys.readouterr().out.split())
+    closure = {name: score.closure for name, score in scored.scores.items()}
+    assert closure["reference"] == pytest.approx(0.0, abs=1e-12)
+    assert closure["local"] > 0.05  # at its best frequency
+    assert "gain over 0.5, all local at the reference frequency, that is reached" in shown
+
+
+def test_a_share_of_tasks_too_small_for_its_decimals_is_none(capsys):
+    scored = evaluate(["local"], "contended", slots=20, seed=0)
+    few = replace(scored.scores["local"], infeasible_share=0.0004, hit_share=0.999)
+    replace(scored, scores={"local": few}).show()
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(" local"))
+    assert "<0.1%" in row
+    assert ">99%" in row
+
+
+def test_the_ladder_names_every_method_it_does_not_ask(capsys):
+    problem = Scenario.load("tiny").problem()
+    print_ladder(ladder(problem), "tiny")
+    shown = capsys.readouterr().out
+    rows = [line.split()[0] for line in shown.splitlines() if line.strip()]
+    alone = shown.partition("Asked for alone, by --method: ")[2].replace("\n", " ")
+    for method in METHODS:
+        assert (method in rows) != (f"{method}, which" in alone)
+
+
+def test_prices_are_named_in_words(capsys):
+    print_prices(solve(Scenario.load("tiny").problem(), "relaxation"))
+    shown = capsys.readouterr().out
+    for words in ("sub-channel 1 ", "time, the limit of latency ", "speed of the server "):
+        assert words in shown
+    assert "_" not in shown
 
 
 def test_integers_are_numbers_of_json_up_to_2_to_53():

@@ -202,7 +202,7 @@ def test_a_verdict_follows_from_what_was_measured():
     assert "decisions of the same QoE reach from 25 to 38 mJ" in judged("energy_mj", tied, 34.9)[1]
     better = judged("qoe", Beside(made(0.0, "dqn", qoe=0.592), made(0.0)), 0.546)
     assert better[0] == "not reproduced"
-    assert "reaches 88% of the optimum's gain over all-local, the paper's 44%" in better[1]
+    assert "reaches 88% of the optimum's gain over 0.5, the paper's 44%" in better[1]
 
 
 def test_assumed_figures_explain_what_the_optimum_reaches_on_draws_alone():

@@ -47,7 +47,7 @@ class Row:
     qoe : mean a task, with its 95% interval `qoe_low` to `qoe_high`, of what `gap` says
     gap_p99, worst : the 99th percentile and the largest gap of a slot
     hit_share : of slots within 1e-4 a task of the reference
-    closure : of what lies between 0.5, all-local, and the optimum
+    closure : of what lies between 0.5, which method `reference` has, and the optimum
     infeasible_share : of tasks that break a limit
     decision_us : median over cells
     rank : median over slots of a decision's rank among all joint actions of the grid, 1 the best

@@ -102,7 +102,7 @@ class _Curves:
 
     def beside(self) -> str:
         """Return what a level is to be compared with, where the optimum is there."""
-        known = f", where all-local has 0.5 and the optimum {self.optimum:.4f}"
+        known = f", where method reference has 0.5 and the optimum {self.optimum:.4f}"
         return "" if self.optimum != self.optimum else known
 
     def converges(self, within: int, level: float) -> Claim:

@@ -302,8 +302,8 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
     if figure == "qoe" and mean > paper:
         shares = [closure(value, float(ours.optimum.mean())) for value in (mean, paper)]
         return NOT, (
-            f"this policy learns more: it reaches {shares[0]:.0%} of the optimum's gain over "
-            f"all-local, the paper's {shares[1]:.0%}"
+            f"this policy learns more: it reaches {shares[0]:.0%} of the optimum's gain over 0.5, "
+            f"the paper's {shares[1]:.0%}"
         )
     return NOT, (
         f"the policy ends at {mean:.4g}{unit}, its optimum has {best:.4g}: it lacks {worth:.4f} "
