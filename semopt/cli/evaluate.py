@@ -74,11 +74,14 @@ def evaluate(
     with learning(), progress("loading", None):
         from ..learn import deciders
         from ..learn import evaluate as scoring
+        from ..learn.plugged import is_plug
     outputs = {"--json": json, "--report": report, "--plot": plot}
     check_apart(outputs, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
         print_note(sentence)
     loaded = Scenario.load(scenario) if scenario else deciders.home(what)
+    if not scenario and any(map(is_plug, what)):
+        print_note(f"no --scenario is given: {loaded.name} is taken")
     evaluations: list[Evaluation] = []
     cut = False
     try:

@@ -2,7 +2,9 @@
 
     python own_policy.py
 
-The command line takes the same function: semopt evaluate own_policy:strongest constant
+The command line takes the same function, by the place of its file:
+
+    semopt evaluate own_policy.py:strongest constant --scenario contended
 """
 
 import numpy as np

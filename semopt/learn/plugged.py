@@ -37,6 +37,9 @@ PLAIN = "plain"  # observes gains, tasks, energy left and tasks left as they are
 SHOWN = 200  # characters of what a user's code says of itself
 
 
+UNITS = {"power": " W", "frequency": " Hz", "extraction": ""}  # of the fields of Actions
+
+
 def plugged(name: str, scenario: Scenario) -> Decider:
     """Return the policy of a name, "module:function" or "path/to/file.py:function"."""
     function, file = loaded(name)
@@ -113,7 +116,7 @@ def answering(
                 played = in_place_of_skips(env.problem, played, skipped)
             return checked(env.problem, played, gain, task, name), skipped
         shape = (*task.shape, LEADING_SHARES + env.channels)
-        decisions = as_shares(name, file, value, shape, len(env.modes))
+        decisions = as_shares(name, file, value, shape, len(env.modes), scenario)
         actions = Actions.empty(*task.shape)
         env.decide(decisions, task, actions)
         return actions, skipped | (decisions.mode == SKIP)
@@ -273,16 +276,19 @@ def as_skips(name: str, file: str, value: Any, shape: tuple[int, ...]) -> Flags:
     return flags
 
 
-def as_shares(name: str, file: str, value: Any, shape: tuple[int, ...], modes: int) -> Decisions:
+def as_shares(
+    name: str, file: str, value: Any, shape: tuple[int, ...], modes: int, scenario: Scenario
+) -> Decisions:
     """Return decisions from what a policy returned, shares of ranges."""
     from ..env.decisions import LEADING_SHARES, Decisions, outside
 
     array = as_array(name, file, f"a {type(value).__name__} that it returned", value)
     if array.shape != shape or array.dtype.kind not in "fiu":
         kind = "" if isinstance(value, np.ndarray) else f"a {type(value).__name__}: "
+        sizes = f"{scenario.users} users, {scenario.channels} sub-channels"
         raise ValueError(
             f"{name} returned {kind}{array.dtype} of shape {array.shape}: Actions, or numbers of "
-            f"shape {shape}, are expected"
+            f"shape {shape}, are expected in scenario {scenario.name} ({sizes})"
         )
     if place := outside(array):
         row, user, i = place
@@ -321,9 +327,10 @@ def checked(problem: Problem, actions: Actions, gain: Floats, task: Integers, na
         outside = applies & (exceeds(low, value) | exceeds(value, high))
         if outside.any():
             row, user = np.argwhere(outside)[0].tolist()
+            least, most = (np.broadcast_to(x, value.shape)[row, user] for x in (low, high))
             raise ValueError(
-                f"{name}: {field} of user {user} in slot {row} is out of its range: "
-                f"{value[row, user]:g}"
+                f"{name}: {field} of user {user} in slot {row} is {value[row, user]:g}"
+                f"{UNITS[field]}: must be from {least:g} to {most:g}{UNITS[field]}"
             )
     return Actions(
         channel.astype(np.int64),

@@ -1,5 +1,6 @@
 """The shipped examples run as they are, and say what their first lines promise."""
 
+import json
 import re
 import subprocess
 import sys
@@ -54,6 +55,18 @@ def test_figures_are_plausible(name, tmp_path):
             assert found[0] < found[1] < 2 * 10  # a QoE is below 1
         case _:
             raise AssertionError(f"{name} has no expectation here")
+
+
+def test_the_policy_scores_on_the_command_line_what_its_program_prints(tmp_path, monkeypatch):
+    printed = re.findall(r"^strongest +([0-9.]+)%", output("own_policy", tmp_path), re.MULTILINE)
+    text = (tmp_path / "own_policy.py").read_text()
+    words = re.search(r"^    semopt (evaluate .*)$", text, re.MULTILINE)[1].split()
+    for folder, name in ((tmp_path, words[1]), (tmp_path.parent, f"{tmp_path.name}/{words[1]}")):
+        monkeypatch.chdir(folder)
+        asked = [words[0], name, *words[2:], "--slots", "500", "--json", "-"]
+        done = CliRunner().invoke(app, asked)
+        ratio = json.loads(done.stdout)["methods"][name]["ratio"]
+        assert f"{100 * ratio:.1f}" == printed[0]
 
 
 @pytest.mark.long

@@ -36,7 +36,7 @@ FAULTS = {
     "return 1.0": r"of shape \(\)",
     "return {}": "returned a dict",
     "return [[1], [2, 3]]": "a list that it returned is no array: ValueError",
-    "return good[..., :-1]": r"returned float32 of shape \(\d, 2, 5\): .* of\s+shape \(\d, 2, 6\)",
+    "return good[..., :-1]": r"of shape \(\d, 2, 5\): .* \(\d, 2, 6\), .* paper \(2 users, 2 sub",
     "return good[:-1]": r"of shape \(\d, 2, 6\)",
     "return good.astype(str)": "returned <U32 of shape",
     "return good.astype(bool)": "returned bool",
@@ -57,10 +57,10 @@ FAULTS = {
     "return Actions(none - 1, 0.1 * one, 1e9 * one, 0.5 * one)": "integers from -1 .local. to 1",
     "return Actions(none.astype('u8'), one, 7e8 * one, one)": "integers from -1 .local. to 1",
     "return Actions(none, one, np.nan * one, one)": "frequency of user 0 in slot 0 is nan",
-    "return Actions(none, one, 1e12 * one, one)": "frequency of user 0 in slot 0 is out of",
-    "none[:, 1] = 0; return Actions(none, 0.2 * one, 7e8 * one, one)": "power of user 1 in slot 0",
-    "none[:, 1] = 0; return Actions(none, 0.1 * one, 7e8 * one, 1.5 * one)": "extraction of user 1",
-    "none[:, 0] = 1; return Actions(none, 0.1 * one, 7e8 * one, 0.1 * one)": "extraction of user 0",
+    "return Actions(none, one, 1e12 * one, one)": "1e.12 Hz: must be from 5.5e.08 to 1e.09 Hz",
+    "none[:, 1] = 0; return Actions(none, 0.2 * one, 7e8 * one, one)": "0.2 W: .* 0.01 to 0.1 W$",
+    "none[:, 1] = 0; return Actions(none, 0.1 * one, 7e8 * one, 1.5 * one)": "user 1 .* is 1.5:",
+    "none[:, 0] = 1; return Actions(none, 0.1 * one, 7e8 * one, 0.1 * one)": "0.1: .* 0.3 to 1$",
     # what it does instead
     "raise KeyError('weights')": "raised: KeyError in line 11: 'weights'",
     "raise RuntimeError('one\\ntwo')": "RuntimeError in line 11: one$",
@@ -188,6 +188,15 @@ def command(*arguments):
         timeout=120,
         env=os.environ,
     )
+
+
+def test_the_scenario_that_is_taken_is_named_unless_it_was_given(policy):
+    name = policy(LOCAL)
+    asked = [(), ("--scenario", "paper")]
+    notes = [command("evaluate", name, "--slots", "2", *words).stderr for words in asked]
+    assert ["no --scenario is given: paper is taken" in note for note in notes] == [True, False]
+    methods = command("evaluate", "local", "--slots", "2")
+    assert "is taken" not in methods.stderr
 
 
 def test_on_the_command_line_it_is_exit_code_2_without_a_traceback(policy):
