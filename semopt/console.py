@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from decimal import Decimal
 from io import TextIOWrapper
@@ -22,6 +22,7 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
+from rich.containers import Lines
 from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
@@ -31,6 +32,8 @@ NARROWEST = 24  # columns: on less, the terminal wraps lines
 NAME = 12  # columns that a name is folded to before a table becomes blocks
 # Of ASCII and ISO 8859-1, lines and paragraphs, directions of writing, halves of characters.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Parts of a word, each with its last sign: of paths and lists, and the parts of these.
+_PIECES = [re.compile(rf"[^{signs}]*[{signs}]+|[^{signs}]+") for signs in ("/:,", "/_.:,=-")]
 # What stands for signs that an encoding lacks: levels from empty to full, lines, words for letters.
 PLAIN = str.maketrans("▁▂▃▄▅▆▇█•·×–—−─━’“”", '.:-=+*%#*.x-----\'""') | str.maketrans(
     {"≤": "<=", "≥": ">=", "…": "...", "→": "->", "²": "^2", "³": "^3", "Σ": "sum"}
@@ -60,9 +63,46 @@ class Console(RichConsole):
         else:
             parts.extend(objects)
 
-    def render_str(self, text: str, **options: Any) -> Text:
+    def render_str(
+        self, text: str, *, style: Any = "", justify: Any = None, overflow: Any = None, **_: Any
+    ) -> Text:
         """Return a string as the text that it is."""
-        return super().render_str(visible(text), **options)
+        return Words(visible(text), style=style, justify=justify, overflow=overflow)
+
+
+class Words(Text):
+    """Text whose long words, such as names of files, go on in the next line after a sign."""
+
+    def wrap(
+        self, console: RichConsole, width: int, *, no_wrap: bool | None = None, **options: Any
+    ) -> Lines:
+        """Return the lines of so many columns; a word without a sign is cut where they end."""
+        parts = self.plain if no_wrap or self.spans else parted(self.plain, width)
+        whole = Text(parts, self.style, justify=self.justify, overflow=self.overflow)
+        whole.spans = self.spans
+        return whole.wrap(console, width, no_wrap=no_wrap, **options)
+
+
+def parted(text: str, width: int) -> str:
+    """Return text in which words that are longer than a line are parted after signs."""
+
+    def lines(word: re.Match[str]) -> str:
+        parts = [word[0]]
+        for pieces in _PIECES:
+            parts = [line for part in parts for line in filled(pieces.findall(part), width)]
+        return "\n".join(parts)
+
+    return re.sub(r"\S+", lines, text)
+
+
+def filled(pieces: Sequence[str], width: int) -> list[str]:
+    """Return lines of at most so many columns made of pieces, none of which is cut."""
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and cell_len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return lines
 
 
 def sizes_in(environment: Mapping[str, str]) -> dict[str, str]:
@@ -172,7 +212,7 @@ def hanging(console: RichConsole, label: str, words: str, width: int) -> Iterato
     if label and indent < len(label):
         yield Text(label.rstrip())
         first, label = False, " " * indent
-    for line in Text(visible(words)).wrap(console, width - indent):
+    for line in Words(visible(words)).wrap(console, width - indent):
         yield Text((label if first else " " * indent) + line.plain.rstrip(), overflow="fold")
         first = False
 
@@ -203,3 +243,8 @@ def percent(share: float, decimals: int = 1) -> str:
 def figure(value: float, decimals: int) -> str:
     """Return a figure with so many decimals; one of many digits in the short form."""
     return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.4g}"
+
+
+def in_four_digits(value: float) -> str:
+    """Return a number in four digits at most: 9999, 12k, 3000k."""
+    return f"{value:.0f}" if value < 9999.5 else f"{value / 1e3:.0f}k"

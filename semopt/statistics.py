@@ -4,12 +4,20 @@ A method that does not learn is measured on slots: they are resampled, in pairs 
 values on the same slots. A method that learns is measured on training seeds, each reduced to its
 mean first: they are resampled, and slots are not, since no number of slots says what another
 training would give. Fewer than `FEWEST` units carry no interval.
+
+Slots that follow each other in time resemble their neighbours, so they say less than as many
+independent ones. There the units are blocks of them, each reduced to its mean (batch means;
+Schmeiser, 1982), and so long that neighbouring blocks hardly resemble each other: `BLOCK` times the
+autocorrelation time of what is averaged, by the window of Sokal (1997). Where a seed draws gains of
+its own, no block reaches beyond its seed. Where all seeds replay one trace, a slot is its mean over
+them before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from math import log, nan
+from math import ceil, inf, log, nan
 
 import numpy as np
 
@@ -19,6 +27,8 @@ FEWEST = 5
 LEVEL = 0.95
 RESAMPLES = 2000
 EQUAL = 1e-12  # units that differ by less differ by rounding errors alone
+BLOCK, MOST_BLOCKS = 10.0, 30  # autocorrelation times in a block, at least; and blocks, at most
+WINDOW = 5.0  # autocorrelation times that are summed for one of them
 MOST = 20_000  # units that are resampled one by one; beyond, the normal approximation is as good
 
 
@@ -58,6 +68,72 @@ def _interval(content: bytes, seed: int) -> tuple[float, float]:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(ends.low), float(ends.high)
+
+
+def interval_of_slots(
+    series: Sequence[Floats], depend: bool = False, replayed: bool = False
+) -> tuple[float, float]:
+    """Return the 95% interval of a mean over slots; NaN where they make fewer than 5 units.
+
+    Parameters
+    ----------
+    series : of each seed (slots,) float64 in the order of time; NaN is left out
+    depend : whether slots resemble their neighbours: then blocks of them are the units, and the
+        interval is Student's; else `interval` resamples slots
+    replayed : whether all seeds have the same gains
+    """
+    if not depend:
+        return interval(without_nan(np.concatenate([*series])))
+    units = blocks(series, replayed)
+    if len(units) < FEWEST:
+        return nan, nan
+    from scipy.stats import t
+
+    mean = float(without_nan(np.concatenate([*series])).mean())
+    half = float(t.ppf(0.5 + LEVEL / 2.0, len(units) - 1) * units.std(ddof=1) / len(units) ** 0.5)
+    return mean - half, mean + half
+
+
+def blocks(series: Sequence[Floats], replayed: bool = False) -> Floats:
+    """Return the means of blocks of slots that hardly resemble each other: (blocks,) float64.
+
+    Parameters are those of `interval_of_slots`. Whatever is too short for two blocks is one.
+    """
+    if replayed:
+        whole = np.array([*series])
+        slots = np.isfinite(whole).any(axis=0)
+        series = [np.nanmean(whole[:, slots], axis=0)]
+    runs = [run for run in map(without_nan, series) if len(run)]
+    if not runs:
+        return np.empty(0)
+    length, means = BLOCK * autocorrelation_time(runs), list[float]()
+    for run in runs:
+        count = max(min(ceil(MOST_BLOCKS / len(runs)), int(len(run) / length)), 1)
+        means += [float(part.mean()) for part in np.array_split(run, count)]
+    return np.array(means)
+
+
+def autocorrelation_time(runs: Sequence[Floats]) -> float:
+    """Return how many slots are worth one that is independent, 1 or more; inf of too few to tell.
+
+    Of runs of one process, each (slots,) float64: 1 + 2 sum of autocorrelations, over a window that
+    is `WINDOW` times as long as the sum itself.
+    """
+    mean, slots = float(np.concatenate([*runs]).mean()), max(map(len, runs))
+    covariance = np.zeros(slots)
+    for run in runs:
+        spectrum = np.fft.rfft(run - mean, 2 * len(run))
+        covariance[: len(run)] += np.fft.irfft(np.abs(spectrum) ** 2)[: len(run)]
+    if covariance[0] <= EQUAL**2:
+        return 1.0
+    times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
+    wide = np.flatnonzero(np.arange(slots) >= WINDOW * times)
+    return max(float(times[wide[0]]), 1.0) if len(wide) else inf
+
+
+def without_nan(values: Floats) -> Floats:
+    """Return values without NaN."""
+    return values[~np.isnan(values)]
 
 
 def band(units: int) -> float:

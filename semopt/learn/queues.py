@@ -187,6 +187,7 @@ def evaluate_queues(
             slot=np.arange(end),
             optimum=optimum,
             qoe={name: whole.value for name, whole in played.items()},
+            depend=scenario.in_time[0],
             queues=end,
             asked=queues,
             length=length,

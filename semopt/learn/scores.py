@@ -12,7 +12,7 @@ from ..model import TOLERANCE
 from ..problem import Floats, Integers
 from ..records import Record, Shown
 from ..result import number
-from ..statistics import interval
+from ..statistics import interval_of_slots
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
 MEANS = ("qoe", "gap", "ratio")  # figures of a slot whose mean has an interval
@@ -63,6 +63,7 @@ class Evaluation(Shown, Record):
     slot : (F,) int64, which of the slots drawn they are
     optimum : (F,) float64, QoE a task of the reference
     qoe : by name, (F,) float64, QoE a task
+    depend : whether slots resemble their neighbours in time, so that intervals take blocks of them
     """
 
     scenario: str
@@ -76,6 +77,7 @@ class Evaluation(Shown, Record):
     slot: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     optimum: Floats = field(default_factory=lambda: np.empty(0))
     qoe: dict[str, Floats] = field(default_factory=dict)
+    depend: bool = False
 
     units: ClassVar[str] = "slots"  # what there are several of
     best: ClassVar[str] = "certified optimum"  # what the reference is
@@ -122,9 +124,10 @@ class Evaluation(Shown, Record):
         return {name: self.optimum - reached for name, reached in self.qoe.items()}
 
     def interval(self, name: str, figure: str = "gap") -> tuple[float, float]:
-        """Return the 95% interval of a mean over slots: see `statistics.interval`.
+        """Return the 95% interval of a mean over slots: see `statistics.interval_of_slots`.
 
-        It says what other slots would give; of a trained policy, not what another training would.
+        NaN where slots that resemble their neighbours in time are too few for one. It says what
+        other slots would give; of a trained policy, not what another training would.
 
         Parameters
         ----------
@@ -140,7 +143,8 @@ class Evaluation(Shown, Record):
         one_of("figure", figure, MEANS)
         reached = self.qoe[name]
         ratio = shares(reached, self.optimum)
-        return interval({"gap": self.optimum - reached, "qoe": reached, "ratio": ratio}[figure])
+        values = {"gap": self.optimum - reached, "qoe": reached, "ratio": ratio}[figure]
+        return interval_of_slots([values], self.depend)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""

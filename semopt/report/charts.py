@@ -10,9 +10,10 @@ import numpy as np
 
 from ..problem import Floats
 from ..statistics import band
-from .style import GREY, by_name, decades
+from .style import GREY, by_name, dash_by_name, decades
 
 POINTS = 200  # of a line
+FEW = 12  # whole numbers, each of which an axis names
 STEP = 30  # pixels of a row of a method
 LINES = alt.Legend(
     orient="bottom",
@@ -28,7 +29,11 @@ THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.v
 
 
 def profile(
-    gaps: Mapping[str, Floats], least: float, x: str, bands: bool = False, units: str = "slots"
+    gaps: Mapping[str, Floats],
+    least: float,
+    x: str,
+    independent: Mapping[str, int] | None = None,
+    units: str = "slots",
 ) -> alt.ChartType:
     """Return the shares of slots whose gap is at most x, a line a method, x on a logarithmic axis.
 
@@ -37,15 +42,16 @@ def profile(
     gaps : of each method, (slots,) float64
     least : smaller gaps are drawn there
     x : title of the axis
-    bands : whether each line lies in a shade, within which the share of all slots there may be is
+    independent : of each method, how many independent units its slots are worth: then each line
+        lies in a shade, within which the share of all slots there may be is
     units : what there are shares of
     """
     rows: list[dict[str, Any]] = []
     for method, values in gaps.items():
-        width = band(len(values))
+        width = band(independent[method]) if independent else 0.0
         for gap, share in steps_of(np.maximum(np.sort(values), least).tolist()):
             row = {"method": method, "gap": gap, "share": share}
-            if bands:
+            if independent:
                 row |= {"low": max(share - width, 0.0), "high": min(share + width, 1.0)}
             rows.append(row)
     axis = decades([row["gap"] for row in rows])
@@ -55,12 +61,10 @@ def profile(
     )
     lines = base.mark_line(interpolate="step-after").encode(
         y=alt.Y("share:Q", title=f"share of {units}", axis=alt.Axis(format="%")),
-        strokeDash=alt.StrokeDash(
-            "method:N", sort=list(gaps), scale=alt.Scale(domain=list(gaps)), legend=LINES
-        ),
+        strokeDash=dash_by_name("method", list(gaps), LINES),
         tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
     )
-    if not bands:
+    if not independent:
         return lines
     shades = base.mark_area(interpolate="step-after", opacity=0.2)
     return shades.encode(y=alt.Y("low:Q", title=f"share of {units}"), y2="high:Q") + lines
@@ -149,7 +153,7 @@ def curves(
     log : base of each axis where it is logarithmic, else 0
     seeds : of a name, the points of each training, drawn thin
     point : whether points are drawn
-    optimum : the name of the certified one, drawn dashed
+    optimum : the name of the certified one, drawn in grey
     zero : whether the y axis begins at 0, where it is not logarithmic
     bands : of a name, x and the ends of what is drawn light about its line
     """
@@ -167,24 +171,20 @@ def curves(
         decades([row[key] for row in rows]) if base == 10 else THOUSANDS
         for key, base in zip("xy", log, strict=True)
     ]
-    if not log[0] and all(row["x"].is_integer() for row in rows):
-        axes[0] = axes[0].copy()
-        axes[0].tickMinStep = 1  # no half users
+    places = sorted({row["x"] for row in rows})
+    if not log[0] and len(places) <= FEW and all(place.is_integer() for place in places):
+        axes[0] = alt.Axis(values=places, format="~r")  # no half users
     axes_of = {
         "x": alt.X("x:Q", title=x, scale=scales[0], axis=axes[0]),
         "y": alt.Y("y:Q", title=y, scale=scales[1], axis=axes[1]),
-        "color": _by_method(list(series), legend=len(series) > 1),
+        "color": _by_method(list(series), len(series) > 1, optimum),
         "tooltip": [
             "method:N",
             alt.Tooltip("x:Q", title=x, format=".6g"),
             alt.Tooltip("y:Q", title=y, format=".4g"),
         ],
     }
-    dashes = alt.Scale(
-        domain=list(series), range=[[6, 4] if name == optimum else [1, 0] for name in series]
-    )
-    legend = LINES if len(series) > 1 else None
-    dash = alt.StrokeDash("method:N", sort=list(series), scale=dashes, legend=legend)
+    dash = dash_by_name("method", list(series), LINES if len(series) > 1 else None, optimum)
     line = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point)
     chart = line.encode(strokeDash=dash, **axes_of)
     singles = [
@@ -283,8 +283,8 @@ def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> alt
     return bars + points
 
 
-def _by_method(methods: list[str], legend: bool = True) -> alt.Color:
-    return by_name("method", methods, LINES if legend else None)
+def _by_method(methods: list[str], legend: bool = True, optimum: str = "") -> alt.Color:
+    return by_name("method", methods, LINES if legend else None, beside=optimum)
 
 
 def _percent(name: str) -> alt.Tooltip:

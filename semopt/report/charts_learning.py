@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
+from ..statistics import blocks
 from .charts import curves, intervals, profile
+from .lines import short
 from .style import NARROW, titled
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ def within(evaluation: Evaluation) -> alt.ChartType:
     title, units = gap_to(evaluation), evaluation.units
     names = short(list(evaluation.gaps))
     gaps = {names[name]: gap for name, gap in evaluation.gaps.items()}
-    return profile(gaps, LEAST, title, bands=True, units=units)
+    independent = {
+        name: len(blocks([gap])) if evaluation.depend else len(gap) for name, gap in gaps.items()
+    }
+    return profile(gaps, LEAST, title, independent, units)
 
 
 def means(evaluation: Evaluation) -> alt.ChartType:
@@ -52,14 +57,6 @@ def means(evaluation: Evaluation) -> alt.ChartType:
     return intervals(rows, gap_to(evaluation))
 
 
-def short(names: Sequence[str]) -> dict[str, str]:
-    """Return what charts call methods: of file.py:function, the function where one has it."""
-    last = {name: name.rpartition(":")[2] for name in names}
-    return {
-        name: word if list(last.values()).count(word) == 1 else name for name, word in last.items()
-    }
-
-
 def gap_to(evaluation: Evaluation) -> str:
     """Return the title of an axis of gaps."""
     return f"gap to the {evaluation.best}, QoE a task"
@@ -67,6 +64,11 @@ def gap_to(evaluation: Evaluation) -> str:
 
 def bands(evaluation: Evaluation) -> str:
     """Say what the shades of `within` are."""
+    if evaluation.depend:
+        return (
+            f"{evaluation.units} resemble their neighbours in time: 95% bands of whole lines, and "
+            "intervals where there are enough, take blocks of them that hardly do"
+        )
     return f"shades: 95% bands of whole lines, {evaluation.units} independent"
 
 

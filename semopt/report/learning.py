@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, cast
 
-from ..console import Console, figure, percent, slim_table
-from .lines import print_line, print_message
+from ..console import Console, figure, in_four_digits, percent, slim_table
+from .lines import print_line, print_message, short
 
 if TYPE_CHECKING:
     from ..learn.queues import QueueEvaluation, QueueScore
@@ -40,13 +40,14 @@ def print_report(report: Report, heading: bool = False) -> None:
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the table of scores."""
     table = slim_table(f"{evaluation.scenario}: {evaluation.slots} slots, seed {evaluation.seed}")
-    table.add_column("", overflow="fold", max_width=18)
+    table.add_column("", overflow="fold")
     for heading in HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
+    names = short(list(evaluation.scores))
     for name, score in evaluation.scores.items():
         closure = "" if score.closure is None else f"{score.closure:.4f}"
         table.add_row(
-            name,
+            names[name],
             f"{score.qoe:.5f}",
             f"{score.ratio:.4f}",
             f"{score.ratio_p1:.3f}",
@@ -57,7 +58,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
             f"{score.energy_mj:.1f}",
             f"{score.accuracy:.3f}",
             percent(score.infeasible_share),
-            microseconds(score.decision_us),
+            in_four_digits(score.decision_us),
         )
     console = Console()
     console.print(table)
@@ -72,23 +73,18 @@ def print_evaluation(evaluation: Evaluation) -> None:
     )
 
 
-def microseconds(time: float) -> str:
-    """Return a time in at most four digits."""
-    return f"{time:.0f}" if time < 9999.5 else f"{time / 1e3:.0f}k"
-
-
 def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
     """Print the table of scores on queues with batteries."""
     table = slim_table(f"{evaluation.scenario}: {evaluation.drawn}, seed {evaluation.seed}")
-    table.add_column("", overflow="fold", max_width=18)
+    table.add_column("", overflow="fold")
     for heading in QUEUE_HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    infeasible = {}
+    infeasible, names = {}, short(list(evaluation.scores))
     for name, score in evaluation.scores.items():
         of_queue = cast("QueueScore", score)
         low, high = evaluation.interval(name, "gap")
         table.add_row(
-            name,
+            names[name],
             f"{score.qoe:.4f}",
             f"{score.reference_qoe - score.qoe:.4f}",
             f"{low:.4f}-{high:.4f}" if isfinite(low) else "",
@@ -97,7 +93,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
             figure(of_queue.energy_left_mj, 1),
             "" if isnan(score.latency_ms) else f"{score.latency_ms:.2f}",
             "" if isnan(score.energy_mj) else f"{score.energy_mj:.1f}",
-            microseconds(score.decision_us),
+            in_four_digits(score.decision_us),
         )
         if score.infeasible_share:
             infeasible[name] = score.infeasible_share
@@ -113,5 +109,10 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
         "Gap: what is lacking of it, in the mean. Closure: the part of what lies between greedy "
         "and the reference that is reached."
     )
+    if evaluation.depend:
+        console.print(
+            "Queues resemble their neighbours in time: intervals take blocks of them that hardly "
+            "do, and there is none where these are too few."
+        )
     for name, share in infeasible.items():
         console.print(f"{name}: {percent(share)} of its tasks break a limit, and score 0.")

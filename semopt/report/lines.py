@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,14 @@ def ended(status: Status, value: float, bound: float) -> str:
     if status.word == "optimal" and bound - value > CLOSE * abs(value):
         return f"optimal: within the gap that is allowed, {bound - value:.3g} below the bound"
     return f"{status.word}: {status.sentence}"
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Return what people read of methods: of file.py:function, the function where one has it."""
+    last = {name: name.rpartition(":")[2] for name in names}
+    return {
+        name: word if list(last.values()).count(word) == 1 else name for name, word in last.items()
+    }
 
 
 def print_line(text: str) -> None:

@@ -8,7 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import floor, isnan, log10, nan
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from ..console import percent
@@ -17,6 +19,26 @@ from ..files import write_atomically
 IMAGES = (".svg", ".png", ".pdf")  # endings
 AXIS = {"labelFlush": False}  # of all charts: labels stand at their ticks, at the ends too
 WIDTH, HEIGHT, SCALE = 560, 300, 2.0  # of figures as files: pixels, and how many of a PNG's to one
+LETTER, SMALL = 7, 6  # pixels of a letter of their titles, and of the notes below these, about
+DIGITS, DECIMALS = 4, 6  # significant digits of a number in a table, and decimals, at most
+TEX = str.maketrans(
+    {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"–": "--", "<": "$<$", ">": "$>$"}
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95% interval, an entry of a table; NaN where there is none.
+
+    `lacks` says what is to be known of it, such as that part of what it rests on failed.
+    """
+
+    mean: float = nan
+    low: float = nan
+    high: float = nan
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,25 +55,54 @@ class Table:
     shares: Sequence[str] = ()
 
     def csv(self) -> str:
-        """Return the table as CSV."""
+        """Return the table as CSV, which has the ends of intervals in columns of their own."""
+        columns = []
+        for name, entries in zip(self.columns, self.by_column(), strict=True):
+            columns.append([name, *map(central, entries)])
+            if any(isinstance(entry, Estimate) for entry in entries):
+                for end, words in (("low", "95% from"), ("high", "to"), ("lacks", "lacks")):
+                    ends = [getattr(entry, end, None) or None for entry in entries]
+                    ends = [None if x != x else x for x in ends]
+                    if words != "lacks" or any(ends):
+                        columns.append([f"{name}, {words}", *ends])
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
         return text.getvalue()
 
+    def by_column(self) -> list[list[Any]]:
+        """Return the entries of each column."""
+        return [[row[place] for row in self.rows] for place in range(len(self.columns))]
+
     def kinds(self) -> str:
-        """Return "l" for each column of words, "r" for each of numbers, by the first row."""
-        first = self.rows[0] if self.rows else self.columns
-        return "".join("l" if isinstance(entry, str) else "r" for entry in first)
+        """Return "l" for each column of words, "r" for each that has numbers."""
+        return "".join(
+            "r"
+            if any(map(number, entries)) or not any(isinstance(x, str) for x in entries)
+            else "l"
+            for entries in self.by_column()
+        )
+
+    def texts(self) -> list[list[str]]:
+        """Return the entries of each row as people read them: a column's in the same decimals."""
+        columns = [
+            texts_of(entries, name in self.shares)
+            for name, entries in zip(self.columns, self.by_column(), strict=True)
+        ]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def lines(self) -> list[tuple[Sequence[Any], list[str]]]:
+        """Return the rows, each with its entries as people read them."""
+        return list(zip(self.rows, self.texts(), strict=True))
 
     def latex(self) -> str:
-        """Return the table as LaTeX, for the package booktabs."""
-        escapes = str.maketrans({mark: f"\\{mark}" for mark in "&%$#_{}"})
+        """Return the table as LaTeX, for the package booktabs, its title as a comment."""
 
-        def line(entries: Sequence[Any]) -> str:
-            return " & ".join(shown(entry).translate(escapes) for entry in entries)
+        def line(entries: Sequence[str]) -> str:
+            return " & ".join(entry.translate(TEX) for entry in entries) + r" \\"
 
-        lines = [rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule", line(self.columns) + r" \\"]
-        lines += [r"\midrule", *(line(row) + r" \\" for row in self.rows), r"\bottomrule"]
+        title = " ".join(self.title.split())
+        lines = [f"% {title}", rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule"]
+        lines += [line(self.columns), r"\midrule", *map(line, self.texts()), r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", ""])
 
 
@@ -59,7 +110,8 @@ class Table:
 class Figure:
     """A chart of Altair, and the sentence below it; `name` is that of its files.
 
-    `command` makes it anew; that of the whole page unless given.
+    `command` makes it anew; that of the whole page unless given. Who has its file alone reads its
+    title and `notes`: what is not drawn, say, and why.
     """
 
     name: str
@@ -67,6 +119,7 @@ class Figure:
     chart: Any
     sentence: str
     command: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -115,15 +168,50 @@ class Report:
         return [*self.figures, *(figure for part in self.sections for figure in part.figures)]
 
 
-def shown(value: Any, share: bool = False) -> str:
-    """Return an entry of a table as people read it; a share is in per cent."""
-    if value is None or value != value:
-        return "–"
+def central(entry: Any) -> Any:
+    """Return an entry of a table as it is sorted and computed with: of an estimate its mean."""
+    value = entry.mean if isinstance(entry, Estimate) else entry
+    return None if value != value else value
+
+
+def number(entry: Any) -> bool:
+    """Tell whether an entry of a table is a number, or an estimate of one."""
+    return isinstance(entry, int | float | Estimate)
+
+
+def texts_of(entries: Sequence[Any], share: bool = False) -> list[str]:
+    """Return the entries of a column as people read them; shares are in per cent."""
+    values = [value for value in map(central, entries) if isinstance(value, float)]
+    written = (f"{value:.{DIGITS}g}" for value in values)
+    decimals = max((len(w.partition(".")[2]) for w in written if "e" not in w), default=0)
+    if any(isinstance(entry, Estimate) for entry in entries):
+        decimals = DECIMALS
+    return [shown(entry, share, min(decimals, DECIMALS)) for entry in entries]
+
+
+def shown(entry: Any, share: bool = False, decimals: int = DECIMALS) -> str:
+    """Return an entry with so many decimals, or fewer: four significant digits of a number."""
+    value, lacks = central(entry), entry.lacks if isinstance(entry, Estimate) else ""
+    if value is None:
+        return lacks or "–"
     if not isinstance(value, float):
         return str(value)
-    if share:
-        return percent(value)
-    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    parts = [value]
+    if isinstance(entry, Estimate) and not isnan(entry.low):
+        parts += [entry.low, entry.high]
+    mean, *ends = (percent(x) if share else digits(x, value, decimals) for x in parts)
+    written = f"{mean} ({'–'.join(ends)})" if ends else mean
+    return f"{written}; {lacks}" if lacks else written
+
+
+def digits(value: float, like: float, decimals: int) -> str:
+    """Return a number with the decimals of one like it: `decimals`, or fewer where it is large."""
+    if abs(like) >= 1e4:
+        return f"{value:,.0f}"
+    if like and abs(like) < 10.0**-decimals:
+        return f"{value:.{DIGITS}g}"
+    most = DIGITS - 1 - floor(log10(abs(like))) if like else decimals
+    return f"{value:.{max(min(most, decimals), 0)}f}"
 
 
 def html(report: Report) -> str:
@@ -157,7 +245,7 @@ def rendered(template: str, **values: Any) -> str:
     environment = Environment(
         loader=PackageLoader("semopt.report"), autoescape=True, trim_blocks=True
     )
-    environment.filters["shown"] = shown
+    environment.filters["central"] = central
     environment.globals["axis"] = AXIS
     script = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     return environment.get_template(template).render(script=script, **values)
@@ -171,7 +259,14 @@ def pictures(figure: Figure) -> dict[str, str | bytes]:
     ValueError
         Where a package of the extra `plots` is missing.
     """
-    spec = {"height": HEIGHT} | figure.spec | {"width": WIDTH}
+    title = {
+        "text": wrap(figure.title, WIDTH // LETTER),
+        "subtitle": [line for note in figure.notes for line in wrap(note, WIDTH // SMALL)],
+        "anchor": "start",
+        "frame": "group",
+        "offset": 12,
+    }
+    spec = {"height": HEIGHT, "title": title} | figure.spec | {"width": WIDTH}
     return {suffix: image(spec, suffix) for suffix in IMAGES}
 
 

@@ -7,8 +7,10 @@ of Okabe and Ito (2008), with grey in place of black.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from math import ceil, floor, log10
 from textwrap import wrap
+from typing import Any
 
 import altair as alt
 
@@ -19,6 +21,11 @@ PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442"),
     *("#882255", "#44aa99"),
 )
+DASHES = (  # of lines, in the order of their colours: told apart in grey print too
+    *([1, 0], [8, 3], [3, 2], [8, 3, 2, 3], [12, 4], [1, 3], [12, 3, 1, 3, 1, 3]),
+    *([5, 5], [10, 2, 4, 2], [2, 6]),
+)
+BESIDE = [6, 4]  # of lines of what stands beside the data
 GREY = "#888888"  # what stands beside the data: limits, an optimum, what is known without a policy
 MARK = "#d55e00"  # on shades of blue
 MODES = {
@@ -41,11 +48,25 @@ def by_name(
     names: Sequence[str],
     legend: alt.Legend | None = BOTTOM,
     palette: Sequence[str] = PALETTE,
+    beside: str = "",
 ) -> alt.Color:
-    """Return the colour by names of a field, in their order."""
-    cycle = [palette[i % len(palette)] for i in range(len(names))]
-    scale = alt.Scale(domain=[*names], range=cycle)
+    """Return the colour by names of a field, in their order, grey of what stands beside them."""
+    scale = alt.Scale(domain=[*names], range=in_order(names, palette, beside, GREY))
     return alt.Color(f"{field}:N", sort=[*names], scale=scale, legend=legend)
+
+
+def dash_by_name(
+    field: str, names: Sequence[str], legend: alt.Legend | None = BOTTOM, beside: str = ""
+) -> alt.StrokeDash:
+    """Return the dash by names of a field, in their order, as `by_name` does the colour."""
+    scale = alt.Scale(domain=[*names], range=in_order(names, DASHES, beside, BESIDE))
+    return alt.StrokeDash(f"{field}:N", sort=[*names], scale=scale, legend=legend)
+
+
+def in_order(names: Sequence[str], cycle: Sequence[Any], beside: str, mark: Any) -> list[Any]:
+    """Return one of a cycle for each name, and a mark of its own for what stands beside them."""
+    others = (cycle[i % len(cycle)] for i in count())
+    return [mark if name == beside else next(others) for name in names]
 
 
 def by_mode(modes: Sequence[str], legend: alt.Legend | None = BOTTOM) -> alt.Color:

@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 
 from ..allowed import one_of, whole
 from ..channel import Channel, draw_gains, draw_tasks
+from ..channel.laws import LAWS
 from ..channel.samplers import rows_of
 from ..channel.traces import PARTS, Part, parts
 from ..problem import LENGTH, Floats, Integers
@@ -92,6 +93,18 @@ class Drawn(Document):
         if (listed := self._listed_tasks(law)) is not None:
             ends.append(len(listed))
         return min(ends, default=None)
+
+    @property
+    def in_time(self) -> tuple[bool, bool]:
+        """Whether slots resemble their neighbours in time, and whether all seeds replay them.
+
+        They do under a law that is correlated; those of a file, gains or tasks, are replayed too.
+        """
+        channel, listed = self.channel, bool(self.queue and self.queue.tasks)
+        if channel is None:
+            return listed, listed
+        replayed = listed or channel.file is not None
+        return replayed or LAWS[channel.model].correlated, replayed
 
     def _listed_tasks(self, law: Channel) -> Integers | None:
         """Return the tasks that [queue] lists, (L, N) int64: of a part of a trace its own."""

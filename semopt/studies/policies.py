@@ -8,7 +8,7 @@ optimised (`--refine` of `evaluate`). Tables give the least of a kind's training
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import nan
 from typing import Any, ClassVar, Self
 
@@ -158,16 +158,18 @@ class Question:
             means = []
             for row in available:
                 low, high = interval(np.array(row.gaps))
-                means.append((row.policy, float(np.mean(row.gaps)), known(low), known(high)))
+                means.append((row.label, float(np.mean(row.gaps)), known(low), known(high)))
             spec = intervals(
                 means,
                 "gap to the certified optimum, QoE a task",
-                {row.policy: row.gaps for row in available},
+                {row.label: row.gaps for row in available},
             )
             sentence = "A point a training; bars are 95% intervals, of 5 trainings or more."
             if means:
-                name = f"policies-{place}"
-                figures.append(Figure(name, f"{scenario}: mean gap", spec, sentence))
+                name, title = f"policies-{place}", f"{scenario}: mean gap"
+                absent = [row for row in rows if row.scenario == scenario and not row.gaps]
+                words = [f"{row.policy}: {row.lacks}." for row in absent]
+                figures.append(Figure(name, title, spec, sentence, notes=words))
         updates = [] if self.updates is None else ["--updates", self.updates]
         return Report(
             "Policies against the certified optimum",
@@ -209,23 +211,33 @@ def _row(
     seconds: Sequence[float] = (),
 ) -> Policy:
     """Return what the trainings that are there reach, the least of each."""
-    tables = [store.read(reference), decided(store, fixed)]
-    if tables[0] is None or tables[1] is None:
-        return Policy(scenario, policy)
+    about = Policy(scenario, policy, lacks="not there yet")
+    optimum, least_table = store.read(reference), store.read(fixed)
+    for cell, table in ((reference, optimum), (fixed, least_table)):
+        if table is None:
+            words = f"{cell.method} failed" if store.reason(cell) else about.lacks
+            return replace(about, lacks=words)
     tasks = tasks_in(Scenario.from_dict(reference.scenario).template())
-    optima = column(tables[0], "value")
+    optima = column(optimum, "value")
     feasible = ~np.isnan(optima)
     optima = optima[feasible]
-    best, least = optima.mean(), _values(tables[1])[feasible].mean()
-    reached, refined = list[Any](), list[float]()
+    best, least = optima.mean(), _values(least_table)[feasible].mean()
+    reached, refined, failed = list[Any](), list[float](), 0
+    scores = [*scores]
     for plain, other in scores:
         table, again = decided(store, plain), decided(store, other) if other else None
+        faults = [
+            store.read(cell) is None and store.reason(cell) for cell in (plain, other) if cell
+        ]
+        failed += any(faults)
         if table is not None:
             reached.append(_values(table)[feasible])
         if again is not None:
             refined.append(float(_values(again)[feasible].mean()))
+    if failed == len(scores):  # of what decided nowhere nothing is known
+        return replace(about, lacks="failed")
     if not reached:
-        return Policy(scenario, policy)
+        return about
     means = [float(values.mean()) for values in reached]
     return Policy(
         *(scenario, policy, len(seconds) and len(reached)),
@@ -234,8 +246,11 @@ def _row(
         worst=min(float((values / optima).min()) for values in reached),
         closed=(min(means) - least) / (best - least),
         refined=(min(refined) - least) / (best - least) if refined else nan,
-        seconds=(float(np.min(seconds)), float(np.max(seconds))) if seconds else (nan, nan),
+        seconds=(float(np.nanmin(seconds)), float(np.nanmax(seconds)))
+        if np.isfinite(seconds).any()
+        else (nan, nan),
         gaps=tuple(float(best - mean) / tasks for mean in means),
+        lacks=f"{failed} of {len(scores)} failed, scored 0" if failed else "",
     )
 
 
@@ -247,6 +262,6 @@ def _values(table: pa.Table) -> Floats:
 
 def _entries(row: Policy) -> list[Any]:
     return [
-        *(row.scenario, row.policy, row.trainings or None, known(row.ratio), known(row.closure)),
+        *(row.scenario, row.label, row.trainings or None, known(row.ratio), known(row.closure)),
         *(known(row.worst), known(row.closed), known(row.refined), row.time()),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
-from ..console import Console, slim_table
+from ..console import Console, in_four_digits, percent, slim_table
 
 if TYPE_CHECKING:
     from .audit import Checked
@@ -94,6 +94,7 @@ class Policy:
         and with its levels optimised
     seconds : of the shortest and the longest training
     gaps : of each training, QoE a task
+    lacks : what the figures lack, in words, such as "failed" where there are none; "" of nothing
     """
 
     scenario: str
@@ -106,6 +107,12 @@ class Policy:
     refined: float = nan
     seconds: tuple[float, float] = (nan, nan)
     gaps: tuple[float, ...] = ()
+    lacks: str = ""
+
+    @property
+    def label(self) -> str:
+        """What every table and figure calls it: the policy, and what its figures lack."""
+        return f"{self.policy} ({self.lacks})" if self.lacks else self.policy
 
     def time(self) -> str:
         """Return the seconds in words; "" of what is not trained."""
@@ -115,27 +122,27 @@ class Policy:
         return f"{low:.0f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f}-{high:.0f}"
 
 
-def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None:
+def print_gaps(rows: Sequence[Row], alike: dict[str, float], notes: Sequence[str] = ()) -> None:
     """Print each method's gap; on scenarios that are `alike` methods hardly differ."""
-    console = Console()
+    console, ranked = Console(), not all(isnan(row.rank) for row in rows)
     for scenario in dict.fromkeys(row.scenario for row in rows):
         table = slim_table(f"{scenario}: gap to the certified optimum, QoE a task")
-        table.add_column("", overflow="fold", max_width=20)
+        table.add_column("", overflow="fold")
         for heading in GAP:
             table.add_column(heading, justify="right", no_wrap=True)
-        shown = [row for row in rows if row.scenario == scenario]
-        ranked = not all(isnan(row.rank) for row in shown)
         if ranked:
             table.add_column("rank", justify="right", no_wrap=True)
-        for row in shown:
-            rank = "" if isnan(row.rank) else f"{row.rank:,.0f}"
-            table.add_row(row.method + _lacking(row, seeds), *_figures(row), *[rank] * ranked)
+        for row in (row for row in rows if row.scenario == scenario):
+            rank = "" if isnan(row.rank) else in_four_digits(row.rank)
+            table.add_row(row.label, *_figures(row), *[rank] * ranked)
         console.print(table)
     console.print(
         "Intervals resample slots, in pairs with the optimum's, or the trainings of a method that "
         "learns. A slot without a decision lacks all of the optimum; a task that breaks a limit "
         "scores 0. Rank: median place among all joint actions."
     )
+    for note in notes:
+        console.print(note)
     for scenario, spread in alike.items():
         console.print(
             f"{scenario} hardly tells methods apart: the best fixed action for each kind of task "
@@ -143,23 +150,16 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float], seeds: int) -> None
         )
 
 
-def _lacking(row: Row, seeds: int) -> str:
-    """Return what a row lacks of so many seeds, in brackets."""
-    words = [f"{row.seeds} of {seeds} seeds"] * (row.seeds != seeds)
-    words += [f"{row.failed} failed"] * (row.failed > 0)
-    return f" ({', '.join(words)})" if row.slots and words else ""
-
-
 def _figures(row: Row) -> list[str]:
     if not row.slots:
-        return [f"{row.failed} failed" if row.failed else "not there yet"]
+        return []
     return [
         f"{row.gap:.5f}",
         "" if isnan(row.low) else f"{row.low:.5f}-{row.high:.5f}",
-        *(f"{row.gap_p99:.3f}", f"{row.worst:.3f}", f"{row.hit_share:.0%}"),
+        *(f"{row.gap_p99:.3f}", f"{row.worst:.3f}", percent(row.hit_share, 0)),
         "" if isnan(row.closure) else f"{row.closure:.4f}",
-        f"{row.infeasible_share:.1%}",
-        "" if isnan(row.decision_us) else f"{row.decision_us:.0f}",
+        percent(row.infeasible_share),
+        "" if isnan(row.decision_us) else in_four_digits(row.decision_us),
     ]
 
 
@@ -169,7 +169,7 @@ def print_scaling(rows: Sequence[Cost], fits: Sequence[Growth], limit: float) ->
     reasons = list(dict.fromkeys(row.why for row in rows if row.why))
     for figure, title in (("seconds", "time of a slot, s"), ("peak_mb", "memory of a slot, MB")):
         table = slim_table(f"{title}, by the number of users")
-        table.add_column("", overflow="fold", max_width=16)
+        table.add_column("", overflow="fold")
         for users in sizes:
             table.add_column(str(users), justify="right", no_wrap=True)
         for method in dict.fromkeys(row.method for row in rows):
@@ -206,7 +206,7 @@ def _power(value: float, low: float, high: float) -> tuple[str, str]:
 def print_information(rows: Sequence[Permitted]) -> None:
     """Print what observations of users' own permit, beside the optimum and `constant`."""
     table = slim_table("own observations: one user does not see the others, who see all")
-    table.add_column("", overflow="fold", max_width=18)
+    table.add_column("", overflow="fold")
     for heading in ("optimum", "constant", "loss", "95%", "closed\nat most", "losses\nadded up"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
@@ -236,7 +236,7 @@ def print_view(view: View) -> None:
     console = Console()
     if view.lines:
         table = slim_table(view.title)
-        table.add_column("", overflow="fold", max_width=24)
+        table.add_column("", overflow="fold")
         for heading in ("", "ours", "95%\ninterval", "paper"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("", overflow="fold")
@@ -266,11 +266,11 @@ def print_policies(rows: Sequence[Policy]) -> None:
         table.add_column("training\ns", justify="right", no_wrap=True)
         for row in (row for row in rows if row.scenario == scenario):
             if isnan(row.ratio):
-                table.add_row(row.policy, "not there yet")
+                table.add_row(row.label)
                 continue
             refined = "" if isnan(row.refined) else f"{row.refined:.1%}"
             table.add_row(
-                *(row.policy, str(row.trainings or ""), f"{row.ratio:.4f}", f"{row.closure:.4f}"),
+                *(row.label, str(row.trainings or ""), f"{row.ratio:.4f}", f"{row.closure:.4f}"),
                 *(f"{row.worst:.3f}", f"{row.closed:.1%}", refined, row.time()),
             )
         console.print(table)

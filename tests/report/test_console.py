@@ -110,6 +110,17 @@ def test_lines_below_a_label_are_indented(monkeypatch, capsys):
     ]
 
 
+def test_long_names_go_on_after_a_sign_and_not_in_mid_word(monkeypatch, capsys):
+    table = slim_table("")
+    table.add_column("", overflow="fold")
+    table.add_column("gap", justify="right", no_wrap=True)
+    table.add_row("policies/mine.py:best_channel (failed)", "0.12345")
+    lines = [line.split() for line in printed(table, 24, monkeypatch, capsys)]
+    assert [line[0] for line in lines if line and line[0][0] in "pmb("] == [
+        *("policies/", "mine.py:", "best_channel", "(failed)"),
+    ]
+
+
 def test_a_wide_terminal_is_used(monkeypatch):
     monkeypatch.setenv("COLUMNS", "133")
     assert Console().width == 133

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from drawing import rows_of
-from semopt.report.charts import intervals, profile
-from semopt.report.page import Figure, Report, Table, write
+from semopt.report.charts import curves, intervals, profile
+from semopt.report.page import Estimate, Figure, Report, Table, pictures, write
 
 COLUMNS = ["method", "gap_%", "time"]
 ROWS = [["b & c", 0.25, 10.0], ["a", None, 9.0], ["<b>d</b>", 1e-7, 100.0]]
@@ -55,10 +55,62 @@ def test_numbers_are_shown_as_people_write_them(tmp_path):
     assert "one,0.1256,15944.0" in (tmp_path / "tables" / "t.csv").read_text()
 
 
+def test_numbers_keep_their_zeros_and_estimates_their_ends():
+    columns, failed = ["a_b", "gap", "weight", "worst"], Estimate(lacks="failed")
+    table = Table(
+        "t",
+        "One & two",
+        columns,
+        [
+            ["x<y", Estimate(0.02, 0.0186, 0.0214), 0.5, 0.0377],
+            ["y", Estimate(0.3), 0.33, 0.02],
+            ["z", failed, 0.25, 12345.6],
+        ],
+    )
+    assert table.texts() == [
+        ["x<y", "0.02000 (0.01860–0.02140)", "0.50", "0.0377"],
+        ["y", "0.3000", "0.33", "0.0200"],
+        ["z", "failed", "0.25", "12,346"],
+    ]
+    assert table.latex().splitlines()[:4] == [
+        "% One & two",
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r"a\_b & gap & weight & worst \\",
+    ]
+    assert r"x$<$y & 0.02000 (0.01860--0.02140) & 0.50 & 0.0377 \\" in table.latex()
+    assert table.csv().splitlines() == [
+        'a_b,gap,"gap, 95% from","gap, to","gap, lacks",weight,worst',
+        "x<y,0.02,0.0186,0.0214,,0.5,0.0377",
+        "y,0.3,,,,0.33,0.02",
+        "z,,,,failed,0.25,12345.6",
+    ]
+
+
+def test_a_figures_file_has_its_title_and_notes():
+    chart = curves({"one": ([1, 2], [0.5, 0.6])}, "users", "QoE")
+    svg = pictures(Figure("f", "A title", chart, "", notes=["two: failed."]))[".svg"]
+    assert "A title" in svg
+    assert "two: failed." in svg
+
+
+def test_lines_of_methods_differ_in_their_dashes_too():
+    names = list("abcd")
+    gaps = {name: np.array([0.1, 0.2]) for name in names}
+    lines = {"best": ([1, 2], [0.9, 0.9])} | {name: ([1, 2], [0.5, 0.6]) for name in names}
+    scales = []
+    for chart in (profile(gaps, 1e-6, "gap"), curves(lines, "x", "y", optimum="best")):
+        scale = chart.to_dict()["encoding"]["strokeDash"]["scale"]
+        scales.append(dict(zip(scale["domain"], map(tuple, scale["range"]), strict=True)))
+    assert len({*scales[1].values()}) == 5
+    assert {name: scales[1][name] for name in names} == scales[0]  # alike in every figure
+
+
 def test_tables_and_figures_are_files_too(page):
     with (page / "tables" / "t.csv").open() as file:
         assert list(csv.reader(file)) == [COLUMNS, *([str(v or "") for v in r] for r in ROWS)]
-    latex = (page / "tables" / "t.tex").read_text().splitlines()
+    title, *latex = (page / "tables" / "t.tex").read_text().splitlines()
+    assert title == "% T"
     assert latex[0] == r"\begin{tabular}{lrr}"
     assert latex[2] == r"method & gap\_\% & time \\"
     assert latex[4] == r"b \& c & 0.25 & 10 \\"

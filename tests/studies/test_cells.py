@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -634,7 +635,8 @@ def test_failed_cells_are_counted_and_end_with_1(tmp_path, monkeypatch):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "contended, global, seed 0: failed: too far" in page
     question = gap.Question([Scenario.load("contended")], ["local"], 1, 5)
-    assert [row.failed for row in question.rows(Store(tmp_path / "out"))] == [1, 1]
+    rows = question.rows(Store(tmp_path / "out"))
+    assert [(row.failed, row.unmeasured) for row in rows] == [(0, 1), (1, 0)]
 
 
 def test_a_full_disk_ends_with_one_message_and_keeps_what_is_finished(
@@ -681,10 +683,11 @@ def test_settings_that_are_no_studys_are_named(tmp_path, capsys):
         assert words in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_table_says_how_many_cells_failed(capsys):
+def test_a_table_says_how_many_cells_failed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     figures = (40, 0.1, 0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.0, 3.0)
-    some = gap_rows.Row("s", "some", *figures, failed=2, seeds=1)
-    print_gaps([some, gap_rows.Row("s", "all", 0, failed=3)], {}, 3)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "some (1 of 3" in printed
-    assert "all 3 failed" in printed
+    some = gap_rows.Row("s", "some", *figures, failed=2, cells=3, seeds=3)
+    print_gaps([some, gap_rows.Row("s", "all", 0, failed=3, cells=3)], {})
+    printed = capsys.readouterr().out
+    assert "some (2 of 3 failed, scored 0) 0.10000" in printed
+    assert re.search(r"all \(failed\) *\n", printed)

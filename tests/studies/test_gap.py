@@ -1,5 +1,6 @@
 """The gap study: grids of scenarios, ranks by enumeration, who is better on how many slots."""
 
+import json
 import re
 import shlex
 
@@ -9,6 +10,7 @@ import pytest
 from drawing import rows_of
 from semopt import Scenario, model
 from semopt.backends import decode
+from semopt.report.page import pictures
 from semopt.statistics import interval
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
@@ -17,7 +19,7 @@ from semopt.studies.gap.rank_cell import RankCell, countable
 from semopt.studies.gap.report import better, page
 from semopt.studies.gap.vary import varied
 from semopt.studies.method_cell import MethodCell
-from semopt.studies.work import DONE, work
+from semopt.studies.work import DONE, FAILED, work
 from tolerances import ROUNDING
 
 TINY, CONTENDED = Scenario.load("tiny"), Scenario.load("contended")
@@ -136,15 +138,104 @@ def test_qoe_is_drawn_over_the_numbers_that_are_varied(tmp_path):
             *(("load", f"users={users}") for users in (1, 2)),
         ]
     ]
-    figure = next(figure for figure in page.figures if figure.name == "over-1")
+    names = ["over-users-load-1", "over-users-load-2", "over-load-users-1", "over-load-users-2"]
+    assert [table.name for table in tables] == names
+    assert tables[1].latex().startswith("% a, b, load=2: QoE a task by users\n")
+    figure = next(figure for figure in page.figures if figure.name == names[1])
     drawn = {(row["method"], row["x"]): row for row in rows_of(figure.chart, 1)}
     for users, row in zip((1, 2), tables[1].rows, strict=True):
         scenario = next(s for s in scenarios if s.name == f"a, b, users={users}, load=2")
         worth = np.array(store.read(question.cell(scenario, "local", 0))["value"]) / users
         mean, (low, high) = worth.mean(), interval(worth)
-        assert row[0] == str(users)
-        assert row[tables[1].columns.index("local")] == (f"{mean:.4f} ({low:.4f}-{high:.4f})")
+        optimum = np.array(store.read(question.reference(scenario, 0))["value"]).mean() / users
+        assert row[:2] == [users, pytest.approx(optimum, rel=ROUNDING)]
+        shown = tables[1].texts()[users - 1][tables[1].columns.index("local")]
+        assert shown == f"{mean:.4f} ({low:.4f}–{high:.4f})"
         assert drawn["local", users]["y"] == pytest.approx(mean, rel=ROUNDING)
+        assert drawn["certified optimum", users]["y"] == pytest.approx(optimum, rel=ROUNDING)
+    axis = figure.spec["layer"][1]["encoding"]["x"]["axis"]
+    assert axis["values"] == [1, 2]  # no half users
+
+
+POLICY = """
+import numpy as np
+def two_users(seen):
+    if seen.shape[1] != 2:
+        raise ValueError("two users are expected")
+    return np.zeros((*seen.shape[:2], 6))
+"""
+
+
+def test_a_policy_that_failed_has_no_number_in_any_table_or_figure(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(POLICY)
+    options = ["users=2,3,4"]
+    asked = shlex.join(["--vary", *options])
+    methods, store = [f"{file}:two_users", "local"], Store(tmp_path / "out")
+    question = Question(varied([CONTENDED], options), methods, 1, 6, 0, asked)
+    store.begin()
+    answers = [work(str(store.folder), cell) for cell in question.cells()]
+    assert answers.count(FAILED) == 2
+    report = question.report(store)
+    for table in report.tables:
+        if table.name in ("gap-1", "gap-2"):
+            row = next(row for row in table.lines() if row[0][0] == "two_users (failed)")
+            assert {*row[1][1:-2]} == {"–"}
+        elif table.name.startswith("improvement"):
+            assert ("two_users" in table.columns) == (table.name == "improvement-0")
+    tables = {table.name: table for table in report.tables}
+    place = tables["over-users"].columns.index("two_users")
+    entries = [row[place] for row in tables["over-users"].texts()]
+    assert float(entries[0].split()[0]) > 0.4
+    assert entries[1:] == ["failed"] * 2
+    assert tables["all"].texts()[1][2:] == ["failed", "failed", "–"]
+    assert tables["over-users"].latex().count("& failed &") == 2
+    figures = {figure.name: figure for figure in report.figures}
+    over = rows_of(figures["over-users"].chart, 1)
+    assert [row["x"] for row in over if row["method"] == "two_users"] == [2]
+    assert figures["over-users"].notes == [
+        f"two_users at users = {users}: failed." for users in (3, 4)
+    ]
+    svg = pictures(figures["over-users"])[".svg"]
+    assert "two_users at users = 3: failed." in svg  # whoever has the file alone reads it
+    for name in ("intervals-1", "profile-1"):
+        assert figures[name].notes == ["two_users: failed."]
+        assert "two_users" not in json.dumps(figures[name].spec)
+    (row,) = (r for r in question.document(store)["rows"] if r["failed"] and "=3" in r["scenario"])
+    assert row["gap"] is row["qoe"] is row["closure"] is row["infeasible_share"] is None
+
+
+def test_of_a_policy_that_failed_in_part_every_table_and_figure_says_so(tmp_path):
+    store = Store(tmp_path)
+    question = Question(varied([TINY], ["load=1,2"]), ["local"], 2, 6, 0, "--vary load=1,2")
+    store.begin()
+    for cell in question.cells():
+        if cell.method == "local" and cell.seed == 1:
+            store.fail(cell, "its worker was killed")
+        else:
+            assert work(str(tmp_path), cell) == DONE
+    words, report = "1 of 2 failed, scored 0", question.report(store)
+    marked = [*report.tables, *(figure for figure in report.figures if "over" not in figure.name)]
+    for part in marked:
+        whole = part.latex() if hasattr(part, "latex") else json.dumps(part.spec)
+        assert words in whole
+    (over,) = (figure for figure in report.figures if figure.name == "over-load")
+    assert over.notes == [f"local at load = {load}: {words}." for load in (1, 2)]
+
+
+def test_where_the_optimum_failed_the_rows_say_that_it_did(tmp_path, capsys):
+    store, question = Store(tmp_path), Question([TINY], ["local"], 2, 6)
+    store.begin()
+    for cell in question.cells():
+        if cell.method == "global":
+            store.fail(cell, "too far")
+        else:
+            assert work(str(tmp_path), cell) == DONE
+    question.show(store)
+    printed = capsys.readouterr().out
+    assert "local (no optimum: it failed)" in " ".join(printed.split())
+    rows = {row.method: row for row in question.rows(store)}
+    assert (rows["local"].failed, rows["local"].unmeasured) == (0, 2)
 
 
 def test_the_command_of_a_page_is_typed_as_it_stands(tmp_path):

@@ -465,3 +465,12 @@ def test_a_run_that_failed_scores_0_at_the_limit_of_latency(table3, tmp_path):
     ]
     assert list(ours.runs("energy_mj")) == [before.runs("energy_mj")[0]]  # it took none
     assert ours.gap()[0] == pytest.approx(before.optimum.mean() - before.runs("qoe")[0] / 2)
+    words = "MAPPO (1 of 2 failed, scored 0)"
+    view = paper.PARTS["table3"].view(SETUP, copy)
+    assert words in [line.case for line in view.lines]
+    assert words in [row[0] for row in view.tables[0].rows]
+    assert words in json.dumps(view.figures[0].spec)
+    other = SETUP.cells("mappo")[0]
+    copy.file(other).unlink()
+    copy.fail(other, "its worker was killed")
+    assert sample(SETUP, copy, "mappo") is None  # nothing is known of it

@@ -54,6 +54,34 @@ def test_rows_are_what_evaluate_says_of_the_checkpoints(tmp_path, monkeypatch, c
     assert learned.low != learned.low
 
 
+def test_trainings_that_failed_are_no_measurement_and_some_of_them_are_named(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(policies, "KINDS", {"two": policies.Kind("tiny", "MAPPO", "mappo", 2)})
+    question, store = policies.Question(["two"], 5, updates=1), Store(tmp_path)
+    store.begin()
+    cells = question.parts()["policies"]
+    solved = [cell for cell in cells if cell.kind == "method" and not cell.training]
+    learned = [cell for cell in cells if cell not in solved]
+    assert {work(str(tmp_path), cell) for cell in solved} == {DONE}
+    for cell in learned:
+        store.fail(cell, "training diverged")
+    question.show(store)
+    assert "MAPPO (failed)" in capsys.readouterr().out
+    row = question.rows(store)[1]
+    assert row.ratio != row.ratio
+    assert row.gaps == ()
+    assert question.report(store).tables[0].texts()[1][1:] == ["MAPPO (failed)", *["–"] * 6, ""]
+    (figure,) = question.report(store).figures
+    assert figure.notes == ["MAPPO: failed."]
+    for cell in learned:
+        if (cell.seed if cell.kind == "training" else cell.training["seed"]) == 1:
+            assert work(str(tmp_path), cell) == DONE
+    row = question.rows(store)[1]
+    assert row.label == "MAPPO (1 of 2 failed, scored 0)"
+    assert (row.ratio, row.worst) == (0.0, 0.0)
+
+
 def test_every_kind_can_be_described():
     question = policies.Question(list(policies.KINDS), 1000)
     trainings = [t for kind in policies.KINDS.values() for t in question.trainings(kind)]

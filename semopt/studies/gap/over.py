@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 
 from ...report.charts import curves
 from ...report.page import Figure, Table
-from ..questions import known
 from .rows import Row
 from .vary import axis
 
-VARY = "--vary"
+VARY, OPTIMUM = "--vary", "certified optimum"
 ABOUT = (
     "Bands are 95% intervals of the mean: of slots, or of a method that learns of its trainings, "
     "where there are five."
@@ -27,22 +27,24 @@ def over_values(rows: Sequence[Row], asked: str) -> Iterator[tuple[Table, Figure
     rows : of scenarios that `vary.changed` has named
     asked : the options that named them
     """
-    words, places = shlex.split(asked), count()
+    words, taken = shlex.split(asked), set[str]()
     options = [axis(value) for word, value in pairwise(words) if word == VARY]
-    available = [row for row in rows if row.slots and row.qoe == row.qoe]
-    named = {row.scenario: row.scenario.rsplit(", ", len(options)) for row in available}
+    named = {row.scenario: row.scenario.rsplit(", ", len(options)) for row in rows}
     for place, (key, values) in enumerate(options, 1):
         numbers = {f"{key}={word}": value for word, value in values}
         if len(numbers) < 2 or not all(type(value) in (int, float) for value in numbers.values()):
             continue
-        for rest in dict.fromkeys(tuple(without(parts, place)) for parts in named.values()):
-            lines: dict[str, list[tuple[float, Row]]] = {}
-            for row in available:
+        others = list(dict.fromkeys(tuple(without(parts, place)) for parts in named.values()))
+        for rest in others:
+            lines: dict[str, dict[float, Row]] = {}
+            for row in rows:
                 parts = named[row.scenario]
                 if tuple(without(parts, place)) == rest and parts[place] in numbers:
-                    lines.setdefault(row.method, []).append((numbers[parts[place]], row))
-            if any(len(points) > 1 for points in lines.values()):
-                yield drawn(f"over-{next(places)}", ", ".join(rest), key, lines)
+                    lines.setdefault(row.method, {})[numbers[parts[place]]] = row
+            if any(sum(map(bool, map(measured, line.values()))) > 1 for line in lines.values()):
+                several = len({parts[0] for parts in others}) > 1
+                name = file_name(key, rest[not several :] if len(others) > 1 else (), taken)
+                yield drawn(name, ", ".join(rest), key, lines)
 
 
 def without(parts: Sequence[str], place: int) -> list[str]:
@@ -50,31 +52,69 @@ def without(parts: Sequence[str], place: int) -> list[str]:
     return [part for at, part in enumerate(parts) if at != place]
 
 
+def file_name(key: str, rest: Sequence[str], taken: set[str]) -> str:
+    """Return the name of the files of an axis: with what else tells its scenarios apart."""
+    word = re.sub(r"[^\w.-]+", "-", "-".join(("over", key, *rest)), flags=re.ASCII)
+    names = (word if at == 1 else f"{word}-{at}" for at in count(1))
+    name = next(name for name in names if name.lower() not in taken)
+    taken.add(name.lower())
+    return name
+
+
+def measured(row: Row) -> bool:
+    """Tell whether a row has figures."""
+    return row.qoe == row.qoe
+
+
 def drawn(
-    name: str, scenario: str, key: str, lines: dict[str, list[tuple[float, Row]]]
+    name: str, scenario: str, key: str, lines: dict[str, dict[float, Row]]
 ) -> tuple[Table, Figure]:
-    """Return the table and the figure of some lines."""
-    at = sorted({value for points in lines.values() for value, _ in points})
-    entries = []
-    for value in at:
-        found = (dict(points).get(value) for points in lines.values())
-        entries.append([f"{value:g}", *(written(row) if row else None for row in found)])
+    """Return the table and the figure of some lines, the certified optimum first."""
+    at = sorted({value for line in lines.values() for value in line})
+    best = {
+        value: max(
+            (line[value] for line in lines.values() if value in line and measured(line[value])),
+            key=lambda row: row.slots,
+            default=None,
+        )
+        for value in at
+    }
+    optima = {value: row.optimum for value, row in best.items() if row is not None}
+    called = {m: next(iter(line.values())).name for m, line in lines.items()}
+    entries = [
+        [
+            value,
+            optima.get(value),
+            *(line[value].estimate("qoe") if value in line else None for line in lines.values()),
+        ]
+        for value in at
+    ]
+    points = {
+        called[method]: {value: row for value, row in line.items() if measured(row)}
+        for method, line in lines.items()
+    }
+    series = {OPTIMUM: ([*optima], [*optima.values()])}
+    series |= {m: (sorted(line), [line[v].qoe for v in sorted(line)]) for m, line in points.items()}
     spec = curves(
-        {m: ([v for v, _ in points], [r.qoe for _, r in points]) for m, points in lines.items()},
+        series,
         key,
         "QoE a task",
+        optimum=OPTIMUM,
         bands={
-            m: [(v, r.qoe_low, r.qoe_high) for v, r in points if r.qoe_low == r.qoe_low]
-            for m, points in lines.items()
+            method: [
+                (value, row.qoe_low, row.qoe_high)
+                for value, row in sorted(line.items())
+                if row.qoe_low == row.qoe_low
+            ]
+            for method, line in points.items()
         },
     )
     title = f"{scenario}: QoE a task by {key}"
-    return Table(name, title, [key, *lines], entries), Figure(name, title, spec, ABOUT)
-
-
-def written(row: Row) -> str | None:
-    """Return a mean with its interval, where it has one."""
-    if known(row.qoe) is None:
-        return None
-    ends = f" ({row.qoe_low:.4f}-{row.qoe_high:.4f})" if row.qoe_low == row.qoe_low else ""
-    return f"{row.qoe:.4f}{ends}"
+    notes = [
+        f"{called[method]} at {key} = {value:g}: {row.state}."
+        for method, line in lines.items()
+        for value, row in sorted(line.items())
+        if row.state
+    ]
+    columns = [key, OPTIMUM, *called.values()]
+    return Table(name, title, columns, entries), Figure(name, title, spec, ABOUT, notes=notes)

@@ -12,7 +12,7 @@ from ...scenario import Scenario
 from ..cells import Cell, Store
 from ..questions import known, lacking, settings_of
 from ..tables import print_gaps
-from .rows import Grid, alike, spread
+from .rows import Grid, alike, in_time, spread
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,11 @@ class Question(Grid):
     def show(self, store: Store) -> None:
         """Print a table for each scenario."""
         rows = list(self.rows(store))
-        print_gaps(rows, alike(rows), self.seeds)
+        words = [
+            in_time(scenario, [row for row in rows if row.scenario == scenario.name])
+            for scenario in self.scenarios
+        ]
+        print_gaps(rows, alike(rows), [*filter(None, words)])
 
     def document(self, store: Store) -> dict[str, Any]:
         """Return the study's JSON; numbers that are not known are null."""

@@ -13,14 +13,14 @@ from ...problem import Floats
 from ...report.charts import intervals, profile
 from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
+from ...statistics import without_nan
 from ..cells import Store
 from ..questions import command_of, known
 from .over import over_values
-from .rows import Grid, Row, alike
+from .rows import Grid, Row, alike, in_time
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
-COLUMNS = {
-    "method": "method",
+FIGURES = {
     "qoe": "QoE a task",
     "gap": "gap a task",
     "low": "95% from",
@@ -35,7 +35,7 @@ COLUMNS = {
     "slots": "slots",
     "failed": "failed",
 }
-SHARES = COLUMNS["hit_share"], COLUMNS["infeasible_share"]
+SHARES = FIGURES["hit_share"], FIGURES["infeasible_share"]
 
 
 def page(
@@ -62,15 +62,18 @@ def page(
             figures.append(figure)
     for place, scenario in enumerate(question.scenarios):
         name, selected = scenario.name, [row for row in rows if row.scenario == scenario.name]
-        entries = [[known(getattr(row, key)) for key in COLUMNS] for row in selected]
+        entries = [[row.label, *(known(getattr(row, key)) for key in FIGURES)] for row in selected]
         tables.append(
-            Table(f"gap-{place}", f"{name}: the gap", list(COLUMNS.values()), entries, SHARES)
+            Table(
+                f"gap-{place}", f"{name}: the gap", ["method", *FIGURES.values()], entries, SHARES
+            )
         )
         available = [row for row in selected if row.slots]
         if not available:
             continue
-        gaps = {row.method: slots_of(question, store, scenario, row) for row in available}
-        names = [row.method for row in available if row.seeds == question.seeds]
+        gaps = {row.label: slots_of(question, store, scenario, row) for row in available}
+        names = [row.label for row in available if row.seeds == question.seeds]
+        absent = [f"{row.name}: {row.state}." for row in selected if not row.slots]
         tables.append(
             Table(
                 f"improvement-{place}",
@@ -84,13 +87,13 @@ def page(
                 f"intervals-{place}",
                 f"{name}: mean gap",
                 intervals(
-                    [(r.method, r.gap, known(r.low), known(r.high)) for r in available],
+                    [(r.label, r.gap, known(r.low), known(r.high)) for r in available],
                     "gap to the certified optimum, QoE a task",
-                    {r.method: r.trainings for r in available},
+                    {r.label: r.trainings for r in available},
                 ),
                 "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
-                "intervals: slots resampled in pairs with the optimum's, or of a method that "
-                "learns its trainings, each a tick, where there are five.",
+                f"intervals: {resampled(scenario)}.",
+                notes=absent,
             )
         )
         figures.append(
@@ -104,6 +107,7 @@ def page(
                 ),
                 f"A line that rises early is good. The certified optimum would stand at the left "
                 f"edge, {LEAST:g}, where all smaller gaps are drawn.",
+                notes=absent,
             )
         )
     lengths = ["--seeds", question.seeds, "--slots", question.slots, "--ranks", question.ranked]
@@ -130,21 +134,30 @@ def count(things: Sequence[Any], noun: str) -> str:
 def notes(question: Grid, rows: Sequence[Row]) -> list[str]:
     """Return what to beware of, and on which scenarios methods look alike."""
     words = []
-    if question.seeds * question.slots < 1000:
+    seeds = 1 if any(of.in_time[1] for of in question.scenarios) else question.seeds
+    if seeds * question.slots < 1000:
         words.append("Under 1000 slots: the 99th percentile and the worst slot say little.")
-    return words + [
+    for scenario in question.scenarios:
+        words += [in_time(scenario, [row for row in rows if row.scenario == scenario.name])]
+    return [*filter(None, words)] + [
         f"{name} hardly tells methods apart: the best fixed action for each kind of task lacks "
         f"{spread:.5f} a task."
         for name, spread in alike(rows).items()
     ]
 
 
+def resampled(scenario: Scenario) -> str:
+    """Return what the intervals of a scenario resample, in words."""
+    depend, _ = scenario.in_time
+    slots = "blocks of slots" if depend else "slots resampled in pairs with the optimum's"
+    return f"{slots}, or of a method that learns its trainings, each a tick, where there are five"
+
+
 def slots_of(question: Grid, store: Store, scenario: Scenario, row: Row) -> Floats:
     """Return the gaps of a row, QoE a task: (trainings x seeds x slots,) float64."""
     methods = question.groups[row.method]
-    return np.concatenate(
-        [gap for method in methods for _, gap in question.gaps(store, scenario, method)]
-    )
+    gaps = [gap for method in methods for _, gap in question.gaps(store, scenario, method)]
+    return without_nan(np.concatenate(gaps))
 
 
 def better(one: Floats, other: Floats) -> float:
@@ -160,11 +173,10 @@ def better(one: Floats, other: Floats) -> float:
 def over_all(rows: Sequence[Row]) -> Table:
     """Return the mean gap of each method on each scenario, and over all of them."""
     scenarios = list(dict.fromkeys(row.scenario for row in rows))
-    gaps = {(row.method, row.scenario): row.gap for row in rows}
-    lines = [
-        [method, *(known(gaps[method, scenario]) for scenario in scenarios)]
-        for method in dict.fromkeys(row.method for row in rows)
-    ]
-    for line in lines:
-        line.append(None if None in line else float(np.mean(line[1:])))
+    of = {(row.method, row.scenario): row for row in rows}
+    lines: list[list[Any]] = []
+    for method in dict.fromkeys(row.method for row in rows):
+        selected = [of[method, scenario] for scenario in scenarios]
+        mean = float(np.mean([row.gap for row in selected]))  # of all scenarios, or NaN
+        lines.append([selected[0].name, *(row.estimate("gap") for row in selected), known(mean)])
     return Table("all", "All scenarios: gap a task", ["method", *scenarios, "mean"], lines)

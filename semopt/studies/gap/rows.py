@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import nan
 from pathlib import Path
@@ -25,8 +25,10 @@ from ...learn.deciders import CONSTANT, is_folder
 from ...learn.evaluate import strongest
 from ...learn.scores import HIT
 from ...problem import Floats
+from ...report.lines import short
+from ...report.page import Estimate
 from ...scenario import Scenario
-from ...statistics import interval
+from ...statistics import BLOCK, FEWEST, interval, interval_of_slots, without_nan
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell, decided
@@ -44,6 +46,7 @@ class Row:
     slots : that count: feasible ones of the cells that are there, or that failed
     gap : mean a task, with its 95% interval `low` to `high`: slots resampled in pairs, or of a
         method that learns its trainings, each reduced to its mean
+    optimum : mean a task of the certified optimum on the same slots
     qoe : mean a task, with its 95% interval `qoe_low` to `qoe_high`, of what `gap` says
     gap_p99, worst : the 99th percentile and the largest gap of a slot
     hit_share : of slots within 1e-4 a task of the reference
@@ -51,9 +54,14 @@ class Row:
     infeasible_share : of tasks that break a limit
     decision_us : median over cells
     rank : median over slots of a decision's rank among all joint actions of the grid, 1 the best
-    failed : cells that failed, whose slots count as without a decision, or whose reference failed
+    failed : cells that failed; of a method that decided elsewhere, their slots count as without a
+        decision, and of one that decided nowhere nothing is known
+    unmeasured : cells whose reference failed, so that nothing is known of them
+    missing : cells that are not there yet, or whose reference is not
+    cells : that were asked for
     seeds : of slots that count, for each training
     trainings : mean gap of each training; none of a method that does not learn
+    words : what people read of the method; the method itself unless given
     """
 
     scenario: str
@@ -75,6 +83,39 @@ class Row:
     seeds: int = 0
     rank: float = nan
     trainings: tuple[float, ...] = ()
+    optimum: float = nan
+    unmeasured: int = 0
+    missing: int = 0
+    cells: int = 0
+    words: str = ""
+
+    @property
+    def label(self) -> str:
+        """What every table and figure calls it: the method, and what its figures lack."""
+        return f"{self.name} ({self.state})" if self.state else self.name
+
+    @property
+    def name(self) -> str:
+        """What people read of the method."""
+        return self.words or self.method
+
+    def estimate(self, figure: str) -> Estimate:
+        """Return the mean of "gap" or "qoe" as an entry of a table."""
+        ends = ("low", "high") if figure == "gap" else ("qoe_low", "qoe_high")
+        low, high = (getattr(self, end) for end in ends)
+        return Estimate(getattr(self, figure), low, high, self.state)
+
+    @property
+    def state(self) -> str:
+        """What its figures lack, in words, such as "failed" where there are none; "" of nothing."""
+        if not self.slots:
+            if self.failed:
+                return "failed"
+            return "no optimum: it failed" if self.unmeasured else "not there yet"
+        parts = [f"{self.failed} of {self.cells} failed, scored 0"] * (self.failed > 0)
+        parts += [f"{self.unmeasured} of {self.cells} without an optimum"] * (self.unmeasured > 0)
+        parts += [f"{self.missing} of {self.cells} not there yet"] * (self.missing > 0)
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -146,67 +187,106 @@ class Grid:
                 yield self.row(store, scenario, name)
 
     def gaps(self, store: Store, scenario: Scenario, method: str) -> list[tuple[Floats, Floats]]:
-        """Return the optimum and the gap of each seed that is there, QoE a task: (slots,)."""
+        """Return the optimum and the gap of each seed that is there, QoE a task: (slots,).
+
+        Of infeasible slots both are NaN.
+        """
         tasks, gaps = tasks_in(scenario.template()), []
         for seed in range(self.seeds):
             table = decided(store, self.cell(scenario, method, seed))
             reference = store.read(self.reference(scenario, seed))
             if table is not None and reference is not None:
                 optimum, value = column(reference, "value"), column(table, "value")
-                feasible = ~np.isnan(optimum)
-                best = optimum[feasible] / tasks
-                gaps.append((best, best - np.nan_to_num(value[feasible]) / tasks))
+                gaps.append((optimum / tasks, (optimum - np.nan_to_num(value)) / tasks))
         return gaps
 
     def row(self, store: Store, scenario: Scenario, name: str) -> Row:
         """Return the figures of a method on a scenario, over its trainings where it learns."""
-        broken, times, failed, ranks = list[Floats](), list[float](), 0, list[Floats]()
+        broken, times, ranks = list[Floats](), list[float](), list[Floats]()
+        measured = failed = unmeasured = missing = 0
         for method in self.groups[name]:
             for seed in range(self.seeds):
                 cell, best = self.cell(scenario, method, seed), self.reference(scenario, seed)
                 table, reference = decided(store, cell), store.read(best)
-                failed += any(store.read(one) is None and store.reason(one) for one in (cell, best))
+                fault = store.read(cell) is None and store.reason(cell) != ""
+                failed += fault
                 if table is None or reference is None:
+                    lost = reference is None and store.reason(best) != ""
+                    unmeasured += lost and not fault
+                    missing += not (lost or fault)
                     continue
+                measured += not fault
                 feasible = ~np.isnan(column(reference, "value"))
                 broken.append(np.nan_to_num(column(table, "infeasible_share")[feasible], nan=1.0))
                 times.append(store.times(cell).get("decision_us", nan))
                 rank = self.rank(scenario, method, seed)
                 if rank and (counted := store.read(rank)) is not None:
                     ranks.append(1.0 + column(counted, "above")[feasible[: len(counted)]])
-        by_training = [self.gaps(store, scenario, method) for method in self.groups[name]]
-        pairs = [pair for training in by_training for pair in training]
-        if not pairs:
-            return Row(scenario.name, name, 0, failed=failed)
-        optimum, gap = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        about = Row(
+            *(scenario.name, name, 0),
+            failed=failed,
+            unmeasured=unmeasured,
+            missing=missing,
+            cells=self.seeds * len(self.groups[name]),
+            words=short([*self.groups])[name],
+        )
+        if not measured:
+            return about
+        trainings = [each for m in self.groups[name] if (each := self.gaps(store, scenario, m))]
+        pairs = [pair for training in trainings for pair in training]
+        optimum, gap = (without_nan(np.concatenate(parts)) for parts in zip(*pairs, strict=True))
         learns = any(map(is_folder, self.groups[name]))
-        trainings = [
-            tuple(np.concatenate(part) for part in zip(*each, strict=True))
-            for each in by_training
-            if each
-        ]
-        means = [float(lacking.mean()) for _, lacking in trainings]
-        worths = [float((best - lacking).mean()) for best, lacking in trainings]
-        low, high = interval(np.array(means) if learns else gap)
         qoe = optimum - gap
-        ends = interval(np.array(worths) if learns else qoe)
+        lacks = [[lacking for _, lacking in each] for each in trainings]
+        worths = [[best - lacking for best, lacking in each] for each in trainings]
+        means = [float(np.nanmean(np.concatenate(each))) for each in lacks]
+        low, high = self.interval(scenario, lacks, learns)
+        qoe_low, qoe_high = self.interval(scenario, worths, learns)
         placed = np.concatenate(ranks) if ranks else np.array([nan])
-        return Row(
-            *(scenario.name, name, len(gap), float(gap.mean()), low, high),
+        return replace(
+            about,
+            slots=len(gap),
+            gap=float(gap.mean()),
+            low=low,
+            high=high,
+            optimum=float(optimum.mean()),
             qoe=float(qoe.mean()),
-            qoe_low=ends[0],
-            qoe_high=ends[1],
+            qoe_low=qoe_low,
+            qoe_high=qoe_high,
             gap_p99=float(np.quantile(gap, 0.99)),
             worst=float(gap.max()),
             hit_share=float((gap <= HIT).mean()),
             closure=closure(float(qoe.mean()), float(optimum.mean())),
             infeasible_share=float(np.concatenate(broken).mean()),
             decision_us=float(np.nanmedian(times)) if np.isfinite(times).any() else nan,
-            failed=failed,
-            seeds=min(map(len, by_training)),
+            seeds=min(map(len, trainings)) if len(trainings) == len(self.groups[name]) else 0,
             rank=float(np.nanmedian(placed)) if np.isfinite(placed).any() else nan,
             trainings=tuple(means) if learns else (),
         )
+
+    def interval(
+        self, scenario: Scenario, trainings: Sequence[Sequence[Floats]], learns: bool
+    ) -> tuple[float, float]:
+        """Return the 95% interval of a mean over the slots of each seed, of each training."""
+        if learns:
+            return interval(np.array([np.nanmean(np.concatenate([*each])) for each in trainings]))
+        (series,) = trainings
+        return interval_of_slots(series, *scenario.in_time)
+
+
+def in_time(scenario: Scenario, rows: Sequence[Row]) -> str:
+    """Return what intervals rest on where slots resemble their neighbours; "" where they do not."""
+    depend, replayed = scenario.in_time
+    if not depend:
+        return ""
+    seeds = ", and every seed replays them with other tasks" * replayed
+    words = (
+        f"{scenario.name}: slots resemble their neighbours in time{seeds}. Its intervals rest on "
+        f"means of blocks, each at least {BLOCK:g} times as long as a gap is remembered; where "
+        f"there are fewer than {FEWEST} blocks there is no interval"
+    )
+    lacking = [row for row in rows if row.slots and row.low != row.low and not row.trainings]
+    return f"{words}: more slots are needed." if lacking else f"{words}."
 
 
 def training_of(name: str) -> str:

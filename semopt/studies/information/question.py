@@ -20,7 +20,7 @@ from ...learn.evaluate import strongest
 from ...limits import refuse
 from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
-from ...statistics import interval
+from ...statistics import interval_of_slots
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell
@@ -109,7 +109,8 @@ class Question:
             feasible = ~np.isnan(optima)
             optimum, constant = float(optima[feasible].mean()), float(fixed[feasible].mean())
             most, added = max(lost, key=np.mean), float(np.sum(lost, axis=0).mean())
-            loss, (low, high) = float(most.mean()), interval(most)
+            loss = float(most.mean())
+            low, high = interval_of_slots([most], *scenario.in_time)
             rows.append(
                 Permitted(
                     *(scenario.name, len(lost), optimum, constant, loss, low, high, added),

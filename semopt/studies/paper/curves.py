@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import nan
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ SETTLED = 0.01  # QoE a task within which a curve counts as converged
 WINDOW = 25  # episodes at the end of a run that its level is the mean of
 BLOCK = 50  # episodes of DQN's memory
 JUMP = 0.3  # share of the whole range that one step must make to be a jump
+NAMES = {"paper": "Table II", "fast": "fast"}  # of settings, as figures call them
 LOWEST = -0.2  # reward below which nothing is drawn
 
 Points = tuple[list[float], list[float]]
@@ -57,14 +59,17 @@ class _Curves:
     def __init__(self, setup: Setup, store: Store, algorithm: str, part: str) -> None:
         self.setup, self.store, self.part = setup, store, part
         self.label = SERIES[algorithm].label
-        self.runs = {
-            settings: [
-                table
-                for training in setup.trainings(algorithm, setup.scenario, settings)
-                if (table := store.read(training)) is not None
-            ]
-            for settings in ("paper", "fast")
-        }
+        self.runs, self.notes = dict[str, list[Any]](), list[str]()
+        for settings, words in NAMES.items():
+            trainings = setup.trainings(algorithm, setup.scenario, settings)
+            tables = [store.read(training) for training in trainings]
+            self.runs[settings] = [table for table in tables if table is not None]
+            pairs = zip(trainings, tables, strict=True)
+            failed = sum(table is None and store.reason(cell) != "" for cell, table in pairs)
+            if failed:
+                self.notes.append(
+                    f"{words}: {failed} of {len(trainings)} trainings failed, and are not drawn."
+                )
         certified = store.read(setup.validated())
         tasks = tasks_in(setup.scenario.template())
         self.optimum = (
@@ -144,9 +149,8 @@ class _Curves:
 
     def view(self, title: str, claims: Sequence[Claim]) -> View:
         """Return the part."""
-        names = {"paper": "Table II", "fast": "fast"}
         means, runs = dict[str, Points](), dict[str, list[Points]]()
-        for settings, words in names.items():
+        for settings, words in NAMES.items():
             for name, what in (("qoe", "policy"), ("reward", "reward")):
                 if self.runs[settings]:
                     means[f"{words}: {what}"] = self.mean(settings, name)
@@ -172,6 +176,7 @@ class _Curves:
             "dashed. reward: a user's mean while it explores. Means over trainings, each of which "
             f"is a thin line. Below {LOWEST:g} nothing is drawn.",
             self.setup.command(self.part, self.store.folder),
+            self.notes,
         )
         return View(
             title,

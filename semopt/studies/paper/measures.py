@@ -17,7 +17,7 @@ import numpy as np
 from ...problem import Floats
 from ...records import Record
 from ...scenario import Scenario
-from ...statistics import interval
+from ...statistics import interval, interval_of_slots
 from ...worth import closure, tasks_in
 from ..cells import Store, column
 from ..method_cell import BOUND_ONLY, MethodCell, decided
@@ -46,12 +46,22 @@ class Sample(Record):
     values : of each figure (runs, S), in the units of tables; one run unless the method learns
     optimum : (S,) QoE a task of the certified optimum on the same slots
     infeasible_share : of tasks that break a limit
+    failed : runs of it that failed, whose slots score 0
+    in_time : whether slots resemble their neighbours, and whether all seeds replay them
     """
 
     name: str
     values: dict[str, Floats]
     optimum: Floats
     infeasible_share: float
+    failed: int = 0
+    in_time: tuple[bool, bool] = (False, False)
+
+    @property
+    def label(self) -> str:
+        """What tables and figures call it: the method, and how many of its runs failed."""
+        label, runs = SERIES[self.name].label, len(self.values["qoe"])
+        return f"{label} ({self.failed} of {runs} failed, scored 0)" if self.failed else label
 
     @property
     def learns(self) -> bool:
@@ -81,8 +91,7 @@ class Sample(Record):
         """
         if self.learns:
             return interval(self.runs(figure))
-        values = self.values[figure][0]
-        return interval(values[~np.isnan(values)])
+        return interval_of_slots([self.values[figure][0]], *self.in_time)
 
     def error(self, figure: str) -> float:
         """Return the standard error of the difference of two means: these slots', the paper's."""
@@ -95,8 +104,10 @@ class Sample(Record):
         Slots are paired with the optimum's; of a method that learns each run is a mean first.
         """
         gaps = self.optimum - self.values["qoe"]
-        units = gaps.mean(axis=1) if self.learns else gaps[0]
-        return float(gaps.mean()), *interval(units)
+        mean = float(gaps.mean())
+        if self.learns:
+            return mean, *interval(gaps.mean(axis=1))
+        return mean, *interval_of_slots([gaps[0]], *self.in_time)
 
 
 def sample(
@@ -108,8 +119,8 @@ def sample(
 ) -> Sample | None:
     """Return what a method reached, from its cells that are there; None where there are none.
 
-    A slot without a decision scores 0 at the limit of latency, as do all of a cell that failed;
-    slots that are infeasible are left out.
+    A slot without a decision scores 0 at the limit of latency, as do all of a cell that failed; of
+    a method whose cells all failed nothing is known. Slots that are infeasible are left out.
     """
     scenario = scenario or setup.scenario
     certified = store.read(setup.cells(CERTIFIED, scenario)[0])
@@ -117,7 +128,10 @@ def sample(
     bound = SERIES[name].solver == BOUND_ONLY  # one that failed bounds nothing
     read = [store.read(cell) if bound else decided(store, cell) for cell in cells]
     tables = [table for table in read if table is not None]
-    if certified is None or not tables:
+    failed = sum(
+        table is not None and store.read(c) is None for c, table in zip(cells, read, strict=True)
+    )
+    if certified is None or failed == len(tables):
         return None
     slots, problem = len(tables[0]), scenario.template()
     optimum = column(certified, "value")[:slots] / tasks_in(problem)
@@ -134,7 +148,7 @@ def sample(
         values[figure] = rows * SCALE.get(figure, 1.0)
     broken = [column(table, "infeasible_share")[kept] for table in tables]
     share = nan if bound else float(np.nan_to_num(np.array(broken), nan=1.0).mean())
-    return Sample(name, values, optimum[kept], share)
+    return Sample(name, values, optimum[kept], share, failed, scenario.in_time)
 
 
 @dataclass(frozen=True)

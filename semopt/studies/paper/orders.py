@@ -8,7 +8,7 @@ from math import isnan
 
 import numpy as np
 
-from ...statistics import improvement, interval
+from ...statistics import improvement, interval, interval_of_slots
 from .measures import Claim, Sample, word_of
 from .setup import SERIES
 
@@ -24,11 +24,11 @@ def below(figure: str, low: Sample, high: Sample) -> bool | None:
     lower, upper = low.runs(figure), high.runs(figure)
     if not (low.learns or high.learns):
         differences = high.values[figure][0] - low.values[figure][0]
-        differences = differences[~np.isnan(differences)]
+        least, most = interval_of_slots([differences], *high.in_time)
     else:
         count = min(len(each.runs(figure)) for each in (low, high) if each.learns)
         differences = np.broadcast_to(upper[:count] - lower[:count], count)
-    least, most = interval(differences)
+        least, most = interval(differences)
     if isnan(least):
         pairs = upper[:, None] - lower[None, :]
         least, most = float(pairs.min()), float(pairs.max())
@@ -54,8 +54,10 @@ def order(
 ) -> Iterator[Claim]:
     """Yield the claims that of these methods each has a lower figure than the next."""
     for low, high in pairwise(names):
-        words = f"{word_of(figure)}, {SERIES[low].label} below {SERIES[high].label}"
         lower, upper = samples.get(low), samples.get(high)
+        first_label = lower.label if lower else SERIES[low].label
+        other_label = upper.label if upper else SERIES[high].label
+        words = f"{word_of(figure)}, {first_label} below {other_label}"
         if lower is None or upper is None:
             yield Claim(words, None, "cells are missing")
             continue

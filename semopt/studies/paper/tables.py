@@ -80,7 +80,7 @@ def chart(
     best = samples.get(CERTIFIED)
     slots = max((each.slots for each in samples.values() if each), default=0)
     available = {
-        SERIES[name].label: each
+        each.label: each
         for name, each in samples.items()
         if each is not None and name != CERTIFIED and each.slots == slots
     }
@@ -128,7 +128,7 @@ def table3(setup: Setup, store: Store) -> View:
     slots = max((each.slots for each in available.values()), default=0)
     lines = [
         line(
-            SERIES[name].label,
+            each.label,
             "qoe",
             beside(setup, name, samples),
             float(paper.get(SERIES[name].published, nan)),
@@ -138,13 +138,13 @@ def table3(setup: Setup, store: Store) -> View:
     ]
     rows = [
         [
-            SERIES[name].label,
+            each.label,
             *map(known, each.gap()),
             known(middle_mean(each.runs("qoe")) if each.learns else nan),
             known(each.infeasible_share),
             each.slots,
         ]
-        for name, each in available.items()
+        for each in available.values()
     ]
     gaps = Table(
         "table3-gaps",
@@ -177,7 +177,7 @@ def table4(setup: Setup, store: Store) -> View:
     samples = samples_of(setup, store, (*COMPARED, *OPTIMA))
     lines = [
         line(
-            SERIES[name].label,
+            each.label,
             figure,
             beside(setup, name, samples),
             reported("table4", SERIES[name].published, figure) if name in COMPARED else nan,
@@ -267,7 +267,7 @@ def table5(setup: Setup, store: Store) -> View:
                 assumed = ranges(setup, best, () if name == "none" else tuple(weights))
                 compared = Beside(each, samples.get(best), others, weight, assumed)
                 paper = reported("table5", name, figure) if method == "mappo" else nan
-                lines.append(line(f"{name}: {SERIES[method].label}", figure, compared, paper))
+                lines.append(line(f"{name}: {each.label}", figure, compared, paper))
     claims = [
         _preferred(means, "latency", "latency_ms", -1),
         _preferred(means, "energy", "energy_mj", -1),

@@ -145,7 +145,13 @@ def _drawn(
     title = FIGURE_LABELS[key].capitalize().replace("mj", "mJ")
     name = f"{part}-{key}"
     text = "Each training is a thin line, their mean the thick one."
-    return Figure(name, title, spec, text, command)
+    notes = [
+        f"{each.label} at a weight of {weight:g}."
+        for points in lines.values()
+        for weight, each in points
+        if each.failed
+    ]
+    return Figure(name, title, spec, text, command, notes)
 
 
 def _listed(part: str, move: Move, sweep: Sweep) -> Table:
@@ -153,10 +159,10 @@ def _listed(part: str, move: Move, sweep: Sweep) -> Table:
     figures = move.loses, move.gains
     rows = [
         [
-            *(SERIES[name].label, round(1.0 - weight, 6), weight),
+            *(each.label, round(1.0 - weight, 6), weight),
             *(each.mean(KEYS[figure]) for figure in figures),
         ]
-        for name, reached in sweep.items()
+        for reached in sweep.values()
         for weight, each in reached.items()
     ]
     titles = [f"weight of {figure}" for figure in figures]

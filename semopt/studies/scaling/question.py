@@ -83,7 +83,8 @@ class Question:
                 cell = self.cell(method, users)
                 finished, times = store.read(cell) is not None, store.times(cell)
                 if not finished:
-                    rows.append(Cost(method, users))
+                    why = store.reason(cell)
+                    rows.append(Cost(method, users, why=f"failed: {why}" if why else ""))
                 elif times.get("slot_s"):
                     seconds, peaks = times["slot_s"], times["peak_mb"]
                     cost = float(np.median(seconds)), float(max(peaks))

@@ -1,0 +1,76 @@
+"""Intervals of slots that resemble their neighbours in time, on processes whose mean is known."""
+
+import numpy as np
+import pytest
+
+from semopt import Scenario
+from semopt.statistics import autocorrelation_time, blocks, interval, interval_of_slots
+
+
+def remembered(rng, share, slots):
+    """Return a stationary process of mean 1, whose autocorrelation is `share` to the lag."""
+    steps, values = rng.standard_normal(slots + 500) * (1 - share**2) ** 0.5, np.zeros(slots + 500)
+    for slot in range(1, slots + 500):
+        values[slot] = share * values[slot - 1] + steps[slot]
+    return 1.0 + values[500:]
+
+
+def covered(draw, trials, **options):
+    """Return how often an interval holds the mean 1, where there is one, and how often there is."""
+    ends = [interval_of_slots(draw(), **options) for _ in range(trials)]
+    given = [(low, high) for low, high in ends if low == low]
+    return sum(low <= 1.0 <= high for low, high in given) / max(len(given), 1), len(given) / trials
+
+
+def test_an_interval_of_blocks_covers_where_that_of_slots_does_not():
+    rng = np.random.default_rng(0)
+    share, given = covered(lambda: [remembered(rng, 0.8, 1000)], 200, depend=True)
+    assert given > 0.95
+    assert 0.89 <= share <= 0.99
+    share, _ = covered(lambda: [remembered(rng, 0.8, 1000)], 50)
+    assert share < 0.7  # slots resampled as if they were independent
+
+
+def test_independent_slots_of_a_law_in_time_lose_little():
+    rng = np.random.default_rng(1)
+    slots = [rng.standard_normal((1, 1000)) for _ in range(40)]
+    widths = [np.ptp(interval_of_slots([*each], depend=True)) for each in slots]
+    plain = [np.ptp(interval(each[0])) for each in slots]
+    assert 0.9 < np.mean(widths) / np.mean(plain) < 1.3
+
+
+def test_too_few_slots_for_what_they_remember_carry_no_interval():
+    rng = np.random.default_rng(2)
+    _, given = covered(lambda: [remembered(rng, 0.98, 80)], 50, depend=True)
+    assert given < 0.1
+
+
+def test_seeds_that_draw_their_own_gains_are_units_and_replayed_ones_are_one():
+    rng = np.random.default_rng(3)
+    share, given = covered(lambda: [remembered(rng, 0.98, 60) for _ in range(8)], 100, depend=True)
+    assert given == 1.0
+    assert 0.88 <= share <= 1.0
+    trace = remembered(rng, 0.5, 200)
+    once = interval_of_slots([trace], depend=True)
+    assert interval_of_slots([trace] * 8, depend=True, replayed=True) == pytest.approx(once)
+    gaps = np.where(np.arange(200) % 7, trace, np.nan)  # infeasible slots of one seed
+    assert len(blocks([trace, gaps], replayed=True)) == len(blocks([trace]))
+
+
+def test_the_autocorrelation_time_is_that_of_the_process():
+    rng = np.random.default_rng(4)
+    for share in (0.0, 0.5, 0.9):
+        runs = [remembered(rng, share, 20_000) for _ in range(3)]
+        assert autocorrelation_time(runs) == pytest.approx((1 + share) / (1 - share), rel=0.25)
+    assert autocorrelation_time([np.full(9, 0.3)]) == 1.0
+
+
+def test_laws_say_whether_their_slots_follow_each_other(tmp_path):
+    contended = Scenario.load("contended")
+    assert contended.in_time == (False, False)
+    fading = {"model": "jakes", "mean_gain": 0.3, "doppler_hz": 5.0, "slot_ms": 5.0}
+    assert contended.replace(channel=fading).in_time == (True, False)
+    gain = np.random.default_rng(5).exponential(0.3, (40, 2, 2))
+    np.save(tmp_path / "gains.npy", gain)
+    trace = {"model": "trace", "file": str(tmp_path / "gains.npy")}
+    assert contended.replace(channel=trace).in_time == (True, True)
