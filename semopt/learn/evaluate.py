@@ -22,7 +22,7 @@ from ..solvers.batch import solve_batch
 from ..worth import FIGURES, REFERENCE_QOE, closure, figures, tasks_in
 from .deciders import Fixed, Method, Policy, decider, home, named
 from .queues import REFERENCE, evaluate_queues
-from .refine import Decider, Refined
+from .refine import Decider, Refined, refined
 from .scores import HIT, Evaluation, Score, shares
 
 SLOTS = 1000  # unless another number is asked for
@@ -54,7 +54,8 @@ def evaluate(
         a preset's name or a file's path; the first checkpoint's own unless given, else "paper"
     slots, seed : of the draw; 1000 slots unless given, or as many as the part of a trace for
         evaluation has; of queues a multiple of their length, 20 queues at least unless given
-    refine : also score each with its levels optimised, as "NAME refined"
+    refine : also score each with its levels optimised, as "NAME refined"; of queues the policies by
+        name alone, since others do not tell what energy is worth to them
     reference : a method of `solve`; else the strongest that honours the scenario's objective and
         limits: "global"; "exact" for the objective "min" and where a limit is none of
         `limits.PRICED`; "exhaustive" where the server's energy is limited. Of queues "hindsight",
@@ -102,8 +103,11 @@ def evaluate(
     scenario = home(list(names)) if scenario is None else Scenario.of(scenario)
     problem = scenario.template()
     if has_battery(problem):
-        refuse_of_slots(refine, reference)
-        return evaluate_queues(names, scenario, slots, seed, tick, report)
+        if reference not in (None, REFERENCE):
+            raise ValueError(
+                f"reference = {reference!r}: of queues with batteries it is {REFERENCE!r}"
+            )
+        return evaluate_queues(names, scenario, slots, seed, refine, tick, report)
     reference = strongest(problem) if reference is None else reference
     deciders = {name: decider(given, scenario, seed) for name, given in names.items()}
     if slots is None:
@@ -148,19 +152,6 @@ def evaluate(
             evaluation = replace(evaluation, scores=scores, missing=missing, qoe=qoe)
             report(evaluation)
     return evaluation
-
-
-def refuse_of_slots(refine: bool, reference: str | None) -> None:
-    """Raise ValueError for what the evaluation of slots has and that of queues has not."""
-    if refine:
-        raise ValueError("refine: best levels of a slot are not best where a battery pays for them")
-    if reference not in (None, REFERENCE):
-        raise ValueError(f"reference = {reference!r}: of queues with batteries it is {REFERENCE!r}")
-
-
-def refined(name: str) -> str:
-    """Return what the scores call a policy whose levels are optimised."""
-    return f"{name} refined"
 
 
 def strongest(problem: Problem) -> str:

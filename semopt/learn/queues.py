@@ -29,6 +29,7 @@ from ..online.cells import Cells
 from ..online.play import Played, play
 from ..online.policy import GridPolicy
 from ..online.policy import Policy as QueuePolicy
+from ..online.refined import Refined
 from ..online.training import Training, cells_of_slot
 from ..problem import Floats, Integers, Problem
 from ..result import Status, number
@@ -38,6 +39,7 @@ from ..solvers.queue.hindsight import check_options
 from ..worth import closure
 from .deciders import Policy, is_folder, trained_for_queues
 from .plugged import is_plug, plugged_for_queues, queue_policy
+from .refine import refined
 from .scores import HIT, Evaluation, Score, shares
 
 REFERENCE = "hindsight"
@@ -129,6 +131,7 @@ def evaluate_queues(
     scenario: Scenario,
     slots: int | None,
     seed: int,
+    refine: bool,
     tick: Callable[[str, float], None],
     report: Callable[[Evaluation], None],
 ) -> QueueEvaluation:
@@ -137,7 +140,8 @@ def evaluate_queues(
     Raises
     ------
     ValueError
-        For a name that is none of a policy, or a number of slots that makes no whole queues
+        For a name that is none of a policy, a number of slots that makes no whole queues, or where
+        levels are to be refined and no policy tells what energy is worth to it
     """
     problem, training = scenario.template(), Training(scenario, seed)
     check_options(problem, "exact", reading_of(problem))
@@ -146,6 +150,14 @@ def evaluate_queues(
     for name, given in named.items():
         training.tick = partial(tick, f"{name}, fitted")
         policies[name] = queue_decider(given, training)
+        if refine and isinstance(policy := policies[name], GridPolicy):
+            policies[refined(name)] = Refined(policy)
+    if refine and len(policies) == len(named):
+        raise ValueError(
+            "refine: of queues the levels of policies by name are refined "
+            f"({', '.join(QUEUE_POLICIES)}); {next(iter(policies))} does not tell what energy is "
+            "worth to it"
+        )
     length = scenario.queue_length
     drawn_gain, drawn_task = scenario.draw(queues * length, seed, part="evaluation")
     gain = drawn_gain.reshape(queues, length, *drawn_gain.shape[1:])

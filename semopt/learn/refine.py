@@ -50,6 +50,11 @@ class Refined:
         return Actions(channel, *np.moveaxis(levels, -1, 0))
 
 
+def refined(name: str) -> str:
+    """Return what the scores call a policy whose levels are optimised."""
+    return f"{name} refined"
+
+
 def levels_by_mode(problem: Problem) -> Floats:
     """Return power, frequency and extraction of all levels: (users, kinds, modes, 3, 1 + J).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from math import inf
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..queue import within_batteries
 from ..solvers.queue.continuous import Found
 from ..solvers.queue.prices import Columns
 from ..solvers.queue.search import decoded
+from .terms import Terms
 
 
 class Cells:
@@ -48,22 +48,13 @@ class Cells:
     def best(
         self,
         left: Floats,
-        *,
-        most: Floats | float = inf,
-        price: Floats | float = 0.0,
-        value: Floats | None = None,
+        terms: Terms,
     ) -> Columns:
-        """Return in each slot the joint action of the highest sum of QoE - price E + v(left - E).
+        """Return in each slot the joint action of the highest sum of what `terms` says.
 
-        Parameters
-        ----------
-        left : (S, N) float64, J: no user takes more
-        most : J, nor more than this; an array (S, N), or what broadcasts to it
-        price : QoE/J, likewise
-        value : (N, G) float64, v of each user at G energies from 0 to its battery, linear between
-            them; 0 unless given
+        `left` : (S, N) float64, J: no user takes more
         """
-        answer = self.queue.best_within(*self._purses(left, most, price, value))
+        answer = self.queue.best_within(*self._purses(left, terms))
         return Columns(np.arange(len(self)), *answer[1:])
 
     def worth_by_energy(self, left: Floats, value: Floats) -> Floats:
@@ -71,19 +62,18 @@ class Cells:
 
         The others have what `left` (S, N) says. Energies are those of `value` (N, G).
         """
-        return self.queue.worth_by_energy(*self._purses(left, inf, 0.0, value))
+        return self.queue.worth_by_energy(*self._purses(left, Terms(value=value)))
 
     def decoded(self, choice: Columns) -> tuple[Actions, Flags]:
         """Return a choice as actions (S, N), and which tasks are skipped."""
         return decoded(self.problem, self.task, choice, Found())
 
     def _purses(
-        self, left: Floats, most: Floats | float, price: Floats | float, value: Floats | None
+        self, left: Floats, terms: Terms
     ) -> tuple[Integers, Floats, Floats, Floats, Floats, Floats]:
         def whole(figure: Floats | float) -> Floats:
             return np.array(np.broadcast_to(figure, self.task.shape), dtype=float)
 
-        worth = np.zeros((len(self.battery), 2)) if value is None else value
-        held = whole(np.minimum(left, self.battery))
-        worth = np.ascontiguousarray(worth)
-        return self._rows, held, whole(most), whole(price), self.battery, worth
+        value = np.zeros((len(self.battery), 2)) if terms.value is None else terms.value
+        held, value = whole(np.minimum(left, self.battery)), np.ascontiguousarray(value)
+        return self._rows, held, whole(terms.most), whole(terms.price), self.battery, value

@@ -13,9 +13,8 @@ import numpy as np
 
 from ..arrays import Floats
 from ..problem import Problem
-from ..solvers.queue.prices import Columns
-from .cells import Cells
 from .policy import GridPolicy
+from .terms import Terms
 from .training import Training
 
 KNOTS = 65  # energies at which v is known, from 0 to the battery
@@ -38,8 +37,8 @@ class DynamicProgramming(GridPolicy):
         super().__init__(problem)
         self.value = value
 
-    def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
-        """Return the best joint actions.
+    def terms(self, left: Floats, tasks_left: int) -> Terms:
+        """Return what energy is worth now.
 
         Raises
         ------
@@ -50,7 +49,7 @@ class DynamicProgramming(GridPolicy):
             raise ValueError(
                 f"tasks_left = {tasks_left}: its value functions are of {len(self.value) - 1} tasks"
             )
-        return cells.best(left, value=self.value[tasks_left - 1])
+        return Terms(value=self.value[tasks_left - 1])
 
 
 def make(problem: Problem, training: Training) -> DynamicProgramming:

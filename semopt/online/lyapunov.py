@@ -12,9 +12,8 @@ import numpy as np
 
 from ..arrays import Floats
 from ..problem import Problem
-from ..solvers.queue.prices import Columns
-from .cells import Cells
 from .policy import GridPolicy
+from .terms import Terms
 from .training import Training
 
 # In squares of the smallest equal share, whose price by a virtual queue of one is 1 / weight.
@@ -40,8 +39,8 @@ class Lyapunov(GridPolicy):
         self._share = battery[self._limited] / length
         self._overspent = self._left = np.zeros((0, len(battery)))
 
-    def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
-        """Return the best joint actions.
+    def terms(self, left: Floats, tasks_left: int) -> Terms:
+        """Return what energy is worth now.
 
         Raises
         ------
@@ -57,7 +56,7 @@ class Lyapunov(GridPolicy):
             before = self._overspent[:, self._limited]
             self._overspent[:, self._limited] = np.maximum(before + spent - self._share, 0.0)
         self._left = left
-        return cells.best(left, price=self._overspent / self.weight)
+        return Terms(price=self._overspent / self.weight)
 
 
 def make(problem: Problem, training: Training) -> GridPolicy:

@@ -13,6 +13,7 @@ from ..problem import Problem
 from ..solvers.batch import check_slots
 from ..solvers.queue.prices import Columns
 from .cells import Cells
+from .terms import Terms
 
 
 class Policy(Protocol):
@@ -34,7 +35,7 @@ class Policy(Protocol):
 
 
 class GridPolicy:
-    """A policy that chooses among the actions of the grid; each names what it takes for the best.
+    """A policy that chooses among the actions of the grid, each by its own terms.
 
     Parameters
     ----------
@@ -54,6 +55,14 @@ class GridPolicy:
         ValueError
             For arrays of other shapes, or numbers that are none of a queue
         """
+        gain, task, left = self.checked(gain, task, left, tasks_left)
+        cells = Cells(self.problem, gain, task)
+        return cells.decoded(self.choose(cells, left, tasks_left))
+
+    def checked(
+        self, gain: Floats, task: Integers, left: Floats, tasks_left: int
+    ) -> tuple[Floats, Integers, Floats]:
+        """Return gain, task and left as arrays, or raise ValueError for what is none of a queue."""
         gain, task = check_slots(self.problem, gain, task)
         left = np.asarray(left, dtype=float)
         if left.shape != task.shape:
@@ -65,9 +74,15 @@ class GridPolicy:
                 "least 0, J, are expected"
             )
         whole("tasks_left", tasks_left, 1)
-        cells = Cells(self.problem, gain, task)
-        return cells.decoded(self.choose(cells, left, tasks_left))
+        return gain, task, left
 
     def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
         """Return the same from cells that are known already."""
+        return cells.best(left, self.terms(left, tasks_left))
+
+    def terms(self, left: Floats, tasks_left: int) -> Terms:
+        """Return what energy is worth: asked once a slot, in the order of the queue.
+
+        `left` : (E, N) float64, J; `tasks_left` includes this one
+        """
         raise NotImplementedError

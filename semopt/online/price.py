@@ -11,9 +11,9 @@ import numpy as np
 
 from ..arrays import Floats
 from ..problem import Problem
-from ..solvers.queue.prices import Columns, best_prices
-from .cells import Cells
+from ..solvers.queue.prices import best_prices
 from .policy import GridPolicy
+from .terms import Terms
 from .training import Training
 
 MULTIPLES = np.geomspace(0.5, 8.0, 41).tolist()  # 1 among them
@@ -33,9 +33,9 @@ class Price(GridPolicy):
         super().__init__(problem)
         self.price = price
 
-    def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
-        """Return the best joint actions."""
-        return cells.best(left, price=self.price)
+    def terms(self, left: Floats, tasks_left: int) -> Terms:
+        """Return what energy is worth now."""
+        return Terms(price=self.price)
 
 
 def spending(training: Training) -> Floats:

@@ -10,10 +10,9 @@ import numpy as np
 
 from ..arrays import Floats
 from ..problem import Problem
-from ..solvers.queue.prices import Columns
-from .cells import Cells
 from .policy import GridPolicy
 from .price import spending
+from .terms import Terms
 from .training import Training
 
 MULTIPLES = np.concatenate([[0.0], np.geomspace(0.02, 50.0, 80)])
@@ -33,12 +32,12 @@ class RecedingPrice(GridPolicy):
         super().__init__(problem)
         self.price, self.energy = price, energy
 
-    def choose(self, cells: Cells, left: Floats, tasks_left: int) -> Columns:
-        """Return the best joint actions."""
+    def terms(self, left: Floats, tasks_left: int) -> Terms:
+        """Return what energy is worth now."""
         rate = left / tasks_left
         users = range(rate.shape[1])
         falling = [np.interp(-rate[:, n], -self.energy[:, n], self.price[:, n]) for n in users]
-        return cells.best(left, price=np.stack(falling, axis=1))
+        return Terms(price=np.stack(falling, axis=1))
 
 
 def make(problem: Problem, training: Training) -> RecedingPrice:

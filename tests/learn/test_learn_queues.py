@@ -21,6 +21,7 @@ from semopt.model import LOCAL, RAW, SEMANTIC, SKIP, Actions
 from semopt.online.cells import Cells
 from semopt.online.play import play
 from semopt.online.policies import make
+from semopt.online.terms import Terms
 from semopt.online.training import Training
 from semopt.scenario import Scenario
 from semopt.solvers.queue import solve_queue
@@ -250,7 +251,7 @@ def test_looking_ahead_goes_most_of_the_way_to_the_best_action_at_known_prices()
         first, found = as_decisions(heads.greedy()), made.ahead.best(heads)
     assert heads.preference.numpy() == pytest.approx(first.preference)  # untouched
     cells = Cells(problem, env.gain, env.task)
-    best = worth(*cells.decoded(cells.best(left, price=price)))
+    best = worth(*cells.decoded(cells.best(left, Terms(price=price))))
     before, after = of_network(first), of_network(found)
     assert (after >= before - SINGLE_SUM).all()
     assert after.mean() > (before.mean() + best.mean()) / 2.0  # of an actor that knows nothing

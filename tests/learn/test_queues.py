@@ -14,7 +14,7 @@ from semopt.learn.plugged import queue_policy
 from semopt.methods import QUEUE_POLICIES
 from semopt.online import make
 from semopt.online.play import play
-from tolerances import SUMS
+from tolerances import OBJECTIVE, SUMS
 
 BATTERY = Scenario.load("battery")
 SHORT = BATTERY.replace({"queue.length": 4, "user.battery_mj": 45.0})
@@ -181,6 +181,20 @@ def test_plain_observations_are_of_queues_alone():
         evaluate([slowest], "contended", 5)
 
 
+def test_refined_levels_are_those_of_policies_that_tell_what_energy_is_worth():
+    def home(gain, task, left, tasks_left):
+        return Actions.local(np.full(task.shape, 0.55e9)), np.zeros(task.shape, bool)
+
+    home.observation = "plain"
+    scores = evaluate([home, "price"], "battery", 50, refine=True)
+    assert list(scores.qoe) == ["home", "price", "price refined"]
+    assert scores.levels == "continuous"
+    assert (scores.qoe["price refined"] <= scores.optimum + OBJECTIVE).all()
+    assert (scores.qoe["price refined"] != scores.qoe["price"]).any()
+    with pytest.raises(ValueError, match="home does not tell what energy is worth to it"):
+        evaluate(home, "battery", 10, refine=True)
+
+
 # ----------------------------------------------------------------------- the command
 
 
@@ -189,7 +203,6 @@ def test_plain_observations_are_of_queues_alone():
     [
         (["exact", "--scenario", "battery"], "'exact' decides no queues with batteries: greedy"),
         (["dp", "--scenario", "battery", "--slots", "15"], "a queue of scenario battery has 10"),
-        (["dp", "--scenario", "battery", "--refine"], "refine: best levels of a slot"),
         (["dp", "--scenario", "battery", "--slots", "5"], "a queue of scenario battery has 10"),
         (["dp"], "dp: no user of scenario paper has a battery: set user.battery_mj"),
     ],

@@ -11,12 +11,15 @@ from semopt import Scenario
 from semopt.battery import step
 from semopt.grid import local_actions, offload_actions
 from semopt.methods import QUEUE_POLICIES
+from semopt.model import Actions
 from semopt.online import dynamic, make
 from semopt.online.cells import Cells
 from semopt.online.equal_split import EqualSplit
 from semopt.online.greedy import Greedy
 from semopt.online.lyapunov import Lyapunov
 from semopt.online.price import Price, spending
+from semopt.online.refined import Refined
+from semopt.online.terms import Terms
 from semopt.online.training import Training
 from semopt.solvers.cells import score
 from semopt.solvers.queue import bound_queue, solve_queue
@@ -62,6 +65,45 @@ def spends(policy, kinds):
 
 
 # ----------------------------------------------------------------------- by hand
+
+
+@pytest.mark.parametrize("pays", ["task", "device"])
+@pytest.mark.parametrize("name", QUEUE_POLICIES)
+def test_no_other_levels_are_worth_more_than_refined_ones(name, pays):
+    scenario = Scenario.load("battery").replace({"queue.battery_pays": pays})
+    policy = make(name, Training(scenario))
+    problem, battery = policy.problem, policy.problem.users.battery
+    gain, task = scenario.draw(40, seed=5)
+    left, tasks_left = np.tile(battery, (40, 1)), scenario.queue_length
+    terms = policy.terms(left, tasks_left)
+    (actions, skipped), (grid, none) = (
+        p(gain, task, left, tasks_left) for p in (Refined(policy), policy)
+    )
+
+    def worth(actions, skipped):
+        played = step(problem, actions, skipped, left, gain, task)
+        kept = (played.outcome.violations == 0) & (played.skipped == skipped)
+        kept &= played.spent <= np.minimum(left, terms.most) * (1 + 1e-9)
+        after = np.zeros(task.shape)
+        if terms.value is not None:
+            for n, value in enumerate(terms.value):
+                knots = np.linspace(0.0, battery[n], len(value))
+                after[:, n] = np.interp(left[:, n] - played.spent[:, n], knots, value)
+        figure = played.outcome.qoe - terms.price * played.spent + after
+        return np.where(kept, figure, -np.inf)
+
+    reached = worth(actions, skipped)
+    assert np.array_equal(actions.channel >= 0, grid.channel >= 0)
+    assert (reached >= worth(grid, none) - ROUNDING).all()
+    rng, users = np.random.default_rng(0), problem.users
+    least = np.where(actions.offload, users.extraction_min, 1.0)
+    # Of the same sub-channels; where there is a value function, its slope stands for it.
+    for _ in range(300 if terms.value is None else 0):
+        power = np.where(actions.offload, rng.uniform(users.power_min, users.power_max), 0.0)
+        clock = rng.uniform(users.frequency_min, users.frequency_max, task.shape)
+        extraction = rng.uniform(least, 1.0)
+        tried = worth(Actions(actions.channel, power, clock, extraction), skipped)
+        assert (tried <= reached + 1e-4).all()
 
 
 def test_greedy_takes_the_best_that_is_left_to_take():
@@ -175,7 +217,7 @@ def test_the_best_of_cells_is_the_best_of_all_joint_actions(seed):
     price = rng.uniform(0, 20, shape)
     value = np.cumsum(rng.uniform(0, 0.3, (shape[1], 5)), axis=1)
     cells = Cells(problem, gain, task)
-    choice = cells.best(left, most=most, price=price, value=value)
+    choice = cells.best(left, Terms(most, price, value))
     raised = cells.worth_by_energy(left, value)
     for t in range(len(task)):
         slot = problem.with_slot(gain[t], task[t])

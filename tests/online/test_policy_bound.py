@@ -9,6 +9,7 @@ from semopt import Scenario
 from semopt.online import make, policy_bound
 from semopt.online.cells import Cells
 from semopt.online.relaxation import Drawn
+from semopt.online.terms import Terms
 from semopt.online.training import Training
 from semopt.solvers.queue import bound_queue
 from semopt.statistics import mean_at_most
@@ -87,7 +88,7 @@ def test_users_apart_gain_no_less_than_any_joint_action():
     worth = drawn.worth_at(left[None], value)
     extra = drawn.tuned(worth)
     apart = (worth[..., 0] + extra).max(axis=2).sum(axis=1)
-    joint = cells.best(np.tile(left, (20, 1))).qoe.sum(axis=1)
+    joint = cells.best(np.tile(left, (20, 1)), Terms()).qoe.sum(axis=1)
     assert (apart >= joint - 1e-9).all()
     assert (apart - joint).mean() < 0.02  # at one battery prices part users at almost no loss
 

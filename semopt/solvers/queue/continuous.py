@@ -49,21 +49,72 @@ class Found:
         return self._blocks[block].take(name - self._starts[block])
 
 
-class PricedSlots:
+class Slots:
+    """Slots in which sub-channels are chosen, and levels are looked for off the grid.
+
+    Parameters
+    ----------
+    gain, task : (T, N, K) float64 and (T, N) int64
+    pays : "task" or "device"
+    gap : of each task
+    """
+
+    def __init__(
+        self, problem: Problem, gain: Floats, task: Integers, pays: str, gap: float
+    ) -> None:
+        self.problem, self.gain, self.task, self.pays, self.gap = problem, gain, task, pays, gap
+        self._scenario = packing.scenario(problem)
+
+    def levels(
+        self, channel: Integers, price: Floats, most: Floats
+    ) -> tuple[Actions, Any, Floats, Floats]:
+        """Return the best actions on chosen sub-channels at prices, of energy at most `most`.
+
+        Parameters
+        ----------
+        channel : (T, N) int64, -1 where local
+        price : QoE/J, (N,) or (T, N)
+        most : (T, N) float64, J
+
+        Returns
+        -------
+        actions (T, N), which tasks are skipped, QoE and energy of the others, 0 of these
+        """
+        shape, at = channel.shape, np.maximum(channel, 0)
+        offload = channel >= 0
+        gain = np.where(offload, np.take_along_axis(self.gain, at[..., None], 2)[..., 0], 1.0)
+        beside = np.where(offload, offload.sum(axis=1, keepdims=True), 0)
+        users = np.broadcast_to(np.arange(shape[1]), shape)
+        actions = Actions(channel.ravel().copy(), *(np.empty(channel.size) for _ in range(3)))
+        rows: Any = (users, self.task, gain, beside, np.broadcast_to(price, shape), most)
+        rows = [np.ascontiguousarray(row).ravel() for row in rows]
+        levels = actions.power, actions.frequency, actions.extraction
+        effort = self.pays == "device", self.gap, SPLITS
+        _core.solve_cells(*(self._scenario, *rows, *effort, *levels))
+        actions = Actions(*(array.reshape(shape) for array in vars(actions).values()))
+        skipped = ~(actions.frequency > 0.0)
+        actions.put(skipped, Actions.local(self.problem.users.frequency_max[skipped.nonzero()[1]]))
+        played = evaluate(self.problem, actions, self.gain, self.task)
+        energy = counted(self.problem, actions, played, self.gain, self.task, self.pays)
+        skipped |= ~offload & (played.qoe < price * energy)
+        actions.channel[skipped] = -1
+        qoe, energy = (np.where(skipped, 0.0, figure) for figure in (played.qoe, energy))
+        return actions, skipped, qoe, energy
+
+
+class PricedSlots(Slots):
     """The slots of a queue at prices of energy, as `_core.Queue` offers them.
 
     Parameters
     ----------
-    pays : "task" or "device"
     gap : of each slot
     """
 
     def __init__(
         self, problem: Problem, gain: Floats, task: Integers, pays: str, gap: float, threads: int
     ) -> None:
-        self.problem, self.gain, self.task, self.pays = problem, gain, task, pays
-        self.gap, self._batch = gap, GlobalBatch(problem, threads, gap)
-        self._scenario = packing.scenario(problem)
+        super().__init__(problem, gain, task, pays, gap)
+        self._batch = GlobalBatch(problem, threads, gap)
         self.found = Found()
         self.seconds, self.stopped = inf, ""
 
@@ -96,36 +147,6 @@ class PricedSlots:
         energy = np.where(skipped, 0.0, counted(self.problem, actions, played, *slots, self.pays))
         names = np.where(skipped, -1, self.found.add(actions))
         return skipping(played, skipped).qoe, energy, actions.channel, names
-
-    def levels(
-        self, channel: Integers, price: Floats, most: Floats
-    ) -> tuple[Actions, Any, Floats, Floats]:
-        """Return the best actions on chosen sub-channels at prices (N,), of energy at most `most`.
-
-        Returns
-        -------
-        actions (T, N), which tasks are skipped, QoE and energy of the others, 0 of these
-        """
-        shape, at = channel.shape, np.maximum(channel, 0)
-        offload = channel >= 0
-        gain = np.where(offload, np.take_along_axis(self.gain, at[..., None], 2)[..., 0], 1.0)
-        beside = np.where(offload, offload.sum(axis=1, keepdims=True), 0)
-        users = np.broadcast_to(np.arange(shape[1]), shape)
-        actions = Actions(channel.ravel().copy(), *(np.empty(channel.size) for _ in range(3)))
-        rows: Any = (users, self.task, gain, beside, np.broadcast_to(price, shape), most)
-        rows = [np.ascontiguousarray(row).ravel() for row in rows]
-        levels = actions.power, actions.frequency, actions.extraction
-        effort = self.pays == "device", self.gap, SPLITS
-        _core.solve_cells(*(self._scenario, *rows, *effort, *levels))
-        actions = Actions(*(array.reshape(shape) for array in vars(actions).values()))
-        skipped = ~(actions.frequency > 0.0)
-        actions.put(skipped, Actions.local(self.problem.users.frequency_max[skipped.nonzero()[1]]))
-        played = evaluate(self.problem, actions, self.gain, self.task)
-        energy = counted(self.problem, actions, played, self.gain, self.task, self.pays)
-        skipped |= ~offload & (played.qoe < price * energy)
-        actions.channel[skipped] = -1
-        qoe, energy = (np.where(skipped, 0.0, figure) for figure in (played.qoe, energy))
-        return actions, skipped, qoe, energy
 
     def spread(self, channel: Integers, price: Floats) -> Columns | None:
         """Spread batteries over the slots on chosen sub-channels (T, N), from a guess of prices.
@@ -173,7 +194,7 @@ class PricedSlots:
 
 
 def mixed(one: tuple[Any, ...], other: tuple[Any, ...], where: Any) -> tuple[Any, ...]:
-    """Return what `PricedSlots.levels` returned, the other's where asked for."""
+    """Return what `Slots.levels` returned, the other's where asked for."""
     fields = zip(vars(one[0]).values(), vars(other[0]).values(), strict=True)
     actions = Actions(*(np.where(where, b, a) for a, b in fields))
     return actions, *(np.where(where, b, a) for a, b in zip(one[1:], other[1:], strict=True))
