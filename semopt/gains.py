@@ -22,6 +22,7 @@ RESPONSES = (
     "antennas, paths or sub-carriers"
 )
 INSTEAD = f"{COMPLEX}; {RESPONSES}"
+SILENT = "a link without signal has a small gain, such as 1e-12"
 DECIBELS = "decibels become linear power gains by 10**(gain / 10)"
 
 
@@ -65,7 +66,8 @@ def refuse(array: Floats, name: str) -> None:
     first = tuple(bad[0].tolist())
     place = name + "".join(f"[{i}]" for i in first)
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    hint = f"; {DECIBELS}" if (array < 0).any() else ""
+    hint = f"; {SILENT}" if array[first] == 0 else ""
+    hint = f"; {DECIBELS}" if (array < 0).any() else hint
     raise ValueError(
         f"{place} = {float(array[first])!r}{more}: must be {allowed.POSITIVE.sentence}{hint}"
     )

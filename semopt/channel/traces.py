@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gains import DECIBELS, HIGH, LOW, RESPONSES, check_shape, converted, within
+from ..gains import DECIBELS, HIGH, LOW, RESPONSES, SILENT, check_shape, converted, within
 from ..problem import Floats
 from ..records import Record
 from .readers import READERS
@@ -127,7 +127,8 @@ def _first_fault(gain: Floats, stored: NDArray[Any], unit: str) -> str:
         words += f" (and {len(wrong) - 1} more are out of range)"
     if unit != "linear":
         return f"{words}: {gain[first]:g} as a linear power gain, {LOW:g} to {HIGH:g} are expected"
-    hint = f'; {DECIBELS}, which unit = "db" does' if (stored < 0).any() else ""
+    hint = f"; {SILENT}" if value == 0 else ""
+    hint = f'; {DECIBELS}, which unit = "db" does' if (stored < 0).any() else hint
     return f"{words}: finite gains above 0 are expected ({LOW:g} to {HIGH:g}){hint}"
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..allowed import Fault
+from ..figures import UNITS
+from ..gains import SILENT
 from ..strict import shortened
 from . import toml
 from .sections import Accuracy, Document, Queue, keys_of, section_at
@@ -84,6 +86,8 @@ def key_faults(error: ValidationError, data: dict[str, Any]) -> list[tuple[KeyPa
                 continue
             case "allowed":
                 words = f"must be {e['msg']}"
+                if value == 0 and "gain" in path:
+                    words += f"; {SILENT}"
             case "too_short":
                 words = f"must have a length of at least {context['min_length']}"
             case "literal_error":
@@ -128,15 +132,32 @@ def _unknown(path: KeyPath, data: dict[str, Any], missing: set[KeyPath]) -> tupl
     if section in (Accuracy, Queue):
         sentences = {**sentences, "file": ""}
     absent = [key for key in sentences if (*table, key) in missing]
-    candidate = nearest(str(name), absent)
+    candidate = nearest(str(name), absent) or _with_unit(str(name), sentences)
     if not candidate:
-        for table_name in ("system", "qoe", "user", "grid", "slot", "queue", "channel"):
-            if name in keys_of(section_at((table_name,)) or Document):
-                return f"is an unknown key here: it belongs in [{table_name}]", ()
+        for place in _TABLES:
+            if name in keys_of(section_at(place) or Document):
+                return f"is an unknown key here: it belongs in [{'.'.join(place)}]", ()
         candidate = nearest(str(name), sentences)
+    if not candidate:
+        for place in _TABLES:
+            if key := _with_unit(str(name), keys_of(section_at(place) or Document)):
+                return f"is an unknown key here: {key} belongs in [{'.'.join(place)}]", ()
     if candidate:
         return f"is an unknown key: did you mean {candidate}?", (*table, candidate)
     return f"is an unknown key: allowed here are {', '.join(sentences)}", ()
+
+
+_TABLES = (
+    *((name,) for name in ("system", "qoe", "user", "grid", "slot", "queue", "channel")),
+    *(("tasks", "NAME"), ("tasks", "NAME", "accuracy")),
+)
+
+
+def _with_unit(name: str, keys: Mapping[str, Any]) -> str | None:
+    """Return the key of which only the unit was left out or is another: power_mw for power_w."""
+    given = name, name.rpartition("_")[0]
+    meant = (f"{stem}{end}" for stem in given if stem for end in UNITS)
+    return next((key for key in meant if key in keys), None)
 
 
 def quoted(value: Any) -> str:

@@ -59,8 +59,10 @@ def presets() -> dict[str, str]:
 
 def _no_such_file(path: Path) -> str:
     names = preset_names()
-    suggestion = nearest(path.stem, names)
-    hint = f"; did you mean {suggestion}?" if suggestion else ""
+    there = {file.name: str(file) for file in path.parent.glob("*.toml")}
+    whole = f"{path.name}.toml"
+    suggestion = whole if whole in there else nearest(path.stem, names) or nearest(path.name, there)
+    hint = f"; did you mean {there.get(suggestion, suggestion)}?" if suggestion else ""
     return f"there is no such file, and no such preset{hint} (presets: {', '.join(names)})"
 
 

@@ -470,6 +470,7 @@ def claims_much(file):
         ("g.npy", lambda file: np.save(file, np.array([["a"]])), "holds text"),
         ("g.npy", lambda file: np.save(file, 1j * np.ones((2, 2, 2))), "complex coefficients h"),
         ("g.npy", lambda file: np.save(file, 1j * np.ones((2, 2, 2))), "`semopt scenario gains"),
+        ("g.npy", lambda file: np.save(file, np.eye(2)[None]), "has a small gain, such as 1e-12"),
         (
             "g.npy",
             lambda file: np.save(file, 1j * np.ones((2, 3, 9, 8))),

@@ -91,7 +91,7 @@ BAD = {
     "records": (np.zeros((2, 2), [("a", float)]), "holds records"),
     "NaN": (np.array(mixed(np.nan)), "gain[0][1] = nan: must be a number above 0"),
     "infinity": (np.array(mixed(np.inf)), "gain[0][1] = inf: must be a number above 0"),
-    "zero": (np.array(mixed(0.0)), "gain[0][1] = 0.0: must be a number above 0"),
+    "zero": (np.array(mixed(0.0)), "a link without signal has a small gain, such as 1e-12"),
     "decibels": (np.array(mixed(-90.0)), "decibels become linear power gains by 10**(gain / 10)"),
     "many": (-np.ones((2, 2)), "(and 3 more)"),
     "too small": (np.array(mixed(0.99e-40)), "(1e-40 to 1e40)"),

@@ -269,6 +269,14 @@ FAULTS = [
     ({"qoe.latency_max_ms": 1.0}, "qoe.latency_max_ms", "it belongs in [system]"),
     ({"grid.xyz": 1}, "grid.xyz", "allowed here are power, frequency, extraction"),
     ({"solt": {}}, "solt", "did you mean slot?"),
+    ({"users": [{"power": [1, 2]}, {}]}, "users[0].power", "did you mean power_mw?"),
+    ({"qoe.slope_energy": 1.0}, "qoe.slope_energy", "did you mean slope_energy_per_mj?"),
+    ({"system.bandwidth_khz": 1.0}, "system.bandwidth_khz", "did you mean bandwidth_mhz?"),
+    ({"grid.noise": 1.0}, "grid.noise", "noise_mw belongs in [system]"),
+    ({"user.data_kbit": 1.0}, "user.data_kbit", "it belongs in [tasks.NAME]"),
+    ({"tasks.text.table": []}, "tasks.text.table", "it belongs in [tasks.NAME.accuracy]"),
+    ({"slot.gain": [[0, 0.5], [1, 1]]}, "slot.gain[0][0]", "has a small gain, such as 1e-12"),
+    ({"slot.gain": [[-1, 0.5], [1, 1]]}, "slot.gain[0][0]", "a number above 0 (1e-40 to 1e40)"),
     ({"tasks.text.data_kb": 1}, "tasks.text.data_kb", "did you mean data_kbit?"),
     ({"tasks.text.accuracy.tabel": []}, "tasks.text.accuracy.tabel", "did you mean table?"),
     ({"users": [{"powr_mw": 1}, {}]}, "users[0].powr_mw", "did you mean power_mw?"),
@@ -540,6 +548,20 @@ def test_nesting_of_any_depth_is_named(depth):
     for text in ("[" * depth + "]" * depth, "{a=" * depth + "1" + "}" * depth):
         with pytest.raises(ScenarioError, match=r"nested too deeply|name = "):
             Scenario.parse(f"name = {text}")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("site", "site.toml"), ("siet.toml", "site.toml"), ("sub/lab", "sub/lab.toml"), ("x", None)],
+)
+def test_a_file_of_nearly_that_name_is_named(tmp_path, monkeypatch, name, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for file in ("site.toml", "sub/lab.toml"):
+        (tmp_path / file).write_text("")
+    with pytest.raises(ScenarioError, match="there is no such file") as refused:
+        Scenario.load(name)
+    assert (f"did you mean {meant}?" in str(refused.value)) == (meant is not None)
 
 
 def test_source_that_cannot_be_read(tmp_path):
