@@ -16,6 +16,7 @@ from .options import (
     check_report,
     files_read,
     learning,
+    load,
     to_stdout,
     write_page,
     write_plot,
@@ -66,7 +67,6 @@ def evaluate(
     from ..files import check_apart
     from ..report.lines import print_note
     from ..report.progress import phases, progress
-    from ..scenario import Scenario
     from .ending import end_cut
 
     check_report(report)
@@ -79,7 +79,7 @@ def evaluate(
     check_apart(outputs, inputs(what, [scenario] if scenario else []))
     for sentence in deciders.taken_as(what):
         print_note(sentence)
-    loaded = Scenario.load(scenario) if scenario else deciders.home(what)
+    loaded = load(scenario) if scenario else deciders.home(what)
     if not scenario and any(map(is_plug, what)):
         print_note(f"no --scenario is given: {loaded.name} is taken")
     evaluations: list[Evaluation] = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .ending import end_cut
-from .options import ScenarioArgument, SeedOption
+from .options import ScenarioArgument, SeedOption, load
 from .slot import LONGEST, one_slot, print_alternatives, solve_one
 
 
@@ -34,9 +34,8 @@ def explain(
     from ..allowed import whole
     from ..report.slot import print_infeasible
     from ..result import Status
-    from ..scenario import Scenario
 
-    problem = one_slot(Scenario.load(scenario), seed)
+    problem = one_slot(load(scenario), seed)
     users = len(problem.task)
     if user is not None:
         whole("user", user, 0, users - 1)

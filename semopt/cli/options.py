@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..report.page import Report
+    from ..scenario import Scenario
 
 ScenarioArgument = Annotated[
     str,
@@ -85,6 +86,19 @@ def check_numbers(values: dict[str, Any]) -> None:
             check_time_limit(value)
         if isinstance(value, float) and option != "--time-limit" and not isfinite(value):
             raise ValueError(f"{option} {value}: a finite number is expected")
+
+
+def load(source: str) -> Scenario:
+    """Return a scenario that is to be solved or learned, and note gains in another unit."""
+    from ..report.lines import print_note
+    from ..scenario import Scenario
+    from ..scenario.notes import far_from_tables
+    from ..scenario.source import preset_names
+
+    scenario = Scenario.load(source)
+    for note in () if source in preset_names() else far_from_tables(scenario):
+        print_note(note)
+    return scenario
 
 
 def files_read(scenario: str) -> Iterator[str | Path]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..report.progress import progress
 from .ending import end_cut
-from .options import is_table, to_stdout, write_page, write_plot
+from .options import is_table, load, to_stdout, write_page, write_plot
 
 TAKEN = ("--gap", "--time-limit", "--certificate")
 
@@ -45,10 +45,9 @@ def solve_whole_queue(
     """Solve the queue that a scenario pins, or one that a seed draws, and report it."""
     from ..files import write_json
     from ..report.queue import print_queue
-    from ..scenario import Scenario
     from ..solvers.queue import solve_queue
 
-    scenario = Scenario.load(source)
+    scenario = load(source)
     gain, task = scenario.draw_queue(seed)
     options = {option[2:].replace("-", "_"): values[option] for option in TAKEN}
     with progress(f"{method}: a queue of {len(gain)} slots", None):

@@ -21,6 +21,7 @@ from .options import (
     check_report,
     files_read,
     is_table,
+    load,
     to_stdout,
     write_page,
     write_plot,
@@ -130,7 +131,6 @@ def solve(
     from ..limits import has_battery
     from ..report.lines import print_note
     from ..result import Status
-    from ..scenario import Scenario
 
     method, files, notes = renamed(method, {"checkpoint": checkpoint, "resume": resume})
     for note in notes:
@@ -168,7 +168,7 @@ def solve(
         for option, value in values.items()
         if value is not None and option not in ("--best", "--above", "--histogram")
     }
-    loaded = Scenario.load(scenario)
+    loaded = load(scenario)
     if has_battery(loaded.template()):
         print_note("user.battery_mj is not counted: a slot is solved alone; --queue solves all")
     if slots > 1:

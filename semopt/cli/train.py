@@ -16,6 +16,7 @@ from .options import (
     check_report,
     files_read,
     learning,
+    load,
     write_page,
     write_plot,
 )
@@ -93,13 +94,12 @@ def train(
     from ..report.lines import print_line
     from ..report.progress import phases, progress
     from ..result import INTERRUPTED
-    from ..scenario import Scenario
     from .ending import end_cut
 
     check_report(report)
     check_plot(plot)
     check_apart({"--report": report, "--plot": plot}, files_read(scenario))
-    loaded = Scenario.load(scenario)
+    loaded = load(scenario)
     with learning(), progress("loading torch", None):
         from ..learn import train as training
         from ..learn.logs import log_of

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..channel import draw_gains
 from ..channel.samplers import rows_of
 from ..model import decibel, snr
 from ..problem import Floats
@@ -13,16 +14,16 @@ from .scenario import Scenario
 
 LISTED = 8  # users that a sentence names
 TINY = 1e-40  # W, that stands for no power
-SLOTS = 200  # that are drawn of a law to see which SNRs it leads to
+SLOTS, ENTRIES = 200, 2_000_000  # at most, that are drawn of a law to see which SNRs it leads to
 
 
 def notes(scenario: Scenario) -> Iterator[str]:
     """Yield a sentence on each thing that is allowed, and seldom meant."""
-    yield from _far_from_tables(scenario)
+    yield from far_from_tables(scenario)
     yield from _clamped(scenario)
 
 
-def _far_from_tables(scenario: Scenario) -> Iterator[str]:
+def far_from_tables(scenario: Scenario) -> Iterator[str]:
     """Yield which users' SNRs never come near the accuracy tables, as of gains in another unit."""
     template, gain = scenario.template(), _gains(scenario)
     users, noise = template.users, template.system.noise
@@ -50,8 +51,9 @@ def _gains(scenario: Scenario) -> Floats:
     """Return gains (S, N, K) of a scenario: all that it lists, and some of a law without an end."""
     listed = [np.array([slot.gain], dtype=float) for slot in scenario.pinned()]
     if scenario.channel is not None:
-        law = scenario.channel_law()
-        listed.append(rows_of(law) if law.file else scenario.draw(SLOTS, seed=0)[0])
+        law, sizes = scenario.channel_law(), (scenario.users, scenario.channels)
+        slots = max(min(SLOTS, ENTRIES // (sizes[0] * sizes[1])), 1)
+        listed.append(rows_of(law) if law.file else draw_gains(law, 0, 0, slots, *sizes))
     return np.concatenate(listed)
 
 

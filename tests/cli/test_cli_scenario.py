@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from semopt import solve
+from semopt.cli import app as commands
 from semopt.cli.scenario import app
 from semopt.scenario import Scenario, presets
 
@@ -269,6 +270,11 @@ def test_check_and_new_note_what_is_seldom_meant(tmp_path):
         assert "SNR of all users at full power is from" in out.stderr
         assert out.stderr.count("note: ") == 1
     assert asked.stdout.startswith("ok: far: ")
+    for words in (["solve"], ["solve", "--slots", "3"], ["explain"], ["evaluate", "--slots", "3"]):
+        name, *options = words
+        what = ["local", "--scenario", str(file)] if name == "evaluate" else [str(file)]
+        out = CliRunner().invoke(commands, [name, *what, *options, "--seed", "0"])
+        assert (out.exit_code, out.stderr.count("note: SNR of all users at full power")) == (0, 1)
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz", "mat"])

@@ -64,6 +64,11 @@ def test_laws_and_pinned_slots_are_looked_at_alike():
         assert note.startswith(f"SNR of user {user} at full power")
 
 
+def test_a_queue_that_lists_few_tasks_is_looked_at():
+    queue = {"tasks": [["text", "image"], ["text", "text"]]}
+    assert not list(notes(CONTENDED.replace(queue=queue)))
+
+
 def test_many_users_are_counted():
     far = CONTENDED.replace(
         {"channel": {"model": "rayleigh", "mean_gain": [0.5] + [1e-9] * 11}, "users": 12}
