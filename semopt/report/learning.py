@@ -54,8 +54,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
             f"{score.ratio_worst:.3f}",
             closure,
             percent(score.hit_share, 0),
-            f"{score.latency_ms:.2f}",
-            f"{score.energy_mj:.1f}",
+            figure(score.latency_ms, 2),
+            figure(score.energy_mj, 1),
             f"{score.accuracy:.3f}",
             percent(score.infeasible_share),
             in_four_digits(score.decision_us),
@@ -91,8 +91,8 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
             "" if score.closure is None else f"{score.closure:.3f}",
             percent(of_queue.skipped_share),
             figure(of_queue.energy_left_mj, 1),
-            "" if isnan(score.latency_ms) else f"{score.latency_ms:.2f}",
-            "" if isnan(score.energy_mj) else f"{score.energy_mj:.1f}",
+            "" if isnan(score.latency_ms) else figure(score.latency_ms, 2),
+            "" if isnan(score.energy_mj) else figure(score.energy_mj, 1),
             in_four_digits(score.decision_us),
         )
         if score.infeasible_share:

@@ -12,6 +12,7 @@ from ..model import decibel, snr
 from ..problem import Floats
 from .scenario import Scenario
 
+FAR = 10.0  # dB, beyond the ends of accuracy tables
 LISTED = 8  # users that a sentence names
 TINY = 1e-40  # W, that stands for no power
 SLOTS, ENTRIES = 200, 2_000_000  # at most, that are drawn of a law to see which SNRs it leads to
@@ -32,14 +33,14 @@ def far_from_tables(scenario: Scenario) -> Iterator[str]:
     tables = [task.accuracy for task in scenario.tasks.values()]
     first = min(table.snr_db[0] for table in tables)
     last = max(table.snr_db[-1] for table in tables)
-    if (low := np.flatnonzero(best < first)).size:
+    if (low := np.flatnonzero(best < first - FAR)).size:
         least = decibel(snr(gain.min(axis=(0, 2)), users.power_max, noise))
         yield (
             f"SNR of {_users(low, scenario.users)} at full power is from {least[low].min():.0f} to "
             f"{best[low].max():.0f} dB, accuracy tables begin at {first:g} dB: offloading hardly "
             "pays there; check the unit of gains and system.noise_mw"
         )
-    if (high := np.flatnonzero(worst > last)).size:
+    if (high := np.flatnonzero(worst > last + FAR)).size:
         yield (
             f"SNR of {_users(high, scenario.users)} is at least {worst[high].min():.0f} dB at the "
             f"lowest power, accuracy tables end at {last:g} dB: power and sub-channel no longer "

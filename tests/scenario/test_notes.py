@@ -39,8 +39,8 @@ def test_presets_are_meant_as_they_are(name):
         ),
         (([0.5, 0.5], [1e-5, 2e-5]), "SNR of user 1 at full power is from -33 to -30 dB,"),
         (([1e-5], [0.5], [1e-5]), "SNR of users 0, 2 at full power is from -33 to -33 dB,"),
-        # 10 mW x 20 / 2 mW is 20 dB
-        (([20.0, 50.0], [0.5, 0.5]), "SNR of user 0 is at least 20 dB at the lowest power, accu"),
+        # 10 mW x 200 / 2 mW is 30 dB
+        (([200.0, 500.0], [0.5, 0.5]), "SNR of user 0 is at least 30 dB at the lowest power, accu"),
         (([2e3], [1e3]), "SNR of all users is at least 37 dB at the lowest power, accuracy tables"),
     ],
 )
@@ -51,8 +51,8 @@ def test_gains_in_another_unit_are_noted(gains, words, tmp_path):
 
 
 def test_a_gain_within_reach_is_not_noted(tmp_path):
-    # 100 mW x 0.011 / 2 mW is -2.6 dB, and 10 mW x 10 / 2 mW is 17 dB
-    assert not list(notes(trace(tmp_path, [1e-9, 0.011], [9.9, 1e9])))
+    # 100 mW x 0.0011 / 2 mW is -12.6 dB, and 10 mW x 99 / 2 mW is 26.9 dB: 10 dB are not far
+    assert not list(notes(trace(tmp_path, [1e-9, 0.0011], [99.0, 1e9])))
 
 
 def test_laws_and_pinned_slots_are_looked_at_alike():
