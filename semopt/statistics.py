@@ -8,7 +8,8 @@ training would give. Fewer than `FEWEST` units carry no interval.
 Slots that follow each other in time resemble their neighbours, so they say less than as many
 independent ones. There the units are blocks of them, each reduced to its mean (batch means;
 Schmeiser, 1982), and so long that neighbouring blocks hardly resemble each other: `BLOCK` times the
-autocorrelation time of what is averaged, by the window of Sokal (1997). Where a seed draws gains of
+autocorrelation time of what is averaged, by the window of Sokal (1997), or that of the gains where
+it is longer, since slots cannot tell what is slower than all of them. Where a seed draws gains of
 its own, no block reaches beyond its seed. Where all seeds replay one trace, a slot is its mean over
 them before.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil, inf, log, nan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,21 +72,38 @@ def _interval(content: bytes, seed: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
+class InTime(NamedTuple):
+    """How slots follow each other.
+
+    Attributes
+    ----------
+    depend : whether slots resemble their neighbours
+    replayed : whether all seeds have the same gains
+    memory : autocorrelation time of the gains, slots; inf where it is not known
+    """
+
+    depend: bool = False
+    replayed: bool = False
+    memory: float = 1.0
+
+
+INDEPENDENT = InTime()
+
+
 def interval_of_slots(
-    series: Sequence[Floats], depend: bool = False, replayed: bool = False
+    series: Sequence[Floats], in_time: InTime = INDEPENDENT
 ) -> tuple[float, float]:
     """Return the 95% interval of a mean over slots; NaN where they make fewer than 5 units.
 
     Parameters
     ----------
     series : of each seed (slots,) float64 in the order of time; NaN is left out
-    depend : whether slots resemble their neighbours: then blocks of them are the units, and the
-        interval is Student's; else `interval` resamples slots
-    replayed : whether all seeds have the same gains
+    in_time : where slots depend, blocks of them are the units, and the interval is Student's; else
+        `interval` resamples slots
     """
-    if not depend:
+    if not in_time.depend:
         return interval(without_nan(np.concatenate([*series])))
-    units = blocks(series, replayed)
+    units = blocks(series, in_time)
     if len(units) < FEWEST:
         return nan, nan
     from scipy.stats import t
@@ -94,19 +113,20 @@ def interval_of_slots(
     return mean - half, mean + half
 
 
-def blocks(series: Sequence[Floats], replayed: bool = False) -> Floats:
+def blocks(series: Sequence[Floats], in_time: InTime) -> Floats:
     """Return the means of blocks of slots that hardly resemble each other: (blocks,) float64.
 
     Parameters are those of `interval_of_slots`. Whatever is too short for two blocks is one.
     """
-    if replayed:
+    if in_time.replayed:
         whole = np.array([*series])
         slots = np.isfinite(whole).any(axis=0)
         series = [np.nanmean(whole[:, slots], axis=0)]
     runs = [run for run in map(without_nan, series) if len(run)]
     if not runs:
         return np.empty(0)
-    length, means = BLOCK * autocorrelation_time(runs), list[float]()
+    length = BLOCK * max(autocorrelation_time(runs), in_time.memory)
+    means = list[float]()
     for run in runs:
         count = max(min(ceil(MOST_BLOCKS / len(runs)), int(len(run) / length)), 1)
         means += [float(part.mean()) for part in np.array_split(run, count)]

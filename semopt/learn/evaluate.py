@@ -131,7 +131,7 @@ def evaluate(
         seed=seed,
         slot=np.flatnonzero(feasible),
         optimum=optimum / tasks_in(problem),
-        depend=scenario.in_time[0],
+        in_time=scenario.in_time,
     )
     labels = [label for name in deciders for label in (name, refined(name))[: 1 + refine]]
     for name, decide in deciders.items():

@@ -158,7 +158,7 @@ def evaluate_queues(
             f"({', '.join(QUEUE_POLICIES)}); {next(iter(policies))} does not tell what energy is "
             "worth to it"
         )
-    length = scenario.queue_length
+    length, in_time = scenario.queue_length, scenario.in_time
     drawn_gain, drawn_task = scenario.draw(queues * length, seed, part="evaluation")
     gain = drawn_gain.reshape(queues, length, *drawn_gain.shape[1:])
     task = drawn_task.reshape(queues, length, -1)
@@ -199,7 +199,7 @@ def evaluate_queues(
             slot=np.arange(end),
             optimum=optimum,
             qoe={name: whole.value for name, whole in played.items()},
-            depend=scenario.in_time[0],
+            in_time=in_time._replace(memory=max(in_time.memory / length, 1.0)),
             queues=end,
             asked=queues,
             length=length,

@@ -12,7 +12,7 @@ from ..model import TOLERANCE
 from ..problem import Floats, Integers
 from ..records import Record, Shown
 from ..result import number
-from ..statistics import interval_of_slots
+from ..statistics import INDEPENDENT, InTime, interval_of_slots
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
 MEANS = ("qoe", "gap", "ratio")  # figures of a slot whose mean has an interval
@@ -63,7 +63,8 @@ class Evaluation(Shown, Record):
     slot : (F,) int64, which of the slots drawn they are
     optimum : (F,) float64, QoE a task of the reference
     qoe : by name, (F,) float64, QoE a task
-    depend : whether slots resemble their neighbours in time, so that intervals take blocks of them
+    in_time : how slots follow each other: where they resemble their neighbours, intervals take
+        blocks of them
     """
 
     scenario: str
@@ -77,7 +78,7 @@ class Evaluation(Shown, Record):
     slot: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     optimum: Floats = field(default_factory=lambda: np.empty(0))
     qoe: dict[str, Floats] = field(default_factory=dict)
-    depend: bool = False
+    in_time: InTime = INDEPENDENT
 
     units: ClassVar[str] = "slots"  # what there are several of
     best: ClassVar[str] = "certified optimum"  # what the reference is
@@ -144,7 +145,7 @@ class Evaluation(Shown, Record):
         reached = self.qoe[name]
         ratio = shares(reached, self.optimum)
         values = {"gap": self.optimum - reached, "qoe": reached, "ratio": ratio}[figure]
-        return interval_of_slots([values], self.depend)
+        return interval_of_slots([values], self.in_time)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""

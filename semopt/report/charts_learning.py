@@ -41,8 +41,10 @@ def within(evaluation: Evaluation) -> alt.ChartType:
     title, units = gap_to(evaluation), evaluation.units
     names = short(list(evaluation.gaps))
     gaps = {names[name]: gap for name, gap in evaluation.gaps.items()}
+    in_time = evaluation.in_time
     independent = {
-        name: len(blocks([gap])) if evaluation.depend else len(gap) for name, gap in gaps.items()
+        name: len(blocks([gap], in_time)) if in_time.depend else len(gap)
+        for name, gap in gaps.items()
     }
     return profile(gaps, LEAST, title, independent, units)
 
@@ -64,12 +66,10 @@ def gap_to(evaluation: Evaluation) -> str:
 
 def bands(evaluation: Evaluation) -> str:
     """Say what the shades of `within` are."""
-    if evaluation.depend:
-        return (
-            f"{evaluation.units} resemble their neighbours in time: 95% bands of whole lines, and "
-            "intervals where there are enough, take blocks of them that hardly do"
-        )
-    return f"shades: 95% bands of whole lines, {evaluation.units} independent"
+    units = f"{evaluation.units} independent"
+    if evaluation.in_time.depend:
+        units = f"long blocks of {evaluation.units}, which resemble their neighbours, independent"
+    return f"shades: 95% bands of whole lines, {units}"
 
 
 def training(log: Log, title: str, ended: str) -> alt.ChartType:

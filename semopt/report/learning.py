@@ -109,7 +109,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
         "Gap: what is lacking of it, in the mean. Closure: the part of what lies between greedy "
         "and the reference that is reached."
     )
-    if evaluation.depend:
+    if evaluation.in_time.depend:
         console.print(
             "Queues resemble their neighbours in time: intervals take blocks of them that hardly "
             "do, and there is none where these are too few."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from ..channel.laws import LAWS
 from ..channel.samplers import rows_of
 from ..channel.traces import PARTS, Part, parts
 from ..problem import LENGTH, Floats, Integers
+from ..statistics import InTime, autocorrelation_time
 from .sections import Document, Slot
+
+REMEMBERED = 2000  # slots of a law, of which it is told how long gains are remembered
 
 
 class Drawn(Document):
@@ -95,16 +100,19 @@ class Drawn(Document):
         return min(ends, default=None)
 
     @property
-    def in_time(self) -> tuple[bool, bool]:
-        """Whether slots resemble their neighbours in time, and whether all seeds replay them.
+    def in_time(self) -> InTime:
+        """How slots follow each other: under a correlated law they resemble their neighbours.
 
-        They do under a law that is correlated; those of a file, gains or tasks, are replayed too.
+        Those of a file, gains or tasks, do too, and all seeds replay them.
         """
-        channel, listed = self.channel, bool(self.queue and self.queue.tasks)
-        if channel is None:
-            return listed, listed
-        replayed = listed or channel.file is not None
-        return replayed or LAWS[channel.model].correlated, replayed
+        replayed = self.channel is not None and self.channel.file is not None
+        replayed |= bool(self.queue and self.queue.tasks)
+        if self.channel is None or not (replayed or LAWS[self.channel.model].correlated):
+            return InTime(replayed, replayed)
+        try:
+            return InTime(True, replayed, memory(self.channel_law(), self.users, self.channels))
+        except ValueError:  # rows of a study are read where its trace is not: nothing is known then
+            return InTime(True, replayed, inf)
 
     def _listed_tasks(self, law: Channel) -> Integers | None:
         """Return the tasks that [queue] lists, (L, N) int64: of a part of a trace its own."""
@@ -196,3 +204,14 @@ class Drawn(Document):
                     "folder: its absolute path is expected"
                 )
         return Channel.from_keys(keys)
+
+
+@lru_cache(maxsize=64)
+def memory(law: Channel, users: int, channels: int) -> float:
+    """Return the autocorrelation time of gains in slots, 1 where none ever changes."""
+    if not LAWS[law.model].correlated:
+        return 1.0
+    gain = rows_of(law) if law.file else draw_gains(law, 0, 0, REMEMBERED, users, channels)
+    links = gain.reshape(len(gain), -1).T
+    away = links - links.mean(axis=1, keepdims=True)
+    return autocorrelation_time([x / x.std() for x in away if x.any()] or [np.zeros(1)])

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import j0
 
 from semopt import Scenario
-from semopt.statistics import autocorrelation_time, blocks, interval, interval_of_slots
+from semopt.statistics import InTime, autocorrelation_time, blocks, interval, interval_of_slots
 
 
 def remembered(rng, share, slots):
@@ -24,7 +25,7 @@ def covered(draw, trials, **options):
 
 def test_an_interval_of_blocks_covers_where_that_of_slots_does_not():
     rng = np.random.default_rng(0)
-    share, given = covered(lambda: [remembered(rng, 0.8, 1000)], 200, depend=True)
+    share, given = covered(lambda: [remembered(rng, 0.8, 1000)], 200, in_time=InTime(True))
     assert given > 0.95
     assert 0.89 <= share <= 0.99
     share, _ = covered(lambda: [remembered(rng, 0.8, 1000)], 50)
@@ -34,27 +35,29 @@ def test_an_interval_of_blocks_covers_where_that_of_slots_does_not():
 def test_independent_slots_of_a_law_in_time_lose_little():
     rng = np.random.default_rng(1)
     slots = [rng.standard_normal((1, 1000)) for _ in range(40)]
-    widths = [np.ptp(interval_of_slots([*each], depend=True)) for each in slots]
+    widths = [np.ptp(interval_of_slots([*each], in_time=InTime(True))) for each in slots]
     plain = [np.ptp(interval(each[0])) for each in slots]
     assert 0.9 < np.mean(widths) / np.mean(plain) < 1.3
 
 
 def test_too_few_slots_for_what_they_remember_carry_no_interval():
     rng = np.random.default_rng(2)
-    _, given = covered(lambda: [remembered(rng, 0.98, 80)], 50, depend=True)
+    _, given = covered(lambda: [remembered(rng, 0.98, 80)], 50, in_time=InTime(True))
     assert given < 0.1
 
 
 def test_seeds_that_draw_their_own_gains_are_units_and_replayed_ones_are_one():
     rng = np.random.default_rng(3)
-    share, given = covered(lambda: [remembered(rng, 0.98, 60) for _ in range(8)], 100, depend=True)
+    share, given = covered(
+        lambda: [remembered(rng, 0.98, 60) for _ in range(8)], 100, in_time=InTime(True)
+    )
     assert given == 1.0
     assert 0.88 <= share <= 1.0
     trace = remembered(rng, 0.5, 200)
-    once = interval_of_slots([trace], depend=True)
-    assert interval_of_slots([trace] * 8, depend=True, replayed=True) == pytest.approx(once)
+    once = interval_of_slots([trace], in_time=InTime(True))
+    assert interval_of_slots([trace] * 8, in_time=InTime(True, True)) == pytest.approx(once)
     gaps = np.where(np.arange(200) % 7, trace, np.nan)  # infeasible slots of one seed
-    assert len(blocks([trace, gaps], replayed=True)) == len(blocks([trace]))
+    assert len(blocks([trace, gaps], InTime(True, True))) == len(blocks([trace], InTime(True)))
 
 
 def test_the_autocorrelation_time_is_that_of_the_process():
@@ -67,10 +70,27 @@ def test_the_autocorrelation_time_is_that_of_the_process():
 
 def test_laws_say_whether_their_slots_follow_each_other(tmp_path):
     contended = Scenario.load("contended")
-    assert contended.in_time == (False, False)
+    assert contended.in_time == (False, False, 1.0)
     fading = {"model": "jakes", "mean_gain": 0.3, "doppler_hz": 5.0, "slot_ms": 5.0}
-    assert contended.replace(channel=fading).in_time == (True, False)
+    depend, replayed, memory = contended.replace(channel=fading).in_time
+    lags = 2 * np.pi * 5.0 * 5e-3 * np.arange(1, 200)  # J0 ** 2: Clarke, 1968
+    time = 1 + 2 * (j0(lags[:100]) ** 2).sum()
+    assert (depend, replayed) == (True, False)
+    assert memory == pytest.approx(time, rel=0.3)
     gain = np.random.default_rng(5).exponential(0.3, (40, 2, 2))
     np.save(tmp_path / "gains.npy", gain)
     trace = {"model": "trace", "file": str(tmp_path / "gains.npy")}
-    assert contended.replace(channel=trace).in_time == (True, True)
+    replayed = contended.replace(channel=trace)
+    assert replayed.in_time[:2] == (True, True)
+    assert 1.0 <= replayed.in_time.memory < 3.0
+    document = replayed.to_dict()
+    document["channel"]["file"] = str(tmp_path / "elsewhere.npy")  # a study read on another machine
+    assert Scenario.from_dict(document).in_time == (True, True, np.inf)
+
+
+def test_what_is_slower_than_all_slots_is_not_taken_for_certain():
+    """Tasks change from slot to slot, gains hardly at all: slots alone look independent."""
+    values, gains = np.random.default_rng(6).standard_normal(80), 50.0
+    low, high = interval_of_slots([values], InTime(True))
+    assert low < high
+    assert np.isnan(interval_of_slots([values], InTime(True, memory=gains))).all()

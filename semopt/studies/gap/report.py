@@ -134,7 +134,7 @@ def count(things: Sequence[Any], noun: str) -> str:
 def notes(question: Grid, rows: Sequence[Row]) -> list[str]:
     """Return what to beware of, and on which scenarios methods look alike."""
     words = []
-    seeds = 1 if any(of.in_time[1] for of in question.scenarios) else question.seeds
+    seeds = 1 if any(of.in_time.replayed for of in question.scenarios) else question.seeds
     if seeds * question.slots < 1000:
         words.append("Under 1000 slots: the 99th percentile and the worst slot say little.")
     for scenario in question.scenarios:
@@ -148,8 +148,11 @@ def notes(question: Grid, rows: Sequence[Row]) -> list[str]:
 
 def resampled(scenario: Scenario) -> str:
     """Return what the intervals of a scenario resample, in words."""
-    depend, _ = scenario.in_time
-    slots = "blocks of slots" if depend else "slots resampled in pairs with the optimum's"
+    slots = (
+        "blocks of slots"
+        if scenario.in_time.depend
+        else "slots resampled in pairs with the optimum's"
+    )
     return f"{slots}, or of a method that learns its trainings, each a tick, where there are five"
 
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -271,22 +271,24 @@ class Grid:
         if learns:
             return interval(np.array([np.nanmean(np.concatenate([*each])) for each in trainings]))
         (series,) = trainings
-        return interval_of_slots(series, *scenario.in_time)
+        return interval_of_slots(series, scenario.in_time)
 
 
 def in_time(scenario: Scenario, rows: Sequence[Row]) -> str:
     """Return what intervals rest on where slots resemble their neighbours; "" where they do not."""
-    depend, replayed = scenario.in_time
+    depend, replayed, memory = scenario.in_time
     if not depend:
         return ""
     seeds = ", and every seed replays them with other tasks" * replayed
+    time = f"{memory:.3g} slots" if memory < inf else "which cannot be told here"
+    times = f"the autocorrelation time of the gains, {time}, or of the gap"
     words = (
-        f"{scenario.name}: slots resemble their neighbours in time{seeds}. Its intervals rest on "
-        f"means of blocks, each at least {BLOCK:g} times as long as a gap is remembered; where "
-        f"there are fewer than {FEWEST} blocks there is no interval"
+        f"{scenario.name}: slots resemble their neighbours in time{seeds}. Intervals rest on means "
+        f"of blocks, each at least {BLOCK:g} times as long as {times}"
     )
     lacking = [row for row in rows if row.slots and row.low != row.low and not row.trainings]
-    return f"{words}: more slots are needed." if lacking else f"{words}."
+    few = f"; of fewer than {FEWEST} blocks there is none: more slots are needed"
+    return f"{words}{few}." if lacking else f"{words}."
 
 
 def training_of(name: str) -> str:

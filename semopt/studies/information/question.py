@@ -110,7 +110,7 @@ class Question:
             optimum, constant = float(optima[feasible].mean()), float(fixed[feasible].mean())
             most, added = max(lost, key=np.mean), float(np.sum(lost, axis=0).mean())
             loss = float(most.mean())
-            low, high = interval_of_slots([most], *scenario.in_time)
+            low, high = interval_of_slots([most], scenario.in_time)
             rows.append(
                 Permitted(
                     *(scenario.name, len(lost), optimum, constant, loss, low, high, added),

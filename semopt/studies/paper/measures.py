@@ -17,7 +17,7 @@ import numpy as np
 from ...problem import Floats
 from ...records import Record
 from ...scenario import Scenario
-from ...statistics import interval, interval_of_slots
+from ...statistics import INDEPENDENT, InTime, interval, interval_of_slots
 from ...worth import closure, tasks_in
 from ..cells import Store, column
 from ..method_cell import BOUND_ONLY, MethodCell, decided
@@ -47,7 +47,7 @@ class Sample(Record):
     optimum : (S,) QoE a task of the certified optimum on the same slots
     infeasible_share : of tasks that break a limit
     failed : runs of it that failed, whose slots score 0
-    in_time : whether slots resemble their neighbours, and whether all seeds replay them
+    in_time : how slots follow each other
     """
 
     name: str
@@ -55,7 +55,7 @@ class Sample(Record):
     optimum: Floats
     infeasible_share: float
     failed: int = 0
-    in_time: tuple[bool, bool] = (False, False)
+    in_time: InTime = INDEPENDENT
 
     @property
     def label(self) -> str:
@@ -91,7 +91,7 @@ class Sample(Record):
         """
         if self.learns:
             return interval(self.runs(figure))
-        return interval_of_slots([self.values[figure][0]], *self.in_time)
+        return interval_of_slots([self.values[figure][0]], self.in_time)
 
     def error(self, figure: str) -> float:
         """Return the standard error of the difference of two means: these slots', the paper's."""
@@ -107,7 +107,7 @@ class Sample(Record):
         mean = float(gaps.mean())
         if self.learns:
             return mean, *interval(gaps.mean(axis=1))
-        return mean, *interval_of_slots([gaps[0]], *self.in_time)
+        return mean, *interval_of_slots([gaps[0]], self.in_time)
 
 
 def sample(

@@ -24,7 +24,7 @@ def below(figure: str, low: Sample, high: Sample) -> bool | None:
     lower, upper = low.runs(figure), high.runs(figure)
     if not (low.learns or high.learns):
         differences = high.values[figure][0] - low.values[figure][0]
-        least, most = interval_of_slots([differences], *high.in_time)
+        least, most = interval_of_slots([differences], high.in_time)
     else:
         count = min(len(each.runs(figure)) for each in (low, high) if each.learns)
         differences = np.broadcast_to(upper[:count] - lower[:count], count)
