@@ -72,6 +72,12 @@ def test_what_cannot_be_varied_is_named(option, words):
         varied([CONTENDED], [option])
 
 
+def test_a_key_is_varied_once():
+    words = "--vary users is given twice: give all values in one, users=V1,V2"
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}"):
+        varied([CONTENDED], ["users=2", "load=2", "users=3"])
+
+
 def test_ranks_are_those_of_plain_enumeration(tmp_path):
     store, scenario = Store(tmp_path), TINY
     store.begin()

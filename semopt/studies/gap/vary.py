@@ -75,9 +75,14 @@ def varied(scenarios: Sequence[Scenario], options: Sequence[str]) -> list[Scenar
     Raises
     ------
     ValueError
-        For an option that is none, or a value that makes no scenario.
+        For an option that is none, a key that is given twice, or a value that makes no scenario.
     """
-    axes = [[(key, word, value) for word, value in values] for key, values in map(axis, options)]
+    given = [axis(option) for option in options]
+    keys = [key for key, _ in given]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"--vary {key} is given twice: give all values in one, {key}=V1,V2")
+    axes = [[(key, word, value) for word, value in values] for key, values in given]
     return [changed(scenario, combined) for scenario in scenarios for combined in product(*axes)]
 
 
