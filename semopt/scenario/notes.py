@@ -69,9 +69,7 @@ def _users(which: np.ndarray, count: int) -> str:
 
 def _clamped(scenario: Scenario) -> Iterator[str]:
     """Yield where accuracy is taken from the end of a table, as extraction goes beyond it."""
-    ranges = [scenario.user.extraction]
-    ranges += [user.extraction for user in scenario.overrides or [] if user.extraction]
-    smallest = min(low for low, _ in ranges)
+    smallest = scenario.template().users.extraction_min.min()
     for name, task in scenario.tasks.items():
         table = task.accuracy
         first, last = table.extraction[0], table.extraction[-1]
