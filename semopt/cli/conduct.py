@@ -81,7 +81,8 @@ def conduct(
         cut = True
     missing = unanswered(question, store)
     if cut or not missing:
-        keep(question, store)
+        with progress("results, page, tables and figures", None):
+            keep(question, store)
     if json:
         write_json(json, question.document(store))
     if not to_stdout(json) and (cut or not missing):

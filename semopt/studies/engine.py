@@ -27,6 +27,8 @@ from concurrent.futures import (
 )
 from dataclasses import dataclass, field
 from importlib import import_module
+from logging import getLogger
+from math import nan
 from multiprocessing import get_context
 from time import sleep
 from typing import Any
@@ -35,6 +37,7 @@ from ..strict import shortened
 from .cells import Cell, Store
 from .work import DONE, ELSEWHERE, work
 
+log = getLogger(__name__)
 PAUSE = 0.2  # s between looks at cells that others are at
 SHOWN = 200  # characters of what a cluster says
 BREAKS = 2  # times that the worker of a cell may be killed, the last of them with no other cell
@@ -198,8 +201,11 @@ def _drain(
                     continue
                 if answer == DONE:
                     state.finished.add(at)
+                    seconds = store.times(state.cells[at]).get("seconds", nan)
+                    log.info("%s: %.3f s", state.cells[at].label, seconds)
                 else:
                     state.failed[at] = store.reason(state.cells[at])
+                    log.info("%s: failed: %s", state.cells[at].label, state.failed[at])
                 answered = len(state.finished) + len(state.failed)
                 progress(answered, len(state.cells), state.cells[at].label)
     except BrokenExecutor:

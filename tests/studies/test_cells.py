@@ -276,6 +276,19 @@ def test_what_is_held_elsewhere_is_looked_at_now_and_then(tmp_path, monkeypatch)
     assert len(looks) <= 2.0 / engine.PAUSE + 2
 
 
+def test_a_log_names_each_cell_with_its_time_or_its_fault(tmp_path, monkeypatch, caplog):
+    policy = tmp_path / "policy.py"
+    policy.write_text("def decide(seen):\n    raise OverflowError('too far')\n")
+    cells = [*cells_of(("local",), 1, 5), MethodCell(CONTENDED, f"{policy}:decide", 0, 5)]
+    monkeypatch.setitem(engine.ENGINES, "local", lambda workers: ThreadPoolExecutor(1))
+    with caplog.at_level("INFO", "semopt"):
+        run(cells, Store(tmp_path / "out"), workers=1)
+    first, second = (r.message for r in caplog.records if r.name == "semopt.studies.engine")
+    assert re.fullmatch(r"contended, local, seed 0: \d+\.\d{3} s", first)
+    assert f"{policy}:decide, seed 0: failed: " in second
+    assert "too far" in second
+
+
 def test_shards_part_the_cells_and_may_share_a_folder(tmp_path):
     cells = cells_of(("exact", "local", "reference"), 2, 10)
     parts = [run(cells, Store(tmp_path), workers=1, shard=(i, 4)) for i in (1, 2, 3, 4)]

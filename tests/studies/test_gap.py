@@ -64,6 +64,8 @@ def test_load_and_law_and_any_key_can_be_varied():
         ("law=nakagami", "--vary law=nakagami: is not one of rayleigh"),
         ("law=uniform", "--vary law=uniform: "),
         ("load=-1", "--vary load=-1: "),
+        ("load=x", "--vary load=x: x is no number: one such as 0.5 is expected"),
+        ("weights=a/0/1", "--vary weights=a/0/1: a is no number"),
         ("qoe.wieght_latency=1", "--vary qoe.wieght_latency=1: "),
     ],
 )
@@ -76,6 +78,22 @@ def test_a_key_is_varied_once():
     words = "--vary users is given twice: give all values in one, users=V1,V2"
     with pytest.raises(ValueError, match=f"^{re.escape(words)}"):
         varied([CONTENDED], ["users=2", "load=2", "users=3"])
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("user=2,3", "perhaps users was meant: the number of users, as in users=2,4"),
+        ("chanels=2", "perhaps channels was meant: the number of sub-channels"),
+        ("weight=1/0/0", "perhaps weights was meant"),
+        ("users=2-4", "values stand between commas: users=2,3,4"),
+        ("channels=2..3", "values stand between commas: channels=2,3"),
+        ("load=1:3", "values stand between commas: load=1,2,3"),
+    ],
+)
+def test_what_was_perhaps_meant_to_be_varied_is_said(option, hint):
+    with pytest.raises(ValueError, match=re.escape(f"; {hint}")):
+        varied([CONTENDED], [option])
 
 
 def test_ranks_are_those_of_plain_enumeration(tmp_path):

@@ -6,8 +6,10 @@ A key is a path in a scenario file, as messages write it (`system.bandwidth_mhz`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
@@ -37,12 +39,20 @@ def weights(scenario: Scenario, value: Any) -> dict[str, Any]:
     parts = str(value).split("/")
     if len(parts) != len(WEIGHTS):
         raise ValueError("three numbers are expected, latency/energy/accuracy: 0.6/0.2/0.2")
-    return dict(zip(WEIGHTS, map(float, parts), strict=True))
+    return dict(zip(WEIGHTS, map(number, parts), strict=True))
+
+
+def number(word: Any) -> float:
+    """Return a value as a number, or raise ValueError where it is none."""
+    try:
+        return float(word)
+    except (TypeError, ValueError):
+        raise ValueError(f"{word} is no number: one such as 0.5 is expected") from None
 
 
 def load(scenario: Scenario, value: Any) -> dict[str, Any]:
     """Multiply the data and the FLOP of every task."""
-    factor = float(value)
+    factor = number(value)
     return {
         f"tasks.{name}.{key}": task[key] * factor
         for name, task in scenario.to_dict()["tasks"].items()
@@ -67,6 +77,17 @@ SHORT: dict[str, Callable[[Scenario, Any], dict[str, Any]]] = {
     "load": load,
     "law": law,
 }
+
+LISTED = {
+    "users": "the number of users, as in users=2,4",
+    "channels": "the number of sub-channels, as in channels=2,4",
+    "weights": "of latency, energy and accuracy, as in weights=0.6/0.2/0.2,0.2/0.2/0.6",
+    "load": "a factor on the data and the FLOP of every task, as in load=1,2",
+    "law": "of the channel, as in law=rayleigh,uniform",
+}
+# As some write all numbers between two.
+RANGE = re.compile(r"(\d{1,4})\s*(?:-|:|\.\.+)\s*(\d{1,4})")
+MOST = 20  # numbers that a message lists
 
 
 def varied(scenarios: Sequence[Scenario], options: Sequence[str]) -> list[Scenario]:
@@ -123,5 +144,17 @@ def changed(scenario: Scenario, combined: Sequence[tuple[str, str, Any]]) -> Sce
             changes = SHORT[key](scenario, value) if key in SHORT else {key: value}
             scenario = scenario.replace(changes, name=name)
         except ValueError as error:
-            raise ValueError(f"--vary {key}={word}: {error}") from None
+            raise ValueError(f"--vary {key}={word}: {error}{hint(key, word)}") from None
     return scenario
+
+
+def hint(key: str, word: str) -> str:
+    """Return what was perhaps meant by a key or a value that made no scenario; "" of no idea."""
+    if key in SHORT:
+        ends = RANGE.fullmatch(word)
+        if ends is None or not 0 <= int(ends[2]) - int(ends[1]) < MOST:
+            return ""
+        listed = ",".join(map(str, range(int(ends[1]), int(ends[2]) + 1)))
+        return f"; values stand between commas: {key}={listed}"
+    near = get_close_matches(key, SHORT, 1)
+    return "".join(f"; perhaps {name} was meant: {LISTED[name]}" for name in near)
