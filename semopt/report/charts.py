@@ -19,7 +19,7 @@ LINES = alt.Legend(
     orient="bottom",
     title=None,
     columns=3,
-    labelLimit=240,
+    labelLimit=300,
     symbolType="stroke",
     symbolSize=400,
     symbolOpacity=1.0,
@@ -39,7 +39,7 @@ def profile(
 
     Parameters
     ----------
-    gaps : of each method, (slots,) float64
+    gaps : of each method, (slots,) float64; empty of one that has its place but no line
     least : smaller gaps are drawn there
     x : title of the axis
     independent : of each method, how many independent units its slots are worth: then each line
@@ -48,6 +48,8 @@ def profile(
     """
     rows: list[dict[str, Any]] = []
     for method, values in gaps.items():
+        if not len(values):
+            continue
         width = band(independent[method]) if independent else 0.0
         for gap, share in steps_of(np.maximum(np.sort(values), least).tolist()):
             row = {"method": method, "gap": gap, "share": share}
@@ -82,7 +84,7 @@ def steps_of(values: Sequence[float]) -> Iterator[tuple[float, float]]:
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float | None, float | None]],
+    rows: Sequence[tuple[str, float | None, float | None, float | None]],
     x: str,
     seeds: Mapping[str, Sequence[float]] | None = None,
     optimum: float | None = None,
@@ -92,7 +94,7 @@ def intervals(
 
     Parameters
     ----------
-    rows : (method, mean, low, high); no interval where low is None
+    rows : (method, mean, low, high); no interval where low is None, no mark where the mean is
     x : title of the axis
     seeds : of a method that learns, what each training reached
     optimum : the certified one, a line
@@ -102,7 +104,7 @@ def intervals(
     data = alt.InlineData(values=[dict(zip(names, row, strict=True)) for row in rows])
     methods = [row[0] for row in rows]
     base = alt.Chart(data).encode(
-        y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=240)),
+        y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=300)),
         color=_by_method(methods, legend=False),
     )
     tooltip = ["method:N", *(alt.Tooltip(f"{name}:Q", format=".5f") for name in names[1:])]

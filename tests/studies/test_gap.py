@@ -222,9 +222,12 @@ def test_a_policy_that_failed_has_no_number_in_any_table_or_figure(tmp_path):
     ]
     svg = pictures(figures["over-users"])[".svg"]
     assert "two_users at users = 3: failed." in svg  # whoever has the file alone reads it
-    for name in ("intervals-1", "profile-1"):
-        assert figures[name].notes == ["two_users: failed."]
-        assert "two_users" not in json.dumps(figures[name].spec)
+    marks = {row["method"]: row["mean"] for row in rows_of(figures["intervals-1"].chart)}
+    assert marks["two_users (failed)"] is None
+    assert marks["local"] > 0.0
+    drawn = figures["profile-1"].spec["encoding"]["color"]["scale"]["domain"]
+    assert drawn == ["constant", "two_users (failed)", "local"]  # colours are those of profile-0
+    assert {row["method"] for row in rows_of(figures["profile-1"].chart)} == {"constant", "local"}
     (row,) = (r for r in question.document(store)["rows"] if r["failed"] and "=3" in r["scenario"])
     assert row["gap"] is row["qoe"] is row["closure"] is row["infeasible_share"] is None
 

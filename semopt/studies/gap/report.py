@@ -71,9 +71,8 @@ def page(
         available = [row for row in selected if row.slots]
         if not available:
             continue
-        gaps = {row.label: slots_of(question, store, scenario, row) for row in available}
+        gaps = {row.label: slots_of(question, store, scenario, row) for row in selected}
         names = [row.label for row in available if row.seeds == question.seeds]
-        absent = [f"{row.name}: {row.state}." for row in selected if not row.slots]
         tables.append(
             Table(
                 f"improvement-{place}",
@@ -87,13 +86,12 @@ def page(
                 f"intervals-{place}",
                 f"{name}: mean gap",
                 intervals(
-                    [(r.label, r.gap, known(r.low), known(r.high)) for r in available],
+                    [(r.label, *map(known, (r.gap, r.low, r.high))) for r in selected],
                     "gap to the certified optimum, QoE a task",
-                    {r.label: r.trainings for r in available},
+                    {r.label: r.trainings for r in selected},
                 ),
                 "What each method lacks of the certified optimum, which stands at 0; bars are 95% "
                 f"intervals: {resampled(scenario)}.",
-                notes=absent,
             )
         )
         figures.append(
@@ -107,7 +105,6 @@ def page(
                 ),
                 f"A line that rises early is good. The certified optimum would stand at the left "
                 f"edge, {LEAST:g}, where all smaller gaps are drawn.",
-                notes=absent,
             )
         )
     lengths = ["--seeds", question.seeds, "--slots", question.slots, "--ranks", question.ranked]
@@ -157,10 +154,10 @@ def resampled(scenario: Scenario) -> str:
 
 
 def slots_of(question: Grid, store: Store, scenario: Scenario, row: Row) -> Floats:
-    """Return the gaps of a row, QoE a task: (trainings x seeds x slots,) float64."""
-    methods = question.groups[row.method]
+    """Return the gaps of a row, QoE a task: (trainings x seeds x slots,) float64; () without."""
+    methods = question.groups[row.method] if row.slots else ()
     gaps = [gap for method in methods for _, gap in question.gaps(store, scenario, method)]
-    return without_nan(np.concatenate(gaps))
+    return without_nan(np.concatenate([*gaps, np.empty(0)]))
 
 
 def better(one: Floats, other: Floats) -> float:
