@@ -67,6 +67,7 @@ class Permitted:
     users : whose loss is known
     closed, closed_added : the part closed at most of what lies between `constant` and the optimum;
         the same where all losses add up
+    lacks : what the figures lack, in words, such as "failed" where there are none; "" of nothing
     """
 
     scenario: str
@@ -79,6 +80,12 @@ class Permitted:
     added: float = nan
     closed: float = nan
     closed_added: float = nan
+    lacks: str = ""
+
+    @property
+    def label(self) -> str:
+        """What every table and figure calls it: the scenario, and what its figures lack."""
+        return f"{self.scenario} ({self.lacks})" if self.lacks else self.scenario
 
 
 @dataclass(frozen=True)
@@ -211,10 +218,10 @@ def print_information(rows: Sequence[Permitted]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         if isnan(row.loss):
-            table.add_row(row.scenario, "not there yet")
+            table.add_row(row.label)
             continue
         table.add_row(
-            row.scenario,
+            row.label,
             f"{row.optimum:.5f}",
             f"{row.constant:.5f}",
             f"{row.loss:.5f}",

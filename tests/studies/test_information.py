@@ -87,6 +87,13 @@ def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):
     store.file(cells[0]).unlink()
     assert question.rows(store)[0].users == 1
     assert question.report(store).notes == ["1 of 4 cells are not there yet."]
+    store.fail(cells[0], "its worker was killed")
+    words = f"{scenario.name} (1 of 2 users failed)"
+    assert question.report(store).tables[0].texts()[0][0] == words
+    assert question.report(store).figures[0].title.startswith(words)
+    store.file(cells[1]).unlink()
+    question.show(store)
+    assert f"{scenario.name} (failed)" in " ".join(capsys.readouterr().out.split())
     assert f"information {asked} --draws 6 --replies 5" in question.report(store).command
 
 

@@ -101,9 +101,15 @@ class Question:
                 for cell in self.losses(scenario)
                 if (table := store.read(cell)) is not None
             ]
+            cells = [*self.means(scenario), *self.losses(scenario)]
+            failed = sum(store.read(cell) is None and store.reason(cell) != "" for cell in cells)
             if None in tables or not lost:
-                rows.append(Permitted(scenario.name, len(lost)))
+                lacks = "failed" if failed else "not there yet"
+                rows.append(Permitted(scenario.name, len(lost), lacks=lacks))
                 continue
+            left = scenario.users - len(lost) - failed
+            words = [f"{failed} of {scenario.users} users failed"] * (failed > 0)
+            words += [f"{left} of {scenario.users} users not there yet"] * (left > 0)
             tasks = tasks_in(scenario.template())
             optima, fixed = (column(table, "value") / tasks for table in tables)
             feasible = ~np.isnan(optima)
@@ -116,6 +122,7 @@ class Question:
                     *(scenario.name, len(lost), optimum, constant, loss, low, high, added),
                     closed=closure(optimum - loss, optimum, constant),
                     closed_added=closure(optimum - added, optimum, constant),
+                    lacks=", ".join(words),
                 )
             )
         return rows
@@ -132,7 +139,7 @@ class Question:
         figures = [
             Figure(
                 f"information-{place}",
-                f"{row.scenario}: what observations permit",
+                f"{row.label}: what observations permit",
                 intervals(
                     [
                         (
@@ -176,4 +183,5 @@ class Question:
 
 
 def _entries(row: Permitted) -> list[Any]:
-    return [known(value) for value in vars(row).values()]
+    _, *figures, _ = vars(row).values()
+    return [row.label, *map(known, figures)]
