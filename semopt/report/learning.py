@@ -71,6 +71,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"over 0.5, all local at the reference frequency, that is reached. A task that breaks a "
         f"limit scores 0{note}.",
     )
+    if evaluation.in_time.depend:
+        console.print(
+            "Slots resemble their neighbours in time, and say less than as many independent ones: "
+            "intervals, in --json and --plot, take long blocks of them, and need five."
+        )
 
 
 def print_queue_evaluation(evaluation: QueueEvaluation) -> None:

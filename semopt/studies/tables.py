@@ -130,7 +130,10 @@ class Policy:
 
 
 def print_gaps(rows: Sequence[Row], alike: dict[str, float], notes: Sequence[str] = ()) -> None:
-    """Print each method's gap; on scenarios that are `alike` methods hardly differ."""
+    """Print each method's gap; on scenarios that are `alike` methods hardly differ.
+
+    `notes` are of the scenarios whose slots resemble their neighbours in time.
+    """
     console, ranked = Console(), not all(isnan(row.rank) for row in rows)
     for scenario in dict.fromkeys(row.scenario for row in rows):
         table = slim_table(f"{scenario}: gap to the certified optimum, QoE a task")
@@ -143,11 +146,14 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float], notes: Sequence[str
             rank = "" if isnan(row.rank) else in_four_digits(row.rank)
             table.add_row(row.label, *_figures(row), *[rank] * ranked)
         console.print(table)
-    console.print(
+    sentences = [
         "Intervals resample slots, in pairs with the optimum's, or the trainings of a method that "
-        "learns. A slot without a decision lacks all of the optimum; a task that breaks a limit "
-        "scores 0. Rank: median place among all joint actions."
-    )
+        "learns.",
+        "A slot without a decision lacks all of the optimum; a task that breaks a limit scores 0.",
+        "Rank: median place among all joint actions.",
+    ]
+    in_time = len(notes) == len({row.scenario for row in rows})  # of all scenarios
+    console.print(" ".join(sentences[in_time : 2 + ranked]))
     for note in notes:
         console.print(note)
     for scenario, spread in alike.items():

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import j0
 
+from drawing import rows_of
 from semopt import Scenario
+from semopt.learn.evaluate import evaluate
+from semopt.report.charts_learning import within
 from semopt.statistics import InTime, autocorrelation_time, blocks, interval, interval_of_slots
 
 
@@ -94,3 +97,16 @@ def test_what_is_slower_than_all_slots_is_not_taken_for_certain():
     low, high = interval_of_slots([values], InTime(True))
     assert low < high
     assert np.isnan(interval_of_slots([values], InTime(True, memory=gains))).all()
+
+
+def test_evaluate_says_that_slots_follow_each_other(tmp_path, capsys):
+    gain = np.cumsum(np.random.default_rng(7).exponential(0.01, (60, 2, 2)), axis=0)
+    np.save(tmp_path / "gains.npy", gain)
+    trace = {"model": "trace", "file": str(tmp_path / "gains.npy"), "split": [0.0, 0.0, 1.0]}
+    scored = evaluate("local", Scenario.load("contended").replace(channel=trace), reference="exact")
+    assert np.isnan(scored.interval("local")).all()
+    assert scored.to_json()["methods"]["local"]["gap_interval"] == [None, None]
+    scored.show()
+    assert "Slots resemble their neighbours in time" in " ".join(capsys.readouterr().out.split())
+    drawn = rows_of(within(scored), 0)
+    assert {(row["low"], row["high"]) for row in drawn} == {(0.0, 1.0)}  # one block tells nothing

@@ -79,6 +79,7 @@ def page(
                 f"{name}: share of slots on which a row is better than a column",
                 ["method", *names],
                 [[one, *(better(gaps[one], gaps[other]) for other in names)] for one in names],
+                names,
             )
         )
         figures.append(
