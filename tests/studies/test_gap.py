@@ -14,9 +14,11 @@ from semopt.report.page import pictures
 from semopt.statistics import interval
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
+from semopt.studies.gap.over import over_values
 from semopt.studies.gap.question import Question
 from semopt.studies.gap.rank_cell import RankCell, countable
 from semopt.studies.gap.report import better, page
+from semopt.studies.gap.rows import Row
 from semopt.studies.gap.vary import varied
 from semopt.studies.method_cell import MethodCell
 from semopt.studies.work import DONE, FAILED, work
@@ -179,6 +181,24 @@ def test_qoe_is_drawn_over_the_numbers_that_are_varied(tmp_path):
         assert drawn["certified optimum", users]["y"] == pytest.approx(optimum, rel=ROUNDING)
     axis = figure.spec["layer"][1]["encoding"]["x"]["axis"]
     assert axis["values"] == [1, 2]  # no half users
+
+
+def test_axes_are_told_apart_whatever_their_values_and_names_hold():
+    options = ["users=1,2", "user.power_mw=[10, 100],[10, 20]"]
+    asked = shlex.join(word for option in options for word in ("--vary", option))
+    scenarios = varied(
+        [CONTENDED.replace(name=name) for name in ("a, b", "Größe/../" * 40)], options
+    )
+    rows = [Row(s.name, "local", 5, qoe=0.5, optimum=0.6) for s in scenarios]
+    drawn = [(table.name, [row[0] for row in table.rows]) for table, _ in over_values(rows, asked)]
+    assert [values for _, values in drawn] == [[1, 2]] * 4
+    names = [name for name, _ in drawn]
+    assert names[:2] == [
+        "over-users-a-b-user.power_mw-10-100",
+        "over-users-a-b-user.power_mw-10-20",
+    ]
+    assert len({*names}) == 4
+    assert all(re.fullmatch(r"over-[\w-]{,100}", name, re.ASCII) for name in names)
 
 
 POLICY = """

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from itertools import count, pairwise
+from itertools import count, pairwise, product
+from typing import Any
 
 from ...report.charts import curves
 from ...report.page import Figure, Table
 from .rows import Row
 from .vary import axis
 
+LONGEST = 100  # letters of the name of a file
 VARY, OPTIMUM = "--vary", "certified optimum"
 ABOUT = (
     "Bands are 95% intervals of the mean: of slots, or of a method that learns of its trainings, "
@@ -29,7 +31,7 @@ def over_values(rows: Sequence[Row], asked: str) -> Iterator[tuple[Table, Figure
     """
     words, taken = shlex.split(asked), set[str]()
     options = [axis(value) for word, value in pairwise(words) if word == VARY]
-    named = {row.scenario: row.scenario.rsplit(", ", len(options)) for row in rows}
+    named = {row.scenario: parts_of(row.scenario, options) for row in rows}
     for place, (key, values) in enumerate(options, 1):
         numbers = {f"{key}={word}": value for word, value in values}
         if len(numbers) < 2 or not all(type(value) in (int, float) for value in numbers.values()):
@@ -47,6 +49,19 @@ def over_values(rows: Sequence[Row], asked: str) -> Iterator[tuple[Table, Figure
                 yield drawn(name, ", ".join(rest), key, lines)
 
 
+def parts_of(scenario: str, options: Sequence[tuple[str, list[tuple[str, Any]]]]) -> list[str]:
+    """Return the parts of a scenario's name: what was varied, and KEY=VALUE of each option.
+
+    Values may have commas of their own.
+    """
+    words = [[f"{key}={word}" for word, _ in values] for key, values in options]
+    for combined in product(*words):
+        end = "".join(f", {part}" for part in combined)
+        if end and scenario.endswith(end):
+            return [scenario.removesuffix(end), *combined]
+    return [scenario, *[""] * len(options)]
+
+
 def without(parts: Sequence[str], place: int) -> list[str]:
     """Return all parts of a scenario's name but one."""
     return [part for at, part in enumerate(parts) if at != place]
@@ -54,7 +69,8 @@ def without(parts: Sequence[str], place: int) -> list[str]:
 
 def file_name(key: str, rest: Sequence[str], taken: set[str]) -> str:
     """Return the name of the files of an axis: with what else tells its scenarios apart."""
-    word = re.sub(r"[^\w.-]+", "-", "-".join(("over", key, *rest)), flags=re.ASCII)
+    word = re.sub(r"[^\w-]+", "-", "-".join(("over", key, *rest)), flags=re.ASCII)
+    word = word[:LONGEST].strip("-")
     names = (word if at == 1 else f"{word}-{at}" for at in count(1))
     name = next(name for name in names if name.lower() not in taken)
     taken.add(name.lower())
