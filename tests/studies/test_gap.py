@@ -193,10 +193,7 @@ def test_axes_are_told_apart_whatever_their_values_and_names_hold():
     drawn = [(table.name, [row[0] for row in table.rows]) for table, _ in over_values(rows, asked)]
     assert [values for _, values in drawn] == [[1, 2]] * 4
     names = [name for name, _ in drawn]
-    assert names[:2] == [
-        "over-users-a-b-user.power_mw-10-100",
-        "over-users-a-b-user.power_mw-10-20",
-    ]
+    assert names[:2] == [f"over-users-a-b-user-power_mw-10-{most}" for most in (100, 20)]
     assert len({*names}) == 4
     assert all(re.fullmatch(r"over-[\w-]{,100}", name, re.ASCII) for name in names)
 
