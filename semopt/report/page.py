@@ -60,11 +60,11 @@ class Table:
         for name, entries in zip(self.columns, self.by_column(), strict=True):
             columns.append([name, *map(central, entries)])
             if any(isinstance(entry, Estimate) for entry in entries):
-                for end, words in (("low", "95% from"), ("high", "to"), ("lacks", "lacks")):
-                    ends = [getattr(entry, end, None) or None for entry in entries]
-                    ends = [None if x != x else x for x in ends]
-                    if words != "lacks" or any(ends):
-                        columns.append([f"{name}, {words}", *ends])
+                for end, words in (("low", "95% from"), ("high", "to")):
+                    ends = (getattr(entry, end, None) for entry in entries)
+                    columns.append([f"{name}, {words}", *(None if x != x else x for x in ends)])
+                lacks = [getattr(entry, "lacks", "") for entry in entries]
+                columns += [[f"{name}, lacks", *lacks]] if any(lacks) else []
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
         return text.getvalue()
@@ -210,7 +210,7 @@ def digits(value: float, like: float, decimals: int) -> str:
         return f"{value:,.0f}"
     if like and abs(like) < 10.0**-decimals:
         return f"{value:.{DIGITS}g}"
-    most = DIGITS - 1 - floor(log10(abs(like))) if like else decimals
+    most = DIGITS - 1 - floor(log10(abs(like))) if like else DIGITS
     return f"{value:.{max(min(most, decimals), 0)}f}"
 
 

@@ -64,12 +64,14 @@ def test_numbers_keep_their_zeros_and_estimates_their_ends():
         [
             ["x<y", Estimate(0.02, 0.0186, 0.0214), 0.5, 0.0377],
             ["y", Estimate(0.3), 0.33, 0.02],
+            ["0", Estimate(0.0, 0.0, 0.001), 0.0, 0.0],
             ["z", failed, 0.25, 12345.6],
         ],
     )
     assert table.texts() == [
         ["x<y", "0.02000 (0.01860–0.02140)", "0.50", "0.0377"],
         ["y", "0.3000", "0.33", "0.0200"],
+        ["0", "0.0000 (0.0000–0.0010)", "0.00", "0.0000"],
         ["z", "failed", "0.25", "12,346"],
     ]
     assert table.latex().splitlines()[:4] == [
@@ -83,6 +85,7 @@ def test_numbers_keep_their_zeros_and_estimates_their_ends():
         'a_b,gap,"gap, 95% from","gap, to","gap, lacks",weight,worst',
         "x<y,0.02,0.0186,0.0214,,0.5,0.0377",
         "y,0.3,,,,0.33,0.02",
+        "0,0.0,0.0,0.001,,0.0,0.0",
         "z,,,,failed,0.25,12345.6",
     ]
 

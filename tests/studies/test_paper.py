@@ -20,7 +20,7 @@ from semopt import Scenario
 from semopt.cli import app, entry
 from semopt.cli.study import PAPER
 from semopt.model import Actions, evaluate
-from semopt.statistics import improvement, middle_mean
+from semopt.statistics import InTime, improvement, middle_mean
 from semopt.studies.calibrate.draws import qoe_over_draws
 from semopt.studies.cells import Store
 from semopt.studies.paper import question as paper
@@ -276,6 +276,9 @@ def test_orders_count_where_paired_differences_are_off_zero():
     assert below("latency_ms", made([3.0, 3.2], runs=2), made([3.1, 3.3], "dqn", runs=2)) is None
     assert below("latency_ms", made([3.0, 3.05], runs=2), made(3.1, "local")) is True
     assert below("latency_ms", made(3.0), made(3.1, "local")) is None  # of one training
+    few = InTime(depend=True, memory=500.0)  # slots in time that make two blocks
+    ours, other = (replace(each, in_time=few) for each in (faster, slower))
+    assert below("latency_ms", ours, other) is None
     three = {
         "mappo": made(3.0, runs=2),
         "dqn": made(3.1, "dqn", runs=2),

@@ -8,7 +8,7 @@ from math import isnan
 
 import numpy as np
 
-from ...statistics import improvement, interval, interval_of_slots
+from ...statistics import improvement, interval, interval_of_slots, without_nan
 from .measures import Claim, Sample, word_of
 from .setup import SERIES
 
@@ -23,8 +23,10 @@ def below(figure: str, low: Sample, high: Sample) -> bool | None:
     """
     lower, upper = low.runs(figure), high.runs(figure)
     if not (low.learns or high.learns):
-        differences = high.values[figure][0] - low.values[figure][0]
+        differences = without_nan(high.values[figure][0] - low.values[figure][0])
         least, most = interval_of_slots([differences], high.in_time)
+        if isnan(least) and high.in_time.depend:
+            return None
     else:
         count = min(len(each.runs(figure)) for each in (low, high) if each.learns)
         differences = np.broadcast_to(upper[:count] - lower[:count], count)
