@@ -19,7 +19,8 @@ def below(figure: str, low: Sample, high: Sample) -> bool | None:
     """Tell whether a method's mean is below another's; None where they are tied.
 
     They are where the 95% interval of paired differences holds 0: of slots, or of runs where one
-    of the two learns. Where runs are too few for one, all pairs of at least two runs must agree.
+    of the two learns. Where runs are too few for one, all pairs of at least two runs must agree;
+    slots that resemble their neighbours in time and are too few decide nothing.
     """
     lower, upper = low.runs(figure), high.runs(figure)
     if not (low.learns or high.learns):
