@@ -61,7 +61,11 @@ def test_json_on_standard_output_is_one_document_of_the_contract():
 def test_table_names_every_user_and_the_gain_over_local():
     out = run("solve", "paper")
     assert out.exit_code == 0
-    for word in ("image", "text", "semantic 1", "raw 0", "optimal", "all-local reaches"):
+    users = json.loads(run("solve", "paper", "--json", "-").stdout)["users"]
+    modes = ["raw" if user["extraction"] == 1.0 else "semantic" for user in users]
+    places = [f"{mode} {user['channel']}" for mode, user in zip(modes, users, strict=True)]
+    assert all(user["offload"] for user in users)
+    for word in ("image", "text", *places, "optimal", "all-local reaches"):
         assert word in out.output
     assert max(len(line) for line in out.output.splitlines()) <= 80
 

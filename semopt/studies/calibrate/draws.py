@@ -1,8 +1,8 @@
 """Draws of chains of the paper's calibration: what explains the paper about as well.
 
-They are no posterior: the chains, about one good fit, have not mixed. What holds on all draws holds
-in this one neighbourhood of the fit; values far from it may explain the paper as well, and what
-holds for those is not known.
+bench/fit.py writes them. They are no posterior: the chains begin at one good fit and know nothing
+of others. What holds on all draws holds in this one neighbourhood; values far from it may explain
+the paper as well, and what holds for those is not known.
 """
 
 from __future__ import annotations
