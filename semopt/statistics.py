@@ -118,19 +118,55 @@ def blocks(series: Sequence[Floats], in_time: InTime) -> Floats:
 
     Parameters are those of `interval_of_slots`. Whatever is too short for two blocks is one.
     """
-    if in_time.replayed:
-        whole = np.array([*series])
-        slots = np.isfinite(whole).any(axis=0)
-        series = [np.nanmean(whole[:, slots], axis=0)]
-    runs = [run for run in map(without_nan, series) if len(run)]
+    runs = _runs(series, in_time)
     if not runs:
         return np.empty(0)
-    length = BLOCK * max(autocorrelation_time(runs), in_time.memory)
+    length = _block(runs, in_time)
     means = list[float]()
     for run in runs:
         count = max(min(ceil(MOST_BLOCKS / len(runs)), int(len(run) / length)), 1)
         means += [float(part.mean()) for part in np.array_split(run, count)]
     return np.array(means)
+
+
+def without_interval(
+    series: Sequence[Floats], in_time: InTime = INDEPENDENT, units: str = "slots"
+) -> str:
+    """Return why a mean over slots has no interval, and what gives one; "" where it has one.
+
+    Parameters are those of `interval_of_slots`; `units` are what the slots are called.
+    """
+    if not np.isnan(interval_of_slots(series, in_time)[0]):
+        return ""
+    if not in_time.depend:
+        return f"fewer than {FEWEST} {units} have no interval"
+    runs = _runs(series, in_time)
+    length = _block(runs, in_time) if runs else inf
+    blocks_needed = f"an interval takes {FEWEST} blocks of {units}"
+    if length == inf:
+        return f"{blocks_needed}, and how long a block is cannot be told here"
+    needed, there = ceil(ceil(FEWEST / len(runs)) * length), max(map(len, runs))
+    seeds = f" of each of the {len(runs)} seeds" if len(runs) > 1 else ""
+    more = (
+        "a longer trace, or a larger part of it for evaluation in channel.split, has more"
+        if in_time.replayed
+        else "--slots draws more"
+    )
+    return f"{blocks_needed}, about {needed:,d}{seeds}, and {there:,d} are there; {more}"
+
+
+def _runs(series: Sequence[Floats], in_time: InTime) -> list[Floats]:
+    """Return the runs of slots that blocks are cut from: of a trace one, its mean over seeds."""
+    if in_time.replayed:
+        whole = np.array([*series])
+        slots = np.isfinite(whole).any(axis=0)
+        series = [np.nanmean(whole[:, slots], axis=0)]
+    return [run for run in map(without_nan, series) if len(run)]
+
+
+def _block(runs: Sequence[Floats], in_time: InTime) -> float:
+    """Return how many slots a block has at least."""
+    return BLOCK * max(autocorrelation_time(runs), in_time.memory)
 
 
 def autocorrelation_time(runs: Sequence[Floats]) -> float:

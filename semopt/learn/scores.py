@@ -12,7 +12,7 @@ from ..model import TOLERANCE
 from ..problem import Floats, Integers
 from ..records import Record, Shown
 from ..result import number
-from ..statistics import INDEPENDENT, InTime, interval_of_slots
+from ..statistics import INDEPENDENT, InTime, interval_of_slots, without_interval
 
 HIT = 1e-4  # a slot is hit when it misses at most so much QoE a task
 MEANS = ("qoe", "gap", "ratio")  # figures of a slot whose mean has an interval
@@ -146,6 +146,15 @@ class Evaluation(Shown, Record):
         ratio = shares(reached, self.optimum)
         values = {"gap": self.optimum - reached, "qoe": reached, "ratio": ratio}[figure]
         return interval_of_slots([values], self.in_time)
+
+    @property
+    def without_interval(self) -> dict[str, str]:
+        """Why the mean gap has no interval, by name; without those that have one."""
+        reasons = {
+            name: without_interval([gap], self.in_time, self.units)
+            for name, gap in self.gaps.items()
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `semopt evaluate --json`."""

@@ -42,18 +42,19 @@ def profile(
     gaps : of each method, (slots,) float64; empty of one that has its place but no line
     least : smaller gaps are drawn there
     x : title of the axis
-    independent : of each method, how many independent units its slots are worth: then each line
-        lies in a shade, within which the share of all slots there may be is
+    independent : of a method, how many independent units its slots are worth: then its line lies
+        in a shade, within which the share of all slots there may be is
     units : what there are shares of
     """
     rows: list[dict[str, Any]] = []
     for method, values in gaps.items():
         if not len(values):
             continue
-        width = band(independent[method]) if independent else 0.0
+        worth = (independent or {}).get(method)
         for gap, share in steps_of(np.maximum(np.sort(values), least).tolist()):
             row = {"method": method, "gap": gap, "share": share}
-            if independent:
+            if worth:
+                width = band(worth)
                 row |= {"low": max(share - width, 0.0), "high": min(share + width, 1.0)}
             rows.append(row)
     axis = decades([row["gap"] for row in rows])
@@ -66,9 +67,12 @@ def profile(
         strokeDash=dash_by_name("method", list(gaps), LINES),
         tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
     )
-    if not independent:
+    shaded = [row for row in rows if "low" in row]
+    if not shaded:
         return lines
-    shades = base.mark_area(interpolate="step-after", opacity=0.2)
+    shades = base.properties(data=alt.InlineData(values=shaded)).mark_area(
+        interpolate="step-after", opacity=0.2
+    )
     return shades.encode(y=alt.Y("low:Q", title=f"share of {units}"), y2="high:Q") + lines
 
 

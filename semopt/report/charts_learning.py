@@ -30,21 +30,22 @@ def scores(evaluation: Evaluation) -> alt.ChartType:
     lines = [
         f"{evaluation.drawn}, seed {evaluation.seed}, against {evaluation.reference}"
         + (f"; {left_out} infeasible ones are left out" if left_out else ""),
-        f"{bands(evaluation)}; bars: 95% intervals of the means",
+        *bands(evaluation),
     ]
     charts = [within(evaluation).properties(height=HEIGHT), means(evaluation)]
     return titled(charts, f"{evaluation.scenario}: gaps to the {evaluation.best}", lines)
 
 
 def within(evaluation: Evaluation) -> alt.ChartType:
-    """Return the share of slots within each gap, a line a method, with its band."""
+    """Return the share of slots within each gap, a line a method; a band where it has intervals."""
     title, units = gap_to(evaluation), evaluation.units
     names = short(list(evaluation.gaps))
     gaps = {names[name]: gap for name, gap in evaluation.gaps.items()}
-    in_time = evaluation.in_time
+    in_time, without = evaluation.in_time, evaluation.without_interval
     independent = {
-        name: len(blocks([gap], in_time)) if in_time.depend else len(gap)
-        for name, gap in gaps.items()
+        names[name]: len(blocks([gap], in_time)) if in_time.depend else len(gap)
+        for name, gap in evaluation.gaps.items()
+        if name not in without
     }
     return profile(gaps, LEAST, title, independent, units)
 
@@ -64,12 +65,20 @@ def gap_to(evaluation: Evaluation) -> str:
     return f"gap to the {evaluation.best}, QoE a task"
 
 
-def bands(evaluation: Evaluation) -> str:
-    """Say what the shades of `within` are."""
-    units = f"{evaluation.units} independent"
-    if evaluation.in_time.depend:
-        units = f"long blocks of {evaluation.units}, which resemble their neighbours, independent"
-    return f"shades: 95% bands of whole lines, {units}"
+def bands(evaluation: Evaluation) -> list[str]:
+    """Say what the shades of `within` and the bars of `means` are, or why some have none."""
+    without, names = evaluation.without_interval, short(list(evaluation.gaps))
+    lines = list[str]()
+    if len(without) < len(names):
+        units = f"independent {evaluation.units}"
+        if evaluation.in_time.depend:
+            units = f"blocks of {evaluation.units}, since neighbours resemble each other"
+        lines.append(f"shades: 95% bands of whole lines; bars: 95% intervals of means, of {units}")
+    for why in dict.fromkeys(without.values()):
+        of = ", ".join(names[name] for name, reason in without.items() if reason == why)
+        whose = f" of {of}" if len(without) < len(names) else ""
+        lines.append(f"no bands and bars{whose}: {why}")
+    return lines
 
 
 def training(log: Log, title: str, ended: str) -> alt.ChartType:

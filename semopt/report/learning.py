@@ -74,8 +74,9 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if evaluation.in_time.depend:
         console.print(
             "Slots resemble their neighbours in time, and say less than as many independent ones: "
-            "intervals, in --json and --plot, take long blocks of them, and need five."
+            "intervals, in --json and --plot, take long blocks of them."
         )
+    print_without_interval(console, evaluation)
 
 
 def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
@@ -117,7 +118,16 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
     if evaluation.in_time.depend:
         console.print(
             "Queues resemble their neighbours in time: intervals take blocks of them that hardly "
-            "do, and there is none where these are too few."
+            "do."
         )
+    print_without_interval(console, evaluation)
     for name, share in infeasible.items():
         console.print(f"{name}: {percent(share)} of its tasks break a limit, and score 0.")
+
+
+def print_without_interval(console: Console, evaluation: Evaluation) -> None:
+    """Print why some scores have no interval, and what gives them one."""
+    without, names = evaluation.without_interval, short(list(evaluation.scores))
+    for why in dict.fromkeys(without.values()):
+        of = ", ".join(names[name] for name, reason in without.items() if reason == why)
+        console.print(f"No interval of {of}: {why}.")

@@ -1,14 +1,22 @@
 """Intervals of slots that resemble their neighbours in time, on processes whose mean is known."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.special import j0
 
-from drawing import rows_of
 from semopt import Scenario
 from semopt.learn.evaluate import evaluate
-from semopt.report.charts_learning import within
-from semopt.statistics import InTime, autocorrelation_time, blocks, interval, interval_of_slots
+from semopt.report.charts_learning import scores
+from semopt.statistics import (
+    InTime,
+    autocorrelation_time,
+    blocks,
+    interval,
+    interval_of_slots,
+    without_interval,
+)
 
 
 def remembered(rng, share, slots):
@@ -107,6 +115,38 @@ def test_evaluate_says_that_slots_follow_each_other(tmp_path, capsys):
     assert np.isnan(scored.interval("local")).all()
     assert scored.to_json()["methods"]["local"]["gap_interval"] == [None, None]
     scored.show()
-    assert "Slots resemble their neighbours in time" in " ".join(capsys.readouterr().out.split())
-    drawn = rows_of(within(scored), 0)
-    assert {(row["low"], row["high"]) for row in drawn} == {(0.0, 1.0)}  # one block tells nothing
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Slots resemble their neighbours in time" in said
+    why = scored.without_interval["local"]
+    assert f"No interval of local: {why}." in said
+    assert "60 are there; a longer trace" in why
+    chart = scores(scored).to_dict()
+    assert "area" not in json.dumps(chart["concat"])
+    drawn_why = " ".join(chart["title"]["subtitle"])
+    assert drawn_why.endswith(f"no bands and bars: {why}")
+    assert "95%" not in drawn_why
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_as_many_slots_as_are_said_to_be_needed_give_an_interval(seeds):
+    """Of a process whose memory is known: 5 blocks, or 3 a seed, of ten autocorrelation times."""
+    rng, in_time = np.random.default_rng(8), InTime(True, memory=20.0)
+    few = [rng.standard_normal(300) for _ in range(seeds)]
+    why = without_interval(few, in_time)
+    needed = {1: 1000, 2: 600}[seeds]
+    assert f"about {needed:,d}" in why
+    assert "300 are there; --slots draws more" in why
+    enough = [rng.standard_normal(needed) for _ in range(seeds)]
+    assert without_interval(enough, in_time) == ""
+    assert not np.isnan(interval_of_slots(enough, in_time)).any()
+    one_less = [values[:-1] for values in enough]
+    assert without_interval(one_less, in_time) != ""
+    assert "cannot be told" in without_interval(few, InTime(True, memory=np.inf))
+
+
+def test_a_band_is_drawn_where_there_is_an_interval_alone():
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    few = evaluate(["local", "exact"], "contended", slots=4, reference="exact")
+    chart = scores(few).to_dict()
+    assert "area" not in json.dumps(chart["concat"])
+    assert "fewer than 5 slots have no interval" in " ".join(chart["title"]["subtitle"])
