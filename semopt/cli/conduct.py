@@ -57,14 +57,14 @@ def conduct(
     Ctrl-C keeps every cell that is finished. The exit code is 1 where cells failed.
     """
     from ..files import write_json
-    from ..report.lines import print_message, print_written
+    from ..report.lines import print_message, print_note, print_written
     from ..report.progress import progress
     from .ending import end_cut
 
     with learning("study"):
         from ..studies import engine as engines
         from ..studies.cells import Store
-        from ..studies.questions import begin, cells_of, keep, unanswered
+        from ..studies.questions import begin, cells_of, keep, unanswered, uncounted
     part, store, cells, cut = engines.shard_of(shard), Store(out), cells_of(question), False
     engines.check(engine)
     if replaced := begin(question, store):
@@ -72,6 +72,8 @@ def conduct(
             f"{out} holds study {replaced}: report.html, study.json, tables and figures become "
             f"those of study {question.name}; its cells and its rows of results.parquet stay"
         )
+    for sentence in uncounted(question):
+        print_note(sentence)
     try:
         with progress(f"study {question.name}", len(cells)) as tick:
             done = engines.run(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..limits import has_battery
 from ..methods import OLD_METHODS, QUEUE_POLICIES
 from ..model import Actions
 from ..problem import Floats, Integers
@@ -69,11 +70,21 @@ def of_method(name: str, scenario: Scenario, seed: int) -> Decider:
 
 
 def of_queues(name: str, scenario: Scenario, seed: int) -> Decider:
-    """Refuse a policy for queues with batteries where there are none."""
+    """Refuse a policy for queues with batteries where there are none, or slots alone are asked."""
+    refuse_queues(name, scenario)
     raise ValueError(
         f"{name}: no user of scenario {scenario.name} has a battery: set user.battery_mj, or take "
         "a scenario that does, such as battery"
     )
+
+
+def refuse_queues(name: str, scenario: Scenario) -> None:
+    """Raise ValueError where a policy of queues with batteries is to decide slots one by one."""
+    if has_battery(scenario.template()):
+        raise ValueError(
+            f"{name}: decides whole queues with batteries, and here slots are decided one by one: "
+            f"semopt evaluate {name} plays the queues of scenario {scenario.name}"
+        )
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,7 @@ def trained(folder: Path, scenario: Scenario) -> Decider:
     """Return the policy of a checkpoint, which must be of this scenario."""
     from .train import decide
 
+    refuse_queues(str(folder), scenario)
     learner = learner_of(folder, scenario)
     return lambda gain, task: decide(learner.env, learner.policy, gain, task)
 

@@ -98,7 +98,12 @@ def place_axis(places: Sequence[str]) -> alt.X:
 
 
 def decades(values: Sequence[float]) -> alt.Axis:
-    """Return the axis of positive values on a logarithmic scale: a line a decade, of few three."""
+    """Return the axis of positive values on a logarithmic scale: a line a decade, of few three.
+
+    Of nothing, which a study that was cut may have, it is a plain one.
+    """
+    if not values:
+        return alt.Axis()
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
     lines = (1.0,) if high - low > FEW else (1.0, 2.0, 5.0)
     at = [line * 10.0**decade for decade in range(low, high + 1) for line in lines]

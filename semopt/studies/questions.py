@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from .. import __version__
 from ..files import write_atomically, writing
 from ..learn.evaluate import strongest
+from ..limits import has_battery
 from ..problem import Floats
 from ..report.page import Report, write
 from ..scenario import Scenario
@@ -100,8 +101,20 @@ def rows_document(study: str, slots: int, rows: Sequence[Any]) -> dict[str, Any]
     return {"schema": 1, "study": study, "slots": slots, "rows": entries}
 
 
+def uncounted(question: Question) -> Iterator[str]:
+    """Yield a sentence on each scenario whose batteries are not counted: studies are of slots."""
+    documents = {json.dumps(of): of for c in cells_of(question) if (of := vars(c).get("scenario"))}
+    for scenario in map(Scenario.from_dict, documents.values()):
+        if has_battery(scenario.template()):
+            yield (
+                f"{scenario.name}: user.battery_mj is not counted: this study decides slots one by "
+                "one; semopt evaluate plays whole queues"
+            )
+
+
 def lacking(question: Question, store: Store) -> Iterator[str]:
-    """Yield a sentence on cells that are not there yet, and on each that failed."""
+    """Yield a sentence on what is not counted, on cells that are not there, on each that failed."""
+    yield from (f"{sentence}." for sentence in uncounted(question))
     cells = cells_of(question)
     reasons = {cell.label: store.reason(cell) for cell in cells if store.read(cell) is None}
     missing = sum(not reason for reason in reasons.values())

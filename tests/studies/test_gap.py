@@ -10,6 +10,7 @@ import pytest
 from drawing import rows_of
 from semopt import Scenario, model
 from semopt.backends import decode
+from semopt.cli import entry
 from semopt.report.page import pictures
 from semopt.statistics import interval
 from semopt.studies.audit import audit
@@ -20,7 +21,9 @@ from semopt.studies.gap.rank_cell import RankCell, countable
 from semopt.studies.gap.report import better, page
 from semopt.studies.gap.rows import Row
 from semopt.studies.gap.vary import varied
+from semopt.studies.information.question import Question as Information
 from semopt.studies.method_cell import MethodCell
+from semopt.studies.scaling.question import Question as Scaling
 from semopt.studies.work import DONE, FAILED, work
 from tolerances import ROUNDING
 
@@ -297,3 +300,38 @@ def test_better_counts_slots_and_half_of_those_that_are_equal():
     assert better(one, other) == (1 + 0.5) / 4
     assert better(other, one) == (2 + 0.5) / 4
     assert better(np.concatenate([one, one]), other) == (1 + 0.5) / 4  # two trainings
+
+
+@pytest.mark.parametrize("policy", ["greedy", "dp", "lyapunov"])
+def test_policies_for_queues_are_sent_where_queues_are_played(tmp_path, capsys, policy):
+    words = ["study", "gap", policy, "--scenario", "battery", "--quick", "--out", str(tmp_path)]
+    assert entry.run(words) == 2
+    said = capsys.readouterr().err
+    assert f"{policy}: decides whole queues" in said
+    assert f"semopt evaluate {policy} plays the queues of scenario battery" in said
+    assert "has a battery: set" not in said
+
+
+def test_a_policy_trained_on_queues_is_sent_there_too(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert entry.run(["train", "dqn", "battery", "--updates", "1", "--out", out]) == 0
+    words = ["study", "gap", out, "--scenario", "battery", "--out", str(tmp_path / "study")]
+    assert entry.run(words) == 2
+    assert f"semopt evaluate {out} plays the queues" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["battery", "contended"])
+def test_batteries_that_are_not_counted_are_said_not_to_be(tmp_path, capsys, name):
+    scenario = Scenario.load(name)
+    for question in (
+        Question([scenario], ["local"], 1, 5),
+        Information([scenario], 2, 2, 5),
+        Scaling(scenario, ["local"], 2, 1, 9.0),
+    ):
+        notes = question.report(Store(tmp_path / question.name)).notes
+        said = [note for note in notes if "user.battery_mj is not counted" in note]
+        assert len(said) == (name == "battery")
+    words = ["study", "scaling", "local", "--scenario", name, "--users", "2", "--slots", "1"]
+    assert entry.run([*words, "--out", str(tmp_path / "out")]) == 0
+    printed = " ".join(capsys.readouterr().err.split())
+    assert ("battery: user.battery_mj is not counted" in printed) == (name == "battery")
