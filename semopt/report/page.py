@@ -45,7 +45,8 @@ class Estimate:
 class Table:
     """A table: names of columns, rows of words and numbers; `name` is that of its files.
 
-    Numbers of the columns `shares` are shown in per cent; files have them as they are.
+    Numbers of the columns `shares` are shown in per cent; files have them as they are. Who has the
+    LaTeX alone reads its title and `comments` there: what stands in brackets, say.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     shares: Sequence[str] = ()
+    comments: Sequence[str] = ()
 
     def csv(self) -> str:
         """Return the table as CSV, which has the ends of intervals in columns of their own."""
@@ -95,13 +97,13 @@ class Table:
         return list(zip(self.rows, self.texts(), strict=True))
 
     def latex(self) -> str:
-        """Return the table as LaTeX, for the package booktabs, its title as a comment."""
+        """Return the table as LaTeX, for the package booktabs, its title and comments as such."""
 
         def line(entries: Sequence[str]) -> str:
             return " & ".join(entry.translate(TEX) for entry in entries) + r" \\"
 
-        title = " ".join(self.title.split())
-        lines = [f"% {title}", rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule"]
+        above = [f"% {' '.join(words.split())}" for words in (self.title, *self.comments)]
+        lines = [*above, rf"\begin{{tabular}}{{{self.kinds()}}}", r"\toprule"]
         lines += [line(self.columns), r"\midrule", *map(line, self.texts()), r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}", ""])
 

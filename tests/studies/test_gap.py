@@ -186,6 +186,36 @@ def test_qoe_is_drawn_over_the_numbers_that_are_varied(tmp_path):
     assert axis["values"] == [1, 2]  # no half users
 
 
+def test_whoever_has_a_picture_or_a_table_alone_reads_what_its_intervals_are(tmp_path, capsys):
+    """Gains that drift over 100 slots give none, 40 independent slots do."""
+    gain = np.cumsum(np.random.default_rng(7).exponential(0.01, (100, 2, 2)), axis=0)
+    np.save(tmp_path / "gains.npy", gain)
+    trace = {"model": "trace", "file": str(tmp_path / "gains.npy"), "split": [0.4, 0.1, 0.5]}
+    drifting = CONTENDED.replace(channel=trace)
+    options = ["system.bandwidth_mhz=1,2"]
+    for place, (scenario, some) in enumerate([(CONTENDED, True), (drifting, False)]):
+        store = Store(tmp_path / str(place))
+        asked = shlex.join(["--vary", *options])
+        question = Question(varied([scenario], options), ["local"], 1, 40, 0, asked)
+        store.begin()
+        done = {work(str(store.folder), cell) for cell in question.cells()}
+        assert done == {DONE}, [store.reason(cell) for cell in question.cells()]
+        report = question.report(store)
+        (figure,) = (each for each in report.figures if each.name.startswith("over"))
+        (table,) = (each for each in report.tables if each.name.startswith("over"))
+        drawn, tex = " ".join(figure.notes), table.latex()
+        spec = json.dumps(figure.spec)
+        assert '"bandwidth of a sub-channel, MHz"' in spec
+        assert ("area" in spec, "Bands: 95%" in drawn, "brackets: 95%" in tex) == (some,) * 3
+        question.show(store)
+        printed = " ".join(capsys.readouterr().out.split())
+        rows = question.document(store)["rows"]
+        for row in rows:
+            assert (row["without_interval"] == "") == some
+            assert all(row["without_interval"] in words for words in (drawn, tex, printed))
+        assert ("No interval of constant" in drawn) == (not some)
+
+
 def test_axes_are_told_apart_whatever_their_values_and_names_hold():
     options = ["users=1,2", "user.power_mw=[10, 100],[10, 20]"]
     asked = shlex.join(word for option in options for word in ("--vary", option))
@@ -237,9 +267,9 @@ def test_a_policy_that_failed_has_no_number_in_any_table_or_figure(tmp_path):
     figures = {figure.name: figure for figure in report.figures}
     over = rows_of(figures["over-users"].chart, 1)
     assert [row["x"] for row in over if row["method"] == "two_users"] == [2]
-    assert figures["over-users"].notes == [
-        f"two_users at users = {users}: failed." for users in (3, 4)
-    ]
+    *states, bands = figures["over-users"].notes
+    assert states == [f"two_users at users = {users}: failed." for users in (3, 4)]
+    assert bands.startswith("Bands: 95% intervals of the mean: of slots")
     svg = pictures(figures["over-users"])[".svg"]
     assert "two_users at users = 3: failed." in svg  # whoever has the file alone reads it
     marks = {row["method"]: row["mean"] for row in rows_of(figures["intervals-1"].chart)}
@@ -267,7 +297,7 @@ def test_of_a_policy_that_failed_in_part_every_table_and_figure_says_so(tmp_path
         whole = part.latex() if hasattr(part, "latex") else json.dumps(part.spec)
         assert words in whole
     (over,) = (figure for figure in report.figures if figure.name == "over-load")
-    assert over.notes == [f"local at load = {load}: {words}." for load in (1, 2)]
+    assert over.notes[:2] == [f"local at load = {load}: {words}." for load in (1, 2)]
 
 
 def test_where_the_optimum_failed_the_rows_say_that_it_did(tmp_path, capsys):

@@ -10,14 +10,15 @@ from typing import Any
 
 from ...report.charts import curves
 from ...report.page import Figure, Table
-from .rows import Row
-from .vary import axis
+from .rows import Row, reasons
+from .vary import axis, meaning
 
 LONGEST = 100  # letters of the name of a file
 VARY, OPTIMUM = "--vary", "certified optimum"
-ABOUT = (
-    "Bands are 95% intervals of the mean: of slots, or of a method that learns of its trainings, "
-    "where there are five."
+ABOUT = "The certified optimum is that of the same slots, and has no interval of its own."
+INTERVALS = (
+    "95% intervals of the mean: of slots, or of blocks of them where neighbours resemble each "
+    "other in time; of a method that learns, of its trainings."
 )
 
 
@@ -113,7 +114,7 @@ def drawn(
     series |= {m: (sorted(line), [line[v].qoe for v in sorted(line)]) for m, line in points.items()}
     spec = curves(
         series,
-        key,
+        meaning(key),
         "QoE a task",
         optimum=OPTIMUM,
         bands={
@@ -132,5 +133,13 @@ def drawn(
         for value, row in sorted(line.items())
         if row.state
     ]
+    rows = [row for line in lines.values() for row in line.values()]
+    without = [f"No interval of {each}." for each in reasons(rows)]
+    has_intervals = any(row.qoe_low == row.qoe_low for row in rows)
+    notes += [f"Bands: {INTERVALS}"] * has_intervals + without
     columns = [key, OPTIMUM, *called.values()]
-    return Table(name, title, columns, entries), Figure(name, title, spec, ABOUT, notes=notes)
+    comments = [ABOUT, *[f"In brackets: {INTERVALS}"] * has_intervals, *without]
+    return (
+        Table(name, title, columns, entries, comments=comments),
+        Figure(name, title, spec, ABOUT, notes=notes),
+    )

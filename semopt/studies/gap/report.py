@@ -16,7 +16,7 @@ from ...scenario import Scenario
 from ...statistics import without_nan
 from ..cells import Store
 from ..questions import command_of, known
-from .over import over_values
+from .over import INTERVALS, over_values
 from .rows import Grid, Row, alike, in_time
 
 LEAST = 1e-6  # gap of a certified optimum, as asked for
@@ -180,4 +180,7 @@ def over_all(rows: Sequence[Row]) -> Table:
         selected = [of[method, scenario] for scenario in scenarios]
         mean = float(np.mean([row.gap for row in selected]))  # of all scenarios, or NaN
         lines.append([selected[0].name, *(row.estimate("gap") for row in selected), known(mean)])
-    return Table("all", "All scenarios: gap a task", ["method", *scenarios, "mean"], lines)
+    return Table(
+        *("all", "All scenarios: gap a task", ["method", *scenarios, "mean"], lines),
+        comments=[f"In brackets: {INTERVALS}"] * any(row.low == row.low for row in rows),
+    )

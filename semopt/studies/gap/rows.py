@@ -28,7 +28,14 @@ from ...problem import Floats
 from ...report.lines import short
 from ...report.page import Estimate
 from ...scenario import Scenario
-from ...statistics import BLOCK, FEWEST, interval, interval_of_slots, without_nan
+from ...statistics import (
+    BLOCK,
+    FEWEST,
+    interval,
+    interval_of_slots,
+    without_interval,
+    without_nan,
+)
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell, decided
@@ -62,6 +69,7 @@ class Row:
     seeds : of slots that count, for each training
     trainings : mean gap of each training; none of a method that does not learn
     words : what people read of the method; the method itself unless given
+    without_interval : why its means have no interval; "" where they have one
     """
 
     scenario: str
@@ -88,6 +96,7 @@ class Row:
     missing: int = 0
     cells: int = 0
     words: str = ""
+    without_interval: str = ""
 
     @property
     def label(self) -> str:
@@ -242,6 +251,10 @@ class Grid:
         means = [float(np.nanmean(np.concatenate(each))) for each in lacks]
         low, high = self.interval(scenario, lacks, learns)
         qoe_low, qoe_high = self.interval(scenario, worths, learns)
+        why = ""
+        if low != low:
+            few = f"fewer than {FEWEST} trainings have no interval"
+            why = few if learns else without_interval(lacks[0], scenario.in_time)
         placed = np.concatenate(ranks) if ranks else np.array([nan])
         return replace(
             about,
@@ -262,6 +275,7 @@ class Grid:
             seeds=min(map(len, trainings)) if len(trainings) == len(self.groups[name]) else 0,
             rank=float(np.nanmedian(placed)) if np.isfinite(placed).any() else nan,
             trainings=tuple(means) if learns else (),
+            without_interval=why,
         )
 
     def interval(
@@ -286,9 +300,17 @@ def in_time(scenario: Scenario, rows: Sequence[Row]) -> str:
         f"{scenario.name}: slots resemble their neighbours in time{seeds}. Intervals rest on means "
         f"of blocks, each at least {BLOCK:g} times as long as {times}"
     )
-    lacking = [row for row in rows if row.slots and row.low != row.low and not row.trainings]
-    few = f"; of fewer than {FEWEST} blocks there is none: more slots are needed"
-    return f"{words}{few}." if lacking else f"{words}."
+    lacking = [row for row in rows if row.without_interval and not row.trainings]
+    return " ".join([f"{words}.", *(f"No interval of {each}." for each in reasons(lacking))])
+
+
+def reasons(rows: Iterable[Row]) -> list[str]:
+    """Return why rows have no interval: a sentence of each reason, of the methods it is of."""
+    methods = dict[str, dict[str, None]]()
+    for row in rows:
+        if row.without_interval:
+            methods.setdefault(row.without_interval, {})[row.name] = None
+    return [f"{', '.join(names)}: {why}" for why, names in methods.items()]
 
 
 def training_of(name: str) -> str:

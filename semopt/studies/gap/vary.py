@@ -16,6 +16,7 @@ from typing import Any
 from ...channel.keys import keys
 from ...channel.laws import LAWS
 from ...scenario import Scenario
+from ...scenario.sections import keys_of, section_at
 
 LOAD = (  # keys of a task that its load multiplies
     *("data_kbit", "semantic_kbit"),
@@ -146,6 +147,16 @@ def changed(scenario: Scenario, combined: Sequence[tuple[str, str, Any]]) -> Sce
         except ValueError as error:
             raise ValueError(f"--vary {key}={word}: {error}{hint(key, word)}") from None
     return scenario
+
+
+def meaning(key: str) -> str:
+    """Return what a key is of, with its unit, as the axis of a figure names it."""
+    if key in LISTED:
+        return LISTED[key].partition(", as in")[0].removeprefix("the ")
+    *path, name = key.split(".")
+    section = section_at(tuple(path))
+    words = keys_of(section).get(name, "") if section else ""
+    return words.partition(";")[0] or key
 
 
 def hint(key: str, word: str) -> str:
