@@ -31,6 +31,18 @@ def pinned(scenario: Scenario, seed: int | None) -> bool:
     return seed is None and scenario.slot is not None
 
 
+def title_of(scenario: Scenario, seed: int | None) -> str:
+    """Return the name of the scenario and, of a slot that it does not pin, which one is drawn."""
+    if pinned(scenario, seed):
+        return scenario.name
+    drawn, tasks = f"seed {seed or 0}", f"tasks of seed {seed or 0}"
+    if scenario.queue and scenario.queue.tasks:
+        drawn, tasks = f"gains of {drawn}, tasks as listed", "tasks as listed"
+    if scenario.channel and scenario.channel.file:
+        return f"{scenario.name}, first slot of {scenario.channel.file}, {tasks}"
+    return f"{scenario.name}, first slot drawn, {drawn}"
+
+
 def solve_one(problem: Problem, method: str, options: dict[str, Any], prices: bool) -> Result:
     """Solve one slot, in view."""
     from ..result import Status

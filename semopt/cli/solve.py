@@ -27,7 +27,7 @@ from .options import (
     write_plot,
 )
 from .queue import check_queue_options, solve_whole_queue
-from .slot import one_slot, pinned, print_alternatives, solve_one
+from .slot import one_slot, pinned, print_alternatives, solve_one, title_of
 
 if TYPE_CHECKING:
     from ..backends import Query
@@ -124,8 +124,10 @@ def solve(
 
     `semopt manual methods` says what each method proves.
 
-    Without --slots and --seed the slot that the scenario pins is solved. Ctrl-C prints and saves
-    what is finished; the exit code is then 130.
+    Without --slots and --seed the slot that the scenario pins is solved; where it pins none, the
+    first drawn with seed 0, of a trace its first.
+
+    Ctrl-C prints and saves what is finished; the exit code is then 130.
     """
     from ..files import check_apart
     from ..limits import has_battery
@@ -173,9 +175,9 @@ def solve(
         print_note("user.battery_mj is not counted: a slot is solved alone; --queue solves all")
     if slots > 1:
         return solve_many(loaded, method, slots, seed or 0, json, report, plot, options)
-    problem = one_slot(loaded, seed)
+    problem, title = one_slot(loaded, seed), title_of(loaded, seed)
     if ladder:
-        return climb(problem, loaded.name, json, time_limit)
+        return climb(problem, title, json, time_limit)
     if best or histogram or above is not None:
         options["query"] = query(problem, best, above, histogram)
     start = perf_counter()
@@ -185,7 +187,7 @@ def solve(
     if not to_stdout(json):
         from ..report.slot import print_prices, print_result
 
-        print_result(result, loaded.name)
+        print_result(result, title)
         if explain and not cut and result.status is not Status.INFEASIBLE:
             print_alternatives(result, range(len(problem.task)), start, time_limit)
         if prices:
@@ -193,7 +195,7 @@ def solve(
     if report:
         from ..report import pages
 
-        write_page(lambda typed: pages.of_slot(result, loaded.name, typed), report, json)
+        write_page(lambda typed: pages.of_slot(result, title, typed), report, json)
     write_plot(result.plot, plot, json)
     if cut:
         state = f"; --resume {resume} takes the search up" if resume else ""

@@ -10,6 +10,7 @@ from math import isclose
 from pathlib import Path
 from time import sleep
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -383,6 +384,36 @@ def test_standard_output_by_any_name_holds_one_document(target):
     assert json.loads(out.stdout)["status"] == "optimal"
     many = semopt("solve", "--slots", "3", "--json", target)
     assert len(json.loads(many.stdout)["slots"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "title"),
+    [
+        ({}, [], "mine: exact"),
+        ({}, ["--seed", "3"], "mine, first slot drawn, seed 3: exact"),
+        ({"slot": None}, [], "mine, first slot drawn, seed 0: exact"),
+        ({"slot": None, "trace": True}, [], "mine, first slot of g.npy, tasks of seed 0: exact"),
+        (
+            {"slot": None, "queue": {"tasks": [["text", "image"]]}},
+            ["--seed", "2"],
+            "mine, first slot drawn, gains of seed 2, tasks as listed: exact",
+        ),
+    ],
+)
+def test_the_table_of_a_slot_says_which_slot_it_is(
+    changes, options, title, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    changes = {"name": "mine"} | changes
+    if changes.pop("trace", False):
+        np.save(tmp_path / "g.npy", np.full((2, 2, 2), 0.3))
+        changes["channel"] = {"model": "trace", "file": str(tmp_path / "g.npy")}
+    text = Scenario.load("tiny").replace(changes).to_toml()
+    (tmp_path / "mine.toml").write_text(text.replace(f"{tmp_path}/", ""), encoding="utf-8")
+    for ladder in ([], ["--ladder"]):
+        assert entry.run(["solve", "mine.toml", *options, *ladder]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(title.removesuffix("exact") if ladder else title)
 
 
 def test_a_process_reads_the_result_from_a_pipe():
