@@ -4,6 +4,7 @@
 1    a claim is false (verify, study audit), or cells of a study failed
 2    bad input, with one message on standard error
 130  Ctrl-C, 143 SIGTERM, 129 SIGHUP: cut; what was finished is printed or saved first
+141  whoever read the output has gone: nothing is left to say, as where SIGPIPE ends a program
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ..report.lines import print_message
 AGAIN = (
     1.0  # s within which a signal is the same one: `timeout` sends it to a process and its group
 )
+
+GONE = 128 + signal.SIGPIPE
 
 
 class Received:

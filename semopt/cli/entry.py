@@ -144,8 +144,10 @@ def run(arguments: Sequence[str]) -> int:
             return ending.cut_code()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        return 1  # whoever read the output has gone; nothing is left to say
-    except SystemExit as ended:  # so does typer where it meets the same
+        return ending.GONE
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # which typer met
+            return ending.GONE
         return ended.code if isinstance(ended.code, int) else 1
     except (typer.Abort, KeyboardInterrupt):
         print_message("interrupted: nothing was finished")
