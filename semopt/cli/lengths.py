@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
 
 # Of each option: its value in the whole study, and with --quick.
 LENGTHS: dict[str, dict[str, tuple[Any, Any]]] = {
@@ -24,10 +28,17 @@ LENGTHS: dict[str, dict[str, tuple[Any, Any]]] = {
 }
 
 
-def lengths(study: str, quick: bool, **given: Any) -> dict[str, Any]:
-    """Return the value of each option of a study: as given, else as usual."""
-    usual = LENGTHS[study]
-    return {name: usual[name][quick] if value is None else value for name, value in given.items()}
+def lengths(
+    study: str, quick: bool, scenarios: Iterable[Scenario] = (), **given: Any
+) -> dict[str, Any]:
+    """Return the value of each option of a study: as given, else as usual.
+
+    Of slots the usual number, or as many as the traces of all `scenarios` have for evaluation.
+    """
+    usual = {name: of[quick] for name, of in LENGTHS[study].items()}
+    for scenario in scenarios if given.get("slots") is None else ():
+        usual["slots"] = min(usual["slots"], scenario.length("evaluation") or usual["slots"])
+    return {name: usual[name] if value is None else value for name, value in given.items()}
 
 
 def length(study: str, name: str, least: float, text: str) -> Any:

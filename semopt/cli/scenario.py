@@ -24,6 +24,8 @@ A scenario of semopt. `semopt scenario check FILE` says what is wrong with it;
 [[users]], one entry a user, overrides keys of [user] and the weights of [qoe].
 accuracy = {file = "surface.csv"} reads the table of a task from a file beside this one."""
 
+SLOTS = 1000  # of a comparison, unless another number is asked for
+
 
 @app.command("list")
 def list_presets() -> None:
@@ -256,7 +258,12 @@ def compare(
     scenarios: Annotated[
         list[str], typer.Argument(metavar="SCENARIO...", help="TOML files or names of presets.")
     ],
-    slots: Annotated[int, typer.Option(min=1, help="How many slots to draw of each.")] = 1000,
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"How many slots to draw of each; {SLOTS}, or as many as a trace has."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
     json: JsonOption = None,
 ) -> None:
@@ -272,6 +279,8 @@ def compare(
 
     check_apart({"--json": json}, [file for source in scenarios for file in files_read(source)])
     loaded = [Scenario.load(source) for source in scenarios]
+    if slots is None:
+        slots = min([SLOTS, *(length for each in loaded if (length := each.length()))])
     batches = {}
     for name, scenario in zip(_labels(loaded, scenarios), loaded, strict=True):
         with progress(f"{name}: drawing", None):

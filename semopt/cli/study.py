@@ -94,7 +94,7 @@ def gap(
     question = Question(
         scenarios,
         methods,
-        **lengths("gap", quick, seeds=seeds, slots=slots, ranked=ranks),
+        **lengths("gap", quick, scenarios, seeds=seeds, slots=slots, ranked=ranks),
         asked=shlex.join(named),
     )
     conduct(question, out, engine, workers, shard, json)

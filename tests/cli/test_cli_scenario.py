@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from semopt import solve
 from semopt.cli import app as commands
+from semopt.cli.lengths import lengths
 from semopt.cli.scenario import app
 from semopt.scenario import Scenario, presets
 
@@ -141,6 +142,21 @@ def test_compare_tells_scenarios_of_one_name_apart(tmp_path):
     assert list(found) == ["paper", f"paper ({other})", "tiny", f"paper ({other}) #4"]
     assert found["paper"]["mean"] != found[f"paper ({other})"]["mean"]
     assert told.stdout.count(" all ") == 4
+
+
+def test_what_is_not_asked_for_is_as_long_as_the_trace(tmp_path):
+    np.save(tmp_path / "g.npy", np.full((40, 2, 2), 0.3))
+    trace = {"model": "trace", "file": str(tmp_path / "g.npy")}
+    scenario = Scenario.load("tiny").replace({"slot": None, "channel": trace})
+    file, figures = tmp_path / "measured.toml", tmp_path / "modes.json"
+    file.write_text(scenario.replace(name="measured").to_toml(), encoding="utf-8")
+    assert run("compare", file, "tiny", "--json", figures).exit_code == 0
+    assert json.loads(figures.read_text())["slots"] == 40
+    asked = run("compare", file, "tiny", "--slots", 41).exception
+    assert "41 slots are asked for, it has 40" in str(asked)
+    assert lengths("gap", True, [Scenario.load(file)], slots=None) == {"slots": 8}  # a fifth of it
+    assert lengths("gap", True, [Scenario.load("tiny")], slots=None) == {"slots": 100}
+    assert lengths("gap", True, [Scenario.load(file)], slots=9) == {"slots": 9}
 
 
 def test_compare_shows_a_task_named_all_beside_the_total(tmp_path):
