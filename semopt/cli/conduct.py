@@ -49,6 +49,22 @@ def scenarios_of(files: Sequence[str], vary: Sequence[str] = ()) -> list[Scenari
     return scenarios
 
 
+def print_files(out: Path, files: Sequence[Path]) -> None:
+    """Name the page of a study, where its tables and figures are, and those of what is varied."""
+    from ..report.lines import print_line, print_written
+
+    print_written(out / "report.html")
+    varied = [file for file in files if file.name.startswith("over-")]
+    for file in (file for file in varied if file.suffix in (".pdf", ".tex")):
+        print_written(file)
+    kinds = {
+        folder: ", ".join(sorted({f.suffix for f in files if f.parent.name == folder}))
+        for folder in ("tables", "figures")
+    }
+    if places := [f"{folder} ({of}) in {out / folder}" for folder, of in kinds.items() if of]:
+        print_line(" and ".join(places))
+
+
 def conduct(
     question: Question, out: Path, engine: str, workers: int, shard: str, json: str | None
 ) -> None:
@@ -57,7 +73,7 @@ def conduct(
     Ctrl-C keeps every cell that is finished. The exit code is 1 where cells failed.
     """
     from ..files import write_json
-    from ..report.lines import print_message, print_note, print_written
+    from ..report.lines import print_message, print_note
     from ..report.progress import progress
     from .ending import end_cut
 
@@ -81,15 +97,15 @@ def conduct(
             )
     except KeyboardInterrupt:
         cut = True
-    missing = unanswered(question, store)
+    missing, files = unanswered(question, store), list[Path]()
     if cut or not missing:
         with progress("results, page, tables and figures", None):
-            keep(question, store)
+            files = keep(question, store)
     if json:
         write_json(json, question.document(store))
     if not to_stdout(json) and (cut or not missing):
         question.show(store)
-        print_written(out / "report.html")
+        print_files(out, files)
     if cut:
         finished = sum(store.read(cell) is not None for cell in cells)
         end_cut(f"{finished} of {len(cells)} cells are finished and kept in {out}")

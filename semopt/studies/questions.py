@@ -46,7 +46,7 @@ STUDIES = {
 }
 PARTS = "parts"  # key of study.json: names of the cells that each part rests on
 SETTINGS = "study.json"
-SHOWN = "shown"  # file of the locks: what the page shows
+SHOWN = "shown"  # file of the locks: what the page shows, and the files that show it
 
 
 class Question(Protocol):
@@ -186,15 +186,18 @@ def unanswered(question: Question, store: Store) -> int:
     return sum(not (store.reason(cell) or store.read(cell) is not None) for cell in cells)
 
 
-def keep(question: Question, store: Store) -> None:
+def keep(question: Question, store: Store) -> list[Path]:
     """Write results, page, tables and figures beside the cells, unless they show just these.
 
-    Of processes that end together one writes, and the others find it done.
+    Of processes that end together one writes, and the others find it done. Returns the files.
     """
     with store.alone():
         page, mark = store.folder / "report.html", store.locks / SHOWN
-        if not (page.is_file() and mark.is_file() and mark.read_text() == shown(question, store)):
-            _write(question, store)
+        if page.is_file() and mark.is_file():
+            state, *names = mark.read_text(encoding="utf-8").splitlines() or [""]
+            if state == shown(question, store):
+                return [store.folder / name for name in names]
+        return _write(question, store)
 
 
 def publish(question: Question, store: Store) -> list[Path]:
@@ -216,7 +219,8 @@ def _write(question: Question, store: Store) -> list[Path]:
         files.append(store.folder / "marl-eval.json")
         write_atomically(files[1], json.dumps(learned))
     files += write(question.report(store), store.folder)
-    write_atomically(store.locks / SHOWN, state)
+    names = [str(file.relative_to(store.folder)) for file in files]
+    write_atomically(store.locks / SHOWN, "\n".join([state, *names]))
     return files
 
 

@@ -365,3 +365,16 @@ def test_batteries_that_are_not_counted_are_said_not_to_be(tmp_path, capsys, nam
     assert entry.run([*words, "--out", str(tmp_path / "out")]) == 0
     printed = " ".join(capsys.readouterr().err.split())
     assert ("battery: user.battery_mj is not counted" in printed) == (name == "battery")
+
+
+def test_the_files_that_are_made_of_what_is_varied_are_named_each_time(tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["study", "gap", "local", "--scenario", "tiny", "--vary", "load=1,2", "--quick"]
+    words += ["--slots", "5", "--ranks", "0", "--workers", "1", "--out", str(out)]
+    for _ in range(2):  # the second time all is there
+        assert entry.run(words) == 0
+        printed = capsys.readouterr().out.replace("\n", " ")
+        for name in ("report.html", "tables/over-load.tex", "figures/over-load.pdf"):
+            assert f"wrote {out / name}" in printed
+            assert (out / name).is_file()
+        assert f"tables (.csv, .tex) in {out / 'tables'}" in printed
