@@ -36,7 +36,7 @@ def read(source: str | Path) -> Any:
             raise ValueError(f"it is a table in Parquet; {cure}")
         if b"{" not in data[:4096]:
             raise ValueError("it holds no object")
-        return parse_json(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
     except zlib.error as error:  # a ValueError would not name the file
         raise ValueError(f"{name} is not a JSON file: {error}") from None
     except UnicodeDecodeError:
@@ -45,6 +45,10 @@ def read(source: str | Path) -> Any:
         raise ValueError(f"cannot read {name}: {error.strerror or error}") from None
     except (EOFError, ValueError) as error:
         raise ValueError(f"{name} is not a JSON file: {error}") from None
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def unpacked(data: bytes) -> bytes:

@@ -350,7 +350,9 @@ def _dividing(subcarriers: int, count: int) -> str:
     near = [max(k for k in divisors if k < count), *(k for k in divisors if k > count)][:2]
     words = f"{' or '.join(map(str, near))} would do"
     rest = subcarriers % count
-    return f"{words}, or leave {rest} at the edges out" if rest < subcarriers else words
+    if rest >= subcarriers:
+        return words
+    return f"{words}, or cut {rest} at the edges off the array before"
 
 
 def _response(a: Complex, tau: Floats, channels: int | None, bandwidth: float | None) -> Complex:

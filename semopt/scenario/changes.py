@@ -148,7 +148,9 @@ def _put(document: dict[str, Any], path: KeyPath, value: Any) -> None:
             if depth == 1 and path[0] == "tasks":
                 candidate = nearest(part, table)
                 hint = f": did you mean {candidate}?" if candidate else ""
-                raise ValueError(f"is of a task that is not there{hint}")
+                raise ValueError(
+                    f"is of a task that is not there{hint or ':'} the tasks are {', '.join(table)}"
+                )
             table[part] = {}
         table = table[part] if _holds(table, part, path[:depth]) else None
     key = path[-1]

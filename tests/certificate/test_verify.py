@@ -225,7 +225,7 @@ def test_bad_input_is_one_message_and_exit_code_2(tmp_path):
         "twins.json": (b'{"schema": 1, "schema": 1}', "'schema' twice"),
         "inner.json": (b'{"a": {"b": 1, "c": 2, "b": 3}}', "'b' twice"),
         "nan.json": (b'{"schema": NaN}', "NaN"),
-        "cut.json": (b'{"schema": 1', "not a JSON file"),
+        "cut.json": (b'{"schema": 1', "cut.json is not JSON: "),
         "text.json": (b"schema = 1", "not a JSON"),
         "slots.parquet": (b"PAR1\x15\x04", "Batch.from_parquet"),
         "empty.json": (b"", "not a JSON file"),

@@ -243,7 +243,7 @@ SOUND = normal(2, 3, 4)
             SOUND,
             "user rx subcarrier",
             {"channels": 3},
-            ": 2 or 4 would do, or leave 1 at the edges",
+            ": 2 or 4 would do, or cut 1 at the edges off the array",
         ),
         (SOUND, "user rx subcarrier", {"channels": 5}, "multiple of it: 4 would do"),
         (

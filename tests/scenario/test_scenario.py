@@ -1243,6 +1243,7 @@ def test_a_document_without_an_end_is_named():
         ({"users[2].power_mw": [1, 2]}, "users[2].power_mw leads nowhere: users has 2 entries"),
         ({"system.noise_mw.x": 1}, "leads nowhere: system.noise_mw is one value"),
         ({"tasks.txt.share": 0.3}, "is of a task that is not there: did you mean text?"),
+        ({"tasks.photo.share": 0.3}, "that is not there: the tasks are text, image"),
         ({"users": 3, "system.users": 3}, "means the same as users: give one of them"),
         ({"system .users": 3}, "is no path of a key, such as system.bandwidth_mhz"),
         ({"": 3}, "'' is no path of a key"),
