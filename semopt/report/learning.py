@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, cast
 
 from ..console import Console, figure, in_four_digits, percent, slim_table
+from ..methods import METHODS
 from .lines import print_line, print_message, short
 
 if TYPE_CHECKING:
@@ -71,12 +73,24 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"over 0.5, all local at the reference frequency, that is reached. A task that breaks a "
         f"limit scores 0{note}.",
     )
+    if sentence := of_times([*evaluation.scores]):
+        console.print(sentence)
     if evaluation.in_time.depend:
         console.print(
             "Slots resemble their neighbours in time, and say less than as many independent ones: "
             "intervals, in --json and --plot, take long blocks of them."
         )
     print_without_interval(console, evaluation)
+
+
+def of_times(names: Collection[str]) -> str:
+    """Return what the times of a decision include; "" where no two are of different things."""
+    if "exact" not in names or not any(name in METHODS for name in {*names} - {"exact"}):
+        return ""
+    return (
+        "us a slot: exact by a Solver that stands ready; other methods of solve by a whole call "
+        "each, which for a plain method is mostly preparation."
+    )
 
 
 def print_queue_evaluation(evaluation: QueueEvaluation) -> None:

@@ -296,6 +296,7 @@ def print_ladder(answers: dict[str, Result | str], name: str) -> None:
     for method, answer in answers.items():
         if isinstance(answer, str):
             console.print(f"{method} does not apply: {answer}")
+    console.print("Times are of one call each; the first also pays for what all of them load.")
     console.print(f"Asked for alone, by --method: {'; '.join(ALONE.values())}.")
 
 

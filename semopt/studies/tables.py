@@ -8,6 +8,7 @@ from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from ..console import Console, in_four_digits, percent, slim_table
+from ..report.learning import of_times
 
 if TYPE_CHECKING:
     from .audit import Checked
@@ -154,6 +155,8 @@ def print_gaps(rows: Sequence[Row], alike: dict[str, float], notes: Sequence[str
     ]
     in_time = len(notes) == len({row.scenario for row in rows})  # of all scenarios
     console.print(" ".join(sentences[in_time : 2 + ranked]))
+    if sentence := of_times({row.method for row in rows}):
+        console.print(sentence)
     for note in notes:
         console.print(note)
     for scenario, spread in alike.items():

@@ -301,3 +301,13 @@ def test_where_a_method_finds_no_decision_all_run_at_the_reference_frequency():
         ):
             assert have.shape == task.shape
             assert (have == want).all()
+
+
+@pytest.mark.parametrize(
+    ("methods", "differ"),
+    [(["exact", "local"], True), (["exact", "constant"], False), (["local", "reference"], False)],
+)
+def test_times_of_different_things_are_said_to_be_so(methods, differ, capsys):
+    evaluate.evaluate(methods, "tiny", slots=5, reference="exact").show()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert ("us a slot: exact by a Solver that stands ready" in printed) == differ
