@@ -27,8 +27,8 @@ SeedOption = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Draw the slot from [channel] with this seed; a trace gives its first, and the "
-        "seed its tasks.",
+        help="Draw the slot from the channel law with this seed; a trace gives its first, "
+        "and the seed its tasks.",
     ),
 ]
 
