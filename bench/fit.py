@@ -25,9 +25,8 @@ from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.search import descend, ensemble, walk
 from semopt.studies.calibrate.spread import r_hat
 from semopt.studies.calibrate.targets import load
+from semopt.studies.paper.measures import ABSOLUTE, REPRODUCED_WITHIN, SCALE
 
-MAY_MISS = {"qoe": 0.005, "accuracy": 0.015}  # absolute; else
-SHARE = 0.05  # of what was measured
 GAINS = 128
 FINE = 1024  # gains of the misses that are printed
 EVALUATIONS = 12_000
@@ -42,7 +41,12 @@ FORBIDDEN = 1e3  # a share of slots without an answer, or an order broken by its
 def misses(model: Model, place: Floats) -> tuple[Floats, float]:
     """Return each figure's miss in parts of what may be missed, and the share of lost slots."""
     predicted, lost = model.predict(model.prior.values(place))
-    may = [MAY_MISS.get(t.figure, SHARE * t.value) for t in model.targets]
+    may = [
+        REPRODUCED_WITHIN[t.figure]
+        * (1.0 if t.figure in ABSOLUTE else t.value)
+        / SCALE.get(t.figure, 1.0)
+        for t in model.targets
+    ]
     values = [target.value for target in model.targets]
     return (predicted - values) / may, lost
 

@@ -78,7 +78,7 @@ class InTime(NamedTuple):
     Attributes
     ----------
     depend : whether slots resemble their neighbours
-    replayed : whether all seeds have the same gains
+    replayed : whether all seeds share their gains or their tasks
     memory : autocorrelation time of the gains, slots; inf where it is not known
     """
 
@@ -148,7 +148,7 @@ def without_interval(
     needed, there = ceil(ceil(FEWEST / len(runs)) * length), max(map(len, runs))
     seeds = f" of each of the {len(runs)} seeds" if len(runs) > 1 else ""
     more = (
-        "a longer trace, or a larger part of it for evaluation in channel.split, has more"
+        "--slots takes more where there are more, else a longer trace or list of tasks has"
         if in_time.replayed
         else "--slots draws more"
     )

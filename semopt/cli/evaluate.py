@@ -49,7 +49,12 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
     refine: Annotated[
-        bool, typer.Option("--refine", help="Also keep each choice of mode, optimise its levels.")
+        bool,
+        typer.Option(
+            "--refine",
+            help="Also keep each choice of mode and sub-channel, optimise its levels; of queues "
+            "of policies by name.",
+        ),
     ] = False,
     json: JsonOption = None,
     report: ReportOption = None,
@@ -100,6 +105,8 @@ def evaluate(
         write_json(json, evaluation.to_json())
     if not to_stdout(json):
         evaluation.show()
+    if refine and (others := unrefined(evaluation)):
+        print_note(f"not refined: {', '.join(others)} (what energy is worth to them is not told)")
     if report:
         from ..report import pages
 
@@ -107,6 +114,15 @@ def evaluate(
     write_plot(evaluation.plot, plot, json)
     if cut:
         end_cut(f"{evaluation.finished} are finished and given")
+
+
+def unrefined(evaluation: Evaluation) -> list[str]:
+    """Return the policies whose levels could not be optimised: some of queues."""
+    from ..learn.refine import refined
+
+    names = evaluation.scores.keys()
+    both = {name for name in names if refined(name) in names}
+    return [name for name in names if name not in both | {refined(each) for each in both}]
 
 
 def inputs(names: list[str], scenarios: list[str]) -> list[str | Path]:

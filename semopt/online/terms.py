@@ -37,12 +37,13 @@ class Terms(Record):
         price = np.array(np.broadcast_to(self.price, left.shape), dtype=float)
         if self.value is None:
             return price
-        step = np.where(np.isfinite(battery), battery, 1.0) / (self.value.shape[1] - 1)
-        kept = left - energy
-        low, high = np.maximum(kept - step, 0.0), np.minimum(kept + step, battery)
-        width = np.where(np.isfinite(battery), np.maximum(high - low, step), 1.0)
+        full = np.where(np.isfinite(battery), battery, 1.0)  # without one, v is 0
+        kept, step = np.minimum(left - energy, full), full / (self.value.shape[1] - 1)
+        low, high = np.maximum(kept - step, 0.0), np.minimum(kept + step, full)
+        width = np.maximum(high - low, step)
         rise = self._value_of(battery, high) - self._value_of(battery, low)
-        return price + np.maximum(rise, 0.0) / width
+        price += np.maximum(rise, 0.0) / width
+        return price
 
     def _value_of(self, battery: Floats, energy: Floats) -> Floats:
         """Return v at energies (S, N); 0 of who has no battery."""

@@ -67,6 +67,23 @@ def spends(policy, kinds):
 # ----------------------------------------------------------------------- by hand
 
 
+@pytest.mark.filterwarnings("error")
+def test_who_has_no_battery_is_refined_without_a_price():
+    document = Scenario.load("contended").to_dict() | {"users": [{}, {"battery_mj": 100.0}]}
+    policy = make("dp", Training(Scenario.from_dict(document)))
+    terms, battery = (
+        policy.terms(policy.problem.users.battery[None], 5),
+        policy.problem.users.battery,
+    )
+    left, energy = np.array([[np.inf, 0.05]]), np.array([[0.01, 0.01]])
+    price = terms.price_at(battery, left, energy)
+    assert price[0, 0] == 0.0
+    assert price[0, 1] > 0.0
+    knots = np.linspace(0.0, 0.1, terms.value.shape[1])
+    steps = np.diff(terms.value[1]) / np.diff(knots)
+    assert steps.min() <= price[0, 1] <= steps.max()
+
+
 @pytest.mark.parametrize("pays", ["task", "device"])
 @pytest.mark.parametrize("name", QUEUE_POLICIES)
 def test_no_other_levels_are_worth_more_than_refined_ones(name, pays):

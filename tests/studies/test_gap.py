@@ -212,8 +212,21 @@ def test_whoever_has_a_picture_or_a_table_alone_reads_what_its_intervals_are(tmp
         rows = question.document(store)["rows"]
         for row in rows:
             assert (row["without_interval"] == "") == some
-            assert all(row["without_interval"] in words for words in (drawn, tex, printed))
+            assert row["without_interval"] in printed
+            assert all(row["without_qoe_interval"] in words for words in (drawn, tex))
         assert ("No interval of constant" in drawn) == (not some)
+
+
+def test_where_no_slot_is_feasible_there_is_no_number_and_a_page(tmp_path):
+    options = ["system.latency_max_ms=0.01,5"]
+    question = Question(varied([CONTENDED], options), ["exact"], 1, 20, 0, "")
+    store = Store(tmp_path)
+    store.begin()
+    for cell in question.cells():
+        work(str(store.folder), cell)
+    states = [row.state for row in question.rows(store) if row.method == "exact"]
+    assert states == ["no slot is feasible", ""]
+    assert question.report(store).tables
 
 
 def test_axes_are_told_apart_whatever_their_values_and_names_hold():

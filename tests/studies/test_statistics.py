@@ -119,7 +119,7 @@ def test_evaluate_says_that_slots_follow_each_other(tmp_path, capsys):
     assert "Slots resemble their neighbours in time" in said
     why = scored.without_interval["local"]
     assert f"No interval of local: {why}." in said
-    assert "60 are there; a longer trace" in why
+    assert "60 are there; --slots takes more" in why
     chart = scores(scored).to_dict()
     assert "area" not in json.dumps(chart["concat"])
     drawn_why = " ".join(chart["title"]["subtitle"])

@@ -134,7 +134,10 @@ def drawn(
         if row.state
     ]
     rows = [row for line in lines.values() for row in line.values()]
-    without = [f"No interval of {each}." for each in reasons(rows)]
+    without = [
+        f"No interval of {each}."
+        for each in reasons((row.name, row.without_qoe_interval) for row in rows)
+    ]
     has_intervals = any(row.qoe_low == row.qoe_low for row in rows)
     notes += [f"Bands: {INTERVALS}"] * has_intervals + without
     columns = [key, OPTIMUM, *called.values()]

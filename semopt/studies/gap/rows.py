@@ -69,7 +69,8 @@ class Row:
     seeds : of slots that count, for each training
     trainings : mean gap of each training; none of a method that does not learn
     words : what people read of the method; the method itself unless given
-    without_interval : why its means have no interval; "" where they have one
+    without_interval, without_qoe_interval : why `gap` or `qoe` has no interval; "" where it has one
+    lacks : why there are no figures, where cells are there
     """
 
     scenario: str
@@ -97,6 +98,8 @@ class Row:
     cells: int = 0
     words: str = ""
     without_interval: str = ""
+    without_qoe_interval: str = ""
+    lacks: str = ""
 
     @property
     def label(self) -> str:
@@ -118,6 +121,8 @@ class Row:
     def state(self) -> str:
         """What its figures lack, in words, such as "failed" where there are none; "" of nothing."""
         if not self.slots:
+            if self.lacks:
+                return self.lacks
             if self.failed:
                 return "failed"
             return "no optimum: it failed" if self.unmeasured else "not there yet"
@@ -244,6 +249,8 @@ class Grid:
         trainings = [each for m in self.groups[name] if (each := self.gaps(store, scenario, m))]
         pairs = [pair for training in trainings for pair in training]
         optimum, gap = (without_nan(np.concatenate(parts)) for parts in zip(*pairs, strict=True))
+        if not len(gap):
+            return replace(about, lacks="no slot is feasible")
         learns = any(map(is_folder, self.groups[name]))
         qoe = optimum - gap
         lacks = [[lacking for _, lacking in each] for each in trainings]
@@ -251,10 +258,10 @@ class Grid:
         means = [float(np.nanmean(np.concatenate(each))) for each in lacks]
         low, high = self.interval(scenario, lacks, learns)
         qoe_low, qoe_high = self.interval(scenario, worths, learns)
-        why = ""
-        if low != low:
-            few = f"fewer than {FEWEST} trainings have no interval"
-            why = few if learns else without_interval(lacks[0], scenario.in_time)
+        why, qoe_why = (
+            "" if low == low else self.without_interval(scenario, each, learns)
+            for low, each in ((low, lacks), (qoe_low, worths))
+        )
         placed = np.concatenate(ranks) if ranks else np.array([nan])
         return replace(
             about,
@@ -276,6 +283,7 @@ class Grid:
             rank=float(np.nanmedian(placed)) if np.isfinite(placed).any() else nan,
             trainings=tuple(means) if learns else (),
             without_interval=why,
+            without_qoe_interval=qoe_why,
         )
 
     def interval(
@@ -287,29 +295,40 @@ class Grid:
         (series,) = trainings
         return interval_of_slots(series, scenario.in_time)
 
+    def without_interval(
+        self, scenario: Scenario, trainings: Sequence[Sequence[Floats]], learns: bool
+    ) -> str:
+        """Return why there is none."""
+        if learns:
+            return f"fewer than {FEWEST} trainings have no interval"
+        return without_interval(trainings[0], scenario.in_time)
+
 
 def in_time(scenario: Scenario, rows: Sequence[Row]) -> str:
     """Return what intervals rest on where slots resemble their neighbours; "" where they do not."""
     depend, replayed, memory = scenario.in_time
     if not depend:
         return ""
-    seeds = ", and every seed replays them with other tasks" * replayed
+    seeds = ", and all seeds share their gains or their tasks" * replayed
     time = f"{memory:.3g} slots" if memory < inf else "which cannot be told here"
     times = f"the autocorrelation time of the gains, {time}, or of the gap"
     words = (
         f"{scenario.name}: slots resemble their neighbours in time{seeds}. Intervals rest on means "
-        f"of blocks, each at least {BLOCK:g} times as long as {times}"
+        f"of blocks, each at least {BLOCK:g} times as long as {times}, or of a whole seed"
     )
-    lacking = [row for row in rows if row.without_interval and not row.trainings]
-    return " ".join([f"{words}.", *(f"No interval of {each}." for each in reasons(lacking))])
+    lacking = {row.name: row.without_interval for row in rows if not row.trainings}
+    return " ".join([f"{words}.", *(f"No interval of {e}." for e in reasons(lacking.items()))])
 
 
-def reasons(rows: Iterable[Row]) -> list[str]:
-    """Return why rows have no interval: a sentence of each reason, of the methods it is of."""
+def reasons(without: Iterable[tuple[str, str]]) -> list[str]:
+    """Return why methods have no interval: a sentence of each reason, of the methods it is of.
+
+    `without` : names of methods and why, "" of one that has an interval
+    """
     methods = dict[str, dict[str, None]]()
-    for row in rows:
-        if row.without_interval:
-            methods.setdefault(row.without_interval, {})[row.name] = None
+    for name, why in without:
+        if why:
+            methods.setdefault(why, {})[name] = None
     return [f"{', '.join(names)}: {why}" for why, names in methods.items()]
 
 

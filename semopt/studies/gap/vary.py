@@ -7,7 +7,6 @@ A key is a path in a scenario file, as messages write it (`system.bandwidth_mhz`
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import product
@@ -15,7 +14,7 @@ from typing import Any
 
 from ...channel.keys import keys
 from ...channel.laws import LAWS
-from ...scenario import Scenario
+from ...scenario import Scenario, toml
 from ...scenario.sections import keys_of, section_at
 
 LOAD = (  # keys of a task that its load multiplies
@@ -131,9 +130,9 @@ def parts(text: str) -> Iterator[str]:
 def value_of(word: str) -> Any:
     """Return a value as TOML has it; what is none is a word."""
     try:
-        return tomllib.loads(f"value = {word}")["value"]
-    except tomllib.TOMLDecodeError:
-        return word
+        return toml.value(word)
+    except ValueError as error:
+        raise ValueError(f"--vary {word}: {error}") from None
 
 
 def changed(scenario: Scenario, combined: Sequence[tuple[str, str, Any]]) -> Scenario:
