@@ -188,6 +188,14 @@ def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
     assert (left <= 0.1).sum() == 2
 
 
+def test_a_descent_never_ends_above_where_it_began():
+    best = np.full(30, 0.5)
+    valley = lambda place: float(1e6 * ((place - best) ** 2).sum() ** 0.5)  # noqa: E731
+    assert descend(valley, best, 0.2, 60, 0).misfit == 0.0
+    found = descend(valley, np.full(30, 0.4), 0.05, 3000, 0)
+    assert found.misfit < 0.1 * valley(np.full(30, 0.4))
+
+
 def test_walkers_begin_inside_the_prior_where_a_start_ended_at_its_edge():
     rising = np.array([[0.5, 0.5, 0.5], [0.9, 0.95, 1.0]])
 
