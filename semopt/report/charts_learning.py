@@ -10,7 +10,7 @@ import numpy as np
 
 from ..statistics import blocks
 from .charts import curves, intervals, profile
-from .lines import short
+from .lines import by_reason, short
 from .style import NARROW, titled
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def bands(evaluation: Evaluation) -> list[str]:
         if evaluation.in_time.depend:
             units = f"blocks of {evaluation.units}, since neighbours resemble each other"
         lines.append(f"shades: 95% bands of whole lines; bars: 95% intervals of means, of {units}")
-    for why in dict.fromkeys(without.values()):
-        of = ", ".join(names[name] for name, reason in without.items() if reason == why)
+    for why, of in by_reason((names[name], why) for name, why in without.items()).items():
         whose = f" of {of}" if len(without) < len(names) else ""
         lines.append(f"no bands and bars{whose}: {why}")
     return lines

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..console import Console, figure, in_four_digits, percent, slim_table
 from ..methods import METHODS
-from .lines import print_line, print_message, short
+from .lines import by_reason, print_line, print_message, short
 
 if TYPE_CHECKING:
     from ..learn.queues import QueueEvaluation, QueueScore
@@ -141,7 +141,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
 
 def print_without_interval(console: Console, evaluation: Evaluation) -> None:
     """Print why some scores have no interval, and what gives them one."""
-    without, names = evaluation.without_interval, short(list(evaluation.scores))
-    for why in dict.fromkeys(without.values()):
-        of = ", ".join(names[name] for name, reason in without.items() if reason == why)
+    names = short(list(evaluation.scores))
+    without = ((names[name], why) for name, why in evaluation.without_interval.items())
+    for why, of in by_reason(without).items():
         console.print(f"No interval of {of}: {why}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,15 @@ def short(names: Sequence[str]) -> dict[str, str]:
     return {
         name: word if list(last.values()).count(word) == 1 else name for name, word in last.items()
     }
+
+
+def by_reason(reasons: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return names in words by the reason that they share, of names and reasons; "" is none."""
+    names = dict[str, dict[str, None]]()
+    for name, why in reasons:
+        if why:
+            names.setdefault(why, {})[name] = None
+    return {why: ", ".join(each) for why, each in names.items()}
 
 
 def print_line(text: str) -> None:

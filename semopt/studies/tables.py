@@ -64,6 +64,7 @@ class Permitted:
     optimum, constant : means of the certified optimum and of the best fixed action
     loss : what is lost where the user that loses most is the only one that does not see all, with
         its 95% interval `low` to `high` (observations resampled)
+    without_interval : why there is none; "" where there is
     added : the losses of all users, added up
     users : whose loss is known
     closed, closed_added : the part closed at most of what lies between `constant` and the optimum;
@@ -81,6 +82,7 @@ class Permitted:
     added: float = nan
     closed: float = nan
     closed_added: float = nan
+    without_interval: str = ""
     lacks: str = ""
 
     @property
@@ -245,6 +247,9 @@ def print_information(rows: Sequence[Permitted]) -> None:
         "observations closes more, but for the grid and the noise of the draws; where the losses "
         "of all users add up it is the last column."
     )
+    for row in rows:
+        if row.without_interval:
+            console.print(f"No interval of {row.scenario}: {row.without_interval}.")
 
 
 def print_view(view: View) -> None:

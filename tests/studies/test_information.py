@@ -97,6 +97,17 @@ def test_a_study_says_what_is_lost_and_its_rows_hold(tmp_path, capsys):
     assert f"information {asked} --draws 6 --replies 5" in question.report(store).command
 
 
+def test_four_observations_have_no_interval_and_the_study_says_so(tmp_path, capsys):
+    question, store = Question([CONTENDED], 4, 5, 20, ""), Store(tmp_path)
+    store.begin()
+    for cell in question.parts()["information"]:
+        work(str(tmp_path), cell)
+    question.show(store)
+    why = "fewer than 5 observations have no interval"
+    assert why in " ".join(capsys.readouterr().out.split())
+    assert question.report(store).figures[0].notes == [f"No interval: {why}."]
+
+
 def test_scenarios_whose_users_are_not_apart_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for changes in ({"qoe.objective": "min"}, {"users": 1}, {"system.server_energy_max_mj": 9.0}):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...report.charts import curves
 from ...report.page import Figure, Table
-from .rows import Row, reasons
+from .rows import Row, lacking_intervals
 from .vary import axis, meaning
 
 LONGEST = 100  # letters of the name of a file
@@ -134,10 +134,7 @@ def drawn(
         if row.state
     ]
     rows = [row for line in lines.values() for row in line.values()]
-    without = [
-        f"No interval of {each}."
-        for each in reasons((row.name, row.without_qoe_interval) for row in rows)
-    ]
+    without = lacking_intervals((row.name, row.without_qoe_interval) for row in rows)
     has_intervals = any(row.qoe_low == row.qoe_low for row in rows)
     notes += [f"Bands: {INTERVALS}"] * has_intervals + without
     columns = [key, OPTIMUM, *called.values()]

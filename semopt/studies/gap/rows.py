@@ -25,7 +25,7 @@ from ...learn.deciders import CONSTANT, is_folder
 from ...learn.evaluate import strongest
 from ...learn.scores import HIT
 from ...problem import Floats
-from ...report.lines import short
+from ...report.lines import by_reason, short
 from ...report.page import Estimate
 from ...scenario import Scenario
 from ...statistics import (
@@ -316,20 +316,13 @@ def in_time(scenario: Scenario, rows: Sequence[Row]) -> str:
         f"{scenario.name}: slots resemble their neighbours in time{seeds}. Intervals rest on means "
         f"of blocks, each at least {BLOCK:g} times as long as {times}, or of a whole seed"
     )
-    lacking = {row.name: row.without_interval for row in rows if not row.trainings}
-    return " ".join([f"{words}.", *(f"No interval of {e}." for e in reasons(lacking.items()))])
+    lacking = ((row.name, row.without_interval) for row in rows if not row.trainings)
+    return " ".join([f"{words}.", *lacking_intervals(lacking)])
 
 
-def reasons(without: Iterable[tuple[str, str]]) -> list[str]:
-    """Return why methods have no interval: a sentence of each reason, of the methods it is of.
-
-    `without` : names of methods and why, "" of one that has an interval
-    """
-    methods = dict[str, dict[str, None]]()
-    for name, why in without:
-        if why:
-            methods.setdefault(why, {})[name] = None
-    return [f"{', '.join(names)}: {why}" for why, names in methods.items()]
+def lacking_intervals(without: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a sentence on each reason why methods have no interval, of names and reasons."""
+    return [f"No interval of {names}: {why}." for why, names in by_reason(without).items()]
 
 
 def training_of(name: str) -> str:

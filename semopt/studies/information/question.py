@@ -20,7 +20,7 @@ from ...learn.evaluate import strongest
 from ...limits import refuse
 from ...report.page import Figure, Report, Table
 from ...scenario import Scenario
-from ...statistics import interval_of_slots
+from ...statistics import interval_of_slots, without_interval
 from ...worth import closure, tasks_in
 from ..cells import Cell, Store, column
 from ..method_cell import MethodCell
@@ -122,6 +122,7 @@ class Question:
                     *(scenario.name, len(lost), optimum, constant, loss, low, high, added),
                     closed=closure(optimum - loss, optimum, constant),
                     closed_added=closure(optimum - added, optimum, constant),
+                    without_interval=without_interval([most], scenario.in_time, "observations"),
                     lacks=", ".join(words),
                 )
             )
@@ -157,6 +158,7 @@ class Question:
                 "The line is the certified optimum. No policy of own observations is right of the "
                 "first point, but for the grid of levels and the noise of the draws; the second "
                 "is an estimate.",
+                notes=[f"No interval: {row.without_interval}."] * (row.without_interval != ""),
             )
             for place, row in enumerate(rows)
             if row.loss == row.loss
@@ -183,5 +185,5 @@ class Question:
 
 
 def _entries(row: Permitted) -> list[Any]:
-    _, *figures, _ = vars(row).values()
+    _, *figures, _, _ = vars(row).values()
     return [row.label, *map(known, figures)]
