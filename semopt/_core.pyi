@@ -126,7 +126,16 @@ def solve_cells(
     extraction: Floats,
 ) -> None: ...
 def solve_global(
-    scenario: Scenario, gain: Floats, task: Integers, gap: float, seconds: float, prove: bool
+    scenario: Scenario,
+    gain: Floats,
+    task: Integers,
+    gap: float,
+    seconds: float,
+    prove: bool,
+    toll: Floats,
+    least: Floats,
+    most: Floats,
+    device: bool,
 ) -> dict[str, Any]: ...
 def assign(weight: Floats, local: Floats, offloaders: int) -> tuple[float, list[int]]: ...
 def instruction_sets() -> list[str]: ...

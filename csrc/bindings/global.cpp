@@ -103,17 +103,17 @@ void write_tree(const Tree& tree, int index, double enough, py::list& out) {
 py::list write_covers(const std::vector<Cover>& covers) {
     py::list out;
     for (const Cover& cover : covers) {
-        const double enough = cover.upper < 0 ? kInfeasible : cover.upper;
+        const bool infeasible = cover.upper == -kInfinity;
         py::dict modes;
         for (const Tree& tree : cover.cell->trees()) {
             py::list nodes;
             if (!tree.nodes().empty()) {
-                write_tree(tree, 0, enough, nodes);
+                write_tree(tree, 0, infeasible ? tree.least() : cover.upper, nodes);
                 modes[kModeNames[int(tree.mode())]] = nodes;
             }
         }
         py::object upper = py::none();
-        if (cover.upper >= 0) upper = py::float_(cover.upper);
+        if (!infeasible) upper = py::float_(cover.upper);
         out.append(py::make_tuple(cover.user, cover.channel, upper, modes));
     }
     return out;
@@ -130,19 +130,40 @@ void offer_grid_optimum(Global& global, Exact& exact, const Scenario& scenario, 
     global.offer(grid.channel, action, grid.value);
 }
 
-// The continuous optimum of a slot; with `prove`, what the certificate shows.
+// What is asked of the energy of each task (S, N): `toll` (N) for more than `least`, and at most
+// `most`, (S, N) both. None where `toll` is empty.
+std::vector<Toll> as_tolls(const Shape& shape, const Doubles& toll, const Doubles& least,
+                           const Doubles& most, bool device) {
+    if (toll.size() == 0) return {};
+    const py::ssize_t users = shape[1];
+    const double *const price = input<double>(toll, "toll", {users}),
+                        *const low = input<double>(least, "least", shape),
+                        *const high = input<double>(most, "most", shape);
+    std::vector<Toll> tolls;
+    for (py::ssize_t i = 0; i < shape[0] * users; ++i)
+        tolls.push_back({price[i % users], low[i], high[i], device});
+    return tolls;
+}
+
+// The continuous optimum of a slot; with `prove`, what the certificate shows. Tolls are those of
+// `solve_globals`, of one slot.
 py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const Integers& task,
-                      double gap, double seconds, bool prove) {
+                      double gap, double seconds, bool prove, const Doubles& toll,
+                      const Doubles& least, const Doubles& most, bool device) {
     const UsualRounding usual;
     const Slot slot = as_slot(scenario, gain, task);
+    const Shape shape{1, py::ssize_t(scenario.users.size())};
+    const std::vector<Toll> tolls = as_tolls(shape, toll, least, most, device);
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
-    Global global(scenario, slot, gap);
+    Global global(scenario, slot, gap, tolls.empty() ? nullptr : tolls.data());
     bool done;
     {
         py::gil_scoped_release release;
-        Exact exact(scenario, false);
-        offer_grid_optimum(global, exact, scenario, slot, stop);
+        if (tolls.empty()) {
+            Exact exact(scenario, false);
+            offer_grid_optimum(global, exact, scenario, slot, stop);
+        }
         done = global.solve(stop);
     }
     py::dict out(py::arg("done") = done, py::arg("stopped") = deadline.reason(),
@@ -167,9 +188,9 @@ py::dict solve_global(const PackedScenario& scenario, const Doubles& gain, const
     if (!prove) return out;
     out["local"] = write_covers(global.local_covers());
     py::list sizes;
+    const double allowed = global.proven() == -kInfinity ? -1 : global.proven();
     for (int m = 0; m < global.sizes(); ++m) {
-        const py::list covers =
-            write_covers(global.covers(m, global.proven() < 0 ? -1 : global.proven()));
+        const py::list covers = write_covers(global.covers(m, allowed));
         const Prices& prices = global.prices(m);
         sizes.append(py::dict(py::arg("bound") = prices.bound, py::arg("channel") = prices.channel,
                               py::arg("offloader") = prices.offloader, py::arg("covers") = covers));
@@ -196,16 +217,8 @@ std::string solve_globals(const PackedScenario& scenario, const Doubles& gain, c
     double* const to_lower = output<double>(lower, "lower", {slots.count});
     double* const to_upper = output<double>(upper, "upper", {slots.count});
     long long* const to_boxes = output<long long>(boxes, "boxes", {slots.count});
-    const bool tolls = toll.size() > 0;
-    const Shape shape{slots.count, slots.users};
-    std::vector<Toll> each(tolls ? slots.count * slots.users : 0);
-    if (tolls) {
-        const double* const price = input<double>(toll, "toll", {slots.users});
-        const double *const low = input<double>(least, "least", shape), *const high = input<double>(
-                                                                            most, "most", shape);
-        for (size_t i = 0; i < each.size(); ++i)
-            each[i] = {price[i % slots.users], low[i], high[i], device};
-    }
+    const std::vector<Toll> each = as_tolls({slots.count, slots.users}, toll, least, most, device);
+    const bool tolls = !each.empty();
     Deadline deadline(seconds);
     const Stop stop = [&] { return deadline(); };
     const int lanes = int(std::clamp<py::ssize_t>(slots.count, 1, lanes_of(threads)));
@@ -285,7 +298,8 @@ void bind_global(py::module_& m) {
           py::arg("device"), py::arg("tolerance"), py::arg("splits"), py::arg("power").noconvert(),
           py::arg("frequency").noconvert(), py::arg("extraction").noconvert());
     m.def("solve_global", &solve_global, py::arg("scenario"), py::arg("gain"), py::arg("task"),
-          py::arg("gap"), py::arg("seconds"), py::arg("prove"));
+          py::arg("gap"), py::arg("seconds"), py::arg("prove"), py::arg("toll"), py::arg("least"),
+          py::arg("most"), py::arg("device"));
 }
 
 }  // namespace semopt

@@ -292,7 +292,10 @@ bool Global::search(const Stop& stop) {
 
 std::vector<Cover> Global::local_covers() const {
     std::vector<Cover> covers;
-    for (int n = 0; n < users_; ++n) covers.push_back({n, -1, local_[n].upper(), &local_[n]});
+    for (int n = 0; n < users_; ++n) {
+        const double upper = local_[n].upper();
+        covers.push_back({n, -1, toll_ ? std::max(upper, skip(n)) : upper, &local_[n]});
+    }
     return covers;
 }
 
@@ -312,7 +315,7 @@ std::vector<Cover> Global::covers(int m, double allowed) {
             const double price =
                 size.prices.user[n] + size.prices.channel[k] + size.prices.offloader;
             if (price >= most_[n]) continue;  // nothing to prove
-            const double room = price < 0 ? -kInfinity : price + kMargin;
+            const double room = price < 0 && !toll_ ? -kInfinity : price + kMargin;
             // The strongest cell whose bound is low enough.
             for (const auto& [rank, user_cell] : size.cell[n]) {
                 if (rank > r) break;

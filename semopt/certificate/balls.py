@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from math import cbrt, inf, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
@@ -64,15 +64,38 @@ def precision(bits: int = PRECISIONS[0]) -> Iterator[None]:
 SCORE = "logistic"  # whose values, ends and peaks `Score` has
 
 
+class Toll(NamedTuple):
+    """What a slot of a queue asks of a task's energy: see `queue_format`, "Off the grid"."""
+
+    price: float = 0.0  # QoE/J
+    least: float = 0.0  # J
+    most: float = inf  # J
+    device: bool = False  # whether a user's own energy (7) counts, not that of its task (9)
+
+
 class Score:
-    """weight S(slope (reference - u)) of a cost u, to be had where u <= limit."""
+    """weight S(slope (reference - u)) of a cost u, to be had where u <= limit.
+
+    Of u beyond `free` it goes `toll` for each unit, and less than `floor` counts as so much.
+    """
 
     def __init__(self, weight: float, slope: float, reference: arb, limit: float) -> None:
         self.weight, self.slope, self.reference = arb(weight), arb(slope), reference
         self.limit = arb(limit) if isfinite(limit) else None
+        self.toll = self.free = arb(0)
+        self.floor: arb | None = None
+
+    def charge(self, toll: Toll, free: arb) -> None:
+        """Ask a toll of what exceeds `free`."""
+        self.toll, self.free = arb(toll.price), free
+        if toll.least > 0.0:
+            self.floor = free + toll.least
+        if isfinite(toll.most):
+            most = free + toll.most
+            self.limit = most if self.limit is None else self.limit.min(most)
 
     def value(self, u: arb) -> arb:
-        """Return the score at u."""
+        """Return the score at u, before any toll."""
         x = self.slope * (u - self.reference)
         if x.rad() < WIDE:
             return self._at(x)
@@ -86,9 +109,15 @@ class Score:
         return self.weight / (1 + x.exp())
 
     def conjugate(self, price: arb, low: arb, high: arb) -> arb:
-        """Return the largest value(u) + price u for u from `low` to `high`, or a little more."""
+        """Return the largest value(u) - toll (u - free) + price u for u from `low` to `high`.
+
+        Or a little more.
+        """
+        return self._highest(price - self.toll, low, high) + self.toll * self.free
+
+    def _highest(self, price: arb, low: arb, high: arb) -> arb:
         best = (self.value(low) + price * low).max(self.value(high) + price * high)
-        if price == 0 or self.weight * self.slope == 0:
+        if price <= 0 or self.weight * self.slope == 0:
             return best
         # Inside, where S' = S (1 - S) = price / (weight slope), on the concave side; without such a
         # point the sum only rises.
@@ -113,7 +142,9 @@ class OneUser:
     scores : of latency, energy and loss
     """
 
-    def __init__(self, problem: Problem, user: int, mode: str, gain: float, m: int) -> None:
+    def __init__(
+        self, problem: Problem, user: int, mode: str, gain: float, m: int, toll: Toll | None = None
+    ) -> None:
         system, users, tasks = problem.system, problem.users, problem.tasks
         task = int(problem.task[user])
         self.name, raw = mode, mode == "raw"
@@ -175,6 +206,8 @@ class OneUser:
                 self.extract = arb(system.extract_exponent)
                 self.root = (power, (least, most), *free)
                 self.surface = Surface(table.extraction, table.snr_db, table.table)
+        if toll is not None:
+            self.scores[1].charge(toll, self.server_energy if toll.device else zero)
         # Boxes share their ends: what is computed there is kept, for this user alone.
         for name in ("at_power", "at_extraction", "accuracy", "_corners"):
             setattr(self, name, cache(getattr(self, name)))
@@ -207,6 +240,10 @@ class OneUser:
             -self.accuracy(extraction, power),
         )
 
+    def counted(self, energy: arb, pays: str) -> arb:
+        """Return the energy that a battery pays for, of a task's: all, or the user's own."""
+        return energy if pays == "task" else energy - self.server_energy
+
     def worth(self, costs: tuple[arb, arb, arb]) -> arb:
         """Return the QoE of latency, energy and loss."""
         latency, energy, accuracy = (s.value(u) for s, u in zip(self.scores, costs, strict=True))
@@ -219,6 +256,8 @@ class OneUser:
         for (low, high), (box_low, box_high), score in zip(
             self._corners(p_low, p_high, mu_low, mu_high), box[2:], self.scores, strict=True
         ):
+            if score.floor is not None:
+                low, high = low.max(score.floor), high.max(score.floor)
             if box_low > -inf:
                 low = low.max(arb(box_low))
             if box_high < inf:
@@ -229,6 +268,11 @@ class OneUser:
                 return None
             ranges.append((low, high))
         return ranges
+
+    def least(self, ranges: Ranges) -> arb:
+        """Return what no feasible action with costs in these ranges is worth less than."""
+        energy = self.scores[1]
+        return -energy.toll * (ranges[1][1] - energy.free)
 
     def _corners(self, p_low: float, p_high: float, mu_low: float, mu_high: float) -> Any:
         """Return the ranges of the costs over powers and extractions, each part at its end."""

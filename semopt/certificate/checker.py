@@ -24,7 +24,7 @@ from .schema import shaped
 if TYPE_CHECKING:
     from flint import arb
 
-    from .balls import Box, OneUser
+    from .balls import Box, OneUser, Toll
 
 VARIABLES = "power", "extraction", "frequency"
 COSTS = ("latency", "energy", "loss")
@@ -92,13 +92,14 @@ def check_sizes(problem: Problem, body: dict[str, Any], progress: Progress) -> t
     """Check the bound of each number of offloaders; return the largest."""
     sizes = body["sizes"]
     tally = Tally(len(body["local"]) + sum(len(size["covers"]) for size in sizes), progress)
-    local = check_local(problem, body["local"], tally)
+    local = check_local(problem, body["local"], tally, "local")
     most = min(problem.gain.shape)
     require(len(sizes) == most + 1, f"sizes: {len(sizes)} numbers of offloaders, not 0 to {most}")
     for m, size in enumerate(sizes):
-        cells = check_covers(problem, m, size["covers"], tally)
-        bound, claimed = assignment_bound(local, cells, size, m), size["bound"]
-        require(bound <= claimed, f"sizes[{m}].bound {claimed}: the prices prove only {bound}")
+        path, claimed = f"sizes[{m}]", size["bound"]
+        cells = check_covers(problem, m, size["covers"], tally, path)
+        bound = assignment_bound(local, cells, size, m, path)
+        require(bound <= claimed, f"{path}.bound {claimed}: the prices prove only {bound}")
     return max(size["bound"] for size in sizes), tally
 
 
@@ -185,47 +186,59 @@ def worth_of_action(
     return user_mode.worth(costs)
 
 
-def check_local(problem: Problem, covers: Any, tally: Tally) -> list[float]:
+def check_local(
+    problem: Problem, covers: Any, tally: Tally, path: str, tolls: list[Toll] | None = None
+) -> list[float]:
     """Check the covers of the local tasks; return the bound on each user's, -inf if infeasible."""
     users = len(problem.task)
     bounds = [inf] * users
     for place, (user, channel, upper, trees) in enumerate(covers):
-        path = f"local[{place}]"
-        user = whole(user, 0, users, f"{path}: user")
-        require(channel == -1, f"{path}: sub-channel {channel} is not -1")
-        check_cover(problem, (user, -1, 0), upper, trees, path, tally)
+        where = f"{path}[{place}]"
+        user = whole(user, 0, users, f"{where}: user")
+        require(channel == -1, f"{where}: sub-channel {channel} is not -1")
+        cell = Cell(problem, user, -1, 0, tolls[user] if tolls else None)
+        check_cover(cell, upper, trees, where, tally)
         bounds[user] = min(bounds[user], -inf if upper is None else upper)
     for user, bound in enumerate(bounds):
-        require(bound < inf, f"local: the task of user {user} is not covered")
+        require(bound < inf, f"{path}: the task of user {user} is not covered")
     return bounds
 
 
-def check_covers(problem: Problem, m: int, covers: Any, tally: Tally) -> Any:
+def check_covers(
+    problem: Problem,
+    m: int,
+    covers: Any,
+    tally: Tally,
+    path: str,
+    tolls: list[Toll] | None = None,
+) -> Any:
     """Check the covers of one number of offloaders; return the bounds on cells (N, K)."""
     users, channels = problem.gain.shape
     if m == 0:
-        require(len(covers) == 0, "sizes[0]: without offloaders there are no cells to cover")
+        require(len(covers) == 0, f"{path}: without offloaders there are no cells to cover")
     weights = problem.users.weight_latency + problem.users.weight_energy
     most = TOP_SCORE * (weights + problem.users.weight_accuracy) * (1 + 2.0**-50)
     bounds = np.repeat(most[:, None], channels, axis=1)
     for place, (user, channel, upper, trees) in enumerate(covers):
-        path = f"sizes[{m}].covers[{place}]"
-        user = whole(user, 0, users, f"{path}: user")
-        channel = whole(channel, 0, channels, f"{path}: sub-channel")
-        check_cover(problem, (user, channel, m), upper, trees, path, tally)
+        where = f"{path}.covers[{place}]"
+        user = whole(user, 0, users, f"{where}: user")
+        channel = whole(channel, 0, channels, f"{where}: sub-channel")
+        cell = Cell(problem, user, channel, m, tolls[user] if tolls else None)
+        check_cover(cell, upper, trees, where, tally)
         weaker = problem.gain[user] <= problem.gain[user, channel]
         row = bounds[user]
         row[weaker] = np.minimum(row[weaker], -inf if upper is None else upper)
     return bounds
 
 
-def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: int) -> float:
+def assignment_bound(
+    local: list[float], cells: Any, size: dict[str, Any], m: int, path: str
+) -> float:
     """Return what the prices prove of joint actions with m offloaders, rounded up.
 
     In doubles, with an allowance of many times the rounding errors of the few sums.
     """
     users, channels = cells.shape
-    path = f"sizes[{m}]"
     price = np.array([real(v, f"{path}.channel") for v in size["channel"]])
     offloader = real(size["offloader"], f"{path}.offloader")
     require(price.shape == (channels,), f"{path}.channel: not one price a sub-channel")
@@ -246,9 +259,11 @@ def assignment_bound(local: list[float], cells: Any, size: dict[str, Any], m: in
 class Cell:
     """What a user can do on a sub-channel beside m offloaders (0: at home), in every precision."""
 
-    def __init__(self, problem: Problem, user: int, channel: int, m: int) -> None:
+    def __init__(
+        self, problem: Problem, user: int, channel: int, m: int, toll: Toll | None = None
+    ) -> None:
         gain = problem.gain[user, channel] if m else 1.0
-        self._arguments = problem, user, gain, m
+        self._arguments = problem, user, gain, m, toll
         self._modes: dict[tuple[int, str], OneUser] = {}
         candidates = [self.mode(name) for name in (MODES[1:] if m else MODES[:1])]
         self.modes = [mode for mode in candidates if mode.exists]
@@ -260,21 +275,15 @@ class Cell:
         from .balls import OneUser
 
         if (ctx.prec, name) not in self._modes:
-            problem, user, gain, m = self._arguments
-            self._modes[ctx.prec, name] = OneUser(problem, user, name, gain, m)
+            problem, user, gain, m, toll = self._arguments
+            self._modes[ctx.prec, name] = OneUser(problem, user, name, gain, m, toll)
         return self._modes[ctx.prec, name]
 
 
 def check_cover(
-    problem: Problem,
-    indices: tuple[int, int, int],
-    upper: float | None,
-    trees: dict[str, Any],
-    path: str,
-    tally: Tally,
+    cell: Cell, upper: float | None, trees: dict[str, Any], path: str, tally: Tally
 ) -> None:
-    """Check that no action of a cell (user, sub-channel, offloaders) is worth more than `upper`."""
-    cell = Cell(problem, *indices)
+    """Check that no action of a cell is worth more than `upper`."""
     names = [mode.name for mode in cell.modes]
     tally.cover()
     require(
@@ -306,7 +315,7 @@ def check_leaf(
             if numbers is None:
                 continue
             bound = user_mode.bound(box, ranges, numbers)
-            if bound < 0 or (upper is not None and bound <= upper):
+            if bound < user_mode.least(ranges) or (upper is not None and bound <= upper):
                 return
             proven = str(float(bound.upper()))
     require(numbers is not None, f"{path}: 0 numbers, not 7, and the box is not empty")

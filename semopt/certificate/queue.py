@@ -27,7 +27,7 @@ from .grid import MOST_SCORED, effort, tabulated
 from .results import check_readings, near
 from .schema import shaped
 
-UNPROVEN = "is not proven here: it rests on the search, for which `exact` writes a certificate"
+UNPROVEN = "is not proven here: it rests on the search, which a certificate proves"
 
 
 def check_queue(body: Any, progress: Progress) -> str:

@@ -1,8 +1,9 @@
-"""Certificates of queues: what a file holds that proves a bound on every policy with grid levels.
+"""Certificates of queues: what a file holds that proves a bound on every policy.
 
 A certificate is one JSON document (compressed where the file's name ends in `.gz`):
 
-    format, version   "semopt-queue-certificate", 1
+    format, version   "semopt-queue-certificate", 1, of policies with levels of the grid;
+                      "semopt-continuous-queue-certificate", 1, of all
     problem           as of a certificate of one slot (`format`), but `gain` (T, N, K) and `task`
                       (T, N) are of all slots, and `battery` (N) in J, null where there is none
     battery_pays      "task" or "device": the energy that counts, (9) or (7) alone
@@ -10,12 +11,18 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
                       was not made from one
     status            "optimal" or "limit_reached"
     objective         sum of QoE of the decision, over slots and users
-    upper_bound       no decision with levels of the grid, and so no policy, is worth more
+    upper_bound       no decision, and so no policy, is worth more
     gap               what upper_bound - objective was to be at most; "optimal" says that it is
     decision          `skipped`, `channel` (-1 local), `power`, `frequency`, `extraction`, (T, N)
     cases             in preorder; see below
+    prices, proofs    off the grid: what the cases rest on
     digest            SHA-256 of the rest, so that no accident goes unnoticed; it is no signature
 
+All numbers are JSON numbers of at most 1e100 in size, and there are no other keys (`schema`). A
+decision may miss its limits, levels and batteries by 1e-9 of them, and its objective by 1e-9.
+
+On the grid
+-----------
 An action of a user in a slot, on a sub-channel beside m - 1 other offloaders or at home, is
 efficient where no other one there has as much QoE, within 1e-13, for as little energy; a skipped
 task stands among those at home. Decisions of efficient actions are all that need to be bounded, to
@@ -40,13 +47,36 @@ part in no joint action for which these terms leave D above `upper_bound`; then 
 that where the user takes at most `energy` in the slot, with all cases below it, and that where it
 takes more. So no decision is left out, and no case needs to say which actions it allows.
 
-All numbers are JSON numbers of at most 1e100 in size, and there are no other keys (`schema`). A
-decision may miss its limits, levels and batteries by 1e-9 of them, and its objective by 1e-9.
+Off the grid
+------------
+A case is the decisions in which users' energies of slots lie in ranges: the first allows all up to
+the batteries. It has
+
+    split             null, or [slot, user, energy]: then follow the case where that user takes at
+                      most `energy` there, with all cases below it, and that where it takes at least
+                      as much
+    proofs            null, or of a case without a split the indices of a proof of each slot
+
+A case with neither is empty: what is least adds up to more than a battery. `prices` are prices of
+energy y (N,) >= 0, QoE/J, 0 without a battery. A proof has
+
+    slot, price       which slot, at which of the prices
+    least, most       (N,) J, ranges of energy, null without an end; those of a case lie within,
+                      where a user takes no more than its battery less what is least elsewhere
+    local, sizes      what bounds the slot, as in a certificate of one slot (`format`), without its
+                      `bound`; an action's worth is its QoE less y times its energy, and where the
+                      energy is less than `least`, worth and QoE are those of so much
+
+Skipped tasks, worth -y least, stand beside the local ones. That less energy counts as the least
+only adds to what is bounded, and a larger gain still means no less worth. The case's bound is
+
+    D(y)  =  sum of all slots  +  sum_n y[n] battery[n],
+
+with the same prices in all its proofs, and may not exceed `upper_bound`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -58,24 +88,28 @@ from ..queue import QueueResult
 from ..result import number
 from .format import closed, digest, problem_from_json, problem_to_json
 
-FORMAT, VERSION = "semopt-queue-certificate", 1
+FORMAT, CONTINUOUS, VERSION = (
+    "semopt-queue-certificate",
+    "semopt-continuous-queue-certificate",
+    1,
+)
 MOST_OF_CELL = 4_000_000  # actions: who checks scores them in balls, some 7 us each, and holds them
 
 
-def queue_document(result: QueueResult, gap: float, cases: dict[str, Any]) -> dict[str, Any]:
+def queue_document(result: QueueResult, gap: float, proof: dict[str, Any]) -> dict[str, Any]:
     """Return the certificate of a queue.
 
     Parameters
     ----------
-    result : of method `exact`
+    result : of method `exact` or `global`
     gap : what was asked for
-    cases : as `_core.Queue.cases` gives them
+    proof : `cases`, and what they rest on
     """
     actions, pays = result.actions, result.battery_pays
     names = ("channel", "power", "frequency", "extraction")
     problem = queue_to_json(result.problem, result.gain, result.task)
     body = {
-        "format": FORMAT,
+        "format": CONTINUOUS if "proofs" in proof else FORMAT,
         "version": VERSION,
         "problem": problem,
         "battery_pays": pays,
@@ -86,7 +120,7 @@ def queue_document(result: QueueResult, gap: float, cases: dict[str, Any]) -> di
         "gap": gap,
         "decision": {name: getattr(actions, name).tolist() for name in names}
         | {"skipped": result.skipped.tolist()},
-        "cases": list(in_preorder(cases)),
+        **proof,
     }
     return body | {"digest": digest(body)}
 
@@ -102,24 +136,6 @@ def check_size(problem: Problem) -> None:
         )
 
 
-def in_preorder(cases: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the cases of a tree, each before those that it splits into."""
-    waiting = [0]
-    while waiting:
-        at = waiting.pop()
-        below, above = cases["children"][at].tolist()
-        split = None
-        if below >= 0:
-            waiting += [above, below]
-            place = int(cases["slot"][at]), int(cases["user"][at])
-            split = [*place, float(cases["energy"][at])]
-        yield {
-            "price": cases["price"][at].tolist(),
-            "duals": cases["duals"][at].tolist(),
-            "split": split,
-        }
-
-
 def queue_to_json(problem: Problem, gain: Floats, task: Integers) -> dict[str, Any]:
     """Return the numbers of a queue in SI units; null stands for an infinite limit."""
     return problem_to_json(problem) | {
@@ -129,8 +145,8 @@ def queue_to_json(problem: Problem, gain: Floats, task: Integers) -> dict[str, A
     }
 
 
-def queue_from_json(data: dict[str, Any]) -> list[Problem]:
-    """Return the slots that `queue_to_json` wrote.
+def queue_from_json(data: dict[str, Any], scored: bool) -> list[Problem]:
+    """Return the slots that `queue_to_json` wrote; all actions of their grids may be scored.
 
     Raises
     ------
@@ -146,7 +162,8 @@ def queue_from_json(data: dict[str, Any]) -> list[Problem]:
     if held.shape != first.task.shape or not (held > 0.0).all():
         raise ValueError("problem: battery: a positive number or null is expected for each user")
     queue = replace(first, users=replace(first.users, battery=held))
-    check_size(queue)
+    if scored:
+        check_size(queue)
     try:
         return [queue.with_slot(*slot) for slot in zip(gain, task, strict=True)]
     except ValueError as error:

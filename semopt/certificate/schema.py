@@ -151,18 +151,46 @@ class QueueDecision(Strict):
     extraction: list[Column]
 
 
+class Priced(Strict):
+    """The proof for one number of offloaders of a slot at prices."""
+
+    channel: Column
+    offloader: Number
+    covers: list[Cover]
+
+
+class SlotProof(Strict):
+    """What bounds a slot at prices, in ranges of energy."""
+
+    slot: Whole
+    price: Whole
+    least: Column
+    most: list[Number | None]
+    local: list[Cover]
+    sizes: list[Priced]
+
+
+Split = Annotated[tuple[Whole, Whole, Number], Field(strict=False)]
+
+
 class Case(Strict):
-    """A case of a queue's decisions, and its prices."""
+    """A case of a queue's decisions on the grid, and its prices."""
 
     price: Column
     duals: list[list[Column]]
-    split: Annotated[tuple[Whole, Whole, Number], Field(strict=False)] | None
+    split: Split | None
+
+
+class RangeCase(Strict):
+    """A case of a queue's decisions off the grid."""
+
+    split: Split | None
+    proofs: list[Whole] | None
 
 
 class QueueCertificate(Strict):
     """A certificate of a queue, as the docstring of `queue_format` has it."""
 
-    format: Literal["semopt-queue-certificate"]
     version: One
     problem: QueueOfSlots
     battery_pays: Literal["task", "device"]
@@ -172,8 +200,23 @@ class QueueCertificate(Strict):
     upper_bound: Number
     gap: Seconds
     decision: QueueDecision
-    cases: list[Case]
     digest: str
+
+
+class GridQueueCertificate(QueueCertificate):
+    """What bounds decisions on the grid."""
+
+    format: Literal["semopt-queue-certificate"]
+    cases: list[Case]
+
+
+class ContinuousQueueCertificate(QueueCertificate):
+    """What bounds all decisions."""
+
+    format: Literal["semopt-continuous-queue-certificate"]
+    prices: list[Column]
+    proofs: list[SlotProof]
+    cases: list[RangeCase]
 
 
 class User(Strict):
@@ -328,7 +371,8 @@ def shaped(body: Any, progress: Progress = lambda share: None) -> dict[str, Any]
         raise ValueError("it is neither a certificate nor a result of semopt")
     shape: type[Strict]
     if "format" in body and "cases" in body:
-        shape, name = QueueCertificate, "certificate of a queue"
+        shape = ContinuousQueueCertificate if "proofs" in body else GridQueueCertificate
+        name = "certificate of a queue"
     elif "format" in body:
         shape, name = Certificate, "certificate"
     elif "methods" in body:

@@ -11,7 +11,7 @@ from ..strict import parse_json
 from .checker import check_certificate
 from .claims import Progress
 from .queue import check_queue
-from .queue_cases import check_queue_certificate
+from .queue_certificate import check_queue_certificate
 from .reading import read
 from .results import check_result
 

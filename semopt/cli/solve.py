@@ -63,7 +63,7 @@ def solve(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="global, or exact with --queue: write the proof, which verify re-checks.",
+            help="global, and exact with --queue: write the proof, which verify re-checks.",
         ),
     ] = None,
     checkpoint: Annotated[

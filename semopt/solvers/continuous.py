@@ -67,6 +67,7 @@ def solve(
     search = _core.solve_global(
         *(packing.scenario(problem), np.ascontiguousarray(problem.gain), problem.task),
         *(gap, seconds, certificate is not None),
+        *NO_TOLLS,
     )
     result = as_result(problem, search, time_left(start, time_limit))
     result.details["gap"] = gap  # what "optimal" means here
@@ -160,6 +161,10 @@ class Tolls(Record):
     device: bool = False
 
 
+NONE = np.empty(0)
+NO_TOLLS: Any = NONE, NONE, NONE, False
+
+
 class GlobalBatch:
     """The method for slots of one scenario, each as `solve` solves it, without certificates.
 
@@ -191,7 +196,7 @@ class GlobalBatch:
             was not begun
         effort : boxes, (S,) int64, and, where it stopped early, "stopped": why
         """
-        slots, none = len(gain), np.empty(0)
+        slots = len(gain)
         a = Actions.empty(slots, self._users)
         value, upper = np.full(slots, -inf), np.full(slots, inf)
         boxes = np.zeros(slots, np.int64)
@@ -200,9 +205,14 @@ class GlobalBatch:
             *(a.channel, a.power, a.frequency, a.extraction),
             *(value, upper),
             boxes,
-            *((none, none, none, False) if tolls is None else vars(tolls).values()),
+            *(NO_TOLLS if tolls is None else vars(tolls).values()),
         )
         return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
+
+    def proof(self, gain: Floats, task: Integers, tolls: Tolls) -> dict[str, Any]:
+        """Return what proves the bound of a slot (N, K), (N,) with tolls (1, N), and `proven`."""
+        options = self.gap, inf, True, *vars(tolls).values()
+        return _core.solve_global(self._scenario, gain, task, *options)
 
 
 def refuse_unfit(problem: Problem, gap: float) -> None:

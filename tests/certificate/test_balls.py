@@ -10,7 +10,7 @@ import pytest
 import extended
 from problems import beside, random_problem
 from semopt import Actions
-from semopt.certificate.balls import OneUser, precision
+from semopt.certificate.balls import OneUser, Toll, precision
 from semopt.certificate.checker import assignment_bound
 from tolerances import ROUNDING
 
@@ -171,6 +171,66 @@ def test_no_action_of_a_box_is_worth_more_than_its_bound(mode):
     assert close > counted / 8
 
 
+@pytest.mark.parametrize("device", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_with_tolls_no_action_is_worth_more_than_its_box(mode, device):
+    """Less energy than the least counts as the least, and more than the most is refused."""
+    counted = close = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        alone, problem, user, gain, m = drawn(rng, seed % 4 == 0)
+        free = OneUser(problem, user, mode, gain, m)
+        if not free.exists:
+            continue
+        server = float(free.server_energy) if device else 0.0
+        action = [place(rng, *ends) for ends in (free.root[0], free.frequency, free.root[1])]
+        every = [exact(alone, mode, *action)]
+        every += [
+            exact(alone, mode, *(place(rng, *e) for e in (free.root[0], free.frequency, (mu, mu))))
+            for mu in [place(rng, *free.root[1]) for _ in range(8)]
+        ]
+        spent = np.sort([costs[1] - server for costs in every])
+        least, most = (float(rng.choice(spent)) * rng.uniform(0.9, 1.1) for _ in range(2))
+        least, most = min(least, most) * (seed % 3 > 0), max(least, most)
+        toll = float(rng.uniform(0.0, 40.0))
+        with precision(192):
+            own = OneUser(problem, user, mode, gain, m, Toll(toll, least, most, device))
+            ranges = own.ranges((*own.root[:2], *FREE))
+            weight, slope = float(own.scores[1].weight), float(own.scores[1].slope)
+            reference = float(own.scores[1].reference)
+
+            def score(energy, weight=weight, slope=slope, reference=reference):
+                return weight / (1 + np.exp(slope * (energy - reference)))
+
+            worth = [
+                qoe - score(energy) + score(charged) - toll * (charged - server)
+                for latency, energy, loss, qoe in every
+                if (charged := max(energy, least + server)) <= most + server
+                and all(
+                    cost <= limit
+                    for cost, limit in zip((latency, energy, loss), limits(alone), strict=True)
+                )
+            ]
+            if not worth:
+                continue
+            assert ranges is not None
+            assert float(own.least(ranges)) <= min(worth) + ROUNDING
+            costs = every[0][0], max(every[0][1], least + server), every[0][2]
+            weights = [float(score.weight) for score in own.scores]
+            prices = [
+                w * steep * s * (1 - s)
+                for w, steep, s in zip(weights, slopes(alone), shares(own, costs), strict=True)
+            ]
+            prices[1] += toll
+            numbers = [*prices, 0.0, 0.0, action[0], action[2]]
+            bound = float(own.bound((*own.root[:2], *FREE), ranges, numbers))
+            assert max(worth) <= bound + ROUNDING
+            close += bound - max(worth) < 0.2
+            counted += 1
+    assert counted > 20
+    assert close > counted / 4
+
+
 def slopes(alone):
     """Return the slopes of the three scores."""
     system = alone.system
@@ -197,7 +257,7 @@ def test_prices_prove_their_bound_rounded_up():
         price = rng.random(channels) * 10.0 ** rng.integers(-3, 12, channels)
         offloader = float(rng.normal() * 10.0 ** rng.integers(-3, 12))
         size = {"channel": price.tolist(), "offloader": offloader}
-        found = assignment_bound(local.tolist(), cells, size, m)
+        found = assignment_bound(local.tolist(), cells, size, m, "here")
         total, largest = Fraction(0), abs(offloader) + price.max()
         served = True
         for n in range(users):

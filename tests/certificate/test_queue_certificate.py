@@ -1,7 +1,6 @@
 """Certificates of queues: true ones are accepted, and whatever makes one false is found."""
 
 import json
-from dataclasses import replace
 from itertools import product
 from math import inf
 
@@ -9,45 +8,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from problems import random_problem, random_slots, replaced
+from problems import replaced
+from queues import altered, certified, drawn, random_queue
 from semopt import Scenario, solve_queue, verify
 from semopt.certificate.claims import FalseClaim
-from semopt.certificate.format import digest
-from semopt.certificate.queue_cases import (
-    Cases,
-    Table,
-    check_queue_certificate,
-    efficient,
-    tabulated,
-)
+from semopt.certificate.queue_cases import Cases, Table, efficient, tabulated
+from semopt.certificate.queue_certificate import check_queue_certificate
 from semopt.cli import app, entry
 from semopt.grid import local_actions, offload_actions
-from semopt.problem import Grid
 from semopt.solvers.cells import score
 from semopt.solvers.queue.search import Search
 from tolerances import BALLS, CASES
-
-
-def certified(folder, *queue, **options):
-    """Solve a queue with a certificate: (result, certificate)."""
-    path = folder / "certificate.json"
-    result = solve_queue(*queue, certificate=str(path), **options)
-    return result, json.loads(path.read_text())
-
-
-def altered(body, *path, by):
-    """Return a copy with one entry replaced, the digest made right again."""
-    body = replaced(body, *path, by=by)
-    return body | {"digest": digest(body)}
-
-
-FEW = {f"grid.{axis}": 4 for axis in ("power", "frequency", "extraction")}  # levels: quick to score
-
-
-def drawn(seed, slots=5, battery=60.0):
-    """Return a queue of two users whose batteries the prices alone do not settle."""
-    scenario = Scenario.load("contended").replace({"user.battery_mj": battery} | FEW)
-    return scenario, *scenario.draw(slots, seed)
 
 
 def drawn_slots(count):
@@ -63,17 +34,6 @@ def example(tmp_path_factory):
     assert result.status.word == "optimal"
     assert sum(case["split"] is not None for case in body["cases"]) > 2
     return result, body
-
-
-def random_queue(rng, users, channels, slots):
-    """Return a random queue on a small grid, one user in four without a battery."""
-    grid = Grid(*(int(n) for n in rng.integers(1, 4, 3)))
-    problem = random_problem(rng, users, channels, grid=grid, own_figures=bool(rng.integers(2)))
-    gain, task = random_slots(rng, problem, slots, extreme=False)
-    free = solve_queue(problem, gain, task).spent.sum(axis=0)
-    battery = np.maximum(free * rng.uniform(0.2, 0.9, users), 1e-6)
-    battery[rng.random(users) < 0.25] = inf
-    return replace(problem, users=replace(problem.users, battery=battery)), gain, task
 
 
 @pytest.mark.parametrize("pays", ["task", "device"])
@@ -288,18 +248,18 @@ def test_the_command_writes_a_certificate_that_verify_takes(tmp_path):
     assert ended.stdout.startswith("verified: the queue of the file's scenario")
 
 
-def test_a_certificate_off_the_grid_is_refused_before_any_work(tmp_path, capsys):
+def test_what_has_no_certificate_is_refused_before_any_work(tmp_path, capsys):
     proof = str(tmp_path / "proof.json")
-    with pytest.raises(ValueError, match=r"certificate = .* is of method 'exact', not 'global'"):
-        solve_queue(*drawn(0), "global", certificate=proof)
-    with pytest.raises(ValueError, match="cannot write"):
-        solve_queue(*drawn(0), certificate=str(tmp_path / "none" / "proof.json"))
+    for method in ("exact", "global"):
+        with pytest.raises(ValueError, match="cannot write"):
+            solve_queue(*drawn(0), method, certificate=str(tmp_path / "none" / "proof.json"))
     finer = Scenario.load("contended").replace({"grid.power": 4096, "grid.frequency": 4096})
     with pytest.raises(ValueError, match=r"grid: a user has .* actions on a sub-channel"):
         solve_queue(finer, *drawn(0)[1:], certificate=proof)
-    command = ["solve", "contended", "--queue", "--method", "global", "--certificate", proof]
-    assert entry.run(command) == 2
-    assert "certificate" in capsys.readouterr().err
+    source = tmp_path / "finer.toml"
+    source.write_text(finer.to_toml())
+    assert entry.run(["solve", str(source), "--queue", "--certificate", proof]) == 2
+    assert "grid: a user has" in capsys.readouterr().err
 
 
 def test_one_case_is_a_proof_where_batteries_are_not_used_up(tmp_path):

@@ -20,11 +20,13 @@ from ...backends import packing
 from ...battery import counted
 from ...model import Actions, evaluate, skipping
 from ...problem import Floats, Integers, Problem
+from ...queue import rounded_up
 from ..continuous import GlobalBatch, Tolls
 from .prices import Columns
 
 FIRST_NAME = 1 << 24  # of actions off the grid, above all numbers of the grid's
 SPLITS = 100  # of boxes, in search of the levels of one task
+OUTWARD = 1.0 + 1e-12  # ends of ranges are sums of energies, with rounding errors
 HALVINGS = 20  # of the range of a user's own price
 FILLINGS = 4  # slots that get what a user's own price leaves of its battery
 
@@ -120,8 +122,8 @@ class PricedSlots(Slots):
 
     @property
     def free(self) -> tuple[Floats, Floats]:
-        """The widest ranges of energy: 0 and the battery, (T, N) each."""
-        most = np.broadcast_to(self.problem.users.battery, self.task.shape)
+        """The widest ranges of energy: 0 and surely the battery, (T, N) each."""
+        most = np.broadcast_to(OUTWARD * self.problem.users.battery, self.task.shape)
         return np.zeros(most.shape), np.ascontiguousarray(most)
 
     def best(self, price: Floats) -> Any:
@@ -137,6 +139,18 @@ class PricedSlots(Slots):
         self.stopped = effort.get("stopped", "")
         skipped = (actions.channel < 0) & ~(actions.frequency > 0.0)
         return upper, *self.figures(actions, skipped, of)
+
+    def proof(self, one: Any) -> dict[str, Any]:
+        """Return what proves the bound of a slot at prices, in ranges (`ranges.Priced`)."""
+        tolls = Tolls(one.price, one.least[None], one.most[None], self.pays == "device")
+        return self._batch.proof(self.gain[one.slot], self.task[one.slot], tolls)
+
+    def bound(self, worth: Floats, price: Floats) -> float:
+        """Return D of slots worth so much (T,) at prices (N,)."""
+        battery = self.problem.users.battery
+        limited = np.isfinite(battery)
+        paid = float(price[limited] @ battery[limited])
+        return rounded_up(float(worth.sum()) + paid, worth.size * len(price))
 
     def figures(self, actions: Actions, skipped: Any, of: Any = np.s_[:]) -> tuple[Any, ...]:
         """Return QoE, energy, channel and name of actions (S, N)."""

@@ -12,15 +12,15 @@ for a better one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 
 from ...problem import Floats
-from ...queue import rounded_up
-from .continuous import PricedSlots
+from .continuous import OUTWARD, PricedSlots
 from .prices import Columns, Dual, master
 
 STEPS = 8  # of a case's prices
@@ -28,6 +28,42 @@ TIGHT = 0.1  # of what lies between a case's bound and the value: how far its pr
 NOTHING = 1e-6  # of the gap: what a mixture may lose without being one
 KEPT = 12  # columns a slot that a case hands on
 ASIDE = 0.2  # of the energies that are mixed: how far from both of them the cut is
+
+
+class Priced(NamedTuple):
+    """A slot at prices (N,), where users' energies have ranges (N,), J: it has a bound."""
+
+    slot: int
+    price: Floats
+    least: Floats
+    most: Floats
+
+    @property
+    def name(self) -> tuple[int, bytes]:
+        """What tells it from all others."""
+        return self.slot, np.concatenate([self.price, self.least, self.most]).tobytes()
+
+
+@dataclass
+class Node:
+    """A case in the tree of cases that covers all decisions.
+
+    Attributes
+    ----------
+    slots : what its bound rests on, T of the same prices, whose ranges hold those of the case
+    split : where its two parts differ: slot, user, J; None of a case without
+    parts : the one of less energy, the one of more; None where no decision keeps the batteries
+    """
+
+    slots: list[Priced]
+    split: tuple[int, int, float] | None = None
+    parts: tuple[Node | None, Node | None] = (None, None)
+
+    @classmethod
+    def at(cls, price: Floats, least: Floats, most: Floats) -> Node:
+        """Return a case without parts: all its slots at the same prices, in its ranges (T, N)."""
+        slots = enumerate(zip(least, most, strict=True))
+        return cls([Priced(t, price, *ends) for t, ends in slots])
 
 
 @dataclass
@@ -40,6 +76,7 @@ class Case:
     bound: float
     worth: Floats
     columns: Columns
+    node: Node = field(repr=False)
 
 
 class Ranges:
@@ -58,6 +95,7 @@ class Ranges:
     value : of the best decision so far
     upper : no decision is worth more than this or `value`, whenever the search is cut short
     cases : looked at
+    root : of the tree of cases, none of whose bounds is above the larger of the two
     """
 
     def __init__(
@@ -70,15 +108,17 @@ class Ranges:
     ) -> None:
         self.slots, self.gap, self.ended, self.keep = slots, gap, ended, keep
         self.upper, self.battery = np.inf, slots.problem.users.battery
-        self.limited = np.flatnonzero(np.isfinite(self.battery))
         self.most, self.cases = most, 0
         self.value, self.closed = keep(None), -np.inf
         self._known: set[bytes] = set()
+        self.root: Node | None = None
 
     def run(self, dual: Dual) -> None:
         """Cut cases until the gap is closed or time is up."""
         number = count()
-        root = Case(*self.slots.free, dual.price, dual.bound, dual.worth, dual.columns)
+        ends = self.slots.free
+        self.root = Node.at(dual.price, *ends)
+        root = Case(*ends, dual.price, dual.bound, dual.worth, dual.columns, self.root)
         heap = [(-root.bound, next(number), root)]
         while heap and self.cases < self.most and not self.ended():
             self.upper = max(-heap[0][0], self.closed)
@@ -122,10 +162,11 @@ class Ranges:
             if failed:  # the master's optimum lies too far out
                 price = 0.5 * (price + case.price)
             answer = self.slots.within(price, case.least, case.most)
-            bound = self.bound_of(answer[0], price)
+            bound = self.slots.bound(answer[0], price)
             failed = bound >= case.bound
             if not failed:
                 case.price, case.bound, case.worth = price, bound, answer[0]
+                case.node.slots = Node.at(price, case.least, case.most).slots
             case.columns = columns.with_more(numbers, answer)
         return share
 
@@ -156,24 +197,31 @@ class Ranges:
             at = 0.5 * float(case.least[slot, user] + case.most[slot, user])
         least, most = case.least.copy(), case.most.copy()
         least[slot, user] = most[slot, user] = at
-        halves = (case.least, most), (least, case.most)
-        return [half for ends in halves if (half := self.part(case, int(slot), *ends))]
+        below = self.part(case, int(slot), case.least, most)
+        above = self.part(case, int(slot), least, case.most)
+        halves = [half for half in (below, above) if half]
+        case.node.parts = below.node if below else None, above.node if above else None
+        case.node.split = int(slot), int(user), at
+        return halves
 
     def part(self, case: Case, slot: int, least: Floats, most: Floats) -> Case | None:
         """Return a part of a case that differs in one slot; None without a decision in it."""
-        most = np.minimum(most, self.battery - (least.sum(axis=0) - least))
+        most = np.minimum(most, self.battery * OUTWARD - (least.sum(axis=0) - least))
         if (most < least).any():
             return None
         one = np.s_[slot : slot + 1]
         answer = self.slots.within(case.price, least[one], most[one], one)
-        worth = case.worth.copy()
-        worth[slot] = min(float(answer[0][0]), float(worth[slot]))
+        worth, slots = case.worth.copy(), list(case.node.slots)
+        if answer[0][0] <= worth[slot]:
+            worth[slot] = answer[0][0]
+            slots[slot] = Priced(slot, case.price, least[slot], most[slot])
         columns = case.columns
         energy, of = columns.energy, columns.slot
         columns = columns.take(((least[of] <= energy) & (energy <= most[of])).all(axis=1))
         columns = columns.with_more(np.array([slot]), answer)
-        bound = min(self.bound_of(worth, case.price), case.bound)
-        return Case(least, most, case.price, bound, worth, self.trimmed(columns, case.price))
+        bound = min(self.slots.bound(worth, case.price), case.bound)
+        columns = self.trimmed(columns, case.price)
+        return Case(least, most, case.price, bound, worth, columns, Node(slots))
 
     def trimmed(self, columns: Columns, price: Floats) -> Columns:
         """Return the best columns of each slot at some prices."""
@@ -182,11 +230,6 @@ class Ranges:
         slot = columns.slot[order]
         rank = np.arange(len(order)) - np.searchsorted(slot, slot)
         return columns.take(np.sort(order[rank < KEPT]))
-
-    def bound_of(self, worth: Floats, price: Floats) -> float:
-        """Return D."""
-        paid = float(price[self.limited] @ self.battery[self.limited])
-        return rounded_up(float(worth.sum()) + paid, worth.size * len(price))
 
     def offer(self, case: Case, share: Floats) -> None:
         """Spread batteries on the sub-channels of the columns with the largest shares.

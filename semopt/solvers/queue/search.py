@@ -21,7 +21,8 @@ from ...worth import upper_limit
 from ..continuous import SMALLEST_GAP
 from .continuous import FIRST_NAME, Found, PricedSlots
 from .prices import MOST_STEPS, Columns, Dual, best_prices
-from .ranges import Ranges
+from .proof import of_grid, off_grid
+from .ranges import Node, Ranges
 
 CASES_OF_A_TASK = 2e6  # cases looked at where no time is set: fewer, the more each of them holds
 CASES_OFF_GRID = 1e5  # the same with continuous variables, where a case takes milliseconds
@@ -43,7 +44,7 @@ class Search:
     value, chosen : the best decision so far, a column a slot; at first every task is skipped
     upper : no decision of those that are looked for is worth more
     off_grid : actions that no grid has, by name
-    cases : what proves `upper`, as `_core.Queue.cases` gives it
+    proof : of `upper`, as a certificate has it, where one is asked for
     """
 
     problem: Problem
@@ -59,7 +60,7 @@ class Search:
     price: Floats = field(init=False)
     stopped: str = ""
     off_grid: Found = field(default_factory=Found)
-    cases: dict[str, Any] = field(default_factory=dict)
+    proof: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +68,8 @@ class Search:
         self.battery = self.problem.users.battery
         self.limited = np.flatnonzero(self.battery < inf)
         self.single = within_batteries(self.problem, self.pays)
+        self.cases: dict[str, Any] = {}  # as `_core.Queue.cases` gives them
+        self.ranges: Node | None = None  # the tree of cases off the grid
         self.price = np.zeros(users)
         nothing, whole = np.zeros((slots, users)), np.full((slots, users), -1)
         self.chosen = Columns(np.arange(slots), nothing, nothing, whole, whole)
@@ -75,7 +78,7 @@ class Search:
     def run(self, method: str, proven: bool = False) -> QueueResult:
         """Search until the gap is closed, time is up or Ctrl-C comes.
 
-        Where the bound is to be proven, there is a case at least, however early the end comes.
+        A proof is of one case at least, however early the end comes.
         """
         try:
             if method == "global":
@@ -86,14 +89,26 @@ class Search:
                 self.stopped = TIME_LIMIT if self.ended() else NO_MORE
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
-        if proven and not self.cases:
-            self.split(self.cells(), self.price, 1)
+        if proven:
+            self.prove(method)
         return self.result(method)
 
     def bound(self) -> tuple[float, Floats]:
         """Return the bound at the best prices, and these."""
         dual = self.lowest(self.cells(), MOST_STEPS, self.ended)
         return dual.bound, dual.price
+
+    def prove(self, method: str) -> None:
+        """Make the proof of the bound."""
+        if method == "global":
+            slots = self.continuous()
+            root = self.ranges or Node.at(self.price, *slots.free)
+            self.proof, proven = off_grid(slots, root, self.threads)
+            self.upper = max(self.upper, proven)  # by roundings
+        else:
+            if not self.cases:
+                self.split(self.cells(), self.price, 1)
+            self.proof = of_grid(self.cases)
 
     def cells(self) -> _core.Queue:
         """Return the efficient actions of all cells of the grid."""
@@ -134,8 +149,7 @@ class Search:
 
     def leave_grid(self) -> None:
         """Bound all decisions, off the grid too, case by case, and look for the best of them."""
-        gap = max(0.1 * self.gap / len(self.task), SMALLEST_GAP)
-        slots = PricedSlots(self.problem, self.gain, self.task, self.pays, gap, self.threads)
+        slots = self.continuous()
         self.off_grid = slots.found
 
         def ended() -> bool:
@@ -161,8 +175,14 @@ class Search:
                 ranges.run(dual)
             finally:
                 self.upper = min(self.upper, max(ranges.upper, self.value))
+                self.ranges = ranges.root
                 self.details["cases"] = ranges.cases
         self.stopped = slots.stopped
+
+    def continuous(self) -> PricedSlots:
+        """Return the slots with continuous variables."""
+        gap = max(0.1 * self.gap / len(self.task), SMALLEST_GAP)
+        return PricedSlots(self.problem, self.gain, self.task, self.pays, gap, self.threads)
 
     def near_the_grid(
         self, slots: PricedSlots, ended: Callable[[], bool]
