@@ -30,6 +30,7 @@ SCALE = {"accuracy": 100.0}  # from columns to tables
 # Differences that count as reproduced: of QoE and accuracy (points) absolute, else relative.
 REPRODUCED_WITHIN = {"qoe": 0.005, "latency_ms": 0.05, "energy_mj": 0.05, "accuracy": 1.5}
 ABSOLUTE = ("qoe", "accuracy")
+SAME = 0.1  # of that: two of our figures are one
 TIED = 0.001  # QoE a task within which decisions count as equally good
 ERRORS = 2.0  # standard errors that two samples of slots may differ by
 PUBLISHED_SLOTS = 1000  # of the paper's test: its numbers are a sample too
@@ -243,10 +244,26 @@ def unit_of(figure: str) -> str:
     return unit if unit == "%" else f" {unit}" * bool(comma)
 
 
-def close(figure: str, one: float, other: float) -> bool:
-    """Tell whether two values of a figure count as the same."""
-    difference = abs(one - other)
-    return difference <= REPRODUCED_WITHIN[figure] * (1.0 if figure in ABSOLUTE else abs(other))
+def close(figure: str, one: float, other: float, share: float = 1.0) -> bool:
+    """Tell whether two values of a figure count as the same, or are nearer by a share of that."""
+    within = share * REPRODUCED_WITHIN[figure] * (1.0 if figure in ABSOLUTE else abs(other))
+    return abs(one - other) <= within
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What the paper says in another place of decisions that may be the same.
+
+    Attributes
+    ----------
+    where : in the paper, in words
+    sample : ours of that place
+    paper : its number
+    """
+
+    where: str
+    sample: Sample
+    paper: float
 
 
 @dataclass(frozen=True)
@@ -260,6 +277,7 @@ class Beside:
     others : optima of the same problem whose decisions differ: what nothing weighs is anything
     weight : of the figure in the QoE; that of QoE itself is 1
     assumed : between which means the optimum lies by `assumed.ranges`, of each figure
+    elsewhere : the same figure in another place, if any
     """
 
     sample: Sample
@@ -267,6 +285,7 @@ class Beside:
     others: Sequence[Sample] = field(default_factory=tuple)
     weight: float = 1.0
     assumed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
 
 def line(case: str, figure: str, beside: Beside, paper: float = nan) -> Line:
@@ -307,7 +326,12 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
                 "ties: the QoE gives it no weight, and decisions of the same QoE reach from "
                 f"{min(reached):.4g} to {max(reached):.4g}{unit}"
             )
-    optimum = beside.optimum
+    other, optimum = beside.elsewhere, beside.optimum
+    if other and _at_odds(figure, mean, paper, other):
+        return EXPLAINED, (
+            f"the paper itself: {other.where} it has {other.paper:.4g}{unit} for what is one "
+            f"figure here, {mean:.4g}{unit}, which lies between"
+        )
     if optimum is None:
         return NOT, f"it has {mean:.4g}{unit} here, {_off(figure, mean, paper)} the paper's"
     if close(figure, mean, optimum.mean(figure)):
@@ -323,6 +347,13 @@ def judged(figure: str, beside: Beside, paper: float) -> tuple[str, str]:
         f"the policy ends at {mean:.4g}{unit}, its optimum has {best:.4g}: it lacks {worth:.4f} "
         "QoE of it"
     )
+
+
+def _at_odds(figure: str, mean: float, paper: float, other: Elsewhere) -> bool:
+    """Tell whether the paper has two numbers for one of ours, which lies between them."""
+    one_figure = close(figure, other.sample.mean(figure), mean, SAME)
+    between = min(paper, other.paper) <= mean <= max(paper, other.paper)
+    return one_figure and between and not close(figure, other.paper, paper)
 
 
 def _assumed(figure: str, beside: Beside, best: float, paper: float) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isnan, nan
 
 from ...report.charts import intervals
@@ -18,6 +19,7 @@ from .measures import (
     REPRODUCED,
     Beside,
     Claim,
+    Elsewhere,
     Line,
     Sample,
     View,
@@ -169,17 +171,22 @@ def table3(setup: Setup, store: Store) -> View:
 
 def cells_of_table4(setup: Setup) -> list[Cell]:
     """Return the cells of Table IV, which are among those of Table III."""
-    return [*cell_list(*(setup.cells(name) for name in (*COMPARED, *OPTIMA)))]
+    saving = preference(setup, "energy")
+    return [
+        *cell_list(*(setup.cells(name) for name in (*COMPARED, *OPTIMA))),
+        *cell_list(*(setup.cells(name, saving) for name in ("exact", CERTIFIED))),
+    ]
 
 
 def table4(setup: Setup, store: Store) -> View:
     """Return Table IV: energy and accuracy without preference; and the abstract's reductions."""
     samples = samples_of(setup, store, (*COMPARED, *OPTIMA))
+    saving = sample(setup, store, "exact", preference(setup, "energy"))
     lines = [
         line(
             each.label,
             figure,
-            beside(setup, name, samples),
+            replace(beside(setup, name, samples), elsewhere=_all_local(name, figure, saving)),
             reported("table4", SERIES[name].published, figure) if name in COMPARED else nan,
         )
         for figure in ("energy_mj", "accuracy")
@@ -207,6 +214,14 @@ def table4(setup: Setup, store: Store) -> View:
             for figure in chart(setup, store, f"table4-{key}", title, samples, key, words, lines)
         ],
     )
+
+
+def _all_local(name: str, figure: str, saving: Sample | None) -> Elsewhere | None:
+    """Return where else the paper has a figure of all tasks at home: where energy alone counts."""
+    if saving is None or name != "local":
+        return None
+    where = "for the energy preference (Table V)"
+    return Elsewhere(where, saving, reported("table5", "energy", figure))
 
 
 def _reduction(mappo: Sample, unaware: Sample, figure: str, word: str) -> Line:
