@@ -27,8 +27,8 @@ from semopt.studies.paper import question as paper
 from semopt.studies.paper.assumed import ranges
 from semopt.studies.paper.measures import (
     Beside,
-    Elsewhere,
     Claim,
+    Elsewhere,
     Sample,
     judged,
     reported,
@@ -226,9 +226,9 @@ def test_two_numbers_of_the_paper_for_one_of_ours_explain_each_other():
     """Ours is 56.8: beside 58.27, where the paper also says 55.66 of the same decisions."""
     ours = made(56.75, "local")
 
-    def verdict(sample=ours, **other):
+    def verdict(local=ours, **other):
         place = {"where": "in Table V", "sample": made(56.8), "paper": 55.66} | other
-        return judged("accuracy", Beside(sample, elsewhere=Elsewhere(**place)), 58.27)
+        return judged("accuracy", Beside(local, elsewhere=Elsewhere(**place)), 58.27)
 
     words = "the paper itself: in Table V it has 55.66% for what is one figure here, 56.75%, which"
     assert verdict() == ("explained", f"{words} lies between")
