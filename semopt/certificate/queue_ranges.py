@@ -14,11 +14,10 @@ import numpy as np
 from ..problem import Floats, Problem
 from .checker import Tally, assignment_bound, check_covers, check_local
 from .claims import Progress, require, whole
+from .queue_cases import ROUNDINGS
 
 if TYPE_CHECKING:
     from .balls import Toll
-
-ROUNDINGS = 2.0**-46  # relative allowance for sums of fewer than 10,000 terms in doubles
 
 
 class Proven(NamedTuple):

@@ -1,6 +1,7 @@
 """Certificates of queues off the grid: true ones are accepted, false ones found."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from problems import replaced
 from queues import altered, certified, drawn, random_queue
-from semopt import Scenario, solve_queue
+from semopt import Scenario, solve, solve_queue
 from semopt.certificate.claims import FalseClaim
 from semopt.certificate.queue_certificate import check_queue_certificate
 from semopt.certificate.queue_format import queue_from_json
@@ -57,12 +58,28 @@ def test_the_bound_of_a_certificate_cannot_be_lowered(example):
 
 
 def test_a_search_without_the_time_for_any_case_proves_its_bound(tmp_path):
-    result, body = certified(tmp_path, *drawn(0), "global", gap=1e-6, time_limit=1e-6)
+    scenario, gain, task = queue = drawn(0)
+    result, body = certified(tmp_path, *queue, "global", gap=1e-6, time_limit=1e-6)
     assert result.status.word == "limit_reached"
     assert len(body["cases"]) == 1
     assert repr(result.upper_bound) in check_queue_certificate(body)
+    slots = [scenario.template().with_slot(*slot) for slot in zip(gain, task, strict=True)]
+    alone = sum(solve(slot, "global").upper_bound for slot in slots)  # as if batteries were full
+    assert result.upper_bound < alone + 1e-4
     with pytest.raises(FalseClaim, match="status 'optimal'"):
         check_queue_certificate(altered(body, "status", by="optimal"))
+
+
+@pytest.mark.parametrize("slope", [1e6, 1e12, 1e40])
+def test_where_doubles_do_not_tell_what_a_decision_is_worth_its_certificate_does(tmp_path, slope):
+    scenario, gain, task = drawn(0, 3)
+    problem = scenario.template()
+    steep = replace(problem.system, slope_latency=slope, slope_energy=slope)
+    queue = replace(problem, system=steep), gain, task
+    result, body = certified(tmp_path, *queue, "global", time_limit=0.5)
+    assert repr(body["objective"]) in check_queue_certificate(body)
+    assert abs(body["objective"] - result.objective) < 1e-3
+    assert result.objective > 3.0
 
 
 def test_open_cases_are_proven_too_and_more_of_them_prove_more(tmp_path, monkeypatch):

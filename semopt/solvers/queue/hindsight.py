@@ -26,6 +26,7 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import _core
@@ -105,7 +106,8 @@ def solve_queue(
         from ...certificate.format import write
         from ...certificate.queue_format import queue_document
 
-        write(certificate, queue_document(result, wanted, search.proof))
+        claim = with_exact_worth(result, wanted)
+        write(certificate, queue_document(claim, wanted, search.proof))
     return replace(result, seconds=perf_counter() - start)
 
 
@@ -191,3 +193,21 @@ def as_judged(result: QueueResult) -> QueueResult:
         details = result.details | {"stopped": ROUNDING_ERRORS}
         result = replace(result, status=Status.LIMIT_REACHED, details=details)
     return replace(result, objective=value, upper_bound=max(upper, value))
+
+
+def with_exact_worth(result: QueueResult, gap: float) -> QueueResult:
+    """Return a result with an objective that who checks it in balls finds as well.
+
+    Where slopes are so steep that doubles do not tell what the decision is worth, balls do.
+    """
+    from ...certificate.exact import DOUBT, sure_qoe
+
+    slots = map(result.problem.with_slot, result.gain, result.task)
+    sure = np.array([sure_qoe(slot, result.executed.take(t)) for t, slot in enumerate(slots)])
+    value = float(np.where(result.skipped, 0.0, sure).sum())
+    if abs(value - result.objective) <= DOUBT * result.skipped.size:
+        return result
+    result = replace(result, objective=value, upper_bound=max(result.upper_bound, value))
+    if result.status is Status.OPTIMAL and result.upper_bound - value > gap:
+        return replace(result, status=Status.LIMIT_REACHED)
+    return result

@@ -103,8 +103,7 @@ class Search:
         if method == "global":
             slots = self.continuous()
             root = self.ranges or Node.at(self.price, *slots.free)
-            self.proof, proven = off_grid(slots, root, self.threads)
-            self.upper = max(self.upper, proven)  # by roundings
+            self.proof, self.upper = off_grid(slots, root, self.threads)
         else:
             if not self.cases:
                 self.split(self.cells(), self.price, 1)
