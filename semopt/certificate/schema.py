@@ -107,13 +107,18 @@ Trees = dict[Mode, list[list[Number | Axis]]]
 Cover = Annotated[tuple[Whole, Whole, Number | None, Trees], Field(strict=False)]
 
 
-class Size(Strict):
-    """The proof for one number of offloaders."""
+class Priced(Strict):
+    """What proves a bound of one number of offloaders."""
 
-    bound: Number
     channel: Column
     offloader: Number
     covers: list[Cover]
+
+
+class Size(Priced):
+    """The same, and the bound."""
+
+    bound: Number
 
 
 class Certificate(Strict):
@@ -149,14 +154,6 @@ class QueueDecision(Strict):
     power: list[Column]
     frequency: list[Column]
     extraction: list[Column]
-
-
-class Priced(Strict):
-    """The proof for one number of offloaders of a slot at prices."""
-
-    channel: Column
-    offloader: Number
-    covers: list[Cover]
 
 
 class SlotProof(Strict):
