@@ -166,7 +166,7 @@ NO_TOLLS: Any = NONE, NONE, NONE, False
 
 
 class GlobalBatch:
-    """The method for slots of one scenario, each as `solve` solves it, without certificates.
+    """The method for slots of one scenario, each as `solve` solves it.
 
     Parameters
     ----------
@@ -210,7 +210,10 @@ class GlobalBatch:
         return a, value, upper, {"boxes": boxes} | ({"stopped": stopped} if stopped else {})
 
     def proof(self, gain: Floats, task: Integers, tolls: Tolls) -> dict[str, Any]:
-        """Return what proves the bound of a slot (N, K), (N,) with tolls (1, N), and `proven`."""
+        """Return `local` and `sizes` that prove a bound of a slot (N, K), (N,) with tolls (1, N).
+
+        And that bound, `proven`.
+        """
         options = self.gap, inf, True, *vars(tolls).values()
         return _core.solve_global(self._scenario, gain, task, *options)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,20 @@ class Slots:
         return actions, skipped, qoe, energy
 
 
+class Priced(NamedTuple):
+    """A slot at prices (N,), where users' energies have ranges (N,), J: it has a bound."""
+
+    slot: int
+    price: Floats
+    least: Floats
+    most: Floats
+
+    @property
+    def name(self) -> tuple[int, bytes]:
+        """What tells it from all others."""
+        return self.slot, np.concatenate([self.price, self.least, self.most]).tobytes()
+
+
 class PricedSlots(Slots):
     """The slots of a queue at prices of energy, as `_core.Queue` offers them.
 
@@ -140,8 +154,8 @@ class PricedSlots(Slots):
         skipped = (actions.channel < 0) & ~(actions.frequency > 0.0)
         return upper, *self.figures(actions, skipped, of)
 
-    def proof(self, one: Any) -> dict[str, Any]:
-        """Return what proves the bound of a slot at prices, in ranges (`ranges.Priced`)."""
+    def proof(self, one: Priced) -> dict[str, Any]:
+        """Return what proves the bound of a slot at prices, in ranges."""
         tolls = Tolls(one.price, one.least[None], one.most[None], self.pays == "device")
         return self._batch.proof(self.gain[one.slot], self.task[one.slot], tolls)
 

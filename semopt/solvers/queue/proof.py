@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...result import number
-from .continuous import PricedSlots
-from .ranges import Node, Priced
+from .continuous import Priced, PricedSlots
+from .ranges import Node
 
 SIZE = "channel", "offloader", "covers"  # of what proves a number of offloaders
 

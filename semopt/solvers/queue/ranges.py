@@ -15,12 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
 
 from ...problem import Floats
-from .continuous import OUTWARD, PricedSlots
+from .continuous import OUTWARD, Priced, PricedSlots
 from .prices import Columns, Dual, master
 
 STEPS = 8  # of a case's prices
@@ -28,20 +27,6 @@ TIGHT = 0.1  # of what lies between a case's bound and the value: how far its pr
 NOTHING = 1e-6  # of the gap: what a mixture may lose without being one
 KEPT = 12  # columns a slot that a case hands on
 ASIDE = 0.2  # of the energies that are mixed: how far from both of them the cut is
-
-
-class Priced(NamedTuple):
-    """A slot at prices (N,), where users' energies have ranges (N,), J: it has a bound."""
-
-    slot: int
-    price: Floats
-    least: Floats
-    most: Floats
-
-    @property
-    def name(self) -> tuple[int, bytes]:
-        """What tells it from all others."""
-        return self.slot, np.concatenate([self.price, self.least, self.most]).tobytes()
 
 
 @dataclass
