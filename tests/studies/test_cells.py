@@ -315,12 +315,13 @@ def test_an_engine_that_is_not_there_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.long
-def test_engines_give_the_same_bytes(tmp_path):
-    pytest.importorskip("ray", reason="the extra ray is not installed")
+@pytest.mark.parametrize(("name", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_engines_give_the_same_bytes(tmp_path, name, package):
+    pytest.importorskip(package, reason=f"the extra {name} is not installed")
     cells = cells_of(("exact", "global"), 2, 20)
-    for name in ("local", "ray"):
-        assert len(run(cells, Store(tmp_path / name), name, 2).finished) == 4
-    assert contents(tmp_path / "local") == contents(tmp_path / "ray")
+    for each in ("local", name):
+        assert len(run(cells, Store(tmp_path / each), each, 2).finished) == 4
+    assert contents(tmp_path / "local") == contents(tmp_path / name)
 
 
 def test_an_interval_covers_the_mean_as_often_as_it_says():
