@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,16 +15,8 @@ from .style import GREY, by_name, dash_by_name, decades
 POINTS = 200  # of a line
 FEW = 12  # whole numbers, each of which an axis names
 STEP = 30  # pixels of a row of a method
-LINES = alt.Legend(
-    orient="bottom",
-    title=None,
-    columns=3,
-    labelLimit=300,
-    symbolType="stroke",
-    symbolSize=400,
-    symbolOpacity=1.0,
-    symbolStrokeWidth=2.0,
-)
+PHONE = 320  # pixels that a phone has for a chart
+LETTER, SYMBOL = 6.5, 35  # pixels of a letter of a legend, and of what stands before its words
 THOUSANDS = alt.Axis(labelExpr="datum.value < 1e4 ? datum.label : format(datum.value, '.3~s')")
 
 
@@ -64,7 +56,7 @@ def profile(
     )
     lines = base.mark_line(interpolate="step-after").encode(
         y=alt.Y("share:Q", title=f"share of {units}", axis=alt.Axis(format="%")),
-        strokeDash=dash_by_name("method", list(gaps), LINES),
+        strokeDash=dash_by_name("method", list(gaps), _lines(gaps)),
         tooltip=["method:N", alt.Tooltip("gap:Q", format=".2g"), _percent("share")],
     )
     shaded = [row for row in rows if "low" in row]
@@ -190,7 +182,8 @@ def curves(
             alt.Tooltip("y:Q", title=y, format=".4g"),
         ],
     }
-    dash = dash_by_name("method", list(series), LINES if len(series) > 1 else None, optimum)
+    legend = _lines(series) if len(series) > 1 else None
+    dash = dash_by_name("method", list(series), legend, optimum)
     line = alt.Chart(alt.InlineData(values=rows)).mark_line(point=point)
     chart = line.encode(strokeDash=dash, **axes_of)
     singles = [
@@ -290,7 +283,27 @@ def spreads(rows: Sequence[tuple[str, float, float, float, str]], x: str) -> alt
 
 
 def _by_method(methods: list[str], legend: bool = True, optimum: str = "") -> alt.Color:
-    return by_name("method", methods, LINES if legend else None, beside=optimum)
+    return by_name("method", methods, _lines(methods) if legend else None, beside=optimum)
+
+
+def _lines(names: Iterable[str]) -> alt.Legend:
+    """Return the legend of lines, in as many columns, up to three, as a phone has room for."""
+    letters, columns = [len(name) for name in names], 3
+    while columns > 1:
+        widest = sum(max(letters[at::columns], default=0) for at in range(columns))
+        if LETTER * widest + SYMBOL * columns <= PHONE:
+            break
+        columns -= 1
+    return alt.Legend(
+        orient="bottom",
+        title=None,
+        columns=columns,
+        labelLimit=300,
+        symbolType="stroke",
+        symbolSize=400,
+        symbolOpacity=1.0,
+        symbolStrokeWidth=2.0,
+    )
 
 
 def _percent(name: str) -> alt.Tooltip:
