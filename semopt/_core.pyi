@@ -186,7 +186,13 @@ class Space:
 
 class Queue:
     def __init__(
-        self, scenario: Scenario, gain: Floats, task: Integers, device: bool, threads: int
+        self,
+        scenario: Scenario,
+        gain: Floats,
+        task: Integers,
+        device: bool,
+        threads: int,
+        seconds: float = ...,
     ) -> None: ...
     def best(self, price: Floats) -> tuple[Floats, Floats, Floats, Integers, Integers]: ...
     def best_within(

@@ -30,6 +30,7 @@ class Deadline {
         return stopped_;
     }
     bool stopped() const { return stopped_; }
+    bool interrupted() const { return interrupted_; }
     const char* reason() const {
         return interrupted_ ? "interrupted" : stopped_ ? "time limit" : "rounding errors";
     }

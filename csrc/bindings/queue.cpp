@@ -42,15 +42,23 @@ py::tuple as_arrays(const std::vector<Column>& columns, int users) {
 // The efficient actions of a queue's cells, behind checks.
 class Queue {
   public:
+    // Raises KeyboardInterrupt or TimeoutError where it is not finished in time.
     Queue(const PackedScenario& scenario, const Doubles& gain, const Integers& task, bool device,
-          int threads)
+          int threads, double seconds)
         : lanes_(lanes_of(threads)) {
         const UsualRounding usual;
         const Slots slots(scenario, gain, task);
         const ScenarioView<double> view = scenario.view<double>();
-        py::gil_scoped_release release;
-        fronts_ = std::make_unique<Fronts>(scenario, view, slots.gain, slots.task, slots.count,
-                                           slots.channels, device, lanes_);
+        Deadline deadline(seconds);
+        {
+            py::gil_scoped_release release;
+            fronts_ = std::make_unique<Fronts>(scenario, view, slots.gain, slots.task, slots.count,
+                                               slots.channels, device, lanes_,
+                                               [&] { return deadline(); });
+        }
+        if (!deadline.stopped()) return;
+        PyErr_SetNone(deadline.interrupted() ? PyExc_KeyboardInterrupt : PyExc_TimeoutError);
+        throw py::error_already_set();
     }
 
     py::tuple best(const Doubles& price) const {
@@ -214,9 +222,9 @@ void bind_queue(py::module_& m) {
         "The efficient actions of all cells of a queue. It never changes: threads "
         "share it.");
     queue
-        .def(py::init<const PackedScenario&, const Doubles&, const Integers&, bool, int>(),
+        .def(py::init<const PackedScenario&, const Doubles&, const Integers&, bool, int, double>(),
              py::arg("scenario"), py::arg("gain"), py::arg("task"), py::arg("device"),
-             py::arg("threads"))
+             py::arg("threads"), py::arg("seconds") = kInfinity)
         .def("best", &Queue::best, py::arg("price"))
         .def("best_within", &Queue::best_within, py::arg("slot"), py::arg("left"), py::arg("most"),
              py::arg("price"), py::arg("battery"), py::arg("value"))

@@ -47,7 +47,8 @@ Judged best_of(const Front& front, double price) {
 }  // namespace
 
 Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const double* gain,
-               const long long* task, int slots, int channels, bool device, int threads)
+               const long long* task, int slots, int channels, bool device, int threads,
+               const Stop& stop)
     : slots_(slots),
       users_(int(scenario.users.size())),
       channels_(channels),
@@ -60,6 +61,7 @@ Fronts::Fronts(const Scenario& scenario, const ScenarioView<double>& view, const
     ScenarioView<double> device_alone = view;
     device_alone.system = &free_server;
     parallel((long long)slots * users_, threads, [&](long long job, int) {
+        if (stop()) return;
         const int t = int(job / users_), n = int(job % users_);
         const Slot slot{gain + size_t(t) * users_ * channels, task + size_t(t) * users_, channels};
         Grid grid = grid_of(scenario, view, slot, n);

@@ -40,8 +40,10 @@ struct Column {
 class Fronts {
   public:
     // Slots gain (T, N, K), task (T, N). Of energy, that of a task counts (9), or its device's (7).
+    // Where `stop` ends it early it is of no use.
     Fronts(const Scenario& scenario, const ScenarioView<double>& view, const double* gain,
-           const long long* task, int slots, int channels, bool device, int threads);
+           const long long* task, int slots, int channels, bool device, int threads,
+           const Stop& stop);
 
     int slots() const { return slots_; }
     int users() const { return users_; }

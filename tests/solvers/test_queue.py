@@ -20,7 +20,7 @@ from semopt.model import costs, evaluate, skipping, violations
 from semopt.problem import Grid
 from semopt.solvers.cells import score
 from semopt.solvers.continuous import SMALLEST_GAP, GlobalBatch, Tolls
-from semopt.solvers.queue import bound_queue, solve_queue
+from semopt.solvers.queue import bound_queue, search, solve_queue
 from tolerances import CASES, GAP, OBJECTIVE
 
 CLOSED = 1e-9  # QoE: the gap of a search that is to find the optimum itself
@@ -372,16 +372,36 @@ def test_a_time_limit_leaves_a_decision_and_a_bound():
         assert 0.0 <= result.objective <= result.upper_bound <= task.size + CASES
 
 
-def test_ctrl_c_keeps_the_decision_and_the_bound():
-    problem, gain, task = long_queue()
-    solve_queue(problem, gain, task, time_limit=0.1)  # loads what is loaded once
+def interrupted_after(seconds, *queue, **options):
+    """Solve a queue, and press Ctrl-C after some time."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        result = solve_queue(problem, gain, task, gap=CLOSED)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return solve_queue(*queue, **options)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_the_end_may_come_while_actions_are_scored(monkeypatch):
+    scenario = Scenario.load("battery-8")
+    queue = scenario, *scenario.draw(1000, 0)  # whose actions take seconds
+    monkeypatch.setattr(search, "AT_LEAST", 0.01)
+    late = solve_queue(*queue, time_limit=0.01)
+    for result, why in (
+        (late, "time limit"),
+        (interrupted_after(0.1, *queue, threads=1), "interrupted"),
+    ):
+        assert result.status.word == "limit_reached"
+        assert result.details["stopped"] == why
+        assert not result.violations()
+        assert result.upper_bound == pytest.approx(queue[2].size)  # nothing is known but QoE <= 1
+
+
+def test_ctrl_c_keeps_the_decision_and_the_bound():
+    problem, gain, task = long_queue()
+    solve_queue(problem, gain, task, time_limit=0.1)  # loads what is loaded once
+    result = interrupted_after(0.5, problem, gain, task, gap=CLOSED)
     assert result.interrupted
     assert result.status.word == "limit_reached"
     assert not result.violations()

@@ -27,6 +27,7 @@ from .ranges import Node, Ranges
 CASES_OF_A_TASK = 2e6  # cases looked at where no time is set: fewer, the more each of them holds
 CASES_OFF_GRID = 1e5  # the same with continuous variables, where a case takes milliseconds
 PRICED = 20_000  # slots that are priced, step by step, before the cases have prices of their own
+AT_LEAST = 1.0  # seconds in which actions are scored, however short the time is
 PROOF = 1 << 31  # bytes that cases may take in memory
 CASES_OF_GRID = 100  # for a first decision, where continuous ones are looked for,
 SHARE_OF_GRID = 0.2  # and of the time
@@ -87,6 +88,8 @@ class Search:
                 self.decide(self.cells())
             if not self.closed and not self.stopped:
                 self.stopped = TIME_LIMIT if self.ended() else NO_MORE
+        except TimeoutError:
+            self.stopped = TIME_LIMIT
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
         if proven:
@@ -106,13 +109,21 @@ class Search:
             self.proof, self.upper = off_grid(slots, root, self.threads)
         else:
             if not self.cases:
-                self.split(self.cells(), self.price, 1)
+                self.split(self.cells(inf), self.price, 1)
             self.proof = of_grid(self.cases)
 
-    def cells(self) -> _core.Queue:
-        """Return the efficient actions of all cells of the grid."""
+    def cells(self, seconds: float | None = None) -> _core.Queue:
+        """Return the efficient actions of all cells of the grid.
+
+        Raises
+        ------
+        TimeoutError, KeyboardInterrupt
+            Where there is no time for them: then nothing is known
+        """
         scenario, device = packing.scenario(self.single), self.pays == "device"
-        return _core.Queue(scenario, self.gain, self.task, device, self.threads)
+        if seconds is None:
+            seconds = max(self.end - perf_counter(), AT_LEAST)
+        return _core.Queue(scenario, self.gain, self.task, device, self.threads, seconds)
 
     def decide(self, queue: _core.Queue) -> None:
         """Find prices at which D is low, in half of the time; then decide case by case."""
