@@ -94,6 +94,30 @@ def remaining(left: Floats, spent: Floats) -> Floats:
     return np.maximum(left - spent, 0.0)
 
 
+def skip_unpaid(
+    problem: Problem,
+    actions: Actions,
+    skipped: Flags,
+    left: Floats,
+    gain: Floats | None = None,
+    task: Integers | None = None,
+) -> Flags:
+    """Return who skips its task where nobody offloads what it cannot pay for: (..., N) bool.
+
+    Played all the same it would keep its place in m, by which the server takes less energy of the
+    others than within the batteries. One that goes may leave another too dear, which goes as well.
+    The arguments are those of `step`.
+    """
+    skipped = skipped.copy()
+    while True:
+        played = in_place_of_skips(problem, actions, skipped)
+        energy = counted(problem, played, evaluate(problem, played, gain, task), gain, task)
+        unpaid = played.offload & ~affordable(energy, left)
+        if not unpaid.any():
+            return skipped
+        skipped |= unpaid
+
+
 def in_place_of_skips(problem: Problem, actions: Actions, skipped: Flags) -> Actions:
     """Return actions with a local one in place of each task that a user chooses to skip."""
     frequency = np.broadcast_to(problem.users.frequency_max, skipped.shape)

@@ -150,7 +150,8 @@ def check_bound(body: dict[str, Any], slots: list[Problem], pays: str, progress:
         total += tabulated(within_batteries(slot, pays), toll=price).optimum("sum").possible
         progress((t + 1) / len(slots))
     total = rounded_up(total, len(slots) * len(price))
-    words = f"no policy is worth more than {total:.9g} on the grid: all was scored at its prices"
+    claim = f"no policy within the batteries is worth more than {total:.9g} on the grid"
+    words = f"{claim}: all was scored at its prices"
     if total <= bound + TOLERANCE * len(slots):
         return words
     return f"{words}; that none is worth more than {bound:.9g} {UNPROVEN}"

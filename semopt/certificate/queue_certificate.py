@@ -47,10 +47,10 @@ def check_queue_certificate(body: dict[str, Any], progress: Progress = lambda sh
             require(gap <= allowed, f"status 'optimal': the gap is {gap}, above {allowed}")
         check = check_grid if on_the_grid else check_ranges
         rests_on = check(slots, body, upper, progress)
-    levels = " with levels of the grid" if on_the_grid else ""
+    within = "the batteries and the levels of the grid" if on_the_grid else "the batteries"
     return (
         f"{name}: the decisions of {len(slots)} slots keep all limits and batteries and are worth "
-        f"{objective}, and no policy{levels} is worth more than {upper} on this queue: "
+        f"{objective}, and no policy within {within} is worth more than {upper} on this queue: "
         f"gap {max(gap, 0.0):.2e} ({rests_on})"
     )
 

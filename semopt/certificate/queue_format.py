@@ -11,7 +11,7 @@ A certificate is one JSON document (compressed where the file's name ends in `.g
                       was not made from one
     status            "optimal" or "limit_reached"
     objective         sum of QoE of the decision, over slots and users
-    upper_bound       no decision, and so no policy, is worth more
+    upper_bound       no decision, and so no policy within the batteries, is worth more
     gap               what upper_bound - objective was to be at most; "optimal" says that it is
     decision          `skipped`, `channel` (-1 local), `power`, `frequency`, `extraction`, (T, N)
     cases             in preorder; see below

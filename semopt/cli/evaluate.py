@@ -65,7 +65,7 @@ def evaluate(
     `semopt manual policies` has the contract of a function of your own.
 
     Where users have batteries, whole queues are played. Their reference, hindsight, knows the
-    future: it bounds every policy.
+    future: it bounds every policy within the batteries.
 
     Ctrl-C prints and saves the scores, or the queues, that are finished; the exit code is then 130.
     """

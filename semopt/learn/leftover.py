@@ -34,6 +34,7 @@ from .actor import Actor, Heads, as_decisions, energy_a_task, perceptron
 
 Outcome = tuple[Singles, Singles]  # rewards (E, N) and the state behind them (E, S)
 SCATTERED = 0.5  # share of queues whose energy is drawn anew before a step
+UNPAID = -0.5  # reward of a task that is offloaded though the battery cannot pay for it
 STEPS = 0.2, 0.1, 0.05, 0.02  # by which levels are moved, one after the other,
 SIDES = [side for side in product((-1, 0, 1), repeat=3) if any(side)]  # each up, down, or not
 
@@ -121,7 +122,9 @@ class Lookahead:
         batteries = Batteries(env.problem, len(self.task), env.length, env.threads)
         batteries.ahead.left[:], batteries.ahead.tasks[:] = self.ahead.left, self.ahead.tasks
         batteries.charge(decisions.mode, actions, self.gain, self.task, outcome, reward)
-        return np.maximum(reward, self.floor, out=reward), self.state(batteries.after)
+        np.maximum(reward, self.floor, out=reward)
+        discourage(reward, batteries, actions)
+        return reward, self.state(batteries.after)
 
     def worth(self, reward: Singles, behind: Singles) -> Singles:
         """Return the team's rewards and what is left is worth to it: (..., E)."""
@@ -240,6 +243,15 @@ class Foresight(nn.Module):
         """Return what the actor says of observations (R, N, observation_size)."""
         heads: Heads = self.actor(observation)
         return heads
+
+
+def discourage(reward: Singles, batteries: Batteries, actions: Actions) -> None:
+    """Make who offloads what it cannot pay for worse off than others can gain by it.
+
+    In the environment it keeps its place in m, by which the server takes less energy of the others:
+    a bargain that is not within the batteries, and so not to be learned.
+    """
+    reward[batteries.skipped & actions.offload] = UNPAID
 
 
 def scatter(batteries: Batteries, generator: torch.Generator) -> NDArray[np.bool_]:

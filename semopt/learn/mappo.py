@@ -26,7 +26,7 @@ from ..worth import tasks_in
 from . import algorithms, learner
 from .actor import Actor, Heads, Openness, Sample, as_decisions, perceptron
 from .algorithms import TINY
-from .leftover import Critic, Foresight, Lookahead, scatter
+from .leftover import Critic, Foresight, Lookahead, discourage, scatter
 
 
 @dataclass(frozen=True)
@@ -238,6 +238,8 @@ class Learner(learner.Learner):
                 openness = Openness.of(sample, self.on(env.actions.channel))
                 steps.append((sample, openness, log_probs(heads, sample, openness)))
             np.maximum(reward[t], s.floor, out=reward[t])
+            if env.batteries:
+                discourage(reward[t], env.batteries, env.actions)
             if self.ahead and env.batteries:
                 state[t] = self.ahead.state(env.batteries.after)
                 advantages.append(self.ahead.advantages(reward[t], state[t], *others))

@@ -1,10 +1,11 @@
 """Policies on whole queues with batteries, against a bound that knows the future.
 
 The reference is the hindsight problem of each queue (semopt/solvers/queue/hindsight.py): what it is
-worth at most bounds every policy on that queue. Its search ends after `LONGEST` seconds; the bound
-holds then too, and the evaluation counts the queues where it is no more than the search's gap above
-a decision. Of policies of the grid it is that of the grid; where one may leave the grid, that of
-continuous power, frequency and extraction.
+worth at most bounds every policy within the batteries on that queue (a task that is offloaded
+though the battery cannot pay keeps its place in m, which no decision has). Its search ends after
+`LONGEST` seconds; the bound holds then too, and the evaluation counts the queues where it is no
+more than the search's gap above a decision. Of policies of the grid it is that of the grid; where
+one may leave the grid, that of continuous power, frequency and extraction.
 """
 
 from __future__ import annotations
@@ -63,10 +64,13 @@ class QueueScore(Score):
     Attributes
     ----------
     skipped_share : of tasks that are not executed
+    unpaid_share : of tasks that were offloaded though the battery could not pay: since these keep
+        their place in m, others may be better off than within the batteries, which the bound is of
     energy_left_mj : mean of a user with a battery at the end of its queue
     """
 
     skipped_share: float
+    unpaid_share: float
     energy_left_mj: float
 
 
@@ -298,5 +302,6 @@ def score(
         infeasible_share=float(played.infeasible.mean()),
         decision_us=time * 1e6,
         skipped_share=float(played.skipped.mean()),
+        unpaid_share=float(played.unpaid.mean()),
         energy_left_mj=float(played.left[:, limited].mean()) * 1e3,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..arrays import Flags
+from ..battery import skip_unpaid
 from ..env.batteries import Ahead
 from ..env.environment import Environment
 from ..model import SKIP, Actions, evaluate
@@ -99,7 +100,8 @@ def decide_ahead(
 ) -> tuple[Actions, Flags]:
     """Return a network's greedy actions, and who skips its task: (S, N).
 
-    One with `Foresight` looks ahead from there.
+    One with `Foresight` looks ahead from there. With batteries nobody offloads what it cannot pay
+    for, though the environment lets it: what bounds policies is within the batteries.
 
     `ahead` : what queues with batteries have ahead of them; None where there are none
     """
@@ -114,7 +116,10 @@ def decide_ahead(
             decisions = as_decisions(policy.greedy(seen))
     actions = Actions.empty(*task.shape)
     env.decide(decisions, task, actions)
-    return actions, decisions.mode == SKIP
+    skipped = decisions.mode == SKIP
+    if ahead:
+        skipped = skip_unpaid(env.problem, actions, skipped, ahead.left, gain, task)
+    return actions, skipped
 
 
 def stream_seed(seed: int, stream: int) -> int:

@@ -25,6 +25,7 @@ class Played(Record):
     qoe : 0 where a task is skipped or breaks a limit
     latency, energy, accuracy : s, J; latency and accuracy are NaN where a task is skipped
     skipped, infeasible : bool
+    unpaid : bool, skipped since the battery could not pay, and offloaded: it keeps its place in m
     left : (E, N) float64, J, energy left at the end; inf without a battery
     """
 
@@ -34,6 +35,7 @@ class Played(Record):
     accuracy: Floats
     skipped: Flags
     infeasible: Flags
+    unpaid: Flags
     left: Floats
 
     @classmethod
@@ -76,7 +78,8 @@ def play(
         kept = played.skipped | within_limits(problem, executed, outcome, now[1])
         qoe = np.where(kept, outcome.qoe, 0.0)
         figures = outcome.latency, outcome.energy, outcome.accuracy
-        lots.append(Played(qoe, *figures, played.skipped, ~kept, left))
+        unpaid = played.skipped & executed.offload
+        lots.append(Played(qoe, *figures, played.skipped, ~kept, unpaid, left))
     tasks = [name for name in vars(lots[0]) if name != "left"]
     stacked = {name: np.stack([vars(lot)[name] for lot in lots], axis=1) for name in tasks}
     return replace(lots[-1], **stacked)

@@ -99,7 +99,7 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
     table.add_column("", overflow="fold")
     for heading in QUEUE_HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    infeasible, names = {}, short(list(evaluation.scores))
+    infeasible, unpaid, names = {}, {}, short(list(evaluation.scores))
     for name, score in evaluation.scores.items():
         of_queue = cast("QueueScore", score)
         low, high = evaluation.interval(name, "gap")
@@ -117,6 +117,8 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
         )
         if score.infeasible_share:
             infeasible[name] = score.infeasible_share
+        if of_queue.unpaid_share:
+            unpaid[name] = of_queue.unpaid_share
     console = Console()
     console.print(table)
     best = next(iter(evaluation.scores.values())).reference_qoe
@@ -137,6 +139,12 @@ def print_queue_evaluation(evaluation: QueueEvaluation) -> None:
     print_without_interval(console, evaluation)
     for name, share in infeasible.items():
         console.print(f"{name}: {percent(share)} of its tasks break a limit, and score 0.")
+    for name, share in unpaid.items():
+        console.print(
+            f"{name}: {percent(share)} of its tasks are offloaded though the battery cannot pay. "
+            "They are skipped, and keep their place among the offloaders, by which others may "
+            "save energy: the reference bounds what is within the batteries alone."
+        )
 
 
 def print_without_interval(console: Console, evaluation: Evaluation) -> None:

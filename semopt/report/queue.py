@@ -96,6 +96,6 @@ def worth(result: QueueResult) -> str:
     line = f"Total QoE {value:.6f}, {value / tasks:.4f} a task, {skipped} of {tasks} skipped"
     if not isfinite(bound):
         return line
-    levels = " with levels of the grid" if result.method == "exact" else ""
-    line += f"; no policy{levels} reaches more than {bound:.6f} on this queue"
+    levels = " and the levels of the grid" if result.method == "exact" else ""
+    line += f"; no policy within the batteries{levels} reaches more than {bound:.6f} on this queue"
     return line + (f" ({(bound - value) / value:.3%} more)." if bound > value > 0.0 else ".")

@@ -42,7 +42,7 @@ def test_certificates_of_random_queues_hold(tmp_path, pays):
         result, body = certified(tmp_path, *queue, "global", **options)
         words = check_queue_certificate(body)
         assert repr(result.objective) in words
-        assert f"no policy is worth more than {result.upper_bound!r}" in words
+        assert f"no policy within the batteries is worth more than {result.upper_bound!r}" in words
         on_grid = solve_queue(*queue, gap=1e-4, battery_pays=pays)
         assert on_grid.objective <= result.upper_bound + 1e-12
         split += len(body["cases"]) > 1
@@ -245,4 +245,4 @@ def test_the_command_writes_a_certificate_that_verify_takes(tmp_path):
     assert CliRunner().invoke(app, command).exit_code == 0
     ended = CliRunner().invoke(app, ["verify", str(proof)])
     assert ended.exit_code == 0
-    assert "and no policy is worth more than" in " ".join(ended.stdout.split())
+    assert "and no policy within the batteries is worth more than" in " ".join(ended.stdout.split())

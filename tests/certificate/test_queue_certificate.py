@@ -70,7 +70,8 @@ def test_a_certificate_names_its_queue_and_what_is_proven(example):
     result, body = example
     words = check_queue_certificate(body)
     assert words.startswith("the queue of the file's scenario: ")
-    assert f"no policy with levels of the grid is worth more than {result.upper_bound!r}" in words
+    within = "within the batteries and the levels of the grid"
+    assert f"no policy {within} is worth more than {result.upper_bound!r}" in words
     assert f"({len(body['cases'])} cases, " in words
 
 

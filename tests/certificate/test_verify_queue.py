@@ -44,7 +44,7 @@ def test_a_queue_is_verified_and_its_prices_prove_their_bound(body, tmp_path):
     words = verify(result)
     assert verify(written(tmp_path, body)) == words
     assert "keep all limits and batteries" in words
-    proven = float(words.split("no policy is worth more than ")[1].split()[0])
+    proven = float(words.split("no policy within the batteries is worth more than ")[1].split()[0])
     assert proven > result.upper_bound + 1e-3  # few slots: the prices alone do not close the gap
     most = result.problem.users.battery  # that one task can take
     problem = replace(result.problem, users=replace(result.problem.users, energy_max=most))

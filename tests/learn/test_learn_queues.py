@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from semopt import solve
-from semopt.battery import step
+from semopt.battery import skip_unpaid, step
 from semopt.env import Decisions
 from semopt.env.environment import Environment
 from semopt.learn import mappo, train
@@ -168,7 +168,7 @@ def test_a_mode_is_worth_its_reward_and_what_it_leaves(observation):
         heads = made.heads(torch.from_numpy(seen))
         mode = heads.sample(torch.Generator().manual_seed(1)).mode
         value = made.ahead.mode_values(heads, mode)
-    reward = np.empty((16, 2), np.float32)
+    reward, beyond = np.empty((16, 2), np.float32), 0
     for user in range(2):
         for own in (LOCAL, RAW, SEMANTIC, SKIP):
             chosen = heads.answered(mode, user, own)
@@ -180,9 +180,13 @@ def test_a_mode_is_worth_its_reward_and_what_it_leaves(observation):
                 ),
                 reward,
             )
-            kept = np.maximum(reward, made.settings.floor).sum(axis=1)
+            # Who offloads what its battery cannot pay for loses half a QoE by it.
+            unpaid = env.batteries.skipped & env.actions.offload
+            kept = np.where(unpaid, -0.5, np.maximum(reward, made.settings.floor)).sum(axis=1)
             wanted = kept + worth(env.batteries.after.left)
-            np.testing.assert_allclose(value[:, user, own], wanted, rtol=1e-4)
+            np.testing.assert_allclose(value[:, user, own], wanted, rtol=1e-4, atol=1e-5)
+            beyond += int(unpaid.sum())
+    assert beyond > 10
 
 
 def test_levels_are_judged_by_the_energy_that_they_leave_their_own_user():
@@ -244,7 +248,8 @@ def test_looking_ahead_goes_most_of_the_way_to_the_best_action_at_known_prices()
     def of_network(decisions):
         actions = Actions.empty(100, 2)
         env.decide(decisions, env.task, actions)
-        return worth(actions, decisions.mode == SKIP)
+        now = left, env.gain, env.task
+        return worth(actions, skip_unpaid(problem, actions, decisions.mode == SKIP, *now))
 
     with torch.no_grad():
         heads = made.policy(torch.from_numpy(seen))
@@ -324,11 +329,13 @@ def test_learned_policies_keep_energy_for_later(algorithm, changed, tmp_path):
     train.train(train.describe(algorithm, BATTERY, observation="shared", **options), tmp_path)
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     gain, task = (drawn.reshape(50, 10, *drawn.shape[1:]) for drawn in BATTERY.draw(500, seed=1))
-    greedy, learned = (
-        float(play(BATTERY.template(), policy, gain, task).value.mean())
+    base, played = (
+        play(BATTERY.template(), policy, gain, task)
         for policy in (make("greedy", BATTERY), queue_decider(str(tmp_path), Training(BATTERY)))
     )
+    greedy, learned = float(base.value.mean()), float(played.value.mean())
     assert learned > greedy + 0.08
+    assert not played.unpaid.any()  # though the environment lets users offload what they cannot pay
     assert learned == pytest.approx(last["qoe"], abs=0.02)  # on other queues
 
 

@@ -143,6 +143,25 @@ def test_own_code_is_played_by_the_rules_of_a_battery():
     assert np.array_equal(played.left, left)
 
 
+def test_who_offloads_beyond_its_battery_is_told_that_the_bound_is_not_one_for_it(capsys):
+    def spending(gain, task, left, tasks_left):
+        ones = np.ones(task.shape)
+        channel = np.broadcast_to([0, 1], task.shape).copy()
+        return Actions(channel, 0.1 * ones, 0.55e9 * ones, ones), np.zeros(task.shape, bool)
+
+    spending.observation = "plain"
+    scored = evaluate([spending, "dp"], SHORT, 24)
+    gain, task = SHORT.draw(24, 0)
+    one = play(SHORT.template(), spending, gain.reshape(6, 4, 2, 2), task.reshape(6, 4, 2))
+    name = next(name for name in scored.scores if name != "dp")
+    assert scored.scores[name].unpaid_share == one.skipped.mean() > 0.1  # all of it is offloaded
+    assert scored.scores["dp"].unpaid_share == 0.0
+    scored.show()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("of its tasks are offloaded though the battery cannot pay") == 1
+    assert scored.to_json()["methods"][name]["unpaid_share"] == one.skipped.mean()
+
+
 def test_own_code_may_see_what_environments_show_and_answer_in_shares():
     seen = []
 

@@ -8,13 +8,14 @@ import pytest
 
 from problems import random_actions, random_problem, random_slots
 from semopt import Actions, Scenario
-from semopt.battery import step
+from semopt.battery import skip_unpaid, step
 from semopt.model import costs, evaluate
+from semopt.solvers.queue import solve_queue
 from tolerances import OBJECTIVE
 
 TINY = Scenario.load("tiny").problem()
 AT_HOME = Actions(np.array([-1, -1]), np.zeros(2), np.full(2, 1e9), np.ones(2))
-NOBODY = np.zeros(2, bool)
+NOBODY, FIRST = np.zeros(2, bool), np.array([0, -1])
 
 
 def test_what_costs_all_that_is_left_is_played_and_what_costs_more_is_not():
@@ -40,6 +41,47 @@ def test_a_task_skipped_after_the_fact_keeps_its_place_and_one_skipped_by_choice
     assert chosen.outcome.latency[0] == evaluate(TINY, alone).latency[0]
     assert chosen.outcome.latency[0] < broke.outcome.latency[0]
     assert chosen.left.tolist() == [inf, inf]
+
+
+def test_nobody_offloads_within_the_batteries_what_it_cannot_pay_for():
+    both = Actions(np.array([0, 1]), np.full(2, 0.1), np.full(2, 1e9), np.ones(2))
+    beside, alone = evaluate(TINY, both).energy, evaluate(TINY, replace(both, channel=FIRST)).energy
+    assert alone[0] > beside[0]  # the server takes a quarter of the energy for each of two
+    for left, skipped in (
+        (beside, [False, False]),
+        ([inf, 0.0], [False, True]),
+        ([alone[0], 0.0], [False, True]),
+        ([beside[0], 0.0], [True, True]),  # alone it cannot pay either
+        ([0.0, inf], [True, False]),
+    ):
+        found = skip_unpaid(TINY, both, NOBODY, np.array(left))
+        assert found.tolist() == skipped
+        played = step(TINY, both, found, np.array(left))
+        assert played.skipped.tolist() == skipped  # nothing is skipped after the fact
+    at_home = skip_unpaid(TINY, AT_HOME, np.array([True, False]), np.zeros(2))
+    assert at_home.tolist() == [True, False]  # who stays at home concerns nobody else
+
+
+def test_what_is_offloaded_beyond_the_batteries_may_pass_the_bound():
+    """A user that cannot pay halves another's server energy: no decision within them does that."""
+    scenario = Scenario.load("battery")
+    gain, task = scenario.draw(10, 0)
+    problem = scenario.template()
+    problem = replace(problem, users=replace(problem.users, battery=np.array([0.11, 0.005])))
+    bound = solve_queue(problem, gain, task).upper_bound
+    users, nobody, value = problem.users, np.zeros(2, bool), {True: 0.0, False: 0.0}
+    for within in value:
+        left = problem.users.battery
+        for now in zip(gain, task, strict=True):
+            channel = np.argmax(now[0][0])
+            actions = Actions(
+                np.array([channel, 1 - channel]), users.power_max, users.frequency_min, np.ones(2)
+            )
+            skipped = skip_unpaid(problem, actions, nobody, left, *now) if within else nobody
+            played = step(problem, actions, skipped, left, *now)
+            value[within], left = value[within] + played.outcome.qoe.sum(), played.left
+    assert value[True] <= bound
+    assert value[False] > value[True]
 
 
 def test_actions_of_a_chosen_skip_say_nothing():

@@ -440,7 +440,7 @@ def test_the_command_writes_what_the_function_finds(tmp_path):
 def test_a_person_sees_decisions_batteries_and_the_bound(tmp_path):
     ended = CliRunner().invoke(app, ["solve", pinned(tmp_path, 20.0), "--queue"])
     assert ended.exit_code == 0
-    for words in ("skipped", "Energy left after each slot", "no policy with levels of the grid"):
+    for words in ("skipped", "Energy left after each slot", "no policy within the batteries"):
         assert words in " ".join(ended.stdout.split())
 
 

@@ -1,4 +1,4 @@
-"""The hindsight problem P_T of a queue: the best that any policy could have done.
+"""The hindsight problem P_T of a queue: the best that any policy within the batteries could do.
 
 Maximise the sum of QoE over slots and users where each slot keeps P0's limits, a task may be
 skipped (worth 0, no energy, not counted in m), and each user's energy stays within its battery. For
