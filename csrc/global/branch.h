@@ -57,7 +57,7 @@ class Tree {
     Mode mode() const { return mode_; }
     const Subproblem& subproblem() const { return subproblem_; }
     const std::vector<Node>& nodes() const { return nodes_; }  // root first; none without the mode
-    // Negative: no action is feasible.
+    // Less than `least`: no action is feasible.
     double upper() const { return open_.empty() ? -kInfinity : nodes_[open_.front()].upper; }
     // No feasible action is worth less: a bound this low proves that there is none.
     double least() const {

@@ -57,13 +57,17 @@ def solve(
     ] = None,
     gap: Annotated[
         float | None,
-        typer.Option(help="global, relaxation: largest gap between decision and bound, in QoE."),
+        typer.Option(
+            help="global, relaxation, and exact with --queue: largest gap between decision and "
+            "bound, in QoE."
+        ),
     ] = None,
     certificate: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="global, and exact with --queue: write the proof, which verify re-checks.",
+            help="global, and exact with --queue: write the proof, which verify re-checks; of "
+            "--queue --method global it takes time beyond --time-limit.",
         ),
     ] = None,
     checkpoint: Annotated[
