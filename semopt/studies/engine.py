@@ -75,17 +75,29 @@ class Ray(Executor):
             self._ray.shutdown()
 
 
-def dask(workers: int) -> Executor:
-    """Return the tasks of the Dask cluster that `DASK_SCHEDULER_ADDRESS` names, or of one here."""
-    from distributed import Client
+class Dask(Executor):
+    """Tasks of the Dask cluster that `DASK_SCHEDULER_ADDRESS` names, or of one started here."""
 
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-    here = {} if address else {"n_workers": workers, "threads_per_worker": 1}
-    executor: Executor = Client(address, **here).get_executor()
-    return executor
+    def __init__(self, workers: int) -> None:
+        from distributed import Client
+
+        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+        here = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+        self._client: Any = Client(address, **({} if address else here))
+        # A cell that others were at is asked for again, and answered anew: no task is pure.
+        self._tasks: Executor = self._client.get_executor(pure=False)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start a task on the cluster."""
+        return self._tasks.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the cluster; end it where it was started here."""
+        self._tasks.shutdown(wait)
+        self._client.close()
 
 
-ENGINES: dict[str, Callable[[int], Executor]] = {"local": local, "ray": Ray, "dask": dask}
+ENGINES: dict[str, Callable[[int], Executor]] = {"local": local, "ray": Ray, "dask": Dask}
 PACKAGES = {"ray": "ray", "dask": "distributed"}
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from shutil import copytree
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -312,6 +313,14 @@ def test_an_engine_that_is_not_there_is_named(tmp_path, monkeypatch):
         executor("dask", 1)
     assert entry.run([*STUDY, "--engine", "dask", "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.long
+def test_dask_answers_anew_whoever_asks_again():
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    with executor("dask", 1) as pool:
+        asked = [pool.submit(uuid4).result() for _ in range(2)]
+    assert asked[0] != asked[1]  # else a cell that others were at would be waited for in vain
 
 
 @pytest.mark.long
