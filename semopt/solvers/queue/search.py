@@ -19,7 +19,7 @@ from ...queue import QueueResult, rounded_up, within_batteries
 from ...result import INTERRUPTED, TIME_LIMIT, Status
 from ...worth import upper_limit
 from ..continuous import SMALLEST_GAP
-from .continuous import FIRST_NAME, Found, PricedSlots
+from .continuous import FIRST_NAME, OUTWARD, Found, PricedSlots
 from .prices import MOST_STEPS, Columns, Dual, best_prices
 from .proof import of_grid, off_grid
 from .ranges import Node, Ranges
@@ -31,7 +31,6 @@ AT_LEAST = 1.0  # seconds in which actions are scored, however short the time is
 PROOF = 1 << 31  # bytes that cases may take in memory
 CASES_OF_GRID = 100  # for a first decision, where continuous ones are looked for,
 SHARE_OF_GRID = 0.2  # and of the time
-ROUNDED = 1.0 + 1e-12  # energies are added in several orders
 NO_MORE = "limit of cases"
 
 
@@ -221,7 +220,7 @@ class Search:
     def keep(self, decision: Columns) -> None:
         """Keep a decision, a column a slot, if it is the best so far and within the batteries."""
         spent, value = decision.energy.sum(axis=0), float(decision.qoe.sum())
-        if value > self.value and (spent <= self.battery * ROUNDED).all():
+        if value > self.value and (spent <= self.battery * OUTWARD).all():
             self.value, self.chosen = value, decision
 
     def split(self, queue: _core.Queue, price: Floats, most: int) -> None:
