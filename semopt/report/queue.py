@@ -87,6 +87,8 @@ def print_worth(result: QueueResult) -> None:
     paid = f" A battery pays for the energy of a {result.battery_pays}."
     limited = (result.problem.users.battery < inf).any()
     console.print(f"{how}{why}; {result.seconds * 1e3:.2f} ms.{paid if limited else ''}")
+    if "certificate" in result.details:
+        console.print("Ctrl-C came while the certificate was made: none was written.")
 
 
 def worth(result: QueueResult) -> str:

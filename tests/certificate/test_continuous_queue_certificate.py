@@ -17,7 +17,8 @@ from semopt.certificate.queue_format import queue_from_json
 from semopt.certificate.queue_ranges import Proven
 from semopt.certificate.queue_ranges import Ranges as Cases
 from semopt.certificate.verify import verify
-from semopt.cli import app
+from semopt.cli import app, entry
+from semopt.solvers.queue import search
 from semopt.solvers.queue.ranges import Ranges
 
 CLOSED = 1e-3  # of a queue: some dozens of cases
@@ -113,6 +114,24 @@ def test_ctrl_c_leaves_a_certificate(tmp_path, monkeypatch):
     assert result.objective > 0.0
     assert len(body["cases"]) > 1
     assert repr(result.upper_bound) in check_queue_certificate(body)
+
+
+@pytest.mark.parametrize(("method", "made_by"), [("exact", "of_grid"), ("global", "off_grid")])
+def test_ctrl_c_in_the_proof_keeps_what_was_found(tmp_path, monkeypatch, capsys, method, made_by):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    wanted = solve_queue(*drawn(0), method, gap=CLOSED)
+    monkeypatch.setattr(search, made_by, interrupted)
+    proof = tmp_path / "proof.json"
+    result = solve_queue(*drawn(0), method, gap=CLOSED, certificate=str(proof))
+    assert result.interrupted
+    assert (result.status, result.objective) == (wanted.status, wanted.objective)
+    assert result.upper_bound == wanted.upper_bound
+    command = ["solve", "battery", "--queue", "--method", method, "--certificate", str(proof)]
+    assert entry.run(command) == 130
+    assert "none was written" in capsys.readouterr().out
+    assert not proof.exists()
 
 
 def test_the_proofs_of_a_case_may_not_be_those_of_another(example):

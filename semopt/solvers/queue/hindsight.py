@@ -73,7 +73,8 @@ def solve_queue(
     battery_pays : "task" or "device"; the scenario's reading unless given
     threads : 0 for one a core
     certificate : file to write the proof to, compressed where it ends in `.gz`; of method "global"
-        what it rests on is solved once more, which may take half as long again
+        what it rests on is solved once more, which may take half as long again; where Ctrl-C comes
+        then, there is none, and `details` says so
 
     Raises
     ------
@@ -102,7 +103,7 @@ def solve_queue(
     seconds = inf if time_limit is None else time_limit
     search = Search(problem, gain, task, pays, wanted, start + seconds, threads)
     result = as_judged(_core.in_usual_rounding(lambda: search.run(method, certificate is not None)))
-    if certificate is not None:
+    if certificate is not None and search.proof:
         from ...certificate.format import write
         from ...certificate.queue_format import queue_document
 

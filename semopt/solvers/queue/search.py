@@ -92,7 +92,10 @@ class Search:
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
         if proven:
-            self.prove(method)
+            try:
+                self.prove(method)
+            except KeyboardInterrupt:
+                self.details |= {"stopped": INTERRUPTED, "certificate": "none"}
         return self.result(method)
 
     def bound(self) -> tuple[float, Floats]:
@@ -101,7 +104,7 @@ class Search:
         return dual.bound, dual.price
 
     def prove(self, method: str) -> None:
-        """Make the proof of the bound."""
+        """Make the proof of the bound; Ctrl-C leaves what the search found, without one."""
         if method == "global":
             slots = self.continuous()
             root = self.ranges or Node.at(self.price, *slots.free)
