@@ -5,9 +5,11 @@ from dataclasses import replace
 from math import inf
 
 import numpy as np
+import pytest
 
 from problems import random_problem, random_slots, replaced
 from semopt import Scenario, solve_queue
+from semopt.certificate.claims import FalseClaim
 from semopt.certificate.format import digest
 from semopt.problem import Grid
 
@@ -25,6 +27,23 @@ def altered(body, *path, by):
     """Return a copy with one entry replaced, the digest made right again."""
     body = replaced(body, *path, by=by)
     return body | {"digest": digest(body)}
+
+
+def refuses(check, forgeries):
+    """Assert that each certificate is refused, in these words."""
+    for words, body in forgeries:
+        with pytest.raises(FalseClaim) as finding:
+            check(body)
+        assert words in str(finding.value)
+
+
+def mixtures(body, other):
+    """Yield certificates of two, with no words of the finding: it depends on the two."""
+    parts = {"problem", "scenario", "decision", "cases", "proofs", "prices"} & body.keys()
+    for key in sorted(parts):
+        yield "", altered(body, key, by=other[key])
+    queue = {key: other[key] for key in ("problem", "scenario")}
+    yield "", altered(body | queue, "status", by="limit_reached")
 
 
 def drawn(seed, slots=5, battery=60.0):
