@@ -201,6 +201,13 @@ class Store:
             if file.stem == name_of(about):
                 yield about
 
+    def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the content of every cell that failed, by name."""
+        for file in sorted(self.cells.glob("*.failed.json")):
+            name, about = file.name.removesuffix(".failed.json"), written(file).get("content")
+            if isinstance(about, dict) and name_of(about) == name:
+                yield name, about
+
     def write(
         self, cell: Cell, content: dict[str, Any], rows: dict[str, Any], times: dict[str, Any]
     ) -> None:
@@ -234,7 +241,7 @@ class Store:
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Keep why a cell failed."""
-        document = {"cell": cell.label, "reason": reason}
+        document = {"cell": cell.label, "reason": reason, "content": cell.content()}
         write_atomically(self.failure(cell), json.dumps(document))
 
     def reason(self, cell: Cell) -> str:

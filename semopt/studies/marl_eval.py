@@ -21,22 +21,41 @@ CURVE, TEST = ("qoe", "regret"), ("qoe", "latency_ms", "energy_mj", "accuracy")
 
 
 def document(cells: Iterable[Cell], store: Store) -> dict[str, Any]:
-    """Return the policies of cells that decide in the scenario they were trained for."""
-    tasks = dict[str, Any]()
+    """Return the policies of cells that decide in the scenario they were trained for.
+
+    A run that failed has QoE 0 at each step that another run of its algorithm has, and in each test
+    episode; it has no other figure, and so its task has none.
+    """
+    tasks, lost = dict[str, Any](), list[tuple[str, str, str]]()
     for cell in cells:
         if not isinstance(cell, MethodCell) or not cell.training:
             continue
         training = TrainingCell(**cell.training)
+        if cell.scenario != training.scenario:
+            continue
         curve, test = store.read(training), store.read(cell)
-        if cell.scenario != training.scenario or curve is None or test is None:
+        where = cell.scenario["name"], cell.method, f"seed_{training.seed}"
+        if curve is None or test is None:
+            lost += [where] * bool(store.reason(training) or store.reason(cell))
             continue
         steps: dict[str, Any] = {
             f"step_{at}": {"step_count": row["agent_steps"], **{key: [row[key]] for key in CURVE}}
             for at, row in enumerate(curve.to_pylist())
         }
         steps["absolute_metrics"] = {key: _means(column(test, key)) for key in TEST}
-        runs = tasks.setdefault(cell.scenario["name"], {}).setdefault(cell.method, {})
-        runs[f"seed_{training.seed}"] = steps
+        tasks.setdefault(where[0], {}).setdefault(where[1], {})[where[2]] = steps
+    for task, algorithm, run in lost:
+        runs = tasks.get(task, {}).get(algorithm, {})
+        for other in list(runs.values())[:1]:
+            runs[run] = {
+                step: row | {"qoe": [0.0] * len(row["qoe"])} for step, row in other.items()
+            }
+    for runs in (
+        runs for task in {task for task, *_ in lost} for runs in tasks.get(task, {}).values()
+    ):
+        for row in (row for steps in runs.values() for row in steps.values()):
+            for figure in row.keys() - {"step_count", "qoe"}:
+                del row[figure]
     return {"semopt": tasks} if tasks else {}
 
 

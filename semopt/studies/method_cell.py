@@ -28,6 +28,7 @@ from ..solvers.batch import solve_batch
 from ..worth import FIGURES, figures
 from .cells import EQUAL, Cell, Store, finite
 from .training_cell import TrainingCell
+from .work import FAILED
 
 ALIKE = 1e-6  # QoE: decisions of a network, computed again
 BOUND_ONLY = "relaxation"  # proves a bound and decides nothing
@@ -63,7 +64,7 @@ class MethodCell(Cell):
     schema: ClassVar[pa.Schema] = pa.schema(
         {
             "slot": pa.int64(),
-            "status": pa.string(),
+            "status": pa.string(),  # of the decision, or "failed"
             "upper_bound": pa.float64(),  # of the method, on the objective; null where none is
             **dict.fromkeys(FIGURES, pa.float64()),
             **dict.fromkeys(DECISION, pa.list_(pa.field("element", pa.float64()))),
@@ -148,10 +149,15 @@ class MethodCell(Cell):
 def decided(store: Store, cell: MethodCell) -> pa.Table | None:
     """Return the rows of a cell; where it failed, rows without a decision; else None."""
     table = store.read(cell)
-    if table is None and store.reason(cell):
-        empty = {column.name: pa.nulls(cell.slots, column.type) for column in cell.schema}
-        return pa.table(empty, schema=cell.schema)
-    return table
+    return undecided(cell.slots) if table is None and store.reason(cell) else table
+
+
+def undecided(slots: int) -> pa.Table:
+    """Return the rows of a cell that failed: their status says so, and no figure is there."""
+    schema = MethodCell.schema
+    rows: dict[str, Any] = {column.name: pa.nulls(slots, column.type) for column in schema}
+    rows |= {"slot": list(range(slots)), "status": [FAILED] * slots}
+    return pa.table(rows, schema=schema)
 
 
 def digest_of_policy(method: str) -> str:

@@ -13,6 +13,7 @@ import platform
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -31,6 +32,7 @@ from ..strict import read_json
 from ..worth import tasks_in
 from . import marl_eval
 from .cells import Cell, Store, column, digest, digest_of_extension, written
+from .method_cell import undecided
 
 # The question of each study, by its name on the command line.
 STUDIES = {
@@ -247,11 +249,15 @@ def parts_of(folder: Path) -> dict[str, list[str]]:
 
 
 def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Return the rows of all cells of decisions, a time for each part, beside the reference's."""
+    """Return the rows of all cells of decisions, a time for each part, beside the reference's.
+
+    Those of cells that failed have no figures.
+    """
     scenarios, references = dict[str, tuple[str, int]](), dict[tuple[str, int, str], Floats]()
+    failed = ((name, about, undecided(about["slots"])) for name, about in store.failures())
     cells = [
         (name, about, table, (json.dumps(about["scenario"]), about["seed"], about["extension"]))
-        for name, about, table in store.everything()
+        for name, about, table in chain(store.everything(), failed)
         if about["kind"] == "method"
     ]
     for _, about, table, (scenario, *rest) in cells:

@@ -456,6 +456,18 @@ def test_slots_of_a_cell_that_failed_lack_all_of_the_optimum(study, tmp_path):
     assert row.infeasible_share == pytest.approx(sum(broken) / 80)
     figure = slots_of(question, store, scenario, row)
     assert sorted(figure) == pytest.approx(sorted(gaps), abs=1e-12)
+    keep(question, store)
+    joined = pq.read_table(store.folder / "results.parquet").to_pylist()
+    words = {"status": "failed", "qoe": None, "channel": None}
+    empty = [row for row in joined if words.items() <= row.items()]
+    assert [(r["method"], r["seed"], r["slot"]) for r in empty] == [
+        ("local", 1, slot) for slot in range(40)
+    ]
+    assert len(joined) == len(results)
+    lacking = [
+        row["reference_qoe"] - (row["qoe"] or 0) for row in joined if row["method"] == "local"
+    ]
+    assert sorted(lacking) == pytest.approx(sorted(gaps), abs=1e-12)
 
 
 def test_joined_results_hold_each_slot_of_the_question_last_asked_once(tmp_path, monkeypatch):

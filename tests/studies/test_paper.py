@@ -21,8 +21,10 @@ from semopt.cli import app, entry
 from semopt.cli.study import PAPER
 from semopt.model import Actions, evaluate
 from semopt.statistics import InTime, improvement, middle_mean
+from semopt.studies import marl_eval
 from semopt.studies.calibrate.draws import qoe_over_draws
 from semopt.studies.cells import Store
+from semopt.studies.method_cell import MethodCell
 from semopt.studies.paper import question as paper
 from semopt.studies.paper.assumed import ranges
 from semopt.studies.paper.measures import (
@@ -404,6 +406,34 @@ def test_learned_methods_are_there_for_marl_eval(table3):
     assert [run[f"step_{at}"]["step_count"] for at in range(2)] == [160, 320]  # 8 x 10 x 2 users
     dqn = next(line for line in means if line.case == "DQN")
     assert np.mean(run["absolute_metrics"]["qoe"]) == pytest.approx(dqn.runs[1])
+
+
+def test_a_run_that_failed_scores_nothing_in_marl_eval(table3, tmp_path):
+    question, store = table3
+    before = marl_eval.document(cells_of(question), store)["semopt"]["paper"]
+    copytree(store.folder, tmp_path / "copy")
+    copy = Store(tmp_path / "copy")
+    (lost,) = (
+        cell
+        for cell in cells_of(question)
+        if isinstance(cell, MethodCell) and cell.method == "dqn" and cell.training["seed"] == 1
+    )
+    copy.file(lost).unlink()
+    copy.fail(lost, "its worker was killed")
+    after = marl_eval.document(cells_of(question), copy)["semopt"]["paper"]
+    assert {name: set(runs) for name, runs in after.items()} == {
+        name: set(runs) for name, runs in before.items()
+    }
+    for name, runs in after.items():
+        for run, steps in runs.items():
+            for step, row in steps.items():
+                assert row.keys() <= {
+                    "step_count",
+                    "qoe",
+                }  # as marl-eval needs it: all have the same
+                qoe = before[name][run][step]["qoe"]
+                failed = (name, run) == ("dqn", "seed_1")
+                assert row["qoe"] == ([0.0] * len(qoe) if failed else qoe)
 
 
 def test_what_the_paper_publishes_is_what_a_calibration_aims_at():
