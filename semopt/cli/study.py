@@ -170,12 +170,16 @@ def calibrate(
         ),
     ] = None,
     chains: Annotated[
-        int | None, length("calibrate", "chains", 1, "Chains of the spread; verdicts need two")
+        int | None, length("calibrate", "chains", 1, "Chains from the prior; verdicts need two")
     ] = None,
     legs: Annotated[
         int | None, length("calibrate", "legs", 2, "Parts of a chain, each kept as a cell")
     ] = None,
     steps: Annotated[int | None, length("calibrate", "steps", 2, "Steps of a leg")] = None,
+    walkers: Annotated[
+        int | None,
+        length("calibrate", "walkers", 2, "Walkers of a chain, two or more for each parameter"),
+    ] = None,
     draws: Annotated[
         int | None, length("calibrate", "draws", 1, "Draws of the chains that are kept")
     ] = None,
@@ -209,6 +213,7 @@ def calibrate(
         chains=chains,
         legs=legs,
         steps=steps,
+        walkers=walkers,
         draws=draws,
     )
     question = question_of(targets or PAPER, **given)

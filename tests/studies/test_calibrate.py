@@ -26,7 +26,7 @@ from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.prior import Prior
 from semopt.studies.calibrate.question import question_of
-from semopt.studies.calibrate.search import descend, ensemble, walk
+from semopt.studies.calibrate.search import Ensemble, advance, descend, next_power, resampled
 from semopt.studies.calibrate.spread import directions, outside, r_hat, spread, verdict
 from semopt.studies.calibrate.targets import PAPER, Targets, load
 from semopt.studies.cells import Store
@@ -46,6 +46,9 @@ parameter = [
   { key = "tasks.vqa.local_accuracy", low = 0.3, high = 0.95 },
 ]
 """
+
+COARSE = TEXT.replace("qoe = 0.001", "qoe = 0.01").replace("ms = 0.05", "ms = 0.5")
+COARSE = COARSE.replace("mj = 0.5", "mj = 5.0").replace("accuracy = 0.005", "accuracy = 0.05")
 
 
 def targets_of(tmp_path: Path, text: str) -> Targets:
@@ -164,9 +167,14 @@ def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
         return -0.5 * (first**2 + edge**2 + both**2)
 
     rng = np.random.default_rng(0)
-    start = rng.random((40, 5))
-    chains = np.stack([walk(log_likelihood, start, 2000, seed)[0][40:] for seed in range(2)])
+    two = [sampled(log_likelihood, rng.random((100, 5)), 50, seed) for seed in range(2)]
+    chains = np.stack([[ensemble.places for ensemble in chain] for chain in two])
     posterior, prior = chains.reshape(-1, 5), rng.random((20_000, 5))
+    # The evidence: areas of the three normals, of the sum where its triangular density is 1.
+    areas = [0.05, 0.5 * 0.25, 0.02 * (1.0 - 0.02 * (2.0 / np.pi) ** 0.5)]
+    evidence = np.log(np.prod(areas) * (2.0 * np.pi) ** 1.5)
+    for chain in two:
+        assert chain[-1].log_evidence == pytest.approx(evidence, abs=0.4)
     assert r_hat(chains).max() < 1.1
     half = truncnorm(0.0, 4.0, scale=0.25)
     assert posterior[:, 0].mean() == pytest.approx(0.4, abs=0.01)
@@ -196,18 +204,52 @@ def test_a_descent_never_ends_above_where_it_began():
     assert found.misfit < 0.1 * valley(np.full(30, 0.4))
 
 
-def test_walkers_begin_inside_the_prior_where_a_start_ended_at_its_edge():
-    rising = np.array([[0.5, 0.5, 0.5], [0.9, 0.95, 1.0]])
+def sampled(log_likelihood, places, legs, seed):
+    """Return the ensembles at the posterior that come of places drawn from the prior."""
+    kept, begin = [], Ensemble(places, np.array([log_likelihood(place) for place in places]))
+    for leg in range(legs):
+        each = advance(log_likelihood, begin, 40, 1000 * seed + leg)
+        kept, begin = kept + [one for one in each if one.power == 1.0], each[-1]
+    return kept
 
-    def allows(place):
-        return bool((np.diff(place) >= 0.0).all()) and place.max() <= 1.0
 
-    for seed, width in ((0, 0.01), (1, 0.1)):
-        places = ensemble(rising, np.array([3.0, 1e3]), 200, seed, allows)
-        assert all(allows(place) for place in places)  # of plain draws a sixth would rise
-        assert np.abs(places - 0.5).max() < 6.0 * width  # the second start is far worse
-    with pytest.raises(ValueError, match="no place near the end of a start keeps all orders"):
-        ensemble(rising, np.array([3.0, 1e3]), 1, 0, lambda place: False)
+def test_valleys_have_their_shares_of_the_posterior_and_far_ones_are_found():
+    # Three quarters in one, the others in one that is deeper and has a twentieth of its volume.
+    def log_normal(place, at, std):
+        return -0.5 * (((place - at) / std) ** 2).sum() - 4.0 * np.log(std * (2.0 * np.pi) ** 0.5)
+
+    def log_likelihood(place):
+        if ((place < 0.0) | (place > 1.0)).any():
+            return -np.inf
+        wide, narrow = log_normal(place, 0.3, 0.05), log_normal(place, 0.8, 0.024)
+        return np.logaddexp(np.log(0.75) + wide, np.log(0.25) + narrow)
+
+    shares = []
+    for seed in range(3):
+        start = np.random.default_rng(seed).random((500, 4))
+        ensembles = sampled(log_likelihood, start, 8, seed)
+        assert ensembles[-1].log_evidence == pytest.approx(0.0, abs=0.4)
+        shares.append(np.mean([ensemble.places[:, 0] > 0.55 for ensemble in ensembles]))
+    assert np.mean(shares) == pytest.approx(0.25, abs=0.08)
+
+
+def test_the_next_power_is_that_for_which_half_an_ensemble_stands():
+    # Of four, weights 1, w, w, w: (1 + 3 w)^2 / (1 + 3 w^2) = 2 where w = (48^0.5 - 6) / 6.
+    step = -np.log((48.0**0.5 - 6.0) / 6.0) / 10.0
+    likelihood = np.array([-7.0, -17.0, -17.0, -17.0])
+    assert next_power(likelihood, 0.0) == pytest.approx(step)
+    assert next_power(likelihood, 0.3) == pytest.approx(0.3 + step)
+    assert next_power(likelihood, 1.0 - 0.5 * step) == 1.0
+    assert next_power(np.full(4, -3.0), 0.0) == 1.0
+    assert next_power(1e300 * likelihood, 0.2) > 0.2  # goes on, however steep
+
+
+def test_walkers_go_on_by_their_weights():
+    for seed in range(20):
+        counts = np.bincount(resampled(np.array([2.0, 0.0, 1.0, 0.5, 0.5]), seed), minlength=5)
+        assert (np.abs(counts - np.array([2.5, 0.0, 1.25, 0.625, 0.625])) < 1.0).all()
+        assert counts[1] == 0
+        assert (resampled(np.ones(7), seed) == np.arange(7)).all()
 
 
 def test_chains_that_tell_two_stories_have_not_mixed():
@@ -311,19 +353,22 @@ def test_a_bad_file_of_targets_is_named(tmp_path, text, words, capsys):
     assert not (tmp_path / "o").exists()
 
 
-def test_gains_must_be_a_power_of_two(tmp_path, capsys):
+def test_gains_must_be_a_power_of_two_and_walkers_enough(tmp_path, capsys):
     assert run(["study", "calibrate", "--gains", "12", "--out", str(tmp_path / "o")]) == 2
     assert "--gains 12: a power of two" in capsys.readouterr().err
+    few = ["--quick", "--walkers", "59", "--out", str(tmp_path / "o")]
+    assert run(["study", "calibrate", *few]) == 2
+    assert "--walkers 59: two for each parameter are needed, 60" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return the folder of a short calibration of three parameters, and its command."""
     place = tmp_path_factory.mktemp("a calibration")
-    (place / "targets.toml").write_text(TEXT + measured())
+    (place / "targets.toml").write_text(COARSE + measured())
     command = ["study", "calibrate", str(place / "targets.toml"), "--starts", "2"]
-    command += ["--evaluations", "800", "--gains", "4", "--chains", "2", "--legs", "2"]
-    command += ["--steps", "160", "--draws", "5", "--out", str(place / "out")]
+    command += ["--evaluations", "800", "--gains", "4", "--chains", "2", "--legs", "10"]
+    command += ["--steps", "10", "--walkers", "60", "--draws", "5", "--out", str(place / "out")]
     command += ["--quick", "--workers", "1", "--json", str(place / "out.json")]
     assert run(command) == 0
     return place, command
@@ -361,7 +406,7 @@ def test_where_one_chain_alone_was_walked_nothing_is_called_fixed(folder, tmp_pa
     shown = capsys.readouterr().out
     assert shown.count("not mixed") >= len(TRUTH)
     assert "fixed" not in shown
-    assert "--chains 2 --legs 4 goes on" in " ".join(shown.split())
+    assert "--chains 2 --legs 20 goes on" in " ".join(shown.split())
     document = json.loads(file.read_text())
     assert document["directions"] == {"fixed": None, "variance_left": None, "r_hat": None}
     for row in document["parameters"]:
@@ -376,7 +421,7 @@ def test_a_leg_that_was_lost_is_walked_again_alike(folder):
     place, command = folder
     cells = sorted((place / "out" / "cells").glob("*.parquet"))
     before = {cell: (cell.stat().st_mtime_ns, cell.read_bytes()) for cell in cells}
-    assert len(cells) == 2 + 1 + 4 + 1
+    assert len(cells) == 2 + 1 + 20 + 1
     lost = [cell for cell in cells if cell.name.startswith(("chain", "best"))][:3]
     for cell in lost:
         cell.unlink()
@@ -391,7 +436,7 @@ def test_the_audit_finds_a_misfit_that_was_made_up(folder, capsys):
     assert run(["study", "audit", str(place / "out"), "--sample", "12"]) == 0
     question = question_of(
         place / "targets.toml", starts=2, evaluations=800, gains=4, chains=2, legs=2, steps=40,
-        draws=5,
+        walkers=30, draws=5,
     )  # fmt: skip
     start = StartCell(question.fit, 0)
     row = Store(place / "out").read(start).to_pylist()[0]

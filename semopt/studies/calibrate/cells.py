@@ -1,6 +1,6 @@
 """Cells of a calibration: starts of the fit, legs of the chains, and draws of these.
 
-A leg of a chain goes on where its last one ended, the first one where the starts ended: so a chain
+A leg of a chain goes on where its last one ended, the first one from draws of the prior: so a chain
 that was killed loses one leg at most, and whoever computes a leg waits for what it needs.
 """
 
@@ -18,11 +18,19 @@ import numpy as np
 import pyarrow as pa
 
 from ...problem import Floats
-from ..cells import AGAIN, Cell, Store
+from ..cells import AGAIN, Cell, Store, column
 from ..work import need
 from .model import Model
 from .prior import Prior
-from .search import CANDIDATES, FINE_STEP, STEP, Best, descend, ensemble, walk
+from .search import (
+    CANDIDATES,
+    FINE_STEP,
+    STEP,
+    Best,
+    Ensemble,
+    advance,
+    descend,
+)
 from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
@@ -144,7 +152,8 @@ def row_of(model: Model, end: Best) -> dict[str, Any]:
 def ends_of(folder: Path, fit: Fit, prior: Prior) -> Floats:
     """Return the places where all starts ended: (S, P)."""
     starts = (StartCell(fit, seed) for seed in range(fit.starts))
-    ends = prior.place(np.concatenate([values_of(folder, start) for start in starts]))
+    values = [rows_of(folder, start)["values"].to_pylist() for start in starts]
+    ends = prior.place(np.concatenate(values))
     return np.clip(ends, 0.0, 1.0)
 
 
@@ -157,14 +166,14 @@ class Walk:
     steps: int
     walkers: int
 
-    def later_legs(self) -> range:
-        """Return the legs that count: the later half."""
-        return range(self.legs // 2, self.legs)
-
 
 @dataclass(frozen=True)
 class ChainCell(Cell):
-    """One leg of a chain; a row is a walker at a kept step, the last ensemble last."""
+    """One leg of a chain; a row is a walker at a kept step, the last ensemble last.
+
+    A chain is an ensemble on its way from the prior to the posterior, which its legs reach where
+    the likelihood counts whole: from there on all kept ensembles are rows.
+    """
 
     fit: Fit
     walkers: int
@@ -173,7 +182,14 @@ class ChainCell(Cell):
     leg: int
 
     kind: ClassVar[str] = "chain"
-    schema: ClassVar[pa.Schema] = pa.schema({"misfit": pa.float64(), "values": VALUES})
+    schema: ClassVar[pa.Schema] = pa.schema(
+        {
+            "misfit": pa.float64(),  # chi square
+            "power": pa.float64(),  # of the likelihood, in this leg
+            "log_evidence": pa.float64(),  # of the likelihood to this power
+            "values": VALUES,
+        }
+    )
 
     @property
     def label(self) -> str:
@@ -181,26 +197,30 @@ class ChainCell(Cell):
         return f"chain {self.seed + 1}, leg {self.leg + 1}"
 
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-        """Walk on from the last leg, or from the ends of the starts."""
+        """Walk on from the last leg, or from the prior."""
         begun, model = perf_counter(), self.fit.model()
-        places = self._first(folder, model)
-        kept, likelihood = walk(
-            model.log_likelihood, places, self.steps, seed=1000 * self.seed + self.leg
-        )
-        rows = {
-            "misfit": (-2.0 * likelihood).ravel().tolist(),
-            "values": model.prior.values(kept).reshape(likelihood.size, -1).tolist(),
-        }
+        ensemble, seed = self._first(folder, model), 1000 * self.seed + self.leg
+        kept = advance(model.log_likelihood, ensemble, self.steps, seed)
+        if kept[-1].power < 1.0:
+            kept = kept[-1:]
+        rows = dict[str, list[Any]]({name: [] for name in self.schema.names})
+        for each in kept:
+            rows["misfit"] += (-2.0 * each.log_likelihood).tolist()
+            rows["power"] += [each.power] * self.walkers
+            rows["log_evidence"] += [each.log_evidence] * self.walkers
+            rows["values"] += model.prior.values(each.places).tolist()
         return rows, {"seconds": perf_counter() - begun}
 
-    def _first(self, folder: Path, model: Model) -> Floats:
+    def _first(self, folder: Path, model: Model) -> Ensemble:
         """Return the ensemble that it begins with."""
-        if self.leg > 0:
-            before = values_of(folder, replace(self, leg=self.leg - 1))
-            return np.clip(model.prior.place(before[-self.walkers :]), 0.0, 1.0)
-        ends = ends_of(folder, self.fit, model.prior)
-        misfits = np.array([model.misfit(end) for end in ends])
-        return ensemble(ends, misfits, self.walkers, self.seed, model.prior.allows)
+        if self.leg == 0:
+            places = model.prior.draw(self.walkers, self.seed)
+            return Ensemble(places, np.array([model.log_likelihood(place) for place in places]))
+        table = rows_of(folder, replace(self, leg=self.leg - 1))
+        last = table.slice(table.num_rows - self.walkers)
+        places = np.clip(model.prior.place(last["values"].to_pylist()), 0.0, 1.0)
+        power, evidence = (last[name][0].as_py() for name in ("power", "log_evidence"))
+        return Ensemble(places, -0.5 * column(last, "misfit"), power, evidence)
 
     @staticmethod
     def audited(
@@ -212,7 +232,7 @@ class ChainCell(Cell):
 
 @dataclass(frozen=True)
 class DrawsCell(Cell):
-    """Draws, equally spaced in the chains' later half; a row is a draw.
+    """Draws, equally spaced in what the chains sampled; a row is a draw.
 
     They are the posterior's where the chains have mixed.
     """
@@ -239,13 +259,10 @@ class DrawsCell(Cell):
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Predict every figure by draws of the chains."""
         begun, model = perf_counter(), self.fit.model(fine=True)
-        posterior = np.concatenate(
-            [
-                values_of(folder, cell)
-                for cell in chain_cells(self.fit, self.walk)
-                if cell.leg in self.walk.later_legs()
-            ]
-        )
+        legs = [rows_of(folder, cell) for cell in chain_cells(self.fit, self.walk)]
+        ends = legs[-self.walk.chains :]
+        sampled = [leg for leg in legs if at_posterior(leg)] or ends
+        posterior = np.concatenate([leg["values"].to_pylist() for leg in sampled])
         at = np.linspace(0, len(posterior) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
         for values in posterior[at]:
@@ -272,8 +289,13 @@ def chain_cells(fit: Fit, walk: Walk) -> list[ChainCell]:
     ]
 
 
-def values_of(folder: Path, cell: Cell) -> Floats:
-    """Return the values in the rows of a cell (R, P), which is computed where it is not there.
+def at_posterior(leg: pa.Table) -> bool:
+    """Tell whether the rows of a leg are where the likelihood counts whole."""
+    return bool(leg["power"][0].as_py() == 1.0)
+
+
+def rows_of(folder: Path, cell: Cell) -> pa.Table:
+    """Return the rows of a cell, which is computed where it is not there.
 
     Raises
     ------
@@ -283,7 +305,7 @@ def values_of(folder: Path, cell: Cell) -> Floats:
     need(folder, cell)
     table = Store(folder).read(cell)
     assert table is not None
-    return np.array(table["values"].to_pylist())
+    return table
 
 
 def _misfit_again(model: Model, row: Mapping[str, Any]) -> tuple[str, bool]:

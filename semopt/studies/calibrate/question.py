@@ -2,7 +2,7 @@
 
 A file of targets names parameters with their priors, and what was measured (`targets.py`);
 the paper's stand in paper.toml. Starts from all over the prior are fitted, the best of them is
-the answer; chains about the good ones say what else explains the measurements as well, and so which
+the answer; chains from the prior say what else explains the measurements as well, and so which
 parameters the data fix and which they leave free.
 """
 
@@ -24,7 +24,7 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells
+from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, at_posterior, chain_cells
 from .model import Model, Target
 from .prior import Prior
 from .spread import Spread, spread
@@ -43,7 +43,8 @@ class Explained(Record):
     values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
-    spread : of the chains' later halves, None before one came there
+    spread : of the chains' legs at the posterior, None before one came there
+    evidences : the log evidence of each chain whose legs are all there
     draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the chains
     """
 
@@ -54,6 +55,7 @@ class Explained(Record):
     predicted_before: Floats
     misfit_before: float
     spread: Spread | None
+    evidences: list[float]
     draws: dict[str, Floats]
 
     @property
@@ -134,25 +136,30 @@ class Question:
             before,
             model.missed(before, lost),
             self._spread(store, values),
+            self._evidences(store),
             draws,
         )
 
     def _spread(self, store: Store, fitted: Floats | None) -> Spread | None:
-        """Return what the legs that count say, beside the fitted values (P,)."""
-        prior, parameters = self.model.prior, len(self.model.prior.keys)
-        chains = dict[int, list[Floats]]()
+        """Return what the chains say that have come to the posterior, beside fitted values (P,)."""
+        prior, chains = self.model.prior, dict[int, list[Floats]]()
         for cell in chain_cells(self.fit, self.walk):
-            table = store.read(cell)
-            if cell.leg in self.walk.later_legs() and table is not None:
-                places = prior.place(table["values"].to_pylist())
-                chains.setdefault(cell.seed, []).append(
-                    places.reshape(-1, self.walk.walkers, parameters)
-                )
+            leg = store.read(cell)
+            if leg is not None and at_posterior(leg):
+                places = prior.place(leg["values"].to_pylist())
+                kept = places.reshape(-1, self.walk.walkers, len(prior.keys))
+                chains.setdefault(cell.seed, []).append(kept)
         if not chains or fitted is None:
             return None
         shortest = min(sum(map(len, legs)) for legs in chains.values())
-        kept = np.stack([np.concatenate(legs)[:shortest] for legs in chains.values()])
+        kept = np.stack([np.concatenate(legs)[-shortest:] for legs in chains.values()])
         return spread(kept, prior.draw(PRIOR_DRAWS, seed=0), prior.place(fitted))
+
+    def _evidences(self, store: Store) -> list[float]:
+        """Return the log evidence of each chain that has come to the posterior."""
+        legs = (store.read(cell) for cell in chain_cells(self.fit, self.walk)[-self.walk.chains :])
+        there = (leg for leg in legs if leg is not None and at_posterior(leg))
+        return [float(leg["log_evidence"][0].as_py()) for leg in there]
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
@@ -186,6 +193,7 @@ def question_of(
     chains: int,
     legs: int,
     steps: int,
+    walkers: int,
     draws: int,
 ) -> Question:
     """Return the question of a file of targets.
@@ -209,6 +217,8 @@ def question_of(
         except ScenarioError as error:
             raise ValueError(f"{source}: at the ends of the parameters' ranges: {error}") from None
     fit = Fit(targets.model_dump(mode="json"), gains, evaluations, starts)
-    walkers = 2 * len(targets.parameter) + 2
+    least = 2 * len(targets.parameter)
+    if walkers < least:
+        raise ValueError(f"--walkers {walkers}: two for each parameter are needed, {least}")
     asked = "" if source == PAPER else shlex.join([str(source)])
     return Question(fit, Walk(chains, legs, steps, walkers), draws, asked)

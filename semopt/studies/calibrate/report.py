@@ -118,14 +118,21 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
     """Yield what to beware of."""
     if len(known.misfits) < question.fit.starts:
         yield f"{question.fit.starts - len(known.misfits)} starts are not there yet."
+    more = f"--legs {2 * question.walk.legs} goes on from here"
     if not known.spread:
-        yield "No chain has come to its later half yet: there is no spread."
+        yield f"No chain has come from the prior to the posterior yet: there is no spread. {more}."
     elif not known.spread.mixed:
-        more = "--chains 2 " if question.walk.chains < 2 else ""
+        more = "--chains 2 " * (question.walk.chains < 2) + more
         yield (
             f"{_reason(question, known.spread)} There is no verdict, contraction or number of "
-            f"directions, and draws are no posterior. {more}--legs {2 * question.walk.legs} goes "
-            "on from here; more --steps or --starts begin anew."
+            f"directions, and draws are no posterior. {more}; more --walkers, --steps or --starts "
+            "begin anew."
+        )
+    if known.evidences:
+        each = " and ".join(f"{evidence:.1f}" for evidence in known.evidences)
+        yield (
+            f"Log evidence of the targets, by each chain: {each}. It compares two readings of the "
+            "same measurements, where it differs by more than chains do."
         )
 
 
@@ -134,7 +141,7 @@ def _reason(question: Question, spread: Spread) -> str:
     if isnan(spread.r_hat):
         return (
             "Nobody can tell whether the chains have mixed: two chains or more are needed, that "
-            f"move, with {KEPT} kept ensembles each in their later halves."
+            f"move, with {KEPT} kept ensembles each at the posterior."
         )
     if spread.r_hat > MIXED:
         return f"R-hat is up to {spread.r_hat:.2f}, where {MIXED:g} counts as mixed."
@@ -169,7 +176,8 @@ def page(question: Question, store: Store, known: Explained, about: dict[str, An
     fit, walk = question.fit, question.walk
     words = [*shlex.split(question.asked), "--starts", fit.starts]
     words += ["--evaluations", fit.evaluations, "--gains", fit.gains, "--chains", walk.chains]
-    words += ["--legs", walk.legs, "--steps", walk.steps, "--draws", question.draws]
+    words += ["--legs", walk.legs, "--steps", walk.steps, "--walkers", walk.walkers]
+    words += ["--draws", question.draws]
     return Report(
         "Calibration",
         summary(question, known),
@@ -220,6 +228,7 @@ def document(question: Question, store: Store, known: Explained) -> dict[str, An
             "variance_left": spread.left.tolist() if spread and known.mixed else None,
             "r_hat": spread.r_hat if spread and isfinite(spread.r_hat) else None,
         },
+        "log_evidence": known.evidences,
         "qoe": list(qoe_rows(question, known)),
         "draws": known.draws["values"].tolist() if known.draws else [],
         "scenario": None if best is None else best.to_dict(),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
 import numpy as np
 
-from ...problem import Floats
+from ...problem import Floats, Integers
 from ...records import Record
 
 STEP = 0.2  # of the first generation, in widths of the prior
@@ -21,10 +21,8 @@ POPULATION = 2  # times what the package takes: the misfit has many valleys
 TOLERANCE = 1e-3  # chi square, between generations in which nothing more is gained
 CANDIDATES = 500  # draws of the prior, the best of which is a start
 FINE_STEP = 0.005  # likewise, where a good place is known
-TRIES = 100_000  # of a walker to begin inside the prior
-THIN = 10  # steps of a chain from one kept ensemble to the next
-NEAR = 20.0  # chi square above the best, up to which a chain begins at the end of a start
-SPREADS = 0.01, 0.1  # of chains' first ensembles about those ends, in widths of the prior: by turns
+KEPT = 4  # ensembles of a leg
+STANDING = 0.5  # part of an ensemble that stands for the next power of the likelihood
 
 
 @dataclass(frozen=True)
@@ -69,50 +67,96 @@ def descend(
     return Best(np.asarray(end.xbest), float(end.fbest), evaluations, reasons)
 
 
-def ensemble(
-    ends: Floats, misfits: Floats, walkers: int, seed: int, allows: Callable[[Floats], bool]
-) -> Floats:
-    """Return places (walkers, P) to begin a chain at: about the ends of good starts, in turn.
+@dataclass(frozen=True)
+class Ensemble(Record):
+    """Walkers that stand for the prior times the likelihood to a power.
 
-    Chains begin narrow and wide by turns, so that they agree only where both have settled.
-
-    Parameters
+    Attributes
     ----------
-    ends : (S, P), where starts ended; misfits : (S,)
-    allows : whether a place is in the prior: a walker that begins outside might stay there for ever
+    places : (W, P); log_likelihood : (W,)
+    power : 0 of the prior, 1 of the posterior
+    log_evidence : of the likelihood to this power, estimated on the way here from the prior
     """
-    rng, places = np.random.default_rng(seed), []
-    good, spread = ends[misfits <= misfits.min() + NEAR], SPREADS[seed % len(SPREADS)]
-    for walker in range(walkers):
-        end, place = good[walker % len(good)], None
-        for _ in range(TRIES):
-            near = np.clip(end + spread * rng.standard_normal(len(end)), 0.0, 1.0)
-            if allows(near):
-                place = near
-                break
-        if place is None:
-            raise ValueError("no place near the end of a start keeps all orders: relax them")
-        places.append(place)
-    return np.array(places)
+
+    places: Floats
+    log_likelihood: Floats
+    power: float = 0.0
+    log_evidence: float = 0.0
+
+
+def advance(
+    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
+) -> list[Ensemble]:
+    """Bring an ensemble from the prior nearer to the posterior, or on where it is there.
+
+    A leg of sequential Monte Carlo (Del Moral, Doucet and Jasra, 2006): the likelihood counts by
+    a higher power, walkers are drawn again by the weights that gives them, and walk. Ensembles
+    are those that the walk keeps.
+    """
+    power = next_power(ensemble.log_likelihood, ensemble.power)
+    gain = (power - ensemble.power) * ensemble.log_likelihood
+    weights = np.exp(gain - gain.max())
+    evidence = ensemble.log_evidence + float(gain.max() + np.log(weights.mean()))
+    on = resampled(weights, seed)
+    begin = Ensemble(ensemble.places[on], ensemble.log_likelihood[on], power, evidence)
+    return walk(log_likelihood, begin, steps, seed)
+
+
+def next_power(log_likelihood: Floats, power: float) -> float:
+    """Return the largest power up to 1 of the likelihood for which an ensemble still stands.
+
+    The ensemble's log likelihoods are (W,), drawn from the prior times the likelihood to `power`.
+    It stands for a higher power while the effective number of its weights is `STANDING` of it.
+    """
+    low, high = power, 1.0
+    if effective(high - power, log_likelihood) >= STANDING:
+        return high
+    while (middle := 0.5 * (low + high)) not in (low, high):
+        enough = effective(middle - power, log_likelihood) >= STANDING
+        low, high = (middle, high) if enough else (low, middle)
+    return high  # above `power` also where no double between them does
+
+
+def effective(step: float, log_likelihood: Floats) -> float:
+    """Return the effective number of draws (W,) for a power that is higher by a step, over W."""
+    weights = np.exp(step * (log_likelihood - log_likelihood.max()))
+    return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
+
+
+def resampled(weights: Floats, seed: int) -> Integers:
+    """Return the members (W,) of an ensemble of weights (W,) that go on: each one's share of W.
+
+    Systematic resampling: one random number, so that no share is off by a whole member.
+    """
+    places = (np.arange(len(weights)) + np.random.default_rng(seed).random()) / len(weights)
+    chosen: Integers = np.searchsorted(np.cumsum(weights / weights.sum()), places)
+    return np.minimum(chosen, len(weights) - 1)
 
 
 def walk(
-    log_likelihood: Callable[[Floats], float], places: Floats, steps: int, seed: int
-) -> tuple[Floats, Floats]:
-    """Let an ensemble walk; return kept places (K, W, P) and their log likelihoods (K, W).
+    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
+) -> list[Ensemble]:
+    """Let an ensemble walk by the likelihood to its power; return it at each quarter's end.
 
-    The affine-invariant ensemble sampler of the package `emcee` (Foreman-Mackey et al., 2013) with
-    moves by differential evolution. Every `THIN`-th ensemble is kept, and the last one.
+    The ensemble sampler of the package `emcee` (Foreman-Mackey et al., 2013) with the move of
+    `moves.py`.
     """
     import emcee
 
-    walkers, parameters = places.shape
-    # Its DESnookerMove makes variances a fifth too small (tests: the toy of a closed form).
-    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.StretchMove(), 0.2)]
-    sampler: Any = emcee.EnsembleSampler(walkers, parameters, log_likelihood, moves=moves)
-    sampler.random_state = np.random.RandomState(seed).get_state()
-    keep = max(steps // THIN, 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sampler.run_mcmc(places, keep, thin_by=max(steps // keep, 1), skip_initial_state_check=True)
-    return sampler.get_chain(), sampler.get_log_prob()
+    from .moves import SubspaceMove
+
+    power = ensemble.power
+    sampler: Any = emcee.EnsembleSampler(
+        *ensemble.places.shape,
+        lambda place: power * log_likelihood(place),
+        moves=SubspaceMove(),
+    )
+    begin = emcee.State(
+        ensemble.places,
+        log_prob=power * ensemble.log_likelihood,
+        random_state=np.random.RandomState(seed).get_state(),
+    )
+    keep = min(KEPT, steps)
+    sampler.run_mcmc(begin, keep, thin_by=steps // keep, skip_initial_state_check=True)
+    kept = zip(sampler.get_chain(), sampler.get_log_prob() / power, strict=True)
+    return [replace(ensemble, places=p, log_likelihood=likelihood) for p, likelihood in kept]
