@@ -222,6 +222,25 @@ def test_refinement_keeps_choices_and_never_loses():
     assert kept[1].sum() > kept[0].sum()
 
 
+def test_refinement_finds_the_levels_of_the_optimum_whose_choices_it_is_given():
+    """All its levels are of the grid, so the worst ones with its modes and sub-channels do."""
+    gain, task = CONTENDED.draw(50, 8)
+    problem = CONTENDED.template()
+    batch = solve_batch(CONTENDED, gain, task)
+    users, best = problem.users, batch.actions
+    worst = Actions(
+        best.channel,
+        np.where(best.offload, users.power_min, 0.0),
+        np.full_like(best.frequency, users.frequency_min),
+        np.where(best.semantic, users.extraction_min, 1.0),
+    )
+    after = Refined(problem, lambda *_: worst)(gain, task)
+    value = model.evaluate(problem, after, gain, task).qoe.sum(axis=1)
+    assert value == pytest.approx(batch.objective, abs=1e-12)
+    assert (np.ptp(best.power, axis=0) > 0).all()
+    assert {int(mode) for mode in best.mode.ravel()} == {0, 1, 2}
+
+
 @pytest.mark.parametrize(("method", "gap"), [("exact", 1e-12), ("global", 1e-6)])
 def test_refinement_leaves_an_optimum_alone(method, gap):
     gain, task = CONTENDED.draw(50, 8)

@@ -13,13 +13,15 @@ from semopt.learn.actor import (
     BETAS,
     Actor,
     Heads,
+    energy_a_task,
     gumbel,
     log_beta,
     normalised,
     observation_order,
     perceptron,
 )
-from semopt.model import LOCAL, RAW, SEMANTIC
+from semopt.learn.validation import Validation
+from semopt.model import LOCAL, RAW, SEMANTIC, Actions
 from semopt.scenario import Scenario
 from tolerances import NETWORK, ROUNDING, SINGLE_SUM
 
@@ -116,6 +118,15 @@ def test_noise_of_scores_is_gumbels():
 def test_functions_by_hand():
     assert float(log_beta(torch.tensor(2.0), torch.tensor(3.0))) == pytest.approx(log(1 / 12))
     assert normalised(torch.tensor([0.0, log(3.0)])).exp().tolist() == pytest.approx([0.25, 0.75])
+
+
+def test_energy_for_each_task_left_by_hand():
+    """Shares of a full battery for two users, and of a queue of ten: twice as much is 1."""
+    share = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.1], [0.2, 0.05, 0.0]])
+    found = energy_a_task((share - 0.5) * 12**0.5, 10)  # as it is observed
+    assert found[0].tolist() == pytest.approx([1.0, 0.0])
+    assert found[1].tolist() == pytest.approx([2.0, -1.0])  # ten times as much says no more than 3
+    assert found[2].tolist() == pytest.approx([1.0, -0.5])  # of none left as of one
 
 
 def test_who_looks_finds_itself_first():
@@ -351,6 +362,17 @@ def test_the_teacher_stays_below_the_limits_by_its_margin():
     assert (taught.tasks.accuracy_min == 0.5).all()  # which a local task may just reach
 
 
+def test_a_task_that_breaks_a_limit_is_worth_nothing_to_a_run(monkeypatch):
+    """At home at the reference frequency a task is worth 0.5; one of four is far slower."""
+    env = Environment(PAPER, 1)
+    clock = np.tile(env.problem.users.reference_frequency, (2, 1))
+    clock[1, 0] /= 100
+    monkeypatch.setattr("semopt.learn.validation.decide", lambda *_: Actions.local(clock))
+    optimum, task = np.array([1.25, 1.75]), np.zeros((2, 2), np.int64)
+    score = Validation(np.ones((2, 2, 2)), task, optimum, 0.5).score(env, None)
+    assert score == pytest.approx({"qoe": 0.375, "regret": 0.375, "offloading": 0.0})
+
+
 def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):
     told = []
     description = train.describe(
@@ -367,7 +389,6 @@ def test_what_a_run_is_judged_by_is_its_best_policy(tmp_path):
     best = min(report.regret for report in told)
     assert told[-1].best == best
     from semopt.learn.checkpoint import Checkpoint
-    from semopt.learn.validation import Validation
 
     learner, _ = train.make(description, CPU)
     kept = Checkpoint.read(tmp_path)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from math import nan
 
 import numpy as np
 import pytest
@@ -84,6 +85,24 @@ def test_tables_of_two_thousand_users_are_cut_nowhere(capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert "1203.123" in shown
+
+
+def test_what_a_decision_misses_is_counted_from_the_least_bound(capsys):
+    """Of the bounds 1.75 and 1.5 the lesser one counts; without a decision nothing is missed."""
+    optimum = replace(solve(Scenario.load("tiny").problem()), objective=1.25, upper_bound=1.25)
+    answers = {
+        "exact": optimum,
+        "global": replace(optimum, method="global", objective=1.375, continuous_bound=1.5),
+        "relaxation": replace(
+            optimum, method="relaxation", objective=nan, upper_bound=1.75, continuous_bound=1.75
+        ),
+    }
+    print_ladder(answers, "tiny")
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[2:-1] for line in lines if line.strip()}
+    assert rows["exact"] == ["1.250000", "0.6250", "1.250000", "0.250000"]
+    assert rows["global"] == ["1.375000", "0.6875", "1.250000", "0.125000"]
+    assert rows["relaxation"] == ["1.750000"]
 
 
 def test_gains_over_local_are_differences_from_all_local(capsys):

@@ -34,6 +34,34 @@ def test_words_tell_and_their_absence_does_not():
     assert words.right >= 2
 
 
+def test_only_words_that_are_there_are_summed():
+    label = np.arange(200) % 2
+    text = [f"{('dull', 'fine')[y]} film {i % 7}" for i, y in enumerate(label)]
+    test = Split(np.array([0, 1]), ["dull film", "so fine"])
+    known = dataset("movie-snippets", ("-", "+"), Split(label, text), test)
+    found = {f.name: f for f in floors(known)}
+    # Two words and their pair, and one word: 2 a text, each multiplied and added.
+    assert found["bag of words"].flop == 4
+    assert found["bag of words"].right == 2
+    assert found["majority"].flop == 0
+
+
+def test_the_best_floor_is_the_last():
+    image = np.zeros((1, 2, 2, 1), np.uint8)
+    train = Split(np.array([0, 0, 1, 1, 1]), list("aabbb"), image, np.zeros(5, np.int64))
+    test = Split(np.array([1, 1, 0]), list("aab"), image, np.zeros(3, np.int64))
+    found = floors(dataset("easy-vqa", ("no", "yes"), train, test))
+    assert [(f.name, f.right) for f in found] == [("question only", 0), ("majority", 2)]
+
+
+def test_of_answers_given_as_often_the_first_class_is_taken():
+    image = np.zeros((1, 2, 2, 1), np.uint8)
+    train = Split(np.array([2, 1, 1, 2, 2]), list("aaaab"), image, np.zeros(5, np.int64))
+    test = Split(np.array([1, 2]), list("ab"), image, np.zeros(2, np.int64))
+    found = {f.name: f.right for f in floors(dataset("easy-vqa", ("x", "y", "z"), train, test))}
+    assert found == {"majority": 1, "question only": 2}
+
+
 def test_a_question_alone_gets_its_most_frequent_answer():
     image = np.zeros((1, 2, 2, 1), np.uint8)
     train = Split(np.array([0, 0, 0, 1, 1]), list("aabbb"), image, np.zeros(5, np.int64))

@@ -6,7 +6,7 @@ import torch
 
 from semantic_data import need
 from semopt.semantic.data import conversion
-from semopt.semantic.networks import flops, pretrained
+from semopt.semantic.networks import features, flops, pretrained
 from tolerances import NETWORK
 
 
@@ -38,6 +38,21 @@ def test_the_image_encoder_gives_what_onnxruntime_gives():
     # The FLOPs that the grounded scenario charges for.
     assert flops.count(model, torch.zeros(1, 3, 56, 56)) == flops.image_encoder(model, 56)
     assert flops.image_encoder(model, 56) == pytest.approx(0.734e9, rel=1e-3)
+
+
+def test_features_are_standardised_by_the_training_part_and_cut():
+    """Layer 6 has the mean 2 and the deviation 1 there; layer 12 is all zeros."""
+    train = torch.zeros(2, 4, 1, 1)
+    train[:, 1, 0, 0] = torch.tensor([1.0, 3.0])
+    other = torch.full((3, 4, 1, 1), 4.0)
+    other[1:] *= torch.tensor([[[[100.0]]], [[[-100.0]]]])
+    scaled = {"text": None, "image": features.scaling([train, other, other])}
+    found = features.chosen(other, "image", {"image": (6, 12)}, scaled)
+    assert found.shape == (3, 2, 1, 1)
+    assert found[:, 0, 0, 0].tolist() == pytest.approx([2.0, 8.0, -8.0], rel=1e-3)
+    assert found[:, 1, 0, 0].tolist() == [8.0, 8.0, -8.0]
+    assert features.scaling([None, other]) is None
+    assert features.chosen(None, "text", {"text": (1,)}, scaled) is None
 
 
 def test_missing_weights_name_the_command(tmp_path):

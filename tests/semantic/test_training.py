@@ -117,6 +117,13 @@ def test_a_second_ctrl_c_comes_through_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_rates_rise_in_a_twentieth_of_the_updates_and_fall_to_the_end():
+    # Of 40 updates two are warm; the other 38 fall by as much each.
+    rates = [training.schedule(step, 40) for step in range(40)]
+    assert rates == pytest.approx([0.5, 1.0, *(left / 38 for left in range(38, 0, -1))])
+    assert training.schedule(0, 1) == 1.0
+
+
 def test_another_seed_gives_other_weights(tmp_path):
     assert weights(run(tmp_path / "a")) != weights(run(tmp_path / "b", replace(PLAN, seed=1)))
 

@@ -33,7 +33,7 @@ def test_batch_is_slot_by_slot(tight, method):
     batch = solve_batch(problem, gain, task, method)
     single = [solve(problem.with_slot(g, t), method) for g, t in zip(gain, task, strict=True)]
     for s, (one, from_batch) in enumerate(zip(single, batch.results(), strict=True)):
-        assert from_batch.status is one.status
+        assert (from_batch.status, from_batch.problem) == (one.status, one.problem)
         if one.actions is None:
             assert np.isnan(batch.objective[s])
         else:
@@ -326,6 +326,60 @@ def test_a_time_limit_is_of_all_slots_together(method, monkeypatch):
     for limit in (0, -1.0, np.nan, "3"):
         with pytest.raises(ValueError, match=f"time_limit = {limit!r}: must be above 0 s"):
             solve_batch(scenario, gain, task, method, time_limit=limit)
+
+
+def test_a_batch_that_stops_is_solved_up_to_the_first_slot_that_is_open(monkeypatch):
+    """One slot, then eight: of these the first is finished, the second is not, nor is the last."""
+    scenario, right = Scenario.load("paper"), ExactBatch.solve_within
+    gain, task = scenario.draw(20, 0)
+    whole = solve_batch(scenario, gain, task)
+
+    def cut(self, seconds, gain, task):
+        actions, value, upper, effort = right(self, seconds, gain, task)
+        if len(gain) > 1:
+            upper[[1, 7]] += 0.5
+            effort = effort | {"stopped": "time limit"}
+        return actions, value, upper, effort
+
+    monkeypatch.setattr(ExactBatch, "solve_within", cut)
+    monkeypatch.setattr("semopt.solvers.batch.perf_counter", lambda: 0.0)
+    batch = solve_batch(scenario, gain, task)
+    assert (batch.solved, batch.unsolved, batch.stopped) == (2, 18, "time limit")
+    assert [batch.status(s) for s in (1, 2)] == [Status.OPTIMAL, Status.LIMIT_REACHED]
+    assert (batch.objective[:9] == whole.objective[:9]).all()  # the best so far of those begun
+    assert batch.bound(2) == whole.objective[2] + 0.5
+    assert np.isnan(batch.objective[9:]).all()
+    assert batch.bound(9) == np.inf
+
+
+@pytest.mark.parametrize("slots", [1, 7, 12, 20])
+def test_the_first_slots_of_a_batch_are_a_batch(slots):
+    """Of 20 slots, 12 of them solved: those at the end that are left out are no longer open."""
+    scenario = Scenario.load("paper")
+    gain, task = scenario.draw(20, 0)
+
+    def cut(done):
+        if done >= 12:
+            raise KeyboardInterrupt
+
+    batch = solve_batch(scenario, gain, task, "reference", progress=cut, partial=True)
+    first = batch.first(slots)
+    assert (first.solved, first.unsolved) == (min(slots, 12), max(slots - 12, 0))
+    assert first.gain.shape == (slots, 2, 2)
+    assert np.array_equal(first.objective, batch.objective[:slots], equal_nan=True)
+
+
+def test_a_solver_keeps_the_times_of_its_last_decisions(monkeypatch):
+    monkeypatch.setattr("semopt.solvers.solver.TIMED", 3)
+    scenario = Scenario.load("tiny")
+    solver, (gain, task) = Solver(scenario), scenario.draw(1, 0)
+    clock = iter([0.0, 9.0, 10.0, 10.0 + 1e-6, 20.0, 20.0 + 3e-6, 30.0, 30.0 + 5e-6])
+    monkeypatch.setattr("semopt.solvers.solver.perf_counter", lambda: next(clock))
+    for _ in range(4):  # the first takes 9 s
+        solver.decide(gain[0], task[0])
+    times = solver.decision_times()
+    assert times["decisions"] == 3
+    assert times["p50_us"] == pytest.approx(3, abs=1e-6)
 
 
 def test_times_of_decisions_are_in_microseconds(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 import semopt
 from problems import random_problem
 from semopt import Status, backends, solve
-from semopt.backends import Query, Space
+from semopt.backends import Query, Space, Tables
 from semopt.model import evaluate
 from semopt.problem import Grid
 from semopt.solvers import checkpoint, exhaustive
@@ -120,6 +120,13 @@ def test_time_limit_gives_the_best_so_far_and_a_valid_bound():
     if result.actions is not None:
         assert result.objective == prefix.value[0] <= optimum
         assert not result.violations()
+
+
+def test_a_bound_of_tables_is_each_user_at_its_best():
+    value = np.array([0.25, -inf, 0.75]), np.array([1.0, 0.125])
+    tables = Tables(Space((3, 2), (1, 1), 0), value)
+    assert tables.bound() == 1.75
+    assert replace(tables, fairest=True).bound() == 0.75
 
 
 def test_interrupted_search_is_taken_up_again(tmp_path):

@@ -12,6 +12,7 @@ from semopt import solve
 from semopt.actions import mode_of
 from semopt.problem import Grid
 from semopt.result import Status
+from semopt.solvers.cells import score
 from semopt.solvers.explanation import alternatives_of, explain
 from tolerances import OBJECTIVE
 
@@ -51,8 +52,6 @@ def test_loss_is_that_of_the_problem_without_the_other_modes():
             for option in explain(result, user)[user]:
                 assert option.mode != mode_of(result.actions, user)
                 assert option.loss >= -OBJECTIVE
-                if option.mode == "local":
-                    continue
                 narrowed = without_other_modes(problem, user, option.mode)
                 want = enumerate_best(narrowed)[0]
                 if want == -inf:
@@ -61,6 +60,25 @@ def test_loss_is_that_of_the_problem_without_the_other_modes():
                     assert isclose(option.objective, want, rel_tol=OBJECTIVE)
                     checked += 1
     assert checked > 5
+
+
+def test_an_alternative_is_what_its_user_does_and_gets_then():
+    """By the reference model, beside as many offloaders as the alternative says."""
+    rng, seen = np.random.default_rng(8), set()
+    for _ in range(30):
+        problem = random_problem(rng, 3, 2, grid=Grid(2, 2, 3))
+        result = solve(problem)
+        for user, options in explain(result).items() if result.actions is not None else ():
+            for option in options:
+                if option.user_action is None:
+                    continue
+                action = option.user_action.take(None)
+                assert mode_of(action, 0) == option.mode
+                found = score(problem, user, action, option.offloaders)
+                assert not found.violations.any()
+                assert isclose(found.qoe[0], option.user_qoe, rel_tol=OBJECTIVE)
+                seen.add((option.mode, option.offloaders))
+    assert seen >= {("raw", 1), ("raw", 2), ("semantic", 1), ("semantic", 2), ("local", 1)}
 
 
 def test_time_limit_leaves_the_users_that_are_done():

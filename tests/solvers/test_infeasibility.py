@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from problems import random_problem
-from semopt import Actions, Result, Status, _core, solve
+from semopt import Actions, Result, Scenario, Status, _core, solve
 from semopt.backends import packing
 from semopt.grid import local_actions, offload_actions
 from semopt.limits import tightened
@@ -56,6 +56,20 @@ def test_each_mode_names_the_limit_that_it_breaks():
     result = solve(replace(problem, tasks=tasks, users=broke))
     assert result.infeasibility.users[0]["raw"] == ("energy",)
     assert set(result.infeasibility.users[0]["local"]) == {"accuracy", "energy"}
+
+
+def test_each_limit_that_the_reference_breaks_is_named():
+    """At 1 GHz the text of `tiny` takes 3 ms and 30 mJ, its image twice as much."""
+    problem = Scenario.load("tiny").problem()
+    problem = replace(
+        problem,
+        system=replace(problem.system, latency_max=5e-3),
+        users=replace(problem.users, energy_max=np.array([0.031, 0.059])),
+    )
+    result = solve(problem, "reference")
+    assert result.status is Status.INFEASIBLE
+    assert result.actions is None
+    assert result.infeasibility.users == {1: {"local": ("latency", "energy")}}
 
 
 def test_users_that_fight_for_one_channel_are_a_smallest_joint_set():

@@ -589,6 +589,16 @@ def test_hand_worked_values():
     assert isclose(solve(flat).upper_bound, sigmoid(0.05), rel_tol=DUALS)
 
 
+def test_a_single_extraction_that_a_task_allows_is_a_mode():
+    # Half the data takes 0.25 ms on the air, extraction next to nothing: 0.75 ms against 1 ms raw.
+    single = {"extraction_min": 0.5, "extraction_max": 0.5, "extract_flop": 1e-3}
+    problem = plain(**single, compress_exponent=1.0, extract_exponent=0.0)
+    assert isclose(solve(problem).upper_bound, sigmoid(3.25), rel_tol=DUALS)
+    # Where it lies above what the task allows there is none.
+    barred = plain(**single | {"extraction_max": 0.49}, compress_exponent=1.0, extract_exponent=0.0)
+    assert isclose(solve(barred).upper_bound, sigmoid(3.0), rel_tol=DUALS)
+
+
 def test_a_limit_on_the_servers_energy_binds():
     # Server energy of one raw task: 5e-27 x 0.5e-3 x (3e9)^3 = 67.5 mJ; two share 2 x 16.875 mJ.
     pair = {"gain": [[1.0, 1.0], [1.0, 1.0]]}
