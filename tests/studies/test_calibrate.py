@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 import tomllib
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -26,7 +27,15 @@ from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.prior import Prior
 from semopt.studies.calibrate.question import question_of
-from semopt.studies.calibrate.search import Ensemble, advance, descend, next_power, resampled
+from semopt.studies.calibrate.search import (
+    Ensemble,
+    advance,
+    descend,
+    exchange,
+    exchanged,
+    next_power,
+    resampled,
+)
 from semopt.studies.calibrate.spread import directions, outside, r_hat, spread, verdict
 from semopt.studies.calibrate.targets import PAPER, Targets, load
 from semopt.studies.cells import Store
@@ -213,24 +222,58 @@ def sampled(log_likelihood, places, legs, seed):
     return kept
 
 
-def test_valleys_have_their_shares_of_the_posterior_and_far_ones_are_found():
-    # Three quarters in one, the others in one that is deeper and has a twentieth of its volume.
-    def log_normal(place, at, std):
+def two_valleys(place):
+    """Return a log density: three quarters in one, the rest in one of a twentieth of its volume."""
+
+    def log_normal(at, std):
         return -0.5 * (((place - at) / std) ** 2).sum() - 4.0 * np.log(std * (2.0 * np.pi) ** 0.5)
 
-    def log_likelihood(place):
-        if ((place < 0.0) | (place > 1.0)).any():
-            return -np.inf
-        wide, narrow = log_normal(place, 0.3, 0.05), log_normal(place, 0.8, 0.024)
-        return np.logaddexp(np.log(0.75) + wide, np.log(0.25) + narrow)
+    if ((place < 0.0) | (place > 1.0)).any():
+        return -np.inf
+    return np.logaddexp(np.log(0.75) + log_normal(0.3, 0.05), np.log(0.25) + log_normal(0.8, 0.024))
 
+
+def test_valleys_have_their_shares_of_the_posterior_and_far_ones_are_found():
     shares = []
     for seed in range(3):
         start = np.random.default_rng(seed).random((500, 4))
-        ensembles = sampled(log_likelihood, start, 8, seed)
+        ensembles = sampled(two_valleys, start, 8, seed)
         assert ensembles[-1].log_evidence == pytest.approx(0.0, abs=0.4)
         shares.append(np.mean([ensemble.places[:, 0] > 0.55 for ensemble in ensembles]))
     assert np.mean(shares) == pytest.approx(0.25, abs=0.08)
+
+
+def test_walkers_that_exchange_forget_that_all_began_in_one_valley():
+    place = np.full((60, 4), 0.3) + 0.01 * np.random.default_rng(0).standard_normal((60, 4))
+    likelihood = np.array([two_valleys(each) for each in place])
+    ladder = [Ensemble(place, likelihood, power) for power in (0.02, 0.1, 0.3, 1.0)]
+    kept = [rungs[-1] for rungs in exchange(two_valleys, ladder, 150, 0)]
+    later = [rungs[-1] for rungs in exchange(two_valleys, ladder, 1200, 1)][1:]
+    share = np.mean([ensemble.places[:, 0] > 0.55 for ensemble in later])
+    assert share == pytest.approx(0.25, abs=0.12)
+    for ensemble in [*kept, *later]:
+        assert ensemble.power == 1.0
+        again = [two_valleys(each) for each in ensemble.places]
+        assert ensemble.log_likelihood == pytest.approx(again, abs=1e-12)
+
+
+def test_walkers_exchange_as_often_as_their_likelihoods_say():
+    rng, many = np.random.default_rng(0), np.zeros(20_000)
+    cold = Ensemble(np.ones((20_000, 1)), many + 1.0, 1.0)
+    warm = Ensemble(np.zeros((20_000, 1)), many, 0.5)
+    # Up goes what has less by 1: exp(0.5 (0 - 1)) of them; down to more at the same place: all.
+    low, high = exchanged(warm, cold, rng)
+    assert low.places.mean() == pytest.approx(np.exp(-0.5), abs=0.015)
+    assert high.places.mean() == pytest.approx(1.0 - np.exp(-0.5), abs=0.015)
+    assert (low.log_likelihood == low.places[:, 0]).all()
+    better = replace(warm, log_likelihood=many + 1.0)
+    low, high = exchanged(better, replace(cold, log_likelihood=many), rng)
+    assert low.places.min() == 1.0
+    assert high.places.max() == 0.0
+    few = replace(cold, places=cold.places[:7], log_likelihood=cold.log_likelihood[:7])
+    low, high = exchanged(better, replace(few, log_likelihood=np.zeros(7)), rng)
+    assert low.places.sum() == 7.0
+    assert high.places.sum() == 0.0
 
 
 def test_the_next_power_is_that_for_which_half_an_ensemble_stands():
@@ -367,8 +410,8 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("a calibration")
     (place / "targets.toml").write_text(COARSE + measured())
     command = ["study", "calibrate", str(place / "targets.toml"), "--starts", "2"]
-    command += ["--evaluations", "800", "--gains", "4", "--chains", "2", "--legs", "10"]
-    command += ["--steps", "10", "--walkers", "60", "--draws", "5", "--out", str(place / "out")]
+    command += ["--evaluations", "800", "--gains", "4", "--chains", "2", "--legs", "9"]
+    command += ["--steps", "40", "--walkers", "40", "--draws", "5", "--out", str(place / "out")]
     command += ["--quick", "--workers", "1", "--json", str(place / "out.json")]
     assert run(command) == 0
     return place, command
@@ -406,7 +449,7 @@ def test_where_one_chain_alone_was_walked_nothing_is_called_fixed(folder, tmp_pa
     shown = capsys.readouterr().out
     assert shown.count("not mixed") >= len(TRUTH)
     assert "fixed" not in shown
-    assert "--chains 2 --legs 20 goes on" in " ".join(shown.split())
+    assert "--chains 2 --legs 18 goes on" in " ".join(shown.split())
     document = json.loads(file.read_text())
     assert document["directions"] == {"fixed": None, "variance_left": None, "r_hat": None}
     for row in document["parameters"]:
@@ -421,7 +464,7 @@ def test_a_leg_that_was_lost_is_walked_again_alike(folder):
     place, command = folder
     cells = sorted((place / "out" / "cells").glob("*.parquet"))
     before = {cell: (cell.stat().st_mtime_ns, cell.read_bytes()) for cell in cells}
-    assert len(cells) == 2 + 1 + 20 + 1
+    assert len(cells) == 2 + 1 + 18 + 1
     lost = [cell for cell in cells if cell.name.startswith(("chain", "best"))][:3]
     for cell in lost:
         cell.unlink()

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...problem import Floats
 from ..cells import AGAIN, Cell, Store, column
@@ -30,10 +31,12 @@ from .search import (
     Ensemble,
     advance,
     descend,
+    exchange,
 )
 from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
+LADDER = 0.1  # least power of a chain's ladder: at less a walker comes from valley to valley soon
 REFINED = 5  # part of the evaluations of a start that refines the best of them
 VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
 
@@ -171,8 +174,9 @@ class Walk:
 class ChainCell(Cell):
     """One leg of a chain; a row is a walker at a kept step, the last ensemble last.
 
-    A chain is an ensemble on its way from the prior to the posterior, which its legs reach where
-    the likelihood counts whole: from there on all kept ensembles are rows.
+    A chain is an ensemble on its way from the prior to the posterior. Where the likelihood counts
+    whole it becomes a ladder, of walkers that earlier legs ended with: from there on they exchange
+    places, and those of power 1 are the posterior's.
     """
 
     fit: Fit
@@ -198,29 +202,49 @@ class ChainCell(Cell):
 
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Walk on from the last leg, or from the prior."""
-        begun, model = perf_counter(), self.fit.model()
-        ensemble, seed = self._first(folder, model), 1000 * self.seed + self.leg
-        kept = advance(model.log_likelihood, ensemble, self.steps, seed)
-        if kept[-1].power < 1.0:
-            kept = kept[-1:]
+        begun, model, seed = perf_counter(), self.fit.model(), 1000 * self.seed + self.leg
+        before = self._before(folder, model)
+        if before[-1].power < 1.0:
+            kept = [[e] for e in advance(model.log_likelihood, before[-1], self.steps, seed)][-1:]
+        else:
+            kept = exchange(model.log_likelihood, before, self.steps, seed)
         rows = dict[str, list[Any]]({name: [] for name in self.schema.names})
-        for each in kept:
+        for each in (ensemble for ensembles in kept for ensemble in ensembles):
             rows["misfit"] += (-2.0 * each.log_likelihood).tolist()
-            rows["power"] += [each.power] * self.walkers
-            rows["log_evidence"] += [each.log_evidence] * self.walkers
+            rows["power"] += [each.power] * len(each.places)
+            rows["log_evidence"] += [each.log_evidence] * len(each.places)
             rows["values"] += model.prior.values(each.places).tolist()
         return rows, {"seconds": perf_counter() - begun}
 
-    def _first(self, folder: Path, model: Model) -> Ensemble:
-        """Return the ensemble that it begins with."""
+    def _before(self, folder: Path, model: Model) -> list[Ensemble]:
+        """Return the ensembles that it begins with, of rising powers."""
         if self.leg == 0:
             places = model.prior.draw(self.walkers, self.seed)
-            return Ensemble(places, np.array([model.log_likelihood(place) for place in places]))
-        table = rows_of(folder, replace(self, leg=self.leg - 1))
+            return [Ensemble(places, np.array([model.log_likelihood(p) for p in places]))]
+        last = self._ended(folder, model, self.leg - 1)
+        if len(last) > 1 or last[0].power < 1.0:
+            return last
+        ladder = [last[0]]
+        for leg in reversed(range(self.leg - 1)):
+            (lower,) = self._ended(folder, model, leg)
+            if lower.power < LADDER:
+                break
+            ladder.insert(0, lower)
+        share = self.walkers // len(ladder)
+        ladder = [rung.thinned(share) for rung in ladder[:-1]]
+        return [*ladder, last[0].thinned(self.walkers - share * len(ladder))]
+
+    def _ended(self, folder: Path, model: Model, leg: int) -> list[Ensemble]:
+        """Return what a leg ended with, of rising powers."""
+        table = rows_of(folder, replace(self, leg=leg))
         last = table.slice(table.num_rows - self.walkers)
         places = np.clip(model.prior.place(last["values"].to_pylist()), 0.0, 1.0)
-        power, evidence = (last[name][0].as_py() for name in ("power", "log_evidence"))
-        return Ensemble(places, -0.5 * column(last, "misfit"), power, evidence)
+        likelihood, powers = -0.5 * column(last, "misfit"), column(last, "power")
+        evidence, rungs = column(last, "log_evidence"), list[Ensemble]()
+        for power in np.unique(powers):
+            on = powers == power
+            rungs.append(Ensemble(places[on], likelihood[on], float(power), float(evidence[on][0])))
+        return rungs
 
     @staticmethod
     def audited(
@@ -259,10 +283,12 @@ class DrawsCell(Cell):
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Predict every figure by draws of the chains."""
         begun, model = perf_counter(), self.fit.model(fine=True)
-        legs = [rows_of(folder, cell) for cell in chain_cells(self.fit, self.walk)]
-        ends = legs[-self.walk.chains :]
-        sampled = [leg for leg in legs if at_posterior(leg)] or ends
-        posterior = np.concatenate([leg["values"].to_pylist() for leg in sampled])
+        cells = chain_cells(self.fit, self.walk)
+        legs = {(cell.seed, cell.leg): rows_of(folder, cell) for cell in cells}
+        posterior = np.concatenate(
+            [values for chain in posteriors(legs, self.walk) for leg in chain for values in leg]
+            or [leg["values"].to_pylist() for leg in list(legs.values())[-self.walk.chains :]]
+        )
         at = np.linspace(0, len(posterior) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
         for values in posterior[at]:
@@ -289,9 +315,23 @@ def chain_cells(fit: Fit, walk: Walk) -> list[ChainCell]:
     ]
 
 
-def at_posterior(leg: pa.Table) -> bool:
-    """Tell whether the rows of a leg are where the likelihood counts whole."""
-    return bool(leg["power"][0].as_py() == 1.0)
+Legs = Mapping[tuple[int, int], pa.Table]  # rows, by seed and leg
+
+
+def posteriors(legs: Legs, walk: Walk) -> list[list[Floats]]:
+    """Return the values that chains have of the posterior: of each leg (K, W, P).
+
+    They are of the later half of each chain's legs on the ladder; chains without any are left out.
+    """
+    chains = dict[int, list[Floats]]()
+    for (seed, leg), table in sorted(legs.items()):
+        before = legs.get((seed, leg - 1))
+        if before is not None and before["power"][-1].as_py() == 1.0:
+            whole = table.filter(pc.equal(table["power"], 1.0))["values"]
+            values = np.array(whole.to_pylist())
+            kept = table.num_rows // walk.walkers
+            chains.setdefault(seed, []).append(values.reshape(kept, -1, values.shape[-1]))
+    return [chain[len(chain) // 2 :] for chain in chains.values()]
 
 
 def rows_of(folder: Path, cell: Cell) -> pa.Table:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
 from ...problem import Floats
 from ...records import Record
@@ -24,7 +25,7 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, at_posterior, chain_cells
+from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells, posteriors
 from .model import Model, Target
 from .prior import Prior
 from .spread import Spread, spread
@@ -43,8 +44,8 @@ class Explained(Record):
     values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
-    spread : of the chains' legs at the posterior, None before one came there
-    evidences : the log evidence of each chain whose legs are all there
+    spread : of the later halves of chains' ladders, None before one has any
+    evidences : the log evidence of each chain that has come to the posterior
     draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the chains
     """
 
@@ -142,24 +143,30 @@ class Question:
 
     def _spread(self, store: Store, fitted: Floats | None) -> Spread | None:
         """Return what the chains say that have come to the posterior, beside fitted values (P,)."""
-        prior, chains = self.model.prior, dict[int, list[Floats]]()
-        for cell in chain_cells(self.fit, self.walk):
-            leg = store.read(cell)
-            if leg is not None and at_posterior(leg):
-                places = prior.place(leg["values"].to_pylist())
-                kept = places.reshape(-1, self.walk.walkers, len(prior.keys))
-                chains.setdefault(cell.seed, []).append(kept)
+        prior = self.model.prior
+        chains = [
+            [prior.place(leg) for leg in chain]
+            for chain in posteriors(self._legs(store), self.walk)
+        ]
         if not chains or fitted is None:
             return None
-        shortest = min(sum(map(len, legs)) for legs in chains.values())
-        kept = np.stack([np.concatenate(legs)[-shortest:] for legs in chains.values()])
+        shortest = min(sum(map(len, legs)) for legs in chains)
+        kept = np.stack([np.concatenate(legs)[-shortest:] for legs in chains])
         return spread(kept, prior.draw(PRIOR_DRAWS, seed=0), prior.place(fitted))
 
     def _evidences(self, store: Store) -> list[float]:
         """Return the log evidence of each chain that has come to the posterior."""
-        legs = (store.read(cell) for cell in chain_cells(self.fit, self.walk)[-self.walk.chains :])
-        there = (leg for leg in legs if leg is not None and at_posterior(leg))
-        return [float(leg["log_evidence"][0].as_py()) for leg in there]
+        legs, last = self._legs(store), dict[int, float]()
+        for (seed, _), leg in sorted(legs.items()):
+            if leg["power"][-1].as_py() == 1.0:
+                last[seed] = float(leg["log_evidence"][-1].as_py())
+        return list(last.values())
+
+    def _legs(self, store: Store) -> dict[tuple[int, int], pa.Table]:
+        """Return the legs that are there, by seed and leg."""
+        cells = chain_cells(self.fit, self.walk)
+        legs = {(cell.seed, cell.leg): store.read(cell) for cell in cells}
+        return {place: leg for place, leg in legs.items() if leg is not None}
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""

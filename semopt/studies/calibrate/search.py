@@ -6,7 +6,7 @@ Both see a function of places in the unit cube and nothing of what it stands for
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from typing import Any
@@ -22,6 +22,7 @@ TOLERANCE = 1e-3  # chi square, between generations in which nothing more is gai
 CANDIDATES = 500  # draws of the prior, the best of which is a start
 FINE_STEP = 0.005  # likewise, where a good place is known
 KEPT = 4  # ensembles of a leg
+TOGETHER = 10  # steps from one exchange of walkers to the next
 STANDING = 0.5  # part of an ensemble that stands for the next power of the likelihood
 
 
@@ -83,6 +84,11 @@ class Ensemble(Record):
     power: float = 0.0
     log_evidence: float = 0.0
 
+    def thinned(self, count: int) -> Ensemble:
+        """Return an ensemble of so many of its walkers."""
+        at = np.linspace(0, len(self.places) - 1, count).round().astype(int)
+        return replace(self, places=self.places[at], log_likelihood=self.log_likelihood[at])
+
 
 def advance(
     log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
@@ -100,6 +106,46 @@ def advance(
     on = resampled(weights, seed)
     begin = Ensemble(ensemble.places[on], ensemble.log_likelihood[on], power, evidence)
     return walk(log_likelihood, begin, steps, seed)
+
+
+def exchange(
+    log_likelihood: Callable[[Floats], float], rungs: Sequence[Ensemble], steps: int, seed: int
+) -> list[list[Ensemble]]:
+    """Let ensembles of rising powers walk and exchange walkers; return them at each quarter's end.
+
+    Replica exchange (Swendsen and Wang, 1986): what walks at a low power comes from valley to
+    valley, and its way up leads into those that have much of the posterior.
+    """
+    rng, kept, rungs = np.random.default_rng(seed), list[list[Ensemble]](), list(rungs)
+    rounds = max(steps // TOGETHER, 1)
+    for round_ in range(1, rounds + 1):
+        seeds = rng.integers(1 << 31, size=len(rungs)).tolist()
+        rungs = [
+            walk(log_likelihood, rung, min(TOGETHER, steps), each)[-1]
+            for rung, each in zip(rungs, seeds, strict=True)
+        ]
+        for at in range(len(rungs) - 1):
+            rungs[at : at + 2] = exchanged(rungs[at], rungs[at + 1], rng)
+        if round_ == rounds or round_ % max(rounds // KEPT, 1) == 0:
+            kept.append(rungs.copy())
+    return kept
+
+
+def exchanged(low: Ensemble, high: Ensemble, rng: np.random.Generator) -> list[Ensemble]:
+    """Return two ensembles of rising powers after each walker of one met one of the other."""
+    count = min(len(low.places), len(high.places))
+    mine, other = (rng.permutation(len(each.places))[:count] for each in (low, high))
+    gain = low.log_likelihood[mine] - high.log_likelihood[other]
+    change = np.log(1.0 - rng.random(count)) < (high.power - low.power) * gain
+    mine, other = mine[change], other[change]
+    after = [
+        replace(each, places=each.places.copy(), log_likelihood=each.log_likelihood.copy())
+        for each in (low, high)
+    ]
+    for one, there, source, here in ((after[0], mine, high, other), (after[1], other, low, mine)):
+        one.places[there] = source.places[here]
+        one.log_likelihood[there] = source.log_likelihood[here]
+    return after
 
 
 def next_power(log_likelihood: Floats, power: float) -> float:
@@ -149,7 +195,7 @@ def walk(
     sampler: Any = emcee.EnsembleSampler(
         *ensemble.places.shape,
         lambda place: power * log_likelihood(place),
-        moves=SubspaceMove(),
+        moves=SubspaceMove(live_dangerously=True),  # less than two walkers for each parameter
     )
     begin = emcee.State(
         ensemble.places,
