@@ -215,10 +215,13 @@ def test_a_descent_never_ends_above_where_it_began():
 
 def sampled(log_likelihood, places, legs, seed):
     """Return the ensembles at the posterior that come of places drawn from the prior."""
-    kept, begin = [], Ensemble(places, np.array([log_likelihood(place) for place in places]))
+    kept, ensemble = [], Ensemble(places, np.array([log_likelihood(place) for place in places]))
     for leg in range(legs):
-        each = advance(log_likelihood, begin, 40, 1000 * seed + leg)
-        kept, begin = kept + [one for one in each if one.power == 1.0], each[-1]
+        if ensemble.power < 1.0:
+            ensemble = advance(log_likelihood, ensemble, 40, 1000 * seed + leg)
+            continue
+        each = [rungs[-1] for rungs in exchange(log_likelihood, [ensemble], 40, 1000 * seed + leg)]
+        kept, ensemble = kept + each, each[-1]
     return kept
 
 

@@ -205,7 +205,7 @@ class ChainCell(Cell):
         begun, model, seed = perf_counter(), self.fit.model(), 1000 * self.seed + self.leg
         before = self._before(folder, model)
         if before[-1].power < 1.0:
-            kept = [[e] for e in advance(model.log_likelihood, before[-1], self.steps, seed)][-1:]
+            kept = [[advance(model.log_likelihood, before[-1], self.steps, seed)]]
         else:
             kept = exchange(model.log_likelihood, before, self.steps, seed)
         rows = dict[str, list[Any]]({name: [] for name in self.schema.names})

@@ -92,12 +92,11 @@ class Ensemble(Record):
 
 def advance(
     log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
-) -> list[Ensemble]:
-    """Bring an ensemble from the prior nearer to the posterior, or on where it is there.
+) -> Ensemble:
+    """Bring an ensemble from the prior nearer to the posterior.
 
     A leg of sequential Monte Carlo (Del Moral, Doucet and Jasra, 2006): the likelihood counts by
-    a higher power, walkers are drawn again by the weights that gives them, and walk. Ensembles
-    are those that the walk keeps.
+    a higher power, walkers are drawn again by the weights that gives them, and walk.
     """
     power = next_power(ensemble.log_likelihood, ensemble.power)
     gain = (power - ensemble.power) * ensemble.log_likelihood
@@ -117,16 +116,16 @@ def exchange(
     valley, and its way up leads into those that have much of the posterior.
     """
     rng, kept, rungs = np.random.default_rng(seed), list[list[Ensemble]](), list(rungs)
-    rounds = max(steps // TOGETHER, 1)
-    for round_ in range(1, rounds + 1):
+    for step in range(0, steps, TOGETHER):
+        together = min(TOGETHER, steps - step)
         seeds = rng.integers(1 << 31, size=len(rungs)).tolist()
         rungs = [
-            walk(log_likelihood, rung, min(TOGETHER, steps), each)[-1]
+            walk(log_likelihood, rung, together, each)
             for rung, each in zip(rungs, seeds, strict=True)
         ]
         for at in range(len(rungs) - 1):
             rungs[at : at + 2] = exchanged(rungs[at], rungs[at + 1], rng)
-        if round_ == rounds or round_ % max(rounds // KEPT, 1) == 0:
+        if KEPT * step // steps < KEPT * (step + together) // steps:
             kept.append(rungs.copy())
     return kept
 
@@ -181,8 +180,8 @@ def resampled(weights: Floats, seed: int) -> Integers:
 
 def walk(
     log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
-) -> list[Ensemble]:
-    """Let an ensemble walk by the likelihood to its power; return it at each quarter's end.
+) -> Ensemble:
+    """Let an ensemble walk by the likelihood to its power.
 
     The ensemble sampler of the package `emcee` (Foreman-Mackey et al., 2013) with the move of
     `moves.py`.
@@ -202,7 +201,5 @@ def walk(
         log_prob=power * ensemble.log_likelihood,
         random_state=np.random.RandomState(seed).get_state(),
     )
-    keep = min(KEPT, steps)
-    sampler.run_mcmc(begin, keep, thin_by=steps // keep, skip_initial_state_check=True)
-    kept = zip(sampler.get_chain(), sampler.get_log_prob() / power, strict=True)
-    return [replace(ensemble, places=p, log_likelihood=likelihood) for p, likelihood in kept]
+    end = sampler.run_mcmc(begin, steps, store=False, skip_initial_state_check=True)
+    return replace(ensemble, places=end.coords, log_likelihood=end.log_prob / power)
