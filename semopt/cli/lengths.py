@@ -19,7 +19,7 @@ LENGTHS: dict[str, dict[str, tuple[Any, Any]]] = {
         "evaluations": (8000, 800),
         "gains": (32, 4),
         "chains": (2, 2),
-        "legs": (22, 4),
+        "legs": (60, 4),
         "steps": (300, 10),
         "walkers": (500, 100),
         "draws": (30, 30),

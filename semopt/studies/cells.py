@@ -41,8 +41,8 @@ KINDS = {
     "scaling": "scaling.cell:ScalingCell",
     "start": "calibrate.cells:StartCell",
     "best": "calibrate.cells:BestCell",
-    "chain": "calibrate.cells:ChainCell",
-    "draws": "calibrate.cells:DrawsCell",
+    "leg": "calibrate.cells:LegCell",
+    "posterior": "calibrate.cells:DrawsCell",
     "information": "information.cell:InformationCell",
 }
 
@@ -202,10 +202,11 @@ class Store:
                 yield about
 
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the name and the content of every cell that failed, by name."""
+        """Yield the name and the content of every cell that failed and is not there, by name."""
         for file in sorted(self.cells.glob("*.failed.json")):
             name, about = file.name.removesuffix(".failed.json"), written(file).get("content")
-            if isinstance(about, dict) and name_of(about) == name:
+            there = whole(self.cells / f"{name}.parquet") is not None
+            if isinstance(about, dict) and name_of(about) == name and not there:
                 yield name, about
 
     def write(

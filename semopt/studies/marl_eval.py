@@ -17,6 +17,7 @@ from .method_cell import MethodCell
 from .training_cell import TrainingCell
 
 EPISODE = 10  # slots that make one value of an absolute metric
+WHERE_ONE_FAILED = "step_count", "qoe"
 CURVE, TEST = ("qoe", "regret"), ("qoe", "latency_ms", "energy_mj", "accuracy")
 
 
@@ -24,7 +25,8 @@ def document(cells: Iterable[Cell], store: Store) -> dict[str, Any]:
     """Return the policies of cells that decide in the scenario they were trained for.
 
     A run that failed has QoE 0 at each step that another run of its algorithm has, and in each test
-    episode; it has no other figure, and so its task has none.
+    episode; it has no other figure, and so its task has none. An algorithm of which all runs failed
+    is left out.
     """
     tasks, lost = dict[str, Any](), list[tuple[str, str, str]]()
     for cell in cells:
@@ -36,7 +38,8 @@ def document(cells: Iterable[Cell], store: Store) -> dict[str, Any]:
         curve, test = store.read(training), store.read(cell)
         where = cell.scenario["name"], cell.method, f"seed_{training.seed}"
         if curve is None or test is None:
-            lost += [where] * bool(store.reason(training) or store.reason(cell))
+            if store.reason(training) or store.reason(cell):
+                lost.append(where)
             continue
         steps: dict[str, Any] = {
             f"step_{at}": {"step_count": row["agent_steps"], **{key: [row[key]] for key in CURVE}}
@@ -45,17 +48,15 @@ def document(cells: Iterable[Cell], store: Store) -> dict[str, Any]:
         steps["absolute_metrics"] = {key: _means(column(test, key)) for key in TEST}
         tasks.setdefault(where[0], {}).setdefault(where[1], {})[where[2]] = steps
     for task, algorithm, run in lost:
-        runs = tasks.get(task, {}).get(algorithm, {})
-        for other in list(runs.values())[:1]:
-            runs[run] = {
-                step: row | {"qoe": [0.0] * len(row["qoe"])} for step, row in other.items()
-            }
-    for runs in (
-        runs for task in {task for task, *_ in lost} for runs in tasks.get(task, {}).values()
-    ):
-        for row in (row for steps in runs.values() for row in steps.values()):
-            for figure in row.keys() - {"step_count", "qoe"}:
-                del row[figure]
+        runs = tasks.get(task, {}).get(algorithm)
+        if not runs:  # all of them failed, at steps that nobody knows
+            continue
+        other = next(iter(runs.values()))
+        runs[run] = {step: row | {"qoe": [0.0] * len(row["qoe"])} for step, row in other.items()}
+        for each in tasks[task].values():
+            for steps in each.values():
+                for step, row in steps.items():
+                    steps[step] = {name: row[name] for name in WHERE_ONE_FAILED if name in row}
     return {"semopt": tasks} if tasks else {}
 
 

@@ -13,7 +13,6 @@ import platform
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -32,7 +31,7 @@ from ..strict import read_json
 from ..worth import tasks_in
 from . import marl_eval
 from .cells import Cell, Store, column, digest, digest_of_extension, written
-from .method_cell import undecided
+from .method_cell import MethodCell, undecided
 
 # The question of each study, by its name on the command line.
 STUDIES = {
@@ -254,13 +253,20 @@ def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
     Those of cells that failed have no figures.
     """
     scenarios, references = dict[str, tuple[str, int]](), dict[tuple[str, int, str], Floats]()
-    failed = ((name, about, undecided(about["slots"])) for name, about in store.failures())
-    cells = [
-        (name, about, table, (json.dumps(about["scenario"]), about["seed"], about["extension"]))
-        for name, about, table in chain(store.everything(), failed)
-        if about["kind"] == "method"
-    ]
-    for _, about, table, (scenario, *rest) in cells:
+    of_slots = ((name, about, table) for name, about, table in store.everything() if decides(about))
+    failed = (
+        (name, about, undecided(about["slots"]))
+        for name, about in store.failures()
+        if decides(about)
+    )
+    there, missing = (
+        [
+            (name, about, table, (json.dumps(about["scenario"]), about["seed"], about["extension"]))
+            for name, about, table in each
+        ]
+        for each in (of_slots, failed)
+    )
+    for _, about, table, (scenario, *rest) in there:
         if scenario not in scenarios:
             template = Scenario.from_dict(about["scenario"]).template()
             scenarios[scenario] = strongest(template), tasks_in(template)
@@ -274,7 +280,7 @@ def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
         for name in names:
             studies.setdefault(name, []).append(part)
     tables = []
-    for name, about, table, slots in cells:
+    for name, about, table, slots in there + missing:
         if len(references.get(slots, [])) < len(table):
             continue
         training = about["training"] or {}
@@ -287,3 +293,8 @@ def joined(store: Store, parts: Mapping[str, Sequence[str]]) -> pa.Table:
             shared = {word: pa.array([value] * len(table)) for word, value in words.items()}
             tables.append(pa.table(shared | rows | {"reference_qoe": best_of_slots}))
     return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def decides(about: Mapping[str, Any]) -> bool:
+    """Tell whether the rows of a cell of this content are decisions."""
+    return bool(about["kind"] == MethodCell.kind)

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from .cells import Cell, Elsewhere, Store, name_of
 
 DONE, ELSEWHERE, FAILED = "done", "elsewhere", "failed"
+WHY = " failed: "
 
 
 def work(folder: str, cell: Cell, name: str = "") -> str:
@@ -65,7 +66,8 @@ def need(folder: Path, cell: Cell) -> None:
     if answer == ELSEWHERE:
         raise Elsewhere
     if answer == FAILED:
-        raise ValueError(f"{cell.label} failed: {store.reason(cell)}")
+        reason = store.reason(cell)  # which may be that of a cell that it needs, in turn
+        raise ValueError(reason if WHY in reason else f"{cell.label}{WHY}{reason}")
 
 
 def lock_of(store: Store, cell: Cell) -> Path:

@@ -22,7 +22,7 @@ from semopt.model import Actions, evaluate
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
 from semopt.studies.calibrate.accuracy import accuracy_table
-from semopt.studies.calibrate.cells import StartCell
+from semopt.studies.calibrate.cells import BestCell, StartCell, leg_cells
 from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.prior import Prior
@@ -292,10 +292,11 @@ def test_the_next_power_is_that_for_which_half_an_ensemble_stands():
 
 def test_walkers_go_on_by_their_weights():
     for seed in range(20):
-        counts = np.bincount(resampled(np.array([2.0, 0.0, 1.0, 0.5, 0.5]), seed), minlength=5)
+        rng = np.random.default_rng(seed)
+        counts = np.bincount(resampled(np.array([2.0, 0.0, 1.0, 0.5, 0.5]), rng), minlength=5)
         assert (np.abs(counts - np.array([2.5, 0.0, 1.25, 0.625, 0.625])) < 1.0).all()
         assert counts[1] == 0
-        assert (resampled(np.ones(7), seed) == np.arange(7)).all()
+        assert (resampled(np.ones(7), rng) == np.arange(7)).all()
 
 
 def test_chains_that_tell_two_stories_have_not_mixed():
@@ -404,7 +405,7 @@ def test_gains_must_be_a_power_of_two_and_walkers_enough(tmp_path, capsys):
     assert "--gains 12: a power of two" in capsys.readouterr().err
     few = ["--quick", "--walkers", "59", "--out", str(tmp_path / "o")]
     assert run(["study", "calibrate", *few]) == 2
-    assert "--walkers 59: two for each parameter are needed, 60" in capsys.readouterr().err
+    assert "--walkers 59: 60 or more are needed, two for each parameter" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -468,13 +469,62 @@ def test_a_leg_that_was_lost_is_walked_again_alike(folder):
     cells = sorted((place / "out" / "cells").glob("*.parquet"))
     before = {cell: (cell.stat().st_mtime_ns, cell.read_bytes()) for cell in cells}
     assert len(cells) == 2 + 1 + 18 + 1
-    lost = [cell for cell in cells if cell.name.startswith(("chain", "best"))][:3]
+    question = question_of(
+        place / "targets.toml", starts=2, evaluations=800, gains=4, chains=2, legs=9, steps=40,
+        walkers=40, draws=5,
+    )  # fmt: skip
+    legs = {(leg.seed, leg.leg): leg for leg in leg_cells(question.fit, question.walk)}
+    names = [legs[0, 0], legs[0, 4], legs[1, 8], BestCell(question.fit)]
+    lost = [place / "out" / "cells" / f"{cell.name()}.parquet" for cell in names]
     for cell in lost:
         cell.unlink()
     assert run(command) == 0
     for cell, (time, content) in before.items():
         assert cell.read_bytes() == content
         assert (cell.stat().st_mtime_ns == time) == (cell not in lost)
+
+
+ONE = """
+scenario = "paper"
+slots = 1000
+noise.rounding.energy_mj = {energy}
+parameter = [{{ key = "user.reference_frequency_ghz", low = 0.55, high = 1.0 }}]
+[[setting]]
+name = "local"
+method = "reference"
+energy_mj = 13.7
+"""
+
+
+@pytest.mark.parametrize(
+    ("energy", "walkers", "rungs"), [(0.01, 16, {2, 3, 4}), (1e6, 20, {1}), (0.01, 8, {2})]
+)
+def test_ladders_of_any_length_make_a_page(tmp_path, capsys, energy, walkers, rungs):
+    """Where nothing is fixed the first leg comes to the posterior, and its ladder has one rung."""
+    (tmp_path / "one.toml").write_text(ONE.format(energy=energy))
+    command = ["study", "calibrate", str(tmp_path / "one.toml"), "--starts", "1", "--chains", "3"]
+    command += ["--evaluations", "600", "--gains", "2", "--legs", "11", "--steps", "8"]
+    command += ["--walkers", str(walkers), "--draws", "3", "--workers", "1"]
+    assert run([*command, "--out", str(tmp_path / "out")]) == 0
+    assert "3 of 3 chains" not in capsys.readouterr().out
+    question = question_of(
+        tmp_path / "one.toml", starts=1, evaluations=600, gains=2, chains=3, legs=11, steps=8,
+        walkers=walkers, draws=3,
+    )  # fmt: skip
+    store = Store(tmp_path / "out")
+    for cell in leg_cells(question.fit, question.walk)[-3:]:
+        powers = np.array(store.read(cell)["power"])[-walkers:]
+        assert len(set(powers)) in rungs
+        assert powers[-1] == 1.0
+        assert len(store.read(cell)) == 4 * walkers
+    assert question.explained(store).spread is not None
+
+
+def test_walkers_too_few_for_any_ladder_are_refused(tmp_path, capsys):
+    (tmp_path / "one.toml").write_text(ONE.format(energy=0.1))
+    command = ["study", "calibrate", str(tmp_path / "one.toml"), "--walkers", "7"]
+    assert run([*command, "--out", str(tmp_path / "out")]) == 2
+    assert "--walkers 7: 8 or more are needed" in capsys.readouterr().err
 
 
 def test_the_audit_finds_a_misfit_that_was_made_up(folder, capsys):

@@ -33,6 +33,7 @@ from semopt.studies.gap.report import slots_of
 from semopt.studies.method_cell import DECISION, MethodCell
 from semopt.studies.questions import begin, keep, unanswered
 from semopt.studies.tables import print_gaps
+from semopt.studies.training_cell import TrainingCell
 from semopt.studies.work import DONE, ELSEWHERE, FAILED, work
 from semopt.worth import FIGURES
 from tolerances import ROUNDING
@@ -445,6 +446,9 @@ def test_slots_of_a_cell_that_failed_lack_all_of_the_optimum(study, tmp_path):
     cell = question.cell(scenario, "local", 1)
     store.file(cell).unlink()
     store.fail(cell, "its worker was killed")
+    store.fail(TrainingCell("dqn", {}, CONTENDED, "full", True, 0), "it ran out of memory")
+    store.fail(question.cell(scenario, "exact", 0), "at first, before it was computed again")
+    store.fail(replace(question.reference(scenario, 0), slots=80), "its worker was killed")
     results = pq.read_table(folder / "results.parquet").to_pylist()
     rows = [row for row in results if row["method"] == "local"]
     gaps = [r["reference_qoe"] - (0 if r["seed"] else r["qoe"]) for r in rows]
@@ -464,6 +468,7 @@ def test_slots_of_a_cell_that_failed_lack_all_of_the_optimum(study, tmp_path):
         ("local", 1, slot) for slot in range(40)
     ]
     assert len(joined) == len(results)
+    assert not any(row["reference_qoe"] is None for row in joined)
     lacking = [
         row["reference_qoe"] - (row["qoe"] or 0) for row in joined if row["method"] == "local"
     ]

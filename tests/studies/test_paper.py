@@ -427,10 +427,7 @@ def test_a_run_that_failed_scores_nothing_in_marl_eval(table3, tmp_path):
     for name, runs in after.items():
         for run, steps in runs.items():
             for step, row in steps.items():
-                assert row.keys() <= {
-                    "step_count",
-                    "qoe",
-                }  # as marl-eval needs it: all have the same
+                assert row.keys() <= {"step_count", "qoe"}  # marl-eval wants the same of all
                 qoe = before[name][run][step]["qoe"]
                 failed = (name, run) == ("dqn", "seed_1")
                 assert row["qoe"] == ([0.0] * len(qoe) if failed else qoe)

@@ -36,8 +36,10 @@ from .search import (
 from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
-LADDER = 0.1  # least power of a chain's ladder: at less a walker comes from valley to valley soon
+LADDER = 0.15  # power that the lowest rung has at most: there valleys are one
+WALKERS = 4  # of a rung, at least
 REFINED = 5  # part of the evaluations of a start that refines the best of them
+WALKING = 1  # what chains draw, apart from what starts do
 VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
 
 
@@ -171,7 +173,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class ChainCell(Cell):
+class LegCell(Cell):
     """One leg of a chain; a row is a walker at a kept step, the last ensemble last.
 
     A chain is an ensemble on its way from the prior to the posterior. Where the likelihood counts
@@ -185,7 +187,7 @@ class ChainCell(Cell):
     seed: int
     leg: int
 
-    kind: ClassVar[str] = "chain"
+    kind: ClassVar[str] = "leg"
     schema: ClassVar[pa.Schema] = pa.schema(
         {
             "misfit": pa.float64(),  # chi square
@@ -202,7 +204,8 @@ class ChainCell(Cell):
 
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Walk on from the last leg, or from the prior."""
-        begun, model, seed = perf_counter(), self.fit.model(), 1000 * self.seed + self.leg
+        begun, model = perf_counter(), self.fit.model()
+        seed = np.random.SeedSequence([WALKING, self.seed, self.leg])
         before = self._before(folder, model)
         if before[-1].power < 1.0:
             kept = [[advance(model.log_likelihood, before[-1], self.steps, seed)]]
@@ -219,20 +222,22 @@ class ChainCell(Cell):
     def _before(self, folder: Path, model: Model) -> list[Ensemble]:
         """Return the ensembles that it begins with, of rising powers."""
         if self.leg == 0:
-            places = model.prior.draw(self.walkers, self.seed)
+            places = model.prior.draw(self.walkers, self.seed, WALKING)
             return [Ensemble(places, np.array([model.log_likelihood(p) for p in places]))]
         last = self._ended(folder, model, self.leg - 1)
         if len(last) > 1 or last[0].power < 1.0:
             return last
         ladder = [last[0]]
         for leg in reversed(range(self.leg - 1)):
-            (lower,) = self._ended(folder, model, leg)
-            if lower.power < LADDER:
+            lower = self._ended(folder, model, leg)[0]
+            if ladder[0].power <= LADDER or lower.power == 1.0:  # which is an older self, no rung
                 break
             ladder.insert(0, lower)
-        share = self.walkers // len(ladder)
-        ladder = [rung.thinned(share) for rung in ladder[:-1]]
-        return [*ladder, last[0].thinned(self.walkers - share * len(ladder))]
+        count = min(len(ladder), self.walkers // WALKERS)
+        ladder = [ladder[at] for at in np.linspace(len(ladder) - 1, 0, count).round().astype(int)]
+        share = self.walkers // count
+        top = last[0].thinned(self.walkers - share * (count - 1))
+        return [*(rung.thinned(share) for rung in ladder[:0:-1]), top]
 
     def _ended(self, folder: Path, model: Model, leg: int) -> list[Ensemble]:
         """Return what a leg ended with, of rising powers."""
@@ -265,7 +270,7 @@ class DrawsCell(Cell):
     walk: Walk
     draws: int
 
-    kind: ClassVar[str] = "draws"
+    kind: ClassVar[str] = "posterior"
     schema: ClassVar[pa.Schema] = pa.schema(
         {
             "misfit": pa.float64(),  # on the fine slots
@@ -283,15 +288,15 @@ class DrawsCell(Cell):
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         """Predict every figure by draws of the chains."""
         begun, model = perf_counter(), self.fit.model(fine=True)
-        cells = chain_cells(self.fit, self.walk)
+        cells = leg_cells(self.fit, self.walk)
         legs = {(cell.seed, cell.leg): rows_of(folder, cell) for cell in cells}
-        posterior = np.concatenate(
+        sampled = np.concatenate(
             [values for chain in posteriors(legs, self.walk) for leg in chain for values in leg]
             or [leg["values"].to_pylist() for leg in list(legs.values())[-self.walk.chains :]]
         )
-        at = np.linspace(0, len(posterior) - 1, self.draws).round().astype(int)
+        at = np.linspace(0, len(sampled) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
-        for values in posterior[at]:
+        for values in sampled[at]:
             rows["misfit"].append(model.misfit(model.prior.place(values)))
             rows["values"].append(values.tolist())
             rows["predicted"].append(model.predict(values)[0].tolist())
@@ -306,10 +311,10 @@ class DrawsCell(Cell):
         return _misfit_again(Fit(**about["fit"]).model(fine=True), row)
 
 
-def chain_cells(fit: Fit, walk: Walk) -> list[ChainCell]:
+def leg_cells(fit: Fit, walk: Walk) -> list[LegCell]:
     """Return the legs of all chains, first legs first."""
     return [
-        ChainCell(fit, walk.walkers, walk.steps, seed, leg)
+        LegCell(fit, walk.walkers, walk.steps, seed, leg)
         for leg in range(walk.legs)
         for seed in range(walk.chains)
     ]

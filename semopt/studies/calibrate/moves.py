@@ -9,8 +9,7 @@ import numpy as np
 
 from ...problem import Floats
 
-EVERY = 1 << 30  # parameters: all of them
-SUBSPACES = 1, 2, 3, 5, EVERY  # parameters that a move changes, each as often
+SUBSPACES = 1, 2, 3, 5  # parameters that a move changes: each number as often, and as all of them
 GAMMA, JITTER = 2.38, 0.3  # length of moves that suits a normal law, and how its logarithm varies
 JUMPS = 0.3  # of the moves in all parameters: by a whole difference
 NOISE = 1e-5  # widths of the prior, so that moves span all of it
@@ -29,10 +28,11 @@ class SubspaceMove(emcee.moves.RedBlueMove):  # type: ignore[misc]
     ) -> tuple[Floats, Floats]:
         """Return where walkers (S, P) would go, and 0 for each: the way back is as likely."""
         others, parameters = np.concatenate(complement), sample.shape[1]
+        counts = [*(few for few in SUBSPACES if few < parameters), parameters]
         moved = sample.copy()
         for place in moved:
             first, second = others[random.choice(len(others), 2, replace=False)]
-            count = min(SUBSPACES[random.randint(len(SUBSPACES))], parameters)
+            count = counts[random.randint(len(counts))]
             scale = GAMMA / (2.0 * count) ** 0.5 * exp(JITTER * random.standard_normal())
             if count == parameters and random.random_sample() < JUMPS:
                 scale = 1.0  # from one valley to another

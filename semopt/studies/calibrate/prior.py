@@ -57,12 +57,12 @@ class Prior:
         inside = bool(((place >= 0.0) & (place <= 1.0)).all())
         return inside and float(self.disorder(place)) == 0.0
 
-    def draw(self, count: int, seed: int) -> Floats:
-        """Return places (count, P) drawn from the prior.
+    def draw(self, count: int, seed: int, purpose: int = 0) -> Floats:
+        """Return places (count, P) drawn from the prior; others for each purpose.
 
         Parameters that orders connect are drawn together until they keep them.
         """
-        rng = np.random.default_rng([seed, len(self.keys)])
+        rng = np.random.default_rng([seed, len(self.keys), purpose])
         places = rng.random((count, len(self.keys)))
         for group in self._groups():
             pairs, again = [pair for pair in self.pairs if pair[0] in group], np.arange(count)

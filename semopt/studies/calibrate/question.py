@@ -25,7 +25,7 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import BestCell, DrawsCell, Fit, StartCell, Walk, chain_cells, posteriors
+from .cells import WALKERS, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posteriors
 from .model import Model, Target
 from .prior import Prior
 from .spread import Spread, spread
@@ -91,7 +91,7 @@ class Question:
         cells: list[Cell] = [
             *self.starts,
             BestCell(self.fit),
-            *chain_cells(self.fit, self.walk),
+            *leg_cells(self.fit, self.walk),
             self.last,
         ]
         return {self.name: cells}
@@ -126,6 +126,12 @@ class Question:
         values = None if best is None else np.array(best["values"][0].as_py())
         predicted, missed = (None, float("nan")) if values is None else model.predict(values)
         before, lost = model.predict_given()
+        legs, arrived = dict[tuple[int, int], pa.Table](), dict[int, pa.Table]()
+        for cell in leg_cells(self.fit, self.walk):
+            if (leg := store.read(cell)) is not None:
+                legs[cell.seed, cell.leg] = leg
+                if leg["power"][-1].as_py() == 1.0:
+                    arrived[cell.seed] = leg
         draws, table = dict[str, Floats](), store.read(self.last)
         if table is not None:
             draws = {name: np.array(table[name].to_pylist()) for name in table.column_names}
@@ -136,37 +142,22 @@ class Question:
             float("nan") if predicted is None else model.missed(predicted, missed),
             before,
             model.missed(before, lost),
-            self._spread(store, values),
-            self._evidences(store),
+            self._spread(legs, values),
+            [leg["log_evidence"][-1].as_py() for leg in arrived.values()],
             draws,
         )
 
-    def _spread(self, store: Store, fitted: Floats | None) -> Spread | None:
+    def _spread(self, legs: Legs, fitted: Floats | None) -> Spread | None:
         """Return what the chains say that have come to the posterior, beside fitted values (P,)."""
-        prior = self.model.prior
-        chains = [
-            [prior.place(leg) for leg in chain]
-            for chain in posteriors(self._legs(store), self.walk)
-        ]
+        chains = posteriors(legs, self.walk)
         if not chains or fitted is None:
             return None
-        shortest = min(sum(map(len, legs)) for legs in chains)
-        kept = np.stack([np.concatenate(legs)[-shortest:] for legs in chains])
+        # Ladders of more rungs have fewer walkers on each.
+        walkers = min(leg.shape[1] for chain in chains for leg in chain)
+        each = [np.concatenate([leg[:, :walkers] for leg in chain]) for chain in chains]
+        prior, shortest = self.model.prior, min(map(len, each))
+        kept = prior.place(np.stack([chain[-shortest:] for chain in each]))
         return spread(kept, prior.draw(PRIOR_DRAWS, seed=0), prior.place(fitted))
-
-    def _evidences(self, store: Store) -> list[float]:
-        """Return the log evidence of each chain that has come to the posterior."""
-        legs, last = self._legs(store), dict[int, float]()
-        for (seed, _), leg in sorted(legs.items()):
-            if leg["power"][-1].as_py() == 1.0:
-                last[seed] = float(leg["log_evidence"][-1].as_py())
-        return list(last.values())
-
-    def _legs(self, store: Store) -> dict[tuple[int, int], pa.Table]:
-        """Return the legs that are there, by seed and leg."""
-        cells = chain_cells(self.fit, self.walk)
-        legs = {(cell.seed, cell.leg): store.read(cell) for cell in cells}
-        return {place: leg for place, leg in legs.items() if leg is not None}
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
@@ -224,8 +215,10 @@ def question_of(
         except ScenarioError as error:
             raise ValueError(f"{source}: at the ends of the parameters' ranges: {error}") from None
     fit = Fit(targets.model_dump(mode="json"), gains, evaluations, starts)
-    least = 2 * len(targets.parameter)
-    if walkers < least:
-        raise ValueError(f"--walkers {walkers}: two for each parameter are needed, {least}")
+    if walkers < (least := max(2 * len(targets.parameter), 2 * WALKERS)):
+        raise ValueError(
+            f"--walkers {walkers}: {least} or more are needed, two for each parameter and at least "
+            f"{2 * WALKERS}"
+        )
     asked = "" if source == PAPER else shlex.join([str(source)])
     return Question(fit, Walk(chains, legs, steps, walkers), draws, asked)

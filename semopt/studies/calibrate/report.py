@@ -118,11 +118,14 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
     """Yield what to beware of."""
     if len(known.misfits) < question.fit.starts:
         yield f"{question.fit.starts - len(known.misfits)} starts are not there yet."
-    more = f"--legs {2 * question.walk.legs} goes on from here"
-    if not known.spread:
-        yield f"No chain has come from the prior to the posterior yet: there is no spread. {more}."
-    elif not known.spread.mixed:
-        more = "--chains 2 " * (question.walk.chains < 2) + more
+    more, chains = f"--legs {2 * question.walk.legs} goes on from here", question.walk.chains
+    if len(known.evidences) < chains or not known.spread:
+        yield (
+            f"{len(known.evidences)} of {chains} chains have come from the prior to where the "
+            f"measurements count whole, and then need legs more: {more}."
+        )
+    if known.spread and not known.spread.mixed:
+        more = "--chains 2 " * (chains < 2) + more
         yield (
             f"{_reason(question, known.spread)} There is no verdict, contraction or number of "
             f"directions, and draws are no posterior. {more}; more --walkers, --steps or --starts "
@@ -131,8 +134,9 @@ def notes(question: Question, known: Explained) -> Iterator[str]:
     if known.evidences:
         each = " and ".join(f"{evidence:.1f}" for evidence in known.evidences)
         yield (
-            f"Log evidence of the targets, by each chain: {each}. It compares two readings of the "
-            "same measurements, where it differs by more than chains do."
+            f"Log evidence, by each of these chains: {each}. It compares two scenarios, or two "
+            "readings of the same measurements with the same noise, where it differs by more than "
+            "chains do."
         )
 
 
@@ -141,7 +145,7 @@ def _reason(question: Question, spread: Spread) -> str:
     if isnan(spread.r_hat):
         return (
             "Nobody can tell whether the chains have mixed: two chains or more are needed, that "
-            f"move, with {KEPT} kept ensembles each at the posterior."
+            f"move, with {KEPT} ensembles each in the later half of their ladders' legs."
         )
     if spread.r_hat > MIXED:
         return f"R-hat is up to {spread.r_hat:.2f}, where {MIXED:g} counts as mixed."

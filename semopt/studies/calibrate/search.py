@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import ceil, log
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,12 @@ STEP = 0.2  # of the first generation, in widths of the prior
 POPULATION = 2  # times what the package takes: the misfit has many valleys
 TOLERANCE = 1e-3  # chi square, between generations in which nothing more is gained
 CANDIDATES = 500  # draws of the prior, the best of which is a start
-FINE_STEP = 0.005  # likewise, where a good place is known
-KEPT = 4  # ensembles of a leg
+FINE_STEP = 0.005  # as `STEP`, where a good place is known
+QUARTERS = 4
 TOGETHER = 10  # steps from one exchange of walkers to the next
 STANDING = 0.5  # part of an ensemble that stands for the next power of the likelihood
+
+Seed = int | np.random.SeedSequence
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Ensemble(Record):
 
 
 def advance(
-    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
+    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: Seed
 ) -> Ensemble:
     """Bring an ensemble from the prior nearer to the posterior.
 
@@ -102,13 +104,14 @@ def advance(
     gain = (power - ensemble.power) * ensemble.log_likelihood
     weights = np.exp(gain - gain.max())
     evidence = ensemble.log_evidence + float(gain.max() + np.log(weights.mean()))
-    on = resampled(weights, seed)
+    rng = np.random.default_rng(seed)
+    on = resampled(weights, rng)
     begin = Ensemble(ensemble.places[on], ensemble.log_likelihood[on], power, evidence)
-    return walk(log_likelihood, begin, steps, seed)
+    return walk(log_likelihood, begin, steps, rng)
 
 
 def exchange(
-    log_likelihood: Callable[[Floats], float], rungs: Sequence[Ensemble], steps: int, seed: int
+    log_likelihood: Callable[[Floats], float], rungs: Sequence[Ensemble], steps: int, seed: Seed
 ) -> list[list[Ensemble]]:
     """Let ensembles of rising powers walk and exchange walkers; return them at each quarter's end.
 
@@ -116,16 +119,13 @@ def exchange(
     valley, and its way up leads into those that have much of the posterior.
     """
     rng, kept, rungs = np.random.default_rng(seed), list[list[Ensemble]](), list(rungs)
-    for step in range(0, steps, TOGETHER):
-        together = min(TOGETHER, steps - step)
-        seeds = rng.integers(1 << 31, size=len(rungs)).tolist()
-        rungs = [
-            walk(log_likelihood, rung, together, each)
-            for rung, each in zip(rungs, seeds, strict=True)
-        ]
+    together = min(TOGETHER, ceil(steps / QUARTERS))
+    for step in range(0, steps, together):
+        length = min(together, steps - step)
+        rungs = [walk(log_likelihood, rung, length, rng) for rung in rungs]
         for at in range(len(rungs) - 1):
             rungs[at : at + 2] = exchanged(rungs[at], rungs[at + 1], rng)
-        if KEPT * step // steps < KEPT * (step + together) // steps:
+        if QUARTERS * step // steps < QUARTERS * (step + length) // steps:
             kept.append(rungs.copy())
     return kept
 
@@ -168,18 +168,21 @@ def effective(step: float, log_likelihood: Floats) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
 
 
-def resampled(weights: Floats, seed: int) -> Integers:
+def resampled(weights: Floats, rng: np.random.Generator) -> Integers:
     """Return the members (W,) of an ensemble of weights (W,) that go on: each one's share of W.
 
     Systematic resampling: one random number, so that no share is off by a whole member.
     """
-    places = (np.arange(len(weights)) + np.random.default_rng(seed).random()) / len(weights)
+    places = (np.arange(len(weights)) + rng.random()) / len(weights)
     chosen: Integers = np.searchsorted(np.cumsum(weights / weights.sum()), places)
     return np.minimum(chosen, len(weights) - 1)
 
 
 def walk(
-    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: int
+    log_likelihood: Callable[[Floats], float],
+    ensemble: Ensemble,
+    steps: int,
+    rng: np.random.Generator,
 ) -> Ensemble:
     """Let an ensemble walk by the likelihood to its power.
 
@@ -199,7 +202,7 @@ def walk(
     begin = emcee.State(
         ensemble.places,
         log_prob=power * ensemble.log_likelihood,
-        random_state=np.random.RandomState(seed).get_state(),
+        random_state=np.random.RandomState(int(rng.integers(1 << 32))).get_state(),
     )
     end = sampler.run_mcmc(begin, steps, store=False, skip_initial_state_check=True)
     return replace(ensemble, places=end.coords, log_likelihood=end.log_prob / power)
