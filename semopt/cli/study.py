@@ -176,10 +176,7 @@ def calibrate(
         int | None, length("calibrate", "legs", 2, "Parts of a chain, each kept as a cell")
     ] = None,
     steps: Annotated[int | None, length("calibrate", "steps", 2, "Steps of a leg")] = None,
-    walkers: Annotated[
-        int | None,
-        length("calibrate", "walkers", 2, "Walkers of a chain, two or more for each parameter"),
-    ] = None,
+    walkers: Annotated[int | None, length("calibrate", "walkers", 2, "Walkers of a chain")] = None,
     draws: Annotated[
         int | None, length("calibrate", "draws", 1, "Draws of the chains that are kept")
     ] = None,
