@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copytree
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.stats import norm, truncnorm
 
@@ -22,7 +23,7 @@ from semopt.model import Actions, evaluate
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
 from semopt.studies.calibrate.accuracy import accuracy_table
-from semopt.studies.calibrate.cells import BestCell, StartCell, leg_cells
+from semopt.studies.calibrate.cells import BestCell, StartCell, Walk, leg_cells, posterior
 from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate.model import Model
 from semopt.studies.calibrate.prior import Prior
@@ -518,6 +519,34 @@ def test_ladders_of_any_length_make_a_page(tmp_path, capsys, energy, walkers, ru
         assert powers[-1] == 1.0
         assert len(store.read(cell)) == 4 * walkers
     assert question.explained(store).spread is not None
+    # A chain that moves on begins each leg where its last one ended.
+    last, model = leg_cells(question.fit, question.walk)[-1], question.fit.model()
+    ended = Store(tmp_path / "out").read(replace(last, leg=last.leg - 1))
+    begun = last.begun_with(tmp_path / "out", model)
+    values = model.prior.values(np.concatenate([rung.places for rung in begun]))
+    assert sorted(values[:, 0]) == pytest.approx(
+        sorted(value for (value,) in ended["values"].to_pylist()[-walkers:])
+    )
+    assert len(begun) == len(set(ended["power"].to_pylist()))
+
+
+def test_the_posterior_is_that_of_the_tops_of_later_legs_on_ladders():
+    def leg(*rungs):
+        rows = [(power, [value]) for power, values in rungs for value in values]
+        return pa.table({"power": [p for p, _ in rows], "values": [v for _, v in rows]})
+
+    legs = {
+        (0, 0): leg((1.0, [9.0, 9.0, 9.0, 9.0])),
+        (0, 1): leg((0.1, [8.0, 8.0]), (1.0, [7.0, 7.0])),
+        (0, 2): leg((0.1, [8.0, 8.0]), (1.0, [1.0, 2.0])),
+        (1, 0): leg((0.5, [9.0, 9.0, 9.0, 9.0])),
+        (1, 1): leg((1.0, [9.0, 9.0, 9.0, 9.0])),
+        (1, 2): leg((0.1, [8.0]), (0.4, [8.0, 8.0]), (1.0, [3.0])),
+        (2, 0): leg((0.5, [9.0, 9.0, 9.0, 9.0])),  # not there yet
+    }
+    walk = Walk(chains=3, legs=3, steps=4, walkers=4)
+    assert posterior(legs, walk).tolist() == [[[[1.0]]], [[[3.0]]]]
+    assert posterior({(2, 0): legs[2, 0]}, walk).size == 0
 
 
 def test_walkers_too_few_for_any_ladder_are_refused(tmp_path, capsys):

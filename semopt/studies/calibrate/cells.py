@@ -206,7 +206,7 @@ class LegCell(Cell):
         """Walk on from the last leg, or from the prior."""
         begun, model = perf_counter(), self.fit.model()
         seed = np.random.SeedSequence([WALKING, self.seed, self.leg])
-        before = self._before(folder, model)
+        before = self.begun_with(folder, model)
         if before[-1].power < 1.0:
             kept = [[advance(model.log_likelihood, before[-1], self.steps, seed)]]
         else:
@@ -219,7 +219,7 @@ class LegCell(Cell):
             rows["values"] += model.prior.values(each.places).tolist()
         return rows, {"seconds": perf_counter() - begun}
 
-    def _before(self, folder: Path, model: Model) -> list[Ensemble]:
+    def begun_with(self, folder: Path, model: Model) -> list[Ensemble]:
         """Return the ensembles that it begins with, of rising powers."""
         if self.leg == 0:
             places = model.prior.draw(self.walkers, self.seed, WALKING)
@@ -290,10 +290,11 @@ class DrawsCell(Cell):
         begun, model = perf_counter(), self.fit.model(fine=True)
         cells = leg_cells(self.fit, self.walk)
         legs = {(cell.seed, cell.leg): rows_of(folder, cell) for cell in cells}
-        sampled = np.concatenate(
-            [values for chain in posteriors(legs, self.walk) for leg in chain for values in leg]
-            or [leg["values"].to_pylist() for leg in list(legs.values())[-self.walk.chains :]]
-        )
+        sampled = posterior(legs, self.walk)
+        if sampled.size == 0:
+            ends = list(legs.values())[-self.walk.chains :]
+            sampled = np.array([leg["values"].to_pylist() for leg in ends])
+        sampled = sampled.reshape(-1, sampled.shape[-1])
         at = np.linspace(0, len(sampled) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
         for values in sampled[at]:
@@ -323,20 +324,25 @@ def leg_cells(fit: Fit, walk: Walk) -> list[LegCell]:
 Legs = Mapping[tuple[int, int], pa.Table]  # rows, by seed and leg
 
 
-def posteriors(legs: Legs, walk: Walk) -> list[list[Floats]]:
-    """Return the values that chains have of the posterior: of each leg (K, W, P).
+def posterior(legs: Legs, walk: Walk) -> Floats:
+    """Return the values that chains have of the posterior (C, K, W, P); none of none.
 
-    They are of the later half of each chain's legs on the ladder; chains without any are left out.
+    They are of the later half of each chain's legs on the ladder, of as many ensembles of each, and
+    of as many walkers as each has: ladders of more rungs have fewer at their tops.
     """
     chains = dict[int, list[Floats]]()
     for (seed, leg), table in sorted(legs.items()):
         before = legs.get((seed, leg - 1))
         if before is not None and before["power"][-1].as_py() == 1.0:
-            whole = table.filter(pc.equal(table["power"], 1.0))["values"]
-            values = np.array(whole.to_pylist())
+            top = table.filter(pc.equal(table["power"], 1.0))["values"]
+            values = np.array(top.to_pylist())
             kept = table.num_rows // walk.walkers
             chains.setdefault(seed, []).append(values.reshape(kept, -1, values.shape[-1]))
-    return [chain[len(chain) // 2 :] for chain in chains.values()]
+    each = [np.concatenate(chain[len(chain) // 2 :]) for chain in chains.values()]
+    if not each:
+        return np.empty((0, 0, 0, 0))
+    ensembles, walkers = (min(chain.shape[axis] for chain in each) for axis in (0, 1))
+    return np.stack([chain[-ensembles:, :walkers] for chain in each])
 
 
 def rows_of(folder: Path, cell: Cell) -> pa.Table:

@@ -25,7 +25,7 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import WALKERS, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posteriors
+from .cells import WALKERS, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posterior
 from .model import Model, Target
 from .prior import Prior
 from .spread import Spread, spread
@@ -149,15 +149,11 @@ class Question:
 
     def _spread(self, legs: Legs, fitted: Floats | None) -> Spread | None:
         """Return what the chains say that have come to the posterior, beside fitted values (P,)."""
-        chains = posteriors(legs, self.walk)
-        if not chains or fitted is None:
+        prior, sampled = self.model.prior, posterior(legs, self.walk)
+        if sampled.size == 0 or fitted is None:
             return None
-        # Ladders of more rungs have fewer walkers on each.
-        walkers = min(leg.shape[1] for chain in chains for leg in chain)
-        each = [np.concatenate([leg[:, :walkers] for leg in chain]) for chain in chains]
-        prior, shortest = self.model.prior, min(map(len, each))
-        kept = prior.place(np.stack([chain[-shortest:] for chain in each]))
-        return spread(kept, prior.draw(PRIOR_DRAWS, seed=0), prior.place(fitted))
+        drawn = prior.draw(PRIOR_DRAWS, seed=0)
+        return spread(prior.place(sampled), drawn, prior.place(fitted))
 
     def report(self, store: Store) -> Report:
         """Return the page, from the cells that are there."""
