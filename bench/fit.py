@@ -1,20 +1,20 @@
 """Fits the preset `paper`: of values that explain the paper, those whose largest miss is smallest.
 
-python bench/fit.py calibration/tables/parameters.csv
+python bench/fit.py calibration
 
 `semopt study calibrate --starts 20 --evaluations 8000 --out calibration` ends at the values of the
 least chi square, which may miss one figure by much where that makes up for others. From there this
 descends to the values whose largest miss is smallest, in parts of what a study of the paper may
-miss: 0.005 of QoE, 5% of latency and energy, 1.5 points of accuracy. Two chains that begin there,
-held near by two fifths of the model's stated error, say what explains the paper about as well
-nearby; they know nothing of what lies far off. It prints the misses and the lines of `FIT` of
-bench/presets.py, and writes the shipped draws (semopt/studies/calibrate/draws.csv).
+miss: 0.005 of QoE, 5% of latency and energy, 1.5 points of accuracy. It prints the misses and the
+lines of `FIT` of bench/presets.py, with the calibration's ranges, and ships the calibration's draws
+(semopt/studies/calibrate/draws.csv).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,8 @@ import numpy as np
 from semopt.problem import Floats
 from semopt.studies.calibrate.draws import DRAWS
 from semopt.studies.calibrate.model import Model
-from semopt.studies.calibrate.search import Ensemble, descend, exchange
-from semopt.studies.calibrate.spread import r_hat
-from semopt.studies.calibrate.targets import Figures, load
+from semopt.studies.calibrate.search import descend
+from semopt.studies.calibrate.targets import load
 from semopt.studies.paper.measures import ABSOLUTE, REPRODUCED_WITHIN, SCALE
 
 GAINS = 128
@@ -32,10 +31,6 @@ FINE = 1024  # gains of the misses that are printed
 EVALUATIONS = 12_000
 STEP = 0.05
 ALL = 0.02  # weight of the misses together beside the largest, so that the others count at all
-CHAINS, STEPS, COARSE = 2, 700, 32  # chains, their steps, and the gains that they see
-NEAR = 0.4  # of the model's stated error
-SPREAD = 0.01  # of walkers about the fit, in widths of the prior
-DRAWN = 30
 UNIT = 1e3  # of what is descended: a descent ends where a thousandth is no longer gained
 FORBIDDEN = 1e3  # a share of slots without an answer, or an order broken by its square
 
@@ -62,23 +57,10 @@ def worst(model: Model, place: Floats) -> float:
     return UNIT * (float(np.abs(miss).max()) + ALL * float(np.linalg.norm(miss)) + broken)
 
 
-def nearby(place: Floats) -> Floats:
-    """Return the later halves of the chains: (C, K, W, P)."""
-    targets = load()
-    noise = targets.noise
-    less = {
-        name: Figures(**{key: NEAR * value for key, value in getattr(noise, name)})
-        for name in ("model", "relative")
-    }
-    model = Model(targets.model_copy(update={"noise": noise.model_copy(update=less)}), COARSE)
-    rng, begin = np.random.default_rng(0), list[Floats]()
-    while len(begin) < 2 * len(place) + 2:
-        near = np.clip(place + SPREAD * rng.standard_normal(len(place)), 0.0, 1.0)
-        begin += [near] * model.prior.allows(near)
-    likelihood = np.array([model.log_likelihood(each) for each in begin])
-    first = Ensemble(np.array(begin), likelihood, power=1.0)
-    kept = [exchange(model.log_likelihood, [first], STEPS, seed) for seed in range(CHAINS)]
-    return np.array([[rungs[0].places for rungs in chain[len(chain) // 2 :]] for chain in kept])
+def rows_of(folder: Path, table: str) -> list[dict[str, str]]:
+    """Return the rows of a table of the calibration."""
+    with (folder / "tables" / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def main() -> None:
@@ -86,30 +68,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("parameters", type=Path, help="tables/parameters.csv of the calibration")
-    with parser.parse_args().parameters.open(encoding="utf-8", newline="") as file:
-        fitted = {row["parameter"]: row["fitted"] for row in csv.DictReader(file)}
+    parser.add_argument("calibration", type=Path, help="folder of the calibration")
+    folder = parser.parse_args().calibration
+    fitted = {row["parameter"]: row for row in rows_of(folder, "parameters")}
+    if not all(row["low"] for row in fitted.values()):
+        sys.exit("the calibration's runs do not agree: there are no ranges to ship")
     model, fine = Model(load(), GAINS), Model(load(), FINE)
     prior = model.prior
-    start = prior.place([float(fitted[key]) for key in prior.keys])
+    start = prior.place([float(fitted[key]["fitted"]) for key in prior.keys])
     end = descend(lambda place: worst(model, place), start, STEP, EVALUATIONS, seed=0)
     miss, _ = misses(fine, end.place)
     for target, part in sorted(zip(fine.targets, miss, strict=True), key=lambda p: -abs(p[1])):
         print(f"{target.setting:12} {target.figure:12} {target.value:8.4g} misses {part:+.3f}")
     print(f"chi square {fine.misfit(end.place):.1f}, of the start {fine.misfit(start):.1f}")
-    chains = nearby(end.place)
-    values = prior.values(chains.reshape(-1, len(prior.keys)))
-    print(f"R-hat of chains that began alike: {r_hat(chains).max():.2f}")
-    best = prior.values(end.place)
-    low, high = np.quantile(values, [0.05, 0.95], axis=0)
-    rows = zip(best, np.minimum(low, best), np.maximum(high, best), strict=True)
-    for key, (value, least, most) in zip(prior.keys, rows, strict=True):
-        print(f'    "{key}": ({value:.4g}, {least:.3g}, {most:.3g}),')
+    for key, value in zip(prior.keys, prior.values(end.place).tolist(), strict=True):
+        low, high = (float(fitted[key][name]) for name in ("low", "high"))
+        print(f'    "{key}": ({value:.4g}, {min(low, value):.3g}, {max(high, value):.3g}),')
     with DRAWS.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(prior.keys)
-        at = np.linspace(0, len(values) - 1, DRAWN).round().astype(int)
-        writer.writerows([f"{figure:.7g}" for figure in row] for row in values[at])
+        for row in rows_of(folder, "draws"):
+            writer.writerow(f"{float(row[key]):.7g}" for key in prior.keys)
 
 
 if __name__ == "__main__":

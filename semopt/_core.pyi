@@ -65,6 +65,14 @@ class ExactBatch:
         seconds: float,
     ) -> dict[str, Any]: ...
 
+def best_of_cells(
+    scenario: Scenario,
+    gain: Floats,
+    latency: Floats,
+    energy: Floats,
+    accuracy: Floats,
+    qoe: Floats,
+) -> None: ...
 def cell_optimum(
     scenario: Scenario, user: int, task: int, gain: float, offloaders: int, tolerance: float
 ) -> dict[str, Any]: ...

@@ -126,6 +126,51 @@ class ExactBatch {
     Solvers idle_;
 };
 
+// What the best action of each cell gives, for each kind of task: latency, energy, accuracy and QoE
+// (M + 1, N, T, K) beside m = 0, ..., M offloaders, the user included; m = 0 is the best local
+// action, whatever the sub-channel. Where no action meets its limits, the QoE is -inf and the rest
+// NaN.
+void best_of_cells(const PackedScenario& scenario, const Doubles& gain, Doubles latency,
+                   Doubles energy, Doubles accuracy, Doubles qoe) {
+    const UsualRounding usual;
+    const py::ssize_t users = scenario.users.size(), kinds = scenario.tasks.size();
+    require(gain.ndim() == 2 && gain.shape(0) == users, "gain",
+            "shape (users, channels) is expected");
+    require_gains(gain);
+    require(qoe.ndim() == 4 && qoe.shape(0) >= 1, "qoe",
+            "shape (sizes, users, kinds, channels) is expected");
+    const py::ssize_t channels = gain.shape(1), sizes = qoe.shape(0);
+    const Shape shape = {sizes, users, kinds, channels};
+    double* const to_latency = output<double>(latency, "latency", shape);
+    double* const to_energy = output<double>(energy, "energy", shape);
+    double* const to_accuracy = output<double>(accuracy, "accuracy", shape);
+    double* const to_qoe = output<double>(qoe, "qoe", shape);
+    py::gil_scoped_release release;
+    Cells cells(scenario);
+    for (py::ssize_t kind = 0; kind < kinds; ++kind) {
+        const std::vector<long long> task(users, kind);
+        cells.load({gain.data(), task.data(), int(channels)});
+        for (py::ssize_t m = 0; m < sizes; ++m)
+            for (py::ssize_t n = 0; n < users; ++n)
+                for (py::ssize_t k = 0; k < channels; ++k) {
+                    const Choice choice = m ? cells.offload(n, k, m) : cells.local(n);
+                    const Action best = decode(scenario, n, kind, m ? k : -1, choice);
+                    Outcome<double> out = {std::nan(""), std::nan(""), std::nan(""), 0};
+                    if (best.value > -kInfinity)
+                        out = m ? offload(scenario.system, scenario.users[n], scenario.tasks[kind],
+                                          scenario.tables[kind], cells.gain(n, k), double(m),
+                                          best.power, best.frequency, best.extraction)
+                                : execute_locally(scenario.system, scenario.users[n],
+                                                  scenario.tasks[kind], best.frequency);
+                    const py::ssize_t at = ((m * users + n) * kinds + kind) * channels + k;
+                    to_latency[at] = out.latency;
+                    to_energy[at] = out.energy;
+                    to_accuracy[at] = out.accuracy;
+                    to_qoe[at] = best.value;
+                }
+    }
+}
+
 // The best assignment with exactly m pairs: (value, channel of each user); value -inf without one.
 py::tuple assign(const Doubles& weight, const Doubles& local, int offloaders) {
     const UsualRounding usual;
@@ -206,6 +251,9 @@ void bind_exact(py::module_& m) {
              py::arg("frequency").noconvert(), py::arg("extraction").noconvert(),
              py::arg("value").noconvert(), py::arg("upper").noconvert(), py::arg("seconds"));
     refuse_copies(batch);
+    m.def("best_of_cells", &best_of_cells, py::arg("scenario"), py::arg("gain"),
+          py::arg("latency").noconvert(), py::arg("energy").noconvert(),
+          py::arg("accuracy").noconvert(), py::arg("qoe").noconvert());
     m.def("assign", &assign, py::arg("weight"), py::arg("local"), py::arg("offloaders"));
     m.def("feasible_channels", &feasible_channels, py::arg("scenario"), py::arg("gain"),
           py::arg("task"), py::arg("users"), py::arg("offloaders"), py::arg("modes"),

@@ -63,6 +63,12 @@ inline void require_kinds(const Scenario& scenario, const Integers& task) {
             "task", "indices from 0 to " + std::to_string(kinds - 1) + " are expected");
 }
 
+inline void require_gains(const Doubles& gain) {
+    require(std::all_of(gain.data(), gain.data() + gain.size(),
+                        [](double g) { return g > 0 && g < kInfinity; }),
+            "gain", "finite values above 0 are expected");
+}
+
 // The arrays of one slot: gain (N, K), task (N).
 inline Slot as_slot(const Scenario& scenario, const Doubles& gain, const Integers& task) {
     const pybind11::ssize_t users = scenario.users.size();
@@ -86,9 +92,7 @@ struct Slots {
         require(task.ndim() == 2 && task.shape(0) == count && task.shape(1) == users, "task",
                 "a C-ordered int64 array of shape (slots, users) is expected");
         require_kinds(scenario, task);
-        require(std::all_of(gain.data(), gain.data() + gain.size(),
-                            [](double g) { return g > 0 && g < kInfinity; }),
-                "gain", "finite values above 0 are expected");
+        require_gains(gain);
     }
 
     Slot operator[](long long s) const {

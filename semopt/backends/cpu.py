@@ -55,6 +55,21 @@ def tabulate(problem: Problem, threads: int = 0) -> Tables:
     return Tables(space, value, energy, limit, problem.objective == "min")
 
 
+def best_of_cells(problem: Problem, offloaders: int) -> Outcome:
+    """Score the best action of every cell: user, kind of task, sub-channel, number of offloaders.
+
+    Arrays are (offloaders + 1, N, T, K), the first of the best local action, whatever the
+    sub-channel. Where no action meets its limits, the QoE is -inf, the rest NaN.
+    """
+    users, channels = problem.gain.shape
+    out = empty_outcome((offloaders + 1, users, len(problem.tasks.names), channels), float)
+    out.violations.fill(0)
+    gain = np.ascontiguousarray(problem.gain)
+    figures = out.latency, out.energy, out.accuracy, out.qoe
+    _core.best_of_cells(packing.scenario(problem), gain, *figures)
+    return out
+
+
 def search(tables: Tables, start: int, stop: int, query: Query, threads: int = 0) -> SearchResult:
     """Scan joint actions start..stop-1 in single precision, and settle in double what it leaves."""
     space = tables.space

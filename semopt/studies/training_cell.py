@@ -64,7 +64,8 @@ class TrainingCell(Cell):
         """Train, or go on with what stands in the training's folder; return its learning curve."""
         from ..learn.checkpoint import Description
         from ..learn.logs import LOG
-        from ..learn.train import one_thread, train
+        from ..learn.threads import one_thread
+        from ..learn.train import train
 
         start, place = perf_counter(), self.place(folder)
         begun = self.checkpoint(folder) is not None

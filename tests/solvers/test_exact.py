@@ -11,7 +11,9 @@ from binding import enumerate_best
 from problems import random_problem
 from semopt import Actions, Scenario, Status, _core, solve
 from semopt.backends import decode, encode, packing
+from semopt.backends.cpu import best_of_cells
 from semopt.problem import AccuracyTable, Grid, Problem
+from semopt.solvers.cells import best_local, best_offloads, score
 from tolerances import OBJECTIVE, SUMS
 
 
@@ -78,6 +80,38 @@ def test_lazy_search_agrees_with_its_plain_twin(users):
         assert fast.status is plain.status
         if fast.status is Status.OPTIMAL:
             assert isclose(fast.objective, plain.objective, rel_tol=OBJECTIVE)
+
+
+def test_the_best_actions_of_all_cells_are_those_of_plain_tables():
+    absent = 0
+    for seed in range(6):
+        problem = random_problem(np.random.default_rng(seed), 3, 2, own_figures=seed % 2 == 0)
+        best = best_of_cells(problem, 3)
+        assert best.qoe.shape == (4, 3, len(problem.tasks.names), 2)
+        for m, user, kind in np.ndindex(best.qoe.shape[:3]):
+            here = replace(problem, task=np.full(3, kind))
+            if m == 0:
+                local, action = best_local(here, user)
+                value, actions = [local] * 2, [action] * 2
+            else:
+                value, several = best_offloads(here, user, m)
+                actions = [several.take(k) for k in range(2)]
+            for k in range(2):
+                cell = m, user, kind, k
+                if value[k] == -inf:
+                    absent += 1
+                    assert best.qoe[cell] == -inf
+                    assert np.isnan(
+                        [best.latency[cell], best.energy[cell], best.accuracy[cell]]
+                    ).all()
+                    continue
+                assert isclose(best.qoe[cell], value[k], rel_tol=OBJECTIVE)
+                outcome = score(here, user, actions[k].take(np.newaxis), m)
+                for name in ("latency", "energy", "accuracy"):
+                    assert isclose(
+                        getattr(best, name)[cell], getattr(outcome, name)[0], rel_tol=SUMS
+                    )
+    assert absent > 0
 
 
 def test_methods_are_ordered():

@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from semopt import Scenario
 from semopt.learn import train
 from semopt.learn.evaluate import evaluate
+from semopt.learn.threads import one_thread
 from semopt.studies.audit import audit
 from semopt.studies.cells import Store
 from semopt.studies.method_cell import MethodCell
@@ -49,7 +50,7 @@ def trained(tmp_path_factory):
 
 def test_a_policy_decides_as_that_of_train(trained, tmp_path):
     folder, training, cells = trained
-    with train.one_thread():
+    with one_thread():
         train.train(tiny(), tmp_path / "run", device="cpu")
         want = evaluate([str(tmp_path / "run")], CONTENDED, 20).scores[str(tmp_path / "run")]
     rows = Store(folder).read(cells[0])
@@ -74,7 +75,7 @@ def test_a_training_that_was_cut_ends_as_one_that_was_not(trained, tmp_path):
         if done == 0.5:
             raise Killed
 
-    with train.one_thread(), pytest.raises(Killed):
+    with one_thread(), pytest.raises(Killed):
         train.train(tiny(), training.place(cut.folder), device="cpu", tick=kill)
     assert training.checkpoint(cut.folder).progress.updates == 2
     assert work(str(cut.folder), training) == DONE

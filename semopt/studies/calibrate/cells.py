@@ -16,10 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ...problem import Floats
-from ..cells import AGAIN, Cell, Store, column
+from ...problem import Floats, Integers
+from ..cells import AGAIN, Cell, Store
 from ..work import need
 from .model import Model
 from .prior import Prior
@@ -31,13 +30,16 @@ from .search import (
     Ensemble,
     advance,
     descend,
-    exchange,
+    first_leg,
+    level,
+    standing,
 )
 from .targets import Targets
 
 FINE = 32  # times as many gains are the fine slots
-LADDER = 0.15  # power that the lowest rung has at most: there valleys are one
-WALKERS = 4  # of a rung, at least
+FIRST = 4  # times as many draws of the prior as there are walkers are the first leg
+MEMORY = 150_000  # scenarios, of a chain's latest, that its emulator learns from
+FEWEST = 8  # walkers: steps are along differences of those of the other half
 REFINED = 5  # part of the evaluations of a start that refines the best of them
 WALKING = 1  # what chains draw, apart from what starts do
 VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
@@ -174,11 +176,10 @@ class Walk:
 
 @dataclass(frozen=True)
 class LegCell(Cell):
-    """One leg of a chain; a row is a walker at a kept step, the last ensemble last.
+    """One leg of a chain; its rows are what each walker tried in each step, one step after another.
 
-    A chain is an ensemble on its way from the prior to the posterior. Where the likelihood counts
-    whole it becomes a ladder, of walkers that earlier legs ended with: from there on they exchange
-    places, and those of power 1 are the posterior's.
+    A chain is an ensemble on its way from the prior, of which the first leg is draws, to the
+    posterior, where later legs let it walk on.
     """
 
     fit: Fit
@@ -191,9 +192,11 @@ class LegCell(Cell):
     schema: ClassVar[pa.Schema] = pa.schema(
         {
             "misfit": pa.float64(),  # chi square
+            "taken": pa.bool_(),  # whether the walker went there; all did where the leg began
             "power": pa.float64(),  # of the likelihood, in this leg
             "log_evidence": pa.float64(),  # of the likelihood to this power
             "values": VALUES,
+            "deviations": pa.list_(pa.field("element", pa.float32())),
         }
     )
 
@@ -203,53 +206,45 @@ class LegCell(Cell):
         return f"chain {self.seed + 1}, leg {self.leg + 1}"
 
     def compute(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-        """Walk on from the last leg, or from the prior."""
+        """Walk on from the last leg, or draw from the prior."""
         begun, model = perf_counter(), self.fit.model()
-        seed = np.random.SeedSequence([WALKING, self.seed, self.leg])
-        before = self.begun_with(folder, model)
-        if before[-1].power < 1.0:
-            kept = [[advance(model.log_likelihood, before[-1], self.steps, seed)]]
+        if self.leg == 0:
+            drawn = model.prior.draw(FIRST * self.walkers, self.seed, WALKING)
+            trace = first_leg(model, drawn.reshape(FIRST, self.walkers, -1))
         else:
-            kept = exchange(model.log_likelihood, before, self.steps, seed)
-        rows = dict[str, list[Any]]({name: [] for name in self.schema.names})
-        for each in (ensemble for ensembles in kept for ensemble in ensembles):
-            rows["misfit"] += (-2.0 * each.log_likelihood).tolist()
-            rows["power"] += [each.power] * len(each.places)
-            rows["log_evidence"] += [each.log_evidence] * len(each.places)
-            rows["values"] += model.prior.values(each.places).tolist()
+            from ...learn.threads import one_thread
+
+            seed = np.random.SeedSequence([WALKING, self.seed, self.leg])
+            ensemble, known = self.begun_with(folder, model)
+            with one_thread():
+                trace = advance(model, ensemble, known, self.steps, seed)
+        rows = {
+            "misfit": -2.0 * level(trace.deviations).ravel(),
+            "taken": trace.taken.ravel(),
+            "power": np.full(trace.taken.size, trace.power),
+            "log_evidence": np.full(trace.taken.size, trace.log_evidence),
+            "values": list(model.prior.values(flat(trace.places))),
+            "deviations": list(flat(trace.deviations).astype(np.float32)),
+        }
         return rows, {"seconds": perf_counter() - begun}
 
-    def begun_with(self, folder: Path, model: Model) -> list[Ensemble]:
-        """Return the ensembles that it begins with, of rising powers."""
-        if self.leg == 0:
-            places = model.prior.draw(self.walkers, self.seed, WALKING)
-            return [Ensemble(places, np.array([model.log_likelihood(p) for p in places]))]
-        last = self._ended(folder, model, self.leg - 1)
-        if len(last) > 1 or last[0].power < 1.0:
-            return last
-        ladder = [last[0]]
+    def begun_with(self, folder: Path, model: Model) -> tuple[Ensemble, tuple[Floats, Floats]]:
+        """Return where the last leg ended, and what this chain has computed: places, deviations."""
+        table = rows_of(folder, replace(self, leg=self.leg - 1))
+        before = [table]
         for leg in reversed(range(self.leg - 1)):
-            lower = self._ended(folder, model, leg)[0]
-            if ladder[0].power <= LADDER or lower.power == 1.0:  # which is an older self, no rung
+            if sum(map(len, before)) >= MEMORY:
                 break
-            ladder.insert(0, lower)
-        count = min(len(ladder), self.walkers // WALKERS)
-        ladder = [ladder[at] for at in np.linspace(len(ladder) - 1, 0, count).round().astype(int)]
-        share = self.walkers // count
-        top = last[0].thinned(self.walkers - share * (count - 1))
-        return [*(rung.thinned(share) for rung in ladder[:0:-1]), top]
-
-    def _ended(self, folder: Path, model: Model, leg: int) -> list[Ensemble]:
-        """Return what a leg ended with, of rising powers."""
-        table = rows_of(folder, replace(self, leg=leg))
-        last = table.slice(table.num_rows - self.walkers)
-        places = np.clip(model.prior.place(last["values"].to_pylist()), 0.0, 1.0)
-        likelihood, powers = -0.5 * column(last, "misfit"), column(last, "power")
-        evidence, rungs = column(last, "log_evidence"), list[Ensemble]()
-        for power in np.unique(powers):
-            on = powers == power
-            rungs.append(Ensemble(places[on], likelihood[on], float(power), float(evidence[on][0])))
-        return rungs
+            before.append(rows_of(folder, replace(self, leg=leg)))
+        values, deviations = (
+            np.concatenate([matrix(table, name) for table in reversed(before)])
+            for name in ("values", "deviations")
+        )
+        places = np.clip(model.prior.place(values), 0.0, 1.0)
+        end = stood(table, self.walkers)[-1]
+        at = len(places) - len(table) + end
+        power, evidence = table["power"][0].as_py(), table["log_evidence"][0].as_py()
+        return Ensemble(places[at], deviations[at], power, evidence), (places, deviations)
 
     @staticmethod
     def audited(
@@ -293,7 +288,7 @@ class DrawsCell(Cell):
         sampled = posterior(legs, self.walk)
         if sampled.size == 0:
             ends = list(legs.values())[-self.walk.chains :]
-            sampled = np.array([leg["values"].to_pylist() for leg in ends])
+            sampled = np.array([matrix(leg, "values") for leg in ends])
         sampled = sampled.reshape(-1, sampled.shape[-1])
         at = np.linspace(0, len(sampled) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}
@@ -327,22 +322,37 @@ Legs = Mapping[tuple[int, int], pa.Table]  # rows, by seed and leg
 def posterior(legs: Legs, walk: Walk) -> Floats:
     """Return the values that chains have of the posterior (C, K, W, P); none of none.
 
-    They are of the later half of each chain's legs on the ladder, of as many ensembles of each, and
-    of as many walkers as each has: ladders of more rungs have fewer at their tops.
+    They are where walkers stood after each step of the later half of the legs that each chain began
+    at the posterior, of as many steps of each.
     """
     chains = dict[int, list[Floats]]()
     for (seed, leg), table in sorted(legs.items()):
         before = legs.get((seed, leg - 1))
-        if before is not None and before["power"][-1].as_py() == 1.0:
-            top = table.filter(pc.equal(table["power"], 1.0))["values"]
-            values = np.array(top.to_pylist())
-            kept = table.num_rows // walk.walkers
-            chains.setdefault(seed, []).append(values.reshape(kept, -1, values.shape[-1]))
+        if before is not None and before["power"][0].as_py() == 1.0:
+            rows = stood(table, walk.walkers)[1:]
+            chains.setdefault(seed, []).append(matrix(table, "values")[rows])
     each = [np.concatenate(chain[len(chain) // 2 :]) for chain in chains.values()]
     if not each:
         return np.empty((0, 0, 0, 0))
-    ensembles, walkers = (min(chain.shape[axis] for chain in each) for axis in (0, 1))
-    return np.stack([chain[-ensembles:, :walkers] for chain in each])
+    least = min(map(len, each))
+    return np.stack([chain[-least:] for chain in each])
+
+
+def stood(leg: pa.Table, walkers: int) -> Integers:
+    """Return the rows of a leg in which its walkers stood after each step: (S, W)."""
+    step = standing(np.asarray(leg["taken"]).reshape(-1, walkers))
+    return step * walkers + np.arange(walkers)
+
+
+def flat(array: Floats) -> Floats:
+    """Return an array (S, W, X) as rows (S W, X)."""
+    return array.reshape(-1, array.shape[-1])
+
+
+def matrix(table: pa.Table, name: str) -> Floats:
+    """Return a column of lists of one length as a matrix, a row a row: float64."""
+    lists = table[name].combine_chunks()
+    return np.asarray(lists.flatten(), dtype=float).reshape(len(lists), -1)
 
 
 def rows_of(folder: Path, cell: Cell) -> pa.Table:

@@ -10,7 +10,7 @@ the measured figure, of the slots that it rests on, and of a stated error of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement, permutations, product
@@ -19,17 +19,20 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import Flags
 from ...backends import Batch, cpu
 from ...channel.laws import LAWS
 from ...channel.samplers import Independent
+from ...counts import joint_actions
 from ...figures import SLOPES, SYSTEM, TASK, USER, WEIGHTS, in_si
-from ...model import Actions, Outcome
+from ...model import Outcome, execution_energy, execution_time
 from ...problem import AccuracyTable, Floats, Integers, Problem
 from ...scenario import Scenario
 from ...solvers.baselines import restriction
 from ...solvers.matching import ExactBatch
 from .accuracy import accuracy_table, snr_points
 from .prior import Prior
+from .slots import CellSlots, Variants
 from .targets import SHAPE, Setting, Targets, is_law
 
 ARRAYS: dict[str, Callable[[Outcome], Floats]] = {  # of each figure, a value a task: (S, N)
@@ -40,10 +43,12 @@ ARRAYS: dict[str, Callable[[Outcome], Floats]] = {  # of each figure, a value a 
 }
 TASK_FIELDS = [row.name for row in TASK]
 ALL_LOCAL = 0.5  # QoE of the reference
+WAYS = 50  # to give sub-channels to users, at most, that are all tried
 COMBINATIONS = 200  # of tasks at most that all are taken; where there are more, tasks are drawn
+AT_A_LEVEL = 2  # of the gains: slots need to be more than the values that their gains take
 QUANTILES = 1 << 16  # of the law of independent gains
 ROUNDING_ERRORS = 1e-9  # of a mean, relative: no noise
-UNEXPLAINED = 1e9  # misfit of a scenario in which a setting has no feasible slot
+UNEXPLAINED = 1e9  # misfit by a figure of a setting that has no feasible slot
 INFEASIBLE = 1e3  # misfit of one in which half the slots of two settings are infeasible
 DISORDER = 1e6  # misfit of a parameter that is twice the one it may not exceed
 
@@ -74,6 +79,7 @@ class Model:
         self.base = Scenario.from_dict(targets.scenario).replace(assumed=None)
         drawn = self.base.draw(QUANTILES if independent(self.base) else gains, seed)[0]
         self.gain, self.task, self.weight = common_slots(self.base, drawn, gains, seed)
+        self._cells = cell_slots(self.base, self.gain, self.task)
         self._document, self._template = self.base.to_dict(), self.base.template()
         users, noise = self._template.users, self._template.system.noise
         self._least = float(users.extraction_min.min())
@@ -201,19 +207,23 @@ class Model:
 
     def misfit(self, place: Floats) -> float:
         """Return the chi square of a place, and more where it breaks orders or slots."""
-        predicted, lost = self.predict(self.prior.values(place))
-        return self.missed(predicted, lost) + DISORDER * float(self.prior.disorder(place))
+        return chi_square(self.deviations(place)) + DISORDER * float(self.prior.disorder(place))
 
-    def missed(self, predicted: Floats, lost: float) -> float:
-        """Return the chi square of figures (T,), and more where slots have no answer."""
-        if np.isnan(predicted).any():
-            return UNEXPLAINED
-        deviations = (predicted - self._measured) / self._noise
-        return float(deviations @ deviations) + INFEASIBLE * lost
+    def deviations(self, place: Floats) -> Floats:
+        """Return by how much noise a place misses each target, and one for lost slots: (T + 1,).
 
-    def log_likelihood(self, place: Floats) -> float:
-        """Return minus half the chi square, and -inf outside the prior."""
-        return -0.5 * self.misfit(place) if self.prior.allows(place) else -np.inf
+        Half the sum of their squares is minus the log likelihood.
+        """
+        return self.deviating(*self.predict(self.prior.values(place)))
+
+    def deviating(self, predicted: Floats, lost: float) -> Floats:
+        """Return the deviations (T + 1,) of figures (T,) and of slots without an answer."""
+        missed = np.nan_to_num((predicted - self._measured) / self._noise, nan=UNEXPLAINED**0.5)
+        return np.append(missed, (INFEASIBLE * lost) ** 0.5)
+
+    def allows(self, places: Floats) -> Flags:
+        """Tell of places (W, P) whether they are in the prior: (W,)."""
+        return self.prior.allows(places)
 
     @cached_property
     def _measured(self) -> Floats:
@@ -225,34 +235,89 @@ class Model:
 
     def _outcomes(self, template: Problem) -> Iterator[tuple[Setting, Outcome, Floats]]:
         """Yield what decisions are worth in each setting (D, N), with weights (D,) of slots."""
+        optima = self._optima(template)
         for setting in self._targets.setting:
-            problem, gain, task, weight = template, self.gain, self.task, self.weight
-            if setting.weights is not None:
-                problem = weighted(problem, setting.weights)
             if setting.method == "reference":
-                clock = problem.users.reference_frequency
-                actions = Actions.local(np.tile(clock, (len(task), 1)))
+                yield setting, at_reference(template, self.task), self.weight
             else:
-                solver = ExactBatch(restriction(problem, setting.method))
-                actions, value, _ = solver.solve(gain, task)
-                decided = value > -np.inf
-                if not decided.all():
-                    actions, gain, task = actions.take(decided), gain[decided], task[decided]
-                    weight = weight[decided]
-            yield setting, cpu.evaluate(problem, Batch(actions, gain, task, threads=1)), weight
+                yield setting, *next(optima)
+
+    @cached_property
+    def _solved(self) -> list[Setting]:
+        return [setting for setting in self._targets.setting if setting.method != "reference"]
+
+    @cached_property
+    def _variants(self) -> Variants:
+        """The solved settings, for slots that are cells."""
+        nan = np.full(3, np.nan)
+        methods = [setting.method for setting in self._solved]
+        return Variants(
+            np.array([nan if s.weights is None else weights(s) for s in self._solved]),
+            np.array([method == "semantic-unaware" for method in methods]),
+            np.array([method == "local" for method in methods]),
+        )
+
+    def _optima(self, template: Problem) -> Iterator[tuple[Outcome, Floats]]:
+        """Yield what feasible slots give in each solved setting (D, N), and their weights (D,)."""
+        if self._cells is not None:
+            for outcome in self._cells.solve(template, self._variants):
+                feasible = outcome.qoe.sum(axis=1) > -np.inf
+                yield outcome.take(feasible), self.weight[feasible]
+            return
+        for setting in self._solved:
+            problem = template if setting.weights is None else weighted(template, weights(setting))
+            solver = ExactBatch(restriction(problem, setting.method))
+            actions, value, _ = solver.solve(self.gain, self.task)
+            feasible = value > -np.inf
+            slots = self.gain[feasible], self.task[feasible]
+            outcome = cpu.evaluate(problem, Batch(actions.take(feasible), *slots, threads=1))
+            yield outcome, self.weight[feasible]
+
+
+def chi_square(deviations: Floats) -> float:
+    """Return the sum of squares of deviations (T,)."""
+    return float(deviations @ deviations)
 
 
 def mean_of(tasks: Floats, weight: Floats) -> float:
     """Return the mean over tasks (S, N) of slots with weights (S,); NaN of none."""
-    return float(tasks.mean(axis=1) @ weight / weight.sum()) if len(weight) else np.nan
+    if len(weight) == 0:
+        return np.nan
+    return float((weight @ tasks).sum() / (tasks.shape[1] * weight.sum()))
 
 
-def weighted(problem: Problem, weights: Iterable[float]) -> Problem:
+def weights(setting: Setting) -> Floats:
+    """Return the weights of a setting that has some, of a sum of 1: (3,)."""
+    given = np.array(setting.weights)
+    each: Floats = given / given.sum()
+    return each
+
+
+def weighted(problem: Problem, each: Floats) -> Problem:
     """Return a problem in which all users have these weights of latency, energy and accuracy."""
-    each = np.array(list(weights)) / sum(weights)
     users = len(problem.users.power_min)
     fields = {row.name: np.full(users, w) for row, w in zip(WEIGHTS, each, strict=True)}
     return replace(problem, users=replace(problem.users, **fields))
+
+
+def at_reference(problem: Problem, task: Integers) -> Outcome:
+    """Return what tasks (S, N) give on their users' own devices at the reference frequency."""
+    users, tasks = problem.users, problem.tasks
+    latency = execution_time(
+        tasks.local_flop[task], users.flop_per_cycle, users.reference_frequency
+    )
+    energy = execution_energy(users.energy_coefficient, latency, users.reference_frequency)
+    qoe, violations = np.full(task.shape, ALL_LOCAL), np.zeros(task.shape, np.uint8)
+    return Outcome(latency, energy, tasks.local_accuracy[task], qoe, violations)
+
+
+def cell_slots(scenario: Scenario, gain: Floats, task: Integers) -> CellSlots | None:
+    """Return slots as cells that are met again and again, None where few are."""
+    _, users, channels = gain.shape
+    fairest = scenario.template().objective == "min"
+    if fairest or not independent(scenario) or joint_actions([(1, 1)] * users, channels) > WAYS:
+        return None
+    return CellSlots.of(gain, task, len(scenario.shares()), alike(scenario))
 
 
 def common_slots(
@@ -265,7 +330,7 @@ def common_slots(
     """
     users, shares = scenario.users, np.asarray(scenario.shares(), dtype=float)
     shares = shares / shares.sum()
-    gain = even_gains(drawn, gains, seed) if independent(scenario) else drawn
+    gain = even_gains(drawn, gains, seed, alike(scenario)) if independent(scenario) else drawn
     if len(shares) ** users > COMBINATIONS:
         task = scenario.draw(gains, seed)[1]
         return gain, task, np.full(gains, 1.0 / gains)
@@ -294,13 +359,17 @@ def independent(scenario: Scenario) -> bool:
     return issubclass(LAWS[scenario.channel_law().model].sampler, Independent)
 
 
-def even_gains(drawn: Floats, count: int, seed: int) -> Floats:
-    """Return gains (count, N, K) that fill the law of independent ones (D, N, K) evenly."""
+def even_gains(drawn: Floats, count: int, seed: int, alike: bool) -> Floats:
+    """Return gains (count, N, K) that fill the law of independent ones (D, N, K) evenly.
+
+    Each entry takes quantiles of its law, each as often as another, so that cells are few; they are
+    the same ones where entries are `alike`.
+    """
     from scipy.stats import qmc
 
-    entries = prod(drawn.shape[1:])
-    quantiles = np.sort(drawn.reshape(len(drawn), entries), axis=0)
-    places = qmc.Sobol(entries, rng=seed).random(count)
-    rank = (np.arange(len(drawn)) + 0.5) / len(drawn)
-    even = [np.interp(places[:, entry], rank, quantiles[:, entry]) for entry in range(entries)]
+    entries, levels = prod(drawn.shape[1:]), max(1, count // AT_A_LEVEL)
+    columns = drawn.reshape(-1, 1 if alike else entries)
+    quantiles = np.quantile(columns, (np.arange(levels) + 0.5) / levels, axis=0)
+    rank = (qmc.Sobol(entries, rng=seed).random(count) * levels).astype(int)
+    even = [quantiles[rank[:, entry], entry % quantiles.shape[1]] for entry in range(entries)]
     return np.ascontiguousarray(np.stack(even, axis=1).reshape(count, *drawn.shape[1:]))

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...arrays import Flags
 from ...problem import Floats
 from .targets import Targets
 
@@ -29,6 +30,7 @@ class Prior:
             for order in targets.orders
             for lower, upper in pairwise(order)
         ]
+        self._lower, self._upper = np.array(self.pairs, int).reshape(-1, 2).T
 
     def _scaled(self, values: Floats) -> Floats:
         return np.where(self.log, np.log(np.where(self.log, values, 1.0)), values)
@@ -45,17 +47,17 @@ class Prior:
 
     def disorder(self, place: Floats) -> Floats:
         """Return by how much places (..., P) break orders: relative, squared, summed; 0 of none."""
-        values = self.values(place)
-        total = np.zeros(values.shape[:-1])
-        for lower, upper in self.pairs:
-            unit = values[..., upper] if self.log[upper] else self._width[upper]
-            total += np.maximum((values[..., lower] - values[..., upper]) / unit, 0.0) ** 2
+        values, at = self.values(place), self._upper
+        unit = np.where(self.log[at], values[..., at], self._width[at])
+        excess = np.maximum((values[..., self._lower] - values[..., at]) / unit, 0.0)
+        total: Floats = (excess**2).sum(axis=-1)
         return total
 
-    def allows(self, place: Floats) -> bool:
-        """Tell whether a place is in the box and keeps all orders."""
-        inside = bool(((place >= 0.0) & (place <= 1.0)).all())
-        return inside and float(self.disorder(place)) == 0.0
+    def allows(self, places: Floats) -> Flags:
+        """Tell of places (..., P) whether they are in the box and keep all orders: (...,)."""
+        inside = ((places >= 0.0) & (places <= 1.0)).all(axis=-1)
+        allowed: Flags = np.logical_and(inside, self.disorder(places) == 0.0)
+        return allowed
 
     def draw(self, count: int, seed: int, purpose: int = 0) -> Floats:
         """Return places (count, P) drawn from the prior; others for each purpose.

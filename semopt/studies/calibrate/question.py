@@ -25,8 +25,8 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import WALKERS, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posterior
-from .model import Model, Target
+from .cells import FEWEST, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posterior
+from .model import Model, Target, chi_square
 from .prior import Prior
 from .spread import Spread, spread
 from .targets import PAPER, load
@@ -44,7 +44,7 @@ class Explained(Record):
     values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
-    spread : of the later halves of chains' ladders, None before one has any
+    spread : of the later halves of chains' legs at the posterior, None before one has any
     evidences : the log evidence of each chain that has come to the posterior
     draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the chains
     """
@@ -130,7 +130,7 @@ class Question:
         for cell in leg_cells(self.fit, self.walk):
             if (leg := store.read(cell)) is not None:
                 legs[cell.seed, cell.leg] = leg
-                if leg["power"][-1].as_py() == 1.0:
+                if leg["power"][0].as_py() == 1.0:
                     arrived[cell.seed] = leg
         draws, table = dict[str, Floats](), store.read(self.last)
         if table is not None:
@@ -139,9 +139,9 @@ class Question:
             [float(column(table, "misfit")[0]) for table in ends],
             values,
             predicted,
-            float("nan") if predicted is None else model.missed(predicted, missed),
+            float("nan") if predicted is None else chi_square(model.deviating(predicted, missed)),
             before,
-            model.missed(before, lost),
+            chi_square(model.deviating(before, lost)),
             self._spread(legs, values),
             [leg["log_evidence"][-1].as_py() for leg in arrived.values()],
             draws,
@@ -197,9 +197,9 @@ def question_of(
     ValueError
         Naming the fault of the file, or the option that does not do, or the package that is missing
     """
-    for package in ("cma", "emcee"):
+    for package, extra in (("cma", "study"), ("torch", "learn")):
         if find_spec(package) is None:
-            raise ValueError(f"{package} is missing: pip install 'semopt[study]'")
+            raise ValueError(f"{package} is missing: pip install 'semopt[{extra}]'")
     if gains & (gains - 1):
         raise ValueError(f"--gains {gains}: a power of two is expected, for they are Sobol points")
     targets = load(source)
@@ -211,10 +211,10 @@ def question_of(
         except ScenarioError as error:
             raise ValueError(f"{source}: at the ends of the parameters' ranges: {error}") from None
     fit = Fit(targets.model_dump(mode="json"), gains, evaluations, starts)
-    if walkers < (least := max(2 * len(targets.parameter), 2 * WALKERS)):
+    if walkers < (least := max(2 * len(targets.parameter), FEWEST)):
         raise ValueError(
             f"--walkers {walkers}: {least} or more are needed, two for each parameter and at least "
-            f"{2 * WALKERS}"
+            f"{FEWEST}"
         )
     asked = "" if source == PAPER else shlex.join([str(source)])
     return Question(fit, Walk(chains, legs, steps, walkers), draws, asked)

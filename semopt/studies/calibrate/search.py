@@ -1,4 +1,4 @@
-"""The two searches of a calibration: `cma` for the best values, `emcee` for their spread.
+"""The two searches of a calibration: `cma` for the best values, chains for their spread.
 
 Both see a function of places in the unit cube and nothing of what it stands for.
 """
@@ -6,26 +6,25 @@ Both see a function of places in the unit cube and nothing of what it stands for
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import ceil, log
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from typing import Protocol
 
 import numpy as np
 
+from ...arrays import Flags
 from ...problem import Floats, Integers
 from ...records import Record
+from .moves import wander
 
 STEP = 0.2  # of the first generation, in widths of the prior
 POPULATION = 2  # times what the package takes: the misfit has many valleys
 TOLERANCE = 1e-3  # chi square, between generations in which nothing more is gained
 CANDIDATES = 500  # draws of the prior, the best of which is a start
 FINE_STEP = 0.005  # as `STEP`, where a good place is known
-QUARTERS = 4
-TOGETHER = 10  # steps from one exchange of walkers to the next
+MOVES = 1, 10, 30, 100  # in a step one of these; a single one does not ask the surrogate
 STANDING = 0.5  # part of an ensemble that stands for the next power of the likelihood
-
-Seed = int | np.random.SeedSequence
 
 
 @dataclass(frozen=True)
@@ -70,81 +69,93 @@ def descend(
     return Best(np.asarray(end.xbest), float(end.fbest), evaluations, reasons)
 
 
+class Likelihood(Protocol):
+    """What walkers are judged by."""
+
+    def deviations(self, place: Floats) -> Floats:
+        """Return differences (T,) from what was measured, in units of their noise, at (P,)."""
+
+    def allows(self, places: Floats) -> Flags:
+        """Tell of places (W, P) whether they are in the prior: (W,)."""
+
+
 @dataclass(frozen=True)
 class Ensemble(Record):
     """Walkers that stand for the prior times the likelihood to a power.
 
     Attributes
     ----------
-    places : (W, P); log_likelihood : (W,)
+    places : (W, P); deviations : (W, T) from what was measured, in units of noise
     power : 0 of the prior, 1 of the posterior
     log_evidence : of the likelihood to this power, estimated on the way here from the prior
     """
 
     places: Floats
-    log_likelihood: Floats
+    deviations: Floats
     power: float = 0.0
     log_evidence: float = 0.0
 
-    def thinned(self, count: int) -> Ensemble:
-        """Return an ensemble of so many of its walkers."""
-        at = np.linspace(0, len(self.places) - 1, count).round().astype(int)
-        return replace(self, places=self.places[at], log_likelihood=self.log_likelihood[at])
+    @property
+    def log_likelihood(self) -> Floats:
+        """The log likelihoods (W,)."""
+        return level(self.deviations)
+
+
+@dataclass(frozen=True)
+class Trace(Record):
+    """What walkers tried in a leg, their beginning first.
+
+    Attributes
+    ----------
+    places : (S, W, P), one a step and walker; deviations : (S, W, T)
+    taken : (S, W), whether the walker went there
+    power, log_evidence : as `Ensemble` has them
+    """
+
+    places: Floats
+    deviations: Floats
+    taken: Flags
+    power: float
+    log_evidence: float
+
+
+def first_leg(likelihood: Likelihood, places: Floats) -> Trace:
+    """Return the trace of walkers that stand at other draws (S, W, P) of the prior each step."""
+    deviations = [[likelihood.deviations(place) for place in step] for step in places]
+    return Trace(places, np.array(deviations), np.ones(places.shape[:2], bool), 0.0, 0.0)
 
 
 def advance(
-    log_likelihood: Callable[[Floats], float], ensemble: Ensemble, steps: int, seed: Seed
-) -> Ensemble:
-    """Bring an ensemble from the prior nearer to the posterior.
+    likelihood: Likelihood,
+    ensemble: Ensemble,
+    known: tuple[Floats, Floats],
+    steps: int,
+    seed: np.random.SeedSequence,
+) -> Trace:
+    """Bring an ensemble from the prior nearer to the posterior; at the posterior, let it walk on.
 
     A leg of sequential Monte Carlo (Del Moral, Doucet and Jasra, 2006): the likelihood counts by
-    a higher power, walkers are drawn again by the weights that gives them, and walk.
+    a higher power, walkers are drawn again by the weights that gives them, and walk. An emulator of
+    what is `known`, places (D, P) and their deviations (D, T), shows them the way.
     """
-    power = next_power(ensemble.log_likelihood, ensemble.power)
-    gain = (power - ensemble.power) * ensemble.log_likelihood
+    from ...learn.emulator import Emulator
+
+    rng = np.random.default_rng(seed)
+    if ensemble.power < 1.0:
+        ensemble = raised(ensemble, rng)
+    emulator = Emulator(*known, int(rng.integers(1 << 32)))
+    return walk(likelihood, emulator.log_likelihood, ensemble, steps, rng)
+
+
+def raised(ensemble: Ensemble, rng: np.random.Generator) -> Ensemble:
+    """Return an ensemble drawn again for the next power of the likelihood."""
+    likelihood = ensemble.log_likelihood
+    power = next_power(likelihood, ensemble.power)
+    gain = (power - ensemble.power) * likelihood
     weights = np.exp(gain - gain.max())
     evidence = ensemble.log_evidence + float(gain.max() + np.log(weights.mean()))
-    rng = np.random.default_rng(seed)
     on = resampled(weights, rng)
-    begin = Ensemble(ensemble.places[on], ensemble.log_likelihood[on], power, evidence)
-    return walk(log_likelihood, begin, steps, rng)
-
-
-def exchange(
-    log_likelihood: Callable[[Floats], float], rungs: Sequence[Ensemble], steps: int, seed: Seed
-) -> list[list[Ensemble]]:
-    """Let ensembles of rising powers walk and exchange walkers; return them at each quarter's end.
-
-    Replica exchange (Swendsen and Wang, 1986): what walks at a low power comes from valley to
-    valley, and its way up leads into those that have much of the posterior.
-    """
-    rng, kept, rungs = np.random.default_rng(seed), list[list[Ensemble]](), list(rungs)
-    together = min(TOGETHER, ceil(steps / QUARTERS))
-    for step in range(0, steps, together):
-        length = min(together, steps - step)
-        rungs = [walk(log_likelihood, rung, length, rng) for rung in rungs]
-        for at in range(len(rungs) - 1):
-            rungs[at : at + 2] = exchanged(rungs[at], rungs[at + 1], rng)
-        if QUARTERS * step // steps < QUARTERS * (step + length) // steps:
-            kept.append(rungs.copy())
-    return kept
-
-
-def exchanged(low: Ensemble, high: Ensemble, rng: np.random.Generator) -> list[Ensemble]:
-    """Return two ensembles of rising powers after each walker of one met one of the other."""
-    count = min(len(low.places), len(high.places))
-    mine, other = (rng.permutation(len(each.places))[:count] for each in (low, high))
-    gain = low.log_likelihood[mine] - high.log_likelihood[other]
-    change = np.log(1.0 - rng.random(count)) < (high.power - low.power) * gain
-    mine, other = mine[change], other[change]
-    after = [
-        replace(each, places=each.places.copy(), log_likelihood=each.log_likelihood.copy())
-        for each in (low, high)
-    ]
-    for one, there, source, here in ((after[0], mine, high, other), (after[1], other, low, mine)):
-        one.places[there] = source.places[here]
-        one.log_likelihood[there] = source.log_likelihood[here]
-    return after
+    return Ensemble(ensemble.places[on], ensemble.deviations[on], power, evidence)
 
 
 def next_power(log_likelihood: Floats, power: float) -> float:
@@ -179,30 +190,53 @@ def resampled(weights: Floats, rng: np.random.Generator) -> Integers:
 
 
 def walk(
-    log_likelihood: Callable[[Floats], float],
+    likelihood: Likelihood,
+    surrogate: Callable[[Floats], Floats],
     ensemble: Ensemble,
     steps: int,
     rng: np.random.Generator,
-) -> Ensemble:
+) -> Trace:
     """Let an ensemble walk by the likelihood to its power.
 
-    The ensemble sampler of the package `emcee` (Foreman-Mackey et al., 2013) with the move of
-    `moves.py`.
+    In each step one half of the walkers, then the other, makes many moves by a surrogate of the log
+    likelihood, (W, P) to (W,), and goes where they end as often as makes up for what the surrogate
+    is wrong by (Liu, 2001): a poor one costs time, and no bias.
     """
-    import emcee
+    power, places, deviations = ensemble.power, ensemble.places.copy(), ensemble.deviations.copy()
+    trace = [(places.copy(), deviations.copy(), np.ones(len(places), bool))]
+    for _ in range(steps):
+        order, moves = rng.permutation(len(places)), int(rng.choice(MOVES))
+        tried, found = places.copy(), deviations.copy()
+        taken = np.ones(len(places), bool)
+        for half in np.array_split(order, 2):
+            others = places[np.setdiff1d(order, half)]
+            by = surrogate if moves > 1 else flat
+            ends, rise = wander(by, likelihood.allows, places[half], others, power, moves, rng)
+            for walker, end in zip(half, ends, strict=True):
+                if (end != places[walker]).any():
+                    tried[walker], found[walker] = end, likelihood.deviations(end)
+            gain = level(found[half]) - level(deviations[half]) - rise
+            taken[half] = np.log(1.0 - rng.random(len(half))) < power * gain
+            moved = half[taken[half]]
+            places[moved], deviations[moved] = tried[moved], found[moved]
+        trace.append((tried, found, taken))
+    at, of, went = (np.array(column) for column in zip(*trace, strict=True))
+    return Trace(at, of, went, power, ensemble.log_evidence)
 
-    from .moves import SubspaceMove
 
-    power = ensemble.power
-    sampler: Any = emcee.EnsembleSampler(
-        *ensemble.places.shape,
-        lambda place: power * log_likelihood(place),
-        moves=SubspaceMove(live_dangerously=True),  # less than two walkers for each parameter
-    )
-    begin = emcee.State(
-        ensemble.places,
-        log_prob=power * ensemble.log_likelihood,
-        random_state=np.random.RandomState(int(rng.integers(1 << 32))).get_state(),
-    )
-    end = sampler.run_mcmc(begin, steps, store=False, skip_initial_state_check=True)
-    return replace(ensemble, places=end.coords, log_likelihood=end.log_prob / power)
+def flat(places: Floats) -> Floats:
+    """Expect nothing of places (W, P), so that the likelihood alone judges: (W,)."""
+    return np.zeros(len(places))
+
+
+def level(deviations: Floats) -> Floats:
+    """Return the log likelihoods (...,) of deviations (..., T)."""
+    half: Floats = -0.5 * (deviations**2).sum(axis=-1)
+    return half
+
+
+def standing(taken: Flags) -> Integers:
+    """Return the steps (S, W) at which walkers went to where they stand after each step."""
+    steps = np.arange(len(taken))[:, None]
+    at: Integers = np.maximum.accumulate(np.where(taken, steps, 0), axis=0)
+    return at
