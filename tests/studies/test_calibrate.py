@@ -24,12 +24,12 @@ from semopt.learn.threads import one_thread
 from semopt.model import Actions, evaluate
 from semopt.scenario import Scenario
 from semopt.solvers.batch import solve_batch
+from semopt.studies.calibrate import search
 from semopt.studies.calibrate.accuracy import accuracy_table
 from semopt.studies.calibrate.cells import (
     BestCell,
     StartCell,
     Walk,
-    flat,
     leg_cells,
     matrix,
     posterior,
@@ -37,14 +37,17 @@ from semopt.studies.calibrate.cells import (
 )
 from semopt.studies.calibrate.draws import DRAWS, draws, qoe_over_draws
 from semopt.studies.calibrate.model import Model
-from semopt.studies.calibrate.moves import steps
+from semopt.studies.calibrate.moves import Others, steps
 from semopt.studies.calibrate.prior import Prior
 from semopt.studies.calibrate.question import question_of
 from semopt.studies.calibrate.search import (
     Ensemble,
     advance,
+    beside,
     descend,
+    exchanged,
     first_leg,
+    in_halves,
     next_power,
     resampled,
     standing,
@@ -178,7 +181,13 @@ def test_the_prior_keeps_orders_and_is_uniform_otherwise():
     assert prior.place(values[:5]) == pytest.approx(places[:5])
 
 
-def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form():
+@pytest.fixture
+def fewer_moves(monkeypatch):
+    """Let the surrogate show a shorter way: toys need no more."""
+    monkeypatch.setattr(search, "MOVES", (1, 10, 30))
+
+
+def test_a_linear_gaussian_toy_has_the_posterior_of_its_closed_form(fewer_moves):
     # Three measurements of four places: the first, the sum of two, and one at the end of the prior.
     # Uniform priors: a normal; a normal of the sum, cut by the square; half a normal.
     def deviations(place):
@@ -230,21 +239,15 @@ def sampled(deviations, drawn, legs, seed):
     """
     inside = lambda places: ((places >= 0.0) & (places <= 1.0)).all(axis=-1)  # noqa: E731
     likelihood = SimpleNamespace(deviations=deviations, allows=inside)
-    traces, kept, everybody = [first_leg(likelihood, drawn)], [], np.arange(drawn.shape[1])
+    traces, kept = [first_leg(likelihood, drawn)], []
     with one_thread():
         for leg in range(1, legs):
-            last = traces[-1]
-            at = standing(last.taken)[-1], everybody
-            ensemble = Ensemble(last.places[at], last.deviations[at], last.power, last.log_evidence)
-            known = tuple(
-                np.concatenate([flat(getattr(trace, name)) for trace in traces])
-                for name in ("places", "deviations")
-            )
-            traces.append(
-                advance(likelihood, ensemble, known, 10, np.random.SeedSequence([seed, leg]))
-            )
-            if ensemble.power == 1.0:
-                kept.append(traces[-1].places[standing(traces[-1].taken)[1:], everybody])
+            ensemble, stream = traces[-1].end(), np.random.SeedSequence([seed, leg])
+            tried = zip(*(trace.tried() for trace in traces), strict=True)
+            known = tuple(map(np.concatenate, tried))
+            traces.append(advance(likelihood, ensemble, known, 10, stream))
+            if ensemble.power.min() == 1.0:
+                kept.append(traces[-1].stood()[1:])
     return np.concatenate(kept), traces[-1].log_evidence
 
 
@@ -278,7 +281,7 @@ def test_valleys_have_their_shares_of_the_posterior_and_far_ones_are_found():
 
 
 @pytest.mark.parametrize("wrong_by", [0.0, 0.7, -0.7, None])
-def test_a_surrogate_that_is_wrong_costs_no_truth(wrong_by):
+def test_a_surrogate_that_is_wrong_costs_no_truth(wrong_by, fewer_moves):
     """Walkers of a normal law stay there, whatever shows them the way."""
     rng, std = np.random.default_rng(3), np.array([0.1, 0.05])
     inside = lambda places: ((places >= 0.0) & (places <= 1.0)).all(axis=-1)  # noqa: E731
@@ -293,17 +296,50 @@ def test_a_surrogate_that_is_wrong_costs_no_truth(wrong_by):
     # By half the log likelihood: deviations are wider by the square root of 2.
     begun = 0.5 + 2.0**0.5 * std * rng.standard_normal((600, 2))
     begun = begun[inside(begun)]
-    ensemble = Ensemble(begun, np.array([deviations(place) for place in begun]), 0.5, -3.0)
+    power, known = np.full(len(begun), 0.5), np.array([deviations(place) for place in begun])
+    ensemble = Ensemble(begun, known, power, -3.0)
     trace = walk(likelihood, surrogate, ensemble, 40, rng)
     assert trace.taken.shape == (41, len(begun))
     assert trace.taken[0].all()
-    assert (trace.power, trace.log_evidence) == (0.5, -3.0)
-    places = trace.places[standing(trace.taken)[8:], np.arange(len(begun))]
+    assert (trace.power == 0.5).all()
+    assert trace.log_evidence == -3.0
+    places = trace.stood()[8:]
     assert places.mean(axis=(0, 1)) == pytest.approx([0.5, 0.5], abs=0.006)
     assert places.std(axis=(0, 1)) == pytest.approx(2.0**0.5 * std, rel=0.05)
-    assert trace.taken[1:].mean() > 0.2
+    assert trace.taken[1:].mean() > 0.1
     again = [deviations(place) for place in trace.places[5]]
     assert trace.deviations[5] == pytest.approx(np.array(again))
+
+
+def test_walkers_that_exchange_forget_that_all_began_in_one_valley(fewer_moves):
+    """A quarter of the posterior is where no walker of power 1 began, and where none can step."""
+    rng = np.random.default_rng(0)
+    inside = lambda places: ((places >= 0.0) & (places <= 1.0)).all(axis=-1)  # noqa: E731
+    likelihood = SimpleNamespace(deviations=two_valleys, allows=inside)
+    surrogate = lambda places: log_two_valleys(places) - TOP  # noqa: E731
+    places = 0.3 + 0.01 * rng.standard_normal((240, 4))
+    deviations = np.array([two_valleys(place) for place in places])
+    power = np.repeat([1.0, 0.3, 0.1, 0.02], 60)
+    trace = walk(likelihood, surrogate, Ensemble(places, deviations, power), 60, rng)
+    counts = [np.bincount(np.searchsorted([0.02, 0.1, 0.3, 1.0], row)) for row in trace.power]
+    assert (np.array(counts) == 60).all()
+    top = [at[row == 1.0] for at, row in zip(trace.stood(), trace.power, strict=True)]
+    assert (np.array(top[20:])[..., 0] > 0.55).mean() == pytest.approx(0.25, abs=0.08)
+
+
+def test_walkers_exchange_as_often_as_their_likelihoods_say():
+    # The one of power 1 is better by 1: exchanged as often as exp(0.5 (0 - 1)), and always back.
+    # After an even number of tries the chain of two states has nearly forgotten where it began.
+    rng = np.random.default_rng(0)
+    pairs = [exchanged(np.array([0.5, 1.0]), np.array([0.0, 1.0]), rng) for _ in range(4000)]
+    share = np.mean([power[1] == 1.0 for power in pairs])
+    assert share == pytest.approx(1.0 / (1.0 + np.exp(-0.5)), abs=0.025)
+    # Of five, one better than all, powers stay as many as they were, and the best comes to the top.
+    power = np.array([0.1, 0.1, 0.4, 1.0, 1.0])
+    after = exchanged(power, np.array([0.0, -500.0, -500.0, -500.0, -500.0]), rng)
+    assert sorted(after) == sorted(power)
+    assert after[0] == 1.0
+    assert (exchanged(np.ones(5), np.arange(5.0), rng) == 1.0).all()
 
 
 def test_walkers_stand_where_they_last_went():
@@ -313,22 +349,45 @@ def test_walkers_stand_where_they_last_went():
 
 def test_steps_are_along_differences_of_others_in_few_parameters():
     rng = np.random.default_rng(0)
-    others = np.zeros((2, 7))
-    others[1] = np.arange(1.0, 8.0)
-    each = steps((4000, 7), others, rng)
+    # Two walkers in turn: one beside two others, one beside the two after them, ten times as far.
+    places = np.zeros((4, 7))
+    places[1] = np.arange(1.0, 8.0)
+    places[3] = 10.0 * places[1]
+    first = np.tile([0, 2], 4000)
+    each = steps(Others(places, first, np.full(8000, 2)), rng)
+    each[1::2] /= 10.0
     large = np.abs(each) > 0.01
     # Of 7 parameters 1, 2, 3, 5 or all move, as often.
-    counts = np.bincount(large.sum(axis=1), minlength=8) / 4000
-    assert counts[[1, 2, 3, 5, 7]] == pytest.approx(np.full(5, 0.2), abs=0.03)
-    assert large.mean(axis=0) == pytest.approx(np.full(7, 18 / 35), abs=0.03)
+    counts = np.bincount(large.sum(axis=1), minlength=8) / 8000
+    assert counts[[1, 2, 3, 5, 7]] == pytest.approx(np.full(5, 0.2), abs=0.02)
+    assert large.mean(axis=0) == pytest.approx(np.full(7, 18 / 35), abs=0.02)
     # Along the one difference that there is, either way.
-    along = np.where(large, each / others[1], np.nan)
+    along = np.where(large, each / places[1], np.nan)
     spread = np.nanmax(along, axis=1) - np.nanmin(along, axis=1)
     assert spread.max() < 1e-3
-    assert (np.nanmean(along, axis=1) > 0.0).mean() == pytest.approx(0.5, abs=0.03)
+    assert (np.nanmean(along, axis=1) > 0.0).mean() == pytest.approx(0.5, abs=0.02)
     # A third of the moves in all are whole differences, from one valley to another.
     whole = np.abs(along[large.all(axis=1)]).mean(axis=1)
-    assert (np.abs(whole - 1.0) < 1e-3).mean() == pytest.approx(0.3, abs=0.05)
+    assert (np.abs(whole - 1.0) < 1e-3).mean() == pytest.approx(0.3, abs=0.04)
+
+
+def test_walkers_move_beside_the_other_half_of_their_own_power():
+    power = np.array([0.5, 0.2, 1.0, 0.5, 0.2, 0.2, 0.5, 1.0, 0.2, 0.5])
+    rng, parts = np.random.default_rng(1), set()
+    for _ in range(50):
+        halves = list(in_halves(power, rng))
+        assert [sorted(pair) for pair in zip(*halves[0], strict=True)] == [
+            sorted(pair) for pair in zip(*halves[1], strict=True)
+        ]
+        for movers, still in halves:
+            assert sorted([*movers, *still]) == list(range(10))
+            first, count = beside(power[movers], power[still])
+            for walker, at, many in zip(movers, first, count, strict=True):
+                others = still[at : at + many]
+                assert len(others) == (power == power[walker]).sum() // 2
+                assert (power[others] == power[walker]).all()
+            parts.add(tuple(sorted(movers)))
+    assert len(parts) > 20
 
 
 def test_an_emulator_foresees_what_it_was_shown():
@@ -568,56 +627,66 @@ energy_mj = 13.7
 def test_chains_of_any_length_make_a_page(tmp_path, energy):
     """Where nothing is fixed the second leg comes to the posterior."""
     (tmp_path / "one.toml").write_text(ONE.format(energy=energy))
-    command = ["study", "calibrate", str(tmp_path / "one.toml"), "--starts", "1", "--chains", "3"]
-    command += ["--evaluations", "600", "--gains", "2", "--legs", "9", "--steps", "4"]
+    command = ["study", "calibrate", str(tmp_path / "one.toml"), "--starts", "1", "--chains", "2"]
+    command += ["--evaluations", "600", "--gains", "2", "--legs", "8", "--steps", "2"]
     command += ["--walkers", "20", "--draws", "3", "--workers", "1"]
     assert run([*command, "--out", str(tmp_path / "out")]) == 0
     question = question_of(
-        tmp_path / "one.toml", starts=1, evaluations=600, gains=2, chains=3, legs=9, steps=4,
+        tmp_path / "one.toml", starts=1, evaluations=600, gains=2, chains=2, legs=8, steps=2,
         walkers=20, draws=3,
     )  # fmt: skip
     store = Store(tmp_path / "out")
     cells, model = leg_cells(question.fit, question.walk), question.fit.model()
     legs = {(cell.seed, cell.leg): store.read(cell) for cell in cells}
     assert legs[0, 1]["power"][0].as_py() == 1.0 or energy == 0.01
+    rungs = np.unique(np.asarray(legs[0, 7]["power"]))
+    assert len(rungs) == 2 if energy == 1e6 else 2 < len(rungs) <= 5
+    assert rungs[-1] == 1.0
     assert question.explained(store).spread is not None
-    for cell in cells[3:]:
+    for cell in cells[2:]:
         # A leg begins where the last one ended, or at some of these places, drawn again.
         before, table = legs[cell.seed, cell.leg - 1], legs[cell.seed, cell.leg]
         ended = matrix(before, "values")[stood(before, 20)[-1]]
         begun = matrix(table, "values")[:20]
-        assert len(table) == 5 * 20
+        assert len(table) == 3 * 20
         assert np.asarray(table["taken"])[:20].all()
-        if before["power"][0].as_py() == 1.0:
+        if np.asarray(before["power"])[0] < 1.0 == np.asarray(before["power"]).max():
             assert begun == pytest.approx(ended)
-        else:
+            assert np.array_equal(
+                np.asarray(table["power"])[:20], np.asarray(before["power"])[-20:]
+            )
+        elif before["power"][0].as_py() < 1.0:
             assert np.isin(begun.round(9), ended.round(9)).all()
         misfits = [model.misfit(model.prior.place(value)) for value in begun]
         assert np.asarray(table["misfit"])[:20] == pytest.approx(misfits, rel=1e-6, abs=1e-6)
 
 
-def test_the_posterior_is_where_walkers_stood_in_later_legs_at_it():
+def test_the_posterior_is_where_the_tops_of_ladders_stood_in_later_legs():
     def leg(power, values, taken):
         return pa.table(
             {
-                "power": [power] * len(values),
+                "power": power,
                 "values": [[value] for value in values],
                 "taken": [bool(went) for went in taken],
             }
         )
 
-    here, gone = [9.0, 9.0, 9.0, 9.0], [1, 1, 1, 1]
+    nowhere, gone = [9.0] * 6, [1] * 6
+    whole, ladder = [1.0] * 6, [0.1, 1.0, 1.0, 0.1, 1.0, 1.0]
+    exchanging = [0.1, 1.0, 1.0, 1.0, 0.1, 1.0]  # of three walkers the first two, after the step
     legs = {
-        (0, 0): leg(1.0, here, gone),
-        (0, 1): leg(1.0, here, gone),
-        (0, 2): leg(1.0, [1.0, 2.0, 8.0, 3.0], [1, 1, 0, 1]),
-        (1, 0): leg(0.5, here, gone),
-        (1, 1): leg(1.0, here, gone),
-        (1, 2): leg(1.0, [4.0, 5.0, 6.0, 8.0], [1, 1, 1, 0]),
-        (2, 0): leg(0.5, here, gone),  # not there yet
+        (0, 0): leg(whole, nowhere, gone),  # it has arrived: the ladder begins with the next leg
+        (0, 1): leg(ladder, nowhere, gone),
+        (0, 2): leg(exchanging, [1.0, 2.0, 3.0, 8.0, 4.0, 5.0], [1, 1, 1, 0, 1, 1]),
+        (1, 0): leg([0.5] * 6, nowhere, gone),
+        (1, 1): leg(whole, nowhere, gone),
+        (1, 2): leg([0.1, 0.1, 1.0] * 2, [6.0] * 5 + [8.0], [1, 1, 1, 1, 1, 0]),
+        (2, 0): leg([0.5] * 6, nowhere, gone),  # not there yet
     }
-    length = Walk(chains=3, legs=3, steps=1, walkers=2)
-    assert posterior(legs, length).tolist() == [[[[1.0], [3.0]]], [[[6.0], [5.0]]]]
+    length = Walk(chains=3, legs=3, steps=1, walkers=3)
+    assert posterior(legs, length).tolist() == [[[[1.0]]], [[[6.0]]]]
+    only = {key: table for key, table in legs.items() if key[0] == 0}
+    assert posterior(only, length).tolist() == [[[[1.0], [5.0]]]]
     assert posterior({(2, 0): legs[2, 0]}, length).size == 0
 
 

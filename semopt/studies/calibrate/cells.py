@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...problem import Floats, Integers
-from ..cells import AGAIN, Cell, Store
+from ..cells import AGAIN, Cell, Store, column
 from ..work import need
 from .model import Model
 from .prior import Prior
@@ -39,7 +39,9 @@ from .targets import Targets
 FINE = 32  # times as many gains are the fine slots
 FIRST = 4  # times as many draws of the prior as there are walkers are the first leg
 MEMORY = 150_000  # scenarios, of a chain's latest, that its emulator learns from
-FEWEST = 8  # walkers: steps are along differences of those of the other half
+LADDER = 0.2  # power that the lowest rung has at most: there valleys are one
+RUNG = 4  # walkers at least: steps are along differences of those of the other half
+FEWEST = 2 * RUNG
 REFINED = 5  # part of the evaluations of a start that refines the best of them
 WALKING = 1  # what chains draw, apart from what starts do
 VALUES = pa.list_(pa.field("element", pa.float64()))  # as Parquet reads it back
@@ -179,7 +181,8 @@ class LegCell(Cell):
     """One leg of a chain; its rows are what each walker tried in each step, one step after another.
 
     A chain is an ensemble on its way from the prior, of which the first leg is draws, to the
-    posterior, where later legs let it walk on.
+    posterior. There it becomes a ladder, of walkers that earlier legs ended with: from then on they
+    exchange their powers, and those of power 1 are the posterior's.
     """
 
     fit: Fit
@@ -193,8 +196,8 @@ class LegCell(Cell):
         {
             "misfit": pa.float64(),  # chi square
             "taken": pa.bool_(),  # whether the walker went there; all did where the leg began
-            "power": pa.float64(),  # of the likelihood, in this leg
-            "log_evidence": pa.float64(),  # of the likelihood to this power
+            "power": pa.float64(),  # of the likelihood, after the step
+            "log_evidence": pa.float64(),  # of the likelihood to the highest power
             "values": VALUES,
             "deviations": pa.list_(pa.field("element", pa.float32())),
         }
@@ -218,33 +221,58 @@ class LegCell(Cell):
             ensemble, known = self.begun_with(folder, model)
             with one_thread():
                 trace = advance(model, ensemble, known, self.steps, seed)
-        rows = {
-            "misfit": -2.0 * level(trace.deviations).ravel(),
+        places, deviations = trace.tried()
+        columns = {
+            "misfit": -2.0 * level(deviations),
             "taken": trace.taken.ravel(),
-            "power": np.full(trace.taken.size, trace.power),
-            "log_evidence": np.full(trace.taken.size, trace.log_evidence),
-            "values": list(model.prior.values(flat(trace.places))),
-            "deviations": list(flat(trace.deviations).astype(np.float32)),
+            "power": trace.power.ravel(),
+            "log_evidence": np.full(len(places), trace.log_evidence),
+            "values": list(model.prior.values(places)),
+            "deviations": list(deviations.astype(np.float32)),
         }
-        return rows, {"seconds": perf_counter() - begun}
+        return columns, {"seconds": perf_counter() - begun}
 
     def begun_with(self, folder: Path, model: Model) -> tuple[Ensemble, tuple[Floats, Floats]]:
-        """Return where the last leg ended, and what this chain has computed: places, deviations."""
-        table = rows_of(folder, replace(self, leg=self.leg - 1))
-        before = [table]
-        for leg in reversed(range(self.leg - 1)):
-            if sum(map(len, before)) >= MEMORY:
+        """Return where it begins, and what its chain has computed lately: places, deviations."""
+        known, count = list[tuple[Floats, Floats]](), 0
+        for leg in reversed(range(self.leg)):
+            table = rows_of(folder, replace(self, leg=leg))
+            known.insert(0, (placed(table, model), matrix(table, "deviations")))
+            count += len(table)
+            if count >= MEMORY:
                 break
-            before.append(rows_of(folder, replace(self, leg=leg)))
-        values, deviations = (
-            np.concatenate([matrix(table, name) for table in reversed(before)])
-            for name in ("values", "deviations")
+        places, deviations = (np.concatenate(column) for column in zip(*known, strict=True))
+        last = self._ended(folder, model, self.leg - 1)
+        if last.power.min() == 1.0:
+            last = self._ladder(folder, model, last)
+        return last, (places, deviations)
+
+    def _ended(self, folder: Path, model: Model, leg: int) -> Ensemble:
+        """Return what a leg ended with."""
+        table = rows_of(folder, replace(self, leg=leg))
+        at = stood(table, self.walkers)[-1]
+        places, deviations = placed(table, model)[at], matrix(table, "deviations")[at]
+        power = column(table, "power")[-self.walkers :]
+        return Ensemble(places, deviations, power, table["log_evidence"][0].as_py())
+
+    def _ladder(self, folder: Path, model: Model, top: Ensemble) -> Ensemble:
+        """Return walkers of the posterior and, below them, of the legs that led there."""
+        rungs = [top]
+        for leg in reversed(range(self.leg - 1)):
+            rungs.append(self._ended(folder, model, leg))
+            if rungs[-1].power[0] <= LADDER:
+                break
+        count = min(len(rungs), self.walkers // RUNG)
+        chosen = [rungs[at] for at in np.linspace(0, len(rungs) - 1, count).round().astype(int)]
+        share = np.full(count, self.walkers // count)
+        share[0] += self.walkers - share.sum()
+        members = [np.linspace(0, self.walkers - 1, n).round().astype(int) for n in share]
+        pairs = list(zip(chosen, members, strict=True))
+        places, deviations, power = (
+            np.concatenate([getattr(rung, name)[at] for rung, at in pairs])
+            for name in ("places", "deviations", "power")
         )
-        places = np.clip(model.prior.place(values), 0.0, 1.0)
-        end = stood(table, self.walkers)[-1]
-        at = len(places) - len(table) + end
-        power, evidence = table["power"][0].as_py(), table["log_evidence"][0].as_py()
-        return Ensemble(places[at], deviations[at], power, evidence), (places, deviations)
+        return Ensemble(places, deviations, power, top.log_evidence)
 
     @staticmethod
     def audited(
@@ -322,20 +350,21 @@ Legs = Mapping[tuple[int, int], pa.Table]  # rows, by seed and leg
 def posterior(legs: Legs, walk: Walk) -> Floats:
     """Return the values that chains have of the posterior (C, K, W, P); none of none.
 
-    They are where walkers stood after each step of the later half of the legs that each chain began
-    at the posterior, of as many steps of each.
+    They are where walkers of power 1 stood after each step of the later half of each chain's legs
+    on the ladder, of as many steps of each, and of as many walkers as each has.
     """
     chains = dict[int, list[Floats]]()
-    for (seed, leg), table in sorted(legs.items()):
-        before = legs.get((seed, leg - 1))
-        if before is not None and before["power"][0].as_py() == 1.0:
+    for (seed, _), table in sorted(legs.items()):
+        power = column(table, "power").reshape(-1, walk.walkers)
+        if power[0].min() < power[0].max() == 1.0:
             rows = stood(table, walk.walkers)[1:]
-            chains.setdefault(seed, []).append(matrix(table, "values")[rows])
+            top = [at[here == 1.0] for at, here in zip(rows, power[1:], strict=True)]
+            chains.setdefault(seed, []).append(matrix(table, "values")[np.array(top)])
     each = [np.concatenate(chain[len(chain) // 2 :]) for chain in chains.values()]
     if not each:
         return np.empty((0, 0, 0, 0))
-    least = min(map(len, each))
-    return np.stack([chain[-least:] for chain in each])
+    steps, walkers = (min(chain.shape[axis] for chain in each) for axis in (0, 1))
+    return np.stack([chain[-steps:, :walkers] for chain in each])
 
 
 def stood(leg: pa.Table, walkers: int) -> Integers:
@@ -344,9 +373,9 @@ def stood(leg: pa.Table, walkers: int) -> Integers:
     return step * walkers + np.arange(walkers)
 
 
-def flat(array: Floats) -> Floats:
-    """Return an array (S, W, X) as rows (S W, X)."""
-    return array.reshape(-1, array.shape[-1])
+def placed(table: pa.Table, model: Model) -> Floats:
+    """Return the places of a leg's rows: (R, P)."""
+    return np.clip(model.prior.place(matrix(table, "values")), 0.0, 1.0)
 
 
 def matrix(table: pa.Table, name: str) -> Floats:

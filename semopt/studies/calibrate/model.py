@@ -262,7 +262,10 @@ class Model:
         if self._cells is not None:
             for outcome in self._cells.solve(template, self._variants):
                 feasible = outcome.qoe.sum(axis=1) > -np.inf
-                yield outcome.take(feasible), self.weight[feasible]
+                if feasible.all():
+                    yield outcome, self.weight
+                else:
+                    yield outcome.take(feasible), self.weight[feasible]
             return
         for setting in self._solved:
             problem = template if setting.weights is None else weighted(template, weights(setting))

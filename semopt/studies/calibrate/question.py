@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...problem import Floats
 from ...records import Record
@@ -44,7 +45,7 @@ class Explained(Record):
     values : (P,) of the best, refined where it is; predicted : (T,) figures; None of no start
     misfit : of the best, on the fine slots
     predicted_before, misfit_before : of the scenario given
-    spread : of the later halves of chains' legs at the posterior, None before one has any
+    spread : of the later halves of chains' legs on their ladders, None before one has any
     evidences : the log evidence of each chain that has come to the posterior
     draws : values (D, P), predicted (D, T) and QoE (D, settings) of draws of the chains
     """
@@ -130,7 +131,7 @@ class Question:
         for cell in leg_cells(self.fit, self.walk):
             if (leg := store.read(cell)) is not None:
                 legs[cell.seed, cell.leg] = leg
-                if leg["power"][0].as_py() == 1.0:
+                if pc.max(leg["power"]).as_py() == 1.0:
                     arrived[cell.seed] = leg
         draws, table = dict[str, Floats](), store.read(self.last)
         if table is not None:

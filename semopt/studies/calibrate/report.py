@@ -145,7 +145,7 @@ def _reason(question: Question, spread: Spread) -> str:
     if isnan(spread.r_hat):
         return (
             "Nobody can tell whether the chains have mixed: two chains or more are needed, that "
-            f"move, with {KEPT} ensembles each in the later half of their legs at the posterior."
+            f"move, with {KEPT} ensembles each in the later half of their ladders' legs."
         )
     if spread.r_hat > MIXED:
         return f"R-hat is up to {spread.r_hat:.2f}, where {MIXED:g} counts as mixed."
