@@ -19,7 +19,7 @@ LENGTHS: dict[str, dict[str, tuple[Any, Any]]] = {
         "evaluations": (8000, 800),
         "gains": (64, 8),
         "chains": (2, 2),
-        "legs": (60, 4),
+        "legs": (40, 4),
         "steps": (10, 4),
         "walkers": (1000, 100),
         "draws": (30, 30),
