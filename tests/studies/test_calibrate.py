@@ -133,6 +133,23 @@ def test_predictions_are_the_means_of_drawn_slots(tmp_path):
     assert lost == 0.0
 
 
+def test_gains_fill_their_law_evenly(tmp_path):
+    setting = '[[setting]]\nname = "a"\nqoe = 0.6\n'
+    law = {"channel.mean_gain": [1.0, 0.3], "channel.gain_range": None, "users": 2}
+    (tmp_path / "s.toml").write_text(Scenario.load("paper").replace(law).to_toml())
+    text = TEXT.replace('"paper"', json.dumps(str(tmp_path / "s.toml"))) + setting
+    model = Model(targets_of(tmp_path, text), gains=16)
+    # Of an exponential law the quantiles in the middles of eight parts, two gains at each.
+    middles = -np.log(1.0 - (np.arange(8) + 0.5) / 8.0)
+    kinds = len(model.base.shares())
+    assert len(model.gain) == 16 * kinds**2
+    for user, mean in enumerate((1.0, 0.3)):
+        for channel in range(2):
+            gains = np.sort(model.gain[:: kinds**2, user, channel])
+            assert gains == pytest.approx(np.repeat(mean * middles, 2), rel=0.04)
+    assert model.weight.sum() == pytest.approx(1.0)
+
+
 def test_the_fast_arrays_are_those_of_the_scenario():
     model = Model(load(), gains=4)
     values = model.prior.values(model.prior.draw(1, 5)[0])
@@ -692,25 +709,26 @@ def test_the_posterior_is_where_the_tops_of_ladders_stood_in_later_legs():
 
 def test_optima_from_cells_are_those_of_the_solver(tmp_path):
     """Alike users, users apart, lists of sub-channels; raw, local and with weights."""
-    base = Scenario.load("paper")
+    base, seen = Scenario.load("paper"), set()
     for users, changes in (
         (2, {}),
         (3, {}),
         (2, {"channel.mean_gain": [1.0, 0.3]}),
-        (2, {"user.energy_max_mj": 6.0, "system.latency_max_ms": 4.0}),
+        (2, {"user.energy_max_mj": 40.0, "system.latency_max_ms": 2.6}),
     ):
         scenario = base.replace({"users": users, **changes})
         text = TEXT.replace('"paper"', json.dumps(str(tmp_path / "s.toml")))
         (tmp_path / "s.toml").write_text(scenario.to_toml())
         settings = [
             '[[setting]]\nname = "a"\nqoe = 0.6\n',
-            '[[setting]]\nname = "b"\nweights = [0.7, 0.2, 0.1]\nlatency_ms = 3.0\n',
+            '[[setting]]\nname = "b"\nweights = [7.0, 2.0, 1.0]\nlatency_ms = 3.0\n',
             '[[setting]]\nname = "c"\nmethod = "semantic-unaware"\nenergy_mj = 30.0\n',
             '[[setting]]\nname = "d"\nmethod = "local"\nweights = [0.1, 0.8, 0.1]\nqoe = 0.6\n',
             '[[setting]]\nname = "e"\nmethod = "reference"\naccuracy = 0.6\n',
         ]
         model = Model(targets_of(tmp_path, text + "".join(settings)), gains=8)
-        for values in model.prior.values(model.prior.draw(4, 1)):
+        for place in model.prior.draw(4, 1):
+            values, lost = model.prior.values(place), 0.0
             world, qoe = model.scenario(values), model.qoe(values)
             for name, method, weights in (
                 ("a", "exact", None),
@@ -722,12 +740,20 @@ def test_optima_from_cells_are_those_of_the_solver(tmp_path):
                 asked = world.replace(dict(zip(keys, weights, strict=True)) if weights else {})
                 batch = solve_batch(asked, model.gain, model.task, method, threads=1)
                 solved = np.isfinite(batch.objective)
+                lost += 1.0 - model.weight[solved].sum()
                 if not solved.any():
                     assert np.isnan(qoe[name])
                     continue
                 mean = batch.objective[solved] @ model.weight[solved] / model.weight[solved].sum()
                 assert qoe[name] == pytest.approx(mean / users, rel=1e-12), (users, name)
             assert qoe["e"] == pytest.approx(0.5)
+            *missed, last = model.deviations(place)
+            assert last**2 == pytest.approx(1e3 * lost, abs=1e-9)
+            assert model.misfit(place) == pytest.approx(np.square([*missed, last]).sum())
+            seen.add(bool(0.0 < lost < 4.0))
+        unexplained = model.deviating(np.full(len(model.targets), np.nan), 0.5)
+        assert unexplained**2 == pytest.approx([1e9] * len(model.targets) + [500.0])
+    assert seen == {True, False}
 
 
 def test_walkers_too_few_are_refused(tmp_path, capsys):
