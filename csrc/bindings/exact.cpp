@@ -154,19 +154,20 @@ void best_of_cells(const PackedScenario& scenario, const Doubles& gain, Doubles 
             for (py::ssize_t n = 0; n < users; ++n)
                 for (py::ssize_t k = 0; k < channels; ++k) {
                     const Choice choice = m ? cells.offload(n, k, m) : cells.local(n);
-                    const Action best = decode(scenario, n, kind, m ? k : -1, choice);
                     Outcome<double> out = {std::nan(""), std::nan(""), std::nan(""), 0};
-                    if (best.value > -kInfinity)
+                    if (choice.value > -kInfinity) {
+                        const Action best = decode(scenario, n, kind, m ? k : -1, choice);
                         out = m ? offload(scenario.system, scenario.users[n], scenario.tasks[kind],
                                           scenario.tables[kind], cells.gain(n, k), double(m),
                                           best.power, best.frequency, best.extraction)
                                 : execute_locally(scenario.system, scenario.users[n],
                                                   scenario.tasks[kind], best.frequency);
+                    }
                     const py::ssize_t at = ((m * users + n) * kinds + kind) * channels + k;
                     to_latency[at] = out.latency;
                     to_energy[at] = out.energy;
                     to_accuracy[at] = out.accuracy;
-                    to_qoe[at] = best.value;
+                    to_qoe[at] = choice.value;
                 }
     }
 }

@@ -133,6 +133,15 @@ def test_predictions_are_the_means_of_drawn_slots(tmp_path):
     assert lost == 0.0
 
 
+def test_a_limit_on_all_users_together_is_refused(tmp_path):
+    text = TEXT + '[[setting]]\nname = "a"\nqoe = 0.6\n'
+    limited = Scenario.load("paper").replace({"system.server_energy_max_mj": 5.0})
+    (tmp_path / "s.toml").write_text(limited.to_toml())
+    targets = targets_of(tmp_path, text.replace('"paper"', json.dumps(str(tmp_path / "s.toml"))))
+    with pytest.raises(ValueError, match="couples the users"):
+        Model(targets, gains=4).predict_given()
+
+
 def test_gains_fill_their_law_evenly(tmp_path):
     setting = '[[setting]]\nname = "a"\nqoe = 0.6\n'
     law = {"channel.mean_gain": [1.0, 0.3], "channel.gain_range": None, "users": 2}
@@ -526,6 +535,14 @@ FAULTS = {
         + '[[setting]]\nname = "a"\nmethod = "reference"\nqoe = 0.5',
         "setting a: qoe has no noise",
     ),
+    "weights": (
+        TEXT + '[[setting]]\nname = "a"\nweights = [0, 0, 0]\nqoe = 0.6',
+        "setting a: weights [0.0, 0.0, 0.0] must be at least 0, and not all 0",
+    ),
+    "negative weight": (
+        TEXT + '[[setting]]\nname = "a"\nweights = [-1, 1, 1]\nqoe = 0.6',
+        "setting a: weights [-1.0, 1.0, 1.0] must be",
+    ),
     "scenario": (
         TEXT.replace('"paper"', '"nowhere"') + '[[setting]]\nname = "a"\nqoe = 0.6',
         "nowhere",
@@ -715,6 +732,7 @@ def test_optima_from_cells_are_those_of_the_solver(tmp_path):
         (3, {}),
         (2, {"channel.mean_gain": [1.0, 0.3]}),
         (2, {"user.energy_max_mj": 40.0, "system.latency_max_ms": 2.6}),
+        (2, {"channel.model": "jakes", "channel.doppler_hz": 20.0, "channel.slot_ms": 5.0}),
     ):
         scenario = base.replace({"users": users, **changes})
         text = TEXT.replace('"paper"', json.dumps(str(tmp_path / "s.toml")))

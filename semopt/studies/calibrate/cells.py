@@ -316,7 +316,9 @@ class DrawsCell(Cell):
         sampled = posterior(legs, self.walk)
         if sampled.size == 0:
             ends = list(legs.values())[-self.walk.chains :]
-            sampled = np.array([matrix(leg, "values") for leg in ends])
+            sampled = np.array(
+                [matrix(leg, "values")[stood(leg, self.walk.walkers)[-1]] for leg in ends]
+            )
         sampled = sampled.reshape(-1, sampled.shape[-1])
         at = np.linspace(0, len(sampled) - 1, self.draws).round().astype(int)
         rows: dict[str, Any] = {name: [] for name in self.schema.names}

@@ -29,7 +29,7 @@ from ...model import Outcome, execution_energy, execution_time
 from ...problem import AccuracyTable, Floats, Integers, Problem
 from ...scenario import Scenario
 from ...solvers.baselines import restriction
-from ...solvers.matching import ExactBatch
+from ...solvers.matching import ExactBatch, refuse_coupled
 from .accuracy import accuracy_table, snr_points
 from .prior import Prior
 from .slots import CellSlots, Variants
@@ -260,6 +260,8 @@ class Model:
     def _optima(self, template: Problem) -> Iterator[tuple[Outcome, Floats]]:
         """Yield what feasible slots give in each solved setting (D, N), and their weights (D,)."""
         if self._cells is not None:
+            if not self._variants.local.all():
+                refuse_coupled(template)
             for outcome in self._cells.solve(template, self._variants):
                 feasible = outcome.qoe.sum(axis=1) > -np.inf
                 if feasible.all():
@@ -269,8 +271,9 @@ class Model:
             return
         for setting in self._solved:
             problem = template if setting.weights is None else weighted(template, weights(setting))
-            solver = ExactBatch(restriction(problem, setting.method))
-            actions, value, _ = solver.solve(self.gain, self.task)
+            restricted = restriction(problem, setting.method)
+            gain = np.ascontiguousarray(self.gain[..., : restricted.gain.shape[1]])
+            actions, value, _ = ExactBatch(restricted).solve(gain, self.task)
             feasible = value > -np.inf
             slots = self.gain[feasible], self.task[feasible]
             outcome = cpu.evaluate(problem, Batch(actions.take(feasible), *slots, threads=1))
@@ -359,7 +362,9 @@ def alike(scenario: Scenario) -> bool:
 
 def independent(scenario: Scenario) -> bool:
     """Tell whether gains are independent in time, between users and between sub-channels."""
-    return issubclass(LAWS[scenario.channel_law().model].sampler, Independent)
+    law = scenario.channel_law()
+    shadowed = bool(law.shadowing_db)  # which all sub-channels of a user share
+    return issubclass(LAWS[law.model].sampler, Independent) and not shadowed
 
 
 def even_gains(drawn: Floats, count: int, seed: int, alike: bool) -> Floats:

@@ -151,7 +151,8 @@ def faults_of(targets: Targets) -> Iterator[str]:
                 f"parameter {parameter.key}: low = {parameter.low:g} must be below "
                 f"high = {parameter.high:g}"
             )
-        if not parameter.low <= (parameter.start or parameter.low) <= parameter.high:
+        start = parameter.low if parameter.start is None else parameter.start
+        if not parameter.low <= start <= parameter.high:
             yield (
                 f"parameter {parameter.key}: start = {parameter.start:g} must be from low to high"
             )
@@ -175,6 +176,9 @@ def faults_of(targets: Targets) -> Iterator[str]:
         if setting.method not in SOLVED:
             words = ", ".join(SOLVED)
             yield f"setting {setting.name}: method {setting.method!r} is none of {words}"
+        weights = setting.weights or [1.0]
+        if min(weights) < 0.0 or not sum(weights) > 0.0:
+            yield f"setting {setting.name}: weights {weights} must be at least 0, and not all 0"
         if not list(setting.figures()):
             yield f"setting {setting.name}: has none of {', '.join(FIGURES)}"
 
