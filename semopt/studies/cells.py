@@ -41,8 +41,8 @@ KINDS = {
     "scaling": "scaling.cell:ScalingCell",
     "start": "calibrate.cells:StartCell",
     "best": "calibrate.cells:BestCell",
-    "leg": "calibrate.cells:LegCell",
-    "posterior": "calibrate.cells:DrawsCell",
+    "leg": "calibrate.legs:LegCell",
+    "posterior": "calibrate.legs:DrawsCell",
     "information": "information.cell:InformationCell",
 }
 

@@ -26,7 +26,8 @@ from ...report.page import Report
 from ...scenario import Scenario, ScenarioError
 from ..cells import Cell, Store, column
 from ..questions import settings_of
-from .cells import FEWEST, BestCell, DrawsCell, Fit, Legs, StartCell, Walk, leg_cells, posterior
+from .cells import BestCell, Fit, StartCell
+from .legs import FEWEST, DrawsCell, Legs, Walk, leg_cells, posterior
 from .model import Model, Target, chi_square
 from .prior import Prior
 from .spread import Spread, spread
