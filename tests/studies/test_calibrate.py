@@ -166,6 +166,17 @@ def test_the_fast_arrays_are_those_of_the_scenario():
         assert (mine.extraction == other.extraction).all()
 
 
+def test_a_parameter_leaves_what_users_have_of_their_own(tmp_path):
+    own = "\n[[users]]\nreference_frequency_ghz = 0.9\npower_mw = [5.0, 20.0]\n\n[[users]]\n"
+    (tmp_path / "s.toml").write_text(Scenario.load("paper").replace(assumed=None).to_toml() + own)
+    text = TEXT.replace('"paper"', json.dumps(str(tmp_path / "s.toml")))
+    setting = '[[setting]]\nname = "a"\nqoe = 0.6\n'
+    model = Model(targets_of(tmp_path, text + setting), gains=4)
+    users = model.problem(np.array([0.7, 20.0, 0.5])).users
+    assert users.reference_frequency == pytest.approx([0.9e9, 0.7e9])
+    assert users.power_max == pytest.approx([0.02, 0.1])
+
+
 def test_noise_is_made_of_rounding_slots_and_model(tmp_path):
     noise = "noise.model.energy_mj = 3.0\nnoise.relative.energy_mj = 0.5\n"
     text = noise + TEXT.replace("energy_mj = 0.5", "energy_mj = 12.0")
@@ -671,6 +682,9 @@ def test_chains_of_any_length_make_a_page(tmp_path, energy):
     assert 2 <= len(rungs) <= (2 if energy == 1e6 else 5)
     assert rungs[-1] == 1.0
     assert question.explained(store).spread is not None
+    for leg in (0, 1):  # chains that draw alike would always seem to have mixed
+        one, other = (matrix(legs[seed, leg], "values") for seed in range(2))
+        assert not np.isin(one, other).any()
     for cell in cells[2:]:
         # A leg begins where the last one ended, or at some of these places, drawn again.
         before, table = legs[cell.seed, cell.leg - 1], legs[cell.seed, cell.leg]
